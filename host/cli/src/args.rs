@@ -1,0 +1,277 @@
+//! The command line: what can be said, and how it is read. Nothing here does anything.
+
+use std::path::PathBuf;
+use std::str::FromStr;
+use std::time::Duration;
+
+use anyhow::{Context, bail};
+use bytesize::ByteSize;
+use clap::{Args, Parser, Subcommand, ValueHint};
+use clap_complete::Shell;
+use mynah_engine::{ModelConfig, Settings};
+
+/// Runs WebAssembly components that use large language models.
+#[derive(Debug, Parser)]
+#[command(name = "mynah", version, arg_required_else_help = true)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Run a component.
+    ///
+    /// The component's own exit code passes through; a trap or a time-out gives 134, an error of the host or of its
+    /// configuration 1, a wrong command line 2. Stdout belongs to the component; what the host says goes to stderr.
+    Run(RunArgs),
+    /// Show what a component imports and exports, and which grants it will need.
+    Inspect {
+        /// The component, a .wasm file.
+        #[arg(value_hint = ValueHint::FilePath)]
+        component: PathBuf,
+    },
+    /// Look at model files.
+    #[command(subcommand)]
+    Models(ModelsCommand),
+    /// Show what this build and this machine can do, and what would make it faster.
+    Doctor,
+    /// Print a completion script for a shell.
+    Completions {
+        /// The shell.
+        shell: Shell,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum ModelsCommand {
+    /// Show what a GGUF file holds, and whether its quantisation has fast kernels on this machine.
+    Inspect {
+        /// The model, a .gguf file.
+        #[arg(value_hint = ValueHint::FilePath)]
+        path: PathBuf,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct RunArgs {
+    /// Load a model and grant it to the component under NAME. Can be given more than once; one file under two names is in
+    /// memory once.
+    #[arg(long = "model", value_name = "NAME=PATH")]
+    pub(crate) models: Vec<NamedModel>,
+
+    /// Grant a folder, to read and write. Without GUEST it has the same name inside. Can be given more than once.
+    #[arg(long = "dir", value_name = "HOST::GUEST")]
+    pub(crate) dirs: Vec<Preopen>,
+
+    /// Set an environment variable of the component; without a value, pass the host's on. Can be given more than once.
+    #[arg(long = "env", value_name = "KEY=VALUE")]
+    pub(crate) env: Vec<Variable>,
+
+    /// End the component after this time, such as `30s` or `5m` [default: no limit].
+    #[arg(long, value_name = "DURATION", value_parser = humantime::parse_duration)]
+    pub(crate) timeout: Option<Duration>,
+
+    /// Memory that the component may use, such as `64MiB`. Growing past it is a trap.
+    #[arg(long, value_name = "SIZE", default_value = "1GiB")]
+    pub(crate) max_memory: ByteSize,
+
+    /// Let the component bring models of its own as bytes, up to SIZE each [default: not allowed; 64MiB without SIZE].
+    ///
+    /// A model file is parsed by C++ code: allow it only to components that you trust.
+    #[arg(long, value_name = "SIZE", num_args = 0..=1, require_equals = true, default_missing_value = "64MiB")]
+    pub(crate) allow_guest_models: Option<ByteSize>,
+
+    #[command(flatten)]
+    pub(crate) serving: ServingArgs,
+
+    /// The component, a .wasm file.
+    #[arg(value_hint = ValueHint::FilePath)]
+    pub(crate) component: PathBuf,
+
+    /// Arguments for the component.
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+    pub(crate) args: Vec<String>,
+}
+
+/// How models are served, and how text is made where the component doesn't say.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Models")]
+pub(crate) struct ServingArgs {
+    /// Tokens that one session holds, prompt and answer together [default: 2048, or what the model was trained on].
+    #[arg(long, value_name = "TOKENS")]
+    ctx_size: Option<u32>,
+
+    /// Tokens that one decode step computes at most.
+    #[arg(long, value_name = "TOKENS", default_value_t = ModelConfig::default().batch_size)]
+    batch_size: u32,
+
+    /// Generations that run at once.
+    #[arg(long, value_name = "COUNT", default_value_t = ModelConfig::default().max_concurrent)]
+    max_concurrent: u32,
+
+    /// Requests that wait at most.
+    #[arg(long, value_name = "COUNT", default_value_t = ModelConfig::default().queue_size)]
+    queue_size: u32,
+
+    /// Threads that compute [default: all cores].
+    #[arg(long, value_name = "COUNT")]
+    threads: Option<u32>,
+
+    /// Tokens of an answer at most, where the component doesn't say [default: 512].
+    #[arg(long, value_name = "TOKENS")]
+    max_tokens: Option<u32>,
+
+    /// Randomness where the component doesn't say: 0 is greedy [default: 0.8].
+    #[arg(long, value_name = "TEMPERATURE", allow_negative_numbers = true)]
+    temperature: Option<f32>,
+
+    /// Seed where the component doesn't say [default: random].
+    #[arg(long, value_name = "SEED")]
+    seed: Option<u32>,
+}
+
+impl ServingArgs {
+    pub(crate) fn config(&self) -> ModelConfig {
+        ModelConfig {
+            ctx_size: self.ctx_size,
+            batch_size: self.batch_size,
+            max_concurrent: self.max_concurrent,
+            queue_size: self.queue_size,
+            threads: self.threads,
+            defaults: Settings {
+                max_tokens: self.max_tokens,
+                temperature: self.temperature,
+                seed: self.seed,
+            },
+            ..ModelConfig::default()
+        }
+    }
+}
+
+/// `NAME=PATH`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct NamedModel {
+    pub(crate) name: String,
+    pub(crate) path: PathBuf,
+}
+
+impl FromStr for NamedModel {
+    type Err = anyhow::Error;
+
+    fn from_str(text: &str) -> anyhow::Result<Self> {
+        match text.split_once('=') {
+            Some((name, path)) if !name.is_empty() && !path.is_empty() => Ok(Self {
+                name: name.to_owned(),
+                path: path.into(),
+            }),
+            _ => bail!("give a name and a file, such as `default=model.gguf`"),
+        }
+    }
+}
+
+/// `HOST::GUEST`, or one path for both.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Preopen {
+    pub(crate) host: PathBuf,
+    pub(crate) guest: String,
+}
+
+impl FromStr for Preopen {
+    type Err = anyhow::Error;
+
+    fn from_str(text: &str) -> anyhow::Result<Self> {
+        let (host, guest) = text.split_once("::").unwrap_or((text, text));
+        if host.is_empty() || guest.is_empty() {
+            bail!("give a folder and its name inside, such as `./data::/data`");
+        }
+        Ok(Self {
+            host: host.into(),
+            guest: guest.to_owned(),
+        })
+    }
+}
+
+/// `KEY=VALUE`, or `KEY` for the host's value.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Variable {
+    pub(crate) key: String,
+    pub(crate) value: String,
+}
+
+impl FromStr for Variable {
+    type Err = anyhow::Error;
+
+    fn from_str(text: &str) -> anyhow::Result<Self> {
+        let (key, value) = match text.split_once('=') {
+            Some((key, value)) => (key, value.to_owned()),
+            None => (
+                text,
+                std::env::var(text).with_context(|| {
+                    format!("`{text}` has no value here; give one, such as `{text}=value`")
+                })?,
+            ),
+        };
+        if key.is_empty() {
+            bail!("give a name and a value, such as `LANG=en`");
+        }
+        Ok(Self {
+            key: key.to_owned(),
+            value,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_well_formed() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn arguments_after_the_component_are_its_own() {
+        let line = [
+            "mynah", "run", "--model", "a=b=c", "x.wasm", "--model", "-v",
+        ];
+        let Command::Run(run) = Cli::parse_from(line).command else {
+            panic!("not run");
+        };
+        assert_eq!(run.args, ["--model", "-v"]);
+        let model = NamedModel {
+            name: "a".into(),
+            path: "b=c".into(),
+        };
+        assert_eq!(run.models, [model]);
+    }
+
+    #[test]
+    fn a_folder_without_a_guest_name_keeps_its_own() {
+        let same: Preopen = "/data".parse().unwrap();
+        assert_eq!((same.host, same.guest), ("/data".into(), "/data".into()));
+        let other: Preopen = "./a::/b".parse().unwrap();
+        assert_eq!((other.host, other.guest), ("./a".into(), "/b".into()));
+    }
+
+    #[test]
+    fn incomplete_values_are_refused() {
+        assert!("model.gguf".parse::<NamedModel>().is_err());
+        assert!("=model.gguf".parse::<NamedModel>().is_err());
+        assert!("name=".parse::<NamedModel>().is_err());
+        assert!("::/data".parse::<Preopen>().is_err());
+        assert!("=x".parse::<Variable>().is_err());
+        assert!("MYNAH_SURELY_NOT_SET".parse::<Variable>().is_err());
+    }
+
+    #[test]
+    fn the_flags_fall_back_to_the_engines_defaults() {
+        let Command::Run(run) = Cli::parse_from(["mynah", "run", "x.wasm"]).command else {
+            panic!("not run");
+        };
+        assert_eq!(run.serving.config(), ModelConfig::default());
+    }
+}

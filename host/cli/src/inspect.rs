@@ -1,0 +1,138 @@
+//! `mynah inspect`: what a component imports and exports, and which grants it will need.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+use std::process::ExitCode;
+
+use anyhow::{Context, Result, bail};
+use wit_component::DecodedWasm;
+use wit_parser::{Resolve, WorldItem, WorldKey};
+
+use crate::output::{self, Table};
+
+/// Packages that the host serves, each version of ours and of `wasi:nn` that is linked.
+const OURS: [&str; 2] = ["wasi:nn@0.2.0-rc-2024-10-28", "mynah:llm@0.1.0"];
+
+/// Prints the report.
+pub(crate) fn inspect(path: &Path) -> Result<ExitCode> {
+    let bytes = crate::component::read(path)?;
+    let decoded = wit_component::decode(&bytes)
+        .with_context(|| format!("{} can't be read as a component", path.display()))?;
+    let DecodedWasm::Component(resolve, world) = decoded else {
+        bail!("{} is a WIT package, not a component", path.display());
+    };
+    let world = resolve
+        .worlds
+        .get(world)
+        .context("the component has no world")?;
+    let imports = names(&resolve, world.imports.iter());
+    let exports = names(&resolve, world.exports.iter());
+
+    let mut table = Table::default();
+    table.row("component", path.display().to_string());
+    table.row("imports", lines(imports.iter().map(|name| describe(name))));
+    table.row("exports", lines(exports.iter().cloned()));
+    table.row(
+        "runs",
+        if is_command(&exports) {
+            "yes: it is a command"
+        } else {
+            "no: it does not export wasi:cli/run"
+        },
+    );
+    table.row("grants", lines(grants(&imports)));
+    output::print(&table)
+}
+
+fn names<'a>(
+    resolve: &Resolve,
+    items: impl Iterator<Item = (&'a WorldKey, &'a WorldItem)>,
+) -> BTreeSet<String> {
+    items
+        .filter(|(_, item)| !matches!(item, WorldItem::Type { .. }))
+        .map(|(key, _)| resolve.name_world_key(key))
+        .collect()
+}
+
+fn lines(lines: impl IntoIterator<Item = String>) -> String {
+    let lines: Vec<String> = lines.into_iter().collect();
+    if lines.is_empty() {
+        "none".to_owned()
+    } else {
+        lines.join("\n")
+    }
+}
+
+fn is_command(exports: &BTreeSet<String>) -> bool {
+    exports
+        .iter()
+        .any(|name| name.starts_with("wasi:cli/run@0.2."))
+}
+
+/// The package of an interface with its version: `wasi:nn/graph@1` is in `wasi:nn@1`.
+fn package(interface: &str) -> String {
+    let (name, version) = interface.split_once('@').unwrap_or((interface, ""));
+    let package = name.split('/').next().unwrap_or(name);
+    if version.is_empty() {
+        package.to_owned()
+    } else {
+        format!("{package}@{version}")
+    }
+}
+
+/// An import with what the host makes of it.
+fn describe(import: &str) -> String {
+    let package = package(import);
+    let is_wasi = package.starts_with("wasi:") && package.contains("@0.2.");
+    let note = if OURS.contains(&package.as_str()) {
+        "  (served)"
+    } else if package.starts_with("mynah:llm") || package.starts_with("wasi:nn") {
+        "  (this version is not served here)"
+    } else if is_wasi && !package.starts_with("wasi:http") {
+        ""
+    } else {
+        "  (not served here)"
+    };
+    format!("{import}{note}")
+}
+
+/// The flags of `mynah run` that the component will need, told from what it imports.
+fn grants(imports: &BTreeSet<String>) -> Vec<String> {
+    let has = |prefix: &str| imports.iter().any(|import| import.starts_with(prefix));
+    let mut grants = Vec::new();
+    if has("wasi:nn/graph@") {
+        grants.push("--model NAME=PATH for each model that it loads by name".to_owned());
+    }
+    if has("wasi:filesystem/preopens@") {
+        grants.push("--dir HOST::GUEST for each folder that it opens, if any".to_owned());
+    }
+    if has("wasi:cli/environment@") {
+        grants.push("--env KEY=VALUE for each variable that it reads, if any".to_owned());
+    }
+    grants
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn imports_are_told_apart() {
+        assert!(describe("wasi:nn/graph@0.2.0-rc-2024-10-28").ends_with("(served)"));
+        assert!(describe("mynah:llm/generation@0.1.0").ends_with("(served)"));
+        assert!(describe("mynah:llm/generation@9.0.0").contains("this version is not"));
+        assert!(describe("test:absent/nothing").contains("not served"));
+        assert_eq!(describe("wasi:io/poll@0.2.6"), "wasi:io/poll@0.2.6");
+    }
+
+    #[test]
+    fn grants_follow_from_imports() {
+        let imports = ["wasi:nn/graph@0.2.0-rc-2024-10-28".to_owned()].into();
+        assert!(
+            grants(&imports)
+                .iter()
+                .any(|grant| grant.contains("--model"))
+        );
+        assert!(grants(&BTreeSet::new()).is_empty());
+    }
+}

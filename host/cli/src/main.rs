@@ -1,0 +1,35 @@
+//! The `mynah` command: runs components that use large language models. Wires engine and host, and talks to people.
+
+mod args;
+mod cache;
+mod component;
+mod doctor;
+mod inspect;
+mod logging;
+mod models;
+mod output;
+mod run;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use args::{Cli, Command, ModelsCommand};
+
+/// Exit code of a host or configuration error. Usage errors are clap's 2, a guest's own code passes through.
+const HOST_ERROR: u8 = 1;
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let done = logging::start().and_then(|()| match cli.command {
+        Command::Run(args) => run::run(&args),
+        Command::Inspect { component } => inspect::inspect(&component),
+        Command::Models(ModelsCommand::Inspect { path }) => models::inspect(&path),
+        Command::Doctor => doctor::doctor(),
+        Command::Completions { shell } => output::completions(shell),
+    });
+    done.unwrap_or_else(|error| {
+        output::error(&error);
+        ExitCode::from(HOST_ERROR)
+    })
+}

@@ -1,0 +1,103 @@
+//! Models on the command line: loading them with progress, and looking into a file.
+
+use std::path::Path;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use anyhow::Result;
+use bytesize::ByteSize;
+use indicatif::{ProgressBar, ProgressStyle};
+use mynah_engine::model::gguf::GgufHeader;
+use mynah_engine::model::kernels::{CpuFeatures, speed_note};
+use mynah_engine::{ModelConfig, Registry};
+
+use crate::args::NamedModel;
+use crate::output::{self, Table};
+
+/// Steps of the progress bar.
+const STEPS: u64 = 1000;
+
+/// Loads all models, with a progress bar where stderr is a terminal.
+pub(crate) fn load(models: &[NamedModel], config: &ModelConfig) -> Result<Registry> {
+    let mut registry = Registry::new();
+    for NamedModel { name, path } in models {
+        let bar = ProgressBar::new(STEPS).with_message(format!("loading {name}"));
+        if let Ok(style) = ProgressStyle::with_template("{msg} {wide_bar} {percent} %") {
+            bar.set_style(style);
+        }
+        let shown = bar.clone();
+        let loaded = registry.load(name, path, config.clone(), move |share| {
+            // A share is 0.0 to 1.0; the bar needs no more than its steps.
+            #[expect(
+                clippy::cast_possible_truncation,
+                clippy::cast_sign_loss,
+                clippy::cast_precision_loss,
+                reason = "a display, and `as` saturates"
+            )]
+            shown.set_position((share * STEPS as f32) as u64);
+        });
+        bar.finish_and_clear();
+        loaded?;
+    }
+    Ok(registry)
+}
+
+/// `mynah models inspect`.
+pub(crate) fn inspect(path: &Path) -> Result<ExitCode> {
+    let header = GgufHeader::read(path)?;
+    let cpu = CpuFeatures::detect();
+    let mut table = Table::default();
+    let unknown = || "not said".to_owned();
+    let number = |value: Option<u32>| value.map_or_else(unknown, |value| value.to_string());
+    table.row("file", path.display().to_string());
+    table.row("name", header.name().unwrap_or("not said"));
+    table.row("architecture", header.architecture().unwrap_or("not said"));
+    table.row("parameters", millions(header.parameters()));
+    table.row("quantisation", header.file_type());
+    table.row("size", size(header.file_bytes));
+    table.row(
+        "context",
+        format!("{} tokens trained", number(header.context_length())),
+    );
+    table.row("layers", number(header.block_count()));
+    table.row("vocabulary", number(header.vocab_size()));
+    table.row(
+        "chat template",
+        if header.chat_template().is_some() {
+            "yes"
+        } else {
+            "no: prompts are text"
+        },
+    );
+    let weights: Vec<String> = header
+        .weights_by_type()
+        .into_iter()
+        .map(|(ty, elements, bytes)| {
+            format!("{ty}: {} weights, {}", millions(elements), size(bytes))
+        })
+        .collect();
+    table.row("weights", weights.join("\n"));
+    table.row("kernels here", speed_note(&header, cpu).to_string());
+    output::print(&table)
+}
+
+fn size(bytes: u64) -> String {
+    format!("{} ({bytes} bytes)", ByteSize(bytes).display().iec())
+}
+
+fn millions(count: u64) -> String {
+    #[expect(clippy::cast_precision_loss, reason = "a display with one decimal")]
+    let millions = count as f64 / 1e6;
+    if millions >= 1000.0 {
+        format!("{:.1} B", millions / 1000.0)
+    } else {
+        format!("{millions:.1} M")
+    }
+}
+
+/// A spinner for work that takes a moment; gone when it is dropped.
+pub(crate) fn spinner(message: &'static str) -> ProgressBar {
+    let spinner = ProgressBar::new_spinner().with_message(message);
+    spinner.enable_steady_tick(Duration::from_millis(100));
+    spinner
+}

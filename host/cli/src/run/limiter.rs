@@ -1,0 +1,102 @@
+//! What the component's memory may grow to.
+
+use std::fmt;
+
+use bytesize::ByteSize;
+use wasmtime::{ResourceLimiter, bail};
+
+/// Entries of a component's tables at most, in each; far above what compilers emit, far below what hurts.
+const MAX_TABLE_ELEMENTS: usize = 1 << 20;
+
+/// Bounds all memories of a store together. Growing past the bound is a trap, so that it can be told apart from the
+/// component's own faults.
+#[derive(Debug)]
+pub(crate) struct Limiter {
+    max_memory: u64,
+    used: u64,
+    refused: Option<Refused>,
+}
+
+/// A growth that was refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Refused {
+    wanted: u64,
+    allowed: u64,
+}
+
+impl fmt::Display for Refused {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "the component wanted {} of memory, --max-memory allows {}: raise it if the component should have more",
+            ByteSize(self.wanted).display().iec(),
+            ByteSize(self.allowed).display().iec(),
+        )
+    }
+}
+
+impl Limiter {
+    pub(crate) fn new(max_memory: ByteSize) -> Self {
+        Self {
+            max_memory: max_memory.as_u64(),
+            used: 0,
+            refused: None,
+        }
+    }
+
+    /// The growth that ended the component, if one did.
+    pub(crate) fn refused(&self) -> Option<Refused> {
+        self.refused
+    }
+}
+
+impl ResourceLimiter for Limiter {
+    fn memory_growing(
+        &mut self,
+        current: usize,
+        desired: usize,
+        _maximum: Option<usize>,
+    ) -> wasmtime::Result<bool> {
+        let grown = (desired as u64).saturating_sub(current as u64);
+        let wanted = self.used.saturating_add(grown);
+        if wanted > self.max_memory {
+            let refused = Refused {
+                wanted,
+                allowed: self.max_memory,
+            };
+            self.refused = Some(refused);
+            bail!("{refused}");
+        }
+        self.used = wanted;
+        Ok(true)
+    }
+
+    fn table_growing(
+        &mut self,
+        _current: usize,
+        desired: usize,
+        _maximum: Option<usize>,
+    ) -> wasmtime::Result<bool> {
+        if desired > MAX_TABLE_ELEMENTS {
+            bail!(
+                "the component wanted a table of {desired} elements, at most {MAX_TABLE_ELEMENTS} are allowed"
+            );
+        }
+        Ok(true)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn all_memories_count_together() {
+        let mut limiter = Limiter::new(ByteSize(100));
+        assert!(limiter.memory_growing(0, 60, None).unwrap());
+        assert!(limiter.memory_growing(0, 40, None).unwrap());
+        let error = limiter.memory_growing(40, 41, None).unwrap_err();
+        assert!(error.to_string().contains("101 B"), "{error}");
+        assert!(limiter.refused().is_some());
+    }
+}

@@ -1,0 +1,80 @@
+//! What a running component's store holds: WASI, its models, its limits.
+
+use anyhow::{Result, anyhow};
+use mynah_engine::Registry;
+use mynah_wasi::{GuestModels, LlmCtx, LlmCtxView, LlmView};
+use wasmtime::component::ResourceTable;
+use wasmtime_wasi::{FsPerms, WasiCtx, WasiCtxView, WasiView};
+
+use super::limiter::Limiter;
+use crate::args::RunArgs;
+
+/// Handles that a component holds at most. A handle costs the host some hundred bytes.
+const MAX_RESOURCES: usize = 100_000;
+
+/// What a running component's store holds.
+pub(crate) struct State {
+    table: ResourceTable,
+    wasi: WasiCtx,
+    llm: LlmCtx,
+    pub(crate) limiter: Limiter,
+}
+
+impl State {
+    pub(crate) fn new(args: &RunArgs, models: &Registry) -> Result<Self> {
+        let mut table = ResourceTable::new();
+        table.set_max_capacity(MAX_RESOURCES);
+        Ok(Self {
+            table,
+            wasi: wasi(args)?,
+            llm: llm(args, models),
+            limiter: Limiter::new(args.max_memory),
+        })
+    }
+}
+
+fn wasi(args: &RunArgs) -> Result<WasiCtx> {
+    let mut wasi = WasiCtx::builder();
+    wasi.inherit_stdio();
+    // By convention the first argument is the program.
+    wasi.arg(args.component.to_string_lossy());
+    wasi.args(&args.args);
+    for variable in &args.env {
+        wasi.env(&variable.key, &variable.value);
+    }
+    for dir in &args.dirs {
+        wasi.preopened_dir(&dir.host, &dir.guest, FsPerms::ReadWrite)
+            .map_err(|error| anyhow!("--dir {}: {error:#}", dir.host.display()))?;
+    }
+    Ok(wasi.build())
+}
+
+fn llm(args: &RunArgs, models: &Registry) -> LlmCtx {
+    let mut llm = LlmCtx::builder().models(models);
+    if let Some(size) = args.allow_guest_models {
+        llm = llm.guest_models(GuestModels {
+            max_bytes: size.as_u64(),
+            config: args.serving.config(),
+            ..GuestModels::default()
+        });
+    }
+    llm.build()
+}
+
+impl WasiView for State {
+    fn ctx(&mut self) -> WasiCtxView<'_> {
+        WasiCtxView {
+            ctx: &mut self.wasi,
+            table: &mut self.table,
+        }
+    }
+}
+
+impl LlmView for State {
+    fn llm(&mut self) -> LlmCtxView<'_> {
+        LlmCtxView {
+            ctx: &mut self.llm,
+            table: &mut self.table,
+        }
+    }
+}

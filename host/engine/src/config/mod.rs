@@ -1,0 +1,63 @@
+//! Typed settings: what an operator chooses for a model and what a request chooses for itself.
+//!
+//! Every setting has one name, spelled the same in messages, flags and documents, one range and one default, here.
+
+mod model;
+mod settings;
+
+pub use model::ModelConfig;
+pub use settings::{Effective, Settings};
+
+use std::fmt;
+
+/// A setting that is out of range.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Problem {
+    /// The setting's name.
+    pub key: &'static str,
+    /// The value that was given.
+    pub value: String,
+    /// What it may be.
+    pub range: String,
+}
+
+impl Problem {
+    pub(crate) fn new(
+        key: &'static str,
+        value: impl fmt::Display,
+        range: impl Into<String>,
+    ) -> Self {
+        Self {
+            key,
+            value: value.to_string(),
+            range: range.into(),
+        }
+    }
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { key, value, range } = self;
+        write!(f, "`{key}` is {value}, it must be {range}")
+    }
+}
+
+/// Collects the problems of one check, so that all are reported at once.
+#[derive(Debug, Default)]
+struct Check(Vec<Problem>);
+
+impl Check {
+    fn that(&mut self, holds: bool, problem: impl FnOnce() -> Problem) {
+        if !holds {
+            self.0.push(problem());
+        }
+    }
+
+    fn done(self) -> crate::Result<()> {
+        if self.0.is_empty() {
+            Ok(())
+        } else {
+            Err(crate::Error::Settings { problems: self.0 })
+        }
+    }
+}

@@ -1,0 +1,13 @@
+//! The worker thread of a model and its step: admit, plan, decode, sample, emit.
+
+mod inbox;
+mod outlet;
+mod sampler;
+mod sequence;
+mod text;
+mod worker;
+
+pub(crate) use inbox::{Inbox, Job};
+pub(crate) use outlet::{Outlet, Writer};
+pub(crate) use sampler::Sampler;
+pub(crate) use worker::{Worker, WorkerParams};

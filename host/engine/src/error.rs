@@ -1,0 +1,194 @@
+//! What can go wrong in the engine. Every variant says what was asked, what was there and what to do.
+
+use std::path::PathBuf;
+
+use crate::config::Problem;
+use crate::model::gguf::GgufError;
+
+/// The engine's result.
+pub type Result<T> = std::result::Result<T, Error>;
+
+/// Why the engine refused or failed.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// llama.cpp can't be started.
+    #[error(
+        "llama.cpp can't be started: {reason}. Only one user of llama-cpp-2 in a process may start it: start it \
+         through this engine alone"
+    )]
+    Backend {
+        /// What the binding said.
+        reason: String,
+    },
+    /// The file is not a GGUF that can be loaded.
+    #[error(transparent)]
+    File(#[from] GgufError),
+    /// llama.cpp refused the model.
+    #[error("{}: llama.cpp can't load this model: {reason}", path.display())]
+    Load {
+        /// The file.
+        path: PathBuf,
+        /// What llama.cpp logged.
+        reason: String,
+    },
+    /// The model is of a kind that doesn't continue text.
+    #[error(
+        "{}: a model of architecture `{architecture}` does not generate text by itself: use a decoder-only text model",
+        path.display()
+    )]
+    Kind {
+        /// The file.
+        path: PathBuf,
+        /// Its `general.architecture`.
+        architecture: String,
+    },
+    /// No context could be made for the model.
+    #[error(
+        "no llama.cpp context of {cells} KV cells ({max_concurrent} sequences of {ctx_size} tokens): {reason}. Lower \
+         `ctx_size` or `max_concurrent`"
+    )]
+    Context {
+        /// KV cells asked for.
+        cells: u64,
+        /// Sequences at once.
+        max_concurrent: u32,
+        /// Tokens of each.
+        ctx_size: u32,
+        /// What llama.cpp logged.
+        reason: String,
+    },
+    /// Settings out of range, all of them at once.
+    #[error("{}", list(problems))]
+    Settings {
+        /// One for each setting that is out of range.
+        problems: Vec<Problem>,
+    },
+    /// No model has this name.
+    #[error("there is no model `{name}`")]
+    UnknownModel {
+        /// The name asked for.
+        name: String,
+    },
+    /// Two models want the same name.
+    #[error("the model name `{name}` is given twice: give each model its own name")]
+    DuplicateModel {
+        /// The name.
+        name: String,
+    },
+    /// A prompt with nothing in it.
+    #[error("the prompt is empty: send at least one token, character or message")]
+    EmptyPrompt,
+    /// A prompt with more bytes than the host takes.
+    #[error(
+        "the prompt has {bytes} bytes, at most {limit} are taken: shorten it, or raise `max_prompt_bytes`"
+    )]
+    PromptTooLarge {
+        /// Bytes of the prompt, or of all messages together.
+        bytes: u64,
+        /// The bound in force.
+        limit: u64,
+    },
+    /// A prompt that leaves no room for an answer.
+    #[error(
+        "the prompt has {prompt} tokens, this session's context holds {context}, of which the answer needs at least \
+         one: shorten it, or raise `ctx_size`"
+    )]
+    PromptTooLong {
+        /// Tokens of the prompt.
+        prompt: usize,
+        /// Tokens that the context holds.
+        context: u32,
+    },
+    /// A token id that the model lacks.
+    #[error(
+        "token {token} at index {index} of the prompt is not in the vocabulary: ids go from 0 to {last}"
+    )]
+    UnknownToken {
+        /// The id.
+        token: u32,
+        /// Where it stands.
+        index: usize,
+        /// The highest id.
+        last: u32,
+    },
+    /// Messages for a model that has no chat template.
+    #[error("the model `{model}` has no chat template: send the prompt as text")]
+    NoChatTemplate {
+        /// The model's name.
+        model: String,
+    },
+    /// The model's chat template failed on these messages.
+    #[error("the chat template of `{model}` can't render these messages: {reason}")]
+    ChatTemplate {
+        /// The model's name.
+        model: String,
+        /// What the template engine, or the template itself, said.
+        reason: String,
+    },
+    /// The waiting line is full.
+    #[error(
+        "the queue is full: {queued} of {capacity} requests are waiting. Try again later, or raise `queue_size`"
+    )]
+    Busy {
+        /// Requests that wait.
+        queued: usize,
+        /// Requests that may wait (`queue_size`).
+        capacity: usize,
+    },
+    /// A request waited for longer than it may.
+    #[error(
+        "the request waited {} ms in the queue and was not begun, at most {} ms are allowed: try again later, or raise \
+         `queue_timeout_ms`",
+        waited.as_millis(), limit.as_millis()
+    )]
+    QueueTimeout {
+        /// How long it waited.
+        waited: std::time::Duration,
+        /// How long it may wait.
+        limit: std::time::Duration,
+    },
+    /// A session that generates already.
+    #[error(
+        "this session is generating already: read its generation to the end, cancel it or drop it, or open another \
+         session"
+    )]
+    SessionBusy,
+    /// The model was taken away.
+    #[error("the model is no longer there: load it again")]
+    Unavailable,
+    /// A decode failed.
+    #[error("the model failed while computing: {reason}")]
+    Decode {
+        /// What llama.cpp said.
+        reason: String,
+    },
+    /// The operating system gave no thread.
+    #[error("no thread for the model's worker: {0}. Raise the limit on processes and threads")]
+    Thread(#[source] std::io::Error),
+}
+
+fn list(problems: &[Problem]) -> String {
+    let lines: Vec<String> = problems.iter().map(ToString::to_string).collect();
+    lines.join("; ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn all_settings_out_of_range_are_named_at_once() {
+        let error = Error::Settings {
+            problems: vec![
+                Problem::new("max_tokens", 0, "1 or more"),
+                Problem::new("temperature", -1.0, "0.0 to 100.0"),
+            ],
+        };
+        let text = error.to_string();
+        assert!(
+            text.contains("`max_tokens` is 0") && text.contains("`temperature` is -1"),
+            "{text}"
+        );
+    }
+}

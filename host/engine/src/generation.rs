@@ -1,0 +1,79 @@
+//! The reader's end of a running generation.
+
+use std::sync::Arc;
+
+use crate::decode::Outlet;
+use crate::{Effective, Event, Model, Result};
+
+/// A running generation. It runs by itself; dropping it cancels it within one decode step.
+#[derive(Debug)]
+pub struct Generation {
+    outlet: Arc<Outlet>,
+    settings: Effective,
+    // Keeps the worker alive while somebody waits for it.
+    model: Model,
+}
+
+impl Generation {
+    pub(crate) fn new(outlet: Arc<Outlet>, settings: Effective, model: Model) -> Self {
+        Self {
+            outlet,
+            settings,
+            model,
+        }
+    }
+
+    pub(crate) fn outlet(&self) -> &Arc<Outlet> {
+        &self.outlet
+    }
+
+    /// The settings in force, the seed that was drawn among them.
+    #[must_use]
+    pub fn settings(&self) -> Effective {
+        self.settings
+    }
+
+    /// Waits for the next events and returns all that are there; none when the end has been delivered already.
+    ///
+    /// Cancel-safe: events are taken only when they are returned.
+    ///
+    /// # Errors
+    ///
+    /// What broke the generation, after all text that was made before it.
+    pub async fn next(&mut self) -> Result<Vec<Event>> {
+        self.ready().await;
+        Ok(self.try_next()?.unwrap_or_default())
+    }
+
+    /// As [`next`](Self::next), but never waits: `None` when there is nothing yet.
+    ///
+    /// # Errors
+    ///
+    /// As [`next`](Self::next).
+    pub fn try_next(&mut self) -> Result<Option<Vec<Event>>> {
+        let taken = self.outlet.take();
+        if taken.made_room {
+            self.model.wake();
+        }
+        taken.events
+    }
+
+    /// Waits until [`next`](Self::next) would not wait.
+    pub async fn ready(&mut self) {
+        self.outlet.readable().await;
+    }
+
+    /// Asks the generation to end. What was made until then still arrives; the reason is
+    /// [`Cancelled`](crate::FinishReason::Cancelled) unless it ended by itself before.
+    pub fn cancel(&self) {
+        self.outlet.cancel();
+        self.model.wake();
+    }
+}
+
+impl Drop for Generation {
+    fn drop(&mut self) {
+        self.outlet.close();
+        self.model.wake();
+    }
+}

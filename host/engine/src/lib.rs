@@ -1,0 +1,60 @@
+//! Mynah's engine: large language models through llama.cpp, shared by many sessions. It knows nothing of wasm.
+//!
+//! A [`Model`] is loaded once from a GGUF file and owns one worker thread, the only one that touches its llama.cpp
+//! context. A [`Session`] is one conversation with it; [`Session::start`] queues a request and gives a [`Generation`],
+//! from which text arrives as it is made. Dropping a generation cancels it within one decode step.
+//!
+//! ```no_run
+//! use mynah_engine::{Event, Model, ModelConfig, Prompt, Settings};
+//!
+//! # async fn example() -> mynah_engine::Result<()> {
+//! let model = Model::load("model.gguf".as_ref(), ModelConfig::default(), |progress| {
+//!     eprintln!("loading: {:.0} %", progress * 100.0);
+//! })?;
+//! let mut session = model.session();
+//! let mut generation = session.start(Prompt::Text("The capital of France is".into()), Settings::default())?;
+//! loop {
+//!     for event in generation.next().await? {
+//!         match event {
+//!             Event::Text(text) => print!("{text}"),
+//!             Event::Finished(outcome) => {
+//!                 println!(" ({} tokens)", outcome.usage.generated_tokens);
+//!                 return Ok(());
+//!             }
+//!         }
+//!     }
+//! }
+//! # }
+//! ```
+//!
+//! | folder | subject |
+//! |---|---|
+//! | `model/` | a GGUF: its header, tokenizer, chat template; named models |
+//! | `config/` | typed settings and their ranges |
+//! | `schedule/` | the waiting line and the plan of each step; pure |
+//! | `decode/` | the worker thread and its step: admit, plan, decode, sample, emit |
+//! | `llama/` | the only unsafe code: llama.cpp |
+
+mod config;
+mod decode;
+mod error;
+mod generation;
+#[expect(
+    unsafe_code,
+    reason = "llama.cpp is C; this folder is its only door, and each block says why it is sound"
+)]
+mod llama;
+pub mod model;
+mod request;
+mod schedule;
+mod session;
+mod status;
+
+pub use config::{Effective, ModelConfig, Problem, Settings};
+pub use error::{Error, Result};
+pub use generation::Generation;
+pub use llama::{Device, DeviceKind, SystemInfo};
+pub use model::{Model, ModelInfo, Registry};
+pub use request::{Event, FinishReason, Message, Outcome, Prompt, Role, Usage};
+pub use session::Session;
+pub use status::Status;

@@ -1,0 +1,94 @@
+//! The tokens of one decode step, in arrays that llama.cpp reads in place.
+
+use llama_cpp_2::token::LlamaToken;
+use llama_cpp_sys_2 as sys;
+
+/// A batch of tokens, each at a position of one sequence.
+///
+/// The arrays are plain vectors that grow as needed, so a batch can't overflow; what llama.cpp would abort on is checked
+/// by [`Context::decode`](super::Context::decode).
+#[derive(Debug, Default)]
+pub(crate) struct Batch {
+    tokens: Vec<sys::llama_token>,
+    positions: Vec<sys::llama_pos>,
+    sequences: Vec<sys::llama_seq_id>,
+    outputs: Vec<i8>,
+    // Rebuilt before each decode: how many sequences a token has (always one), and where its sequence id is.
+    sequence_counts: Vec<i32>,
+    sequence_pointers: Vec<*mut sys::llama_seq_id>,
+}
+
+impl Batch {
+    /// Takes all tokens out; the memory stays.
+    pub(crate) fn clear(&mut self) {
+        self.tokens.clear();
+        self.positions.clear();
+        self.sequences.clear();
+        self.outputs.clear();
+    }
+
+    /// Adds `token` at `position` of `sequence` and returns its index. With `output`, its logits can be read after the
+    /// decode with that index.
+    pub(crate) fn push(
+        &mut self,
+        token: LlamaToken,
+        position: u32,
+        sequence: u32,
+        output: bool,
+    ) -> usize {
+        let index = self.tokens.len();
+        self.tokens.push(token.0);
+        // Values beyond i32 become -1, which `Context::decode` refuses.
+        self.positions.push(i32::try_from(position).unwrap_or(-1));
+        self.sequences.push(i32::try_from(sequence).unwrap_or(-1));
+        self.outputs.push(i8::from(output));
+        index
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.tokens.len()
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.tokens.is_empty()
+    }
+
+    pub(super) fn tokens(&self) -> &[sys::llama_token] {
+        &self.tokens
+    }
+
+    pub(super) fn positions(&self) -> &[sys::llama_pos] {
+        &self.positions
+    }
+
+    pub(super) fn sequences(&self) -> &[sys::llama_seq_id] {
+        &self.sequences
+    }
+
+    pub(super) fn is_output(&self, index: usize) -> bool {
+        self.outputs.get(index).is_some_and(|&output| output != 0)
+    }
+
+    pub(super) fn output_count(&self) -> usize {
+        self.outputs.iter().filter(|&&output| output != 0).count()
+    }
+
+    /// The batch as llama.cpp takes it. The pointers hold until this batch is changed, moved or dropped.
+    pub(super) fn as_raw(&mut self) -> sys::llama_batch {
+        let count = self.tokens.len();
+        self.sequence_counts.clear();
+        self.sequence_counts.resize(count, 1);
+        self.sequence_pointers.clear();
+        self.sequence_pointers
+            .extend(self.sequences.iter_mut().map(std::ptr::from_mut));
+        sys::llama_batch {
+            n_tokens: i32::try_from(count).unwrap_or(i32::MAX),
+            token: self.tokens.as_mut_ptr(),
+            embd: std::ptr::null_mut(),
+            pos: self.positions.as_mut_ptr(),
+            n_seq_id: self.sequence_counts.as_mut_ptr(),
+            seq_id: self.sequence_pointers.as_mut_ptr(),
+            logits: self.outputs.as_mut_ptr(),
+        }
+    }
+}

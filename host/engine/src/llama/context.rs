@@ -1,0 +1,265 @@
+//! A llama.cpp context: KV cells and compute buffers of one model, used by one thread.
+
+use std::cell::Cell;
+use std::ffi::c_void;
+use std::ptr::NonNull;
+use std::sync::Arc;
+
+use llama_cpp_2::model::LlamaModel;
+use llama_cpp_sys_2 as sys;
+
+use super::{Batch, with_captured_errors};
+
+/// Sequences that one context can hold at most (`LLAMA_MAX_SEQ` in llama.cpp's `llama-cparams.h`).
+pub(crate) const MAX_SEQUENCES: u32 = 256;
+
+/// What a context is made with.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct ContextParams {
+    /// KV cells for all sequences together.
+    pub(crate) cells: u32,
+    /// Tokens that one decode takes at most. One decode is one ubatch, so that an abort loses all of it or nothing.
+    pub(crate) batch: u32,
+    /// Sequences, and so logits rows that one decode may ask for; 1 to [`MAX_SEQUENCES`].
+    pub(crate) sequences: u32,
+    /// Threads that compute.
+    pub(crate) threads: u32,
+}
+
+/// Why a decode did nothing.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum DecodeError {
+    /// The abort function said so. No token of the batch is in the KV cells.
+    #[error("the decode was aborted")]
+    Aborted,
+    /// There are too few free KV cells. No token of the batch is in them.
+    #[error("no free KV cells for the batch")]
+    NoCells,
+    /// llama.cpp failed; the state of the sequences in the batch is unknown.
+    #[error("llama.cpp failed to decode (code {code}): {reason}")]
+    Failed { code: i32, reason: String },
+    /// The batch breaks a rule that llama.cpp would end the process for.
+    #[error("invalid batch: {0}")]
+    Invalid(&'static str),
+}
+
+type AbortFn<'a> = &'a dyn Fn() -> bool;
+
+/// Where the abort callback finds the function of the decode that runs; empty between decodes.
+type AbortSlot = Cell<Option<NonNull<c_void>>>;
+
+/// A llama.cpp context. Not `Send`: it is made, used and dropped on the model's worker thread, for which libgomp keeps
+/// the thread team.
+pub(crate) struct Context {
+    raw: NonNull<sys::llama_context>,
+    abort: Box<AbortSlot>,
+    params: ContextParams,
+    vocabulary: i32,
+    // Indices of the last batch that have logits, in rising order.
+    outputs: Vec<usize>,
+    // Declared last, so that the model outlives the context.
+    _model: Arc<LlamaModel>,
+}
+
+impl Context {
+    /// Makes a context for `model`.
+    ///
+    /// # Errors
+    ///
+    /// What llama.cpp logged, which names the reason (most often: not enough memory).
+    pub(crate) fn new(model: Arc<LlamaModel>, params: ContextParams) -> Result<Self, String> {
+        if params.sequences == 0 || params.sequences > MAX_SEQUENCES {
+            return Err(format!(
+                "{} sequences, but a context holds 1 to {MAX_SEQUENCES}",
+                params.sequences
+            ));
+        }
+        if params.batch == 0 || params.cells < params.batch {
+            return Err(format!(
+                "a batch of {} tokens does not fit {} KV cells",
+                params.batch, params.cells
+            ));
+        }
+        let threads = i32::try_from(params.threads.max(1))
+            .map_err(|_| format!("{} threads are too many", params.threads))?;
+        let abort: Box<AbortSlot> = Box::new(Cell::new(None));
+        // SAFETY: takes nothing and returns a plain struct.
+        let mut raw_params = unsafe { sys::llama_context_default_params() };
+        raw_params.n_ctx = params.cells;
+        raw_params.n_batch = params.batch;
+        raw_params.n_ubatch = params.batch;
+        raw_params.n_seq_max = params.sequences;
+        // One row a sequence: the default sizes the logits buffer for a whole batch (512 MiB for a 262k vocabulary).
+        raw_params.n_outputs_max = params.sequences;
+        raw_params.n_threads = threads;
+        raw_params.n_threads_batch = threads;
+        raw_params.kv_unified = true;
+        raw_params.no_perf = true;
+        raw_params.abort_callback = Some(should_abort);
+        raw_params.abort_callback_data = std::ptr::from_ref::<AbortSlot>(&abort).cast_mut().cast();
+        // SAFETY: the model is alive and stays so (the `Arc` is kept), the parameters come from llama.cpp's defaults,
+        // and the abort slot is boxed, so its address holds until the context is freed in `drop`.
+        let (made, errors) = with_captured_errors(|| unsafe {
+            sys::llama_init_from_model(raw_model(&model), raw_params)
+        });
+        let raw = NonNull::new(made).ok_or_else(|| reason(&errors))?;
+        Ok(Self {
+            raw,
+            abort,
+            params,
+            vocabulary: model.n_vocab(),
+            outputs: Vec::new(),
+            _model: model,
+        })
+    }
+
+    /// Computes the batch. `should_stop` is asked after every node of the graph (thousands of times a second, CPU only);
+    /// when it says yes, the decode ends with [`DecodeError::Aborted`].
+    pub(crate) fn decode(
+        &mut self,
+        batch: &mut Batch,
+        should_stop: AbortFn<'_>,
+    ) -> Result<(), DecodeError> {
+        self.outputs.clear();
+        self.check(batch)?;
+        let slot: *const AbortFn<'_> = &raw const should_stop;
+        self.abort.set(NonNull::new(slot.cast_mut().cast()));
+        let raw = batch.as_raw();
+        // SAFETY: `check` refused what llama.cpp asserts on; the arrays behind `raw` live in `batch`, which is borrowed
+        // until the end of this function; `self.raw` is valid and only this thread uses it (`Context` isn't `Send`).
+        let (code, errors) =
+            with_captured_errors(|| unsafe { sys::llama_decode(self.raw.as_ptr(), raw) });
+        self.abort.set(None);
+        match code {
+            0 => {
+                let outputs = (0..batch.len()).filter(|&index| batch.is_output(index));
+                self.outputs.extend(outputs);
+                Ok(())
+            }
+            1 => Err(DecodeError::NoCells),
+            2 => Err(DecodeError::Aborted),
+            code => Err(DecodeError::Failed {
+                code,
+                reason: reason(&errors),
+            }),
+        }
+    }
+
+    fn check(&self, batch: &Batch) -> Result<(), DecodeError> {
+        if batch.is_empty() {
+            return Err(DecodeError::Invalid("it has no tokens"));
+        }
+        if batch.len() > self.params.batch as usize {
+            return Err(DecodeError::Invalid(
+                "it has more tokens than the context takes",
+            ));
+        }
+        if batch.output_count() > self.params.sequences as usize {
+            return Err(DecodeError::Invalid(
+                "it asks for more logits than the context has rows",
+            ));
+        }
+        let known = 0..self.vocabulary;
+        if !batch.tokens().iter().all(|token| known.contains(token)) {
+            return Err(DecodeError::Invalid(
+                "it has a token outside the vocabulary",
+            ));
+        }
+        if batch.positions().iter().any(|&position| position < 0) {
+            return Err(DecodeError::Invalid("it has a position out of range"));
+        }
+        if !batch.sequences().iter().all(|&sequence| self.has(sequence)) {
+            return Err(DecodeError::Invalid(
+                "it has a sequence that the context lacks",
+            ));
+        }
+        Ok(())
+    }
+
+    fn has(&self, sequence: i32) -> bool {
+        u32::try_from(sequence).is_ok_and(|sequence| sequence < self.params.sequences)
+    }
+
+    /// The logits that the last decode computed for the token at `index` of its batch; `None` if it was not an output.
+    pub(crate) fn logits(&self, index: usize) -> Option<&[f32]> {
+        self.outputs.binary_search(&index).ok()?;
+        let index = i32::try_from(index).ok()?;
+        // SAFETY: the last decode succeeded and had `index` as an output, so llama.cpp returns its row.
+        let row = unsafe { sys::llama_get_logits_ith(self.raw.as_ptr(), index) };
+        let length = usize::try_from(self.vocabulary).ok()?;
+        // SAFETY: a row holds one float for each token of the vocabulary. It is overwritten by the next decode, which
+        // needs `&mut self` and so ends this borrow.
+        (!row.is_null()).then(|| unsafe { std::slice::from_raw_parts(row, length) })
+    }
+
+    /// Takes all tokens of `sequence` out of the KV cells. An unknown sequence holds none.
+    pub(crate) fn clear_sequence(&mut self, sequence: u32) {
+        let Ok(sequence) = i32::try_from(sequence) else {
+            return;
+        };
+        if self.has(sequence) {
+            // SAFETY: the sequence is in range, which llama.cpp asserts; a whole sequence can always be removed.
+            unsafe {
+                let memory = sys::llama_get_memory(self.raw.as_ptr());
+                sys::llama_memory_seq_rm(memory, sequence, -1, -1);
+            }
+        }
+    }
+
+    /// Tokens of `sequence` that are in the KV cells.
+    pub(crate) fn sequence_len(&self, sequence: u32) -> u32 {
+        let Ok(sequence) = i32::try_from(sequence) else {
+            return 0;
+        };
+        if !self.has(sequence) {
+            return 0;
+        }
+        // SAFETY: the sequence is in range, which llama.cpp asserts.
+        let last = unsafe {
+            let memory = sys::llama_get_memory(self.raw.as_ptr());
+            sys::llama_memory_seq_pos_max(memory, sequence)
+        };
+        // Positions start at 0 and have no gaps; -1 means empty.
+        u32::try_from(last + 1).unwrap_or(0)
+    }
+}
+
+impl Drop for Context {
+    fn drop(&mut self) {
+        // SAFETY: `raw` came from `llama_init_from_model`, is freed once, and the model still lives (`_model`).
+        unsafe { sys::llama_free(self.raw.as_ptr()) };
+    }
+}
+
+/// The abort callback: asks the function of the decode that runs.
+unsafe extern "C" fn should_abort(slot: *mut c_void) -> bool {
+    // SAFETY: `slot` is the boxed `AbortSlot` of a live context. ggml asks on the thread that called `llama_decode`
+    // (`ggml-cpu.c`, thread 0 of the team), so the cell is only ever touched by that thread.
+    let slot = unsafe { &*slot.cast::<AbortSlot>() };
+    match slot.get() {
+        // SAFETY: `decode` sets the pointer to a reference that it holds until `llama_decode` has returned, and empties
+        // the slot before it returns itself.
+        Some(function) => unsafe { function.cast::<AbortFn<'_>>().as_ref()() },
+        None => false,
+    }
+}
+
+/// The pointer that `llama-cpp-2` keeps to itself.
+pub(super) fn raw_model(model: &LlamaModel) -> *mut sys::llama_model {
+    const { assert!(size_of::<LlamaModel>() == size_of::<*mut sys::llama_model>()) };
+    // SAFETY: `LlamaModel` is `repr(transparent)` over a non-null `*mut llama_model` in the version that the workspace
+    // pins (=0.1.160); the size is checked above.
+    unsafe {
+        std::ptr::from_ref(model)
+            .cast::<*mut sys::llama_model>()
+            .read()
+    }
+}
+
+fn reason(errors: &[String]) -> String {
+    if errors.is_empty() {
+        "llama.cpp gave no reason".to_owned()
+    } else {
+        errors.join("; ")
+    }
+}

@@ -1,0 +1,23 @@
+//! The only unsafe code of the workspace: a thin safe face over `llama-cpp-sys-2`.
+//!
+//! `llama-cpp-2` gives backend, model, vocabulary and samplers; what it leaves out (contexts with an abort callback,
+//! batches that can't overflow, bounded outputs, logs that can be read back) is here. Nothing in this folder knows what
+//! a request is.
+//!
+//! llama.cpp ends the process on bad arguments (`GGML_ASSERT`). Every function here checks what it is given first and
+//! answers with an error value.
+
+mod backend;
+mod batch;
+mod context;
+mod log;
+mod system;
+
+pub(crate) use backend::backend;
+pub(crate) use batch::Batch;
+pub(crate) use context::{Context, ContextParams, DecodeError, MAX_SEQUENCES};
+pub(crate) use log::with_captured_errors;
+pub(crate) use system::has_decoder_only;
+#[cfg(test)]
+pub(crate) use system::type_block;
+pub use system::{Device, DeviceKind, SystemInfo};

@@ -1,0 +1,140 @@
+//! What llama.cpp was built with and what it finds on this machine.
+
+use std::ffi::CStr;
+
+use llama_cpp_2::llama_backend::LlamaBackend;
+use llama_cpp_2::model::LlamaModel;
+use llama_cpp_2::{LlamaBackendDeviceType, list_llama_ggml_backend_devices};
+use llama_cpp_sys_2 as sys;
+
+use super::backend;
+use crate::Result;
+
+/// What llama.cpp was built with and what it finds on this machine.
+#[derive(Debug, Clone)]
+pub struct SystemInfo {
+    /// Version of ggml, llama.cpp's tensor library, such as `0.26.0`.
+    pub ggml_version: String,
+    /// The CPU features that the kernels were compiled with, such as `AVX512 = 1`, in llama.cpp's own words.
+    pub features: Vec<String>,
+    /// The devices that llama.cpp can compute on, the CPU among them.
+    pub devices: Vec<Device>,
+}
+
+/// A device that llama.cpp can compute on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Device {
+    /// Short name, such as `CPU` or `Vulkan0`.
+    pub name: String,
+    /// The product's name.
+    pub description: String,
+    /// What sort of device it is.
+    pub kind: DeviceKind,
+    /// Its memory, in bytes.
+    pub memory_total: u64,
+    /// How much of it is free, in bytes.
+    pub memory_free: u64,
+}
+
+/// A sort of device.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DeviceKind {
+    /// The processor.
+    Cpu,
+    /// A graphics card with its own memory.
+    Gpu,
+    /// Graphics that share the processor's memory.
+    IntegratedGpu,
+    /// Anything else.
+    Other,
+}
+
+impl SystemInfo {
+    /// Asks llama.cpp.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Backend`](crate::Error::Backend) when llama.cpp can't be started.
+    pub fn read() -> Result<Self> {
+        backend()?;
+        // SAFETY: both return a static or thread-independent NUL-terminated string; it is copied at once.
+        let (version, features) = unsafe {
+            (
+                text(sys::ggml_version()),
+                text(sys::llama_print_system_info()),
+            )
+        };
+        Ok(Self {
+            ggml_version: version,
+            features: features
+                .split('|')
+                .map(|feature| feature.trim().to_owned())
+                .filter(|feature| !feature.is_empty())
+                .collect(),
+            devices: list_llama_ggml_backend_devices()
+                .into_iter()
+                .map(|device| Device {
+                    name: device.name,
+                    description: device.description,
+                    kind: match device.device_type {
+                        LlamaBackendDeviceType::Cpu => DeviceKind::Cpu,
+                        LlamaBackendDeviceType::Gpu => DeviceKind::Gpu,
+                        LlamaBackendDeviceType::IntegratedGpu => DeviceKind::IntegratedGpu,
+                        LlamaBackendDeviceType::Accelerator | LlamaBackendDeviceType::Unknown => {
+                            DeviceKind::Other
+                        }
+                    },
+                    memory_total: device.memory_total as u64,
+                    memory_free: device.memory_free as u64,
+                })
+                .collect(),
+        })
+    }
+
+    /// Whether llama.cpp has a graphics card to put layers on.
+    #[must_use]
+    pub fn has_gpu() -> bool {
+        backend().is_ok_and(LlamaBackend::supports_gpu_offload)
+    }
+
+    /// Whether the kernels were compiled with `feature` (`AVX512`, `NEON`, ...).
+    #[must_use]
+    pub fn has_feature(&self, feature: &str) -> bool {
+        self.features.iter().any(|entry| {
+            entry
+                .rsplit(':')
+                .next()
+                .unwrap_or(entry)
+                .split_once('=')
+                .is_some_and(|(name, value)| name.trim() == feature && value.trim() == "1")
+        })
+    }
+}
+
+/// Whether the model continues text: it has a decoder, and needs no encoder to run first.
+pub(crate) fn has_decoder_only(model: &LlamaModel) -> bool {
+    let raw = super::context::raw_model(model);
+    // SAFETY: the model is alive; both functions only read it.
+    unsafe { sys::llama_model_has_decoder(raw) && !sys::llama_model_has_encoder(raw) }
+}
+
+/// # Safety
+///
+/// `pointer` is null or a NUL-terminated string that lives during the call.
+unsafe fn text(pointer: *const std::ffi::c_char) -> String {
+    if pointer.is_null() {
+        return String::new();
+    }
+    // SAFETY: the caller's promise.
+    unsafe { CStr::from_ptr(pointer) }
+        .to_string_lossy()
+        .into_owned()
+}
+
+/// Weights and bytes of one block of a tensor type, as the linked ggml has them.
+#[cfg(test)]
+pub(crate) fn type_block(number: sys::ggml_type) -> (u64, u64) {
+    // SAFETY: both look a number up in a table; the tests give numbers that ggml has.
+    let (weights, bytes) = unsafe { (sys::ggml_blck_size(number), sys::ggml_type_size(number)) };
+    (weights.unsigned_abs(), bytes as u64)
+}

@@ -1,0 +1,64 @@
+//! What a loaded model is, for whoever asks.
+
+use std::path::{Path, PathBuf};
+
+use llama_cpp_2::model::LlamaModel;
+
+use super::gguf::GgufHeader;
+use crate::ModelConfig;
+
+/// What a loaded model is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ModelInfo {
+    /// `general.name` of the file, else the file's name.
+    pub name: String,
+    /// The file that it was loaded from.
+    pub path: PathBuf,
+    /// `general.architecture`, such as `llama`.
+    pub architecture: String,
+    /// Weights.
+    pub parameters: u64,
+    /// Name of the quantisation, such as `Q4_1`.
+    pub quantisation: String,
+    /// Bytes of the file.
+    pub file_bytes: u64,
+    /// Tokens that the model was trained to hold.
+    pub context_trained: u32,
+    /// Tokens that each session holds.
+    pub context_size: u32,
+    /// Tokens in the vocabulary; ids go from 0 to one less.
+    pub vocabulary: u32,
+    /// Whether messages can be sent to it.
+    pub has_chat_template: bool,
+}
+
+impl ModelInfo {
+    pub(super) fn new(
+        path: &Path,
+        header: &GgufHeader,
+        llama: &LlamaModel,
+        config: &ModelConfig,
+    ) -> Self {
+        let context_trained = llama.n_ctx_train();
+        let file_name = || {
+            path.file_name()
+                .map(|name| name.to_string_lossy().into_owned())
+        };
+        Self {
+            name: header
+                .name()
+                .map(str::to_owned)
+                .or_else(file_name)
+                .unwrap_or_default(),
+            path: path.to_owned(),
+            architecture: header.architecture().unwrap_or("unknown").to_owned(),
+            parameters: llama.n_params(),
+            quantisation: header.file_type(),
+            file_bytes: header.file_bytes,
+            context_trained,
+            context_size: config.context_for(context_trained),
+            vocabulary: u32::try_from(llama.n_vocab()).unwrap_or_default(),
+            has_chat_template: header.chat_template().is_some(),
+        }
+    }
+}

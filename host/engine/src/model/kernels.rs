@@ -1,0 +1,209 @@
+//! Which quantisations have fast matrix kernels on this CPU.
+//!
+//! Read from the llama.cpp that the workspace pins (llama-cpp-sys-2 0.1.161): `ggml-cpu/repack.cpp`
+//! (`ggml_repack_get_optimal_repack_type`) for weights that are rearranged when they are loaded, and
+//! `ggml-cpu/llamafile/sgemm.cpp` for tiled matrix products. What has neither runs a dot product at a time.
+
+use std::fmt;
+
+use super::gguf::{GgufHeader, TensorType};
+
+/// CPU features that decide which kernels run.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct CpuFeatures {
+    /// x86 AVX2.
+    pub avx2: bool,
+    /// x86 AVX-512 Foundation.
+    pub avx512: bool,
+    /// x86 AVX-512 VNNI.
+    pub avx512_vnni: bool,
+    /// x86 AVX-512 BF16.
+    pub avx512_bf16: bool,
+    /// Arm NEON.
+    pub neon: bool,
+    /// Arm dot product.
+    pub dotprod: bool,
+    /// Arm int8 matrix multiplication.
+    pub matmul_int8: bool,
+}
+
+impl CpuFeatures {
+    /// The features of this CPU.
+    #[must_use]
+    pub fn detect() -> Self {
+        #[cfg(target_arch = "x86_64")]
+        {
+            Self {
+                avx2: std::arch::is_x86_feature_detected!("avx2"),
+                avx512: std::arch::is_x86_feature_detected!("avx512f"),
+                avx512_vnni: std::arch::is_x86_feature_detected!("avx512vnni"),
+                avx512_bf16: std::arch::is_x86_feature_detected!("avx512bf16"),
+                ..Self::default()
+            }
+        }
+        #[cfg(target_arch = "aarch64")]
+        {
+            Self {
+                neon: std::arch::is_aarch64_feature_detected!("neon"),
+                dotprod: std::arch::is_aarch64_feature_detected!("dotprod"),
+                matmul_int8: std::arch::is_aarch64_feature_detected!("i8mm"),
+                ..Self::default()
+            }
+        }
+        #[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
+        {
+            Self::default()
+        }
+    }
+
+    /// The features with the names that llama.cpp prints for what it was compiled with.
+    #[must_use]
+    pub fn named(self) -> [(&'static str, bool); 7] {
+        [
+            ("AVX2", self.avx2),
+            ("AVX512", self.avx512),
+            ("AVX512_VNNI", self.avx512_vnni),
+            ("AVX512_BF16", self.avx512_bf16),
+            ("NEON", self.neon),
+            ("DOTPROD", self.dotprod),
+            ("MATMUL_INT8", self.matmul_int8),
+        ]
+    }
+}
+
+/// How the matrix products of a weight type are computed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kernel {
+    /// Rearranged in memory when loaded, then many rows at a time: the fastest.
+    Repacked,
+    /// Tiles of rows and columns at a time.
+    Tiled,
+    /// One dot product at a time: slow for prompts.
+    Plain,
+}
+
+/// How the matrix products of weights of this type are computed on such a CPU.
+#[must_use]
+pub fn kernel_for(ty: TensorType, cpu: CpuFeatures) -> Kernel {
+    use TensorType as T;
+
+    let arm = cpu.neon && (cpu.dotprod || cpu.matmul_int8);
+    let repacked = match ty {
+        T::Q4_0 | T::Q4K | T::Iq4Nl | T::Mxfp4 => cpu.avx2 || arm,
+        T::Q2K => cpu.avx512,
+        T::Q5K | T::Q6K | T::Q8_0 => arm,
+        _ => false,
+    };
+    let tiled = match ty {
+        T::F32 | T::F16 => cpu.avx2 || cpu.neon,
+        T::Bf16 => cpu.avx2,
+        T::Q8_0 | T::Q4_0 => cpu.avx2 || cpu.dotprod,
+        T::Q5_0 | T::Iq4Nl => cpu.avx2,
+        // `ggml-cpu/tiled/`: once a batch has 8 rows.
+        T::Q2K
+        | T::Q3K
+        | T::Q4K
+        | T::Q5K
+        | T::Q6K
+        | T::Iq4Xs
+        | T::Iq2Xxs
+        | T::Iq2Xs
+        | T::Iq2S
+        | T::Iq3Xxs
+        | T::Iq3S
+        | T::Iq1S
+        | T::Iq1M => cpu.avx2,
+        _ => false,
+    };
+    if repacked {
+        Kernel::Repacked
+    } else if tiled {
+        Kernel::Tiled
+    } else {
+        Kernel::Plain
+    }
+}
+
+/// How fast a model's weights are on this CPU, in a sentence.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct SpeedNote {
+    /// Share of the matrix weights without a fast kernel, 0.0 to 1.0.
+    pub slow_share: f64,
+    /// The type of most of them.
+    pub slow_type: Option<TensorType>,
+}
+
+/// How fast a model's weights are on such a CPU. Vectors (norms, biases) don't count: they take no matrix product.
+#[must_use]
+pub fn speed_note(header: &GgufHeader, cpu: CpuFeatures) -> SpeedNote {
+    let matrices = |slow: bool| {
+        header
+            .tensors
+            .iter()
+            .filter(move |tensor| tensor.dimensions.len() > 1)
+            .filter(move |tensor| !slow || kernel_for(tensor.ty, cpu) == Kernel::Plain)
+    };
+    let sum = |slow: bool| {
+        matrices(slow)
+            .map(|tensor| u128::from(tensor.elements))
+            .sum::<u128>()
+    };
+    #[expect(clippy::cast_precision_loss, reason = "a share, to be shown")]
+    let slow_share = if sum(false) == 0 {
+        0.0
+    } else {
+        sum(true) as f64 / sum(false) as f64
+    };
+    SpeedNote {
+        slow_share,
+        slow_type: header
+            .weights_by_type()
+            .into_iter()
+            .map(|(ty, ..)| ty)
+            .find(|&ty| kernel_for(ty, cpu) == Kernel::Plain && slow_share > 0.0),
+    }
+}
+
+impl fmt::Display for SpeedNote {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.slow_type {
+            Some(ty) if self.slow_share >= 0.005 => write!(
+                f,
+                "{:.0} % of the weights have no fast kernel on this CPU (mostly {ty}): convert the model to Q4_0 or \
+                 Q8_0 with llama-quantize, prompts are read about twice as fast then",
+                self.slow_share * 100.0
+            ),
+            _ => f.write_str("fast: all weights have fast kernels on this CPU"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ZEN4: CpuFeatures = CpuFeatures {
+        avx2: true,
+        avx512: true,
+        avx512_vnni: true,
+        avx512_bf16: true,
+        neon: false,
+        dotprod: false,
+        matmul_int8: false,
+    };
+
+    #[test]
+    fn q4_1_is_slow_on_x86_and_q4_0_is_repacked() {
+        assert_eq!(kernel_for(TensorType::Q4_1, ZEN4), Kernel::Plain);
+        assert_eq!(kernel_for(TensorType::Q4_0, ZEN4), Kernel::Repacked);
+        assert_eq!(kernel_for(TensorType::Q8_0, ZEN4), Kernel::Tiled);
+    }
+
+    #[test]
+    fn a_cpu_without_features_has_no_fast_kernels() {
+        let none = CpuFeatures::default();
+        for ty in [TensorType::F32, TensorType::Q4_0, TensorType::Q8_0] {
+            assert_eq!(kernel_for(ty, none), Kernel::Plain);
+        }
+    }
+}

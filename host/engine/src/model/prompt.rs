@@ -1,0 +1,87 @@
+//! From a prompt to checked tokens, on the caller's thread.
+
+use llama_cpp_2::token::LlamaToken;
+
+use super::Inner;
+use crate::{Error, Prompt, Result};
+
+impl Inner {
+    /// The tokens of a prompt: at least one, all in the vocabulary, and fewer than the context holds.
+    pub(super) fn tokens(&self, prompt: Prompt) -> Result<Vec<LlamaToken>> {
+        let tokens = match prompt {
+            Prompt::Text(text) => self.tokenize(&text)?,
+            Prompt::Messages(messages) => {
+                if messages.is_empty() {
+                    return Err(Error::EmptyPrompt);
+                }
+                let bytes = messages
+                    .iter()
+                    .map(|message| message.content.len() as u64)
+                    .sum();
+                self.check_bytes(bytes)?;
+                let template = self
+                    .template
+                    .as_ref()
+                    .ok_or_else(|| Error::NoChatTemplate {
+                        model: self.info.name.clone(),
+                    })?;
+                let text = template
+                    .render(&messages)
+                    .map_err(|reason| Error::ChatTemplate {
+                        model: self.info.name.clone(),
+                        reason,
+                    })?;
+                self.tokenize(&text)?
+            }
+            Prompt::Tokens(ids) => self.known(&ids)?,
+        };
+        let context = self.info.context_size;
+        if tokens.is_empty() {
+            Err(Error::EmptyPrompt)
+        } else if tokens.len() >= context as usize {
+            Err(Error::PromptTooLong {
+                prompt: tokens.len(),
+                context,
+            })
+        } else {
+            Ok(tokens)
+        }
+    }
+
+    fn tokenize(&self, text: &str) -> Result<Vec<LlamaToken>> {
+        if text.is_empty() {
+            return Err(Error::EmptyPrompt);
+        }
+        self.check_bytes(text.len() as u64)?;
+        // Special tokens in the text count as such: guests that format their own chat prompts rely on it, as they do
+        // with llama.cpp's server.
+        Ok(self.llama.vocab().tokenize(text.as_bytes(), true, true))
+    }
+
+    fn check_bytes(&self, bytes: u64) -> Result<()> {
+        let limit = u64::from(self.config.max_prompt_bytes);
+        if bytes > limit {
+            return Err(Error::PromptTooLarge { bytes, limit });
+        }
+        Ok(())
+    }
+
+    fn known(&self, ids: &[u32]) -> Result<Vec<LlamaToken>> {
+        // A token is four bytes here and there; the bound on text bounds them too.
+        self.check_bytes(size_of_val(ids) as u64)?;
+        ids.iter()
+            .enumerate()
+            .map(|(index, &token)| {
+                i32::try_from(token)
+                    .ok()
+                    .filter(|_| token < self.info.vocabulary)
+                    .map(LlamaToken)
+                    .ok_or(Error::UnknownToken {
+                        token,
+                        index,
+                        last: self.info.vocabulary.saturating_sub(1),
+                    })
+            })
+            .collect()
+    }
+}

@@ -1,0 +1,51 @@
+//! One conversation with a model.
+
+use std::sync::{Arc, Weak};
+
+use crate::decode::Outlet;
+use crate::{Error, Generation, Model, Prompt, Result, Settings};
+
+/// One conversation with a model. It runs one generation at a time.
+#[derive(Debug)]
+pub struct Session {
+    model: Model,
+    current: Weak<Outlet>,
+}
+
+impl Session {
+    pub(crate) fn new(model: Model) -> Self {
+        Self {
+            model,
+            current: Weak::new(),
+        }
+    }
+
+    /// Checks, tokenises and queues a request. Everything that is wrong with it is answered here, before any model work.
+    ///
+    /// Tokenising takes time in proportion to the prompt, which [`ModelConfig::max_prompt_bytes`] bounds.
+    ///
+    /// [`ModelConfig::max_prompt_bytes`]: crate::ModelConfig::max_prompt_bytes
+    ///
+    /// # Errors
+    ///
+    /// A setting out of range, an empty or too long prompt, an unknown token, messages that the model's template can't
+    /// render, a session that generates already ([`Error::SessionBusy`]), or a full queue ([`Error::Busy`]).
+    pub fn start(&mut self, prompt: Prompt, settings: Settings) -> Result<Generation> {
+        if self
+            .current
+            .upgrade()
+            .is_some_and(|outlet| outlet.is_open())
+        {
+            return Err(Error::SessionBusy);
+        }
+        let generation = self.model.submit(prompt, settings)?;
+        self.current = Arc::downgrade(generation.outlet());
+        Ok(generation)
+    }
+
+    /// The model that this session talks to.
+    #[must_use]
+    pub fn model(&self) -> &Model {
+        &self.model
+    }
+}

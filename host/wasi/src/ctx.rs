@@ -1,0 +1,149 @@
+//! What one store grants its guest, and what the guest may use at most.
+
+use std::collections::BTreeMap;
+
+use mynah_engine::{Model, ModelConfig, Registry};
+use wasmtime::component::ResourceTable;
+
+/// What a guest may hold and send at most. Each bound answers with an error that names it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// Bytes of all tensors that a guest holds at once, shapes included. Default 64 MiB. Beyond it `compute` answers
+    /// `too-large`.
+    pub max_tensor_bytes: u64,
+    /// Graphs that a guest holds at once. Default 64.
+    pub max_graphs: u32,
+    /// Execution contexts that a guest holds at once. Default 256.
+    pub max_contexts: u32,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            max_tensor_bytes: 64 << 20,
+            max_graphs: 64,
+            max_contexts: 256,
+        }
+    }
+}
+
+/// Models that a guest may bring itself, as bytes (`wasi:nn` `load`).
+#[derive(Debug, Clone, PartialEq)]
+pub struct GuestModels {
+    /// Bytes of one model. Default 64 MiB. Beyond it `load` answers `too-large`.
+    pub max_bytes: u64,
+    /// Models of its own that a guest holds at once: each has KV cells and a worker thread. Default 1.
+    pub max_models: u32,
+    /// How they are served.
+    pub config: ModelConfig,
+}
+
+impl Default for GuestModels {
+    fn default() -> Self {
+        Self {
+            max_bytes: 64 << 20,
+            max_models: 1,
+            config: ModelConfig::default(),
+        }
+    }
+}
+
+/// The grants and limits of one store.
+#[derive(Debug)]
+pub struct LlmCtx {
+    pub(crate) models: BTreeMap<String, Model>,
+    pub(crate) guest_models: Option<GuestModels>,
+    pub(crate) limits: Limits,
+    pub(crate) held: Held,
+}
+
+/// What the guest holds now.
+#[derive(Debug, Default)]
+pub(crate) struct Held {
+    pub(crate) tensor_bytes: u64,
+    pub(crate) graphs: u32,
+    pub(crate) contexts: u32,
+    /// Counts the models that the guest brought: each of their graphs and contexts holds a clone.
+    pub(crate) guest_models: std::sync::Arc<()>,
+}
+
+impl LlmCtx {
+    /// Begins a context that grants nothing.
+    #[must_use]
+    pub fn builder() -> LlmCtxBuilder {
+        LlmCtxBuilder::new()
+    }
+}
+
+/// Builds an [`LlmCtx`]. Without any call, the guest may load no model.
+#[derive(Debug, Default)]
+pub struct LlmCtxBuilder {
+    models: BTreeMap<String, Model>,
+    guest_models: Option<GuestModels>,
+    limits: Limits,
+}
+
+impl LlmCtxBuilder {
+    /// A builder that grants nothing.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Grants a model under a name. A name that is granted twice stands for the later model.
+    #[must_use]
+    pub fn model(mut self, name: impl Into<String>, model: Model) -> Self {
+        self.models.insert(name.into(), model);
+        self
+    }
+
+    /// Grants all models of a registry under their names there.
+    #[must_use]
+    pub fn models(mut self, registry: &Registry) -> Self {
+        let models = registry.iter();
+        self.models
+            .extend(models.map(|(name, model)| (name.to_owned(), model.clone())));
+        self
+    }
+
+    /// Lets the guest bring models of its own as bytes. A model file is parsed by llama.cpp, which is C++ code: allow it
+    /// only to guests that you trust as much as a library that you link.
+    #[must_use]
+    pub fn guest_models(mut self, allowed: GuestModels) -> Self {
+        self.guest_models = Some(allowed);
+        self
+    }
+
+    /// Sets what the guest may hold at most.
+    #[must_use]
+    pub fn limits(mut self, limits: Limits) -> Self {
+        self.limits = limits;
+        self
+    }
+
+    /// The context.
+    #[must_use]
+    pub fn build(self) -> LlmCtx {
+        LlmCtx {
+            models: self.models,
+            guest_models: self.guest_models,
+            limits: self.limits,
+            held: Held::default(),
+        }
+    }
+}
+
+/// A borrowed [`LlmCtx`] with the store's resource table.
+#[derive(Debug)]
+pub struct LlmCtxView<'a> {
+    /// Grants and limits.
+    pub ctx: &'a mut LlmCtx,
+    /// Where the guest's handles live.
+    pub table: &'a mut ResourceTable,
+}
+
+/// A store's data that has an [`LlmCtx`].
+pub trait LlmView: Send {
+    /// The context and the table.
+    fn llm(&mut self) -> LlmCtxView<'_>;
+}

@@ -1,0 +1,89 @@
+//! `wasi:nn` and `mynah:llm` for components, on wasmtime.
+//!
+//! A component loads a model by a name that it was granted, and generates text with it: with `wasi:nn` alone (prompt in a
+//! tensor, answer in a tensor), or with Mynah's own `mynah:llm` interfaces (streaming, messages, settings). Both are added
+//! to a [`Linker`](wasmtime::component::Linker) beside WASI, and live in the program's own store:
+//!
+//! ```no_run
+//! use mynah_engine::{Model, ModelConfig};
+//! use mynah_wasi::{LlmCtx, LlmCtxView, LlmView};
+//! use wasmtime::component::{Component, Linker, ResourceTable};
+//! use wasmtime::{Config, Engine, Result, Store};
+//! use wasmtime_wasi::p2::bindings::Command;
+//! use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
+//!
+//! struct State {
+//!     table: ResourceTable,
+//!     wasi: WasiCtx,
+//!     llm: LlmCtx,
+//! }
+//!
+//! impl WasiView for State {
+//!     fn ctx(&mut self) -> WasiCtxView<'_> {
+//!         WasiCtxView { ctx: &mut self.wasi, table: &mut self.table }
+//!     }
+//! }
+//!
+//! impl LlmView for State {
+//!     fn llm(&mut self) -> LlmCtxView<'_> {
+//!         LlmCtxView { ctx: &mut self.llm, table: &mut self.table }
+//!     }
+//! }
+//!
+//! #[tokio::main]
+//! async fn main() -> Result<()> {
+//!     let engine = Engine::new(&Config::new())?;
+//!     let mut linker = Linker::<State>::new(&engine);
+//!     wasmtime_wasi::p2::add_to_linker_async(&mut linker)?;
+//!     mynah_wasi::add_to_linker(&mut linker)?;
+//!
+//!     // Loaded once, granted to as many stores as you like.
+//!     let model = Model::load("model.gguf".as_ref(), ModelConfig::default(), |_| {})?;
+//!     let state = State {
+//!         table: ResourceTable::new(),
+//!         wasi: WasiCtx::builder().inherit_stdio().build(),
+//!         llm: LlmCtx::builder().model("default", model).build(),
+//!     };
+//!     let mut store = Store::new(&engine, state);
+//!     let component = Component::from_file(&engine, "guest.wasm")?;
+//!     let command = Command::instantiate_async(&mut store, &component, &linker).await?;
+//!     let outcome = command.wasi_cli_run().call_run(&mut store).await?;
+//!     std::process::exit(i32::from(outcome.is_err()));
+//! }
+//! ```
+//!
+//! What a guest may do is bounded by [`Limits`] and by the grants in its [`LlmCtx`]; a guest's mistakes are error values,
+//! never traps. Host functions are async: a guest that waits for the model blocks no thread. They need no runtime of
+//! their own.
+//!
+//! `wasi:nn` is implemented whole: [`bindings::wasi::nn`]. The contract of Mynah's interfaces is in the project's `wit/`.
+
+pub mod bindings;
+mod ctx;
+mod llm;
+mod nn;
+
+pub use ctx::{GuestModels, Limits, LlmCtx, LlmCtxBuilder, LlmCtxView, LlmView};
+pub use llm::Generation;
+pub use nn::{ErrorCode, ExecutionContext, Graph, NnError, Tensor};
+
+use wasmtime::component::{HasData, Linker};
+
+/// How the bindings reach an [`LlmCtxView`] in a store; for embedders that link single interfaces.
+#[derive(Debug)]
+pub struct Llm;
+
+impl HasData for Llm {
+    type Data<'a> = LlmCtxView<'a>;
+}
+
+/// Adds `wasi:nn` and all `mynah:llm` interfaces to a linker. WASI itself (`wasi:io` at least) is added by
+/// `wasmtime_wasi`.
+///
+/// # Errors
+///
+/// When one of the interfaces is in the linker already.
+pub fn add_to_linker<T: LlmView + 'static>(linker: &mut Linker<T>) -> wasmtime::Result<()> {
+    nn::add_to_linker(linker)?;
+    llm::add_to_linker(linker)
+}

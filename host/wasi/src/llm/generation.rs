@@ -1,0 +1,153 @@
+//! `mynah:llm/generation`: streaming text.
+
+use mynah_engine::{FinishReason, Message, Prompt, Role, Settings};
+use wasmtime::component::Resource;
+use wasmtime_wasi_io::async_trait;
+use wasmtime_wasi_io::poll::{DynPollable, Pollable, subscribe};
+
+use crate::bindings::mynah::llm::errors::Error;
+use crate::bindings::mynah::llm::generation as wit;
+use crate::{ExecutionContext, LlmCtxView};
+
+/// The host's side of `mynah:llm/generation.generation`. Dropping it, with its store too, cancels.
+#[derive(Debug)]
+pub struct Generation(mynah_engine::Generation);
+
+#[async_trait]
+impl Pollable for Generation {
+    async fn ready(&mut self) {
+        self.0.ready().await;
+    }
+}
+
+impl wit::Host for LlmCtxView<'_> {
+    async fn start(
+        &mut self,
+        context: Resource<ExecutionContext>,
+        prompt: wit::Prompt,
+        options: wit::Options,
+    ) -> wasmtime::Result<Result<Resource<Generation>, Error>> {
+        let session = &mut self.table.get_mut(&context)?.session;
+        Ok(match session.start(prompt.into(), options.into()) {
+            Ok(generation) => Ok(self.table.push(Generation(generation))?),
+            Err(error) => Err(error.into()),
+        })
+    }
+}
+
+impl wit::HostGeneration for LlmCtxView<'_> {
+    async fn next(
+        &mut self,
+        generation: Resource<Generation>,
+    ) -> wasmtime::Result<Result<Vec<wit::Event>, Error>> {
+        let events = self.table.get_mut(&generation)?.0.next().await;
+        Ok(events.map(wit_events).map_err(Error::from))
+    }
+
+    async fn poll_next(
+        &mut self,
+        generation: Resource<Generation>,
+    ) -> wasmtime::Result<Result<Option<Vec<wit::Event>>, Error>> {
+        let events = self.table.get_mut(&generation)?.0.try_next();
+        Ok(events
+            .map(|events| events.map(wit_events))
+            .map_err(Error::from))
+    }
+
+    async fn subscribe(
+        &mut self,
+        generation: Resource<Generation>,
+    ) -> wasmtime::Result<Resource<DynPollable>> {
+        subscribe(self.table, generation)
+    }
+
+    async fn cancel(&mut self, generation: Resource<Generation>) -> wasmtime::Result<()> {
+        self.table.get(&generation)?.0.cancel();
+        Ok(())
+    }
+
+    async fn drop(&mut self, generation: Resource<Generation>) -> wasmtime::Result<()> {
+        self.table.delete(generation)?;
+        Ok(())
+    }
+}
+
+fn wit_events(events: Vec<mynah_engine::Event>) -> Vec<wit::Event> {
+    events.into_iter().map(wit::Event::from).collect()
+}
+
+impl From<wit::Prompt> for Prompt {
+    fn from(prompt: wit::Prompt) -> Self {
+        match prompt {
+            wit::Prompt::Text(text) => Self::Text(text),
+            wit::Prompt::Messages(messages) => {
+                Self::Messages(messages.into_iter().map(Message::from).collect())
+            }
+            wit::Prompt::Tokens(tokens) => Self::Tokens(tokens),
+        }
+    }
+}
+
+impl From<wit::Message> for Message {
+    fn from(message: wit::Message) -> Self {
+        Self {
+            role: match message.role {
+                wit::Role::System => Role::System,
+                wit::Role::User => Role::User,
+                wit::Role::Assistant => Role::Assistant,
+                wit::Role::Tool => Role::Tool,
+            },
+            content: message.content,
+        }
+    }
+}
+
+impl From<wit::Options> for Settings {
+    fn from(options: wit::Options) -> Self {
+        let wit::Options {
+            max_tokens,
+            temperature,
+            seed,
+        } = options;
+        Self {
+            max_tokens,
+            temperature,
+            seed,
+        }
+    }
+}
+
+impl From<mynah_engine::Event> for wit::Event {
+    fn from(event: mynah_engine::Event) -> Self {
+        match event {
+            mynah_engine::Event::Text(text) => Self::Text(text),
+            mynah_engine::Event::Finished(outcome) => Self::Finished(outcome.into()),
+        }
+    }
+}
+
+impl From<mynah_engine::Outcome> for wit::Outcome {
+    fn from(outcome: mynah_engine::Outcome) -> Self {
+        let usage = outcome.usage;
+        Self {
+            reason: match outcome.reason {
+                FinishReason::EndOfGeneration => wit::FinishReason::EndOfGeneration,
+                FinishReason::MaxTokens => wit::FinishReason::MaxTokens,
+                FinishReason::ContextFull => wit::FinishReason::ContextFull,
+                FinishReason::Cancelled => wit::FinishReason::Cancelled,
+            },
+            usage: wit::Usage {
+                prompt_tokens: usage.prompt_tokens,
+                cached_tokens: usage.cached_tokens,
+                generated_tokens: usage.generated_tokens,
+                queue_us: microseconds(usage.queue_time),
+                prefill_us: microseconds(usage.prefill_time),
+                decode_us: microseconds(usage.decode_time),
+            },
+        }
+    }
+}
+
+fn microseconds(time: std::time::Duration) -> u64 {
+    u64::try_from(time.as_micros()).unwrap_or(u64::MAX)
+}

@@ -1,0 +1,100 @@
+//! `wasi:nn/errors`: which code stands for what, and the text beside it.
+
+use wasmtime::component::Resource;
+
+use crate::LlmCtxView;
+use crate::bindings::wasi::nn::errors::{ErrorCode, Host, HostError};
+
+/// The host's side of `wasi:nn/errors.error`.
+#[derive(Debug)]
+pub struct NnError {
+    pub(super) code: ErrorCode,
+    pub(super) data: String,
+}
+
+impl NnError {
+    pub(crate) fn new(code: ErrorCode, data: impl Into<String>) -> Self {
+        Self {
+            code,
+            data: data.into(),
+        }
+    }
+
+    /// Replaces a name of the host's in the text, which is none of the guest's business.
+    pub(crate) fn hide(&mut self, name: &str, with: &str) {
+        self.data = self.data.replace(name, with);
+    }
+
+    /// The same error, with the text that had been generated before it: partial text is never thrown away.
+    pub(crate) fn with_partial(mut self, text: &str) -> Self {
+        if !text.is_empty() {
+            self.data.push_str("\ntext so far:\n");
+            self.data.push_str(text);
+        }
+        self
+    }
+}
+
+impl From<mynah_engine::Error> for NnError {
+    fn from(error: mynah_engine::Error) -> Self {
+        use mynah_engine::Error as E;
+
+        let code = match &error {
+            E::EmptyPrompt
+            | E::Settings { .. }
+            | E::UnknownToken { .. }
+            | E::ChatTemplate { .. }
+            | E::SessionBusy
+            | E::DuplicateModel { .. } => ErrorCode::InvalidArgument,
+            E::File(_) => ErrorCode::InvalidEncoding,
+            E::PromptTooLarge { .. } | E::PromptTooLong { .. } | E::Context { .. } => {
+                ErrorCode::TooLarge
+            }
+            E::UnknownModel { .. } => ErrorCode::NotFound,
+            E::Kind { .. } | E::NoChatTemplate { .. } => ErrorCode::UnsupportedOperation,
+            E::QueueTimeout { .. } => ErrorCode::Timeout,
+            E::Busy { .. }
+            | E::Backend { .. }
+            | E::Load { .. }
+            | E::Unavailable
+            | E::Decode { .. }
+            | E::Thread(_) => ErrorCode::RuntimeError,
+            // A variant that this crate doesn't know yet.
+            _ => ErrorCode::Unknown,
+        };
+        Self::new(code, error.to_string())
+    }
+}
+
+impl LlmCtxView<'_> {
+    /// What a `wasi:nn` function returns: the value, or the error as a resource.
+    pub(crate) fn answer<T>(
+        &mut self,
+        result: Result<T, NnError>,
+    ) -> wasmtime::Result<Result<T, Resource<NnError>>> {
+        Ok(match result {
+            Ok(value) => Ok(value),
+            Err(error) => {
+                tracing::debug!(code = ?error.code, "wasi:nn error");
+                Err(self.table.push(error)?)
+            }
+        })
+    }
+}
+
+impl Host for LlmCtxView<'_> {}
+
+impl HostError for LlmCtxView<'_> {
+    async fn code(&mut self, error: Resource<NnError>) -> wasmtime::Result<ErrorCode> {
+        Ok(self.table.get(&error)?.code)
+    }
+
+    async fn data(&mut self, error: Resource<NnError>) -> wasmtime::Result<String> {
+        Ok(self.table.get(&error)?.data.clone())
+    }
+
+    async fn drop(&mut self, error: Resource<NnError>) -> wasmtime::Result<()> {
+        self.table.delete(error)?;
+        Ok(())
+    }
+}

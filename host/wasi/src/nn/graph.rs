@@ -1,0 +1,151 @@
+//! `wasi:nn/graph`: models, by name and as bytes.
+//!
+//! Linked by hand. The generated binding would copy the bytes of a `load` before the host sees their number, and trap
+//! where they are more than the store's hostcall fuel; here they are measured where they lie.
+
+use std::sync::Arc;
+
+use mynah_engine::Model;
+use wasmtime::component::{Linker, Resource, ResourceType, WasmList};
+use wasmtime::{AsContextMut, StoreContextMut};
+
+use super::load::{self, LoadRequest};
+use super::{ErrorCode, ExecutionContext, NnError};
+use crate::bindings::wasi::nn::graph::{ExecutionTarget, GraphEncoding};
+use crate::{LlmCtxView, LlmView};
+
+/// Name of the interface, as components import it.
+const INTERFACE: &str = "wasi:nn/graph@0.2.0-rc-2024-10-28";
+
+/// The host's side of `wasi:nn/graph.graph`: a loaded model.
+#[derive(Debug)]
+pub struct Graph {
+    pub(super) model: Model,
+    // Held by whatever keeps a guest's own model in memory.
+    pub(super) guest_model: Option<Arc<()>>,
+}
+
+type Answer<T> = Result<Resource<T>, Resource<NnError>>;
+
+pub(super) fn add_to_linker<T: LlmView + 'static>(linker: &mut Linker<T>) -> wasmtime::Result<()> {
+    let mut graph = linker.instance(INTERFACE)?;
+    graph.resource(
+        "graph",
+        ResourceType::host::<Graph>(),
+        |mut store: StoreContextMut<'_, T>, rep| {
+            store.data_mut().llm().drop_graph(Resource::new_own(rep))
+        },
+    )?;
+    graph.func_wrap(
+        "[method]graph.init-execution-context",
+        |mut store: StoreContextMut<'_, T>,
+         (graph,): (Resource<Graph>,)|
+         -> wasmtime::Result<(Answer<ExecutionContext>,)> {
+            let mut llm = store.data_mut().llm();
+            let context = llm.init_execution_context(&graph)?;
+            Ok((llm.answer(context)?,))
+        },
+    )?;
+    graph.func_wrap(
+        "load-by-name",
+        |mut store: StoreContextMut<'_, T>,
+         (name,): (String,)|
+         -> wasmtime::Result<(Answer<Graph>,)> {
+            let mut llm = store.data_mut().llm();
+            let graph = llm.load_by_name(&name)?;
+            Ok((llm.answer(graph)?,))
+        },
+    )?;
+    graph.func_wrap_async(
+        "load",
+        |mut store: StoreContextMut<'_, T>,
+         (builder, encoding, target): (
+            WasmList<WasmList<u8>>,
+            GraphEncoding,
+            ExecutionTarget,
+        )| {
+            Box::new(async move {
+                let request = store
+                    .data_mut()
+                    .llm()
+                    .check_load(builder.len(), encoding, target);
+                let graph = match request {
+                    Ok(request) => match model_bytes(&mut store, &builder, &request)? {
+                        Ok(bytes) => load::load(bytes, request).await,
+                        Err(error) => Err(error),
+                    },
+                    Err(error) => Err(error),
+                };
+                let mut llm = store.data_mut().llm();
+                let graph = match graph {
+                    Ok(graph) => llm.push_graph(graph)?,
+                    Err(error) => Err(error),
+                };
+                Ok((llm.answer(graph)?,))
+            })
+        },
+    )
+}
+
+/// Copies the model out of the guest's memory, if it is as small as it must be.
+fn model_bytes<T: 'static>(
+    store: &mut StoreContextMut<'_, T>,
+    builder: &WasmList<WasmList<u8>>,
+    request: &LoadRequest,
+) -> wasmtime::Result<Result<Vec<u8>, NnError>> {
+    // Fuel counts what a call makes the host copy. A list that is only looked at costs nothing, whatever its length.
+    let fuel = store.hostcall_fuel();
+    store.set_hostcall_fuel(usize::MAX);
+    let bytes = builder.get(store.as_context_mut(), 0).transpose();
+    store.set_hostcall_fuel(fuel);
+    let Some(bytes) = bytes? else {
+        return Ok(Err(NnError::new(
+            ErrorCode::InvalidArgument,
+            "no model bytes: give one builder",
+        )));
+    };
+    Ok(request
+        .check_size(bytes.len() as u64)
+        .map(|()| bytes.as_le_slice(&*store).to_vec()))
+}
+
+impl LlmCtxView<'_> {
+    fn load_by_name(&mut self, name: &str) -> wasmtime::Result<Result<Resource<Graph>, NnError>> {
+        // A model that exists and isn't granted looks like one that doesn't exist.
+        let Some(model) = self.ctx.models.get(name) else {
+            let mut name = name.to_owned();
+            if name.len() > 64 {
+                name = name.chars().take(64).chain(['…']).collect();
+            }
+            return Ok(Err(NnError::new(
+                ErrorCode::NotFound,
+                format!(
+                    "no model `{name}` is granted to this component: ask for one that is, or have the operator grant it"
+                ),
+            )));
+        };
+        self.push_graph(Graph {
+            model: model.clone(),
+            guest_model: None,
+        })
+    }
+
+    fn push_graph(&mut self, graph: Graph) -> wasmtime::Result<Result<Resource<Graph>, NnError>> {
+        let limit = self.ctx.limits.max_graphs;
+        if self.ctx.held.graphs >= limit {
+            return Ok(Err(NnError::new(
+                ErrorCode::TooLarge,
+                format!("this component holds {limit} graphs, as many as it may: drop one"),
+            )));
+        }
+        let graph = self.table.push(graph)?;
+        self.ctx.held.graphs += 1;
+        Ok(Ok(graph))
+    }
+
+    fn drop_graph(&mut self, graph: Resource<Graph>) -> wasmtime::Result<()> {
+        self.table.delete(graph)?;
+        self.ctx.held.graphs = self.ctx.held.graphs.saturating_sub(1);
+        Ok(())
+    }
+}

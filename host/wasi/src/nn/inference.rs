@@ -1,0 +1,132 @@
+//! `wasi:nn/inference`: an execution context is a conversation; `compute` runs one request to its end.
+
+use std::sync::Arc;
+
+use mynah_engine::{Event, Generation, Prompt, Session, Settings};
+use wasmtime::component::Resource;
+
+use super::{ErrorCode, Graph, NnError, Tensor};
+use crate::LlmCtxView;
+use crate::bindings::wasi::nn::inference::{Host, HostGraphExecutionContext};
+
+/// Name of the input tensor.
+const PROMPT: &str = "prompt";
+/// Name of the output tensor.
+const OUTPUT: &str = "output";
+
+type NamedTensor = (String, Resource<Tensor>);
+
+/// The host's side of `wasi:nn/inference.graph-execution-context`.
+#[derive(Debug)]
+pub struct ExecutionContext {
+    pub(crate) session: Session,
+    _guest_model: Option<Arc<()>>,
+}
+
+impl LlmCtxView<'_> {
+    pub(super) fn init_execution_context(
+        &mut self,
+        graph: &Resource<Graph>,
+    ) -> wasmtime::Result<Result<Resource<ExecutionContext>, NnError>> {
+        let graph = self.table.get(graph)?;
+        let limit = self.ctx.limits.max_contexts;
+        if self.ctx.held.contexts >= limit {
+            return Ok(Err(NnError::new(
+                ErrorCode::TooLarge,
+                format!(
+                    "this component holds {limit} execution contexts, as many as it may: drop one"
+                ),
+            )));
+        }
+        let context = ExecutionContext {
+            session: graph.model.session(),
+            _guest_model: graph.guest_model.clone(),
+        };
+        let context = self.table.push(context)?;
+        self.ctx.held.contexts += 1;
+        Ok(Ok(context))
+    }
+
+    /// The prompt among the inputs: the tensor of that name, or the only one.
+    fn prompt(&mut self, inputs: Vec<NamedTensor>) -> wasmtime::Result<Result<String, NnError>> {
+        let invalid = |what: String| Err(NnError::new(ErrorCode::InvalidArgument, what));
+        // Tensors are owned: taken out of the table first, whatever comes of the call.
+        let mut tensors = Vec::new();
+        for (name, tensor) in inputs {
+            tensors.push((name, self.take_tensor(tensor)?));
+        }
+        let count = tensors.len();
+        let named = tensors.iter().filter(|(name, _)| name == PROMPT).count();
+        Ok(match tensors.pop() {
+            Some((name, tensor)) if count == 1 => tensor.into_text(short(&name)),
+            None => invalid(format!("no input tensor: give one named `{PROMPT}`")),
+            Some(_) if named == 1 => invalid(format!(
+                "{count} input tensors were given, but only `{PROMPT}` is taken: leave the others out"
+            )),
+            Some(_) => invalid(format!(
+                "{count} input tensors were given, {named} of them named `{PROMPT}`: give that one alone"
+            )),
+        })
+    }
+}
+
+/// A name to show: the guest chooses its length.
+fn short(name: &str) -> &str {
+    name.char_indices()
+        .nth(64)
+        .and_then(|(end, _)| name.get(..end))
+        .unwrap_or(name)
+}
+
+/// Runs a generation to its end. An error keeps the text that was made before it.
+async fn run(mut generation: Generation) -> Result<String, NnError> {
+    let mut answer = String::new();
+    loop {
+        let events = match generation.next().await {
+            Ok(events) => events,
+            Err(error) => return Err(NnError::from(error).with_partial(&answer)),
+        };
+        for event in events {
+            match event {
+                Event::Text(text) => answer.push_str(&text),
+                Event::Finished(_) => return Ok(answer),
+            }
+        }
+    }
+}
+
+impl Host for LlmCtxView<'_> {}
+
+impl HostGraphExecutionContext for LlmCtxView<'_> {
+    async fn compute(
+        &mut self,
+        context: Resource<ExecutionContext>,
+        inputs: Vec<NamedTensor>,
+    ) -> wasmtime::Result<Result<Vec<NamedTensor>, Resource<NnError>>> {
+        let prompt = self.prompt(inputs)?;
+        let session = &mut self.table.get_mut(&context)?.session;
+        let generation = prompt.and_then(|prompt| {
+            session
+                .start(Prompt::Text(prompt), Settings::default())
+                .map_err(NnError::from)
+        });
+        let answer = match generation {
+            Ok(generation) => run(generation).await,
+            Err(error) => Err(error),
+        };
+        let answer = match answer {
+            Ok(text) => {
+                let tensor = self.push_tensor(Tensor::text(text))?;
+                Ok(vec![(OUTPUT.to_owned(), tensor)])
+            }
+            Err(error) => Err(error),
+        };
+        self.answer(answer)
+    }
+
+    async fn drop(&mut self, context: Resource<ExecutionContext>) -> wasmtime::Result<()> {
+        self.table.delete(context)?;
+        self.ctx.held.contexts = self.ctx.held.contexts.saturating_sub(1);
+        Ok(())
+    }
+}

@@ -1,0 +1,149 @@
+//! A model that a guest brings as bytes: checked, put in a private file, loaded, and the file removed.
+
+use std::io::Write;
+use std::sync::Arc;
+
+use mynah_engine::Model;
+
+use super::{ErrorCode, Graph, NnError};
+use crate::bindings::wasi::nn::graph::{ExecutionTarget, GraphEncoding};
+use crate::{GuestModels, LlmCtxView};
+
+/// A `load` that is allowed.
+#[derive(Debug)]
+pub(super) struct LoadRequest {
+    allowed: GuestModels,
+    // Counts this model among the guest's own while it is in memory.
+    counted: Arc<()>,
+}
+
+impl LoadRequest {
+    pub(super) fn check_size(&self, bytes: u64) -> Result<(), NnError> {
+        let limit = self.allowed.max_bytes;
+        if bytes > limit {
+            return Err(NnError::new(
+                ErrorCode::TooLarge,
+                format!(
+                    "the model has {bytes} bytes, at most {limit} are taken from a component: have the operator grant \
+                     it by name"
+                ),
+            ));
+        }
+        Ok(())
+    }
+}
+
+impl LlmCtxView<'_> {
+    /// Checks everything about a `load` that can be checked without its bytes.
+    pub(super) fn check_load(
+        &mut self,
+        builders: usize,
+        encoding: GraphEncoding,
+        target: ExecutionTarget,
+    ) -> Result<LoadRequest, NnError> {
+        let refuse = |code, why: String| Err(NnError::new(code, why));
+        let Some(allowed) = self.ctx.guest_models.clone() else {
+            return refuse(
+                ErrorCode::Security,
+                "this component may not bring its own models: load one by name, or have the operator allow it".into(),
+            );
+        };
+        match encoding {
+            GraphEncoding::Ggml | GraphEncoding::Autodetect => {}
+            GraphEncoding::Openvino
+            | GraphEncoding::Onnx
+            | GraphEncoding::Tensorflow
+            | GraphEncoding::Pytorch
+            | GraphEncoding::Tensorflowlite => {
+                return refuse(
+                    ErrorCode::InvalidEncoding,
+                    format!(
+                        "{encoding:?} is not served here: give a GGUF model as ggml or autodetect"
+                    ),
+                );
+            }
+        }
+        match target {
+            ExecutionTarget::Cpu => {}
+            // Where the layers go is decided for the whole host when it is built and started.
+            ExecutionTarget::Gpu if mynah_engine::SystemInfo::has_gpu() => {}
+            ExecutionTarget::Gpu | ExecutionTarget::Tpu => {
+                return refuse(
+                    ErrorCode::UnsupportedOperation,
+                    format!("this host has no {target:?}: give the target cpu"),
+                );
+            }
+        }
+        if builders != 1 {
+            return refuse(
+                ErrorCode::InvalidArgument,
+                format!("{builders} builders were given, a GGUF model is one: give exactly one"),
+            );
+        }
+        let counted = &self.ctx.held.guest_models;
+        // One count is ours.
+        let held = Arc::strong_count(counted).saturating_sub(1);
+        if held >= allowed.max_models as usize {
+            return refuse(
+                ErrorCode::TooLarge,
+                format!(
+                    "this component holds {held} models of its own, as many as it may: drop their graphs and contexts"
+                ),
+            );
+        }
+        Ok(LoadRequest {
+            allowed,
+            counted: Arc::clone(counted),
+        })
+    }
+}
+
+/// Loads the model on a thread of its own: it takes as long as reading the file, and no runtime thread waits for it.
+pub(super) async fn load(bytes: Vec<u8>, request: LoadRequest) -> Result<Graph, NnError> {
+    let (done, loaded) = tokio::sync::oneshot::channel();
+    let spawned = std::thread::Builder::new()
+        .name("mynah-load".to_owned())
+        .spawn(move || {
+            let graph = load_blocking(&bytes, &request);
+            // The store may be gone meanwhile; then the model goes too.
+            let _ = done.send(graph.map(|model| Graph {
+                model,
+                guest_model: Some(request.counted),
+            }));
+        });
+    if let Err(error) = spawned {
+        return Err(mynah_engine::Error::Thread(error).into());
+    }
+    loaded.await.unwrap_or_else(|_| {
+        Err(NnError::new(
+            ErrorCode::Unknown,
+            "loading the model broke off for an unknown reason: see the host's log",
+        ))
+    })
+}
+
+fn load_blocking(bytes: &[u8], request: &LoadRequest) -> Result<Model, NnError> {
+    // Created with access for this user alone, under a name that nobody can guess. llama.cpp maps it, so the bytes stay
+    // when the name goes at the end of this function.
+    let write = || -> std::io::Result<tempfile::NamedTempFile> {
+        let mut file = tempfile::Builder::new()
+            .prefix("mynah-guest-model-")
+            .suffix(".gguf")
+            .tempfile()?;
+        file.write_all(bytes)?;
+        file.flush()?;
+        Ok(file)
+    };
+    let file = write().map_err(|error| {
+        NnError::new(
+            ErrorCode::RuntimeError,
+            format!("the host can't keep the model in a temporary file: {error}"),
+        )
+    })?;
+    let config = request.allowed.config.clone();
+    Model::load(file.path(), config, |_| {}).map_err(|error| {
+        let mut error = NnError::from(error);
+        error.hide(&file.path().display().to_string(), "the model");
+        error
+    })
+}

@@ -1,0 +1,26 @@
+//! `wasi:nn@0.2.0-rc-2024-10-28`, whole: a package, so one folder; an interface, so one file.
+
+mod error;
+mod graph;
+mod inference;
+mod load;
+mod tensor;
+
+pub use crate::bindings::wasi::nn::errors::ErrorCode;
+pub use error::NnError;
+pub use graph::Graph;
+pub use inference::ExecutionContext;
+pub use tensor::Tensor;
+
+use wasmtime::component::Linker;
+
+use crate::bindings::wasi::nn;
+use crate::{Llm, LlmView};
+
+pub(crate) fn add_to_linker<T: LlmView + 'static>(linker: &mut Linker<T>) -> wasmtime::Result<()> {
+    nn::errors::add_to_linker::<T, Llm>(linker, T::llm)?;
+    nn::tensor::add_to_linker::<T, Llm>(linker, T::llm)?;
+    nn::inference::add_to_linker::<T, Llm>(linker, T::llm)?;
+    // Not the generated one: it copies a guest's model before anybody can measure it.
+    graph::add_to_linker(linker)
+}
