@@ -1,6 +1,6 @@
 //! The command line: what can be said, and how it is read. Nothing here does anything.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::time::Duration;
 
@@ -85,13 +85,28 @@ pub(crate) struct RunArgs {
     #[command(flatten)]
     pub(crate) serving: ServingArgs,
 
-    /// The component, a .wasm file.
-    #[arg(value_hint = ValueHint::FilePath)]
-    pub(crate) component: PathBuf,
+    /// The component, a .wasm file, and its arguments: whatever comes after it is the component's.
+    // One list, as clap would else take flags behind the component for its own.
+    #[arg(
+        value_names = ["COMPONENT", "ARGS"],
+        required = true,
+        trailing_var_arg = true,
+        value_hint = ValueHint::FilePath
+    )]
+    component_and_args: Vec<String>,
+}
 
-    /// Arguments for the component.
-    #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
-    pub(crate) args: Vec<String>,
+impl RunArgs {
+    /// The component's file.
+    pub(crate) fn component(&self) -> &Path {
+        // clap sees to it that there is one.
+        Path::new(self.component_and_args.first().map_or("", String::as_str))
+    }
+
+    /// What the component gets as its arguments: its own name by convention, then the rest.
+    pub(crate) fn arguments(&self) -> &[String] {
+        &self.component_and_args
+    }
 }
 
 /// How models are served, and how text is made where the component doesn't say.
@@ -241,7 +256,8 @@ mod tests {
         let Command::Run(run) = Cli::parse_from(line).command else {
             panic!("not run");
         };
-        assert_eq!(run.args, ["--model", "-v"]);
+        assert_eq!(run.component(), Path::new("x.wasm"));
+        assert_eq!(run.arguments(), ["x.wasm", "--model", "-v"]);
         let model = NamedModel {
             name: "a".into(),
             path: "b=c".into(),

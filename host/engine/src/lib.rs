@@ -53,7 +53,7 @@ mod status;
 pub use config::{Effective, ModelConfig, Problem, Settings};
 pub use error::{Error, Result};
 pub use generation::Generation;
-pub use llama::{Device, DeviceKind, SystemInfo};
+pub use llama::{Device, DeviceKind, SystemInfo, llama_backend};
 pub use model::{Model, ModelInfo, Registry};
 pub use request::{Event, FinishReason, Message, Outcome, Prompt, Role, Usage};
 pub use session::Session;

@@ -33,7 +33,7 @@ enum Ended {
 /// Runs the component.
 pub(crate) fn run(args: &RunArgs) -> Result<ExitCode> {
     // The small file first: a mistake there need not wait for the models.
-    let bytes = component::read(&args.component)?;
+    let bytes = component::read(args.component())?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
@@ -67,7 +67,7 @@ fn engine() -> Result<Engine> {
 
 /// Compiles the component, or takes it from the cache, and looks up all its imports.
 fn link(engine: &Engine, bytes: &[u8], args: &RunArgs) -> Result<CommandPre<State>> {
-    let shown = args.component.display();
+    let shown = args.component().display();
     let spinner = models::spinner("compiling the component");
     let compiled = Component::from_binary(engine, bytes);
     spinner.finish_and_clear();

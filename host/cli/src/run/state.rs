@@ -36,9 +36,7 @@ impl State {
 fn wasi(args: &RunArgs) -> Result<WasiCtx> {
     let mut wasi = WasiCtx::builder();
     wasi.inherit_stdio();
-    // By convention the first argument is the program.
-    wasi.arg(args.component.to_string_lossy());
-    wasi.args(&args.args);
+    wasi.args(args.arguments());
     for variable in &args.env {
         wasi.env(&variable.key, &variable.value);
     }

@@ -6,12 +6,13 @@ use llama_cpp_2::llama_backend::LlamaBackend;
 
 use crate::{Error, Result};
 
-/// The started backend. It lives as long as the process: models and contexts may outlive any one engine.
+/// The started llama.cpp, for programs that use `llama-cpp-2` beside this engine: it can be started only once a process.
+/// It stays as long as the process does.
 ///
 /// # Errors
 ///
-/// [`Error::Backend`] when another user of `llama-cpp-2` in this process holds the backend already.
-pub(crate) fn backend() -> Result<&'static LlamaBackend> {
+/// [`Error::Backend`] when somebody else in this process has started it.
+pub fn llama_backend() -> Result<&'static LlamaBackend> {
     static BACKEND: OnceLock<std::result::Result<LlamaBackend, String>> = OnceLock::new();
     BACKEND
         .get_or_init(|| {

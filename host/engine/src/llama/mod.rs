@@ -13,7 +13,7 @@ mod context;
 mod log;
 mod system;
 
-pub(crate) use backend::backend;
+pub use backend::llama_backend;
 pub(crate) use batch::Batch;
 pub(crate) use context::{Context, ContextParams, DecodeError, MAX_SEQUENCES};
 pub(crate) use log::with_captured_errors;

@@ -7,7 +7,7 @@ use llama_cpp_2::model::LlamaModel;
 use llama_cpp_2::{LlamaBackendDeviceType, list_llama_ggml_backend_devices};
 use llama_cpp_sys_2 as sys;
 
-use super::backend;
+use super::llama_backend;
 use crate::Result;
 
 /// What llama.cpp was built with and what it finds on this machine.
@@ -56,7 +56,7 @@ impl SystemInfo {
     ///
     /// [`Error::Backend`](crate::Error::Backend) when llama.cpp can't be started.
     pub fn read() -> Result<Self> {
-        backend()?;
+        llama_backend()?;
         // SAFETY: both return a static or thread-independent NUL-terminated string; it is copied at once.
         let (version, features) = unsafe {
             (
@@ -94,7 +94,7 @@ impl SystemInfo {
     /// Whether llama.cpp has a graphics card to put layers on.
     #[must_use]
     pub fn has_gpu() -> bool {
-        backend().is_ok_and(LlamaBackend::supports_gpu_offload)
+        llama_backend().is_ok_and(LlamaBackend::supports_gpu_offload)
     }
 
     /// Whether the kernels were compiled with `feature` (`AVX512`, `NEON`, ...).

@@ -18,7 +18,7 @@ use llama_cpp_2::model::LlamaModel;
 use llama_cpp_2::model::params::LlamaModelParams;
 
 use crate::decode::{Inbox, Job, Outlet, Sampler, Worker, WorkerParams, Writer};
-use crate::llama::{ContextParams, backend, has_decoder_only, with_captured_errors};
+use crate::llama::{ContextParams, has_decoder_only, llama_backend, with_captured_errors};
 use crate::{Error, Generation, ModelConfig, Prompt, Result, Session, Settings, Status};
 use chat::ChatTemplate;
 use gguf::GgufHeader;
@@ -149,7 +149,7 @@ impl Model {
 }
 
 fn load_weights(path: &Path, mut progress: impl FnMut(f32) + Send + 'static) -> Result<LlamaModel> {
-    let backend = backend()?;
+    let backend = llama_backend()?;
     let params = LlamaModelParams::default().with_progress_callback(move |share| {
         progress(share);
         true

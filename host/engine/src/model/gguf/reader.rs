@@ -124,9 +124,9 @@ impl<R: Read + Seek> Reader<R> {
         if self.file_bytes == 0 {
             return Err(Problem::Empty);
         }
-        let mut begin = [0; 8];
-        let length = self.file_bytes.min(8);
-        let (begin, _) = begin.split_at_mut(usize::try_from(length).unwrap_or(8));
+        let mut begin = [0; 9];
+        let length = usize::try_from(self.file_bytes).map_or(9, |bytes| bytes.min(9));
+        let (begin, _) = begin.split_at_mut(length);
         self.input.read_exact(begin)?;
         if begin.starts_with(&MAGIC) {
             self.input.seek(SeekFrom::Start(4))?;
@@ -136,14 +136,12 @@ impl<R: Read + Seek> Reader<R> {
         let begins = match begin {
             [b'P', b'K', 3, 4, ..] => "begins as a zip archive (or a PyTorch model)",
             [0, b'a', b's', b'm', ..] => "begins as a WebAssembly file",
-            [.., b'{'] if begin.len() == 8 => "looks like safetensors",
-            [
-                b'l' | b't',
-                b'm' | b'f' | b'j' | b'g',
-                b'g',
-                b'g' | b'm' | b'f' | b't' | b'j',
-                ..,
-            ] => "is a model of an older ggml format",
+            // A length, then JSON.
+            [_, _, _, _, _, _, 0, 0, b'{'] => "looks like safetensors",
+            // Written as little-endian numbers, so they stand backwards.
+            [b'l', b'm', b'g', b'g', ..]
+            | [b'f', b'm', b'g', b'g', ..]
+            | [b't', b'j', b'g', b'g', ..] => "is a model of an older ggml format",
             _ if begin.len() < 4 => "is too short",
             _ if begin
                 .iter()
@@ -436,8 +434,8 @@ mod tests {
         for (bytes, words) in [
             (&b"PK\x03\x04...."[..], "zip"),
             (b"\0asm\x01\0\0\0", "WebAssembly"),
-            (b"\x10\0\0\0\0\0\0{", "safetensors"),
-            (b"ggjt....", "older ggml"),
+            (b"\x10\0\0\0\0\0\0\0{\"__metadata__", "safetensors"),
+            (b"tjgg....", "older ggml"),
             (b"# readme\n", "text"),
             (b"\xff\xfe\xfd\xfc\xfb", "other bytes"),
         ] {

@@ -131,7 +131,6 @@ mod tests {
     fn sizes_are_those_of_ggml() {
         for &(number, ty) in TensorType::ALL {
             let (weights, bytes) = ty.block();
-            let number = i32::try_from(number).unwrap();
             assert_eq!(
                 crate::llama::type_block(number),
                 (weights, bytes),

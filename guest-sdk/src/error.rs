@@ -1,0 +1,295 @@
+//! What can go wrong, for `mynah:llm` and `wasi:nn` alike.
+
+use std::fmt;
+
+use crate::bindings::{mynah, wasi};
+
+/// The SDK's result.
+pub type Result<T> = std::result::Result<T, Error>;
+
+/// Why a request was refused, or why a generation broke off.
+///
+/// Each message says what was asked, what was there, and what to do. How a generation ended (a limit was reached, it
+/// was cancelled) is not an error: see [`FinishReason`](crate::FinishReason).
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum Error {
+    /// Something that makes no sense was asked: an empty prompt, an option out of range, a token that the model doesn't
+    /// have, a second generation in a session that runs one.
+    InvalidArgument(String),
+    /// The prompt has more tokens than the context holds.
+    PromptTooLong {
+        /// Tokens in the prompt.
+        prompt_tokens: u32,
+        /// Tokens that the session's context holds, prompt and answer together.
+        context_tokens: u32,
+        /// What to do about it.
+        message: String,
+    },
+    /// The prompt has more bytes than the host takes.
+    PromptTooLarge(String),
+    /// The model's queue is full. The same request may go through later.
+    Busy {
+        /// Requests that are waiting now.
+        queue_length: u32,
+        /// Requests that may wait.
+        queue_capacity: u32,
+        /// What to do about it.
+        message: String,
+    },
+    /// The request waited for longer than the operator lets requests wait. No model work was done for it.
+    Timeout(String),
+    /// The model can't do what was asked: it has no chat template, or is not a text model.
+    Unsupported(String),
+    /// The model was taken away while the request waited or ran.
+    Unavailable {
+        /// What happened.
+        message: String,
+        /// What was generated before.
+        partial_text: String,
+    },
+    /// The host failed.
+    RuntimeError {
+        /// What happened.
+        message: String,
+        /// What was generated before.
+        partial_text: String,
+    },
+    /// An error of `wasi:nn`: loading a model, or opening a session.
+    Nn {
+        /// What kind of error.
+        code: NnErrorCode,
+        /// What was wrong and what to do.
+        message: String,
+    },
+    /// Reading or writing failed in the guest itself. The SDK does neither; this is for a `main` that prints what it
+    /// streams and returns [`Result`].
+    Io(std::io::Error),
+}
+
+/// The kinds of error of `wasi:nn`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum NnErrorCode {
+    /// Something that makes no sense was asked.
+    InvalidArgument,
+    /// The bytes are not a model that the host can read, or the encoding is one that it doesn't serve.
+    InvalidEncoding,
+    /// It took longer than the operator allows.
+    Timeout,
+    /// The host failed.
+    RuntimeError,
+    /// The host or the model can't do what was asked.
+    UnsupportedOperation,
+    /// More than the host takes: a model, a tensor, a prompt, a number of sessions.
+    TooLarge,
+    /// No model of this name is granted to this component.
+    NotFound,
+    /// The operator doesn't allow it.
+    Security,
+    /// None of the others.
+    Unknown,
+}
+
+impl Error {
+    /// What was generated before the failure; empty where nothing was.
+    #[must_use]
+    pub fn partial_text(&self) -> &str {
+        match self {
+            Self::Unavailable { partial_text, .. } | Self::RuntimeError { partial_text, .. } => {
+                partial_text
+            }
+            Self::InvalidArgument(_)
+            | Self::PromptTooLong { .. }
+            | Self::PromptTooLarge(_)
+            | Self::Busy { .. }
+            | Self::Timeout(_)
+            | Self::Unsupported(_)
+            | Self::Nn { .. }
+            | Self::Io(_) => "",
+        }
+    }
+
+    /// The same error, with the text that came before it, where it is one that can break off a generation.
+    pub(crate) fn after(mut self, text: &str) -> Self {
+        if let Self::Unavailable { partial_text, .. } | Self::RuntimeError { partial_text, .. } =
+            &mut self
+        {
+            text.clone_into(partial_text);
+        }
+        self
+    }
+}
+
+impl NnErrorCode {
+    /// The code as `wasi:nn` writes it, such as `not-found`.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::InvalidArgument => "invalid-argument",
+            Self::InvalidEncoding => "invalid-encoding",
+            Self::Timeout => "timeout",
+            Self::RuntimeError => "runtime-error",
+            Self::UnsupportedOperation => "unsupported-operation",
+            Self::TooLarge => "too-large",
+            Self::NotFound => "not-found",
+            Self::Security => "security",
+            Self::Unknown => "unknown",
+        }
+    }
+}
+
+impl fmt::Display for NnErrorCode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::InvalidArgument(message)
+            | Self::PromptTooLong { message, .. }
+            | Self::PromptTooLarge(message)
+            | Self::Busy { message, .. }
+            | Self::Timeout(message)
+            | Self::Unsupported(message)
+            | Self::Unavailable { message, .. }
+            | Self::RuntimeError { message, .. } => f.write_str(message),
+            Self::Nn { code, message } => write!(f, "{code}: {message}"),
+            Self::Io(error) => error.fmt(f),
+        }
+    }
+}
+
+impl std::error::Error for Error {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            // Its text is this error's text already, so the chain goes on behind it.
+            Self::Io(error) => error.source(),
+            Self::InvalidArgument(_)
+            | Self::PromptTooLong { .. }
+            | Self::PromptTooLarge(_)
+            | Self::Busy { .. }
+            | Self::Timeout(_)
+            | Self::Unsupported(_)
+            | Self::Unavailable { .. }
+            | Self::RuntimeError { .. }
+            | Self::Nn { .. } => None,
+        }
+    }
+}
+
+impl From<std::io::Error> for Error {
+    fn from(error: std::io::Error) -> Self {
+        Self::Io(error)
+    }
+}
+
+impl From<mynah::llm::errors::Error> for Error {
+    fn from(error: mynah::llm::errors::Error) -> Self {
+        use mynah::llm::errors::Error as E;
+
+        let partial_text = String::new();
+        match error {
+            E::InvalidArgument(message) => Self::InvalidArgument(message),
+            E::PromptTooLong(error) => Self::PromptTooLong {
+                prompt_tokens: error.prompt_tokens,
+                context_tokens: error.context_tokens,
+                message: error.message,
+            },
+            E::PromptTooLarge(message) => Self::PromptTooLarge(message),
+            E::Busy(error) => Self::Busy {
+                queue_length: error.queue_length,
+                queue_capacity: error.queue_capacity,
+                message: error.message,
+            },
+            E::Timeout(message) => Self::Timeout(message),
+            E::Unsupported(message) => Self::Unsupported(message),
+            E::Unavailable(message) => Self::Unavailable {
+                message,
+                partial_text,
+            },
+            E::RuntimeError(message) => Self::RuntimeError {
+                message,
+                partial_text,
+            },
+        }
+    }
+}
+
+impl From<wasi::nn::errors::Error> for Error {
+    fn from(error: wasi::nn::errors::Error) -> Self {
+        Self::Nn {
+            code: error.code().into(),
+            message: error.data(),
+        }
+    }
+}
+
+impl From<wasi::nn::errors::ErrorCode> for NnErrorCode {
+    fn from(code: wasi::nn::errors::ErrorCode) -> Self {
+        use wasi::nn::errors::ErrorCode as E;
+
+        match code {
+            E::InvalidArgument => Self::InvalidArgument,
+            E::InvalidEncoding => Self::InvalidEncoding,
+            E::Timeout => Self::Timeout,
+            E::RuntimeError => Self::RuntimeError,
+            E::UnsupportedOperation => Self::UnsupportedOperation,
+            E::TooLarge => Self::TooLarge,
+            E::NotFound => Self::NotFound,
+            E::Security => Self::Security,
+            E::Unknown => Self::Unknown,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_error_that_breaks_off_a_generation_keeps_its_text() {
+        let failed = mynah::llm::errors::Error::RuntimeError("out of memory".into());
+        let error = Error::from(failed).after("Once upon");
+        assert_eq!(error.partial_text(), "Once upon");
+        assert_eq!(error.to_string(), "out of memory");
+    }
+
+    #[test]
+    fn a_refused_request_has_no_text() {
+        let refused = mynah::llm::errors::Error::InvalidArgument("empty".into());
+        assert_eq!(Error::from(refused).after("x").partial_text(), "");
+    }
+
+    #[test]
+    fn numbers_of_the_contract_stay_numbers() {
+        let too_long = mynah::llm::errors::PromptTooLong {
+            prompt_tokens: 5000,
+            context_tokens: 4096,
+            message: "shorten it".into(),
+        };
+        let error = Error::from(mynah::llm::errors::Error::PromptTooLong(too_long));
+        assert!(
+            matches!(
+                error,
+                Error::PromptTooLong {
+                    prompt_tokens: 5000,
+                    context_tokens: 4096,
+                    ..
+                }
+            ),
+            "{error:?}"
+        );
+    }
+
+    #[test]
+    fn an_error_of_wasi_nn_shows_its_code() {
+        let error = Error::Nn {
+            code: NnErrorCode::NotFound,
+            message: "no model `x`".into(),
+        };
+        assert_eq!(error.to_string(), "not-found: no model `x`");
+    }
+}

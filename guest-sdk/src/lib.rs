@@ -1,0 +1,70 @@
+//! Language models for WebAssembly components, served by a Mynah host.
+//!
+//! A component asks for a model that its operator granted, and gets text from it, whole or as it is made:
+//!
+//! ```no_run
+//! use mynah_guest::Model;
+//! use std::io::Write;
+//!
+//! fn main() -> mynah_guest::Result<()> {
+//!     let session = Model::load("default")?.session()?;
+//!     for piece in session.stream("The capital of France is")? {
+//!         print!("{}", piece?);
+//!         std::io::stdout().flush()?; // shows each piece as it is made, not each line
+//!     }
+//!     Ok(())
+//! }
+//! ```
+//!
+//! | I want to | with |
+//! |---|---|
+//! | use a model that I was granted | [`Model::load`] |
+//! | bring a model of my own | [`Model::from_bytes`] |
+//! | get a whole answer | [`Session::generate`] |
+//! | show an answer as it is made | [`Session::stream`], [`Stream`] |
+//! | have a conversation that remembers | [`Chat`] |
+//! | use the model's chat template myself | a [`Prompt`] of [`Message`]s |
+//! | choose the length, the randomness, the seed | [`Options`], for a [session](Session::with_options) or a [request](Session::stream_with) |
+//! | know why and when an answer ended, and how fast it was | [`Outcome`], [`Usage`] |
+//! | stop an answer | [`Stream::cancel`], or drop the stream |
+//! | do something else meanwhile, or run several at once | [`Stream::try_next`], [`Stream::wait_any`] |
+//! | find out what went wrong, and keep what was said before | [`Error`], [`Error::partial_text`] |
+//! | use `wasi:nn` directly | [`bindings`] |
+//!
+//! # Building
+//!
+//! A guest is an ordinary Rust program with this crate as a dependency and no WIT files of its own:
+//!
+//! ```text
+//! cargo component build --release                 # a component through wasm32-wasip1
+//! cargo build --release --target wasm32-wasip2    # the same without cargo-component
+//! mynah run --model default=PATH.gguf target/wasm32-wasip2/release/GUEST.wasm
+//! ```
+//!
+//! A component imports only the interfaces whose functions it calls. The crate also compiles for the machine that it is
+//! built on, so that a guest's own logic can be tested there; calling a model outside of a host panics.
+
+mod chat;
+mod error;
+mod model;
+mod options;
+mod outcome;
+mod prompt;
+mod session;
+mod stream;
+
+pub mod bindings;
+
+pub use chat::{Chat, Reply};
+pub use error::{Error, NnErrorCode, Result};
+pub use model::Model;
+pub use options::Options;
+pub use outcome::{Answer, FinishReason, Outcome, Usage};
+pub use prompt::{Message, Prompt, Role};
+pub use session::Session;
+pub use stream::Stream;
+
+/// The code in the README is compiled with the rest.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

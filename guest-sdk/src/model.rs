@@ -1,0 +1,64 @@
+//! A model that the host serves.
+
+use crate::bindings::wasi::nn::graph::{self, ExecutionTarget, Graph, GraphEncoding};
+use crate::{Result, Session};
+
+/// A model that the host serves. It is in the host's memory once, however many components use it.
+///
+/// Dropping it lets go of this component's hold on it; sessions that were opened before go on.
+#[derive(Debug)]
+pub struct Model {
+    graph: Graph,
+}
+
+impl Model {
+    /// The model that the operator granted to this component under `name`, as in `mynah run --model NAME=PATH`.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Nn`](crate::Error::Nn) with [`NotFound`](crate::NnErrorCode::NotFound) when no such model is granted;
+    /// whether one of that name exists is not told.
+    ///
+    /// ```no_run
+    /// # fn main() -> mynah_guest::Result<()> {
+    /// let model = mynah_guest::Model::load("default")?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn load(name: &str) -> Result<Self> {
+        let graph = graph::load_by_name(name)?;
+        Ok(Self { graph })
+    }
+
+    /// A model of this component's own: the bytes of a GGUF file.
+    ///
+    /// For small models: they pass through the component's memory, which is 4 GiB at most. Larger ones are the
+    /// operator's to grant by name.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Nn`](crate::Error::Nn) with [`Security`](crate::NnErrorCode::Security) when the operator doesn't allow
+    /// models from components, [`TooLarge`](crate::NnErrorCode::TooLarge) when it has more bytes than are allowed, and
+    /// [`InvalidEncoding`](crate::NnErrorCode::InvalidEncoding) when it is not a GGUF model that the host can read.
+    ///
+    /// ```no_run
+    /// # fn main() -> mynah_guest::Result<()> {
+    /// let model = mynah_guest::Model::from_bytes(std::fs::read("/models/tiny.gguf")?)?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn from_bytes(gguf: impl Into<Vec<u8>>) -> Result<Self> {
+        let graph = graph::load(&[gguf.into()], GraphEncoding::Ggml, ExecutionTarget::Cpu)?;
+        Ok(Self { graph })
+    }
+
+    /// Opens a session: a conversation's own place at the model, with default [`Options`](crate::Options).
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Nn`](crate::Error::Nn) with [`TooLarge`](crate::NnErrorCode::TooLarge) when this component has as many
+    /// sessions open as it may: drop one.
+    pub fn session(&self) -> Result<Session> {
+        Ok(Session::new(self.graph.init_execution_context()?))
+    }
+}

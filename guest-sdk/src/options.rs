@@ -1,0 +1,102 @@
+//! How text is made: what a guest may set, and how a request's settings and a session's go together.
+
+use crate::bindings::mynah::llm::generation as wit;
+
+/// How text is made. What is not set takes the model's setting, which the operator chose.
+///
+/// Given to a [`Session`](crate::Session) for all of its requests, and to a single request, whose settings win one by
+/// one. A value out of range is refused when a generation starts, as
+/// [`Error::InvalidArgument`](crate::Error::InvalidArgument), which names the setting and its range; nothing is clamped.
+///
+/// ```
+/// use mynah_guest::Options;
+///
+/// let options = Options::new().max_tokens(100).temperature(0.7).seed(42);
+/// let short = Options::new().max_tokens(10).or(options);
+/// assert_eq!(short, Options::new().max_tokens(10).temperature(0.7).seed(42));
+/// ```
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Options {
+    max_tokens: Option<u32>,
+    temperature: Option<f32>,
+    seed: Option<u32>,
+}
+
+impl Options {
+    /// Nothing set: everything as the operator chose.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Temperature 0.0: always the most likely token.
+    #[must_use]
+    pub fn greedy() -> Self {
+        Self::new().temperature(0.0)
+    }
+
+    /// Tokens to generate at most, 1 or more. When they are used up the generation ends with
+    /// [`FinishReason::MaxTokens`](crate::FinishReason::MaxTokens).
+    #[must_use]
+    pub fn max_tokens(mut self, tokens: u32) -> Self {
+        self.max_tokens = Some(tokens);
+        self
+    }
+
+    /// Randomness, from 0.0 to 100.0: 0.0 always takes the most likely token (greedy), 1.0 samples from the model's own
+    /// distribution, higher flattens it.
+    #[must_use]
+    pub fn temperature(mut self, temperature: f32) -> Self {
+        self.temperature = Some(temperature);
+        self
+    }
+
+    /// Seed of the sampling: the same seed, prompt and settings give the same text. Without one each generation draws
+    /// its own. Has no effect when the temperature is 0.0.
+    #[must_use]
+    pub fn seed(mut self, seed: u32) -> Self {
+        self.seed = Some(seed);
+        self
+    }
+
+    /// These settings, and those of `base` where these say nothing.
+    #[must_use]
+    pub fn or(self, base: Self) -> Self {
+        Self {
+            max_tokens: self.max_tokens.or(base.max_tokens),
+            temperature: self.temperature.or(base.temperature),
+            seed: self.seed.or(base.seed),
+        }
+    }
+}
+
+impl From<Options> for wit::Options {
+    fn from(options: Options) -> Self {
+        Self {
+            max_tokens: options.max_tokens,
+            temperature: options.temperature,
+            seed: options.seed,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_request_wins_over_its_session_setting_by_setting() {
+        let session = Options::new().max_tokens(5).temperature(0.5);
+        let request = Options::greedy().seed(1);
+        assert_eq!(request.or(session), Options::greedy().seed(1).max_tokens(5));
+    }
+
+    #[test]
+    fn what_is_not_set_is_left_to_the_host() {
+        let options = wit::Options::from(Options::new());
+        assert_eq!(
+            (options.max_tokens, options.temperature, options.seed),
+            (None, None, None)
+        );
+    }
+}

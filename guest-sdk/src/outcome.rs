@@ -1,0 +1,171 @@
+//! How a generation ended and what it used. That it ended early is data, not an error.
+
+use std::fmt;
+use std::time::Duration;
+
+use crate::bindings::mynah::llm::generation as wit;
+
+/// A finished generation.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Answer {
+    /// The whole text.
+    pub text: String,
+    /// How the generation ended and what it used.
+    pub outcome: Outcome,
+}
+
+/// The end of a generation: why, and what it used.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Outcome {
+    /// Why it ended.
+    pub reason: FinishReason,
+    /// What it used.
+    pub usage: Usage,
+}
+
+/// Why a generation ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum FinishReason {
+    /// The model said that it is done.
+    EndOfGeneration,
+    /// As many tokens were generated as [`Options::max_tokens`](crate::Options::max_tokens) allows.
+    MaxTokens,
+    /// Prompt and answer fill the context.
+    ContextFull,
+    /// The guest cancelled it.
+    Cancelled,
+}
+
+impl FinishReason {
+    /// The reason as the contract, configuration and metrics write it, such as `end-of-generation`.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::EndOfGeneration => "end-of-generation",
+            Self::MaxTokens => "max-tokens",
+            Self::ContextFull => "context-full",
+            Self::Cancelled => "cancelled",
+        }
+    }
+}
+
+impl fmt::Display for FinishReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// What a generation used. The times follow one another: together they are the time from start to end.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub struct Usage {
+    /// Tokens of the prompt, a chat template's own included.
+    pub prompt_tokens: u32,
+    /// Of these, tokens whose computation was already there.
+    pub cached_tokens: u32,
+    /// Tokens generated; the one that ends the generation isn't counted.
+    pub generated_tokens: u32,
+    /// From the start until the first token of the prompt was computed.
+    pub queue_time: Duration,
+    /// From there until the first token of the answer.
+    pub prefill_time: Duration,
+    /// From there until the end.
+    pub decode_time: Duration,
+}
+
+impl Usage {
+    /// From the start until the first token of the answer.
+    #[must_use]
+    pub fn time_to_first_token(&self) -> Duration {
+        self.queue_time + self.prefill_time
+    }
+
+    /// Speed of the decoding: tokens after the first, by [`Usage::decode_time`]. `None` where that says nothing: fewer
+    /// than two tokens, or no time between them.
+    #[must_use]
+    pub fn tokens_per_second(&self) -> Option<f64> {
+        let tokens = self.generated_tokens.checked_sub(1).filter(|&n| n > 0)?;
+        let seconds = self.decode_time.as_secs_f64();
+        (seconds > 0.0).then(|| f64::from(tokens) / seconds)
+    }
+}
+
+impl From<wit::Outcome> for Outcome {
+    fn from(outcome: wit::Outcome) -> Self {
+        Self {
+            reason: outcome.reason.into(),
+            usage: outcome.usage.into(),
+        }
+    }
+}
+
+impl From<wit::FinishReason> for FinishReason {
+    fn from(reason: wit::FinishReason) -> Self {
+        match reason {
+            wit::FinishReason::EndOfGeneration => Self::EndOfGeneration,
+            wit::FinishReason::MaxTokens => Self::MaxTokens,
+            wit::FinishReason::ContextFull => Self::ContextFull,
+            wit::FinishReason::Cancelled => Self::Cancelled,
+        }
+    }
+}
+
+impl From<wit::Usage> for Usage {
+    fn from(usage: wit::Usage) -> Self {
+        Self {
+            prompt_tokens: usage.prompt_tokens,
+            cached_tokens: usage.cached_tokens,
+            generated_tokens: usage.generated_tokens,
+            queue_time: Duration::from_micros(usage.queue_us),
+            prefill_time: Duration::from_micros(usage.prefill_us),
+            decode_time: Duration::from_micros(usage.decode_us),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn speed_counts_the_tokens_after_the_first() {
+        let usage = Usage {
+            generated_tokens: 11,
+            decode_time: Duration::from_millis(500),
+            ..Usage::default()
+        };
+        assert_eq!(usage.tokens_per_second(), Some(20.0));
+    }
+
+    #[test]
+    fn speed_is_nothing_where_there_is_nothing_to_measure() {
+        for (generated_tokens, decode_time) in
+            [(0, 5), (1, 5), (9, 0)].map(|(n, ms)| (n, Duration::from_millis(ms)))
+        {
+            let usage = Usage {
+                generated_tokens,
+                decode_time,
+                ..Usage::default()
+            };
+            assert_eq!(usage.tokens_per_second(), None, "{usage:?}");
+        }
+    }
+
+    #[test]
+    fn microseconds_become_durations() {
+        let usage = Usage::from(wit::Usage {
+            prompt_tokens: 3,
+            cached_tokens: 2,
+            generated_tokens: 1,
+            queue_us: 10,
+            prefill_us: 20,
+            decode_us: 30,
+        });
+        assert_eq!(usage.time_to_first_token(), Duration::from_micros(30));
+        assert_eq!(usage.decode_time, Duration::from_micros(30));
+        assert_eq!((usage.prompt_tokens, usage.cached_tokens), (3, 2));
+    }
+}

@@ -1,0 +1,187 @@
+//! What a model is to continue: text, a conversation, or tokens.
+
+use crate::bindings::mynah::llm::generation as wit;
+
+/// What the model is to continue.
+///
+/// Whatever takes a prompt takes anything that becomes one: `&str` and `String` are text, messages (one, an array, a
+/// slice or a `Vec`) are a conversation, a `Vec<u32>` is tokens.
+///
+/// ```
+/// use mynah_guest::{Message, Prompt};
+///
+/// let text: Prompt = "Once upon a time".into();
+/// let conversation: Prompt = [Message::system("Be brief."), Message::user("Why is the sky blue?")].into();
+/// # assert_ne!(text, conversation);
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Prompt {
+    /// Text as it stands, special tokens of the model (such as `<|im_start|>`) included. The model's begin-of-sequence
+    /// token is put before it where the model wants one.
+    Text(String),
+    /// A conversation, from its beginning. The host renders it with the model's own chat template and opens the
+    /// assistant's turn.
+    Messages(Vec<Message>),
+    /// Token ids of this model, from 0 to its vocabulary size, taken as they are: nothing is put before them.
+    Tokens(Vec<u32>),
+}
+
+/// Who says a message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Role {
+    /// Instructions that stand above the conversation.
+    System,
+    /// The person, or the program, that asks.
+    User,
+    /// The model.
+    Assistant,
+    /// The result of a tool that the model called.
+    Tool,
+}
+
+/// One message of a conversation.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Message {
+    /// Who says it.
+    pub role: Role,
+    /// What is said.
+    pub content: String,
+}
+
+impl Message {
+    /// A message.
+    pub fn new(role: Role, content: impl Into<String>) -> Self {
+        Self {
+            role,
+            content: content.into(),
+        }
+    }
+
+    /// Instructions that stand above the conversation. Most chat templates want them first, and at most one.
+    pub fn system(content: impl Into<String>) -> Self {
+        Self::new(Role::System, content)
+    }
+
+    /// What the person, or the program, asks.
+    pub fn user(content: impl Into<String>) -> Self {
+        Self::new(Role::User, content)
+    }
+
+    /// What the model said.
+    pub fn assistant(content: impl Into<String>) -> Self {
+        Self::new(Role::Assistant, content)
+    }
+
+    /// The result of a tool that the model called.
+    pub fn tool(content: impl Into<String>) -> Self {
+        Self::new(Role::Tool, content)
+    }
+}
+
+impl From<&str> for Prompt {
+    fn from(text: &str) -> Self {
+        Self::Text(text.to_owned())
+    }
+}
+
+impl From<String> for Prompt {
+    fn from(text: String) -> Self {
+        Self::Text(text)
+    }
+}
+
+impl From<&String> for Prompt {
+    fn from(text: &String) -> Self {
+        Self::Text(text.clone())
+    }
+}
+
+impl From<Message> for Prompt {
+    fn from(message: Message) -> Self {
+        Self::Messages(vec![message])
+    }
+}
+
+impl From<Vec<Message>> for Prompt {
+    fn from(messages: Vec<Message>) -> Self {
+        Self::Messages(messages)
+    }
+}
+
+impl From<&Vec<Message>> for Prompt {
+    fn from(messages: &Vec<Message>) -> Self {
+        Self::Messages(messages.clone())
+    }
+}
+
+impl From<&[Message]> for Prompt {
+    fn from(messages: &[Message]) -> Self {
+        Self::Messages(messages.to_vec())
+    }
+}
+
+impl<const N: usize> From<[Message; N]> for Prompt {
+    fn from(messages: [Message; N]) -> Self {
+        Self::Messages(messages.into())
+    }
+}
+
+impl From<Vec<u32>> for Prompt {
+    fn from(tokens: Vec<u32>) -> Self {
+        Self::Tokens(tokens)
+    }
+}
+
+impl From<Prompt> for wit::Prompt {
+    fn from(prompt: Prompt) -> Self {
+        match prompt {
+            Prompt::Text(text) => Self::Text(text),
+            Prompt::Messages(messages) => {
+                Self::Messages(messages.into_iter().map(wit::Message::from).collect())
+            }
+            Prompt::Tokens(tokens) => Self::Tokens(tokens),
+        }
+    }
+}
+
+impl From<Message> for wit::Message {
+    fn from(message: Message) -> Self {
+        Self {
+            role: match message.role {
+                Role::System => wit::Role::System,
+                Role::User => wit::Role::User,
+                Role::Assistant => wit::Role::Assistant,
+                Role::Tool => wit::Role::Tool,
+            },
+            content: message.content,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn text_is_text_and_messages_are_a_conversation() {
+        assert_eq!(Prompt::from("hi"), Prompt::Text("hi".into()));
+        assert_eq!(Prompt::from(&String::from("hi")), Prompt::from("hi"));
+        let messages = vec![Message::system("Be brief."), Message::user("hi")];
+        assert_eq!(Prompt::from(&messages), Prompt::Messages(messages.clone()));
+        assert_eq!(Prompt::from(messages.as_slice()), Prompt::from(messages));
+        assert_eq!(Prompt::from(vec![1, 2]), Prompt::Tokens(vec![1, 2]));
+    }
+
+    #[test]
+    fn a_message_crosses_with_its_role() {
+        for (message, role) in [
+            (Message::system("x"), wit::Role::System),
+            (Message::user("x"), wit::Role::User),
+            (Message::assistant("x"), wit::Role::Assistant),
+            (Message::tool("x"), wit::Role::Tool),
+        ] {
+            let crossed = wit::Message::from(message);
+            assert_eq!((crossed.role, crossed.content.as_str()), (role, "x"));
+        }
+    }
+}

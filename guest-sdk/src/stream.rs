@@ -1,0 +1,250 @@
+//! A running generation, as an iterator over its text.
+
+use std::collections::VecDeque;
+use std::iter::FusedIterator;
+use std::task::Poll;
+
+use crate::bindings::mynah::llm::generation::{Event, Generation};
+use crate::bindings::wasi::io::poll;
+use crate::{Answer, Error, Outcome, Result};
+
+/// A running generation: an iterator that gives each piece of text as soon as it is made, and waits for it.
+///
+/// Pieces are whole characters and never empty. The iterator ends when the generation does, and after an error; then
+/// [`Stream::outcome`] tells how it ended. A stream that isn't read pauses after a while; dropping it cancels the
+/// generation.
+///
+/// ```no_run
+/// use std::io::Write;
+///
+/// # fn main() -> mynah_guest::Result<()> {
+/// # let session = mynah_guest::Model::load("default")?.session()?;
+/// let mut stream = session.stream("Once upon a time")?;
+/// for piece in &mut stream {
+///     print!("{}", piece?);
+///     std::io::stdout().flush()?; // `print!` keeps a line back until it is complete
+/// }
+/// if let Some(outcome) = stream.outcome() {
+///     println!("\n[{} tokens, {}]", outcome.usage.generated_tokens, outcome.reason);
+/// }
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Debug)]
+#[must_use = "a stream that is dropped cancels its generation"]
+pub struct Stream {
+    generation: Generation,
+    arrived: Arrived,
+    text: String,
+}
+
+/// What has come from the host, in order, and is not given out yet.
+#[derive(Debug, Default)]
+struct Arrived {
+    pieces: VecDeque<String>,
+    outcome: Option<Outcome>,
+    ended: bool,
+}
+
+impl Arrived {
+    fn add(&mut self, events: Vec<Event>) {
+        // An empty list is the host's way to say that nothing follows.
+        self.ended |= events.is_empty();
+        for event in events {
+            match event {
+                Event::Text(piece) => self.pieces.push_back(piece),
+                Event::Finished(outcome) => {
+                    self.outcome = Some(outcome.into());
+                    self.ended = true;
+                }
+            }
+        }
+    }
+}
+
+impl Stream {
+    pub(crate) fn new(generation: Generation) -> Self {
+        Self {
+            generation,
+            arrived: Arrived::default(),
+            text: String::new(),
+        }
+    }
+
+    /// The text so far: all pieces that were given out.
+    #[must_use]
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+
+    /// How the generation ended and what it used. `None` before the last piece was given out, and after an error.
+    #[must_use]
+    pub fn outcome(&self) -> Option<&Outcome> {
+        let all_given = self.arrived.pieces.is_empty();
+        self.arrived.outcome.as_ref().filter(|_| all_given)
+    }
+
+    /// The next piece if it is there, without waiting: `Pending` when it isn't made yet, `Ready(None)` at the end.
+    ///
+    /// For components that do something else meanwhile. [`Stream::wait_any`] waits for several streams at once.
+    pub fn try_next(&mut self) -> Poll<Option<Result<String>>> {
+        if self.arrived.pieces.is_empty() && !self.arrived.ended {
+            match self.generation.poll_next() {
+                Ok(Some(events)) => self.arrived.add(events),
+                Ok(None) => return Poll::Pending,
+                Err(error) => return Poll::Ready(Some(Err(self.fail(error.into())))),
+            }
+        }
+        Poll::Ready(self.give().map(Ok))
+    }
+
+    /// Waits until at least one of the streams has something to give, and returns the indices of those that do. A
+    /// stream that has ended always does: leave it out. Without streams it returns at once.
+    ///
+    /// ```no_run
+    /// use std::task::Poll;
+    /// use mynah_guest::{Model, Stream};
+    ///
+    /// # fn main() -> mynah_guest::Result<()> {
+    /// let model = Model::load("default")?;
+    /// let (left, right) = (model.session()?, model.session()?);
+    /// let mut streams = vec![left.stream("Once upon a time")?, right.stream("In the beginning")?];
+    /// while !streams.is_empty() {
+    ///     Stream::wait_any(&streams.iter().collect::<Vec<_>>());
+    ///     streams.retain_mut(|stream| loop {
+    ///         match stream.try_next() {
+    ///             Poll::Ready(Some(Ok(piece))) => println!("{piece:?}"),
+    ///             Poll::Ready(Some(Err(error))) => eprintln!("{error}"),
+    ///             Poll::Ready(None) => break false,
+    ///             Poll::Pending => break true,
+    ///         }
+    ///     });
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn wait_any(streams: &[&Self]) -> Vec<usize> {
+        let here: Vec<usize> = (0..)
+            .zip(streams)
+            .filter(|(_, stream)| !stream.arrived.pieces.is_empty() || stream.arrived.ended)
+            .map(|(index, _)| index)
+            .collect();
+        // The host's `poll` traps on an empty list.
+        if !here.is_empty() || streams.is_empty() {
+            return here;
+        }
+        let pollables: Vec<_> = streams
+            .iter()
+            .map(|stream| stream.generation.subscribe())
+            .collect();
+        poll::poll(&pollables.iter().collect::<Vec<_>>())
+            .into_iter()
+            .filter_map(|index| usize::try_from(index).ok())
+            .collect()
+    }
+
+    /// Asks the generation to end. What was made until then still arrives, and the outcome's reason is
+    /// [`Cancelled`](crate::FinishReason::Cancelled) unless it ended by itself before.
+    pub fn cancel(&self) {
+        self.generation.cancel();
+    }
+
+    /// Waits for the end and returns the whole text, pieces that were given out before included.
+    ///
+    /// # Errors
+    ///
+    /// What breaks off the generation, with the text so far in
+    /// [`Error::partial_text`](crate::Error::partial_text).
+    pub fn finish(mut self) -> Result<Answer> {
+        self.finish_mut()
+    }
+
+    /// [`Stream::finish`] for who can't give the stream away. Leaves no text behind.
+    pub(crate) fn finish_mut(&mut self) -> Result<Answer> {
+        for piece in &mut *self {
+            piece?;
+        }
+        let text = self.text.clone();
+        match self.outcome() {
+            Some(outcome) => Ok(Answer {
+                outcome: outcome.clone(),
+                text,
+            }),
+            // After an error, or with a host that forgets the end.
+            None => Err(Error::RuntimeError {
+                message: "the generation ended without an outcome".to_owned(),
+                partial_text: text,
+            }),
+        }
+    }
+
+    /// The next piece that has arrived.
+    fn give(&mut self) -> Option<String> {
+        let piece = self.arrived.pieces.pop_front()?;
+        self.text.push_str(&piece);
+        Some(piece)
+    }
+
+    fn fail(&mut self, error: Error) -> Error {
+        self.arrived.ended = true;
+        error.after(&self.text)
+    }
+}
+
+impl Iterator for Stream {
+    type Item = Result<String>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        if self.arrived.pieces.is_empty() && !self.arrived.ended {
+            match self.generation.next() {
+                Ok(events) => self.arrived.add(events),
+                Err(error) => return Some(Err(self.fail(error.into()))),
+            }
+        }
+        self.give().map(Ok)
+    }
+}
+
+impl FusedIterator for Stream {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::FinishReason;
+    use crate::bindings::mynah::llm::generation as wit;
+
+    fn finished() -> Event {
+        Event::Finished(wit::Outcome {
+            reason: wit::FinishReason::MaxTokens,
+            usage: wit::Usage {
+                prompt_tokens: 1,
+                cached_tokens: 0,
+                generated_tokens: 2,
+                queue_us: 0,
+                prefill_us: 0,
+                decode_us: 0,
+            },
+        })
+    }
+
+    #[test]
+    fn pieces_keep_their_order_and_the_end_is_noticed() {
+        let mut arrived = Arrived::default();
+        arrived.add(vec![Event::Text("a".into()), Event::Text("b".into())]);
+        assert!(!arrived.ended);
+        arrived.add(vec![Event::Text("c".into()), finished()]);
+        assert_eq!(arrived.pieces, ["a", "b", "c"]);
+        assert!(arrived.ended);
+        assert_eq!(
+            arrived.outcome.map(|outcome| outcome.reason),
+            Some(FinishReason::MaxTokens)
+        );
+    }
+
+    #[test]
+    fn an_empty_list_is_the_end() {
+        let mut arrived = Arrived::default();
+        arrived.add(Vec::new());
+        assert!(arrived.ended && arrived.outcome.is_none());
+    }
+}

@@ -1,0 +1,49 @@
+//! Lists the test guests, so that a guest without a host test doesn't compile.
+//!
+//! For each prefix (`nn`, `stream`, `sdk`, `run`) a macro `foreach_PREFIX!(m)` calls `m!(name)` for every guest
+//! `guests/src/bin/PREFIX_*.rs`. A guest with another prefix stops the build; those of the benchmark begin with `bench`.
+
+use std::collections::BTreeMap;
+use std::fmt::Write;
+use std::path::Path;
+
+/// Prefixes of the guests that have tests: one module of the suite each.
+const TESTED: [&str; 4] = ["nn", "stream", "sdk", "run"];
+
+fn main() -> Result<(), Box<dyn std::error::Error>> {
+    let folder = Path::new("guests/src/bin");
+    println!("cargo::rerun-if-changed={}", folder.display());
+    let mut guests: BTreeMap<&str, Vec<String>> =
+        TESTED.iter().map(|&prefix| (prefix, Vec::new())).collect();
+    for entry in std::fs::read_dir(folder)? {
+        let path = entry?.path();
+        let name = path.file_stem().and_then(|name| name.to_str());
+        let name = name.ok_or("a guest's name is not text")?;
+        let prefix = name.split('_').next().unwrap_or(name);
+        if prefix == "bench" {
+            continue;
+        }
+        guests
+            .get_mut(prefix)
+            .ok_or_else(|| {
+                format!("guest `{name}`: begin its name with one of {TESTED:?}, or `bench`")
+            })?
+            .push(name.to_owned());
+    }
+    let mut code = String::new();
+    for (prefix, mut names) in guests {
+        names.sort();
+        writeln!(code, "/// Calls the macro with each guest `{prefix}_*`.")?;
+        writeln!(
+            code,
+            "#[macro_export]\nmacro_rules! foreach_{prefix} {{\n    ($m:ident) => {{"
+        )?;
+        for name in names {
+            writeln!(code, "        $m!({name});")?;
+        }
+        writeln!(code, "    }};\n}}")?;
+    }
+    let out = std::env::var("OUT_DIR")?;
+    std::fs::write(Path::new(&out).join("guests.rs"), code)?;
+    Ok(())
+}

@@ -1,0 +1,3 @@
+//! Measures: what a component costs that does nothing.
+
+fn main() {}

@@ -1,0 +1,49 @@
+//! Promise: a chat remembers what was said, as far as it was read, and no question that got no answer.
+
+use mynah_guest::{Chat, Model, Options, Role};
+use mynah_test_guests::{Done, ensure};
+
+fn main() -> Done {
+    let options = Options::greedy().max_tokens(24);
+    let session = Model::load("default")?.session()?.with_options(options);
+    let mut chat = Chat::new(session).system("You are a helpful assistant.");
+    let first = chat.ask("What is the capital of France?")?.finish()?;
+    let second = chat.ask("And of Italy?")?.finish()?;
+    let prompts = [&first, &second].map(|answer| answer.outcome.usage.prompt_tokens);
+    ensure!(
+        prompts[1] > prompts[0],
+        "the second prompt is no longer: {prompts:?}"
+    );
+    let said: Vec<&str> = chat.messages().iter().map(|m| m.content.as_str()).collect();
+    let expected = [
+        "You are a helpful assistant.",
+        "What is the capital of France?",
+        &first.text,
+        "And of Italy?",
+        &second.text,
+    ];
+    ensure!(said == expected, "{said:?} is not {expected:?}");
+
+    // Broken off after a piece: that piece is remembered.
+    let mut reply = chat.ask("Tell me more.")?;
+    let piece = reply.next().transpose()?.unwrap_or_default();
+    drop(reply);
+    let last = chat.messages().last().cloned();
+    ensure!(
+        last.is_some_and(|m| m.role == Role::Assistant && m.content == piece),
+        "{chat:?}"
+    );
+    // Never read, and refused: as if never asked.
+    let count = chat.messages().len();
+    drop(chat.ask("Are you there?")?);
+    ensure!(chat.messages().len() == count, "{chat:?}");
+    chat.session_mut().set_options(Options::new().max_tokens(0));
+    ensure!(chat.ask("Anything?").is_err(), "no tokens were accepted");
+    ensure!(chat.messages().len() == count, "{chat:?}");
+    ensure!(
+        chat.forget() && chat.messages().len() == count - 2,
+        "{chat:?}"
+    );
+    println!("{}\n{}", first.text, second.text);
+    Ok(())
+}

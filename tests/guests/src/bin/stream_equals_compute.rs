@@ -1,0 +1,45 @@
+//! Promise: greedy text is the same whether it is computed, streamed or polled. The operator sets the model to greedy.
+
+use mynah_guest::{Error, Model, Options};
+use mynah_test_guests::bindings::mynah::llm::generation::Options as Raw;
+use mynah_test_guests::{Answer, Done, compute, context, ensure, prompt, run, start};
+
+fn main() -> Done {
+    let context = context()?;
+    let prompt = prompt();
+    // All but the temperature is the operator's, as it is for `compute`.
+    let greedy = Raw {
+        max_tokens: None,
+        temperature: Some(0.0),
+        seed: None,
+    };
+    let computed = compute(&context, &prompt)?;
+    let streamed = run(&context, &prompt, greedy)?.text();
+    ensure!(
+        computed == streamed,
+        "computed {computed:?}, streamed {streamed:?}"
+    );
+
+    let generation = start(&context, &prompt, greedy)?;
+    let mut polled = Answer::default();
+    while polled.outcome.is_none() {
+        match generation.poll_next().map_err(Error::from)? {
+            Some(events) => polled.add(events),
+            None => generation.subscribe().block(),
+        }
+    }
+    let polled = polled.text();
+    ensure!(
+        computed == polled,
+        "computed {computed:?}, polled {polled:?}"
+    );
+
+    let session = Model::load("default")?.session()?;
+    let whole = session.generate_with(prompt, Options::greedy())?.text;
+    ensure!(
+        computed == whole,
+        "computed {computed:?}, generated {whole:?}"
+    );
+    println!("{computed}");
+    Ok(())
+}

@@ -1,0 +1,17 @@
+//! Promise: exactly as many tokens as asked for, and the reason says so.
+
+use mynah_guest::FinishReason;
+use mynah_test_guests::{Done, context, ensure, greedy, prompt, run};
+
+fn main() -> Done {
+    let context = context()?;
+    for tokens in [1, 5] {
+        let answer = run(&context, &prompt(), greedy(tokens))?;
+        ensure!(
+            answer.tokens() == Some(tokens) && answer.reason() == Some(FinishReason::MaxTokens),
+            "asked for {tokens}: {answer:?}"
+        );
+        answer.print();
+    }
+    Ok(())
+}

@@ -1,0 +1,223 @@
+//! What the test guests share: arguments, raw calls with readable errors, and reading a generation to its end.
+//!
+//! A guest prints what its host test compares, and ends with exit code 0 when it saw what it expected. What it did not
+//! expect is a [`Failure`]: on stderr, with exit code 1. A trap is never a failed expectation.
+
+use std::fmt;
+use std::str::FromStr;
+
+use mynah_guest::bindings::mynah::llm::generation::{self, Event, Generation, Options, Prompt};
+use mynah_guest::bindings::wasi::nn::graph::{Graph, load_by_name};
+use mynah_guest::bindings::wasi::nn::inference::GraphExecutionContext;
+use mynah_guest::bindings::wasi::nn::tensor::{Tensor, TensorType};
+use mynah_guest::{Error, FinishReason, Outcome, Result};
+
+pub use mynah_guest::bindings;
+
+/// A prompt that a small model continues.
+pub const PROMPT: &str = "The capital of France is";
+
+/// What a guest's `main` returns.
+pub type Done = std::result::Result<(), Failure>;
+
+/// Something that was not as expected.
+pub struct Failure(pub String);
+
+impl fmt::Debug for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl<E: fmt::Display> From<E> for Failure {
+    fn from(error: E) -> Self {
+        Self(error.to_string())
+    }
+}
+
+/// Fails the guest with the evidence unless the condition holds.
+#[macro_export]
+macro_rules! ensure {
+    ($condition:expr, $($evidence:tt)+) => {
+        if !$condition {
+            return Err($crate::Failure(format!($($evidence)+)));
+        }
+    };
+}
+
+/// Argument number `index`, from 1, or the default. Ends the guest when it isn't what it should be: a test that passes
+/// the wrong thing must not pass.
+pub fn arg<T: FromStr>(index: usize, default: T) -> T {
+    let Some(text) = std::env::args().nth(index) else {
+        return default;
+    };
+    text.parse().unwrap_or_else(|_| {
+        eprintln!("argument {index} is `{text}`");
+        std::process::exit(1)
+    })
+}
+
+/// The prompt: the first argument, or [`PROMPT`].
+pub fn prompt() -> String {
+    arg(1, PROMPT.to_owned())
+}
+
+/// The model that every test grants.
+pub fn graph() -> Result<Graph> {
+    Ok(load_by_name("default")?)
+}
+
+/// An execution context of that model.
+pub fn context() -> Result<GraphExecutionContext> {
+    Ok(graph()?.init_execution_context()?)
+}
+
+/// Text in a one-dimensional u8 tensor.
+pub fn tensor(text: &[u8]) -> Tensor {
+    Tensor::new(&[text.len() as u32], TensorType::U8, text)
+}
+
+/// Completes a prompt through `wasi:nn`.
+pub fn compute(context: &GraphExecutionContext, prompt: &str) -> Result<String> {
+    output(
+        context,
+        vec![("prompt".to_owned(), tensor(prompt.as_bytes()))],
+    )
+}
+
+/// The output tensor for these inputs, as text.
+pub fn output(context: &GraphExecutionContext, inputs: Vec<(String, Tensor)>) -> Result<String> {
+    let outputs = context.compute(inputs)?;
+    let names: Vec<&str> = outputs.iter().map(|(name, _)| name.as_str()).collect();
+    assert_eq!(names, ["output"], "names of the outputs");
+    Ok(String::from_utf8_lossy(&outputs[0].1.data()).into_owned())
+}
+
+/// Greedy, with so many tokens at most.
+pub fn greedy(max_tokens: u32) -> Options {
+    Options {
+        max_tokens: Some(max_tokens),
+        temperature: Some(0.0),
+        seed: None,
+    }
+}
+
+/// Starts a generation from text.
+pub fn start(context: &GraphExecutionContext, text: &str, options: Options) -> Result<Generation> {
+    start_with(context, &Prompt::Text(text.to_owned()), options)
+}
+
+/// Starts a generation.
+pub fn start_with(
+    context: &GraphExecutionContext,
+    prompt: &Prompt,
+    options: Options,
+) -> Result<Generation> {
+    Ok(generation::start(context, prompt, options)?)
+}
+
+/// What came out of a generation.
+#[derive(Debug, Default, Clone)]
+pub struct Answer {
+    /// Each piece of text as it came.
+    pub pieces: Vec<String>,
+    /// The end, when it has come.
+    pub outcome: Option<Outcome>,
+}
+
+impl Answer {
+    /// Adds what has come.
+    pub fn add(&mut self, events: Vec<Event>) {
+        for event in events {
+            match event {
+                Event::Text(piece) => self.pieces.push(piece),
+                Event::Finished(outcome) => self.outcome = Some(outcome.into()),
+            }
+        }
+    }
+
+    /// The text so far.
+    pub fn text(&self) -> String {
+        self.pieces.concat()
+    }
+
+    /// Why it ended.
+    pub fn reason(&self) -> Option<FinishReason> {
+        self.outcome.as_ref().map(|outcome| outcome.reason)
+    }
+
+    /// Tokens generated.
+    pub fn tokens(&self) -> Option<u32> {
+        self.outcome.as_ref().map(|o| o.usage.generated_tokens)
+    }
+
+    /// Prints the text, and on the next line `finish=… tokens=… prompt=…`.
+    pub fn print(&self) {
+        println!("{}", self.text());
+        match &self.outcome {
+            Some(Outcome { reason, usage, .. }) => println!(
+                "finish={reason} tokens={} prompt={}",
+                usage.generated_tokens, usage.prompt_tokens
+            ),
+            None => println!("finish=none"),
+        }
+    }
+}
+
+/// Reads a generation to its end.
+pub fn read(generation: &Generation) -> Result<Answer> {
+    let mut answer = Answer::default();
+    while answer.outcome.is_none() {
+        let events = generation.next()?;
+        if events.is_empty() {
+            break;
+        }
+        answer.add(events);
+    }
+    Ok(answer)
+}
+
+/// Generates from text and reads it to its end.
+pub fn run(context: &GraphExecutionContext, text: &str, options: Options) -> Result<Answer> {
+    read(&start(context, text, options)?)
+}
+
+/// The error's name in the contract.
+pub fn kind(error: &Error) -> &'static str {
+    match error {
+        Error::InvalidArgument(_) => "invalid-argument",
+        Error::PromptTooLong { .. } => "prompt-too-long",
+        Error::PromptTooLarge(_) => "prompt-too-large",
+        Error::Busy { .. } => "busy",
+        Error::Timeout(_) => "timeout",
+        Error::Unsupported(_) => "unsupported",
+        Error::Unavailable { .. } => "unavailable",
+        Error::RuntimeError { .. } => "runtime-error",
+        Error::Nn { code, .. } => code.as_str(),
+        _ => "other",
+    }
+}
+
+/// Prints `case: kind: message` on one line and gives the message. Fails when the call went through, or was refused with
+/// an error that is none of `kinds`; any will do where that is empty.
+pub fn refused<T>(
+    case: &str,
+    kinds: &[&str],
+    result: Result<T>,
+) -> std::result::Result<String, Failure> {
+    let Err(error) = result else {
+        return Err(Failure(format!("{case}: was not refused")));
+    };
+    let message = match &error {
+        Error::Nn { message, .. } => message.clone(),
+        other => other.to_string(),
+    };
+    let kind = kind(&error);
+    println!("{case}: {kind}: {}", message.replace('\n', "\\n"));
+    ensure!(
+        kinds.is_empty() || kinds.contains(&kind),
+        "{case}: {kind} is none of {kinds:?}: {message}"
+    );
+    ensure!(!message.is_empty(), "{case}: {kind} without a message");
+    Ok(message)
+}

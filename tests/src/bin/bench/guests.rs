@@ -1,0 +1,88 @@
+//! What is measured through guests. They print what they measured, as `name=value` pairs.
+
+use std::time::Instant;
+
+use anyhow::{Context, Result, ensure};
+use mynah_engine::{Model, ModelConfig, Settings};
+use mynah_tests::{Guest, Started, tiny_with};
+
+use crate::Phases;
+use crate::report::Row;
+
+/// Microseconds that one event may take into the guest.
+const CROSSING_LIMIT: f64 = 10.0;
+/// Microseconds that a compiled component may take to start.
+const START_LIMIT: f64 = 100.0;
+/// Instances that are started for one measurement.
+const INSTANCES: u32 = 500;
+
+/// A guest that streams `count` tokens after the prompt.
+pub(crate) async fn stream(model: &Model, prompt: &[u32], count: u32) -> Result<Phases> {
+    let ids: Vec<String> = prompt.iter().map(ToString::to_string).collect();
+    let printed = Guest::new("bench_stream")
+        .model(model.clone())
+        .args(&[&count.to_string(), &ids.join(",")])
+        .stdout()
+        .await;
+    let generated = value(&printed, "tokens")?;
+    ensure!(
+        generated == f64::from(count),
+        "the model ended after {generated} of {count} tokens: choose another prompt"
+    );
+    Ok(Phases {
+        prefill: value(&printed, "prefill_us")? / 1e6,
+        decode: value(&printed, "decode_us")? / 1e6,
+    })
+}
+
+/// Microseconds that one event takes from the host into the guest, when it is there.
+pub(crate) async fn crossing(rounds: usize) -> Result<Row> {
+    let model = tiny_with(ModelConfig {
+        defaults: Settings::greedy(),
+        ..ModelConfig::default()
+    });
+    let mut rounds_us = Vec::new();
+    for _ in 0..rounds {
+        let printed = Guest::new("bench_crossing")
+            .model(model.clone())
+            .args(&["200"])
+            .stdout()
+            .await;
+        rounds_us.push(value(&printed, "crossing_us")?);
+    }
+    Ok(Row::within(
+        "guest.crossing",
+        "us",
+        &rounds_us,
+        CROSSING_LIMIT,
+    ))
+}
+
+/// Microseconds from a compiled component to an instance that can be called, store and grants included.
+pub(crate) async fn start(rounds: usize) -> Result<Row> {
+    let started = Started::new("bench_stream")?;
+    let mut rounds_us = Vec::new();
+    for _ in 0..rounds {
+        let begun = Instant::now();
+        for _ in 0..INSTANCES {
+            started.instantiate().await?;
+        }
+        rounds_us.push(begun.elapsed().as_secs_f64() * 1e6 / f64::from(INSTANCES));
+    }
+    Ok(Row::within(
+        "component.start",
+        "us",
+        &rounds_us,
+        START_LIMIT,
+    ))
+}
+
+/// The number after `name=` in what a guest printed.
+fn value(printed: &str, name: &str) -> Result<f64> {
+    printed
+        .split_whitespace()
+        .find_map(|pair| pair.strip_prefix(name)?.strip_prefix('='))
+        .with_context(|| format!("the guest printed no `{name}`: {printed}"))?
+        .parse()
+        .with_context(|| format!("`{name}` is no number: {printed}"))
+}

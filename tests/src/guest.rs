@@ -1,0 +1,240 @@
+//! Running a guest in this process, as an embedder would.
+
+use std::path::PathBuf;
+use std::sync::OnceLock;
+
+use mynah_wasi::{LlmCtx, LlmCtxBuilder, LlmCtxView, LlmView};
+use wasmtime::component::{Component, Linker, ResourceTable};
+use wasmtime::{Config, Engine, Store};
+use wasmtime_wasi::p2::bindings::CommandPre;
+use wasmtime_wasi::p2::pipe::MemoryOutputPipe;
+use wasmtime_wasi::{FsPerms, I32Exit, WasiCtx, WasiCtxBuilder, WasiCtxView, WasiView};
+
+/// Bytes of output of a guest that are kept.
+const MAX_OUTPUT: usize = 1 << 20;
+
+/// A store's data.
+#[expect(missing_debug_implementations, reason = "`WasiCtx` has none")]
+pub struct Host {
+    table: ResourceTable,
+    wasi: WasiCtx,
+    llm: LlmCtx,
+}
+
+impl Host {
+    /// A store's data.
+    #[must_use]
+    pub fn new(wasi: WasiCtx, llm: LlmCtx) -> Self {
+        Self {
+            table: ResourceTable::new(),
+            wasi,
+            llm,
+        }
+    }
+}
+
+impl WasiView for Host {
+    fn ctx(&mut self) -> WasiCtxView<'_> {
+        WasiCtxView {
+            ctx: &mut self.wasi,
+            table: &mut self.table,
+        }
+    }
+}
+
+impl LlmView for Host {
+    fn llm(&mut self) -> LlmCtxView<'_> {
+        LlmCtxView {
+            ctx: &mut self.llm,
+            table: &mut self.table,
+        }
+    }
+}
+
+/// A guest that is about to run.
+#[expect(missing_debug_implementations, reason = "`WasiCtxBuilder` has none")]
+pub struct Guest {
+    name: String,
+    args: Vec<String>,
+    wasi: WasiCtxBuilder,
+    llm: LlmCtxBuilder,
+}
+
+/// How a guest ended.
+#[derive(Debug)]
+pub struct Ended {
+    /// What it wrote to stdout.
+    pub stdout: String,
+    /// What it wrote to stderr.
+    pub stderr: String,
+    /// Its exit code, or the trap.
+    pub code: wasmtime::Result<i32>,
+}
+
+impl Guest {
+    /// The guest of that name, without grants.
+    #[must_use]
+    pub fn new(name: &str) -> Self {
+        Self {
+            name: name.to_owned(),
+            args: Vec::new(),
+            wasi: WasiCtxBuilder::new(),
+            llm: LlmCtx::builder(),
+        }
+    }
+
+    /// Adds arguments.
+    #[must_use]
+    pub fn args(mut self, args: &[&str]) -> Self {
+        self.args.extend(args.iter().map(|&arg| arg.to_owned()));
+        self
+    }
+
+    /// Grants what `grant` adds.
+    #[must_use]
+    pub fn grant(mut self, grant: impl FnOnce(LlmCtxBuilder) -> LlmCtxBuilder) -> Self {
+        self.llm = grant(self.llm);
+        self
+    }
+
+    /// Grants a model as `default`.
+    #[must_use]
+    pub fn model(self, model: mynah_engine::Model) -> Self {
+        self.grant(|llm| llm.model("default", model))
+    }
+
+    /// Grants a folder.
+    ///
+    /// # Panics
+    ///
+    /// When it can't be opened.
+    #[must_use]
+    #[expect(clippy::expect_used, reason = "test code, outside a #[test]")]
+    pub fn dir(mut self, host: &std::path::Path, guest: &str) -> Self {
+        self.wasi
+            .preopened_dir(host, guest, FsPerms::ReadOnly)
+            .expect("the folder opens");
+        self
+    }
+
+    /// Runs it to its end.
+    pub async fn run(mut self) -> Ended {
+        let stdout = MemoryOutputPipe::new(MAX_OUTPUT);
+        let stderr = MemoryOutputPipe::new(MAX_OUTPUT);
+        self.wasi
+            .stdout(stdout.clone())
+            .stderr(stderr.clone())
+            .arg(&self.name)
+            .args(&self.args);
+        let host = Host::new(self.wasi.build(), self.llm.build());
+        let code = execute(&component(&self.name), host).await;
+        let text = |pipe: MemoryOutputPipe| String::from_utf8_lossy(&pipe.contents()).into_owned();
+        Ended {
+            stdout: text(stdout),
+            stderr: text(stderr),
+            code,
+        }
+    }
+
+    /// Runs it and gives what it wrote to stdout.
+    ///
+    /// # Panics
+    ///
+    /// When it doesn't end well.
+    #[expect(clippy::panic, reason = "test code, outside a #[test]")]
+    pub async fn stdout(self) -> String {
+        let name = self.name.clone();
+        match self.run().await {
+            Ended {
+                stdout,
+                code: Ok(0),
+                ..
+            } => stdout,
+            ended => panic!("guest {name}: {ended:#?}"),
+        }
+    }
+}
+
+/// A guest that is compiled and linked, ready to be started many times.
+#[expect(missing_debug_implementations, reason = "`CommandPre` has none")]
+pub struct Started(CommandPre<Host>);
+
+impl Started {
+    /// Compiles and links the guest of that name.
+    ///
+    /// # Errors
+    ///
+    /// When it imports what the host lacks.
+    pub fn new(name: &str) -> wasmtime::Result<Self> {
+        Ok(Self(link(&component(name))?))
+    }
+
+    /// Makes a store and an instance in it.
+    ///
+    /// # Errors
+    ///
+    /// When wasmtime can't.
+    pub async fn instantiate(&self) -> wasmtime::Result<()> {
+        let host = Host::new(WasiCtx::builder().build(), LlmCtx::builder().build());
+        self.0.instantiate_async(Store::new(engine(), host)).await?;
+        Ok(())
+    }
+}
+
+fn link(component: &Component) -> wasmtime::Result<CommandPre<Host>> {
+    let mut linker = Linker::<Host>::new(engine());
+    wasmtime_wasi::p2::add_to_linker_async(&mut linker)?;
+    mynah_wasi::add_to_linker(&mut linker)?;
+    CommandPre::new(linker.instantiate_pre(component)?)
+}
+
+async fn execute(component: &Component, host: Host) -> wasmtime::Result<i32> {
+    let command = link(component)?;
+    let mut store = Store::new(engine(), host);
+    let instance = command.instantiate_async(&mut store).await?;
+    match instance.wasi_cli_run().call_run(&mut store).await {
+        Ok(ended) => Ok(i32::from(ended.is_err())),
+        Err(error) => match error.downcast_ref::<I32Exit>() {
+            Some(exit) => Ok(exit.0),
+            None => Err(error),
+        },
+    }
+}
+
+#[expect(clippy::expect_used, reason = "test code, outside a #[test]")]
+fn engine() -> &'static Engine {
+    static ENGINE: OnceLock<Engine> = OnceLock::new();
+    ENGINE.get_or_init(|| Engine::new(&Config::new()).expect("an engine"))
+}
+
+/// A guest, compiled.
+///
+/// # Panics
+///
+/// When it isn't built: a test without its guest must not pass.
+#[must_use]
+#[expect(clippy::panic, reason = "test code, outside a #[test]")]
+pub fn component(name: &str) -> Component {
+    let path = wasm(name);
+    Component::from_file(engine(), &path).unwrap_or_else(|error| {
+        panic!(
+            "{}: {error:#}\n`cargo xtask guests` builds it",
+            path.display()
+        )
+    })
+}
+
+/// The file of a test guest. `cargo xtask` says in `MYNAH_TEST_GUESTS` where it built them.
+#[must_use]
+pub fn wasm(name: &str) -> PathBuf {
+    guests_folder()
+        .join("wasm32-wasip2/release")
+        .join(format!("{name}.wasm"))
+}
+
+fn guests_folder() -> PathBuf {
+    std::env::var_os("MYNAH_TEST_GUESTS").map_or_else(
+        || PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../target/guests")),
+        PathBuf::from,
+    )
+}

@@ -1,0 +1,12 @@
+//! What the integration suite and the benchmark share: models, guests, and running one in the other.
+//!
+//! The tests themselves are in `tests/suite/`, the guests in `guests/`.
+
+mod guest;
+mod models;
+pub mod tiny_model;
+
+pub use guest::{Ended, Guest, Host, Started, component, wasm};
+pub use models::{model_path, solo, tiny, tiny_with};
+
+include!(concat!(env!("OUT_DIR"), "/guests.rs"));

@@ -1,0 +1,93 @@
+//! The models of the tests: the real one for what is said, tiny ones for mechanics.
+
+use std::path::PathBuf;
+use std::sync::OnceLock;
+
+use mynah_engine::{Model, ModelConfig, Settings};
+
+use crate::tiny_model::TinyModel;
+
+/// Where `cargo xtask` put the real model; it says so in `MYNAH_TEST_MODEL`.
+///
+/// # Panics
+///
+/// When it isn't there: a test without its model must not pass.
+#[must_use]
+#[expect(clippy::panic, reason = "test code, outside a #[test]")]
+pub fn model_path() -> PathBuf {
+    let path = std::env::var_os("MYNAH_TEST_MODEL").map_or_else(default_path, PathBuf::from);
+    if !path.is_file() {
+        panic!(
+            "{} is missing: `cargo xtask setup` fetches it, or set MYNAH_TEST_MODEL",
+            path.display()
+        );
+    }
+    path
+}
+
+fn default_path() -> PathBuf {
+    let var = |name| std::env::var_os(name).filter(|value| !value.is_empty());
+    let cache = var("MYNAH_CACHE")
+        .map(PathBuf::from)
+        .or_else(|| Some(PathBuf::from(var("XDG_CACHE_HOME")?).join("mynah")))
+        .or_else(|| Some(PathBuf::from(var("HOME")?).join(".cache/mynah")))
+        .unwrap_or_default();
+    cache.join("models/SmolLM2-135M-Instruct.Q4_1.gguf")
+}
+
+/// The real model, greedy, loaded once for the whole test process. It runs one generation at a time: the batch that a token
+/// is decoded in changes its last bits, so texts are compared only where nothing else is in it.
+///
+/// # Panics
+///
+/// When it can't be loaded.
+#[must_use]
+#[expect(clippy::expect_used, reason = "test code, outside a #[test]")]
+pub fn solo() -> Model {
+    static MODEL: OnceLock<Model> = OnceLock::new();
+    MODEL
+        .get_or_init(|| {
+            let config = ModelConfig {
+                ctx_size: Some(1024),
+                max_concurrent: 1,
+                // Tests wait for each other here.
+                queue_timeout: std::time::Duration::from_secs(600),
+                defaults: Settings {
+                    max_tokens: Some(24),
+                    ..Settings::greedy()
+                },
+                ..ModelConfig::default()
+            };
+            Model::load(&model_path(), config, |_| {}).expect("the test model loads")
+        })
+        .clone()
+}
+
+/// A tiny random model with default settings, greedy: for what doesn't depend on what is said.
+#[must_use]
+pub fn tiny() -> Model {
+    tiny_with(ModelConfig {
+        defaults: Settings {
+            max_tokens: Some(16),
+            ..Settings::greedy()
+        },
+        ..ModelConfig::default()
+    })
+}
+
+/// A tiny random model.
+///
+/// # Panics
+///
+/// When it can't be written or loaded.
+#[must_use]
+#[expect(clippy::expect_used, reason = "test code, outside a #[test]")]
+pub fn tiny_with(config: ModelConfig) -> Model {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let path = folder.path().join("tiny.gguf");
+    TinyModel::default()
+        .write_to(&path)
+        .expect("the tiny model is written");
+    // Memory-mapped: the file may go as soon as it is loaded.
+    Model::load(&path, config, |_| {}).expect("the tiny model loads")
+}

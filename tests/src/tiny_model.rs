@@ -1,0 +1,233 @@
+//! A tiny model with random weights, made here: for tests of mechanics, where what is said doesn't matter.
+//!
+//! Architecture `llama`, a tokenizer that knows every byte, some hundred kilobytes, thousands of tokens a second. The same
+//! seed gives the same bytes.
+
+use std::io;
+use std::path::Path;
+
+/// Alignment of tensor data in the file.
+const ALIGNMENT: usize = 32;
+/// `<unk>`, `<s>`, `</s>`, then the bytes, then words.
+const SPECIAL: usize = 3;
+/// Words of the vocabulary after the bytes; `▁` stands for a space.
+const WORDS: [&str; 12] = [
+    "▁", "e", "t", "a", "o", "▁the", "▁a", "▁of", "▁word", "▁and", "é", "😀",
+];
+/// Numbers of GGUF's value types, and of ggml's F32.
+const U32: u32 = 4;
+const F32: u32 = 6;
+const STRING: u32 = 8;
+const ARRAY: u32 = 9;
+const TENSOR_F32: u32 = 0;
+
+/// A tiny model.
+#[derive(Debug, Clone)]
+pub struct TinyModel {
+    /// Seed of the weights.
+    pub seed: u64,
+    /// Tokens that it says it was trained to hold.
+    pub context_length: u32,
+    /// Width of the model; a multiple of 16.
+    pub embedding: usize,
+    /// Layers.
+    pub layers: usize,
+    /// Its chat template, in Jinja.
+    pub chat_template: Option<String>,
+}
+
+impl Default for TinyModel {
+    fn default() -> Self {
+        Self {
+            seed: 1,
+            context_length: 2048,
+            embedding: 32,
+            layers: 2,
+            chat_template: None,
+        }
+    }
+}
+
+/// The parts of a GGUF file that grow while it is made.
+#[derive(Default)]
+struct Parts {
+    keys: u64,
+    metadata: Vec<u8>,
+    tensors: u64,
+    infos: Vec<u8>,
+    data: Vec<u8>,
+}
+
+impl TinyModel {
+    /// Writes the file.
+    ///
+    /// # Errors
+    ///
+    /// Whatever writing a file gives.
+    pub fn write_to(&self, path: &Path) -> io::Result<()> {
+        std::fs::write(path, self.bytes())
+    }
+
+    /// The bytes of the file.
+    #[must_use]
+    pub fn bytes(&self) -> Vec<u8> {
+        let mut parts = Parts::default();
+        self.metadata(&mut parts);
+        self.tensors(&mut parts);
+        let mut file = Vec::new();
+        file.extend(b"GGUF");
+        file.extend(3u32.to_le_bytes());
+        file.extend(parts.tensors.to_le_bytes());
+        file.extend(parts.keys.to_le_bytes());
+        file.extend(parts.metadata);
+        file.extend(parts.infos);
+        file.resize(file.len().next_multiple_of(ALIGNMENT), 0);
+        file.extend(parts.data);
+        file
+    }
+
+    fn metadata(&self, parts: &mut Parts) {
+        let heads = u32_of(self.embedding / 16);
+        parts.text("general.architecture", "llama");
+        parts.text("general.name", "tiny random test model");
+        parts.number("general.file_type", 0);
+        parts.number("llama.vocab_size", u32_of(vocabulary()));
+        parts.number("llama.context_length", self.context_length);
+        parts.number("llama.embedding_length", u32_of(self.embedding));
+        parts.number("llama.feed_forward_length", u32_of(self.embedding * 2));
+        parts.number("llama.block_count", u32_of(self.layers));
+        parts.number("llama.attention.head_count", heads);
+        parts.number("llama.attention.head_count_kv", heads);
+        parts.number("llama.rope.dimension_count", 16);
+        parts.value(
+            "llama.attention.layer_norm_rms_epsilon",
+            F32,
+            &1e-5f32.to_le_bytes(),
+        );
+
+        let mut tokens = Vec::new();
+        let mut scores = Vec::new();
+        let mut types = Vec::new();
+        let mut token = |text: &str, score: f32, ty: i32| {
+            tokens.extend(string(text));
+            scores.extend(score.to_le_bytes());
+            types.extend(ty.to_le_bytes());
+        };
+        // Types as in `llama_token_type`: 1 normal, 2 unknown, 3 control, 6 byte.
+        token("<unk>", 0.0, 2);
+        token("<s>", 0.0, 3);
+        token("</s>", 0.0, 3);
+        for byte in 0..=255u8 {
+            token(&format!("<0x{byte:02X}>"), 0.0, 6);
+        }
+        for (word, score) in WORDS.iter().zip((1u8..).map(f32::from)) {
+            token(word, -score, 1);
+        }
+        parts.text("tokenizer.ggml.model", "llama");
+        parts.array("tokenizer.ggml.tokens", STRING, &tokens);
+        parts.array("tokenizer.ggml.scores", F32, &scores);
+        parts.array("tokenizer.ggml.token_type", 5, &types);
+        parts.number("tokenizer.ggml.unknown_token_id", 0);
+        parts.number("tokenizer.ggml.bos_token_id", 1);
+        parts.number("tokenizer.ggml.eos_token_id", 2);
+        if let Some(template) = &self.chat_template {
+            parts.text("tokenizer.chat_template", template);
+        }
+    }
+
+    fn tensors(&self, parts: &mut Parts) {
+        let (width, inner, tokens) = (self.embedding, self.embedding * 2, vocabulary());
+        let mut random = Random(self.seed);
+        parts.tensor("token_embd.weight", &[width, tokens], |_| random.next());
+        parts.tensor("output_norm.weight", &[width], |_| 1.0);
+        // The control tokens get no weight, so their logits are 0: some other is always higher, and no text ends early.
+        parts.tensor("output.weight", &[width, tokens], |index| {
+            if index < SPECIAL * width {
+                0.0
+            } else {
+                random.next()
+            }
+        });
+        for layer in 0..self.layers {
+            let name = |part: &str| format!("blk.{layer}.{part}.weight");
+            parts.tensor(&name("attn_norm"), &[width], |_| 1.0);
+            for part in ["attn_q", "attn_k", "attn_v", "attn_output"] {
+                parts.tensor(&name(part), &[width, width], |_| random.next());
+            }
+            parts.tensor(&name("ffn_norm"), &[width], |_| 1.0);
+            for part in ["ffn_gate", "ffn_up"] {
+                parts.tensor(&name(part), &[width, inner], |_| random.next());
+            }
+            parts.tensor(&name("ffn_down"), &[inner, width], |_| random.next());
+        }
+    }
+}
+
+fn vocabulary() -> usize {
+    SPECIAL + 256 + WORDS.len()
+}
+
+/// Everything that is counted here is small.
+fn u32_of(number: usize) -> u32 {
+    u32::try_from(number).unwrap_or(u32::MAX)
+}
+
+fn string(text: &str) -> Vec<u8> {
+    [&(text.len() as u64).to_le_bytes()[..], text.as_bytes()].concat()
+}
+
+impl Parts {
+    fn value(&mut self, key: &str, ty: u32, bytes: &[u8]) {
+        self.keys += 1;
+        self.metadata.extend(string(key));
+        self.metadata.extend(ty.to_le_bytes());
+        self.metadata.extend(bytes);
+    }
+
+    fn number(&mut self, key: &str, value: u32) {
+        self.value(key, U32, &value.to_le_bytes());
+    }
+
+    fn text(&mut self, key: &str, value: &str) {
+        self.value(key, STRING, &string(value));
+    }
+
+    /// An array with an element for each token.
+    fn array(&mut self, key: &str, ty: u32, elements: &[u8]) {
+        let length = (vocabulary() as u64).to_le_bytes();
+        self.value(
+            key,
+            ARRAY,
+            &[&ty.to_le_bytes()[..], &length, elements].concat(),
+        );
+    }
+
+    fn tensor(&mut self, name: &str, dimensions: &[usize], mut weight: impl FnMut(usize) -> f32) {
+        self.tensors += 1;
+        self.infos.extend(string(name));
+        self.infos.extend(u32_of(dimensions.len()).to_le_bytes());
+        for &dimension in dimensions {
+            self.infos.extend((dimension as u64).to_le_bytes());
+        }
+        self.infos.extend(TENSOR_F32.to_le_bytes());
+        self.infos.extend((self.data.len() as u64).to_le_bytes());
+        for index in 0..dimensions.iter().product() {
+            self.data.extend(weight(index).to_le_bytes());
+        }
+        self.data
+            .resize(self.data.len().next_multiple_of(ALIGNMENT), 0);
+    }
+}
+
+/// Numbers from -0.5 to 0.5: Knuth's MMIX generator, upper bits.
+struct Random(u64);
+
+impl Random {
+    fn next(&mut self) -> f32 {
+        self.0 = self
+            .0
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1_442_695_040_888_963_407);
+        f32::from(u16::try_from(self.0 >> 48).unwrap_or(0)) / 65_536.0 - 0.5
+    }
+}

@@ -1,0 +1,344 @@
+//! The engine by itself: queue, cancellation, back-pressure and what is left afterwards. On the tiny model.
+
+use std::time::Duration;
+
+use mynah_engine::{
+    Error, Event, FinishReason, Generation, Message, Model, ModelConfig, Outcome, Prompt, Role,
+    Session, Settings, Status,
+};
+use mynah_tests::{solo, tiny, tiny_with};
+
+fn greedy(max_tokens: u32) -> Settings {
+    Settings {
+        max_tokens: Some(max_tokens),
+        ..Settings::greedy()
+    }
+}
+
+fn text(prompt: &str) -> Prompt {
+    Prompt::Text(prompt.to_owned())
+}
+
+/// Reads a generation to its end.
+async fn finish(generation: &mut Generation) -> (String, Outcome) {
+    let mut answer = String::new();
+    loop {
+        for event in generation.next().await.unwrap() {
+            match event {
+                Event::Text(text) => answer.push_str(&text),
+                Event::Finished(outcome) => return (answer, outcome),
+            }
+        }
+    }
+}
+
+/// Waits until the model's status is as wanted. Bounded by the test's patience, not by speed.
+async fn until(model: &Model, wanted: impl Fn(&Status) -> bool) -> Status {
+    for _ in 0..60_000 {
+        let status = model.status();
+        if wanted(&status) {
+            return status;
+        }
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    panic!("the status never came: {:?}", model.status());
+}
+
+fn is_idle(status: &Status) -> bool {
+    status.queued == 0 && status.running == 0 && status.cells_used == 0
+}
+
+fn one_at_a_time(queue_size: u32) -> ModelConfig {
+    ModelConfig {
+        ctx_size: Some(512),
+        max_concurrent: 1,
+        queue_size,
+        max_unread_bytes: 1024,
+        ..ModelConfig::default()
+    }
+}
+
+#[tokio::test]
+async fn a_generation_ends_with_its_usage_and_leaves_nothing_behind() {
+    let model = tiny();
+    let mut generation = model.session().start(text("hello"), greedy(9)).unwrap();
+    let (answer, outcome) = finish(&mut generation).await;
+    assert!(!answer.is_empty());
+    assert_eq!(outcome.reason, FinishReason::MaxTokens);
+    assert_eq!(outcome.usage.generated_tokens, 9);
+    assert!(outcome.usage.prompt_tokens > 0);
+    assert_eq!(generation.next().await.unwrap(), []);
+    until(&model, is_idle).await;
+}
+
+#[tokio::test]
+async fn the_settings_in_force_can_be_read_back() {
+    let model = tiny();
+    let drawn = model
+        .session()
+        .start(text("x"), Settings::default())
+        .unwrap();
+    let again = model
+        .session()
+        .start(text("x"), Settings::default())
+        .unwrap();
+    assert_eq!(drawn.settings().max_tokens, 16, "the model's default");
+    assert_ne!(
+        drawn.settings().seed,
+        again.settings().seed,
+        "each draws its own"
+    );
+}
+
+#[tokio::test]
+async fn many_generations_at_once_all_finish() {
+    let model = tiny();
+    let tasks: Vec<_> = (0..40)
+        .map(|number| {
+            let mut session = model.session();
+            tokio::spawn(async move {
+                let prompt = text(&format!("prompt number {number}"));
+                let mut generation = session.start(prompt, greedy(number + 1)).unwrap();
+                finish(&mut generation).await.1.usage.generated_tokens
+            })
+        })
+        .collect();
+    for (number, task) in (0..).zip(tasks) {
+        assert_eq!(task.await.unwrap(), number + 1);
+    }
+    until(&model, is_idle).await;
+}
+
+#[tokio::test]
+async fn a_reader_that_does_not_read_pauses_only_itself() {
+    let model = tiny_with(ModelConfig {
+        ctx_size: Some(4096),
+        max_concurrent: 2,
+        max_unread_bytes: 1024,
+        ..ModelConfig::default()
+    });
+    let mut unread = model.session().start(text("a"), greedy(4000)).unwrap();
+    let cells = |status: &Status| status.running == 1 && status.cells_used > 100;
+    let paused = until(&model, cells).await;
+    // Others come and go meanwhile.
+    for _ in 0..3 {
+        let mut other = model.session().start(text("b"), greedy(32)).unwrap();
+        assert_eq!(finish(&mut other).await.1.usage.generated_tokens, 32);
+    }
+    assert!(model.status().cells_used < 4000, "it paused: {paused:?}");
+    // And it loses nothing.
+    let (_, outcome) = finish(&mut unread).await;
+    assert_eq!(outcome.usage.generated_tokens, 4000);
+}
+
+#[tokio::test]
+async fn a_full_queue_refuses_at_once_with_its_numbers() {
+    let model = tiny_with(one_at_a_time(2));
+    let running = model.session().start(text("a"), greedy(10_000)).unwrap();
+    until(&model, |status| status.running == 1).await;
+    let waiting: Vec<Generation> = (0..2)
+        .map(|_| model.session().start(text("b"), greedy(1)).unwrap())
+        .collect();
+    match model.session().start(text("c"), greedy(1)) {
+        Err(Error::Busy {
+            queued: 2,
+            capacity: 2,
+        }) => {}
+        other => panic!("not busy: {other:?}"),
+    }
+    // A place whose owner has gone is free again.
+    drop(waiting);
+    let mut next = model.session().start(text("c"), greedy(1)).unwrap();
+    drop(running);
+    assert_eq!(finish(&mut next).await.1.usage.generated_tokens, 1);
+    until(&model, is_idle).await;
+}
+
+#[tokio::test]
+async fn a_request_that_waits_too_long_fails_without_model_work() {
+    let model = tiny_with(ModelConfig {
+        queue_timeout: Duration::from_millis(50),
+        ..one_at_a_time(4)
+    });
+    // Never read, so it never ends: it fills its outlet and pauses.
+    let hog = model.session().start(text("a"), greedy(10_000)).unwrap();
+    until(&model, |status| status.running == 1).await;
+    let mut late = model.session().start(text("b"), greedy(1)).unwrap();
+    match late.next().await {
+        Err(Error::QueueTimeout { waited, limit }) => assert!(waited >= limit),
+        other => panic!("not timed out: {other:?}"),
+    }
+    drop(hog);
+    until(&model, is_idle).await;
+}
+
+#[tokio::test]
+async fn cancelling_keeps_the_text_and_says_so() {
+    let model = tiny();
+    let mut generation = model.session().start(text("a"), greedy(1500)).unwrap();
+    let first = generation.next().await.unwrap();
+    assert!(
+        matches!(first.as_slice(), [Event::Text(_), ..]),
+        "{first:?}"
+    );
+    generation.cancel();
+    let (_, outcome) = finish(&mut generation).await;
+    assert_eq!(outcome.reason, FinishReason::Cancelled);
+    assert!(outcome.usage.generated_tokens >= 1);
+    until(&model, is_idle).await;
+}
+
+#[tokio::test]
+async fn dropping_while_the_prompt_is_read_ends_within_one_step() {
+    // The real model: reading this prompt takes it many steps of a good part of a second each.
+    let model = solo();
+    let long = Prompt::Text("many words ".repeat(400));
+    let generation = model.session().start(long, greedy(1)).unwrap();
+    until(&model, |status| status.running == 1).await;
+    let before = model.status().steps;
+    drop(generation);
+    let after = until(&model, is_idle).await.steps;
+    assert!(
+        after - before <= 2,
+        "{} steps were begun after the drop",
+        after - before
+    );
+}
+
+#[tokio::test]
+async fn dropping_a_waiting_request_frees_its_place() {
+    let model = tiny_with(one_at_a_time(8));
+    let running = model.session().start(text("a"), greedy(10_000)).unwrap();
+    until(&model, |status| status.running == 1).await;
+    let waiting = model.session().start(text("b"), greedy(1)).unwrap();
+    assert_eq!(model.status().queued, 1);
+    drop(waiting);
+    until(&model, |status| status.queued == 0).await;
+    drop(running);
+    until(&model, is_idle).await;
+}
+
+#[tokio::test]
+async fn generations_that_are_dropped_at_random_leave_no_cells() {
+    let model = tiny();
+    let mut kept = Vec::new();
+    for number in 0..120u32 {
+        let mut session = model.session();
+        match session.start(text(&"word ".repeat(1 + number as usize % 60)), greedy(40)) {
+            Ok(mut generation) if number % 3 == 0 => {
+                kept.push(tokio::spawn(async move { finish(&mut generation).await.1 }));
+            }
+            Ok(mut generation) if number % 3 == 1 => {
+                generation.next().await.unwrap();
+            }
+            Ok(generation) => drop(generation),
+            Err(Error::Busy { .. }) => tokio::time::sleep(Duration::from_millis(5)).await,
+            Err(error) => panic!("{error}"),
+        }
+    }
+    for task in kept {
+        assert_eq!(task.await.unwrap().usage.generated_tokens, 40);
+    }
+    until(&model, is_idle).await;
+}
+
+#[tokio::test]
+async fn a_session_runs_one_generation_at_a_time() {
+    let model = tiny();
+    let mut session: Session = model.session();
+    let mut first = session.start(text("a"), greedy(1500)).unwrap();
+    assert!(matches!(
+        session.start(text("b"), greedy(1)),
+        Err(Error::SessionBusy)
+    ));
+    first.cancel();
+    finish(&mut first).await;
+    session.start(text("b"), greedy(1)).unwrap();
+}
+
+#[tokio::test]
+async fn a_context_that_is_full_ends_with_its_text() {
+    let model = tiny_with(ModelConfig {
+        ctx_size: Some(64),
+        ..ModelConfig::default()
+    });
+    let mut generation = model.session().start(text("a"), greedy(10_000)).unwrap();
+    let (answer, outcome) = finish(&mut generation).await;
+    assert_eq!(outcome.reason, FinishReason::ContextFull);
+    let usage = outcome.usage;
+    // The last token needs no cell: nothing comes after it.
+    assert_eq!(usage.prompt_tokens + usage.generated_tokens, 65);
+    assert!(!answer.is_empty());
+}
+
+#[tokio::test]
+async fn prompts_that_make_no_sense_are_refused_before_any_work() {
+    let model = tiny_with(ModelConfig {
+        ctx_size: Some(64),
+        max_prompt_bytes: 1000,
+        ..ModelConfig::default()
+    });
+    let refuse = |prompt: Prompt| model.session().start(prompt, greedy(1)).unwrap_err();
+    let say = |content: &str| Message {
+        role: Role::User,
+        content: content.to_owned(),
+    };
+    assert!(matches!(refuse(text("")), Error::EmptyPrompt));
+    assert!(matches!(refuse(Prompt::Tokens(vec![])), Error::EmptyPrompt));
+    assert!(matches!(
+        refuse(Prompt::Messages(vec![])),
+        Error::EmptyPrompt
+    ));
+    assert!(matches!(
+        refuse(text(&"x".repeat(1001))),
+        Error::PromptTooLarge {
+            bytes: 1001,
+            limit: 1000
+        }
+    ));
+    assert!(matches!(
+        refuse(Prompt::Tokens(vec![1; 64])),
+        Error::PromptTooLong {
+            prompt: 64,
+            context: 64
+        }
+    ));
+    let unknown = refuse(Prompt::Tokens(vec![1, u32::MAX]));
+    assert!(
+        matches!(unknown, Error::UnknownToken { index: 1, .. }),
+        "{unknown}"
+    );
+    assert!(matches!(
+        refuse(Prompt::Messages(vec![say("hi")])),
+        Error::NoChatTemplate { .. }
+    ));
+    assert_eq!(model.status().steps, 0);
+}
+
+#[tokio::test]
+async fn a_prompt_longer_than_the_batch_is_read_in_chunks() {
+    let chunked = |batch_size| {
+        tiny_with(ModelConfig {
+            batch_size,
+            max_concurrent: 1,
+            ..ModelConfig::default()
+        })
+    };
+    let prompt = text(&"a long prompt ".repeat(40));
+    let (small, large) = (chunked(16), chunked(1024));
+    let mut first = small.session().start(prompt.clone(), greedy(8)).unwrap();
+    let mut second = large.session().start(prompt, greedy(8)).unwrap();
+    let (first, second) = (finish(&mut first).await, finish(&mut second).await);
+    assert_eq!(first.1.usage.prompt_tokens, second.1.usage.prompt_tokens);
+    assert!(small.status().steps > large.status().steps);
+}
+
+#[tokio::test]
+async fn a_model_that_is_dropped_while_it_generates_ends_its_worker() {
+    let model = tiny();
+    let mut session = model.session();
+    let mut generation = session.start(text("a"), greedy(1500)).unwrap();
+    generation.next().await.unwrap();
+    // Joins the worker: returning at all is what is tested.
+    drop((model, session, generation));
+}

@@ -1,0 +1,20 @@
+//! The integration suite: guests and the engine, on the real model where text matters and on a tiny one where mechanics do.
+//!
+//! A module for each prefix of the guests; each module names every guest of its prefix, else it doesn't compile.
+
+mod cli;
+mod engine;
+mod files;
+mod nn;
+mod run;
+mod sdk;
+mod stream;
+
+/// Fails to compile unless a test of that name is in scope.
+macro_rules! assert_test_exists {
+    ($name:ident) => {
+        #[expect(unused_imports, reason = "only that it exists matters")]
+        use self::$name as _;
+    };
+}
+pub(crate) use assert_test_exists;
