@@ -232,6 +232,14 @@ pub fn wasm(name: &str) -> PathBuf {
         .join(format!("{name}.wasm"))
 }
 
+/// The file of an example, as cargo-component built it.
+#[must_use]
+pub fn cargo_component_wasm(name: &str) -> PathBuf {
+    guests_folder()
+        .join("wasm32-wasip1/release")
+        .join(format!("{name}.wasm"))
+}
+
 fn guests_folder() -> PathBuf {
     std::env::var_os("MYNAH_TEST_GUESTS").map_or_else(
         || PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../target/guests")),

@@ -1,1 +1,335 @@
-//! later
+//! The command line: each wrong input gives one clear line and the right exit code.
+
+use std::path::PathBuf;
+use std::process::Command;
+
+use mynah_tests::tiny_model::TinyModel;
+use mynah_tests::{cargo_component_wasm, model_path, wasm};
+
+/// What a run of the command said.
+#[derive(Debug)]
+pub(crate) struct Said {
+    pub(crate) code: Option<i32>,
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
+}
+
+impl Said {
+    /// The one line of the host's: it has these words, and nothing looks like a panic.
+    pub(crate) fn host_line(&self, words: &str) {
+        let lines: Vec<&str> = self
+            .stderr
+            .lines()
+            .filter(|line| line.starts_with("error: "))
+            .collect();
+        assert_eq!(lines.len(), 1, "one line: {self:?}");
+        assert!(lines[0].contains(words), "`{words}` in: {self:?}");
+        assert!(!self.stderr.contains("panicked at host"), "{self:?}");
+    }
+}
+
+/// The command. `cargo xtask` says in `MYNAH_TEST_BIN` where it is; else it is beside the tests.
+pub(crate) fn mynah() -> PathBuf {
+    let path = std::env::var_os("MYNAH_TEST_BIN").map_or_else(
+        || {
+            let tests = std::env::current_exe().unwrap();
+            let folder = tests.parent().and_then(|deps| deps.parent()).unwrap();
+            folder.join(format!("mynah{}", std::env::consts::EXE_SUFFIX))
+        },
+        PathBuf::from,
+    );
+    assert!(
+        path.is_file(),
+        "{} is missing: `cargo build --workspace` builds it",
+        path.display()
+    );
+    path
+}
+
+/// Runs the command with nothing to read.
+pub(crate) fn run(args: &[&str]) -> Said {
+    let output = Command::new(mynah())
+        .args(args)
+        .env_remove("MYNAH_LOG")
+        .stdin(std::process::Stdio::null())
+        .output()
+        .unwrap();
+    let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
+    Said {
+        code: output.status.code(),
+        stdout: text(output.stdout),
+        stderr: text(output.stderr),
+    }
+}
+
+/// A wrong input: exit code 1, one line with these words, nothing on stdout.
+fn refused(args: &[&str], words: &str) {
+    let said = run(args);
+    assert_eq!(said.code, Some(1), "{said:?}");
+    assert_eq!(said.stdout, "", "{said:?}");
+    assert_eq!(said.stderr.lines().count(), 1, "{said:?}");
+    said.host_line(words);
+}
+
+fn chat() -> String {
+    cargo_component_wasm("chat").display().to_string()
+}
+
+fn real_model() -> String {
+    format!("default={}", model_path().display())
+}
+
+#[test]
+fn the_chat_example_answers_with_the_real_model() {
+    let question = "Why is the sky blue? Answer in one sentence.";
+    let said = run(&[
+        "run",
+        "--model",
+        &real_model(),
+        &chat(),
+        "--temperature",
+        "0",
+        question,
+    ]);
+    assert_eq!(said.code, Some(0), "{said:?}");
+    assert!(said.stdout.contains("blue"), "{said:?}");
+    assert!(
+        said.stderr.contains("tokens/s") && said.stderr.contains("end-of-generation"),
+        "{said:?}"
+    );
+}
+
+#[test]
+fn the_complete_example_takes_its_settings_from_the_operator() {
+    let example = cargo_component_wasm("complete").display().to_string();
+    let args = ["--temperature", "0", "--max-tokens", "3"];
+    let model = real_model();
+    let line = [
+        &["run", "--model", &model][..],
+        &args,
+        &[&example, "The capital of France is"],
+    ];
+    let said = run(&line.concat());
+    assert_eq!(said.code, Some(0), "{said:?}");
+    assert!(said.stdout.contains("Paris"), "{said:?}");
+}
+
+#[test]
+fn a_component_that_is_no_component_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = |name: &str, bytes: &[u8]| {
+        let path = folder.path().join(name);
+        std::fs::write(&path, bytes).unwrap();
+        path.display().to_string()
+    };
+    refused(
+        &["run", "/no/such/file.wasm"],
+        "/no/such/file.wasm can't be read",
+    );
+    refused(
+        &["run", &folder.path().display().to_string()],
+        "is a folder",
+    );
+    refused(&["run", &file("empty.wasm", b"")], "is empty");
+    refused(
+        &["run", &file("random.wasm", &[0x5a; 1000])],
+        "does not begin as WebAssembly",
+    );
+    refused(
+        &["run", &file("core.wasm", b"\0asm\x01\0\0\0")],
+        "core WebAssembly module",
+    );
+    let whole = std::fs::read(cargo_component_wasm("chat")).unwrap();
+    refused(
+        &["run", &file("cut.wasm", &whole[..whole.len() / 2])],
+        "not a valid component",
+    );
+}
+
+#[test]
+fn an_import_that_the_host_lacks_is_named() {
+    let guest = wasm("run_import_missing").display().to_string();
+    refused(&["run", &guest], "test:absent/nothing");
+}
+
+#[test]
+fn a_bad_model_file_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let given = |name: &str, bytes: &[u8]| {
+        let path = folder.path().join(name);
+        std::fs::write(&path, bytes).unwrap();
+        format!("default={}", path.display())
+    };
+    let refuse =
+        |model: &str, words: &str| refused(&["run", "--model", model, &chat(), "hi"], words);
+    refuse(
+        "default=/no/such/model.gguf",
+        "/no/such/model.gguf: the model file can't be read",
+    );
+    refuse(&format!("default={}", folder.path().display()), "folder");
+    refuse(&given("empty.gguf", b""), "empty");
+    refuse(&given("random.gguf", &[0x5a; 4096]), "not a GGUF");
+    let whole = TinyModel::default().bytes();
+    refuse(&given("cut.gguf", &whole[..whole.len() / 2]), "cut off");
+}
+
+#[test]
+fn a_model_that_is_not_granted_looks_like_one_that_is_not_there() {
+    let said = run(&[
+        "run",
+        "--model",
+        &real_model(),
+        &chat(),
+        "--model",
+        "other",
+        "hi",
+    ]);
+    assert_eq!(said.code, Some(1), "{said:?}");
+    assert!(
+        said.stderr.contains("no model `other` is granted"),
+        "{said:?}"
+    );
+}
+
+#[test]
+fn one_name_for_two_models_is_refused() {
+    let model = real_model();
+    refused(
+        &["run", "--model", &model, "--model", &model, &chat(), "hi"],
+        "given twice",
+    );
+}
+
+#[test]
+fn settings_out_of_range_are_all_named_on_one_line() {
+    let flags = [
+        "--max-concurrent",
+        "0",
+        "--queue-size",
+        "0",
+        "--temperature",
+        "-1",
+    ];
+    let (model, chat) = (real_model(), chat());
+    let args = [&["run", "--model", &model][..], &flags, &[&chat, "hi"]].concat();
+    refused(&args, "`max_concurrent`");
+    refused(&args, "`queue_size`");
+    refused(&args, "`temperature`");
+}
+
+#[test]
+fn a_folder_that_is_not_there_is_refused() {
+    refused(
+        &["run", "--dir", "/no/such/folder::/data", &chat(), "hi"],
+        "/no/such/folder",
+    );
+}
+
+#[test]
+fn a_wrong_command_line_is_a_usage_error() {
+    for args in [
+        &["run"][..],
+        &["run", "--model", "x", "y.wasm"],
+        &["frobnicate"],
+        &[],
+    ] {
+        let said = run(args);
+        assert_eq!(said.code, Some(2), "{said:?}");
+        assert!(said.stderr.contains("--help") || said.stderr.contains("Usage"), "{said:?}");
+    }
+}
+
+#[test]
+fn inspect_tells_what_a_component_needs() {
+    let said = run(&["inspect", &chat()]);
+    assert_eq!(said.code, Some(0), "{said:?}");
+    for words in [
+        "mynah:llm/generation@0.1.0  (served)",
+        "wasi:cli/run@",
+        "--model NAME=PATH",
+    ] {
+        assert!(said.stdout.contains(words), "`{words}` in: {said:?}");
+    }
+    let absent = run(&["inspect", &wasm("run_import_missing").display().to_string()]);
+    assert!(
+        absent
+            .stdout
+            .contains("test:absent/nothing  (not served here)"),
+        "{absent:?}"
+    );
+    refused(&["inspect", "/no/such/file.wasm"], "can't be read");
+}
+
+#[test]
+fn models_inspect_tells_what_a_file_holds() {
+    let said = run(&["models", "inspect", &model_path().display().to_string()]);
+    assert_eq!(said.code, Some(0), "{said:?}");
+    for words in [
+        "llama",
+        "134.5 M",
+        "Q4_1",
+        "8192 tokens",
+        "98362432 bytes",
+        "kernels here",
+    ] {
+        assert!(said.stdout.contains(words), "`{words}` in: {said:?}");
+    }
+    refused(
+        &["models", "inspect", "/no/such/model.gguf"],
+        "can't be read",
+    );
+}
+
+#[test]
+fn doctor_tells_what_this_build_has() {
+    let said = run(&["doctor"]);
+    assert_eq!(said.code, Some(0), "{said:?}");
+    for words in ["llama.cpp", "ggml", "cores", "kernels", "device"] {
+        assert!(said.stdout.contains(words), "`{words}` in: {said:?}");
+    }
+}
+
+#[test]
+fn completions_are_printed_for_a_shell() {
+    for shell in ["bash", "zsh", "fish"] {
+        let said = run(&["completions", shell]);
+        assert_eq!(said.code, Some(0), "{said:?}");
+        assert!(said.stdout.contains("mynah"), "{said:?}");
+    }
+}
+
+#[test]
+fn a_wrong_log_filter_is_refused() {
+    let output = Command::new(mynah())
+        .arg("doctor")
+        .env("MYNAH_LOG", "mynah=loud")
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(1), "{output:?}");
+    assert!(
+        String::from_utf8_lossy(&output.stderr).contains("MYNAH_LOG"),
+        "{output:?}"
+    );
+}
+
+#[test]
+fn the_log_goes_to_stderr_and_has_no_prompt_in_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("tiny.gguf");
+    TinyModel::default().write_to(&path).unwrap();
+    let output = Command::new(mynah())
+        .args(["run", "--max-tokens", "4", "--model"])
+        .arg(format!("default={}", path.display()))
+        .arg(wasm("nn_complete"))
+        .arg("xylophone in the prompt")
+        .env("MYNAH_LOG", "trace")
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{output:?}");
+    let log = String::from_utf8_lossy(&output.stderr);
+    assert!(
+        log.contains("model loaded") && log.contains("llama_cpp"),
+        "{log}"
+    );
+    assert!(!log.contains("xylophone"), "the prompt is in the log");
+}

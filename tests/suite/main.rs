@@ -2,7 +2,7 @@
 //!
 //! A module for each prefix of the guests; each module names every guest of its prefix, else it doesn't compile.
 
-mod cli;
+pub(crate) mod cli;
 mod engine;
 mod files;
 mod nn;

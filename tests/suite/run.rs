@@ -1,1 +1,83 @@
-//! later
+//! What `mynah run` makes of a guest that behaves, and of one that doesn't.
+
+use mynah_tests::{foreach_run, wasm};
+
+use crate::assert_test_exists;
+use crate::cli::{Said, run};
+
+foreach_run!(assert_test_exists);
+
+fn guest(name: &str) -> String {
+    wasm(name).display().to_string()
+}
+
+#[test]
+fn run_exit_code() {
+    for code in [0, 1, 7, 255] {
+        let said = run(&["run", &guest("run_exit_code"), &code.to_string()]);
+        assert_eq!(said.code, Some(code), "{said:?}");
+        assert_eq!(said.stderr, "", "nothing of the host's own");
+    }
+}
+
+#[test]
+fn run_print_args_env() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("file.txt"), "x").unwrap();
+    let dir = format!("{}::/data", folder.path().display());
+    let said = run(&[
+        "run",
+        "--env",
+        "COLOUR=green",
+        "--dir",
+        &dir,
+        &guest("run_print_args_env"),
+        "--flag",
+        "two words",
+    ]);
+    assert_eq!(said.code, Some(0), "{said:?}");
+    let lines = [
+        "arg=--flag",
+        "arg=two words",
+        "env=COLOUR=green",
+        "file=file.txt",
+    ];
+    assert_eq!(said.stdout.lines().collect::<Vec<_>>(), lines);
+}
+
+#[test]
+fn a_guest_has_no_folder_and_no_variable_that_it_was_not_granted() {
+    let said = run(&["run", &guest("run_print_args_env")]);
+    assert!(said.stdout.starts_with("no /data"), "{said:?}");
+    assert!(!said.stdout.contains("env="), "{said:?}");
+}
+
+#[test]
+fn run_trap() {
+    let said = run(&["run", &guest("run_trap")]);
+    assert_eq!(said.code, Some(134), "{said:?}");
+    assert_eq!(said.stdout, "before the trap\n");
+    said.host_line("trapped");
+}
+
+#[test]
+fn run_loop_forever() {
+    let said = run(&["run", "--timeout", "300ms", &guest("run_loop_forever")]);
+    assert_eq!(said.code, Some(134), "{said:?}");
+    assert_eq!(said.stdout, "before the loop\n");
+    said.host_line("did not end within 300ms");
+}
+
+#[test]
+fn run_grow_memory() {
+    let guest = guest("run_grow_memory");
+    let enough = run(&["run", "--max-memory", "64MiB", &guest, "16"]);
+    assert_eq!(
+        (enough.code, enough.stdout.as_str()),
+        (Some(0), "grown=16\n"),
+        "{enough:?}"
+    );
+    let said: Said = run(&["run", "--max-memory", "64MiB", &guest, "128"]);
+    assert_eq!(said.code, Some(134), "{said:?}");
+    said.host_line("--max-memory allows 64.0 MiB");
+}

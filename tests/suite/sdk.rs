@@ -1,1 +1,61 @@
-//! later
+//! The SDK, through guests that use it as its documentation says.
+
+use std::path::Path;
+use std::process::Command;
+
+use mynah_tests::{Guest, foreach_sdk, solo};
+
+use crate::assert_test_exists;
+
+foreach_sdk!(assert_test_exists);
+
+async fn real(name: &str) -> String {
+    Guest::new(name).model(solo()).stdout().await
+}
+
+#[tokio::test]
+async fn sdk_generate() {
+    let text = real("sdk_generate").await;
+    assert!(text.contains("Paris") && text.contains("finish="), "{text}");
+}
+
+#[tokio::test]
+async fn sdk_stream() {
+    assert!(real("sdk_stream").await.contains("Paris"));
+}
+
+#[tokio::test]
+async fn sdk_chat() {
+    let text = real("sdk_chat").await;
+    assert!(text.contains("Paris"), "{text}");
+}
+
+#[tokio::test]
+async fn sdk_error_partial() {
+    assert!(real("sdk_error_partial").await.ends_with("ok\n"));
+}
+
+/// Both ways to build a guest give components with the same imports of ours.
+#[test]
+fn the_examples_built_either_way_import_the_same() {
+    for example in ["chat", "complete"] {
+        let imports = |path: &Path| {
+            let inspected = Command::new(crate::cli::mynah())
+                .arg("inspect")
+                .arg(path)
+                .output()
+                .unwrap();
+            assert!(inspected.status.success(), "{inspected:?}");
+            let text = String::from_utf8(inspected.stdout).unwrap();
+            let ours = text.lines().filter(|line| line.contains("(served)"));
+            ours.map(|line| line.trim_start_matches("imports").trim().to_owned())
+                .collect::<Vec<_>>()
+        };
+        let plain = mynah_tests::wasm(example);
+        let component = mynah_tests::cargo_component_wasm(example);
+        let (plain, component) = (imports(&plain), imports(&component));
+        assert_eq!(plain, component, "{example}");
+        let knows_mynah = plain.iter().any(|import| import.starts_with("mynah:llm"));
+        assert_eq!(knows_mynah, example == "chat", "{example}: {plain:?}");
+    }
+}

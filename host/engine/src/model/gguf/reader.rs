@@ -75,6 +75,9 @@ impl<R: Read + Seek> Reader<R> {
         }
         let tensor_count = self.count("tensors", MAX_TENSORS)?;
         let key_count = self.count("metadata keys", MAX_KEYS)?;
+        if tensor_count == 0 {
+            return Err(damaged("it has no tensors".to_owned()));
+        }
         let metadata = self.metadata(key_count)?;
         let alignment = match metadata.get("general.alignment") {
             None => DEFAULT_ALIGNMENT,
