@@ -235,7 +235,10 @@ fn a_wrong_command_line_is_a_usage_error() {
     ] {
         let said = run(args);
         assert_eq!(said.code, Some(2), "{said:?}");
-        assert!(said.stderr.contains("--help") || said.stderr.contains("Usage"), "{said:?}");
+        assert!(
+            said.stderr.contains("--help") || said.stderr.contains("Usage"),
+            "{said:?}"
+        );
     }
 }
 

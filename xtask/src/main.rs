@@ -1,1 +1,58 @@
-fn main() {}
+//! The tasks of the project: `cargo xtask TASK`. Dispatches, and nothing else; one file a task.
+
+mod bench;
+mod demo;
+mod guests;
+mod model;
+mod paths;
+mod process;
+mod setup;
+mod test;
+mod tidy;
+mod tools;
+mod wit;
+
+use anyhow::Result;
+use clap::{Parser, Subcommand};
+
+/// The tasks of the project.
+#[derive(Debug, Parser)]
+#[command(name = "cargo xtask", arg_required_else_help = true)]
+struct Cli {
+    #[command(subcommand)]
+    task: Task,
+}
+
+#[derive(Debug, Subcommand)]
+enum Task {
+    /// Install what is missing: cmake, libclang, wasm targets, cargo-component, the default model.
+    Setup,
+    /// Set up, build host and examples, and run the chat example on the default model.
+    Demo(demo::Args),
+    /// Set up and pass every check of the project. This is all that CI does.
+    Test(test::Args),
+    /// Measure against a bare llama.cpp loop; writes target/bench/results.json.
+    Bench(bench::Args),
+    /// Build the example components and the test guests.
+    Guests,
+    /// Copy the WASI packages that our WIT needs from the crates that the workspace builds with.
+    Wit {
+        /// Only check that the copies are the same.
+        #[arg(long)]
+        check: bool,
+    },
+    /// Check the repository itself: licences, pinned files, documentation, leftovers.
+    Tidy,
+}
+
+fn main() -> Result<()> {
+    match Cli::parse().task {
+        Task::Setup => setup::setup(),
+        Task::Demo(args) => demo::demo(&args),
+        Task::Test(args) => test::test(&args),
+        Task::Bench(args) => bench::bench(&args),
+        Task::Guests => guests::build(),
+        Task::Wit { check } => wit::wit(check),
+        Task::Tidy => tidy::tidy(),
+    }
+}

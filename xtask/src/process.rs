@@ -1,0 +1,99 @@
+//! Running other programs, with errors that say what was run, and one way to talk about steps.
+
+use std::ffi::OsStr;
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::time::Instant;
+
+use anyhow::{Context, Result, bail};
+
+use crate::paths;
+
+/// Says something about the task itself. Stdout is left to what a task runs.
+#[expect(clippy::print_stderr, reason = "the one place that talks")]
+pub(crate) fn say(words: &str) {
+    eprintln!("{words}");
+}
+
+/// Runs a step and says how long it took.
+pub(crate) fn step<T>(name: &str, work: impl FnOnce() -> Result<T>) -> Result<T> {
+    say(&format!("==> {name}"));
+    let begun = Instant::now();
+    let done = work();
+    let seconds = begun.elapsed().as_secs_f64();
+    match &done {
+        Ok(_) => say(&format!("    {name}: done in {seconds:.1} s")),
+        Err(_) => say(&format!("    {name}: failed after {seconds:.1} s")),
+    }
+    done
+}
+
+/// Cargo, as it was called, in the repository.
+pub(crate) fn cargo() -> Command {
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let mut command = Command::new(cargo);
+    command.current_dir(paths::root());
+    // What `cargo run` set for this program is not meant for others: build scripts would see it change and run again.
+    for (name, _) in std::env::vars_os() {
+        let name = name.to_string_lossy();
+        if name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST") {
+            command.env_remove(&*name);
+        }
+    }
+    command
+}
+
+/// Runs a command that shows its own output.
+pub(crate) fn run(command: &mut Command) -> Result<()> {
+    let shown = show(command);
+    let status = command
+        .status()
+        .with_context(|| format!("`{shown}` can't be started"))?;
+    if !status.success() {
+        bail!("`{shown}` failed ({status})");
+    }
+    Ok(())
+}
+
+/// Runs a command and gives its stdout; its stderr is part of the error.
+pub(crate) fn output(command: &mut Command) -> Result<String> {
+    let shown = show(command);
+    let output = command
+        .stdin(Stdio::null())
+        .output()
+        .with_context(|| format!("`{shown}` can't be started"))?;
+    if !output.status.success() {
+        let said = String::from_utf8_lossy(&output.stderr);
+        bail!("`{shown}` failed ({}): {}", output.status, said.trim());
+    }
+    Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+}
+
+/// The command as one would type it.
+pub(crate) fn show(command: &Command) -> String {
+    let quoted = |text: &OsStr| {
+        let text = text.to_string_lossy();
+        if text.contains(char::is_whitespace) || text.is_empty() {
+            format!("\"{text}\"")
+        } else {
+            text.into_owned()
+        }
+    };
+    let program = Path::new(command.get_program());
+    let relative = program.strip_prefix(paths::root()).unwrap_or(program);
+    std::iter::once(quoted(relative.as_os_str()))
+        .chain(command.get_args().map(quoted))
+        .collect::<Vec<_>>()
+        .join(" ")
+}
+
+/// A program on the `PATH`.
+pub(crate) fn is_on_path(program: &str) -> bool {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    std::env::split_paths(&path).any(|folder| {
+        folder.join(program).is_file()
+            || folder
+                .join(format!("{program}{}", std::env::consts::EXE_SUFFIX))
+                .is_file()
+    })
+}

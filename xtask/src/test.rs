@@ -1,0 +1,124 @@
+//! `cargo xtask test`: every check of the project, in the order in which they are cheap.
+
+use std::process::Stdio;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail, ensure};
+
+use crate::process::{cargo, run, say};
+use crate::{demo, guests, model, paths, setup, tidy};
+
+/// A check: its name, and what it does.
+type Step = (&'static str, fn() -> Result<()>);
+
+/// All checks. The names are those of `--only`.
+const STEPS: [Step; 9] = [
+    ("setup", setup::setup),
+    ("format", format),
+    ("tidy", tidy::tidy),
+    ("guests", guests::build),
+    ("build", build_host),
+    ("lint", lint),
+    ("docs", docs),
+    ("tests", tests),
+    ("demo", scripted_demo),
+];
+
+/// Which checks to run.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// Run only this step: setup, format, tidy, guests, build, lint, docs, tests or demo. Can be given more than once.
+    #[arg(long, value_name = "STEP", value_parser = STEPS.map(|(name, _)| name))]
+    only: Vec<String>,
+}
+
+/// Runs the checks.
+pub(crate) fn test(args: &Args) -> Result<()> {
+    let mut times: Vec<(&str, Duration)> = Vec::new();
+    for (name, work) in STEPS {
+        if !args.only.is_empty() && !args.only.iter().any(|only| only == name) {
+            continue;
+        }
+        say(&format!("==> {name}"));
+        let begun = Instant::now();
+        work().with_context(|| {
+            format!("step `{name}` failed; `cargo xtask test --only {name}` runs it alone")
+        })?;
+        times.push((name, begun.elapsed()));
+    }
+    let total: Duration = times.iter().map(|(_, time)| *time).sum();
+    say("==> all checks passed");
+    for (name, time) in times.into_iter().chain([("total", total)]) {
+        say(&format!("    {name:8} {:7.1} s", time.as_secs_f64()));
+    }
+    Ok(())
+}
+
+/// Builds the host. Always the whole workspace: building one package alone would build what it shares with the others a
+/// second time, with fewer features.
+pub(crate) fn build_host() -> Result<()> {
+    run(cargo().args(["build", "--locked", "--workspace"]))
+}
+
+fn format() -> Result<()> {
+    run(cargo().args(["fmt", "--all", "--check"]))?;
+    for manifest in [paths::EXAMPLES, paths::TEST_GUESTS] {
+        run(cargo().args(["fmt", "--all", "--check", "--manifest-path", manifest]))?;
+    }
+    Ok(())
+}
+
+fn lint() -> Result<()> {
+    let deny = ["--", "--deny", "warnings"];
+    let host = ["clippy", "--locked", "--workspace", "--all-targets"];
+    run(cargo().args(host).args(deny))?;
+    for manifest in [paths::EXAMPLES, paths::TEST_GUESTS] {
+        run(guests::for_wasm("clippy", manifest).args(deny))?;
+    }
+    Ok(())
+}
+
+fn docs() -> Result<()> {
+    run(cargo()
+        .args([
+            "doc",
+            "--locked",
+            "--workspace",
+            "--no-deps",
+            "--document-private-items",
+        ])
+        .env("RUSTDOCFLAGS", "--deny warnings"))
+}
+
+fn tests() -> Result<()> {
+    run(cargo()
+        .args(["test", "--locked", "--workspace"])
+        .env("MYNAH_TEST_MODEL", model::default_model()?)
+        .env("MYNAH_TEST_GUESTS", paths::guests())
+        .env("MYNAH_TEST_BIN", paths::binary("mynah")))
+}
+
+/// The README's first command, with its answer looked at.
+fn scripted_demo() -> Result<()> {
+    let output = demo::chat()?
+        .args([
+            "--temperature",
+            "0",
+            "--max-tokens",
+            "40",
+            "Why is the sky blue?",
+        ])
+        .stdin(Stdio::null())
+        .stderr(Stdio::inherit())
+        .output()?;
+    let answer = String::from_utf8_lossy(&output.stdout);
+    say(answer.trim());
+    if !output.status.success() {
+        bail!("the chat example failed ({})", output.status);
+    }
+    ensure!(
+        answer.trim().len() > 20,
+        "the chat example answered nothing"
+    );
+    Ok(())
+}

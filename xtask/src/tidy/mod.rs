@@ -1,0 +1,94 @@
+//! `cargo xtask tidy`: checks of the repository itself. All problems at once, each with its place.
+
+mod rules;
+
+use std::path::Path;
+use std::process::Command;
+
+use anyhow::{Context, Result, bail};
+
+use crate::process::{cargo, is_on_path, output, run, say};
+use crate::{paths, wit};
+
+/// Bytes of a tracked file at most: models and builds are never committed.
+const MAX_BYTES: u64 = 1 << 20;
+
+/// Checks the repository.
+pub(crate) fn tidy() -> Result<()> {
+    wit::wit(true)?;
+    let mut problems = Vec::new();
+    for name in files()? {
+        check(&name, &mut problems)?;
+    }
+    for example in examples()? {
+        if !paths::root().join(&example).join("README.md").is_file() {
+            problems.push(format!("{example}: an example without a README.md"));
+        }
+    }
+    let changelog = std::fs::read_to_string(paths::root().join("CHANGELOG.md"))?;
+    if !changelog.contains("## Unreleased") {
+        problems.push("CHANGELOG.md: it has no `## Unreleased`".to_owned());
+    }
+    if !problems.is_empty() {
+        bail!("{} problems:\n{}", problems.len(), problems.join("\n"));
+    }
+    deny()
+}
+
+/// All files that are, or would be, committed.
+fn files() -> Result<Vec<String>> {
+    let mut git = Command::new("git");
+    git.current_dir(paths::root())
+        .args(["ls-files", "--cached", "--others", "--exclude-standard"]);
+    let listed = output(&mut git).context("the files can't be listed: is this a git checkout?")?;
+    // A file that was deleted and not committed is still listed.
+    let exists = |name: &&str| paths::root().join(name).is_file();
+    Ok(listed.lines().filter(exists).map(str::to_owned).collect())
+}
+
+fn check(name: &str, problems: &mut Vec<String>) -> Result<()> {
+    let path = paths::root().join(name);
+    if path.metadata()?.len() > MAX_BYTES {
+        problems.push(format!("{name}: it has more than {MAX_BYTES} bytes"));
+        return Ok(());
+    }
+    let extension = Path::new(name)
+        .extension()
+        .and_then(|extension| extension.to_str());
+    let is_text =
+        matches!(extension, Some("rs" | "wit" | "toml" | "md" | "sh")) || name == ".ci/run";
+    if is_text {
+        let text = std::fs::read_to_string(&path).with_context(|| format!("{name} is not text"))?;
+        let found = rules::check(name, &text);
+        problems.extend(
+            found
+                .into_iter()
+                .map(|(line, what)| format!("{name}:{line}: {what}")),
+        );
+    } else if matches!(extension, Some("gguf")) {
+        problems.push(format!("{name}: models are never committed"));
+    }
+    Ok(())
+}
+
+/// The folders of the examples.
+fn examples() -> Result<Vec<String>> {
+    let folder = "examples/components";
+    let mut examples = Vec::new();
+    for entry in std::fs::read_dir(paths::root().join(folder))? {
+        let entry = entry?;
+        if entry.path().join("Cargo.toml").is_file() {
+            examples.push(format!("{folder}/{}", entry.file_name().display()));
+        }
+    }
+    Ok(examples)
+}
+
+/// Licences, bans and sources, where cargo-deny is installed.
+fn deny() -> Result<()> {
+    if !is_on_path("cargo-deny") {
+        say("    cargo-deny is not installed: licences and sources are not checked");
+        return Ok(());
+    }
+    run(cargo().args(["deny", "--locked", "check", "licenses", "bans", "sources"]))
+}

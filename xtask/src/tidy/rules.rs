@@ -1,0 +1,144 @@
+//! The rules for one file's text. Pure.
+
+/// A line, from 1, and what is wrong with it.
+pub(super) type Problem = (usize, String);
+
+/// Lines of a Rust file at most: one subject can be read in one sitting.
+const MAX_LINES: usize = 500;
+/// The only folder that may have unsafe code.
+const UNSAFE_FOLDER: &str = "host/engine/src/llama/";
+
+/// Everything that is wrong with a file.
+pub(super) fn check(name: &str, text: &str) -> Vec<Problem> {
+    let mut problems = lines(text, whitespace);
+    // Assembled, so that this file doesn't find itself.
+    let machine = ["work", "root", "home"].map(|folder| format!(" /{folder}/"));
+    problems.extend(lines(text, |line| {
+        let line = format!(" {}", line.replace(['`', '"', '\'', '=', ':', '('], " "));
+        machine
+            .iter()
+            .any(|path| line.contains(path))
+            .then(|| "a path of one machine".to_owned())
+    }));
+    if name.ends_with(".rs") {
+        problems.extend(rust(name, text));
+    }
+    if name.starts_with("wit/") && !name.starts_with("wit/deps/") && name.ends_with(".wit") {
+        problems.extend(undocumented_wit(text));
+    }
+    problems
+}
+
+fn lines(text: &str, rule: impl Fn(&str) -> Option<String>) -> Vec<Problem> {
+    (1..)
+        .zip(text.lines())
+        .filter_map(|(number, line)| Some((number, rule(line)?)))
+        .collect()
+}
+
+fn whitespace(line: &str) -> Option<String> {
+    if line.ends_with([' ', '\t']) {
+        Some("whitespace at the end".to_owned())
+    } else if line.contains('\t') {
+        Some("a tab".to_owned())
+    } else {
+        None
+    }
+}
+
+fn rust(name: &str, text: &str) -> Vec<Problem> {
+    let mut problems = Vec::new();
+    if !text.starts_with("//!") {
+        problems.push((
+            1,
+            "a file begins with what its subject is (`//!`)".to_owned(),
+        ));
+    }
+    let count = text.lines().count();
+    if count > MAX_LINES {
+        problems.push((count, format!("{count} lines are more than one subject")));
+    }
+    if !name.starts_with(UNSAFE_FOLDER) {
+        problems.extend(lines(text, |line| {
+            let code = line.split("//").next().unwrap_or(line);
+            ["{", "fn", "impl", "extern"]
+                .iter()
+                .any(|after| code.contains(&format!("unsafe {after}")) && !code.contains('"'))
+                .then(|| format!("unsafe code outside {UNSAFE_FOLDER}"))
+        }));
+    }
+    problems
+}
+
+/// Items of a WIT file without a `///` before them.
+fn undocumented_wit(text: &str) -> Vec<Problem> {
+    let mut documented = false;
+    let mut problems = Vec::new();
+    for (number, line) in (1..).zip(text.lines()) {
+        let line = line.trim();
+        if line.starts_with("///") {
+            documented = true;
+        } else if !line.is_empty() {
+            let no_item = ["}", "use ", "import ", "export ", "include ", "//"];
+            if !documented && !no_item.iter().any(|begin| line.starts_with(begin)) {
+                problems.push((number, "an item without a `///`".to_owned()));
+            }
+            documented = false;
+        }
+    }
+    problems
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn first(name: &str, text: &str) -> Option<String> {
+        check(name, text)
+            .into_iter()
+            .next()
+            .map(|(line, what)| format!("{line}: {what}"))
+    }
+
+    #[test]
+    fn a_clean_file_has_no_problems() {
+        assert_eq!(first("src/a.rs", "//! A.\n\nfn a() {}\n"), None);
+        assert_eq!(first("a.md", "Text.\n"), None);
+    }
+
+    #[test]
+    fn leftovers_are_found_with_their_line() {
+        assert_eq!(
+            first("a.md", "x\ny \n"),
+            Some("2: whitespace at the end".into())
+        );
+        assert_eq!(first("a.toml", "a = 1\t# b\n"), Some("1: a tab".into()));
+        let path = format!("see `/{}/me`\n", "home");
+        assert_eq!(
+            first("a.md", &path),
+            Some("1: a path of one machine".into())
+        );
+    }
+
+    #[test]
+    fn a_rust_file_says_its_subject_and_stays_short() {
+        assert!(first("a.rs", "fn a() {}\n").is_some_and(|what| what.contains("subject")));
+        let long = format!("//! A.\n{}", "\n".repeat(500));
+        assert!(first("a.rs", &long).is_some_and(|what| what.contains("501 lines")));
+    }
+
+    #[test]
+    fn unsafe_code_has_one_place() {
+        let text = format!("//! A.\nlet x = {} {{ y }};\n", "unsafe");
+        assert!(first("host/wasi/src/a.rs", &text).is_some_and(|what| what.starts_with("2: ")));
+        assert_eq!(first("host/engine/src/llama/a.rs", &text), None);
+    }
+
+    #[test]
+    fn every_item_of_our_wit_is_documented() {
+        let text =
+            "/// P.\npackage a:b;\n\n/// I.\ninterface i {\n    use c.{d};\n\n    f: func();\n}\n";
+        assert!(first("wit/a.wit", text).is_some_and(|what| what.starts_with("8: ")));
+        assert_eq!(first("wit/deps/x/a.wit", text), None);
+    }
+}

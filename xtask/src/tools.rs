@@ -1,0 +1,185 @@
+//! The tools that a build needs: found, else installed, else asked for with the exact command.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context, Result, bail};
+
+use crate::paths;
+use crate::process::{cargo, is_on_path, output, run, say};
+
+/// The version that the examples are built with.
+const CARGO_COMPONENT: &str = "0.21.1";
+const WASM_TARGETS: [&str; 2] = ["wasm32-wasip1", "wasm32-wasip2"];
+/// What llama.cpp's build needs, as Debian names it: cmake, and libclang for its bindings.
+const CMAKE: &str = "cmake";
+const LIBCLANG: &str = "libclang-dev";
+
+/// cmake, libclang and a C++ compiler.
+pub(crate) fn system() -> Result<()> {
+    if !["c++", "g++", "clang++"].into_iter().any(is_on_path) {
+        bail!("there is no C++ compiler: install one, on Debian with `apt-get install g++`");
+    }
+    let mut missing = Vec::new();
+    if !is_on_path("cmake") {
+        missing.push(CMAKE);
+    }
+    if !has_libclang() {
+        missing.push(LIBCLANG);
+    }
+    if missing.is_empty() {
+        return Ok(());
+    }
+    let packages = missing.join(" ");
+    if !(is_on_path("apt-get") && is_root()) {
+        bail!(
+            "{packages} missing: run `sudo apt-get install --no-install-recommends {packages}`, on macOS \
+             `brew install cmake llvm`, then this again"
+        );
+    }
+    say(&format!("    installing {packages} with apt-get"));
+    let apt = |args: &[&str]| {
+        let mut command = Command::new("apt-get");
+        command.args(args).env("DEBIAN_FRONTEND", "noninteractive");
+        output(&mut command).map(drop)
+    };
+    apt(&["update", "--quiet"])?;
+    apt(&[
+        &["install", "--yes", "--no-install-recommends"],
+        missing.as_slice(),
+    ]
+    .concat())
+    .with_context(|| {
+        format!("{packages} can't be installed: install them by hand, then run this again")
+    })
+}
+
+fn is_root() -> bool {
+    output(Command::new("id").arg("-u")).is_ok_and(|id| id.trim() == "0")
+}
+
+/// Whether bindgen will find libclang: where it is told to look, or in one of the usual places.
+fn has_libclang() -> bool {
+    let told = std::env::var_os("LIBCLANG_PATH").map(PathBuf::from);
+    let llvm = std::fs::read_dir("/usr/lib")
+        .into_iter()
+        .flatten()
+        .flatten()
+        .map(|entry| entry.path())
+        .filter(|path| {
+            path.file_name()
+                .is_some_and(|name| name.to_string_lossy().starts_with("llvm-"))
+        })
+        .map(|path| path.join("lib"));
+    let usual = [
+        "/usr/lib/x86_64-linux-gnu",
+        "/usr/lib/aarch64-linux-gnu",
+        "/usr/lib64",
+        "/usr/lib",
+        "/opt/homebrew/opt/llvm/lib",
+        "/usr/local/opt/llvm/lib",
+        "/Library/Developer/CommandLineTools/usr/lib",
+    ];
+    told.into_iter()
+        .chain(llvm)
+        .chain(usual.into_iter().map(PathBuf::from))
+        .any(|folder| holds_libclang(&folder))
+}
+
+fn holds_libclang(folder: &Path) -> bool {
+    std::fs::read_dir(folder)
+        .into_iter()
+        .flatten()
+        .flatten()
+        .any(|entry| {
+            let name = entry.file_name();
+            let name = name.to_string_lossy();
+            // Not `libclang-cpp.so`, the C++ interface.
+            name == "libclang.so"
+                || name == "libclang.dylib"
+                || name.starts_with("libclang.so.")
+                || (name.starts_with("libclang-")
+                    && !name.starts_with("libclang-cpp")
+                    && name.contains(".so"))
+        })
+}
+
+/// The standard library for both wasm targets.
+pub(crate) fn wasm_targets() -> Result<()> {
+    let sysroot = output(Command::new("rustc").args(["--print", "sysroot"]))?;
+    let libraries = Path::new(sysroot.trim()).join("lib/rustlib");
+    let missing: Vec<&str> = WASM_TARGETS
+        .into_iter()
+        .filter(|target| !libraries.join(target).join("lib").is_dir())
+        .collect();
+    if missing.is_empty() {
+        return Ok(());
+    }
+    let mut add = Command::new("rustup");
+    add.args(["target", "add"]).args(&missing);
+    run(&mut add).with_context(|| {
+        let targets = missing.join(" ");
+        format!("the wasm targets are missing: install {targets} with rustup, or with your system's Rust packages")
+    })
+}
+
+/// cargo-component's own program.
+pub(crate) fn cargo_component_path() -> PathBuf {
+    paths::tools()
+        .join("bin")
+        .join(format!("cargo-component{}", std::env::consts::EXE_SUFFIX))
+}
+
+/// cargo-component, in the project's own folder: other versions on the machine stay as they are.
+pub(crate) fn cargo_component() -> Result<()> {
+    let found = output(Command::new(cargo_component_path()).arg("--version"));
+    if found.is_ok_and(|version| {
+        version
+            .split_whitespace()
+            .any(|word| word == CARGO_COMPONENT)
+    }) {
+        return Ok(());
+    }
+    say("    building cargo-component from source: 5 to 10 minutes on two cores, once");
+    let build = paths::tools().join("build");
+    let mut install = cargo();
+    install
+        .args([
+            "install",
+            "cargo-component",
+            "--version",
+            CARGO_COMPONENT,
+            "--locked",
+            "--force",
+        ])
+        .arg("--root")
+        .arg(paths::tools())
+        .arg("--target-dir")
+        .arg(&build);
+    run(&mut install)
+        .context("cargo-component can't be installed: see above, then run this again")?;
+    // Half a gigabyte that nobody needs any more; what can't be removed does no harm.
+    let _ = std::fs::remove_dir_all(build);
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn libclang_is_told_from_its_cpp_sibling() {
+        for (name, is_it) in [
+            ("libclang.so", true),
+            ("libclang-14.so.1", true),
+            ("libclang.so.14", true),
+            ("libclang.dylib", true),
+            ("libclang-cpp.so.14", false),
+            ("libclangAST.a", false),
+        ] {
+            let folder = tempfile::tempdir().unwrap();
+            std::fs::write(folder.path().join(name), "").unwrap();
+            assert_eq!(holds_libclang(folder.path()), is_it, "{name}");
+        }
+    }
+}
