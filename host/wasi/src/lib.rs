@@ -2,7 +2,7 @@
 //!
 //! A component loads a model by a name that it was granted, and generates text with it: with `wasi:nn` alone (prompt in a
 //! tensor, answer in a tensor), or with Mynah's own `mynah:llm` interfaces (streaming, messages, settings). Both are added
-//! to a [`Linker`](wasmtime::component::Linker) beside WASI, and live in the program's own store:
+//! to a [`Linker`] beside WASI, and live in the program's own store:
 //!
 //! ```no_run
 //! use mynah_engine::{Model, ModelConfig};
