@@ -293,6 +293,30 @@ fn doctor_tells_what_this_build_has() {
 }
 
 #[test]
+fn llama_cpp_is_built_for_this_machine() {
+    // `.cargo/config.toml` sees to it; a build that overrides RUSTFLAGS would not be for this machine.
+    let said = run(&["doctor"]);
+    assert!(!said.stdout.contains("was built without"), "{said:?}");
+}
+
+#[test]
+fn a_compiled_component_is_kept() {
+    let cache = tempfile::tempdir().unwrap();
+    let guest = wasm("run_print_args_env");
+    for _ in 0..2 {
+        let output = Command::new(mynah())
+            .arg("run")
+            .arg(&guest)
+            .env("MYNAH_CACHE", cache.path())
+            .output()
+            .unwrap();
+        assert!(output.status.success(), "{output:?}");
+    }
+    let kept = std::fs::read_dir(cache.path().join("components")).unwrap();
+    assert!(kept.count() > 0);
+}
+
+#[test]
 fn completions_are_printed_for_a_shell() {
     for shell in ["bash", "zsh", "fish"] {
         let said = run(&["completions", shell]);

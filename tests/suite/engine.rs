@@ -6,7 +6,7 @@ use mynah_engine::{
     Error, Event, FinishReason, Generation, Message, Model, ModelConfig, Outcome, Prompt, Role,
     Session, Settings, Status,
 };
-use mynah_tests::{solo, tiny, tiny_with};
+use mynah_tests::{model_path, solo, tiny, tiny_with};
 
 fn greedy(max_tokens: u32) -> Settings {
     Settings {
@@ -203,6 +203,34 @@ async fn dropping_while_the_prompt_is_read_ends_within_one_step() {
         "{} steps were begun after the drop",
         after - before
     );
+}
+
+#[tokio::test]
+async fn a_step_that_nobody_wants_any_more_is_aborted() {
+    // One step for the whole prompt, with plenty to compute. Whether the drop comes while it runs is chance, so it may
+    // take a few tries; that the step is then given up, and leaves no cells, is not.
+    let model = Model::load(
+        &model_path(),
+        ModelConfig {
+            ctx_size: Some(1024),
+            batch_size: 1024,
+            max_concurrent: 1,
+            ..ModelConfig::default()
+        },
+        |_| {},
+    )
+    .unwrap();
+    for _ in 0..50 {
+        let long = Prompt::Text("many words ".repeat(400));
+        let generation = model.session().start(long, greedy(1)).unwrap();
+        until(&model, |status| status.running == 1).await;
+        tokio::time::sleep(Duration::from_millis(2)).await;
+        drop(generation);
+        if until(&model, is_idle).await.aborted_steps > 0 {
+            return;
+        }
+    }
+    panic!("no step was aborted: {:?}", model.status());
 }
 
 #[tokio::test]

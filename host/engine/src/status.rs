@@ -11,4 +11,6 @@ pub struct Status {
     pub cells_used: u64,
     /// Decode steps since the model was loaded, aborted ones included.
     pub steps: u64,
+    /// Of these, steps that were aborted because everybody in them was cancelled.
+    pub aborted_steps: u64,
 }

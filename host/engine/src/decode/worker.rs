@@ -47,16 +47,7 @@ impl Worker {
             .name("mynah-worker".to_owned())
             .spawn({
                 let inbox = Arc::clone(&inbox);
-                move || match Engine::new(&model, params, &inbox) {
-                    Ok(mut engine) => {
-                        // The other end is gone only if the loader is, and then the inbox is closed too.
-                        let _ = ready.send(Ok(()));
-                        engine.run();
-                    }
-                    Err(reason) => {
-                        let _ = ready.send(Err(reason));
-                    }
-                }
+                move || work(&model, params, &inbox, &ready)
             })
             .map_err(Error::Thread)?;
         let worker = Self {
@@ -86,6 +77,39 @@ impl Drop for Worker {
     }
 }
 
+/// The life of the thread.
+fn work(
+    model: &Arc<LlamaModel>,
+    params: WorkerParams,
+    inbox: &Inbox,
+    ready: &mpsc::Sender<std::result::Result<(), String>>,
+) {
+    let _leaving = Leaving(inbox);
+    let made = Engine::new(model, params, inbox);
+    // The other end is gone only if whoever loads the model is, and then the inbox is closed too.
+    match made {
+        Ok(mut engine) => {
+            let _ = ready.send(Ok(()));
+            engine.run();
+        }
+        Err(reason) => {
+            let _ = ready.send(Err(reason));
+        }
+    }
+}
+
+/// Sees to it that nobody waits for a worker that is gone, also if it panicked: new requests are refused, and those that
+/// wait are told.
+struct Leaving<'a>(&'a Inbox);
+
+impl Drop for Leaving<'_> {
+    fn drop(&mut self) {
+        self.0.close();
+        // Dropping a request tells its reader that the model is gone.
+        drop(self.0.take_all());
+    }
+}
+
 /// The loop and everything it owns. Lives on the worker thread.
 struct Engine<'a> {
     model: &'a LlamaModel,
@@ -97,6 +121,7 @@ struct Engine<'a> {
     // Numbers of the context's sequences that nobody uses.
     free: Vec<u32>,
     steps: u64,
+    aborted_steps: u64,
     candidates: Vec<LlamaTokenData>,
     piece: Vec<u8>,
     text: String,
@@ -117,6 +142,7 @@ impl<'a> Engine<'a> {
             running: Vec::new(),
             free: (0..params.context.sequences).rev().collect(),
             steps: 0,
+            aborted_steps: 0,
             candidates: Vec::new(),
             piece: Vec::new(),
             text: String::new(),
@@ -148,12 +174,11 @@ impl<'a> Engine<'a> {
             });
             self.admit(news);
             self.reap();
+            // Before the step too, which may take long: who has begun is news.
+            self.publish();
             self.step();
             self.publish();
         }
-        // Dropping a request tells its reader that the model is gone.
-        drop(self.inbox.take_all());
-        self.running.clear();
     }
 
     fn admit(&mut self, news: News) {
@@ -212,7 +237,7 @@ impl<'a> Engine<'a> {
         match self.decode() {
             Ok(()) => self.sample(),
             // Everybody in the batch was cancelled, or the model is closed: the next round sees to it.
-            Err(DecodeError::Aborted) => {}
+            Err(DecodeError::Aborted) => self.aborted_steps += 1,
             Err(error) => self.fail(&error),
         }
     }
@@ -281,6 +306,7 @@ impl<'a> Engine<'a> {
             running: self.running.len(),
             cells_used,
             steps: self.steps,
+            aborted_steps: self.aborted_steps,
         });
     }
 }

@@ -67,14 +67,15 @@ impl Model {
             });
         }
         let info = ModelInfo::new(path, &header, &llama, &config);
+        let cells = info
+            .context_size
+            .checked_mul(config.max_concurrent)
+            .filter(|&cells| i32::try_from(cells).is_ok())
+            .ok_or_else(|| too_many_cells(&info, &config))?;
         let params = WorkerParams {
             context: ContextParams {
-                cells: info
-                    .context_size
-                    .checked_mul(config.max_concurrent)
-                    .filter(|&cells| i32::try_from(cells).is_ok())
-                    .ok_or_else(|| too_many_cells(&info, &config))?,
-                batch: config.batch_size.min(info.context_size),
+                cells,
+                batch: config.batch_size.min(cells),
                 sequences: config.max_concurrent,
                 threads: config.threads_here(),
             },
