@@ -1,10 +1,10 @@
 //! `cargo xtask demo`: from a fresh machine to a component that answers.
 
-use std::process::Command;
+use std::process::{Command, ExitCode};
 
 use anyhow::{Context, Result};
 
-use crate::process::{run, say, show, step};
+use crate::process::{pass_through, say, show, step};
 use crate::{guests, model, paths, setup, test};
 
 /// What the demo asks by itself.
@@ -23,7 +23,7 @@ pub(crate) struct Args {
 }
 
 /// Sets up, builds, and runs the chat example.
-pub(crate) fn demo(args: &Args) -> Result<()> {
+pub(crate) fn demo(args: &Args) -> Result<ExitCode> {
     setup::setup()?;
     step(
         "build the host (the first time takes about ten minutes)",
@@ -44,7 +44,7 @@ pub(crate) fn demo(args: &Args) -> Result<()> {
         questions => chat.args(questions),
     };
     say(&format!("==> {}", show(&chat)));
-    run(&mut chat)
+    pass_through(&mut chat)
 }
 
 /// The command that runs the chat example on the default model.
@@ -56,6 +56,6 @@ pub(crate) fn chat() -> Result<Command> {
         .arg("run")
         .arg("--model")
         .arg(format!("default={}", model.display()))
-        .arg(paths::example("chat"));
+        .arg(guests::example("chat")?);
     Ok(command)
 }

@@ -1,15 +1,53 @@
 //! `cargo xtask guests`: the components, examples and test guests, in both ways that people build them.
 
+use std::ffi::OsStr;
+use std::path::PathBuf;
 use std::process::Command;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 
 use crate::paths;
-use crate::process::{cargo, run};
+use crate::process::{cargo, for_cargo, run};
 use crate::tools::cargo_component_path;
 
 /// Chooses what builds the examples: `cargo` for plain `--target wasm32-wasip2` in place of cargo-component.
 const BUILDER: &str = "MYNAH_GUEST_BUILDER";
+
+/// What builds the examples.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Builder {
+    /// cargo-component, as the README says. It makes a component of a wasm32-wasip1 module.
+    Component,
+    /// cargo alone, for wasm32-wasip2.
+    Cargo,
+}
+
+impl Builder {
+    /// The one that `MYNAH_GUEST_BUILDER` names; cargo-component when it is unset or empty.
+    fn chosen() -> Result<Self> {
+        Self::named(std::env::var_os(BUILDER).as_deref())
+    }
+
+    fn named(name: Option<&OsStr>) -> Result<Self> {
+        match name.map(OsStr::to_string_lossy).as_deref() {
+            None | Some("" | "cargo-component") => Ok(Self::Component),
+            Some("cargo") => Ok(Self::Cargo),
+            Some(other) => bail!("{BUILDER} is `{other}`: it can be `cargo-component` or `cargo`"),
+        }
+    }
+
+    fn target(self) -> &'static str {
+        match self {
+            Self::Component => "wasm32-wasip1",
+            Self::Cargo => "wasm32-wasip2",
+        }
+    }
+}
+
+/// Where [`examples`] puts an example.
+pub(crate) fn example(name: &str) -> Result<PathBuf> {
+    Ok(paths::guest(Builder::chosen()?.target(), name))
+}
 
 /// Builds everything that runs as a guest, into `target/guests`.
 pub(crate) fn build() -> Result<()> {
@@ -20,12 +58,11 @@ pub(crate) fn build() -> Result<()> {
 
 /// Builds the examples as the README says.
 pub(crate) fn examples() -> Result<()> {
-    if std::env::var_os(BUILDER).is_some_and(|builder| builder == "cargo") {
+    if Builder::chosen()? == Builder::Cargo {
         return plain(paths::EXAMPLES);
     }
-    let mut build = Command::new(cargo_component_path());
+    let mut build = for_cargo(Command::new(cargo_component_path()));
     build
-        .current_dir(paths::root())
         .args([
             "build",
             "--release",
@@ -64,4 +101,18 @@ pub(crate) fn for_wasm(subcommand: &str, manifest: &str) -> Command {
         .arg("--target-dir")
         .arg(paths::guests());
     command
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_unknown_builder_is_an_error_and_none_is_cargo_component() {
+        let named = |name: &str| Builder::named(Some(OsStr::new(name)));
+        assert_eq!(Builder::named(None).unwrap(), Builder::Component);
+        assert_eq!(named("").unwrap(), Builder::Component);
+        assert_eq!(named("cargo").unwrap().target(), "wasm32-wasip2");
+        assert!(named("carog").unwrap_err().to_string().contains("carog"));
+    }
 }

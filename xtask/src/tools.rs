@@ -20,13 +20,7 @@ pub(crate) fn system() -> Result<()> {
     if !["c++", "g++", "clang++"].into_iter().any(is_on_path) {
         bail!("there is no C++ compiler: install one, on Debian with `apt-get install g++`");
     }
-    let mut missing = Vec::new();
-    if !is_on_path("cmake") {
-        missing.push(CMAKE);
-    }
-    if !has_libclang() {
-        missing.push(LIBCLANG);
-    }
+    let missing = missing_packages();
     if missing.is_empty() {
         return Ok(());
     }
@@ -51,7 +45,24 @@ pub(crate) fn system() -> Result<()> {
     .concat())
     .with_context(|| {
         format!("{packages} can't be installed: install them by hand, then run this again")
-    })
+    })?;
+    let still = missing_packages();
+    if !still.is_empty() {
+        bail!(
+            "{} still not found after apt-get installed {packages}: put cmake on the PATH, name libclang's folder in \
+             LIBCLANG_PATH, then run this again",
+            still.join(" and ")
+        );
+    }
+    Ok(())
+}
+
+/// What llama.cpp's build needs and this machine lacks, as Debian names it.
+fn missing_packages() -> Vec<&'static str> {
+    [(CMAKE, is_on_path("cmake")), (LIBCLANG, has_libclang())]
+        .into_iter()
+        .filter_map(|(package, found)| (!found).then_some(package))
+        .collect()
 }
 
 fn is_root() -> bool {

@@ -1,6 +1,8 @@
 //! What one store grants its guest, and what the guest may use at most.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::AtomicU32;
 
 use mynah_engine::{Model, ModelConfig, Registry};
 use wasmtime::component::ResourceTable;
@@ -63,8 +65,8 @@ pub(crate) struct Held {
     pub(crate) tensor_bytes: u64,
     pub(crate) graphs: u32,
     pub(crate) contexts: u32,
-    /// Counts the models that the guest brought: each of their graphs and contexts holds a clone.
-    pub(crate) guest_models: std::sync::Arc<()>,
+    /// Models that the guest brought and that are in memory.
+    pub(crate) guest_models: Arc<AtomicU32>,
 }
 
 impl LlmCtx {

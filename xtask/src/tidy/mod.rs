@@ -15,8 +15,10 @@ const MAX_BYTES: u64 = 1 << 20;
 
 /// Checks the repository.
 pub(crate) fn tidy() -> Result<()> {
-    wit::wit(true)?;
     let mut problems = Vec::new();
+    if let Err(error) = wit::wit(true) {
+        problems.push(format!("{error:#}"));
+    }
     for name in files()? {
         check(&name, &mut problems)?;
     }
@@ -35,15 +37,30 @@ pub(crate) fn tidy() -> Result<()> {
     deny()
 }
 
-/// All files that are, or would be, committed.
+/// All files that are, or would be, committed; none outside git, such as in an unpacked archive.
 fn files() -> Result<Vec<String>> {
+    if !paths::root().join(".git").exists() {
+        say("    this is not a git checkout: its files are not checked");
+        return Ok(Vec::new());
+    }
     let mut git = Command::new("git");
     git.current_dir(paths::root())
-        .args(["ls-files", "--cached", "--others", "--exclude-standard"]);
-    let listed = output(&mut git).context("the files can't be listed: is this a git checkout?")?;
+        // Ended by zero bytes: else git quotes a name that isn't ASCII, and it would not be found.
+        .args([
+            "ls-files",
+            "-z",
+            "--cached",
+            "--others",
+            "--exclude-standard",
+        ]);
+    let listed = output(&mut git).context("the files can't be listed")?;
     // A file that was deleted and not committed is still listed.
     let exists = |name: &&str| paths::root().join(name).is_file();
-    Ok(listed.lines().filter(exists).map(str::to_owned).collect())
+    Ok(listed
+        .split('\0')
+        .filter(exists)
+        .map(str::to_owned)
+        .collect())
 }
 
 fn check(name: &str, problems: &mut Vec<String>) -> Result<()> {
@@ -55,8 +72,10 @@ fn check(name: &str, problems: &mut Vec<String>) -> Result<()> {
     let extension = Path::new(name)
         .extension()
         .and_then(|extension| extension.to_str());
-    let is_text =
-        matches!(extension, Some("rs" | "wit" | "toml" | "md" | "sh")) || name == ".ci/run";
+    let is_text = matches!(
+        extension,
+        Some("rs" | "wit" | "toml" | "md" | "sh" | "json" | "yml" | "yaml" | "txt")
+    ) || name == ".ci/run";
     if is_text {
         let text = std::fs::read_to_string(&path).with_context(|| format!("{name} is not text"))?;
         let found = rules::check(name, &text);
@@ -65,8 +84,12 @@ fn check(name: &str, problems: &mut Vec<String>) -> Result<()> {
                 .into_iter()
                 .map(|(line, what)| format!("{name}:{line}: {what}")),
         );
-    } else if matches!(extension, Some("gguf")) {
+    } else if extension == Some("gguf") {
         problems.push(format!("{name}: models are never committed"));
+    } else if extension == Some("wasm") && !name.starts_with("tests/fixtures/") {
+        problems.push(format!(
+            "{name}: built guests are committed in tests/fixtures/ alone"
+        ));
     }
     Ok(())
 }

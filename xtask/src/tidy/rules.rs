@@ -13,10 +13,12 @@ pub(super) fn check(name: &str, text: &str) -> Vec<Problem> {
     let mut problems = lines(text, whitespace);
     // Assembled, so that this file doesn't find itself.
     let machine = ["work", "root", "home"].map(|folder| format!(" /{folder}/"));
+    let scratch = format!(" /{}/bash", "tmp");
     problems.extend(lines(text, |line| {
         let line = format!(" {}", line.replace(['`', '"', '\'', '=', ':', '('], " "));
         machine
             .iter()
+            .chain([&scratch])
             .any(|path| line.contains(path))
             .then(|| "a path of one machine".to_owned())
     }));
@@ -60,26 +62,42 @@ fn rust(name: &str, text: &str) -> Vec<Problem> {
     }
     if !name.starts_with(UNSAFE_FOLDER) {
         problems.extend(lines(text, |line| {
-            let code = line.split("//").next().unwrap_or(line);
+            let code = code_of(line);
             ["{", "fn", "impl", "extern"]
                 .iter()
-                .any(|after| code.contains(&format!("unsafe {after}")) && !code.contains('"'))
+                .any(|after| code.contains(&format!("unsafe {after}")))
                 .then(|| format!("unsafe code outside {UNSAFE_FOLDER}"))
         }));
     }
     problems
 }
 
+/// A line of Rust without what its strings and its comment say.
+fn code_of(line: &str) -> String {
+    let line = line.replace("\\\"", "");
+    let outside: Vec<&str> = line.split('"').step_by(2).collect();
+    let code = outside.join("\"\"");
+    code.split("//").next().unwrap_or_default().to_owned()
+}
+
 /// Items of a WIT file without a `///` before them.
 fn undocumented_wit(text: &str) -> Vec<Problem> {
     let mut documented = false;
+    // Parentheses that are open: what is inside belongs to the function before.
+    let mut open = 0_usize;
     let mut problems = Vec::new();
     for (number, line) in (1..).zip(text.lines()) {
         let line = line.trim();
         if line.starts_with("///") {
             documented = true;
-        } else if !line.is_empty() {
-            let no_item = ["}", "use ", "import ", "export ", "include ", "//"];
+        } else if !line.is_empty() && !line.starts_with('@') && !line.starts_with("//") {
+            let is_inside = open > 0;
+            open += line.matches('(').count();
+            open = open.saturating_sub(line.matches(')').count());
+            if is_inside {
+                continue;
+            }
+            let no_item = ["}", "use ", "import ", "export ", "include "];
             if !documented && !no_item.iter().any(|begin| line.starts_with(begin)) {
                 problems.push((number, "an item without a `///`".to_owned()));
             }
@@ -132,6 +150,10 @@ mod tests {
         let text = format!("//! A.\nlet x = {} {{ y }};\n", "unsafe");
         assert!(first("host/wasi/src/a.rs", &text).is_some_and(|what| what.starts_with("2: ")));
         assert_eq!(first("host/engine/src/llama/a.rs", &text), None);
+        let beside_a_string = format!("//! A.\nf(\"a\", {} {{ y }});\n", "unsafe");
+        assert!(first("tests/a.rs", &beside_a_string).is_some());
+        let in_a_string = format!("//! A.\nf(\"{} {{ y }}\"); // {0} {{\n", "unsafe");
+        assert_eq!(first("tests/a.rs", &in_a_string), None);
     }
 
     #[test]
@@ -140,5 +162,10 @@ mod tests {
             "/// P.\npackage a:b;\n\n/// I.\ninterface i {\n    use c.{d};\n\n    f: func();\n}\n";
         assert!(first("wit/a.wit", text).is_some_and(|what| what.starts_with("8: ")));
         assert_eq!(first("wit/deps/x/a.wit", text), None);
+        let several_lines = "/// P.\npackage a:b;\n\n/// I.\ninterface i {\n    /// F.\n    @since(version = 0.1.0)\n    f: func(\n        a: u8,\n    ) -> u8;\n    g: func();\n}\n";
+        assert_eq!(
+            first("wit/a.wit", several_lines),
+            Some("11: an item without a `///`".into())
+        );
     }
 }

@@ -1,5 +1,7 @@
 //! `mynah:llm/generation`: streaming text.
 
+use std::sync::Arc;
+
 use mynah_engine::{FinishReason, Message, Prompt, Role, Settings};
 use wasmtime::component::Resource;
 use wasmtime_wasi_io::async_trait;
@@ -7,16 +9,21 @@ use wasmtime_wasi_io::poll::{DynPollable, Pollable, subscribe};
 
 use crate::bindings::mynah::llm::errors::Error;
 use crate::bindings::mynah::llm::generation as wit;
+use crate::nn::Place;
 use crate::{ExecutionContext, LlmCtxView};
 
 /// The host's side of `mynah:llm/generation.generation`. Dropping it, with its store too, cancels.
 #[derive(Debug)]
-pub struct Generation(mynah_engine::Generation);
+pub struct Generation {
+    engine: mynah_engine::Generation,
+    // It keeps its model in memory, so it keeps the model's place too.
+    _guest_model: Option<Arc<Place>>,
+}
 
 #[async_trait]
 impl Pollable for Generation {
     async fn ready(&mut self) {
-        self.0.ready().await;
+        self.engine.ready().await;
     }
 }
 
@@ -27,9 +34,14 @@ impl wit::Host for LlmCtxView<'_> {
         prompt: wit::Prompt,
         options: wit::Options,
     ) -> wasmtime::Result<Result<Resource<Generation>, Error>> {
-        let session = &mut self.table.get_mut(&context)?.session;
-        Ok(match session.start(prompt.into(), options.into()) {
-            Ok(generation) => Ok(self.table.push(Generation(generation))?),
+        let context = self.table.get_mut(&context)?;
+        let started = context.session.start(prompt.into(), options.into());
+        let guest_model = context.guest_model.clone();
+        Ok(match started {
+            Ok(engine) => Ok(self.table.push(Generation {
+                engine,
+                _guest_model: guest_model,
+            })?),
             Err(error) => Err(error.into()),
         })
     }
@@ -40,7 +52,7 @@ impl wit::HostGeneration for LlmCtxView<'_> {
         &mut self,
         generation: Resource<Generation>,
     ) -> wasmtime::Result<Result<Vec<wit::Event>, Error>> {
-        let events = self.table.get_mut(&generation)?.0.next().await;
+        let events = self.table.get_mut(&generation)?.engine.next().await;
         Ok(events.map(wit_events).map_err(Error::from))
     }
 
@@ -48,7 +60,7 @@ impl wit::HostGeneration for LlmCtxView<'_> {
         &mut self,
         generation: Resource<Generation>,
     ) -> wasmtime::Result<Result<Option<Vec<wit::Event>>, Error>> {
-        let events = self.table.get_mut(&generation)?.0.try_next();
+        let events = self.table.get_mut(&generation)?.engine.try_next();
         Ok(events
             .map(|events| events.map(wit_events))
             .map_err(Error::from))
@@ -62,7 +74,7 @@ impl wit::HostGeneration for LlmCtxView<'_> {
     }
 
     async fn cancel(&mut self, generation: Resource<Generation>) -> wasmtime::Result<()> {
-        self.table.get(&generation)?.0.cancel();
+        self.table.get(&generation)?.engine.cancel();
         Ok(())
     }
 

@@ -9,7 +9,7 @@ use mynah_engine::Model;
 use wasmtime::component::{Linker, Resource, ResourceType, WasmList};
 use wasmtime::{AsContextMut, StoreContextMut};
 
-use super::load::{self, LoadRequest};
+use super::load::{self, LoadRequest, Place};
 use super::{ErrorCode, ExecutionContext, NnError};
 use crate::bindings::wasi::nn::graph::{ExecutionTarget, GraphEncoding};
 use crate::{LlmCtxView, LlmView};
@@ -22,7 +22,7 @@ const INTERFACE: &str = "wasi:nn/graph@0.2.0-rc-2024-10-28";
 pub struct Graph {
     pub(super) model: Model,
     // Held by whatever keeps a guest's own model in memory.
-    pub(super) guest_model: Option<Arc<()>>,
+    pub(super) guest_model: Option<Arc<Place>>,
 }
 
 type Answer<T> = Result<Resource<T>, Resource<NnError>>;

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use mynah_engine::{Event, Generation, Prompt, Session, Settings};
 use wasmtime::component::Resource;
 
+use super::load::Place;
 use super::{ErrorCode, Graph, NnError, Tensor};
 use crate::LlmCtxView;
 use crate::bindings::wasi::nn::inference::{Host, HostGraphExecutionContext};
@@ -20,7 +21,7 @@ type NamedTensor = (String, Resource<Tensor>);
 #[derive(Debug)]
 pub struct ExecutionContext {
     pub(crate) session: Session,
-    _guest_model: Option<Arc<()>>,
+    pub(crate) guest_model: Option<Arc<Place>>,
 }
 
 impl LlmCtxView<'_> {
@@ -40,7 +41,7 @@ impl LlmCtxView<'_> {
         }
         let context = ExecutionContext {
             session: graph.model.session(),
-            _guest_model: graph.guest_model.clone(),
+            guest_model: graph.guest_model.clone(),
         };
         let context = self.table.push(context)?;
         self.ctx.held.contexts += 1;

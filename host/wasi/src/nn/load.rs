@@ -2,6 +2,7 @@
 
 use std::io::Write;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use mynah_engine::Model;
 
@@ -13,8 +14,29 @@ use crate::{GuestModels, LlmCtxView};
 #[derive(Debug)]
 pub(super) struct LoadRequest {
     allowed: GuestModels,
-    // Counts this model among the guest's own while it is in memory.
-    counted: Arc<()>,
+    place: Place,
+}
+
+/// A guest's own model has one of these, shared by all that keep it in memory: it counts among the guest's own models
+/// until the last of them is gone.
+#[derive(Debug)]
+pub(crate) struct Place(Arc<AtomicU32>);
+
+impl Place {
+    /// Takes a place, if one of `most` is free.
+    fn take(taken: &Arc<AtomicU32>, most: u32) -> Option<Self> {
+        let next = |count: u32| (count < most).then_some(count + 1);
+        taken
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, next)
+            .ok()
+            .map(|_| Self(Arc::clone(taken)))
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
 }
 
 impl LoadRequest {
@@ -80,21 +102,17 @@ impl LlmCtxView<'_> {
                 format!("{builders} builders were given, a GGUF model is one: give exactly one"),
             );
         }
-        let counted = &self.ctx.held.guest_models;
-        // One count is ours.
-        let held = Arc::strong_count(counted).saturating_sub(1);
-        if held >= allowed.max_models as usize {
+        let most = allowed.max_models;
+        let Some(place) = Place::take(&self.ctx.held.guest_models, most) else {
             return refuse(
                 ErrorCode::TooLarge,
                 format!(
-                    "this component holds {held} models of its own, as many as it may: drop their graphs and contexts"
+                    "this component has {most} models of its own in memory, as many as it may: drop all graphs, contexts \
+                     and generations of one"
                 ),
             );
-        }
-        Ok(LoadRequest {
-            allowed,
-            counted: Arc::clone(counted),
-        })
+        };
+        Ok(LoadRequest { allowed, place })
     }
 }
 
@@ -108,7 +126,7 @@ pub(super) async fn load(bytes: Vec<u8>, request: LoadRequest) -> Result<Graph, 
             // The store may be gone meanwhile; then the model goes too.
             let _ = done.send(graph.map(|model| Graph {
                 model,
-                guest_model: Some(request.counted),
+                guest_model: Some(Arc::new(request.place)),
             }));
         });
     if let Err(error) = spawned {
@@ -146,4 +164,20 @@ fn load_blocking(bytes: &[u8], request: &LoadRequest) -> Result<Model, NnError> 
         error.hide(&file.path().display().to_string(), "the model");
         error
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_place_is_free_again_when_the_last_that_needs_it_is_gone() {
+        let taken = Arc::default();
+        let graph = Arc::new(Place::take(&taken, 1).unwrap());
+        let context = Arc::clone(&graph);
+        drop(graph);
+        assert!(Place::take(&taken, 1).is_none());
+        drop(context);
+        assert!(Place::take(&taken, 1).is_some());
+    }
 }

@@ -10,6 +10,7 @@ pub use crate::bindings::wasi::nn::errors::ErrorCode;
 pub use error::NnError;
 pub use graph::Graph;
 pub use inference::ExecutionContext;
+pub(crate) use load::Place;
 pub use tensor::Tensor;
 
 use wasmtime::component::Linker;
