@@ -1,8 +1,9 @@
 //! Which quantisations have fast matrix kernels on this CPU.
 //!
 //! Read from the llama.cpp that the workspace pins (llama-cpp-sys-2 0.1.161): `ggml-cpu/repack.cpp`
-//! (`ggml_repack_get_optimal_repack_type`) for weights that are rearranged when they are loaded, and
-//! `ggml-cpu/llamafile/sgemm.cpp` for tiled matrix products. What has neither runs a dot product at a time.
+//! (`ggml_repack_get_optimal_repack_type`) for weights that are rearranged when they are loaded,
+//! `ggml-cpu/tiled/tiled.cpp` and `ggml-cpu/llamafile/sgemm.cpp` for tiled matrix products. What has none of them runs a dot
+//! product at a time.
 
 use std::fmt;
 
@@ -91,7 +92,7 @@ pub fn kernel_for(ty: TensorType, cpu: CpuFeatures) -> Kernel {
     let repacked = match ty {
         T::Q4_0 | T::Q4K | T::Iq4Nl | T::Mxfp4 => cpu.avx2 || arm,
         T::Q2K => cpu.avx512,
-        T::Q5K | T::Q6K | T::Q8_0 => arm,
+        T::Q5K | T::Q6K | T::Q8_0 | T::Q1_0 => arm,
         _ => false,
     };
     let tiled = match ty {

@@ -41,12 +41,18 @@ pub enum Problem {
         /// What the file says.
         version: u32,
     },
+    /// Its numbers are written in the other order.
+    #[error(
+        "this GGUF file is big-endian, only little-endian ones are supported: convert the model again, or download a \
+         little-endian file"
+    )]
+    BigEndian,
     /// The header has no end.
     #[error(
         "the model file is cut off inside its header, at byte {at} of {file_bytes}: download it again"
     )]
     HeaderCutOff {
-        /// Where the next byte should have been.
+        /// Where the part begins that is not all there.
         at: u64,
         /// Bytes of the file.
         file_bytes: u64,
@@ -64,4 +70,7 @@ pub enum Problem {
     /// The header contradicts itself, or goes beyond what any model has.
     #[error("the model file is damaged: {0}. Download it again")]
     Damaged(String),
+    /// A well-formed file that llama.cpp would end the process over.
+    #[error("this model can't be run: {0}. Convert the model again, or take another")]
+    Unusable(String),
 }

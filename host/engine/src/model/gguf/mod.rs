@@ -5,9 +5,11 @@
 //!
 //! Format: <https://github.com/ggml-org/ggml/blob/master/docs/gguf.md>
 
+mod check;
 mod error;
 mod reader;
 mod tensor_type;
+mod vocabulary;
 
 pub use error::GgufError;
 pub use tensor_type::TensorType;
@@ -40,6 +42,8 @@ pub enum Value {
     Bool(bool),
     /// Text; bytes that are not UTF-8 are replaced.
     String(String),
+    /// Text of more than 1 MiB, of which only the length in bytes is kept: some files carry a whole `tokenizer.json`.
+    LongText(u64),
     /// An array, of which only the length is kept: vocabularies have hundreds of thousands of entries.
     Array(u64),
 }

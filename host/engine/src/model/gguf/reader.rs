@@ -1,11 +1,13 @@
 //! Reading the header, with a bound on everything that the file decides.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::fs::File;
 use std::io::{BufReader, ErrorKind, Read, Seek, SeekFrom};
 use std::path::Path;
 
+use super::check::check;
 use super::error::Problem;
+use super::vocabulary::Vocabulary;
 use super::{GgufError, GgufHeader, TensorInfo, TensorType, Value};
 
 const MAGIC: [u8; 4] = *b"GGUF";
@@ -13,13 +15,24 @@ const MAGIC: [u8; 4] = *b"GGUF";
 const MAX_KEYS: u64 = 10_000;
 /// Tensors at most; the largest models have some thousands.
 const MAX_TENSORS: u64 = 100_000;
-/// Bytes of a key or a tensor's name at most (the format says 65,535 and 64).
+/// Bytes of a key, or of a token, at most; the format says so of keys.
 const MAX_NAME: u64 = 65_535;
-/// Bytes of a text value at most; chat templates have some ten thousand.
+/// Bytes of a tensor's name at most (`GGML_MAX_NAME`, less its zero byte).
+const MAX_TENSOR_NAME: u64 = 63;
+/// Bytes of a text value that are kept at most; chat templates have some ten thousand.
 const MAX_TEXT: u64 = 1 << 20;
+/// Bytes of all texts together at most: what a file can make us hold. The largest vocabularies have some 3 MiB.
+const MAX_ALL_TEXT: u64 = 64 << 20;
+/// Tokens of a vocabulary at most; the largest have some 260,000.
+const MAX_TOKENS: u64 = 1 << 22;
+/// Where the vocabulary stands.
+const TOKENS: &str = "tokenizer.ggml.tokens";
+/// Where the chat template stands.
+const TEMPLATE: &str = "tokenizer.chat_template";
 /// Dimensions of a tensor at most (`GGML_MAX_DIMS`).
 const MAX_DIMENSIONS: u32 = 4;
-/// Alignment of tensor data where the file doesn't say (`GGUF_DEFAULT_ALIGNMENT`).
+/// Alignment of tensor data where the file doesn't say (`GGUF_DEFAULT_ALIGNMENT`), and at least: ggml asserts that what it
+/// maps is aligned so (`TENSOR_ALIGNMENT`).
 const DEFAULT_ALIGNMENT: u64 = 32;
 
 type Result<T> = std::result::Result<T, Problem>;
@@ -56,6 +69,9 @@ struct Reader<R> {
     input: R,
     at: u64,
     file_bytes: u64,
+    /// Bytes of text so far.
+    text_bytes: u64,
+    vocabulary: Vocabulary,
 }
 
 impl<R: Read + Seek> Reader<R> {
@@ -64,12 +80,18 @@ impl<R: Read + Seek> Reader<R> {
             input,
             at: 0,
             file_bytes,
+            text_bytes: 0,
+            vocabulary: Vocabulary::default(),
         }
     }
 
     fn header(&mut self) -> Result<GgufHeader> {
         self.magic()?;
         let version = self.u32()?;
+        // As ggml tells it: a small number written in the other order.
+        if version & 0xFFFF == 0 && version != 0 {
+            return Err(Problem::BigEndian);
+        }
         if version != 2 && version != 3 {
             return Err(Problem::Version { version });
         }
@@ -81,17 +103,25 @@ impl<R: Read + Seek> Reader<R> {
         let metadata = self.metadata(key_count)?;
         let alignment = match metadata.get("general.alignment") {
             None => DEFAULT_ALIGNMENT,
-            Some(Value::Unsigned(alignment)) if alignment.is_power_of_two() => *alignment,
+            Some(Value::Unsigned(alignment))
+                if alignment.is_power_of_two() && *alignment >= DEFAULT_ALIGNMENT =>
+            {
+                *alignment
+            }
             Some(other) => {
                 return Err(damaged(format!(
-                    "its alignment is {other:?}, not a power of two"
+                    "its alignment is {other:?}, not a power of two from {DEFAULT_ALIGNMENT} on"
                 )));
             }
         };
         let mut tensors = Vec::new();
+        let mut names = HashSet::new();
         let mut data_bytes = 0;
         for _ in 0..tensor_count {
             let (tensor, offset) = self.tensor()?;
+            if !names.insert(tensor.name.clone()) {
+                return Err(damaged(format!("tensor `{}` is there twice", tensor.name)));
+            }
             if offset % alignment != 0 {
                 return Err(damaged(format!(
                     "tensor `{}` begins at {offset}, not at a multiple of {alignment}",
@@ -115,12 +145,16 @@ impl<R: Read + Seek> Reader<R> {
                 file_bytes: self.file_bytes,
             });
         }
-        Ok(GgufHeader {
+        let header = GgufHeader {
             version,
             metadata,
             tensors,
             file_bytes: self.file_bytes,
-        })
+        };
+        self.vocabulary
+            .check(header.string("tokenizer.ggml.model"))?;
+        check(&header)?;
+        Ok(header)
     }
 
     fn magic(&mut self) -> Result<()> {
@@ -136,8 +170,11 @@ impl<R: Read + Seek> Reader<R> {
             self.at = 4;
             return Ok(());
         }
-        let begins = match begin {
+        let begins = match &*begin {
             [b'P', b'K', 3, 4, ..] => "begins as a zip archive (or a PyTorch model)",
+            [0x80, 2..=5, ..] => "begins as a Python pickle (an old PyTorch model)",
+            // A repository was cloned without its large files.
+            b"version h" => "looks like a Git LFS pointer (`git lfs pull` fetches the file)",
             [0, b'a', b's', b'm', ..] => "begins as a WebAssembly file",
             // A length, then JSON.
             [_, _, _, _, _, _, 0, 0, b'{'] => "looks like safetensors",
@@ -180,7 +217,7 @@ impl<R: Read + Seek> Reader<R> {
             5 => Value::Signed(i32::from_le_bytes(self.bytes()?).into()),
             6 => Value::Float(f32::from_le_bytes(self.bytes()?).into()),
             7 => Value::Bool(u8::from_le_bytes(self.bytes()?) != 0),
-            8 => Value::String(self.text(key, MAX_TEXT)?),
+            8 => self.text_value(key)?,
             9 => Value::Array(self.skip_array(key)?),
             10 => Value::Unsigned(self.u64()?),
             11 => Value::Signed(i64::from_le_bytes(self.bytes()?)),
@@ -193,6 +230,17 @@ impl<R: Read + Seek> Reader<R> {
         })
     }
 
+    /// Keeps a text, or passes over it if it is long. A template is never passed over: the model would seem to have none.
+    fn text_value(&mut self, key: &str) -> Result<Value> {
+        let length = self.u64()?;
+        if length > MAX_TEXT && key != TEMPLATE {
+            self.skip(length)?;
+            return Ok(Value::LongText(length));
+        }
+        let bytes = self.text_bytes(key, length, MAX_TEXT)?;
+        Ok(Value::String(String::from_utf8_lossy(&bytes).into_owned()))
+    }
+
     /// Passes over an array and gives its length. Arrays of arrays are not used by any model.
     fn skip_array(&mut self, key: &str) -> Result<u64> {
         let ty = self.u32()?;
@@ -202,6 +250,10 @@ impl<R: Read + Seek> Reader<R> {
             2 | 3 => 2,
             4..=6 => 4,
             10..=12 => 8,
+            8 if key == TOKENS => {
+                self.tokens(length)?;
+                return Ok(length);
+            }
             8 => {
                 // Each text has a length of 8 bytes, so the file bounds how many there can be.
                 for _ in 0..length {
@@ -220,8 +272,22 @@ impl<R: Read + Seek> Reader<R> {
         Ok(length)
     }
 
+    fn tokens(&mut self, count: u64) -> Result<()> {
+        if count > MAX_TOKENS {
+            return Err(damaged(format!(
+                "it says that it has {count} tokens, {MAX_TOKENS} are possible"
+            )));
+        }
+        for _ in 0..count {
+            let length = self.u64()?;
+            let token = self.text_bytes("a token", length, MAX_NAME)?;
+            self.vocabulary.add(&token)?;
+        }
+        Ok(())
+    }
+
     fn tensor(&mut self) -> Result<(TensorInfo, u64)> {
-        let name = self.text("a tensor's name", MAX_NAME)?;
+        let name = self.text("a tensor's name", MAX_TENSOR_NAME)?;
         let count = self.u32()?;
         if count == 0 || count > MAX_DIMENSIONS {
             return Err(damaged(format!(
@@ -282,16 +348,27 @@ impl<R: Read + Seek> Reader<R> {
 
     fn text(&mut self, what: &str, most: u64) -> Result<String> {
         let length = self.u64()?;
+        let bytes = self.text_bytes(what, length, most)?;
+        Ok(String::from_utf8_lossy(&bytes).into_owned())
+    }
+
+    fn text_bytes(&mut self, what: &str, length: u64, most: u64) -> Result<Vec<u8>> {
         if length > most {
             return Err(damaged(format!(
                 "{what} is a text of {length} bytes, {most} are possible"
             )));
         }
         self.room(length)?;
+        self.text_bytes = self.text_bytes.saturating_add(length);
+        if self.text_bytes > MAX_ALL_TEXT {
+            return Err(damaged(format!(
+                "its texts have more than {MAX_ALL_TEXT} bytes together"
+            )));
+        }
         let mut bytes = vec![0; usize::try_from(length).unwrap_or(0)];
         self.input.read_exact(&mut bytes)?;
         self.at += length;
-        Ok(String::from_utf8_lossy(&bytes).into_owned())
+        Ok(bytes)
     }
 
     fn skip(&mut self, bytes: u64) -> Result<()> {
@@ -323,7 +400,7 @@ impl<R: Read + Seek> Reader<R> {
     fn room(&self, bytes: u64) -> Result<()> {
         if bytes > self.file_bytes.saturating_sub(self.at) {
             return Err(Problem::HeaderCutOff {
-                at: self.file_bytes,
+                at: self.at,
                 file_bytes: self.file_bytes,
             });
         }
@@ -336,137 +413,4 @@ fn damaged(what: String) -> Problem {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::io::Cursor;
-
-    use proptest::prelude::*;
-
-    use super::*;
-
-    fn read(bytes: &[u8]) -> Result<GgufHeader> {
-        Reader::new(Cursor::new(bytes), bytes.len() as u64).header()
-    }
-
-    fn text(text: &str) -> Vec<u8> {
-        [&(text.len() as u64).to_le_bytes()[..], text.as_bytes()].concat()
-    }
-
-    /// A header with every sort of value, and one tensor of 2 × 32 weights in Q4_1.
-    fn sample() -> Vec<u8> {
-        let mut bytes = Vec::new();
-        bytes.extend(MAGIC);
-        bytes.extend(3u32.to_le_bytes());
-        bytes.extend(1u64.to_le_bytes());
-        bytes.extend(5u64.to_le_bytes());
-        bytes.extend(
-            [
-                text("general.architecture"),
-                8u32.to_le_bytes().to_vec(),
-                text("llama"),
-            ]
-            .concat(),
-        );
-        bytes.extend(
-            [
-                text("llama.context_length"),
-                4u32.to_le_bytes().to_vec(),
-                512u32.to_le_bytes().to_vec(),
-            ]
-            .concat(),
-        );
-        bytes.extend(
-            [
-                text("general.file_type"),
-                4u32.to_le_bytes().to_vec(),
-                3u32.to_le_bytes().to_vec(),
-            ]
-            .concat(),
-        );
-        bytes.extend([text("flag"), 7u32.to_le_bytes().to_vec(), vec![1]].concat());
-        let words = [text("a"), text("bc")].concat();
-        bytes.extend(
-            [
-                text("tokenizer.ggml.tokens"),
-                9u32.to_le_bytes().to_vec(),
-                8u32.to_le_bytes().to_vec(),
-                2u64.to_le_bytes().to_vec(),
-                words,
-            ]
-            .concat(),
-        );
-        bytes.extend(text("w"));
-        bytes.extend(2u32.to_le_bytes());
-        bytes.extend([32u64.to_le_bytes(), 2u64.to_le_bytes()].concat());
-        bytes.extend(3u32.to_le_bytes());
-        bytes.extend(0u64.to_le_bytes());
-        bytes.resize(bytes.len().next_multiple_of(32) + 40, 0);
-        bytes
-    }
-
-    #[test]
-    fn a_header_is_read() {
-        let header = read(&sample()).unwrap();
-        assert_eq!(header.architecture(), Some("llama"));
-        assert_eq!(header.context_length(), Some(512));
-        assert_eq!(header.vocab_size(), Some(2));
-        assert_eq!(header.file_type(), "Q4_1");
-        assert_eq!(header.parameters(), 64);
-        assert_eq!(header.weights_by_type(), [(TensorType::Q4_1, 64, 40)]);
-        assert_eq!(header.metadata.get("flag"), Some(&Value::Bool(true)));
-    }
-
-    #[test]
-    fn every_cut_is_noticed() {
-        let whole = sample();
-        for length in 0..whole.len() {
-            let problem = read(&whole[..length]).unwrap_err();
-            let expected = match length {
-                0 => matches!(problem, Problem::Empty),
-                1..4 => matches!(problem, Problem::Magic { .. }),
-                _ => matches!(
-                    problem,
-                    Problem::HeaderCutOff { .. } | Problem::DataCutOff { .. }
-                ),
-            };
-            assert!(expected, "cut at {length}: {problem}");
-        }
-    }
-
-    #[test]
-    fn other_files_are_named() {
-        for (bytes, words) in [
-            (&b"PK\x03\x04...."[..], "zip"),
-            (b"\0asm\x01\0\0\0", "WebAssembly"),
-            (b"\x10\0\0\0\0\0\0\0{\"__metadata__", "safetensors"),
-            (b"tjgg....", "older ggml"),
-            (b"# readme\n", "text"),
-            (b"\xff\xfe\xfd\xfc\xfb", "other bytes"),
-        ] {
-            let problem = read(bytes).unwrap_err().to_string();
-            assert!(problem.contains(words), "{problem}");
-        }
-    }
-
-    #[test]
-    fn a_version_that_is_not_supported_is_named() {
-        let mut bytes = sample();
-        bytes[4] = 9;
-        assert!(read(&bytes).unwrap_err().to_string().contains("version 9"));
-    }
-
-    proptest! {
-        #[test]
-        fn no_bytes_make_it_panic(bytes: Vec<u8>) {
-            let _ = read(&bytes);
-            let _ = read(&[&MAGIC[..], &3u32.to_le_bytes(), &bytes].concat());
-        }
-
-        #[test]
-        fn no_changed_byte_makes_it_panic(at in 0usize..300, byte: u8) {
-            let mut bytes = sample();
-            let at = at % bytes.len();
-            bytes[at] = byte;
-            let _ = read(&bytes);
-        }
-    }
-}
+mod tests;
