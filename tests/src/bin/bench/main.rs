@@ -25,7 +25,7 @@ struct Args {
     #[arg(long, default_value = "target/bench/results.json")]
     out: PathBuf,
     /// Rounds of each side.
-    #[arg(long, default_value_t = 9)]
+    #[arg(long, default_value_t = 15)]
     rounds: usize,
 }
 
@@ -67,8 +67,14 @@ async fn single_stream(args: &Args, report: &mut Report) -> Result<()> {
     let (mut prefill, mut decode) = (Vec::new(), Vec::new());
     // The first round warms both up.
     for round in 0..=args.rounds {
-        let theirs = bare.generate(&prompt, ANSWER)?;
-        let ours = guests::stream(&model, &prompt, ANSWER).await?;
+        // Each goes first in every other round: whoever goes second finds the machine warmer.
+        let (ours, theirs) = if round % 2 == 0 {
+            let theirs = bare.generate(&prompt, ANSWER)?;
+            (guests::stream(&model, &prompt, ANSWER).await?, theirs)
+        } else {
+            let ours = guests::stream(&model, &prompt, ANSWER).await?;
+            (ours, bare.generate(&prompt, ANSWER)?)
+        };
         if round > 0 {
             let per_second = |count: f64, seconds: f64| count / seconds;
             let tokens = PROMPT as f64;
