@@ -33,7 +33,7 @@ async fn finish(generation: &mut Generation) -> (String, Outcome) {
 }
 
 /// Waits until the model's status is as wanted. Bounded by the test's patience, not by speed.
-async fn until(model: &Model, wanted: impl Fn(&Status) -> bool) -> Status {
+pub(crate) async fn until(model: &Model, wanted: impl Fn(&Status) -> bool) -> Status {
     for _ in 0..60_000 {
         let status = model.status();
         if wanted(&status) {
@@ -44,7 +44,7 @@ async fn until(model: &Model, wanted: impl Fn(&Status) -> bool) -> Status {
     panic!("the status never came: {:?}", model.status());
 }
 
-fn is_idle(status: &Status) -> bool {
+pub(crate) fn is_idle(status: &Status) -> bool {
     status.queued == 0 && status.running == 0 && status.cells_used == 0
 }
 

@@ -5,6 +5,7 @@ use mynah_tests::tiny_model::TinyModel;
 use mynah_tests::{Guest, foreach_stream, solo, tiny, tiny_with};
 
 use crate::assert_test_exists;
+use crate::engine::{is_idle, until};
 
 foreach_stream!(assert_test_exists);
 
@@ -137,4 +138,17 @@ async fn stream_utf8() {
     let text = mechanics("stream_utf8", &["emoji: 😀", "500"]).await;
     assert!(text.contains(char::REPLACEMENT_CHARACTER), "{text}");
     real("stream_utf8", &["Write some emoji: 😀", "60"]).await;
+}
+
+#[tokio::test]
+async fn a_store_that_is_dropped_takes_its_generations_with_it() {
+    let model = tiny();
+    // Would sleep for an hour on a generation that nobody reads.
+    let guest = Guest::new("stream_unread").model(model.clone());
+    let guest = guest.args(&["a", "1900", "3600000"]);
+    tokio::select! {
+        ended = guest.run() => panic!("it ended: {ended:?}"),
+        _ = until(&model, |status| status.running == 1) => {}
+    }
+    until(&model, is_idle).await;
 }

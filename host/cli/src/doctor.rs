@@ -64,3 +64,16 @@ fn advice(system: &SystemInfo) -> String {
     }
     advice.join("\n")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_version_that_is_told_is_the_one_that_is_built() {
+        let lock = include_str!("../../../Cargo.lock");
+        let (name, version) = LLAMA_CPP.split_once(' ').unwrap();
+        let entry = format!("name = \"{name}\"\nversion = \"{version}\"");
+        assert!(lock.contains(&entry), "{LLAMA_CPP} is not in Cargo.lock");
+    }
+}
