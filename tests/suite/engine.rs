@@ -6,7 +6,7 @@ use mynah_engine::{
     Error, Event, FinishReason, Generation, Message, Model, ModelConfig, Outcome, Prompt, Role,
     Session, Settings, Status,
 };
-use mynah_tests::{model_path, solo, tiny, tiny_with};
+use mynah_tests::{model_path, tiny, tiny_with};
 
 fn greedy(max_tokens: u32) -> Settings {
     Settings {
@@ -17,6 +17,17 @@ fn greedy(max_tokens: u32) -> Settings {
 
 fn text(prompt: &str) -> Prompt {
     Prompt::Text(prompt.to_owned())
+}
+
+/// The real model for one test alone, whose steps are then that test's.
+fn real(batch_size: u32) -> Model {
+    let config = ModelConfig {
+        ctx_size: Some(1024),
+        batch_size,
+        max_concurrent: 1,
+        ..ModelConfig::default()
+    };
+    Model::load(&model_path(), config, |_| {}).unwrap()
 }
 
 /// Reads a generation to its end.
@@ -190,8 +201,8 @@ async fn cancelling_keeps_the_text_and_says_so() {
 
 #[tokio::test]
 async fn dropping_while_the_prompt_is_read_ends_within_one_step() {
-    // The real model: reading this prompt takes it many steps of a good part of a second each.
-    let model = solo();
+    // Reading this prompt takes many steps of a good part of a second each.
+    let model = real(128);
     let long = Prompt::Text("many words ".repeat(400));
     let generation = model.session().start(long, greedy(1)).unwrap();
     until(&model, |status| status.running == 1).await;
@@ -209,17 +220,7 @@ async fn dropping_while_the_prompt_is_read_ends_within_one_step() {
 async fn a_step_that_nobody_wants_any_more_is_aborted() {
     // One step for the whole prompt, with plenty to compute. Whether the drop comes while it runs is chance, so it may
     // take a few tries; that the step is then given up, and leaves no cells, is not.
-    let model = Model::load(
-        &model_path(),
-        ModelConfig {
-            ctx_size: Some(1024),
-            batch_size: 1024,
-            max_concurrent: 1,
-            ..ModelConfig::default()
-        },
-        |_| {},
-    )
-    .unwrap();
+    let model = real(1024);
     for _ in 0..50 {
         let long = Prompt::Text("many words ".repeat(400));
         let generation = model.session().start(long, greedy(1)).unwrap();
