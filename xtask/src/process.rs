@@ -90,20 +90,23 @@ pub(crate) fn output(command: &mut Command) -> Result<String> {
     Ok(String::from_utf8_lossy(&output.stdout).into_owned())
 }
 
-/// The command as one would type it.
+/// The command as one would type it in the repository.
 pub(crate) fn show(command: &Command) -> String {
-    let quoted = |text: &OsStr| {
-        let text = text.to_string_lossy();
+    let shown = |text: &OsStr| {
+        let path = Path::new(text);
+        let text = path
+            .strip_prefix(paths::root())
+            .unwrap_or(path)
+            .to_string_lossy();
         if text.contains(char::is_whitespace) || text.is_empty() {
             format!("\"{text}\"")
         } else {
             text.into_owned()
         }
     };
-    let program = Path::new(command.get_program());
-    let relative = program.strip_prefix(paths::root()).unwrap_or(program);
-    std::iter::once(quoted(relative.as_os_str()))
-        .chain(command.get_args().map(quoted))
+    std::iter::once(command.get_program())
+        .chain(command.get_args())
+        .map(shown)
         .collect::<Vec<_>>()
         .join(" ")
 }
