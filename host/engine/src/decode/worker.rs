@@ -172,10 +172,13 @@ impl<'a> Engine<'a> {
                     .iter()
                     .any(|sequence| sequence.is_cancelled() || sequence.need() != Need::Nothing)
             });
+            let some_begin = !news.admitted.is_empty();
             self.admit(news);
             self.reap();
-            // Before the step too, which may take long: who has begun is news.
-            self.publish();
+            if some_begin {
+                // Before the step too, which may take long.
+                self.publish();
+            }
             self.step();
             self.publish();
         }

@@ -1,3 +1,0 @@
-//! Measures: what a component costs that does nothing.
-
-fn main() {}
