@@ -1,6 +1,7 @@
 //! What can go wrong, for `mynah:llm` and `wasi:nn` alike.
 
 use std::fmt;
+use std::time::Duration;
 
 use crate::bindings::{mynah, wasi};
 
@@ -34,10 +35,12 @@ pub enum Error {
         queue_length: u32,
         /// Requests that may wait.
         queue_capacity: u32,
+        /// Time until a place in the queue may be free, estimated from how fast requests leave; `None` before any has.
+        estimated_wait: Option<Duration>,
         /// What to do about it.
         message: String,
     },
-    /// The request waited for longer than the operator lets requests wait. No model work was done for it.
+    /// The request waited for longer than it may. No model work was done for it.
     Timeout(String),
     /// The model can't do what was asked: it has no chat template, or is not a text model.
     Unsupported(String),
@@ -202,6 +205,9 @@ impl From<mynah::llm::errors::Error> for Error {
             E::Busy(error) => Self::Busy {
                 queue_length: error.queue_length,
                 queue_capacity: error.queue_capacity,
+                estimated_wait: error
+                    .estimated_wait_ms
+                    .map(|ms| Duration::from_millis(ms.into())),
                 message: error.message,
             },
             E::Timeout(message) => Self::Timeout(message),

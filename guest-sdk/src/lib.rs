@@ -58,7 +58,7 @@ pub mod bindings;
 pub use chat::{Chat, Reply};
 pub use error::{Error, NnErrorCode, Result};
 pub use model::Model;
-pub use options::Options;
+pub use options::{Options, Priority};
 pub use outcome::{Answer, FinishReason, Outcome, Usage};
 pub use prompt::{Message, Prompt, Role};
 pub use session::Session;

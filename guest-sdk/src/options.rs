@@ -1,5 +1,7 @@
 //! How text is made: what a guest may set, and how a request's settings and a session's go together.
 
+use std::time::Duration;
+
 use crate::bindings::mynah::llm::generation as wit;
 
 /// How text is made. What is not set takes the model's setting, which the operator chose.
@@ -20,6 +22,25 @@ pub struct Options {
     max_tokens: Option<u32>,
     temperature: Option<f32>,
     seed: Option<u32>,
+    priority: Option<Priority>,
+    queue_timeout: Option<Duration>,
+    max_time: Option<Duration>,
+    deterministic: Option<bool>,
+}
+
+/// How urgent a request is.
+///
+/// Higher goes first; a request that waits for long counts as more urgent step by step, so each is served in the end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Priority {
+    /// May be put aside, without loss, while something urgent needs its place.
+    Low,
+    /// As most requests.
+    Normal,
+    /// Before normal ones.
+    High,
+    /// Before all others; takes the place of a running [`Low`](Self::Low) one where there is no other.
+    Urgent,
 }
 
 impl Options {
@@ -59,6 +80,38 @@ impl Options {
         self
     }
 
+    /// How urgent a request is, up to what the operator allows.
+    #[must_use]
+    pub fn priority(mut self, priority: Priority) -> Self {
+        self.priority = Some(priority);
+        self
+    }
+
+    /// Time that a request waits in the queue at most, from 1 millisecond to a day, in whole milliseconds. Then it fails
+    /// with [`Error::Timeout`](crate::Error::Timeout), before any model work.
+    #[must_use]
+    pub fn queue_timeout(mut self, limit: Duration) -> Self {
+        self.queue_timeout = Some(limit);
+        self
+    }
+
+    /// Time that a request takes at most in all, from 1 millisecond to a day, in whole milliseconds. When it runs out in
+    /// the queue the request fails with [`Error::Timeout`](crate::Error::Timeout), later it ends with
+    /// [`FinishReason::MaxTime`](crate::FinishReason::MaxTime) and its text so far.
+    #[must_use]
+    pub fn max_time(mut self, limit: Duration) -> Self {
+        self.max_time = Some(limit);
+        self
+    }
+
+    /// Computes the sequence apart from all others, so that the same prompt, settings and seed give the same text
+    /// whatever else the model does. Slower, for everybody.
+    #[must_use]
+    pub fn deterministic(mut self, deterministic: bool) -> Self {
+        self.deterministic = Some(deterministic);
+        self
+    }
+
     /// These settings, and those of `base` where these say nothing.
     #[must_use]
     pub fn or(self, base: Self) -> Self {
@@ -66,6 +119,10 @@ impl Options {
             max_tokens: self.max_tokens.or(base.max_tokens),
             temperature: self.temperature.or(base.temperature),
             seed: self.seed.or(base.seed),
+            priority: self.priority.or(base.priority),
+            queue_timeout: self.queue_timeout.or(base.queue_timeout),
+            max_time: self.max_time.or(base.max_time),
+            deterministic: self.deterministic.or(base.deterministic),
         }
     }
 }
@@ -76,8 +133,28 @@ impl From<Options> for wit::Options {
             max_tokens: options.max_tokens,
             temperature: options.temperature,
             seed: options.seed,
+            priority: options.priority.map(wit::Priority::from),
+            queue_timeout_ms: options.queue_timeout.map(milliseconds),
+            max_time_ms: options.max_time.map(milliseconds),
+            deterministic: options.deterministic,
         }
     }
+}
+
+impl From<Priority> for wit::Priority {
+    fn from(priority: Priority) -> Self {
+        match priority {
+            Priority::Low => Self::Low,
+            Priority::Normal => Self::Normal,
+            Priority::High => Self::High,
+            Priority::Urgent => Self::Urgent,
+        }
+    }
+}
+
+/// What the contract can't carry becomes its highest value, which the host refuses: far beyond a day.
+fn milliseconds(time: Duration) -> u32 {
+    u32::try_from(time.as_millis()).unwrap_or(u32::MAX)
 }
 
 #[cfg(test)]

@@ -51,7 +51,7 @@ pub fn solo() -> Model {
                 ctx_size: Some(1024),
                 max_concurrent: 1,
                 // Tests wait for each other here.
-                queue_timeout: std::time::Duration::from_secs(600),
+                default_task_timeout: std::time::Duration::from_secs(600),
                 defaults: Settings {
                     max_tokens: Some(24),
                     ..Settings::greedy()

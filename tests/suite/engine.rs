@@ -1,21 +1,57 @@
 //! The engine by itself: queue, cancellation, back-pressure and what is left afterwards. On the tiny model.
 
+use std::ops::{Deref, DerefMut};
 use std::time::Duration;
 
 use mynah_engine::{
-    Error, Event, FinishReason, Generation, Message, Model, ModelConfig, Outcome, Prompt, Role,
-    Session, Settings, Status,
+    Error, Event, FinishReason, Generation, Message, Model, ModelConfig, Outcome, Owner, Prompt,
+    Role, Session, Settings, Status,
 };
 use mynah_tests::{model_path, tiny, tiny_with};
 
-fn greedy(max_tokens: u32) -> Settings {
+pub(crate) fn greedy(max_tokens: u32) -> Settings {
     Settings {
         max_tokens: Some(max_tokens),
         ..Settings::greedy()
     }
 }
 
-fn text(prompt: &str) -> Prompt {
+/// A session of an owner of its own.
+pub(crate) fn session(model: &Model) -> Session {
+    model.session(Owner::unique()).unwrap()
+}
+
+/// A generation in a session of its own, which lives as long.
+pub(crate) struct Running {
+    generation: Generation,
+    pub(crate) session: Session,
+}
+
+impl Deref for Running {
+    type Target = Generation;
+
+    fn deref(&self) -> &Generation {
+        &self.generation
+    }
+}
+
+impl DerefMut for Running {
+    fn deref_mut(&mut self) -> &mut Generation {
+        &mut self.generation
+    }
+}
+
+/// Starts a generation in a session of its own.
+pub(crate) fn start(model: &Model, prompt: Prompt, settings: Settings) -> Result<Running, Error> {
+    let mut session = session(model);
+    let generation = session.start(prompt, settings)?;
+    Ok(Running {
+        generation,
+        session,
+    })
+}
+
+pub(crate) fn text(prompt: &str) -> Prompt {
     Prompt::Text(prompt.to_owned())
 }
 
@@ -31,7 +67,7 @@ fn real(batch_size: u32) -> Model {
 }
 
 /// Reads a generation to its end.
-async fn finish(generation: &mut Generation) -> (String, Outcome) {
+pub(crate) async fn finish(generation: &mut Generation) -> (String, Outcome) {
     let mut answer = String::new();
     loop {
         for event in generation.next().await.unwrap() {
@@ -72,7 +108,7 @@ fn one_at_a_time(queue_size: u32) -> ModelConfig {
 #[tokio::test]
 async fn a_generation_ends_with_its_usage_and_leaves_nothing_behind() {
     let model = tiny();
-    let mut generation = model.session().start(text("hello"), greedy(9)).unwrap();
+    let mut generation = start(&model, text("hello"), greedy(9)).unwrap();
     let (answer, outcome) = finish(&mut generation).await;
     assert!(!answer.is_empty());
     assert_eq!(outcome.reason, FinishReason::MaxTokens);
@@ -85,14 +121,8 @@ async fn a_generation_ends_with_its_usage_and_leaves_nothing_behind() {
 #[tokio::test]
 async fn the_settings_in_force_can_be_read_back() {
     let model = tiny();
-    let drawn = model
-        .session()
-        .start(text("x"), Settings::default())
-        .unwrap();
-    let again = model
-        .session()
-        .start(text("x"), Settings::default())
-        .unwrap();
+    let drawn = start(&model, text("x"), Settings::default()).unwrap();
+    let again = start(&model, text("x"), Settings::default()).unwrap();
     assert_eq!(drawn.settings().max_tokens, 16, "the model's default");
     assert_ne!(
         drawn.settings().seed,
@@ -106,7 +136,7 @@ async fn many_generations_at_once_all_finish() {
     let model = tiny();
     let tasks: Vec<_> = (0..40)
         .map(|number| {
-            let mut session = model.session();
+            let mut session = session(&model);
             tokio::spawn(async move {
                 let prompt = text(&format!("prompt number {number}"));
                 let mut generation = session.start(prompt, greedy(number + 1)).unwrap();
@@ -128,12 +158,12 @@ async fn a_reader_that_does_not_read_pauses_only_itself() {
         max_unread_bytes: 1024,
         ..ModelConfig::default()
     });
-    let mut unread = model.session().start(text("a"), greedy(4000)).unwrap();
+    let mut unread = start(&model, text("a"), greedy(4000)).unwrap();
     let cells = |status: &Status| status.running == 1 && status.cells_used > 100;
     let paused = until(&model, cells).await;
     // Others come and go meanwhile.
     for _ in 0..3 {
-        let mut other = model.session().start(text("b"), greedy(32)).unwrap();
+        let mut other = start(&model, text("b"), greedy(32)).unwrap();
         assert_eq!(finish(&mut other).await.1.usage.generated_tokens, 32);
     }
     assert!(model.status().cells_used < 4000, "it paused: {paused:?}");
@@ -145,21 +175,23 @@ async fn a_reader_that_does_not_read_pauses_only_itself() {
 #[tokio::test]
 async fn a_full_queue_refuses_at_once_with_its_numbers() {
     let model = tiny_with(one_at_a_time(2));
-    let running = model.session().start(text("a"), greedy(10_000)).unwrap();
+    let running = start(&model, text("a"), greedy(10_000)).unwrap();
     until(&model, |status| status.running == 1).await;
-    let waiting: Vec<Generation> = (0..2)
-        .map(|_| model.session().start(text("b"), greedy(1)).unwrap())
+    let waiting: Vec<Running> = (0..2)
+        .map(|_| start(&model, text("b"), greedy(1)).unwrap())
         .collect();
-    match model.session().start(text("c"), greedy(1)) {
+    match start(&model, text("c"), greedy(1)) {
         Err(Error::Busy {
             queued: 2,
             capacity: 2,
+            ..
         }) => {}
-        other => panic!("not busy: {other:?}"),
+        Err(other) => panic!("not busy: {other}"),
+        Ok(_) => panic!("not busy"),
     }
     // A place whose owner has gone is free again.
     drop(waiting);
-    let mut next = model.session().start(text("c"), greedy(1)).unwrap();
+    let mut next = start(&model, text("c"), greedy(1)).unwrap();
     drop(running);
     assert_eq!(finish(&mut next).await.1.usage.generated_tokens, 1);
     until(&model, is_idle).await;
@@ -168,15 +200,15 @@ async fn a_full_queue_refuses_at_once_with_its_numbers() {
 #[tokio::test]
 async fn a_request_that_waits_too_long_fails_without_model_work() {
     let model = tiny_with(ModelConfig {
-        queue_timeout: Duration::from_millis(50),
+        default_task_timeout: Duration::from_millis(50),
         ..one_at_a_time(4)
     });
     // Never read, so it never ends: it fills its outlet and pauses.
-    let hog = model.session().start(text("a"), greedy(10_000)).unwrap();
+    let hog = start(&model, text("a"), greedy(10_000)).unwrap();
     until(&model, |status| status.running == 1).await;
-    let mut late = model.session().start(text("b"), greedy(1)).unwrap();
+    let mut late = start(&model, text("b"), greedy(1)).unwrap();
     match late.next().await {
-        Err(Error::QueueTimeout { waited, limit }) => assert!(waited >= limit),
+        Err(Error::QueueTimeout { waited, limit, .. }) => assert!(waited >= limit),
         other => panic!("not timed out: {other:?}"),
     }
     drop(hog);
@@ -186,7 +218,7 @@ async fn a_request_that_waits_too_long_fails_without_model_work() {
 #[tokio::test]
 async fn cancelling_keeps_the_text_and_says_so() {
     let model = tiny();
-    let mut generation = model.session().start(text("a"), greedy(1500)).unwrap();
+    let mut generation = start(&model, text("a"), greedy(1500)).unwrap();
     let first = generation.next().await.unwrap();
     assert!(
         matches!(first.as_slice(), [Event::Text(_), ..]),
@@ -204,7 +236,7 @@ async fn dropping_while_the_prompt_is_read_ends_within_one_step() {
     // Reading this prompt takes many steps of a good part of a second each.
     let model = real(128);
     let long = Prompt::Text("many words ".repeat(400));
-    let generation = model.session().start(long, greedy(1)).unwrap();
+    let generation = start(&model, long, greedy(1)).unwrap();
     until(&model, |status| status.running == 1).await;
     let before = model.status().steps;
     drop(generation);
@@ -223,7 +255,7 @@ async fn a_step_that_nobody_wants_any_more_is_aborted() {
     let model = real(1024);
     for _ in 0..50 {
         let long = Prompt::Text("many words ".repeat(400));
-        let generation = model.session().start(long, greedy(1)).unwrap();
+        let generation = start(&model, long, greedy(1)).unwrap();
         until(&model, |status| status.running == 1).await;
         tokio::time::sleep(Duration::from_millis(2)).await;
         drop(generation);
@@ -237,9 +269,9 @@ async fn a_step_that_nobody_wants_any_more_is_aborted() {
 #[tokio::test]
 async fn dropping_a_waiting_request_frees_its_place() {
     let model = tiny_with(one_at_a_time(8));
-    let running = model.session().start(text("a"), greedy(10_000)).unwrap();
+    let running = start(&model, text("a"), greedy(10_000)).unwrap();
     until(&model, |status| status.running == 1).await;
-    let waiting = model.session().start(text("b"), greedy(1)).unwrap();
+    let waiting = start(&model, text("b"), greedy(1)).unwrap();
     assert_eq!(model.status().queued, 1);
     drop(waiting);
     until(&model, |status| status.queued == 0).await;
@@ -252,8 +284,8 @@ async fn generations_that_are_dropped_at_random_leave_no_cells() {
     let model = tiny();
     let mut kept = Vec::new();
     for number in 0..120u32 {
-        let mut session = model.session();
-        match session.start(text(&"word ".repeat(1 + number as usize % 60)), greedy(40)) {
+        let prompt = text(&"word ".repeat(1 + number as usize % 60));
+        match start(&model, prompt, greedy(40)) {
             Ok(mut generation) if number % 3 == 0 => {
                 kept.push(tokio::spawn(async move { finish(&mut generation).await.1 }));
             }
@@ -274,7 +306,7 @@ async fn generations_that_are_dropped_at_random_leave_no_cells() {
 #[tokio::test]
 async fn a_session_runs_one_generation_at_a_time() {
     let model = tiny();
-    let mut session: Session = model.session();
+    let mut session: Session = session(&model);
     let mut first = session.start(text("a"), greedy(1500)).unwrap();
     assert!(matches!(
         session.start(text("b"), greedy(1)),
@@ -291,7 +323,7 @@ async fn a_context_that_is_full_ends_with_its_text() {
         ctx_size: Some(64),
         ..ModelConfig::default()
     });
-    let mut generation = model.session().start(text("a"), greedy(10_000)).unwrap();
+    let mut generation = start(&model, text("a"), greedy(10_000)).unwrap();
     let (answer, outcome) = finish(&mut generation).await;
     assert_eq!(outcome.reason, FinishReason::ContextFull);
     let usage = outcome.usage;
@@ -307,7 +339,7 @@ async fn prompts_that_make_no_sense_are_refused_before_any_work() {
         max_prompt_bytes: 1000,
         ..ModelConfig::default()
     });
-    let refuse = |prompt: Prompt| model.session().start(prompt, greedy(1)).unwrap_err();
+    let refuse = |prompt: Prompt| start(&model, prompt, greedy(1)).map(drop).unwrap_err();
     let say = |content: &str| Message {
         role: Role::User,
         content: content.to_owned(),
@@ -355,8 +387,8 @@ async fn a_prompt_longer_than_the_batch_is_read_in_chunks() {
     };
     let prompt = text(&"a long prompt ".repeat(40));
     let (small, large) = (chunked(16), chunked(1024));
-    let mut first = small.session().start(prompt.clone(), greedy(8)).unwrap();
-    let mut second = large.session().start(prompt, greedy(8)).unwrap();
+    let mut first = start(&small, prompt.clone(), greedy(8)).unwrap();
+    let mut second = start(&large, prompt, greedy(8)).unwrap();
     let (first, second) = (finish(&mut first).await, finish(&mut second).await);
     assert_eq!(first.1.usage.prompt_tokens, second.1.usage.prompt_tokens);
     assert!(small.status().steps > large.status().steps);
@@ -365,7 +397,7 @@ async fn a_prompt_longer_than_the_batch_is_read_in_chunks() {
 #[tokio::test]
 async fn a_model_that_is_dropped_while_it_generates_ends_its_worker() {
     let model = tiny();
-    let mut session = model.session();
+    let mut session = session(&model);
     let mut generation = session.start(text("a"), greedy(1500)).unwrap();
     generation.next().await.unwrap();
     // Joins the worker: returning at all is what is tested.

@@ -158,6 +158,7 @@ impl ServingArgs {
                 max_tokens: self.max_tokens,
                 temperature: self.temperature,
                 seed: self.seed,
+                ..Settings::default()
             },
             ..ModelConfig::default()
         }

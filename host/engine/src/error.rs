@@ -1,6 +1,7 @@
 //! What can go wrong in the engine. Every variant says what was asked, what was there and what to do.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use crate::config::Problem;
 use crate::model::gguf::GgufError;
@@ -128,25 +129,45 @@ pub enum Error {
     },
     /// The waiting line is full.
     #[error(
-        "the queue is full: {queued} of {capacity} requests are waiting. Try again later, or raise `queue_size`"
+        "the queue is full: {queued} of {capacity} requests are waiting{}. Try again later, or raise `queue_size`",
+        in_about(*estimated_wait)
     )]
     Busy {
         /// Requests that wait.
         queued: usize,
         /// Requests that may wait (`queue_size`).
         capacity: usize,
+        /// Time until a place may be free, estimated from how fast requests left so far; `None` before any has.
+        estimated_wait: Option<Duration>,
     },
     /// A request waited for longer than it may.
     #[error(
         "the request waited {} ms in the queue and was not begun, at most {} ms are allowed: try again later, or raise \
-         `queue_timeout_ms`",
+         `{setting}`",
         waited.as_millis(), limit.as_millis()
     )]
     QueueTimeout {
         /// How long it waited.
-        waited: std::time::Duration,
+        waited: Duration,
         /// How long it may wait.
-        limit: std::time::Duration,
+        limit: Duration,
+        /// What set the limit: `queue_timeout_ms`, `default_task_timeout_ms` or `max_time_ms`.
+        setting: &'static str,
+    },
+    /// As many sessions are open as may be.
+    #[error("{limit} sessions are open, as many as may be: close one, or raise `max_sessions`")]
+    TooManySessions {
+        /// Sessions that may be open (`max_sessions`).
+        limit: u32,
+    },
+    /// A deterministic request to a model whose sequences share one pool of KV cells.
+    #[error(
+        "this model can't be `deterministic`: its sequences share {cells} KV cells, and what they hold changes the order \
+         of sums. Serve it with `kv_layout` split"
+    )]
+    NotDeterministic {
+        /// KV cells of the pool.
+        cells: u32,
     },
     /// A session that generates already.
     #[error(
@@ -157,15 +178,25 @@ pub enum Error {
     /// The model was taken away.
     #[error("the model is no longer there: load it again")]
     Unavailable,
-    /// A decode failed.
-    #[error("the model failed while computing: {reason}")]
+    /// A decode failed, again and again for this request.
+    #[error(
+        "the model failed while computing, {attempts} times in a row for this request: {reason}. See the host's log"
+    )]
     Decode {
+        /// How often it was tried.
+        attempts: u32,
         /// What llama.cpp said.
         reason: String,
     },
     /// The operating system gave no thread.
     #[error("no thread for the model's worker: {0}. Raise the limit on processes and threads")]
     Thread(#[source] std::io::Error),
+}
+
+fn in_about(wait: Option<Duration>) -> String {
+    wait.map_or_else(String::new, |wait| {
+        format!(", a place may be free in about {} ms", wait.as_millis())
+    })
 }
 
 fn list(problems: &[Problem]) -> String {

@@ -5,13 +5,13 @@
 //! from which text arrives as it is made. Dropping a generation cancels it within one decode step.
 //!
 //! ```no_run
-//! use mynah_engine::{Event, Model, ModelConfig, Prompt, Settings};
+//! use mynah_engine::{Event, Model, ModelConfig, Owner, Prompt, Settings};
 //!
 //! # async fn example() -> mynah_engine::Result<()> {
 //! let model = Model::load("model.gguf".as_ref(), ModelConfig::default(), |progress| {
 //!     eprintln!("loading: {:.0} %", progress * 100.0);
 //! })?;
-//! let mut session = model.session();
+//! let mut session = model.session(Owner::unique())?;
 //! let mut generation = session.start(Prompt::Text("The capital of France is".into()), Settings::default())?;
 //! loop {
 //!     for event in generation.next().await? {
@@ -31,7 +31,7 @@
 //! |---|---|
 //! | `model/` | a GGUF: its header, tokenizer, chat template; named models |
 //! | `config/` | typed settings and their ranges |
-//! | `schedule/` | the waiting line and the plan of each step; pure |
+//! | `schedule/` | the waiting line, fairness, places and the plan of each step; pure |
 //! | `decode/` | the worker thread and its step: admit, plan, decode, sample, emit |
 //! | `llama/` | the only unsafe code: llama.cpp |
 
@@ -45,16 +45,18 @@ mod generation;
 )]
 mod llama;
 pub mod model;
+mod owner;
 mod request;
 mod schedule;
 mod session;
 mod status;
 
-pub use config::{Effective, ModelConfig, Problem, Settings};
+pub use config::{Effective, KvLayout, ModelConfig, Problem, Settings};
 pub use error::{Error, Result};
 pub use generation::Generation;
 pub use llama::{Device, DeviceKind, SystemInfo, llama_backend};
 pub use model::{Model, ModelInfo, Registry};
-pub use request::{Event, FinishReason, Message, Outcome, Prompt, Role, Usage};
+pub use owner::Owner;
+pub use request::{Event, FinishReason, Message, Outcome, Priority, Prompt, Role, Usage};
 pub use session::Session;
-pub use status::Status;
+pub use status::{OwnerShare, Requests, Status};

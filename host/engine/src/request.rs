@@ -1,5 +1,7 @@
 //! What is asked for and what comes back.
 
+use std::fmt;
+use std::str::FromStr;
 use std::time::Duration;
 
 /// What the model is to continue.
@@ -36,6 +38,64 @@ pub enum Role {
     Tool,
 }
 
+/// How urgent a request is. Higher goes first; see [`ModelConfig::ageing`](crate::ModelConfig::ageing) for why lower ones
+/// move too.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Priority {
+    /// May be parked while something urgent needs its place.
+    Low,
+    /// As most requests.
+    #[default]
+    Normal,
+    /// Before normal ones.
+    High,
+    /// Before all others; parks a running low one where there is no other place.
+    Urgent,
+}
+
+impl Priority {
+    /// All of them, rising.
+    pub const ALL: [Self; 4] = [Self::Low, Self::Normal, Self::High, Self::Urgent];
+
+    /// The priority's name, as everywhere outside Rust.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Low => "low",
+            Self::Normal => "normal",
+            Self::High => "high",
+            Self::Urgent => "urgent",
+        }
+    }
+
+    /// Its place in [`ALL`](Self::ALL).
+    pub(crate) fn level(self) -> usize {
+        match self {
+            Self::Low => 0,
+            Self::Normal => 1,
+            Self::High => 2,
+            Self::Urgent => 3,
+        }
+    }
+}
+
+impl fmt::Display for Priority {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+impl FromStr for Priority {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let named = Self::ALL.into_iter().find(|one| one.name() == text);
+        named.ok_or_else(|| {
+            format!("`{text}` is no priority: give one of low, normal, high, urgent")
+        })
+    }
+}
+
 /// What comes out of a generation, in order.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Event {
@@ -61,9 +121,11 @@ pub enum FinishReason {
     EndOfGeneration,
     /// `max_tokens` were generated.
     MaxTokens,
+    /// The time of `max_time` is over.
+    MaxTime,
     /// Prompt and answer fill the context.
     ContextFull,
-    /// It was cancelled.
+    /// It was cancelled, or its session was dropped.
     Cancelled,
 }
 
@@ -74,6 +136,7 @@ impl FinishReason {
         match self {
             Self::EndOfGeneration => "end-of-generation",
             Self::MaxTokens => "max-tokens",
+            Self::MaxTime => "max-time",
             Self::ContextFull => "context-full",
             Self::Cancelled => "cancelled",
         }

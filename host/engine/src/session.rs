@@ -3,19 +3,22 @@
 use std::sync::{Arc, Weak};
 
 use crate::decode::Outlet;
-use crate::{Error, Generation, Model, Prompt, Result, Settings};
+use crate::{Error, Generation, Model, Owner, Prompt, Result, Settings};
 
-/// One conversation with a model. It runs one generation at a time.
+/// One conversation with a model. It runs one generation at a time; dropping it cancels that.
 #[derive(Debug)]
 pub struct Session {
     model: Model,
+    owner: Owner,
     current: Weak<Outlet>,
 }
 
 impl Session {
-    pub(crate) fn new(model: Model) -> Self {
+    /// Counted by the model, which `drop` tells.
+    pub(crate) fn new(model: Model, owner: Owner) -> Self {
         Self {
             model,
+            owner,
             current: Weak::new(),
         }
     }
@@ -29,7 +32,8 @@ impl Session {
     /// # Errors
     ///
     /// A setting out of range, an empty or too long prompt, an unknown token, messages that the model's template can't
-    /// render, a session that generates already ([`Error::SessionBusy`]), or a full queue ([`Error::Busy`]).
+    /// render, a session that generates already ([`Error::SessionBusy`]), a deterministic request where sequences share
+    /// their KV cells ([`Error::NotDeterministic`]), or a full queue ([`Error::Busy`]).
     pub fn start(&mut self, prompt: Prompt, settings: Settings) -> Result<Generation> {
         if self
             .current
@@ -38,14 +42,31 @@ impl Session {
         {
             return Err(Error::SessionBusy);
         }
-        let generation = self.model.submit(prompt, settings)?;
+        let generation = self.model.submit(&self.owner, prompt, settings)?;
         self.current = Arc::downgrade(generation.outlet());
         Ok(generation)
+    }
+
+    /// Who asks.
+    #[must_use]
+    pub fn owner(&self) -> &Owner {
+        &self.owner
     }
 
     /// The model that this session talks to.
     #[must_use]
     pub fn model(&self) -> &Model {
         &self.model
+    }
+}
+
+impl Drop for Session {
+    fn drop(&mut self) {
+        if let Some(outlet) = self.current.upgrade() {
+            // Its reader may still read what was made, and the end.
+            outlet.cancel();
+            self.model.wake();
+        }
+        self.model.close_session();
     }
 }

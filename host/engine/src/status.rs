@@ -1,16 +1,98 @@
 //! What a model is doing, as its worker last published it. Reading it never waits for the worker's work.
 
+use std::sync::Arc;
+use std::time::Duration;
+
 /// What a model is doing.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct Status {
     /// Requests that wait.
     pub queued: usize,
+    /// Of these, by priority, in the order of [`Priority::ALL`](crate::Priority::ALL).
+    pub queued_by_priority: [usize; 4],
+    /// Requests that may wait.
+    pub queue_capacity: usize,
+    /// How long the one that has waited longest has waited.
+    pub oldest_wait: Option<Duration>,
+    /// Time that a request which came now would wait, estimated from how fast requests left the queue so far; `None`
+    /// before any has.
+    pub estimated_wait: Option<Duration>,
     /// Generations that hold a sequence.
     pub running: usize,
+    /// Generations whose sequence is parked, to be resumed.
+    pub parked: usize,
+    /// Bytes of host memory that the states of parked sequences take.
+    pub parked_bytes: u64,
+    /// Sessions that are open.
+    pub sessions: u32,
     /// Tokens that are in KV cells.
     pub cells_used: u64,
-    /// Decode steps since the model was loaded, aborted ones included.
+    /// KV cells.
+    pub cells_total: u64,
+    /// Each sequence has KV cells of its own; else they share one pool.
+    pub cells_split: bool,
+    /// Decode steps since the model was loaded, aborted and failed ones included.
     pub steps: u64,
     /// Of these, steps that were aborted because everybody in them was cancelled.
     pub aborted_steps: u64,
+    /// Of these, steps that failed.
+    pub failed_steps: u64,
+    /// How often the llama.cpp context was made anew, after several steps in a row had failed.
+    pub recoveries: u64,
+    /// Sequences that made way for an urgent request, or because their reader didn't read while others waited.
+    pub preempted: u64,
+    /// Sequences that were parked because KV cells ran out.
+    pub exhausted: u64,
+    /// Sequences that were resumed.
+    pub resumed: u64,
+    /// Sequences that were computed again: after a failed step, or because their state was not kept when they were
+    /// parked.
+    pub recomputed: u64,
+    /// What has become of all requests.
+    pub requests: Requests,
+    /// What each owner was served, in the order of their names: all that want something now, and those of late.
+    pub owners: Vec<OwnerShare>,
+    /// How evenly those that want something now are served, by weight: Jain's index, 1.0 is even, 1/n is all for one
+    /// of n.
+    pub fairness: f64,
+}
+
+/// What has become of all requests since the model was loaded.
+///
+/// `accepted` is always the sum of the others but `refused`, and of those that wait, run or are parked.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Requests {
+    /// Taken into the queue.
+    pub accepted: u64,
+    /// Turned away because the queue was full.
+    pub refused: u64,
+    /// Ended by themselves: the model was done, or a limit was reached.
+    pub completed: u64,
+    /// Waited for longer than they may.
+    pub timed_out: u64,
+    /// Cancelled by their reader.
+    pub cancelled: u64,
+    /// Broken off by an error.
+    pub failed: u64,
+}
+
+impl Requests {
+    /// Requests that have ended, however.
+    #[must_use]
+    pub fn ended(&self) -> u64 {
+        self.completed + self.timed_out + self.cancelled + self.failed
+    }
+}
+
+/// What one owner was served.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OwnerShare {
+    /// The owner's name.
+    pub name: Arc<str>,
+    /// Its weight.
+    pub weight: u32,
+    /// Tokens that were computed for it, of prompts and answers.
+    pub served_tokens: u64,
+    /// Its requests that wait, run or are parked.
+    pub requests: usize,
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU32;
 
-use mynah_engine::{Model, ModelConfig, Registry};
+use mynah_engine::{Model, ModelConfig, Owner, Priority, Registry};
 use wasmtime::component::ResourceTable;
 
 /// What a guest may hold and send at most. Each bound answers with an error that names it.
@@ -56,6 +56,8 @@ pub struct LlmCtx {
     pub(crate) models: BTreeMap<String, Model>,
     pub(crate) guest_models: Option<GuestModels>,
     pub(crate) limits: Limits,
+    pub(crate) owner: Owner,
+    pub(crate) max_priority: Priority,
     pub(crate) held: Held,
 }
 
@@ -83,6 +85,8 @@ pub struct LlmCtxBuilder {
     models: BTreeMap<String, Model>,
     guest_models: Option<GuestModels>,
     limits: Limits,
+    owner: Option<Owner>,
+    max_priority: Option<Priority>,
 }
 
 impl LlmCtxBuilder {
@@ -123,6 +127,22 @@ impl LlmCtxBuilder {
         self
     }
 
+    /// Says who the guest is to the models' fairness: guests of one owner share one owner's part. Default: each guest is
+    /// an owner of its own.
+    #[must_use]
+    pub fn owner(mut self, owner: Owner) -> Self {
+        self.owner = Some(owner);
+        self
+    }
+
+    /// Sets the highest priority that the guest may ask for; beyond it `start` answers `invalid-argument`. Default
+    /// urgent: any.
+    #[must_use]
+    pub fn max_priority(mut self, priority: Priority) -> Self {
+        self.max_priority = Some(priority);
+        self
+    }
+
     /// The context.
     #[must_use]
     pub fn build(self) -> LlmCtx {
@@ -130,6 +150,8 @@ impl LlmCtxBuilder {
             models: self.models,
             guest_models: self.guest_models,
             limits: self.limits,
+            owner: self.owner.unwrap_or_else(Owner::unique),
+            max_priority: self.max_priority.unwrap_or(Priority::Urgent),
             held: Held::default(),
         }
     }

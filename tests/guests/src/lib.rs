@@ -95,11 +95,12 @@ pub fn output(context: &GraphExecutionContext, inputs: Vec<(String, Tensor)>) ->
 
 /// Greedy, with so many tokens at most.
 pub fn greedy(max_tokens: u32) -> Options {
-    Options {
-        max_tokens: Some(max_tokens),
-        temperature: Some(0.0),
-        seed: None,
-    }
+    mynah_guest::Options::greedy().max_tokens(max_tokens).into()
+}
+
+/// Options that leave everything to the host.
+pub fn unset() -> Options {
+    mynah_guest::Options::new().into()
 }
 
 /// Starts a generation from text.

@@ -5,10 +5,12 @@
 mod model;
 mod settings;
 
-pub use model::ModelConfig;
+pub(crate) use model::KvCells;
+pub use model::{KvLayout, ModelConfig};
 pub use settings::{Effective, Settings};
 
 use std::fmt;
+use std::time::Duration;
 
 /// A setting that is out of range.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -51,6 +53,15 @@ impl Check {
         if !holds {
             self.0.push(problem());
         }
+    }
+
+    /// From a millisecond to a day.
+    fn time(&mut self, key: &'static str, time: Duration) {
+        let range = Duration::from_millis(1)..=Settings::MAX_TIME;
+        self.that(range.contains(&time), || {
+            let most = Settings::MAX_TIME.as_millis();
+            Problem::new(key, time.as_millis(), format!("from 1 to {most} (a day)"))
+        });
     }
 
     fn done(self) -> crate::Result<()> {

@@ -1,6 +1,8 @@
 //! How a model is served: what the operator chooses when it is loaded.
 
+use std::fmt;
 use std::num::NonZeroUsize;
+use std::str::FromStr;
 use std::time::Duration;
 
 use super::{Check, Problem, Settings};
@@ -22,9 +24,23 @@ pub struct ModelConfig {
     pub max_concurrent: u32,
     /// Requests that wait at most; one more is refused. 1 to 100,000; default 50.
     pub queue_size: u32,
-    /// Time that a request waits at most; then it fails without any model work. 1 millisecond or more; default 30
-    /// seconds. Spelled `queue_timeout_ms` where the type carries no unit.
-    pub queue_timeout: Duration,
+    /// Sessions that are open at once, whether they generate or not; one more is refused. 1 to 100,000; default 100.
+    pub max_sessions: u32,
+    /// Time that a request waits at most where it doesn't say; then it fails without any model work. 1 millisecond to a
+    /// day; default 30 seconds. Spelled `default_task_timeout_ms` where the type carries no unit.
+    pub default_task_timeout: Duration,
+    /// Time after which a request that waits counts as one priority higher, and again after each further one, so that
+    /// every priority is served in the end. 1 millisecond to a day; default 5 seconds. Spelled `ageing_ms` where the
+    /// type carries no unit.
+    pub ageing: Duration,
+    /// KV cells for all sequences together, one for each token. From `ctx_size`; default `ctx_size` for each of
+    /// `max_concurrent`, which can't run out. With fewer, sequences are parked in host memory when they do.
+    pub kv_cells: Option<u32>,
+    /// How the KV cells are laid out; default: chosen by a rule.
+    pub kv_layout: KvLayout,
+    /// Bytes of host memory for the states of parked sequences. Beyond it a sequence is parked without its state and
+    /// computed again when it resumes. Default 1 GiB; 0 keeps no states.
+    pub max_parked_bytes: u64,
     /// Threads that compute. 1 to 512; default: the machine's available cores. More threads than cores are slower by
     /// an order of magnitude.
     pub threads: Option<u32>,
@@ -36,6 +52,59 @@ pub struct ModelConfig {
     pub defaults: Settings,
 }
 
+/// How KV cells are laid out.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum KvLayout {
+    /// `Split` where every sequence can have all cells that it may need, else `Unified`: split is faster for sequences
+    /// that share nothing (`docs/performance.md`).
+    #[default]
+    Auto,
+    /// Each sequence has cells of its own, as many as its context holds. Attention looks at its own cells only, and
+    /// requests may ask to be `deterministic`.
+    Split,
+    /// All sequences take cells from one pool, which may be smaller than what they could need together.
+    Unified,
+}
+
+impl KvLayout {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Auto, Self::Split, Self::Unified];
+
+    /// The layout's name, as everywhere outside Rust.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Auto => "auto",
+            Self::Split => "split",
+            Self::Unified => "unified",
+        }
+    }
+}
+
+impl fmt::Display for KvLayout {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+impl FromStr for KvLayout {
+    type Err = String;
+
+    fn from_str(text: &str) -> std::result::Result<Self, String> {
+        let named = Self::ALL.into_iter().find(|one| one.name() == text);
+        named.ok_or_else(|| format!("`{text}` is no KV layout: give one of auto, split, unified"))
+    }
+}
+
+/// The KV cells of a model that is about to be served.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct KvCells {
+    /// Cells in all.
+    pub(crate) total: u32,
+    /// Each sequence has its own.
+    pub(crate) split: bool,
+}
+
 impl Default for ModelConfig {
     fn default() -> Self {
         Self {
@@ -43,7 +112,12 @@ impl Default for ModelConfig {
             batch_size: 128,
             max_concurrent: 8,
             queue_size: 50,
-            queue_timeout: Duration::from_secs(30),
+            max_sessions: 100,
+            default_task_timeout: Duration::from_secs(30),
+            ageing: Duration::from_secs(5),
+            kv_cells: None,
+            kv_layout: KvLayout::Auto,
+            max_parked_bytes: 1 << 30,
             threads: None,
             max_prompt_bytes: 1 << 20,
             max_unread_bytes: 64 << 10,
@@ -91,10 +165,11 @@ impl ModelConfig {
         check.that((1..=100_000).contains(&self.queue_size), || {
             Problem::new("queue_size", self.queue_size, "from 1 to 100000")
         });
-        let queue_timeout_ms = self.queue_timeout.as_millis();
-        check.that(queue_timeout_ms > 0, || {
-            Problem::new("queue_timeout_ms", queue_timeout_ms, "1 or more")
+        check.that((1..=100_000).contains(&self.max_sessions), || {
+            Problem::new("max_sessions", self.max_sessions, "from 1 to 100000")
         });
+        check.time("default_task_timeout_ms", self.default_task_timeout);
+        check.time("ageing_ms", self.ageing);
         if let Some(threads) = self.threads {
             check.that((1..=Self::MAX_THREADS).contains(&threads), || {
                 Problem::new(
@@ -123,6 +198,55 @@ impl ModelConfig {
             .unwrap_or_else(|| Self::DEFAULT_CTX_SIZE.min(trained.max(16)))
     }
 
+    /// The KV cells for sessions of `context` tokens.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Settings`] when `kv_cells` can't hold one session, or don't go with the layout.
+    pub(crate) fn kv_cells_for(&self, context: u32) -> Result<KvCells> {
+        let mut check = Check::default();
+        // llama.cpp rounds each stream's cells up (`GGML_PAD` in `llama-context.cpp`).
+        let stream = u64::from(context).next_multiple_of(256);
+        let full = stream * u64::from(self.max_concurrent);
+        let total = self.kv_cells.map_or(full, u64::from);
+        check.that(total >= u64::from(context), || {
+            Problem::new(
+                "kv_cells",
+                total,
+                format!("{context} or more, the tokens of one session (`ctx_size`)"),
+            )
+        });
+        check.that(total <= full.max(u64::from(context)), || {
+            let range = format!(
+                "at most {full}, `ctx_size` (rounded up to 256) for each of `max_concurrent`"
+            );
+            Problem::new("kv_cells", total, range)
+        });
+        let split = match self.kv_layout {
+            KvLayout::Auto => total >= full,
+            KvLayout::Unified => false,
+            KvLayout::Split => {
+                check.that(total >= full, || {
+                    let range = format!(
+                        "{full} for the split layout, `ctx_size` (rounded up to 256) for each of `max_concurrent`, \
+                         or `kv_layout` be auto or unified"
+                    );
+                    Problem::new("kv_cells", total, range)
+                });
+                true
+            }
+        };
+        check.that(i32::try_from(total).is_ok(), || {
+            let range = format!("at most {}: lower `ctx_size` or `max_concurrent`", i32::MAX);
+            Problem::new("kv_cells", total, range)
+        });
+        check.done()?;
+        Ok(KvCells {
+            total: u32::try_from(total).unwrap_or(u32::MAX),
+            split,
+        })
+    }
+
     /// Threads that compute.
     pub(crate) fn threads_here(&self) -> u32 {
         self.threads.unwrap_or_else(|| {
@@ -148,14 +272,20 @@ mod tests {
             batch_size: 0,
             max_concurrent: 0,
             queue_size: 0,
-            queue_timeout: Duration::ZERO,
+            max_sessions: 0,
+            default_task_timeout: Duration::ZERO,
+            ageing: Duration::ZERO,
+            kv_cells: None,
+            kv_layout: KvLayout::Auto,
+            max_parked_bytes: 0,
             threads: Some(0),
             max_prompt_bytes: 0,
             max_unread_bytes: 0,
             defaults: Settings {
                 max_tokens: Some(0),
                 temperature: Some(f32::NAN),
-                seed: None,
+                max_time: Some(Duration::ZERO),
+                ..Settings::default()
             },
         };
         let text = config.check().unwrap_err().to_string();
@@ -164,7 +294,10 @@ mod tests {
             "batch_size",
             "max_concurrent",
             "queue_size",
-            "queue_timeout_ms",
+            "max_sessions",
+            "default_task_timeout_ms",
+            "ageing_ms",
+            "max_time_ms",
             "threads",
             "max_prompt_bytes",
             "max_unread_bytes",
@@ -174,6 +307,38 @@ mod tests {
             assert!(
                 text.contains(&format!("`{key}`")),
                 "{key} is missing in: {text}"
+            );
+        }
+    }
+
+    #[test]
+    fn cells_are_split_where_there_are_enough_for_all() {
+        let config = ModelConfig {
+            max_concurrent: 4,
+            ..ModelConfig::default()
+        };
+        let cells = |kv_cells, kv_layout| {
+            let config = ModelConfig {
+                kv_cells,
+                kv_layout,
+                ..config.clone()
+            };
+            config.kv_cells_for(500)
+        };
+        let full = cells(None, KvLayout::Auto).unwrap();
+        assert_eq!((full.total, full.split), (2048, true));
+        let pool = cells(Some(1000), KvLayout::Auto).unwrap();
+        assert_eq!((pool.total, pool.split), (1000, false));
+        assert!(!cells(None, KvLayout::Unified).unwrap().split);
+        for (kv_cells, layout, words) in [
+            (499, KvLayout::Auto, "500 or more"),
+            (2049, KvLayout::Auto, "at most 2048"),
+            (1000, KvLayout::Split, "2048 for the split layout"),
+        ] {
+            let error = cells(Some(kv_cells), layout).unwrap_err().to_string();
+            assert!(
+                error.contains("`kv_cells`") && error.contains(words),
+                "{error}"
             );
         }
     }

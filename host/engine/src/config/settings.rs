@@ -1,7 +1,9 @@
 //! How text is made: what a request, or the operator for a model, may set.
 
+use std::time::Duration;
+
 use super::{Check, Problem};
-use crate::Result;
+use crate::{Priority, Result};
 
 /// How text is made. A field that is not set takes the value of the next level: request, then model, then the engine's
 /// default.
@@ -15,6 +17,20 @@ pub struct Settings {
     pub temperature: Option<f32>,
     /// Seed of the sampler; default: drawn anew for each generation.
     pub seed: Option<u32>,
+    /// Time that the request takes at most in all, from its start to its end. 1 millisecond to a day; default: no limit.
+    /// When it runs out in the queue, the request fails with a time-out; later it ends with
+    /// [`FinishReason::MaxTime`](crate::FinishReason::MaxTime) and its text so far. Spelled `max_time_ms` where the type
+    /// carries no unit.
+    pub max_time: Option<Duration>,
+    /// Time that the request waits in the queue at most; then it fails without any model work. 1 millisecond to a day;
+    /// default [`ModelConfig::default_task_timeout`](crate::ModelConfig::default_task_timeout). Spelled
+    /// `queue_timeout_ms` where the type carries no unit.
+    pub queue_timeout: Option<Duration>,
+    /// How urgent the request is; default normal.
+    pub priority: Option<Priority>,
+    /// Whether the sequence is computed apart from all others, in batches whose shape depends on nothing else, so that
+    /// its text doesn't either; default no. Needs split KV streams. Slower, for everybody.
+    pub deterministic: Option<bool>,
 }
 
 /// The settings in force for one generation.
@@ -26,6 +42,14 @@ pub struct Effective {
     pub temperature: f32,
     /// The seed that was given or drawn.
     pub seed: u32,
+    /// Time in all, if bounded.
+    pub max_time: Option<Duration>,
+    /// Time in the queue.
+    pub queue_timeout: Duration,
+    /// How urgent it is.
+    pub priority: Priority,
+    /// Whether it is computed apart from all others.
+    pub deterministic: bool,
 }
 
 impl Settings {
@@ -36,6 +60,8 @@ impl Settings {
     /// Upper end of `temperature`: from there on the choice is even to float precision on any real model, so that a
     /// higher value is a mistake.
     pub const MAX_TEMPERATURE: f32 = 100.0;
+    /// Upper end of all time limits: a day.
+    pub const MAX_TIME: Duration = Duration::from_secs(24 * 60 * 60);
 
     /// Greedy: the same prompt gives the same text.
     #[must_use]
@@ -65,6 +91,14 @@ impl Settings {
                 Problem::new("temperature", temperature, range)
             });
         }
+        for (key, time) in [
+            ("max_time_ms", self.max_time),
+            ("queue_timeout_ms", self.queue_timeout),
+        ] {
+            if let Some(time) = time {
+                check.time(key, time);
+            }
+        }
         check.done()
     }
 
@@ -75,15 +109,28 @@ impl Settings {
             max_tokens: self.max_tokens.or(base.max_tokens),
             temperature: self.temperature.or(base.temperature),
             seed: self.seed.or(base.seed),
+            max_time: self.max_time.or(base.max_time),
+            queue_timeout: self.queue_timeout.or(base.queue_timeout),
+            priority: self.priority.or(base.priority),
+            deterministic: self.deterministic.or(base.deterministic),
         }
     }
 
-    /// The settings in force: these, then the engine's defaults; `draw_seed` gives a seed where none is set.
-    pub(crate) fn resolve(self, draw_seed: impl FnOnce() -> u32) -> Effective {
+    /// The settings in force: these, then the engine's defaults. `queue_timeout` is the model's; `draw_seed` gives a seed
+    /// where none is set.
+    pub(crate) fn resolve(
+        self,
+        queue_timeout: Duration,
+        draw_seed: impl FnOnce() -> u32,
+    ) -> Effective {
         Effective {
             max_tokens: self.max_tokens.unwrap_or(Self::DEFAULT_MAX_TOKENS),
             temperature: self.temperature.unwrap_or(Self::DEFAULT_TEMPERATURE),
             seed: self.seed.unwrap_or_else(draw_seed),
+            max_time: self.max_time,
+            queue_timeout: self.queue_timeout.unwrap_or(queue_timeout),
+            priority: self.priority.unwrap_or_default(),
+            deterministic: self.deterministic.unwrap_or(false),
         }
     }
 }
@@ -103,13 +150,20 @@ mod tests {
             seed: Some(3),
             ..Settings::default()
         };
-        let effective = request.or(model).resolve(|| unreachable!("a seed is set"));
+        let timeout = Duration::from_secs(1);
+        let effective = request
+            .or(model)
+            .resolve(timeout, || unreachable!("a seed is set"));
         assert_eq!(
             effective,
             Effective {
                 max_tokens: 7,
                 temperature: Settings::DEFAULT_TEMPERATURE,
-                seed: 3
+                seed: 3,
+                max_time: None,
+                queue_timeout: timeout,
+                priority: Priority::Normal,
+                deterministic: false,
             }
         );
     }
@@ -140,12 +194,29 @@ mod tests {
     }
 
     #[test]
+    fn times_out_of_range_are_refused() {
+        let settings = Settings {
+            max_time: Some(Duration::ZERO),
+            queue_timeout: Some(Settings::MAX_TIME + Duration::from_millis(1)),
+            ..Settings::default()
+        };
+        let text = settings.check().unwrap_err().to_string();
+        assert!(
+            text.contains("`max_time_ms` is 0") && text.contains("`queue_timeout_ms` is 86400001"),
+            "{text}"
+        );
+    }
+
+    #[test]
     fn the_ends_of_the_ranges_are_allowed() {
         for temperature in [0.0, -0.0, 100.0] {
             let settings = Settings {
                 max_tokens: Some(1),
                 temperature: Some(temperature),
                 seed: Some(u32::MAX),
+                max_time: Some(Settings::MAX_TIME),
+                queue_timeout: Some(Duration::from_millis(1)),
+                ..Settings::default()
             };
             settings.check().unwrap();
         }

@@ -1,14 +1,14 @@
-//! What the worker is told: requests that wait, and that something happened.
+//! What a model's handles and its worker share: the waiting line, who was served what, and that something happened.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use llama_cpp_2::token::LlamaToken;
 
 use super::{Sampler, Writer};
-use crate::schedule::{Full, Line};
-use crate::{Error, Result, Status};
+use crate::schedule::{Fairness, Full, Head, Line, Pace, Ticket};
+use crate::{Effective, Error, Owner, Requests, Result, Status};
 
 /// A request that is checked and ready to run.
 #[derive(Debug)]
@@ -16,9 +16,41 @@ pub(crate) struct Job {
     /// At least one token, all of them in the vocabulary, fewer than the context holds.
     pub(crate) prompt: Vec<LlamaToken>,
     pub(crate) sampler: Sampler,
-    pub(crate) max_tokens: u32,
+    pub(crate) settings: Effective,
     pub(crate) outlet: Writer,
+    pub(crate) owner: Owner,
     pub(crate) asked_at: Instant,
+    /// The setting that bounds its time in the queue.
+    pub(crate) queue_limit_setting: &'static str,
+}
+
+impl Job {
+    /// Time that it may wait.
+    fn queue_limit(&self) -> Duration {
+        let in_all = self.settings.max_time.unwrap_or(Duration::MAX);
+        self.settings.queue_timeout.min(in_all)
+    }
+
+    fn ticket(&self) -> Ticket {
+        Ticket {
+            owner: self.owner.clone(),
+            priority: self.settings.priority,
+            asked_at: self.asked_at,
+            // A limit is a day at most, so this is never out of range.
+            deadline: self.asked_at + self.queue_limit(),
+            // Fits: a prompt is shorter than the context, which is counted in u32.
+            prompt_tokens: u32::try_from(self.prompt.len()).unwrap_or(u32::MAX),
+        }
+    }
+}
+
+/// How a request ended, for the counters.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Ending {
+    Completed,
+    TimedOut,
+    Cancelled,
+    Failed,
 }
 
 /// What a model's handles and its worker share.
@@ -28,39 +60,35 @@ pub(crate) struct Inbox {
     told: Condvar,
     // Apart from the lock, since llama.cpp's abort callback asks thousands of times a second.
     closed: AtomicBool,
-    status: Mutex<Status>,
-    queue_timeout: Duration,
+    sessions: AtomicU32,
 }
 
 #[derive(Debug)]
 struct State {
     line: Line<Job>,
-    // Something happened since the worker last looked: a cancel, or room in an outlet.
+    fairness: Fairness,
+    pace: Pace,
+    requests: Requests,
+    // Something happened since the worker last looked: a request, a cancel, or room in an outlet.
     woken: bool,
-}
-
-/// What the worker finds.
-#[derive(Debug)]
-pub(super) struct News {
-    /// Requests that begin now, oldest first.
-    pub(super) admitted: Vec<Job>,
-    /// Requests that were cancelled while they waited.
-    pub(super) cancelled: Vec<Job>,
-    /// Requests that waited for longer than they may.
-    pub(super) expired: Vec<Job>,
+    // What the worker last published of itself.
+    published: Status,
 }
 
 impl Inbox {
-    pub(crate) fn new(queue_size: usize, queue_timeout: Duration) -> Self {
+    pub(crate) fn new(queue_size: usize, ageing: Duration) -> Self {
         Self {
-            queue_timeout,
             state: Mutex::new(State {
-                line: Line::new(queue_size),
+                line: Line::new(queue_size, ageing),
+                fairness: Fairness::default(),
+                pace: Pace::default(),
+                requests: Requests::default(),
                 woken: false,
+                published: Status::default(),
             }),
             told: Condvar::new(),
             closed: AtomicBool::new(false),
-            status: Mutex::default(),
+            sessions: AtomicU32::new(0),
         }
     }
 
@@ -76,14 +104,22 @@ impl Inbox {
             return Err(Error::Unavailable);
         }
         // Those that nobody waits for any more hold no place.
-        for job in state.line.take_out(|job| job.outlet.is_cancelled()) {
-            super::sequence::finish_unstarted(job);
-        }
+        state.take_out_cancelled();
+        let ticket = job.ticket();
+        let owner = ticket.owner.clone();
         let capacity = state.line.capacity();
-        state
-            .line
-            .push(job)
-            .map_err(|Full(queued)| Error::Busy { queued, capacity })?;
+        if let Err(Full(queued)) = state.line.push(ticket, job) {
+            state.requests.refused += 1;
+            return Err(Error::Busy {
+                queued,
+                capacity,
+                // A place in the line is free as soon as one leaves it.
+                estimated_wait: state.pace.wait_behind(1),
+            });
+        }
+        state.requests.accepted += 1;
+        state.fairness.join(&owner);
+        state.woken = true;
         drop(state);
         self.told.notify_one();
         Ok(())
@@ -105,64 +141,144 @@ impl Inbox {
         self.closed.load(Ordering::Relaxed)
     }
 
-    /// Takes what there is, `room` requests at most. Waits for news while there is none, unless the worker has
-    /// `work_left`; that is asked under the lock, so a reader that makes room meanwhile is not missed.
-    pub(super) fn news(&self, room: usize, work_left: impl Fn() -> bool) -> News {
+    /// Counts one more session, if there may be one.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::TooManySessions`].
+    pub(crate) fn open_session(&self, limit: u32) -> Result<()> {
+        let next = |count: u32| (count < limit).then_some(count + 1);
+        self.sessions
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, next)
+            .map(drop)
+            .map_err(|_| Error::TooManySessions { limit })
+    }
+
+    /// Counts one session less.
+    pub(crate) fn close_session(&self) {
+        self.sessions.fetch_sub(1, Ordering::Relaxed);
+    }
+
+    /// Waits until something happens, or for as long as it may take (`until`), or until a request has waited for as long
+    /// as it may. Returns at once when something has happened since the last call.
+    pub(super) fn wait(&self, until: Option<Instant>) {
         let mut state = self.lock();
-        loop {
-            let cancelled = state.line.take_out(|job| job.outlet.is_cancelled());
-            let expired = state.line.take_out(|job| self.time_left(job).is_zero());
-            let admitted: Vec<Job> = (0..room).map_while(|_| state.line.pop()).collect();
-            let news = !admitted.is_empty() || !cancelled.is_empty() || !expired.is_empty();
-            if news || std::mem::take(&mut state.woken) || self.is_closed() || work_left() {
-                return News {
-                    admitted,
-                    cancelled,
-                    expired,
-                };
-            }
-            // All may wait equally long, so the first in the line is the first to run out of time.
-            state = match state.line.first().map(|job| self.time_left(job)) {
-                None => {
-                    let woken = self.told.wait(state);
-                    woken.unwrap_or_else(PoisonError::into_inner)
-                }
-                Some(left) => {
-                    let woken = self.told.wait_timeout(state, left);
-                    woken.unwrap_or_else(PoisonError::into_inner).0
-                }
+        while !std::mem::take(&mut state.woken) && !self.is_closed() {
+            let deadline = [until, state.line.next_deadline()];
+            let Some(deadline) = deadline.into_iter().flatten().min() else {
+                let woken = self.told.wait(state);
+                state = woken.unwrap_or_else(PoisonError::into_inner);
+                continue;
             };
+            let left = deadline.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return;
+            }
+            let woken = self.told.wait_timeout(state, left);
+            state = woken.unwrap_or_else(PoisonError::into_inner).0;
         }
     }
 
-    fn time_left(&self, job: &Job) -> Duration {
-        self.queue_timeout.saturating_sub(job.asked_at.elapsed())
+    /// Ends the requests in the line that were cancelled, or have waited for as long as they may.
+    pub(super) fn sweep(&self, now: Instant) {
+        let mut state = self.lock();
+        state.take_out_cancelled();
+        for (_, job) in state.line.take_out(|ticket, _| ticket.deadline <= now) {
+            let error = Error::QueueTimeout {
+                waited: now.saturating_duration_since(job.asked_at),
+                limit: job.queue_limit(),
+                setting: job.queue_limit_setting,
+            };
+            state.ended(&job.owner, Ending::TimedOut);
+            job.outlet.finish(Err(error));
+        }
     }
 
-    pub(super) fn queue_timeout(&self) -> Duration {
-        self.queue_timeout
+    /// The request that would go next.
+    pub(super) fn head(&self, now: Instant) -> Option<Head> {
+        let state = self.lock();
+        state.line.head(now, &state.fairness)
+    }
+
+    /// Takes the request that goes next.
+    pub(super) fn pop(&self, now: Instant) -> Option<Job> {
+        let mut state = self.lock();
+        let State {
+            line,
+            fairness,
+            pace,
+            ..
+        } = &mut *state;
+        let (ticket, job) = line.pop(now, fairness)?;
+        fairness.begin(&ticket.owner, ticket.prompt_tokens);
+        pace.left(now, line.len() > 0);
+        Some(job)
+    }
+
+    /// Counts what a step computed: for each owner, tokens of prompts and of answers.
+    pub(super) fn serve<'a>(&self, served: impl Iterator<Item = (&'a Owner, u32, u32)>) {
+        let mut state = self.lock();
+        for (owner, prompt_tokens, answer_tokens) in served {
+            state.fairness.serve(owner, prompt_tokens, answer_tokens);
+        }
+    }
+
+    /// Counts a request that has ended after it had left the line.
+    pub(super) fn ended(&self, owner: &Owner, how: Ending) {
+        self.lock().ended(owner, how);
     }
 
     /// Takes all requests that wait: the worker ends.
     pub(super) fn take_all(&self) -> Vec<Job> {
-        self.lock().line.take_out(|_| true)
+        let all = self.lock().line.take_out(|_, _| true);
+        all.into_iter().map(|(_, job)| job).collect()
     }
 
+    /// Publishes what the worker knows of itself; the rest is known here.
     pub(super) fn publish(&self, status: Status) {
-        *self.status.lock().unwrap_or_else(PoisonError::into_inner) = status;
+        self.lock().published = status;
     }
 
     pub(crate) fn status(&self) -> Status {
-        let queued = self.lock().line.len();
-        let published = *self.status.lock().unwrap_or_else(PoisonError::into_inner);
+        let now = Instant::now();
+        let state = self.lock();
+        let queued = state.line.len();
+        let oldest = state.line.oldest();
         Status {
             queued,
-            ..published
+            queued_by_priority: state.line.by_priority(),
+            queue_capacity: state.line.capacity(),
+            oldest_wait: oldest.map(|asked| now.saturating_duration_since(asked)),
+            estimated_wait: state.pace.wait_behind(queued),
+            sessions: self.sessions.load(Ordering::Relaxed),
+            requests: state.requests,
+            owners: state.fairness.shares(),
+            fairness: state.fairness.index(),
+            ..state.published.clone()
         }
     }
 
-    /// A panic while the lock was held can't leave the state half changed: every change is one call.
+    /// A panic while the lock was held can't leave the state half changed in a way that matters: every change is one call.
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    fn take_out_cancelled(&mut self) {
+        for (_, job) in self.line.take_out(|_, job| job.outlet.is_cancelled()) {
+            self.ended(&job.owner, Ending::Cancelled);
+            super::sequence::finish_unstarted(job);
+        }
+    }
+
+    fn ended(&mut self, owner: &Owner, how: Ending) {
+        self.fairness.leave(owner);
+        *match how {
+            Ending::Completed => &mut self.requests.completed,
+            Ending::TimedOut => &mut self.requests.timed_out,
+            Ending::Cancelled => &mut self.requests.cancelled,
+            Ending::Failed => &mut self.requests.failed,
+        } += 1;
     }
 }

@@ -1,7 +1,10 @@
 //! The worker thread of a model and its step: admit, plan, decode, sample, emit.
 
+mod compute;
+mod engine;
 mod inbox;
 mod outlet;
+mod places;
 mod sampler;
 mod sequence;
 mod text;

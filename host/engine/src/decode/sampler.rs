@@ -1,5 +1,7 @@
 //! From logits to the next token.
 
+use std::cell::RefCell;
+
 use llama_cpp_2::sampling::LlamaSampler;
 use llama_cpp_2::token::LlamaToken;
 use llama_cpp_2::token::data::LlamaTokenData;
@@ -13,7 +15,10 @@ pub(crate) enum Sampler {
     /// Always the most likely token.
     Greedy,
     /// Temperature, then a draw.
-    Random(LlamaSampler),
+    Random {
+        sampler: LlamaSampler,
+        temperature: f32,
+    },
 }
 
 /// Logits without a single finite value: the model computed nonsense.
@@ -27,75 +32,131 @@ impl Sampler {
             Self::Greedy
         } else {
             // A chain must end in a sampler that selects, else llama.cpp aborts.
-            Self::Random(LlamaSampler::chain(
-                [
-                    LlamaSampler::temp(settings.temperature),
-                    LlamaSampler::dist(settings.seed),
-                ],
-                true,
-            ))
+            Self::Random {
+                sampler: LlamaSampler::chain(
+                    [
+                        LlamaSampler::temp(settings.temperature),
+                        LlamaSampler::dist(settings.seed),
+                    ],
+                    true,
+                ),
+                temperature: settings.temperature,
+            }
         }
     }
 
-    /// The next token. `candidates` is memory that all samplers of a worker share.
-    pub(crate) fn sample(
-        &mut self,
-        logits: &[f32],
-        candidates: &mut Vec<LlamaTokenData>,
-    ) -> Result<LlamaToken, NoFiniteLogit> {
-        let best = most_likely(logits).ok_or(NoFiniteLogit)?;
+    /// Whether it draws.
+    pub(crate) fn is_random(&self) -> bool {
+        match self {
+            Self::Greedy => false,
+            Self::Random { .. } => true,
+        }
+    }
+
+    /// The next token.
+    pub(crate) fn sample(&mut self, logits: &[f32]) -> Result<LlamaToken, NoFiniteLogit> {
+        let (best, highest) = most_likely(logits).ok_or(NoFiniteLogit)?;
         match self {
             Self::Greedy => Ok(best),
-            Self::Random(sampler) => {
-                candidates.clear();
-                candidates.extend((0..).zip(logits).map(|(id, &logit)| {
-                    // NaN would poison the softmax; a token without a number can't be drawn.
-                    let logit = if logit.is_nan() {
-                        f32::NEG_INFINITY
-                    } else {
-                        logit
-                    };
-                    LlamaTokenData::new(LlamaToken(id), logit, 0.0)
-                }));
-                let mut array = LlamaTokenDataArray::new(std::mem::take(candidates), false);
-                array.apply_sampler(sampler);
-                let token = array.selected_token().unwrap_or(best);
-                *candidates = array.data;
-                Ok(token)
+            Self::Random {
+                sampler,
+                temperature,
+            } => {
+                let lowest = highest - *temperature * negligible(logits.len());
+                let drawn = CANDIDATES.with_borrow_mut(|candidates| {
+                    candidates.clear();
+                    // NaN fails the comparison: it would poison the softmax.
+                    let likely = (0..)
+                        .zip(logits)
+                        .filter(|(_, logit)| (lowest..=highest).contains(*logit));
+                    candidates.extend(
+                        likely.map(|(id, &logit)| LlamaTokenData::new(LlamaToken(id), logit, 0.0)),
+                    );
+                    let mut array = LlamaTokenDataArray::new(std::mem::take(candidates), false);
+                    array.apply_sampler(sampler);
+                    let drawn = array.selected_token();
+                    *candidates = array.data;
+                    drawn
+                });
+                Ok(drawn.unwrap_or(best))
             }
         }
     }
 }
 
-/// The first token with the highest finite logit.
-fn most_likely(logits: &[f32]) -> Option<LlamaToken> {
+thread_local! {
+    // A thread that samples needs room for one vocabulary, however many sequences there are.
+    static CANDIDATES: RefCell<Vec<LlamaTokenData>> = const { RefCell::new(Vec::new()) };
+}
+
+/// How far below the highest logit, divided by the temperature, a token is left out before the softmax: there, all tokens of
+/// the vocabulary together would have less than 2^-24 of the highest one's probability, which a float can't tell from
+/// nothing.
+fn negligible(vocabulary: usize) -> f32 {
+    #[expect(clippy::cast_precision_loss, reason = "a logarithm to a digit or two")]
+    let tokens = vocabulary as f32;
+    24.0 * std::f32::consts::LN_2 + tokens.ln()
+}
+
+/// Logits that are compared at once, so that the compiler uses the widest instructions there are.
+const LANES: usize = 16;
+
+/// The first token with the highest finite logit, and that logit.
+fn most_likely(logits: &[f32]) -> Option<(LlamaToken, f32)> {
+    let mut highest = [f32::NEG_INFINITY; LANES];
+    let (chunks, rest) = logits.as_chunks::<LANES>();
+    let higher = |lane: &mut f32, logit: f32| {
+        // Comparisons with NaN are false, so it never wins.
+        if logit > *lane {
+            *lane = logit;
+        }
+    };
+    for chunk in chunks {
+        for (lane, &logit) in highest.iter_mut().zip(chunk) {
+            higher(lane, logit);
+        }
+    }
+    for (lane, &logit) in highest.iter_mut().zip(rest) {
+        higher(lane, logit);
+    }
+    let most = highest.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+    if most.is_infinite() {
+        // None is finite, or one is +infinity: rare enough to look again.
+        return most_likely_finite(logits);
+    }
+    let index = logits.iter().position(|&logit| logit == most)?;
+    Some((LlamaToken(i32::try_from(index).ok()?), most))
+}
+
+fn most_likely_finite(logits: &[f32]) -> Option<(LlamaToken, f32)> {
     let mut best: Option<(i32, f32)> = None;
     for (id, &logit) in (0..).zip(logits) {
-        // Comparisons with NaN are false, so it never wins.
         if logit.is_finite() && best.is_none_or(|(_, highest)| logit > highest) {
             best = Some((id, logit));
         }
     }
-    best.map(|(id, _)| LlamaToken(id))
+    best.map(|(id, logit)| (LlamaToken(id), logit))
 }
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     fn settings(temperature: f32, seed: u32) -> Effective {
-        Effective {
-            max_tokens: 1,
-            temperature,
-            seed,
-        }
+        let settings = crate::Settings {
+            temperature: Some(temperature),
+            seed: Some(seed),
+            ..crate::Settings::default()
+        };
+        settings.resolve(std::time::Duration::from_secs(1), || seed)
     }
 
     fn draw(temperature: f32, seed: u32, logits: &[f32], count: usize) -> Vec<i32> {
         let mut sampler = Sampler::new(settings(temperature, seed));
-        let mut candidates = Vec::new();
         (0..count)
-            .map(|_| sampler.sample(logits, &mut candidates).unwrap().0)
+            .map(|_| sampler.sample(logits).unwrap().0)
             .collect()
     }
 
@@ -138,8 +199,27 @@ mod tests {
         for temperature in [0.0, 1.0] {
             let mut sampler = Sampler::new(settings(temperature, 1));
             for logits in [[f32::NAN; 2], [f32::NEG_INFINITY; 2]] {
-                assert_eq!(sampler.sample(&logits, &mut Vec::new()), Err(NoFiniteLogit));
+                assert_eq!(sampler.sample(&logits), Err(NoFiniteLogit));
             }
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn the_fast_search_finds_what_the_plain_one_finds(
+            logits in prop::collection::vec(
+                prop_oneof![
+                    8 => -30.0f32..30.0,
+                    1 => Just(f32::NAN),
+                    1 => Just(f32::NEG_INFINITY),
+                    1 => Just(f32::INFINITY),
+                    1 => Just(7.5f32),
+                ],
+                0..200,
+            ),
+        ) {
+            let found = most_likely(&logits).map(|(token, _)| token);
+            prop_assert_eq!(found, most_likely_finite(&logits).map(|(token, _)| token));
         }
     }
 }

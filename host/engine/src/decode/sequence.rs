@@ -1,27 +1,31 @@
-//! One running generation, as the worker sees it.
+//! One generation that has begun, as the worker sees it.
 
 use std::time::{Duration, Instant};
 
 use llama_cpp_2::token::LlamaToken;
-use llama_cpp_2::token::data::LlamaTokenData;
-use llama_cpp_2::vocab::LlamaVocab;
 
+use super::inbox::Ending;
 use super::sampler::NoFiniteLogit;
 use super::text::Characters;
 use super::{Job, Sampler, Writer};
 use crate::llama::Batch;
-use crate::schedule::Need;
-use crate::{Error, FinishReason, Outcome, Usage};
+use crate::schedule::{Holder, Need, Want};
+use crate::{Error, FinishReason, Outcome, Owner, Priority, Usage};
 
-/// One running generation: its place in the KV cells, where it is in its prompt or answer, and its reader.
+/// One generation that has begun: where it is in its prompt or answer, and its reader. It keeps all its tokens, so that it
+/// can be computed again.
 #[derive(Debug)]
 pub(super) struct Sequence {
-    /// Its number in the context.
+    /// Its number in the context. Means nothing while it is parked.
     pub(super) id: u32,
-    // The prompt, then the token that was sampled last. Tokens before `computed` are in the KV cells.
-    prompt: Vec<LlamaToken>,
-    last: Option<LlamaToken>,
+    pub(super) owner: Owner,
+    pub(super) priority: Priority,
+    // The prompt, then what was generated. Tokens before `computed` are in the KV cells.
+    tokens: Vec<LlamaToken>,
+    prompt_len: u32,
     computed: u32,
+    // Prompt tokens that its owner has been served.
+    served: u32,
     // Tokens that it has in the batch of this step.
     in_step: u32,
     // Index in the batch of this step whose logits decide the next token.
@@ -30,7 +34,13 @@ pub(super) struct Sequence {
     characters: Characters,
     writer: Writer,
     max_tokens: u32,
-    generated: u32,
+    deterministic: bool,
+    // Steps that failed in a row with it in them. From the first on it is computed alone until it gets on, so that it
+    // fails nobody else.
+    failures: u32,
+    deadline: Option<Instant>,
+    paused_at: Option<Instant>,
+    resumed_at: Option<Instant>,
     times: Times,
 }
 
@@ -41,36 +51,29 @@ struct Times {
     first_token: Option<Instant>,
 }
 
-/// What a step did to a sequence.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Progress {
-    Runs,
-    Ended,
-}
-
-/// What one step shares among its sequences.
-pub(super) struct Step<'a> {
-    pub(super) vocabulary: &'a LlamaVocab<'a>,
-    pub(super) context_tokens: u32,
-    pub(super) candidates: &'a mut Vec<LlamaTokenData>,
-    pub(super) piece: &'a mut Vec<u8>,
-    pub(super) text: &'a mut String,
-}
-
 impl Sequence {
     pub(super) fn new(id: u32, job: Job) -> Self {
         Self {
             id,
-            prompt: job.prompt,
-            last: None,
+            owner: job.owner,
+            priority: job.settings.priority,
+            // Fits: a prompt is shorter than the context, which is counted in u32.
+            prompt_len: u32::try_from(job.prompt.len()).unwrap_or(u32::MAX),
+            tokens: job.prompt,
             computed: 0,
+            served: 0,
             in_step: 0,
             output: None,
             sampler: job.sampler,
             characters: Characters::default(),
             writer: job.outlet,
-            max_tokens: job.max_tokens,
-            generated: 0,
+            max_tokens: job.settings.max_tokens,
+            deterministic: job.settings.deterministic,
+            failures: 0,
+            // A limit is a day at most, so this is never out of range.
+            deadline: job.settings.max_time.map(|limit| job.asked_at + limit),
+            paused_at: None,
+            resumed_at: None,
             times: Times {
                 asked: job.asked_at,
                 begun: None,
@@ -83,22 +86,109 @@ impl Sequence {
         self.writer.is_cancelled()
     }
 
-    /// What it needs next. Unread text pauses it, except in its prompt, which makes none.
-    pub(super) fn need(&self) -> Need {
-        match self.last {
-            None => Need::Prefill(self.prompt_left()),
-            Some(_) if self.writer.is_full() => Need::Nothing,
-            Some(_) => Need::Decode,
+    /// When its time is over.
+    pub(super) fn deadline(&self) -> Option<Instant> {
+        self.deadline
+    }
+
+    /// Why it ends now, though the model would go on: it was cancelled, or its time is over.
+    pub(super) fn must_end(&self, now: Instant) -> Option<FinishReason> {
+        if self.is_cancelled() {
+            Some(FinishReason::Cancelled)
+        } else if self.deadline.is_some_and(|deadline| deadline <= now) {
+            Some(FinishReason::MaxTime)
+        } else {
+            None
         }
     }
 
-    fn prompt_len(&self) -> u32 {
-        // Fits: a prompt is shorter than the context, which is counted in u32.
-        u32::try_from(self.prompt.len()).unwrap_or(u32::MAX)
+    fn len(&self) -> u32 {
+        // Fits: bounded by the context.
+        u32::try_from(self.tokens.len()).unwrap_or(u32::MAX)
     }
 
-    fn prompt_left(&self) -> u32 {
-        self.prompt_len().saturating_sub(self.computed)
+    fn generated(&self) -> u32 {
+        self.len().saturating_sub(self.prompt_len)
+    }
+
+    /// Tokens that it has in KV cells.
+    pub(super) fn computed(&self) -> u32 {
+        self.computed
+    }
+
+    /// KV cells that it needs to go on.
+    pub(super) fn cells(&self) -> u32 {
+        self.len().saturating_add(1)
+    }
+
+    /// Tokens that it has, and that are not in KV cells.
+    pub(super) fn left(&self) -> u32 {
+        self.len().saturating_sub(self.computed)
+    }
+
+    /// Whether it waits for its reader. In its prompt it makes no text, so nothing pauses it.
+    pub(super) fn is_paused(&self) -> bool {
+        self.generated() > 0 && self.writer.is_full()
+    }
+
+    /// What it wants of the next step.
+    pub(super) fn want(&self) -> Want {
+        let generates = self.computed >= self.prompt_len;
+        let need = if self.is_paused() {
+            Need::Nothing
+        } else if generates && (self.left() == 1 || self.deterministic) {
+            // A deterministic one that computes its answer again does it as it did the first time: token by token.
+            Need::Decode
+        } else if self.deterministic {
+            Need::Prefill(self.prompt_len.saturating_sub(self.computed))
+        } else {
+            Need::Prefill(self.left())
+        };
+        Want {
+            id: self.id,
+            need,
+            alone: self.deterministic || self.failures > 0,
+        }
+    }
+
+    /// Notes since when it waits for its reader, if it does.
+    pub(super) fn note_pause(&mut self, now: Instant) {
+        if self.is_paused() {
+            self.paused_at.get_or_insert(now);
+        } else {
+            self.paused_at = None;
+        }
+    }
+
+    /// What the rules about places know of it. `ageing` is how long it keeps its place for sure after it was resumed.
+    pub(super) fn holder(&self, now: Instant, ageing: Duration) -> Holder {
+        let just_resumed = |at: Instant| now.saturating_duration_since(at) < ageing;
+        Holder {
+            priority: self.priority,
+            asked_at: self.times.asked,
+            paused_at: self.paused_at,
+            just_resumed: self.resumed_at.is_some_and(just_resumed),
+        }
+    }
+
+    /// It has a place again, with so many tokens in its KV cells.
+    pub(super) fn resume(&mut self, id: u32, computed: u32, now: Instant) {
+        self.id = id;
+        self.computed = computed.min(self.len().saturating_sub(1));
+        self.resumed_at = Some(now);
+        self.paused_at = None;
+    }
+
+    /// Nothing of it is in KV cells any more: it will be computed again.
+    pub(super) fn restart(&mut self) {
+        self.computed = 0;
+        self.in_step = 0;
+    }
+
+    /// A step failed with it; says how many did in a row.
+    pub(super) fn count_failure(&mut self) -> u32 {
+        self.failures += 1;
+        self.failures
     }
 
     /// Adds its next `count` tokens to the batch.
@@ -109,13 +199,8 @@ impl Sequence {
             return;
         }
         self.times.begun.get_or_insert_with(Instant::now);
-        if let Some(last) = self.last {
-            self.output = Some(batch.push(last, self.computed, self.id, true));
-            self.computed += 1;
-            return;
-        }
-        let end = self.prompt_len();
-        let tokens = self.prompt.iter().skip(self.computed as usize);
+        let end = self.len();
+        let tokens = self.tokens.iter().skip(self.computed as usize);
         for (position, &token) in (self.computed..).zip(tokens.take(count as usize)) {
             let is_last = position + 1 == end;
             let index = batch.push(token, position, self.id, is_last);
@@ -123,7 +208,6 @@ impl Sequence {
                 self.output = Some(index);
             }
         }
-        self.computed = end.min(self.computed.saturating_add(count));
     }
 
     /// Whether it has tokens in the batch of this step.
@@ -131,59 +215,97 @@ impl Sequence {
         self.in_step > 0
     }
 
+    /// The step that it was in is done. Returns prompt tokens that its owner is served for the first time.
+    pub(super) fn step_done(&mut self) -> u32 {
+        self.computed = self.len().min(self.computed.saturating_add(self.in_step));
+        self.in_step = 0;
+        let prompt = self.computed.min(self.prompt_len);
+        let served = prompt.saturating_sub(self.served);
+        self.served = self.served.max(prompt);
+        served
+    }
+
+    /// The step that it was in gave nothing.
+    pub(super) fn step_lost(&mut self) {
+        self.in_step = 0;
+        self.output = None;
+    }
+
     /// The index in this step's batch whose logits it needs, if it is to get a token.
     pub(super) fn output(&self) -> Option<usize> {
         self.output
     }
 
-    /// Samples the next token from `logits`, passes its text on, and says whether the generation goes on.
-    pub(super) fn advance(
+    /// Chooses the next token.
+    pub(super) fn choose(&mut self, logits: &[f32]) -> Result<LlamaToken, NoFiniteLogit> {
+        self.sampler.sample(logits)
+    }
+
+    /// Whether choosing means more than finding the highest logit.
+    pub(super) fn is_random(&self) -> bool {
+        self.sampler.is_random()
+    }
+
+    /// Takes the chosen token and passes its text on. Says why the generation ends with it, if it does.
+    pub(super) fn accept(
         &mut self,
-        logits: &[f32],
-        step: &mut Step<'_>,
-    ) -> Result<Progress, NoFiniteLogit> {
-        let token = self.sampler.sample(logits, step.candidates)?;
+        token: LlamaToken,
+        piece: &[u8],
+        context_tokens: u32,
+    ) -> Option<FinishReason> {
+        self.failures = 0;
+        self.output = None;
         self.times.first_token.get_or_insert_with(Instant::now);
-        if step.vocabulary.is_eog(token) {
-            self.end(FinishReason::EndOfGeneration);
-            return Ok(Progress::Ended);
-        }
-        self.generated += 1;
-        self.last = Some(token);
-        step.piece.clear();
-        // Control tokens have no text: they are the model's, not the reader's.
-        step.vocabulary
-            .token_to_piece_into(token, step.piece, false, None);
-        step.text.clear();
-        self.characters.push(step.piece, step.text);
-        self.writer.push(step.text);
-        let reason = if self.generated >= self.max_tokens {
-            FinishReason::MaxTokens
-        } else if self.computed >= step.context_tokens {
-            FinishReason::ContextFull
+        self.tokens.push(token);
+        let mut text = String::new();
+        self.characters.push(piece, &mut text);
+        self.writer.push(&text);
+        if self.generated() >= self.max_tokens {
+            Some(FinishReason::MaxTokens)
+        } else if self.computed >= context_tokens {
+            Some(FinishReason::ContextFull)
         } else {
-            return Ok(Progress::Runs);
-        };
-        self.end(reason);
-        Ok(Progress::Ended)
+            None
+        }
+    }
+
+    /// The chosen token ends the answer and is not part of it.
+    pub(super) fn note_end_token(&mut self) {
+        self.times.first_token.get_or_insert_with(Instant::now);
     }
 
     /// Ends the generation: what is held back goes out, then the outcome.
-    pub(super) fn end(&mut self, reason: FinishReason) {
+    pub(super) fn end(mut self, reason: FinishReason) {
         let mut rest = String::new();
         self.characters.finish(&mut rest);
         self.writer.push(&rest);
         let outcome = self
             .times
-            .outcome(reason, self.prompt_len(), self.generated);
-        tracing::debug!(reason = reason.name(), usage = ?outcome.usage, "generation ended");
+            .outcome(reason, self.prompt_len, self.generated());
+        tracing::debug!(
+            owner = self.owner.name(),
+            reason = reason.name(),
+            usage = ?outcome.usage,
+            "generation ended"
+        );
         self.writer.finish(Ok(outcome));
     }
 
     /// Ends the generation with an error, after the text so far.
-    pub(super) fn fail(&mut self, error: Error) {
-        tracing::warn!(%error, "generation failed");
+    pub(super) fn fail(self, error: Error) {
+        tracing::warn!(owner = self.owner.name(), %error, "generation failed");
         self.writer.finish(Err(error));
+    }
+}
+
+/// How a reason counts.
+pub(super) fn ending(reason: FinishReason) -> Ending {
+    match reason {
+        FinishReason::Cancelled => Ending::Cancelled,
+        FinishReason::EndOfGeneration
+        | FinishReason::MaxTokens
+        | FinishReason::MaxTime
+        | FinishReason::ContextFull => Ending::Completed,
     }
 }
 

@@ -18,7 +18,10 @@ pub(crate) const MAX_SEQUENCES: u32 = 256;
 pub(crate) struct ContextParams {
     /// KV cells for all sequences together.
     pub(crate) cells: u32,
-    /// Tokens that one decode takes at most. One decode is one ubatch, so that an abort loses all of it or nothing.
+    /// Each sequence has its own share of the cells (llama.cpp's streams); else all take them from one pool.
+    pub(crate) split: bool,
+    /// Tokens that one decode takes at most. In one pool a decode is one ubatch, so that an abort loses all of it or
+    /// nothing; split cells make one of each group of sequences with equally many tokens.
     pub(crate) batch: u32,
     /// Sequences, and so logits rows that one decode may ask for; 1 to [`MAX_SEQUENCES`].
     pub(crate) sequences: u32,
@@ -41,6 +44,36 @@ pub(crate) enum DecodeError {
     /// The batch breaks a rule that llama.cpp would end the process for.
     #[error("invalid batch: {0}")]
     Invalid(&'static str),
+}
+
+/// A sequence's state in host memory.
+#[derive(Debug)]
+pub(crate) struct SavedSequence {
+    bytes: Vec<u8>,
+    tokens: u32,
+}
+
+impl SavedSequence {
+    /// A state that a test makes up.
+    #[cfg(test)]
+    pub(crate) fn new(bytes: Vec<u8>, tokens: u32) -> Self {
+        Self { bytes, tokens }
+    }
+
+    #[cfg(test)]
+    pub(crate) fn bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+
+    /// Bytes that it takes.
+    pub(crate) fn size(&self) -> u64 {
+        self.bytes.len() as u64
+    }
+
+    /// Tokens that it holds.
+    pub(crate) fn tokens(&self) -> u32 {
+        self.tokens
+    }
 }
 
 type AbortFn<'a> = &'a dyn Fn() -> bool;
@@ -93,7 +126,7 @@ impl Context {
         raw_params.n_outputs_max = params.sequences;
         raw_params.n_threads = threads;
         raw_params.n_threads_batch = threads;
-        raw_params.kv_unified = true;
+        raw_params.kv_unified = !params.split;
         raw_params.no_perf = true;
         raw_params.abort_callback = Some(should_abort);
         raw_params.abort_callback_data = std::ptr::from_ref::<AbortSlot>(&abort).cast_mut().cast();
@@ -204,6 +237,54 @@ impl Context {
                 sys::llama_memory_seq_rm(memory, sequence, -1, -1);
             }
         }
+    }
+
+    /// Copies the state of `sequence` to host memory. `None` when it has none, or there is no memory for it.
+    pub(crate) fn save_sequence(&self, sequence: u32) -> Option<SavedSequence> {
+        let tokens = self.sequence_len(sequence);
+        let id = i32::try_from(sequence).ok().filter(|&id| self.has(id))?;
+        if tokens == 0 {
+            return None;
+        }
+        // SAFETY: the sequence is in range.
+        let size = unsafe { sys::llama_state_seq_get_size(self.raw.as_ptr(), id) };
+        let mut bytes: Vec<u8> = Vec::new();
+        bytes.try_reserve_exact(size).ok()?;
+        // SAFETY: the buffer has room for `size` bytes, and llama.cpp writes as many at most. It isn't zeroed first: for
+        // 92 MB that takes longer than the copy.
+        let written = unsafe {
+            sys::llama_state_seq_get_data(self.raw.as_ptr(), bytes.as_mut_ptr(), size, id)
+        };
+        if written == 0 || written > size {
+            return None;
+        }
+        // SAFETY: llama.cpp has written the first `written` bytes, which are within the capacity.
+        unsafe { bytes.set_len(written) };
+        Some(SavedSequence { bytes, tokens })
+    }
+
+    /// Puts a state back under the number `sequence`, which must be empty. `false` when llama.cpp won't have it: too few
+    /// free cells; then the sequence is empty.
+    pub(crate) fn restore_sequence(&mut self, sequence: u32, saved: &SavedSequence) -> bool {
+        let Some(id) = i32::try_from(sequence).ok().filter(|&id| self.has(id)) else {
+            return false;
+        };
+        // SAFETY: the sequence is in range, and the bytes came from `save_sequence`, of a context of the same model with
+        // the same parameters; llama.cpp checks their length as it reads.
+        let (read, errors) = with_captured_errors(|| unsafe {
+            let (from, size) = (saved.bytes.as_ptr(), saved.bytes.len());
+            sys::llama_state_seq_set_data(self.raw.as_ptr(), from, size, id)
+        });
+        let restored = read > 0 && self.sequence_len(sequence) == saved.tokens;
+        if !restored {
+            tracing::warn!(
+                sequence,
+                reason = reason(&errors),
+                "a parked state was not taken back"
+            );
+            self.clear_sequence(sequence);
+        }
+        restored
     }
 
     /// Tokens of `sequence` that are in the KV cells.

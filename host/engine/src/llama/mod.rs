@@ -15,7 +15,7 @@ mod system;
 
 pub use backend::llama_backend;
 pub(crate) use batch::Batch;
-pub(crate) use context::{Context, ContextParams, DecodeError, MAX_SEQUENCES};
+pub(crate) use context::{Context, ContextParams, DecodeError, MAX_SEQUENCES, SavedSequence};
 pub(crate) use log::with_captured_errors;
 pub(crate) use system::has_decoder_only;
 #[cfg(test)]

@@ -17,9 +17,10 @@ use std::time::Instant;
 use llama_cpp_2::model::LlamaModel;
 use llama_cpp_2::model::params::LlamaModelParams;
 
+use crate::config::KvCells;
 use crate::decode::{Inbox, Job, Outlet, Sampler, Worker, WorkerParams, Writer};
 use crate::llama::{ContextParams, has_decoder_only, llama_backend, with_captured_errors};
-use crate::{Error, Generation, ModelConfig, Prompt, Result, Session, Settings, Status};
+use crate::{Error, Generation, ModelConfig, Owner, Prompt, Result, Session, Settings, Status};
 use chat::ChatTemplate;
 use gguf::GgufHeader;
 
@@ -38,6 +39,7 @@ struct Inner {
     llama: Arc<LlamaModel>,
     template: Option<ChatTemplate>,
     config: ModelConfig,
+    cells: KvCells,
     info: ModelInfo,
 }
 
@@ -67,21 +69,20 @@ impl Model {
             });
         }
         let info = ModelInfo::new(path, &header, &llama, &config);
-        let cells = info
-            .context_size
-            .checked_mul(config.max_concurrent)
-            .filter(|&cells| i32::try_from(cells).is_ok())
-            .ok_or_else(|| too_many_cells(&info, &config))?;
+        let cells = config.kv_cells_for(info.context_size)?;
         let params = WorkerParams {
             context: ContextParams {
-                cells,
-                batch: config.batch_size.min(cells),
+                cells: cells.total,
+                split: cells.split,
+                batch: config.batch_size.min(cells.total),
                 sequences: config.max_concurrent,
                 threads: config.threads_here(),
             },
             context_tokens: info.context_size,
+            ageing: config.ageing,
+            max_parked_bytes: config.max_parked_bytes,
         };
-        let inbox = Arc::new(Inbox::new(config.queue_size as usize, config.queue_timeout));
+        let inbox = Arc::new(Inbox::new(config.queue_size as usize, config.ageing));
         let worker = Worker::start(Arc::clone(&llama), params, Arc::clone(&inbox))?;
         tracing::info!(
             model = info.name,
@@ -98,15 +99,22 @@ impl Model {
                     .map(|source| ChatTemplate::new(source, &llama)),
                 llama,
                 config,
+                cells,
                 info,
             }),
         })
     }
 
-    /// Opens a conversation.
-    #[must_use]
-    pub fn session(&self) -> Session {
-        Session::new(self.clone())
+    /// Opens a conversation. Who asks is what fairness goes by: give the sessions of one owner the same [`Owner`].
+    ///
+    /// # Errors
+    ///
+    /// [`Error::TooManySessions`] when as many are open as may be.
+    pub fn session(&self, owner: Owner) -> Result<Session> {
+        self.inner
+            .inbox
+            .open_session(self.inner.config.max_sessions)?;
+        Ok(Session::new(self.clone(), owner))
     }
 
     /// What the model is.
@@ -131,19 +139,46 @@ impl Model {
         self.inner.inbox.wake();
     }
 
+    pub(crate) fn close_session(&self) {
+        self.inner.inbox.close_session();
+    }
+
     /// Checks, tokenises and queues a request.
-    pub(crate) fn submit(&self, prompt: Prompt, settings: Settings) -> Result<Generation> {
+    pub(crate) fn submit(
+        &self,
+        owner: &Owner,
+        prompt: Prompt,
+        settings: Settings,
+    ) -> Result<Generation> {
         let inner = &self.inner;
         settings.check()?;
-        let effective = settings.or(inner.config.defaults).resolve(draw_seed);
+        let merged = settings.or(inner.config.defaults);
+        let effective = merged.resolve(inner.config.default_task_timeout, draw_seed);
+        if effective.deterministic && !inner.cells.split {
+            let cells = inner.cells.total;
+            return Err(Error::NotDeterministic { cells });
+        }
+        let queue_limit_setting = match merged.queue_timeout {
+            _ if effective
+                .max_time
+                .is_some_and(|all| all < effective.queue_timeout) =>
+            {
+                "max_time_ms"
+            }
+            Some(_) => "queue_timeout_ms",
+            None => "default_task_timeout_ms",
+        };
+        let asked_at = Instant::now();
         let prompt = inner.tokens(prompt)?;
         let outlet = Arc::new(Outlet::new(inner.config.max_unread_bytes as usize));
         inner.inbox.submit(Job {
             prompt,
             sampler: Sampler::new(effective),
-            max_tokens: effective.max_tokens,
+            settings: effective,
             outlet: Writer::new(Arc::clone(&outlet)),
-            asked_at: Instant::now(),
+            owner: owner.clone(),
+            asked_at,
+            queue_limit_setting,
         })?;
         Ok(Generation::new(outlet, effective, self.clone()))
     }
@@ -165,15 +200,6 @@ fn load_weights(path: &Path, mut progress: impl FnMut(f32) + Send + 'static) -> 
             errors.join("; ")
         },
     })
-}
-
-fn too_many_cells(info: &ModelInfo, config: &ModelConfig) -> Error {
-    Error::Context {
-        cells: u64::from(info.context_size) * u64::from(config.max_concurrent),
-        max_concurrent: config.max_concurrent,
-        ctx_size: info.context_size,
-        reason: format!("at most {} KV cells can be numbered", i32::MAX),
-    }
 }
 
 /// A seed that differs each time: the standard library's hash keys are random for the process and count up.

@@ -1,63 +1,217 @@
-//! The waiting line of one model: first come, first served, and bounded.
+//! The waiting line of one model: who goes next, and who is turned away.
+//!
+//! Higher priorities go first. A request that waits counts as one priority higher after each `ageing`, unless its owner
+//! was served in that priority meanwhile: so every priority moves, and an owner with many requests gains nothing by it.
+//! Among equals the owner that was served least goes first, and an owner's own requests go in order.
 
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
-/// The waiting line of one model.
-#[derive(Debug)]
-pub(crate) struct Line<T> {
-    waiting: VecDeque<T>,
-    capacity: usize,
+use super::Fairness;
+use crate::{Owner, Priority};
+
+/// What the line knows of a request.
+#[derive(Debug, Clone)]
+pub(crate) struct Ticket {
+    pub(crate) owner: Owner,
+    pub(crate) priority: Priority,
+    pub(crate) asked_at: Instant,
+    /// When it has waited for as long as it may.
+    pub(crate) deadline: Instant,
+    /// KV cells that its prompt needs.
+    pub(crate) prompt_tokens: u32,
+}
+
+/// The request that would go next.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Head {
+    pub(crate) priority: Priority,
+    /// Its priority with age: see [`class_of`].
+    pub(crate) class: u64,
+    pub(crate) prompt_tokens: u32,
 }
 
 /// The line is full; it holds this many.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Full(pub(crate) usize);
 
+/// A priority with age: one higher for each `ageing` since `since`.
+pub(crate) fn class_of(priority: Priority, since: Instant, now: Instant, ageing: Duration) -> u64 {
+    let waited = now.saturating_duration_since(since).as_nanos();
+    let steps = waited.checked_div(ageing.as_nanos()).unwrap_or_default();
+    let steps = u64::try_from(steps).unwrap_or(u64::MAX);
+    steps.saturating_add(priority.level() as u64)
+}
+
+/// The waiting line of one model.
+#[derive(Debug)]
+pub(crate) struct Line<T> {
+    groups: HashMap<(Arc<str>, Priority), Group<T>>,
+    length: usize,
+    capacity: usize,
+    ageing: Duration,
+    arrivals: u64,
+}
+
+/// The requests of one owner in one priority, in order.
+#[derive(Debug)]
+struct Group<T> {
+    waiting: VecDeque<Waiting<T>>,
+    last_served: Option<Instant>,
+}
+
+#[derive(Debug)]
+struct Waiting<T> {
+    ticket: Ticket,
+    arrival: u64,
+    request: T,
+}
+
+impl<T> Group<T> {
+    /// Since when its first request ages.
+    fn since(&self, first: &Ticket) -> Instant {
+        let served = self.last_served.unwrap_or(first.asked_at);
+        served.max(first.asked_at)
+    }
+}
+
 impl<T> Line<T> {
-    pub(crate) fn new(capacity: usize) -> Self {
+    /// A line for `capacity` requests.
+    pub(crate) fn new(capacity: usize, ageing: Duration) -> Self {
         Self {
-            waiting: VecDeque::new(),
+            groups: HashMap::new(),
+            length: 0,
             capacity,
+            ageing,
+            arrivals: 0,
         }
     }
 
-    /// Puts a request at the end.
+    /// Puts a request in the line.
     ///
     /// # Errors
     ///
     /// [`Full`] when as many wait as may.
-    pub(crate) fn push(&mut self, request: T) -> Result<(), Full> {
-        if self.waiting.len() >= self.capacity {
-            return Err(Full(self.waiting.len()));
+    pub(crate) fn push(&mut self, ticket: Ticket, request: T) -> Result<(), Full> {
+        if self.length >= self.capacity {
+            return Err(Full(self.length));
         }
-        self.waiting.push_back(request);
+        let key = (Arc::clone(ticket.owner.key()), ticket.priority);
+        let group = self.groups.entry(key).or_insert_with(|| Group {
+            waiting: VecDeque::new(),
+            last_served: None,
+        });
+        group.waiting.push_back(Waiting {
+            ticket,
+            arrival: self.arrivals,
+            request,
+        });
+        self.arrivals += 1;
+        self.length += 1;
         Ok(())
     }
 
-    /// Takes the request that has waited longest.
-    pub(crate) fn pop(&mut self) -> Option<T> {
-        self.waiting.pop_front()
+    /// The request that would go next.
+    pub(crate) fn head(&self, now: Instant, fairness: &Fairness) -> Option<Head> {
+        let (_, first, class) = self.next(now, fairness)?;
+        Some(Head {
+            priority: first.ticket.priority,
+            class,
+            prompt_tokens: first.ticket.prompt_tokens,
+        })
     }
 
-    /// The request that has waited longest.
-    pub(crate) fn first(&self) -> Option<&T> {
-        self.waiting.front()
-    }
-
-    /// Takes out all requests that `gone` says yes to, in order.
-    pub(crate) fn take_out(&mut self, gone: impl Fn(&T) -> bool) -> Vec<T> {
-        if !self.waiting.iter().any(&gone) {
-            return Vec::new();
+    /// Takes the request that goes next.
+    pub(crate) fn pop(&mut self, now: Instant, fairness: &Fairness) -> Option<(Ticket, T)> {
+        let key = self.next(now, fairness)?.0.clone();
+        let group = self.groups.get_mut(&key)?;
+        let first = group.waiting.pop_front()?;
+        group.last_served = Some(now);
+        if group.waiting.is_empty() {
+            self.groups.remove(&key);
         }
-        let (taken, kept) = std::mem::take(&mut self.waiting)
+        self.length -= 1;
+        Some((first.ticket, first.request))
+    }
+
+    #[expect(
+        clippy::type_complexity,
+        reason = "private, and each part has its name where it is used"
+    )]
+    fn next(
+        &self,
+        now: Instant,
+        fairness: &Fairness,
+    ) -> Option<(&(Arc<str>, Priority), &Waiting<T>, u64)> {
+        let heads = self.groups.iter().filter_map(|(key, group)| {
+            let first = group.waiting.front()?;
+            let since = group.since(&first.ticket);
+            let class = class_of(first.ticket.priority, since, now, self.ageing);
+            let served = fairness.virtual_time(&first.ticket.owner);
+            Some((key, first, class, served))
+        });
+        heads
+            .min_by(|a, b| {
+                // Higher classes first, then who was served less, then who came first.
+                let class = b.2.cmp(&a.2);
+                class
+                    .then(a.3.total_cmp(&b.3))
+                    .then(a.1.arrival.cmp(&b.1.arrival))
+            })
+            .map(|(key, first, class, _)| (key, first, class))
+    }
+
+    /// Takes out all requests that `gone` says yes to, in the order in which they came.
+    pub(crate) fn take_out(&mut self, gone: impl Fn(&Ticket, &T) -> bool) -> Vec<(Ticket, T)> {
+        let gone = |one: &Waiting<T>| gone(&one.ticket, &one.request);
+        let mut taken = Vec::new();
+        for group in self.groups.values_mut() {
+            if group.waiting.iter().any(gone) {
+                let (out, kept) = std::mem::take(&mut group.waiting)
+                    .into_iter()
+                    .partition::<VecDeque<_>, _>(gone);
+                group.waiting = kept;
+                taken.extend(out);
+            }
+        }
+        self.groups.retain(|_, group| !group.waiting.is_empty());
+        self.length -= taken.len();
+        taken.sort_by_key(|one| one.arrival);
+        taken
             .into_iter()
-            .partition::<VecDeque<T>, _>(gone);
-        self.waiting = kept;
-        taken.into()
+            .map(|one| (one.ticket, one.request))
+            .collect()
+    }
+
+    /// When the next request has waited for as long as it may.
+    pub(crate) fn next_deadline(&self) -> Option<Instant> {
+        self.tickets().map(|ticket| ticket.deadline).min()
+    }
+
+    /// When the request that has waited longest was asked.
+    pub(crate) fn oldest(&self) -> Option<Instant> {
+        self.tickets().map(|ticket| ticket.asked_at).min()
+    }
+
+    /// Requests that wait, for each priority of [`Priority::ALL`].
+    pub(crate) fn by_priority(&self) -> [usize; 4] {
+        let mut counts = [0; 4];
+        for ((_, priority), group) in &self.groups {
+            if let Some(count) = counts.get_mut(priority.level()) {
+                *count += group.waiting.len();
+            }
+        }
+        counts
+    }
+
+    fn tickets(&self) -> impl Iterator<Item = &Ticket> {
+        let groups = self.groups.values();
+        groups.flat_map(|group| group.waiting.iter().map(|one| &one.ticket))
     }
 
     pub(crate) fn len(&self) -> usize {
-        self.waiting.len()
+        self.length
     }
 
     pub(crate) fn capacity(&self) -> usize {
@@ -71,29 +225,194 @@ mod tests {
 
     use super::*;
 
+    const AGEING: Duration = Duration::from_secs(5);
+
+    fn ticket(owner: &str, priority: Priority, asked_at: Instant) -> Ticket {
+        Ticket {
+            owner: Owner::named(owner),
+            priority,
+            asked_at,
+            deadline: asked_at + Duration::from_secs(30),
+            prompt_tokens: 10,
+        }
+    }
+
+    fn order(line: &mut Line<u32>, now: Instant, fairness: &Fairness) -> Vec<u32> {
+        std::iter::from_fn(|| line.pop(now, fairness).map(|(_, request)| request)).collect()
+    }
+
+    #[test]
+    fn higher_priorities_go_first_and_each_in_order() {
+        let now = Instant::now();
+        let mut line = Line::new(9, AGEING);
+        for (number, priority) in (0..).zip([
+            Priority::Normal,
+            Priority::Low,
+            Priority::Urgent,
+            Priority::Normal,
+            Priority::High,
+            Priority::Urgent,
+        ]) {
+            line.push(ticket("a", priority, now), number).unwrap();
+        }
+        assert_eq!(line.by_priority(), [1, 2, 1, 2]);
+        assert_eq!(
+            order(&mut line, now, &Fairness::default()),
+            [2, 5, 4, 0, 3, 1]
+        );
+    }
+
+    #[test]
+    fn the_owner_that_was_served_less_goes_first_among_equals() {
+        let now = Instant::now();
+        let mut fairness = Fairness::default();
+        let mut line = Line::new(9, AGEING);
+        for (number, owner) in (0..).zip(["many", "many", "many", "one"]) {
+            let ticket = ticket(owner, Priority::Normal, now);
+            fairness.join(&ticket.owner);
+            line.push(ticket, number).unwrap();
+        }
+        let (first, request) = line.pop(now, &fairness).unwrap();
+        assert_eq!(request, 0);
+        fairness.begin(&first.owner, 10);
+        assert_eq!(order(&mut line, now, &fairness), [3, 1, 2]);
+    }
+
+    #[test]
+    fn a_request_that_waits_overtakes_higher_priorities_that_come_later() {
+        let start = Instant::now();
+        let later = start + 3 * AGEING + Duration::from_secs(1);
+        let mut line = Line::new(9, AGEING);
+        line.push(ticket("low", Priority::Low, start), 0).unwrap();
+        line.push(ticket("urgent", Priority::Urgent, later), 1)
+            .unwrap();
+        assert_eq!(
+            order(&mut line, later, &Fairness::default()),
+            [0, 1],
+            "equal classes, and it came first"
+        );
+    }
+
+    #[test]
+    fn a_crowd_does_not_age_while_it_is_served() {
+        let start = Instant::now();
+        let mut fairness = Fairness::default();
+        let mut line = Line::new(99, AGEING);
+        for number in 0..10 {
+            let ticket = ticket("crowd", Priority::Normal, start);
+            fairness.join(&ticket.owner);
+            line.push(ticket, number).unwrap();
+        }
+        let mut now = start;
+        for _ in 0..5 {
+            now += Duration::from_secs(4);
+            let (ticket, _) = line.pop(now, &fairness).unwrap();
+            fairness.begin(&ticket.owner, 10);
+        }
+        let single = ticket("single", Priority::Normal, now);
+        fairness.join(&single.owner);
+        line.push(single, 100).unwrap();
+        assert_eq!(line.pop(now, &fairness).unwrap().1, 100);
+    }
+
+    #[derive(Debug, Clone)]
+    enum Op {
+        Push(u8, usize),
+        Pop,
+        TakeOut(u8),
+        Wait(u64),
+    }
+
+    fn op() -> impl Strategy<Value = Op> {
+        prop_oneof![
+            3 => (0u8..4, 0usize..4).prop_map(|(owner, level)| Op::Push(owner, level)),
+            2 => Just(Op::Pop),
+            1 => (0u8..4).prop_map(Op::TakeOut),
+            1 => (0u64..20).prop_map(Op::Wait),
+        ]
+    }
+
     proptest! {
         #[test]
-        fn nothing_is_lost_doubled_or_overtaken(
-            capacity in 1usize..8,
-            steps in prop::collection::vec(0u8..3, 0..64),
+        fn nothing_is_lost_doubled_or_overtaken_by_its_own(
+            capacity in 1usize..12,
+            ops in prop::collection::vec(op(), 0..120),
         ) {
-            let mut line = Line::new(capacity);
-            let mut model: VecDeque<usize> = VecDeque::new();
-            for (request, step) in steps.into_iter().enumerate() {
-                match step {
-                    0 => match line.push(request) {
-                        Ok(()) => model.push_back(request),
-                        Err(Full(held)) => prop_assert!(held == capacity && model.len() == capacity),
-                    },
-                    1 => prop_assert_eq!(line.pop(), model.pop_front()),
-                    _ => {
-                        let even: Vec<usize> = model.iter().copied().filter(|n| n % 2 == 0).collect();
-                        prop_assert_eq!(line.take_out(|n| n % 2 == 0), even);
-                        model.retain(|n| n % 2 != 0);
+            let mut now = Instant::now();
+            let mut fairness = Fairness::default();
+            let mut line = Line::new(capacity, AGEING);
+            let mut waiting: Vec<(String, Priority, u32)> = Vec::new();
+            for (number, op) in (0u32..).zip(ops) {
+                match op {
+                    Op::Push(owner, level) => {
+                        let (owner, priority) = (owner.to_string(), Priority::ALL[level]);
+                        match line.push(ticket(&owner, priority, now), number) {
+                            Ok(()) => {
+                                fairness.join(&Owner::named(owner.as_str()));
+                                waiting.push((owner, priority, number));
+                            }
+                            Err(Full(held)) => prop_assert!(held == capacity && waiting.len() == capacity),
+                        }
+                    }
+                    Op::Pop => {
+                        let head = line.head(now, &fairness);
+                        let Some((ticket, request)) = line.pop(now, &fairness) else {
+                            prop_assert!(waiting.is_empty() && head.is_none());
+                            continue;
+                        };
+                        prop_assert_eq!(head.unwrap().priority, ticket.priority);
+                        fairness.begin(&ticket.owner, ticket.prompt_tokens);
+                        let group = (ticket.owner.name().to_owned(), ticket.priority);
+                        let first = waiting.iter().position(|(o, p, _)| (o, p) == (&group.0, &group.1));
+                        // The first of its owner in its priority, whatever the others do.
+                        prop_assert_eq!(waiting.remove(first.unwrap()).2, request);
+                    }
+                    Op::TakeOut(owner) => {
+                        let owner = owner.to_string();
+                        let taken = line.take_out(|ticket, _| ticket.owner.name() == owner);
+                        let taken: Vec<u32> = taken.into_iter().map(|(_, request)| request).collect();
+                        let gone: Vec<u32> = waiting.iter().filter(|one| one.0 == owner).map(|one| one.2).collect();
+                        prop_assert_eq!(taken, gone);
+                        waiting.retain(|one| one.0 != owner);
+                    }
+                    Op::Wait(seconds) => now += Duration::from_secs(seconds),
+                }
+                prop_assert_eq!(line.len(), waiting.len());
+                prop_assert_eq!(line.by_priority().iter().sum::<usize>(), waiting.len());
+                prop_assert_eq!(line.next_deadline().is_some(), !waiting.is_empty());
+            }
+        }
+
+        /// One place, served once a second; an endless stream of urgent requests from other owners. Whatever waits is
+        /// served within the ageing of all four classes and the requests that aged before it.
+        #[test]
+        fn nobody_starves(level in 0usize..4, others in 1u32..6, fresh_owner_each_time: bool) {
+            let start = Instant::now();
+            let mut now = start;
+            let mut fairness = Fairness::default();
+            let mut line = Line::new(1000, AGEING);
+            let patient = ticket("patient", Priority::ALL[level], now);
+            fairness.join(&patient.owner);
+            line.push(patient, 0).unwrap();
+            let mut number = 1;
+            loop {
+                if line.len() < 20 {
+                    for other in 0..others {
+                        let name = if fresh_owner_each_time { number } else { other };
+                        let urgent = ticket(&format!("other-{name}"), Priority::Urgent, now);
+                        fairness.join(&urgent.owner);
+                        line.push(urgent, number).unwrap();
+                        number += 1;
                     }
                 }
-                prop_assert_eq!(line.len(), model.len());
-                prop_assert_eq!(line.first(), model.front());
+                let (ticket, request) = line.pop(now, &fairness).unwrap();
+                if request == 0 {
+                    break;
+                }
+                fairness.begin(&ticket.owner, 100);
+                fairness.leave(&ticket.owner);
+                now += Duration::from_secs(1);
+                prop_assert!(now - start < 4 * AGEING + Duration::from_secs(30), "still waiting");
             }
         }
     }

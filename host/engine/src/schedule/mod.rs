@@ -1,7 +1,13 @@
-//! Who goes next. Pure: no llama.cpp types and no clock, so every rule is tested without a model.
+//! Who goes next. Pure: no llama.cpp types and no clock (time is an argument), so every rule is tested without a model.
 
+mod fairness;
 mod line;
+mod pace;
+mod place;
 mod plan;
 
-pub(crate) use line::{Full, Line};
-pub(crate) use plan::{Need, plan};
+pub(crate) use fairness::Fairness;
+pub(crate) use line::{Full, Head, Line, Ticket, class_of};
+pub(crate) use pace::Pace;
+pub(crate) use place::{Candidate, Decision, Holder, Room, decide, least_important};
+pub(crate) use plan::{Need, Planner, Turn, Want};

@@ -1,24 +1,124 @@
-//! The plan of one decode step: how many tokens each running sequence computes.
+//! The plan of one decode step: which sequences compute how many tokens.
 
 /// What a sequence needs next.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Need {
     /// The token that was sampled last.
     Decode,
-    /// So many tokens of its prompt.
+    /// So many tokens of its prompt, or of what it has to compute again.
     Prefill(u32),
     /// Nothing: it waits for its reader.
     Nothing,
 }
 
-/// Tokens that each sequence computes in this step, `budget` in all at most.
+/// What a running sequence wants.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Want {
+    /// Its number in the context.
+    pub(crate) id: u32,
+    pub(crate) need: Need,
+    /// It is computed in steps of its own.
+    pub(crate) alone: bool,
+}
+
+/// Whose step it is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Turn {
+    /// All that share steps: tokens for each of the sequences, in their order.
+    Shared(Vec<u32>),
+    /// One sequence by itself.
+    Alone {
+        /// Its place among the sequences.
+        index: usize,
+        /// Its tokens.
+        tokens: u32,
+    },
+}
+
+/// Deals out steps.
+#[derive(Debug)]
+pub(crate) struct Planner {
+    budget: u32,
+    chunk: u32,
+    // The sequence that had the last step of its own.
+    last_alone: Option<u32>,
+    alone_is_next: bool,
+}
+
+impl Planner {
+    /// Tokens of a prompt in one step of a sequence that computes alone. Its steps have one shape, whatever else goes on,
+    /// so this depends on nothing but the model's `batch_size`. Small, so that shared steps are not held up for long.
+    const ALONE_CHUNK: u32 = 64;
+
+    /// A planner of steps of `budget` tokens at most.
+    pub(crate) fn new(budget: u32) -> Self {
+        Self {
+            budget,
+            chunk: budget.min(Self::ALONE_CHUNK),
+            last_alone: None,
+            alone_is_next: false,
+        }
+    }
+
+    /// The next step; `None` when nobody needs one. `free_cells` bounds the tokens where sequences share a pool of KV
+    /// cells.
+    ///
+    /// Shared steps and steps of a single sequence take turns: those that share get every other step however many want
+    /// their own, and those take turns among themselves.
+    pub(crate) fn next(&mut self, wants: &[Want], free_cells: Option<u64>) -> Option<Turn> {
+        let budget = free_cells.map_or(self.budget, |cells| {
+            u32::try_from(cells).map_or(self.budget, |cells| cells.min(self.budget))
+        });
+        let shared: Vec<Need> = wants
+            .iter()
+            .map(|want| if want.alone { Need::Nothing } else { want.need })
+            .collect();
+        let shares = share(&shared, budget);
+        let has_shared = shares.iter().any(|&tokens| tokens > 0);
+        let alone = self.next_alone(wants, budget);
+        match alone {
+            Some((id, turn)) if self.alone_is_next || !has_shared => {
+                self.alone_is_next = false;
+                self.last_alone = Some(id);
+                Some(turn)
+            }
+            _ if has_shared => {
+                self.alone_is_next = true;
+                Some(Turn::Shared(shares))
+            }
+            _ => None,
+        }
+    }
+
+    /// The next sequence after the last that had a step of its own, in the order of their numbers, round and round.
+    fn next_alone(&self, wants: &[Want], budget: u32) -> Option<(u32, Turn)> {
+        let after = |id: u32| {
+            let first = self.last_alone.map_or(0, |last| last.wrapping_add(1));
+            id.wrapping_sub(first)
+        };
+        let candidates = wants.iter().enumerate().filter_map(|(index, want)| {
+            let tokens = match want.need {
+                _ if !want.alone => 0,
+                Need::Nothing => 0,
+                Need::Decode => 1,
+                Need::Prefill(tokens) => tokens.min(self.chunk),
+            };
+            // Where a deterministic sequence may be, each has its own cells, and this bounds nothing.
+            let tokens = tokens.min(budget);
+            (tokens > 0).then_some((want.id, Turn::Alone { index, tokens }))
+        });
+        candidates.min_by_key(|(id, _)| after(*id))
+    }
+}
+
+/// Tokens that each sequence computes in a shared step, `budget` in all at most.
 ///
 /// Every sequence that decodes gets its token first, so a long prompt never stalls running streams. The rest is dealt
 /// out among the prompts in equal shares, and what a short prompt leaves of its share goes to the others, so a short
 /// prompt never waits for a long one.
 ///
 /// `budget` must cover one token for each sequence that decodes; those beyond it get none.
-pub(crate) fn plan(needs: &[Need], budget: u32) -> Vec<u32> {
+fn share(needs: &[Need], budget: u32) -> Vec<u32> {
     let mut left = budget;
     let mut shares: Vec<u32> = needs
         .iter()
@@ -60,21 +160,63 @@ mod tests {
     #[test]
     fn running_streams_come_before_prompts() {
         let needs = [Need::Prefill(1000), Need::Decode, Need::Decode];
-        assert_eq!(plan(&needs, 8), [6, 1, 1]);
+        assert_eq!(share(&needs, 8), [6, 1, 1]);
     }
 
     #[test]
     fn a_short_prompt_is_read_whole_beside_a_long_one() {
         let needs = [Need::Prefill(4000), Need::Prefill(16)];
-        assert_eq!(plan(&needs, 128), [112, 16]);
+        assert_eq!(share(&needs, 128), [112, 16]);
     }
 
     #[test]
     fn two_long_prompts_share_evenly() {
         assert_eq!(
-            plan(&[Need::Prefill(500), Need::Prefill(400)], 128),
+            share(&[Need::Prefill(500), Need::Prefill(400)], 128),
             [64, 64]
         );
+    }
+
+    fn want(id: u32, need: Need, alone: bool) -> Want {
+        Want { id, need, alone }
+    }
+
+    #[test]
+    fn shared_and_single_steps_take_turns() {
+        let wants = [
+            want(0, Need::Decode, false),
+            want(1, Need::Decode, true),
+            want(2, Need::Prefill(100), true),
+            want(3, Need::Decode, false),
+        ];
+        let mut planner = Planner::new(128);
+        let turns: Vec<Turn> = (0..6)
+            .map(|_| planner.next(&wants, None).unwrap())
+            .collect();
+        let shared = Turn::Shared(vec![1, 0, 0, 1]);
+        let alone = |index, tokens| Turn::Alone { index, tokens };
+        assert_eq!(
+            turns,
+            [
+                shared.clone(),
+                alone(1, 1),
+                shared.clone(),
+                alone(2, 64),
+                shared,
+                alone(1, 1)
+            ]
+        );
+    }
+
+    #[test]
+    fn free_cells_bound_a_step() {
+        let wants = [
+            want(0, Need::Decode, false),
+            want(1, Need::Prefill(100), false),
+        ];
+        let turn = Planner::new(128).next(&wants, Some(30));
+        assert_eq!(turn, Some(Turn::Shared(vec![1, 29])));
+        assert_eq!(Planner::new(128).next(&wants, Some(0)), None);
     }
 
     fn need() -> impl Strategy<Value = Need> {
@@ -93,7 +235,7 @@ mod tests {
         ) {
             let decoding = needs.iter().filter(|need| **need == Need::Decode).count() as u32;
             let budget = decoding + spare;
-            let shares = plan(&needs, budget);
+            let shares = share(&needs, budget);
             prop_assert_eq!(shares.len(), needs.len());
 
             let mut wanted = 0;
@@ -121,6 +263,40 @@ mod tests {
                 if let (Need::Prefill(_), Some(most)) = (need, most) {
                     prop_assert!(share <= most);
                 }
+            }
+        }
+
+        /// Whoever needs a step gets one, however many others do.
+        #[test]
+        fn every_sequence_gets_its_turn(
+            wants in prop::collection::vec((need(), any::<bool>()), 1..40),
+        ) {
+            let wants: Vec<Want> = (0..)
+                .zip(wants)
+                .map(|(id, (need, alone))| want(id, need, alone))
+                .collect();
+            let mut planner = Planner::new(64);
+            let mut served = vec![0u32; wants.len()];
+            for _ in 0..2 * wants.len() {
+                match planner.next(&wants, None) {
+                    None => prop_assert!(wants.iter().all(|want| want.need == Need::Nothing)),
+                    Some(Turn::Shared(shares)) => {
+                        for ((want, tokens), served) in wants.iter().zip(shares).zip(&mut served) {
+                            prop_assert!(tokens == 0 || !want.alone);
+                            *served += tokens;
+                        }
+                    }
+                    Some(Turn::Alone { index, tokens }) => {
+                        prop_assert!(wants[index].alone && tokens > 0);
+                        served[index] += tokens;
+                    }
+                }
+            }
+            let decoding = wants.iter().filter(|want| !want.alone && want.need == Need::Decode).count();
+            for (want, served) in wants.iter().zip(served) {
+                let starves = want.need != Need::Nothing && served == 0;
+                // Forty sequences decode at most, fewer than the budget.
+                prop_assert!(!starves, "{want:?} beside {decoding} that decode");
             }
         }
     }

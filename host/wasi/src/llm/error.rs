@@ -22,13 +22,19 @@ impl From<mynah_engine::Error> for Error {
                 message,
             }),
             E::PromptTooLarge { .. } => Self::PromptTooLarge(message),
-            E::Busy { queued, capacity } => Self::Busy(Busy {
+            E::Busy {
+                queued,
+                capacity,
+                estimated_wait,
+            } => Self::Busy(Busy {
                 queue_length: u32::try_from(queued).unwrap_or(u32::MAX),
                 queue_capacity: u32::try_from(capacity).unwrap_or(u32::MAX),
+                estimated_wait_ms: estimated_wait
+                    .map(|wait| u32::try_from(wait.as_millis()).unwrap_or(u32::MAX)),
                 message,
             }),
             E::QueueTimeout { .. } => Self::Timeout(message),
-            E::NoChatTemplate { .. } => Self::Unsupported(message),
+            E::NoChatTemplate { .. } | E::NotDeterministic { .. } => Self::Unsupported(message),
             E::Unavailable => Self::Unavailable(message),
             // Loading is `wasi:nn`'s business and has its own errors; what is left broke while it ran.
             _ => Self::RuntimeError(message),

@@ -1,8 +1,9 @@
 //! `mynah:llm/generation`: streaming text.
 
 use std::sync::Arc;
+use std::time::Duration;
 
-use mynah_engine::{FinishReason, Message, Prompt, Role, Settings};
+use mynah_engine::{FinishReason, Message, Priority, Prompt, Role, Settings};
 use wasmtime::component::Resource;
 use wasmtime_wasi_io::async_trait;
 use wasmtime_wasi_io::poll::{DynPollable, Pollable, subscribe};
@@ -34,8 +35,16 @@ impl wit::Host for LlmCtxView<'_> {
         prompt: wit::Prompt,
         options: wit::Options,
     ) -> wasmtime::Result<Result<Resource<Generation>, Error>> {
+        let settings = Settings::from(options);
+        let most = self.ctx.max_priority;
         let context = self.table.get_mut(&context)?;
-        let started = context.session.start(prompt.into(), options.into());
+        if let Some(priority) = settings.priority.filter(|&priority| priority > most) {
+            return Ok(Err(Error::InvalidArgument(format!(
+                "`priority` is {priority}, this component may ask for {most} at most: ask for less, or have the operator \
+                 raise `max_priority`"
+            ))));
+        }
+        let started = context.session.start(prompt.into(), settings);
         let guest_model = context.guest_model.clone();
         Ok(match started {
             Ok(engine) => Ok(self.table.push(Generation {
@@ -120,11 +129,31 @@ impl From<wit::Options> for Settings {
             max_tokens,
             temperature,
             seed,
+            priority,
+            queue_timeout_ms,
+            max_time_ms,
+            deterministic,
         } = options;
+        let milliseconds = |ms: u32| Duration::from_millis(ms.into());
         Self {
             max_tokens,
             temperature,
             seed,
+            priority: priority.map(Priority::from),
+            queue_timeout: queue_timeout_ms.map(milliseconds),
+            max_time: max_time_ms.map(milliseconds),
+            deterministic,
+        }
+    }
+}
+
+impl From<wit::Priority> for Priority {
+    fn from(priority: wit::Priority) -> Self {
+        match priority {
+            wit::Priority::Low => Self::Low,
+            wit::Priority::Normal => Self::Normal,
+            wit::Priority::High => Self::High,
+            wit::Priority::Urgent => Self::Urgent,
         }
     }
 }
@@ -145,6 +174,7 @@ impl From<mynah_engine::Outcome> for wit::Outcome {
             reason: match outcome.reason {
                 FinishReason::EndOfGeneration => wit::FinishReason::EndOfGeneration,
                 FinishReason::MaxTokens => wit::FinishReason::MaxTokens,
+                FinishReason::MaxTime => wit::FinishReason::MaxTime,
                 FinishReason::ContextFull => wit::FinishReason::ContextFull,
                 FinishReason::Cancelled => wit::FinishReason::Cancelled,
             },
@@ -160,6 +190,6 @@ impl From<mynah_engine::Outcome> for wit::Outcome {
     }
 }
 
-fn microseconds(time: std::time::Duration) -> u64 {
+fn microseconds(time: Duration) -> u64 {
     u64::try_from(time.as_micros()).unwrap_or(u64::MAX)
 }

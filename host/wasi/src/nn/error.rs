@@ -47,11 +47,14 @@ impl From<mynah_engine::Error> for NnError {
             | E::SessionBusy
             | E::DuplicateModel { .. } => ErrorCode::InvalidArgument,
             E::File(_) => ErrorCode::InvalidEncoding,
-            E::PromptTooLarge { .. } | E::PromptTooLong { .. } | E::Context { .. } => {
-                ErrorCode::TooLarge
-            }
+            E::PromptTooLarge { .. }
+            | E::PromptTooLong { .. }
+            | E::TooManySessions { .. }
+            | E::Context { .. } => ErrorCode::TooLarge,
             E::UnknownModel { .. } => ErrorCode::NotFound,
-            E::Kind { .. } | E::NoChatTemplate { .. } => ErrorCode::UnsupportedOperation,
+            E::Kind { .. } | E::NoChatTemplate { .. } | E::NotDeterministic { .. } => {
+                ErrorCode::UnsupportedOperation
+            }
             E::QueueTimeout { .. } => ErrorCode::Timeout,
             E::Busy { .. }
             | E::Backend { .. }

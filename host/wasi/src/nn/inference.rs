@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use mynah_engine::{Event, Generation, Prompt, Session, Settings};
+use mynah_engine::{Event, FinishReason, Generation, Prompt, Session, Settings};
 use wasmtime::component::Resource;
 
 use super::load::Place;
@@ -39,8 +39,12 @@ impl LlmCtxView<'_> {
                 ),
             )));
         }
+        let session = match graph.model.session(self.ctx.owner.clone()) {
+            Ok(session) => session,
+            Err(error) => return Ok(Err(error.into())),
+        };
         let context = ExecutionContext {
-            session: graph.model.session(),
+            session,
             guest_model: graph.guest_model.clone(),
         };
         let context = self.table.push(context)?;
@@ -90,6 +94,16 @@ async fn run(mut generation: Generation) -> Result<String, NnError> {
         for event in events {
             match event {
                 Event::Text(text) => answer.push_str(&text),
+                // No text because the time was over is no answer, and `compute` has nowhere else to say so.
+                Event::Finished(outcome)
+                    if outcome.reason == FinishReason::MaxTime && answer.is_empty() =>
+                {
+                    return Err(NnError::new(
+                        ErrorCode::Timeout,
+                        "the time of the request was over before its first token: give it more, or have the operator \
+                         raise `max_time_ms`",
+                    ));
+                }
                 Event::Finished(_) => return Ok(answer),
             }
         }

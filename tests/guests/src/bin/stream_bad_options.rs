@@ -1,14 +1,14 @@
 //! Promise: an option out of range is refused with its name and range, all of them at once; nothing is clamped.
 
 use mynah_test_guests::bindings::mynah::llm::generation::Options;
-use mynah_test_guests::{Done, PROMPT, context, ensure, greedy, refused, run, start};
+use mynah_test_guests::{Done, PROMPT, context, ensure, greedy, refused, run, start, unset};
 
 fn main() -> Done {
     let context = context()?;
     let with = |max_tokens, temperature| Options {
         max_tokens: Some(max_tokens),
         temperature: Some(temperature),
-        seed: None,
+        ..unset()
     };
     let cases: [(&str, Options, &[&str]); 7] = [
         (

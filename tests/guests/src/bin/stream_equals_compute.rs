@@ -8,11 +8,7 @@ fn main() -> Done {
     let context = context()?;
     let prompt = prompt();
     // All but the temperature is the operator's, as it is for `compute`.
-    let greedy = Raw {
-        max_tokens: None,
-        temperature: Some(0.0),
-        seed: None,
-    };
+    let greedy = Raw::from(Options::greedy());
     let computed = compute(&context, &prompt)?;
     let streamed = run(&context, &prompt, greedy)?.text();
     ensure!(

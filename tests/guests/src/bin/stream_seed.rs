@@ -1,7 +1,7 @@
 //! Promise: the same seed gives the same text, another seed another one, and no seed a new one each time.
 
 use mynah_test_guests::bindings::mynah::llm::generation::Options;
-use mynah_test_guests::{Done, arg, context, ensure, prompt, run};
+use mynah_test_guests::{Done, arg, context, ensure, prompt, run, unset};
 
 fn main() -> Done {
     let context = context()?;
@@ -12,6 +12,7 @@ fn main() -> Done {
             max_tokens: Some(max_tokens),
             temperature: Some(1.0),
             seed,
+            ..unset()
         };
         run(&context, &prompt, options).map(|answer| answer.text())
     };

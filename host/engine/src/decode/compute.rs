@@ -1,0 +1,129 @@
+//! What the engine's loop needs of a model: tokens in, logits out, and sequences that can be put aside.
+//!
+//! Two things do this: llama.cpp, and in tests a model whose every answer is known, which can be told to fail.
+
+use std::sync::Arc;
+
+use llama_cpp_2::model::LlamaModel;
+use llama_cpp_2::token::LlamaToken;
+
+use crate::llama::{Batch, Context, ContextParams, DecodeError, SavedSequence};
+
+/// A model that computes batches of sequences.
+pub(super) trait Compute {
+    /// Computes the batch. When `should_stop` says yes, it may end early with [`DecodeError::Aborted`].
+    fn decode(
+        &mut self,
+        batch: &mut Batch,
+        should_stop: &dyn Fn() -> bool,
+    ) -> Result<(), DecodeError>;
+
+    /// The logits for the token at `index` of the last batch, if it was an output.
+    fn logits(&self, index: usize) -> Option<&[f32]>;
+
+    /// Takes all tokens of a sequence out of the KV cells.
+    fn clear_sequence(&mut self, sequence: u32);
+
+    /// Tokens of a sequence that are in the KV cells.
+    fn sequence_len(&self, sequence: u32) -> u32;
+
+    /// Copies the state of a sequence to host memory, if there is room for it.
+    fn save_sequence(&self, sequence: u32) -> Option<SavedSequence>;
+
+    /// Puts a state back under a number that is free. `false`: it couldn't, and the sequence is empty.
+    fn restore_sequence(&mut self, sequence: u32, saved: &SavedSequence) -> bool;
+
+    /// Forgets all sequences and begins anew, after it failed again and again.
+    ///
+    /// # Errors
+    ///
+    /// Why it can't.
+    fn reset(&mut self) -> Result<(), String>;
+
+    /// Whether the token ends a generation.
+    fn is_end(&self, token: LlamaToken) -> bool;
+
+    /// Adds the bytes of the token's text.
+    fn piece(&self, token: LlamaToken, bytes: &mut Vec<u8>);
+
+    /// A token that any prompt may begin with.
+    fn first_token(&self) -> LlamaToken;
+}
+
+/// llama.cpp.
+pub(super) struct Llama {
+    model: Arc<LlamaModel>,
+    params: ContextParams,
+    // `None` only while `reset` makes a new one: two at once may not fit in memory.
+    context: Option<Context>,
+}
+
+impl Llama {
+    /// Makes a context. Belongs to the thread that calls this.
+    pub(super) fn new(model: Arc<LlamaModel>, params: ContextParams) -> Result<Self, String> {
+        let context = Context::new(Arc::clone(&model), params)?;
+        Ok(Self {
+            model,
+            params,
+            context: Some(context),
+        })
+    }
+}
+
+impl Compute for Llama {
+    fn decode(
+        &mut self,
+        batch: &mut Batch,
+        should_stop: &dyn Fn() -> bool,
+    ) -> Result<(), DecodeError> {
+        match &mut self.context {
+            Some(context) => context.decode(batch, should_stop),
+            None => Err(DecodeError::Invalid("there is no context")),
+        }
+    }
+
+    fn logits(&self, index: usize) -> Option<&[f32]> {
+        self.context.as_ref()?.logits(index)
+    }
+
+    fn clear_sequence(&mut self, sequence: u32) {
+        if let Some(context) = &mut self.context {
+            context.clear_sequence(sequence);
+        }
+    }
+
+    fn sequence_len(&self, sequence: u32) -> u32 {
+        let context = self.context.as_ref();
+        context.map_or(0, |context| context.sequence_len(sequence))
+    }
+
+    fn save_sequence(&self, sequence: u32) -> Option<SavedSequence> {
+        self.context.as_ref()?.save_sequence(sequence)
+    }
+
+    fn restore_sequence(&mut self, sequence: u32, saved: &SavedSequence) -> bool {
+        let context = self.context.as_mut();
+        context.is_some_and(|context| context.restore_sequence(sequence, saved))
+    }
+
+    fn reset(&mut self) -> Result<(), String> {
+        self.context = None;
+        self.context = Some(Context::new(Arc::clone(&self.model), self.params)?);
+        Ok(())
+    }
+
+    fn is_end(&self, token: LlamaToken) -> bool {
+        self.model.vocab().is_eog(token)
+    }
+
+    fn piece(&self, token: LlamaToken, bytes: &mut Vec<u8>) {
+        // Control tokens have no text: they are the model's, not the reader's.
+        let vocabulary = self.model.vocab();
+        vocabulary.token_to_piece_into(token, bytes, false, None);
+    }
+
+    fn first_token(&self) -> LlamaToken {
+        let bos = self.model.vocab().bos();
+        if bos.0 >= 0 { bos } else { LlamaToken(0) }
+    }
+}

@@ -1,0 +1,365 @@
+//! The loop of a model's worker and everything it owns: admit, plan, decode, sample, emit.
+
+use std::time::{Duration, Instant};
+
+use llama_cpp_2::token::LlamaToken;
+use rayon::prelude::*;
+
+use super::Inbox;
+use super::compute::Compute;
+use super::inbox::Ending;
+use super::places::Parked;
+use super::sampler::NoFiniteLogit;
+use super::sequence::{Sequence, ending};
+use crate::llama::{Batch, DecodeError};
+use crate::schedule::{Planner, Turn, Want};
+use crate::{Error, FinishReason, Owner, Status};
+
+/// Steps that may fail in a row with the same request in them; then that request fails.
+const MAX_FAILURES: u32 = 3;
+
+/// Steps that may fail in a row, whoever is in them; then the context is made anew.
+const FAILURES_TO_RECOVERY: u32 = 3;
+
+/// Logits of a step from which its sequences are sampled by several threads: below, waking them takes longer than what
+/// they save (about 20 microseconds).
+const PARALLEL_LOGITS: usize = 1 << 19;
+
+/// What the loop is made with.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct EngineParams {
+    /// Tokens of one step at most.
+    pub(super) batch: u32,
+    /// Sequences at once.
+    pub(super) sequences: u32,
+    /// KV cells in all.
+    pub(super) cells: u32,
+    /// Each sequence has its own cells; else all share one pool.
+    pub(super) split: bool,
+    /// Tokens that one sequence holds.
+    pub(super) context_tokens: u32,
+    /// See [`ModelConfig::ageing`](crate::ModelConfig::ageing).
+    pub(super) ageing: Duration,
+    /// See [`ModelConfig::max_parked_bytes`](crate::ModelConfig::max_parked_bytes).
+    pub(super) max_parked_bytes: u64,
+}
+
+/// The loop and everything it owns. Lives on the worker thread.
+pub(super) struct Engine<'a, C> {
+    pub(super) compute: C,
+    pub(super) params: EngineParams,
+    pub(super) inbox: &'a Inbox,
+    /// Samples the sequences of a step.
+    samplers: &'a rayon::ThreadPool,
+    planner: Planner,
+    batch: Batch,
+    pub(super) running: Vec<Sequence>,
+    pub(super) parked: Vec<Parked>,
+    /// Numbers of the context's sequences that nobody uses, falling: the lowest is taken first, since llama.cpp computes
+    /// split sequences together only where their numbers follow one another.
+    pub(super) free: Vec<u32>,
+    pub(super) counters: Status,
+    failures_in_a_row: u32,
+    piece: Vec<u8>,
+}
+
+impl<'a, C: Compute> Engine<'a, C> {
+    pub(super) fn new(
+        compute: C,
+        params: EngineParams,
+        inbox: &'a Inbox,
+        samplers: &'a rayon::ThreadPool,
+    ) -> Self {
+        Self {
+            compute,
+            params,
+            inbox,
+            samplers,
+            planner: Planner::new(params.batch),
+            batch: Batch::default(),
+            running: Vec::new(),
+            parked: Vec::new(),
+            free: (0..params.sequences).rev().collect(),
+            counters: Status {
+                cells_total: u64::from(params.cells),
+                cells_split: params.split,
+                ..Status::default()
+            },
+            failures_in_a_row: 0,
+            piece: Vec::new(),
+        }
+    }
+
+    /// Computes one token and forgets it: reads the weights into memory, and shows that the model computes at all.
+    pub(super) fn warm_up(&mut self) -> Result<(), DecodeError> {
+        let token = self.compute.first_token();
+        self.batch.clear();
+        self.batch.push(token, 0, 0, true);
+        let inbox = self.inbox;
+        self.compute
+            .decode(&mut self.batch, &|| inbox.is_closed())?;
+        self.compute.clear_sequence(0);
+        self.publish();
+        Ok(())
+    }
+
+    /// Runs until the inbox is closed, or the context is lost for good.
+    pub(super) fn run(&mut self) {
+        while !self.inbox.is_closed() {
+            let now = Instant::now();
+            self.inbox.sweep(now);
+            self.reap(now);
+            if self.give_places(now) {
+                // Before the step too, which may take long.
+                self.publish();
+            }
+            let stepped = self.step();
+            self.publish();
+            match stepped {
+                Ok(true) => {}
+                Ok(false) => self.inbox.wait(self.next_deadline()),
+                Err(reason) => {
+                    tracing::error!(reason, "the model's context is lost: load the model again");
+                    return;
+                }
+            }
+        }
+    }
+
+    /// When the time of the next generation is over that has begun.
+    fn next_deadline(&self) -> Option<Instant> {
+        let parked = self.parked.iter().map(|parked| &parked.sequence);
+        let all = self.running.iter().chain(parked);
+        all.filter_map(Sequence::deadline).min()
+    }
+
+    /// Ends what was cancelled, and what has had its time.
+    fn reap(&mut self, now: Instant) {
+        for sequence in &mut self.running {
+            sequence.note_pause(now);
+        }
+        let (ended, kept): (Vec<_>, Vec<_>) = std::mem::take(&mut self.parked)
+            .into_iter()
+            .partition(|parked| parked.sequence.must_end(now).is_some());
+        self.parked = kept;
+        for parked in ended {
+            if let Some(reason) = parked.sequence.must_end(now) {
+                self.finish(parked.sequence, Ok(reason));
+            }
+        }
+        self.retire(|sequence| sequence.must_end(now).map(Ok));
+    }
+
+    /// Ends the running sequences for which `end` says how, and frees their places.
+    fn retire(
+        &mut self,
+        mut end: impl FnMut(&mut Sequence) -> Option<Result<FinishReason, Error>>,
+    ) {
+        let mut index = 0;
+        while let Some(sequence) = self.running.get_mut(index) {
+            match end(sequence) {
+                None => index += 1,
+                Some(how) => {
+                    let sequence = self.vacate(index);
+                    self.finish(sequence, how);
+                }
+            }
+        }
+    }
+
+    /// Takes a running sequence out and frees its number and its cells.
+    pub(super) fn vacate(&mut self, index: usize) -> Sequence {
+        let sequence = self.running.remove(index);
+        self.compute.clear_sequence(sequence.id);
+        self.free.push(sequence.id);
+        self.free.sort_unstable_by(|a, b| b.cmp(a));
+        sequence
+    }
+
+    /// Counts a generation as ended, then tells its reader: who has read the end finds it counted.
+    fn finish(&self, sequence: Sequence, how: Result<FinishReason, Error>) {
+        let counted = match &how {
+            Ok(reason) => ending(*reason),
+            Err(_) => Ending::Failed,
+        };
+        self.inbox.ended(&sequence.owner, counted);
+        match how {
+            Ok(reason) => sequence.end(reason),
+            Err(error) => sequence.fail(error),
+        }
+    }
+
+    /// Plans, decodes, samples and emits. Says whether there was anything to do.
+    fn step(&mut self) -> Result<bool, String> {
+        let turn = loop {
+            let wants: Vec<Want> = self.running.iter().map(Sequence::want).collect();
+            if !self.make_room(&wants) {
+                break self.planner.next(&wants, self.free_cells());
+            }
+        };
+        self.batch.clear();
+        match turn {
+            None => return Ok(false),
+            Some(Turn::Shared(shares)) => {
+                for (sequence, share) in self.running.iter_mut().zip(shares) {
+                    sequence.fill(&mut self.batch, share);
+                }
+            }
+            Some(Turn::Alone { index, tokens }) => {
+                for (other, sequence) in self.running.iter_mut().enumerate() {
+                    let share = if other == index { tokens } else { 0 };
+                    sequence.fill(&mut self.batch, share);
+                }
+            }
+        }
+        self.counters.steps += 1;
+        match self.decode() {
+            Ok(()) => {
+                self.failures_in_a_row = 0;
+                self.sample();
+            }
+            // Everybody in the batch was cancelled, or the model is closed: the next round sees to it.
+            Err(DecodeError::Aborted) => {
+                self.counters.aborted_steps += 1;
+                self.running.iter_mut().for_each(Sequence::step_lost);
+            }
+            Err(error) => self.recover(&error)?,
+        }
+        Ok(true)
+    }
+
+    fn decode(&mut self) -> Result<(), DecodeError> {
+        let (inbox, running) = (self.inbox, &self.running);
+        // An abort loses the step for everybody in the batch, so it needs all of them to be cancelled. One that is
+        // not keeps the step, which the batch size bounds.
+        self.compute.decode(&mut self.batch, &|| {
+            let mut in_step = running.iter().filter(|sequence| sequence.is_in_step());
+            inbox.is_closed() || in_step.all(Sequence::is_cancelled)
+        })
+    }
+
+    /// The step is done: gives those their next token that have computed all tokens they had.
+    fn sample(&mut self) {
+        let mut served: Vec<(Owner, u32, u32)> = Vec::new();
+        for sequence in self.running.iter_mut().filter(|one| one.is_in_step()) {
+            let prompt = sequence.step_done();
+            let answer = u32::from(sequence.output().is_some());
+            served.push((sequence.owner.clone(), prompt, answer));
+        }
+        let all = served.iter();
+        self.inbox
+            .serve(all.map(|(owner, prompt, answer)| (owner, *prompt, *answer)));
+
+        let mut chosen = self.choose().into_iter();
+        let (compute, context_tokens) = (&self.compute, self.params.context_tokens);
+        let piece = &mut self.piece;
+        let mut ended = Vec::new();
+        for sequence in &mut self.running {
+            if sequence.output().is_none() {
+                continue;
+            }
+            let end = match chosen.next().flatten() {
+                Some(Ok(token)) if compute.is_end(token) => {
+                    sequence.note_end_token();
+                    Some(Ok(FinishReason::EndOfGeneration))
+                }
+                Some(Ok(token)) => {
+                    piece.clear();
+                    compute.piece(token, piece);
+                    sequence.accept(token, piece, context_tokens).map(Ok)
+                }
+                Some(Err(error)) => Some(Err(error.to_string())),
+                None => Some(Err("llama.cpp gave no logits".to_owned())),
+            };
+            if let Some(end) = end {
+                ended.push((sequence.id, end));
+            }
+        }
+        self.retire(|sequence| {
+            let index = ended.iter().position(|(id, _)| *id == sequence.id)?;
+            // Computing the same again would give the same: this one can't be retried.
+            let (_, end) = ended.swap_remove(index);
+            Some(end.map_err(|reason| Error::Decode {
+                attempts: 1,
+                reason,
+            }))
+        });
+    }
+
+    /// The next tokens of those that have an output in this step, in their order; `None` without logits.
+    fn choose(&mut self) -> Vec<Option<Result<LlamaToken, NoFiniteLogit>>> {
+        let compute = &self.compute;
+        let mut work: Vec<(&mut Sequence, Option<&[f32]>)> = Vec::new();
+        for sequence in &mut self.running {
+            if let Some(output) = sequence.output() {
+                work.push((sequence, compute.logits(output)));
+            }
+        }
+        // Drawing takes about eight times as long as finding the highest.
+        let effort: usize = work
+            .iter()
+            .map(|(sequence, logits)| {
+                let factor = if sequence.is_random() { 8 } else { 1 };
+                factor * logits.map_or(0, <[f32]>::len)
+            })
+            .sum();
+        let choose = |(sequence, logits): (&mut Sequence, Option<&[f32]>)| {
+            logits.map(|logits| sequence.choose(logits))
+        };
+        if work.len() > 1 && effort >= PARALLEL_LOGITS {
+            self.samplers
+                .install(|| work.into_par_iter().map(choose).collect())
+        } else {
+            work.into_iter().map(choose).collect()
+        }
+    }
+
+    /// A decode failed: the cells of those in the batch are in an unknown state. Each is computed again by itself, so that
+    /// only the one that can't be computed fails.
+    fn recover(&mut self, error: &DecodeError) -> Result<(), String> {
+        tracing::warn!(%error, "a decode step failed");
+        self.counters.failed_steps += 1;
+        self.failures_in_a_row += 1;
+        let compute = &mut self.compute;
+        let mut lost = Vec::new();
+        for sequence in self.running.iter_mut().filter(|one| one.is_in_step()) {
+            compute.clear_sequence(sequence.id);
+            sequence.restart();
+            self.counters.recomputed += 1;
+            if sequence.count_failure() >= MAX_FAILURES {
+                lost.push(sequence.id);
+            }
+        }
+        self.retire(|sequence| {
+            lost.contains(&sequence.id).then(|| {
+                Err(Error::Decode {
+                    attempts: MAX_FAILURES,
+                    reason: error.to_string(),
+                })
+            })
+        });
+        if self.failures_in_a_row >= FAILURES_TO_RECOVERY {
+            self.failures_in_a_row = 0;
+            self.counters.recoveries += 1;
+            tracing::warn!("steps fail in a row: making the model's context anew");
+            self.compute.reset()?;
+            for sequence in &mut self.running {
+                sequence.restart();
+                self.counters.recomputed += 1;
+            }
+        }
+        Ok(())
+    }
+
+    pub(super) fn publish(&mut self) {
+        // Counted in the context itself, over all sequences, so that a leak would show.
+        let cells_used = (0..self.params.sequences)
+            .map(|id| u64::from(self.compute.sequence_len(id)))
+            .sum();
+        self.counters.running = self.running.len();
+        self.counters.parked = self.parked.len();
+        self.counters.parked_bytes = self.parked_bytes();
+        self.counters.cells_used = cells_used;
+        self.inbox.publish(self.counters.clone());
+    }
+}

@@ -1,0 +1,197 @@
+//! Places in the context, given and taken: beginning, parking and resuming sequences. Who gets one is
+//! `schedule::decide`'s business.
+
+use std::time::Instant;
+
+use super::compute::Compute;
+use super::engine::Engine;
+use super::sequence::Sequence;
+use crate::llama::SavedSequence;
+use crate::schedule::{
+    Candidate, Decision, Holder, Need, Room, Want, class_of, decide, least_important,
+};
+
+/// Free cells that each running sequence should find when one more comes: a few steps' worth, so that a sequence which is
+/// resumed isn't parked again at once.
+const HEADROOM: u64 = 16;
+
+/// A sequence without a place. It resumes by itself.
+pub(super) struct Parked {
+    pub(super) sequence: Sequence,
+    // `None`: it wasn't kept, and is computed again.
+    state: Option<SavedSequence>,
+    since: Instant,
+}
+
+impl<C: Compute> Engine<'_, C> {
+    /// Begins and resumes what has room, and parks what makes way. Says whether anything changed.
+    pub(super) fn give_places(&mut self, now: Instant) -> bool {
+        let mut changed = false;
+        loop {
+            let waiting = self.inbox.head(now).map(|head| Candidate {
+                priority: head.priority,
+                class: head.class,
+                cells: head.prompt_tokens.saturating_add(1),
+            });
+            let parked = self.next_parked(now);
+            let holders = self.holders(now);
+            let candidate = parked.map(|(_, candidate)| candidate);
+            match decide(waiting, candidate, &holders, self.room()) {
+                Decision::Wait => return changed,
+                // One that came in between may be taken in its stead; should it need more cells than are free, somebody
+                // is parked, and nothing is lost.
+                Decision::Admit => {
+                    let Some(id) = self.free.pop() else {
+                        return changed;
+                    };
+                    match self.inbox.pop(now) {
+                        Some(job) => self.running.push(Sequence::new(id, job)),
+                        None => {
+                            self.free.push(id);
+                            return changed;
+                        }
+                    }
+                }
+                Decision::Resume => {
+                    let (Some(id), Some((index, _))) = (self.free.pop(), parked) else {
+                        return changed;
+                    };
+                    self.resume(id, index, now);
+                }
+                Decision::Park(index) => {
+                    self.counters.preempted += 1;
+                    self.park(index, now);
+                }
+            }
+            changed = true;
+        }
+    }
+
+    /// Parks one sequence if the next step could not give everybody a token for lack of cells. Says whether it did; then
+    /// who needs what has to be looked at again.
+    pub(super) fn make_room(&mut self, wants: &[Want]) -> bool {
+        let Some(free) = self.free_cells() else {
+            return false;
+        };
+        let decoding = wants
+            .iter()
+            .filter(|want| want.need == Need::Decode)
+            .count();
+        let has_prompts = wants
+            .iter()
+            .any(|want| matches!(want.need, Need::Prefill(_)));
+        if free >= decoding as u64 + u64::from(has_prompts) {
+            return false;
+        }
+        let now = Instant::now();
+        let Some(index) = least_important(&self.holders(now)) else {
+            return false;
+        };
+        self.counters.exhausted += 1;
+        self.park(index, now);
+        true
+    }
+
+    /// KV cells that nobody uses; `None` where every sequence has its own.
+    pub(super) fn free_cells(&self) -> Option<u64> {
+        if self.params.split {
+            return None;
+        }
+        let used: u64 = self
+            .running
+            .iter()
+            .map(|sequence| u64::from(sequence.computed()))
+            .sum();
+        Some(u64::from(self.params.cells).saturating_sub(used))
+    }
+
+    fn room(&self) -> Room {
+        // What prompts still need was promised to them when they began.
+        let promised: u64 = self
+            .running
+            .iter()
+            .map(|sequence| u64::from(sequence.left()))
+            .sum();
+        let sequences = self.running.len() as u64 + 1;
+        Room {
+            sequences: self.free.len(),
+            cells: self.free_cells().map(|free| free.saturating_sub(promised)),
+            headroom: (sequences * HEADROOM).min(u64::from(self.params.cells) / 8),
+        }
+    }
+
+    fn holders(&self, now: Instant) -> Vec<Holder> {
+        let all = self.running.iter();
+        all.map(|sequence| sequence.holder(now, self.params.ageing))
+            .collect()
+    }
+
+    /// The parked sequence that goes first: the highest class, then the one that was asked first. One that waits for its
+    /// reader doesn't need a place.
+    fn next_parked(&self, now: Instant) -> Option<(usize, Candidate)> {
+        let parked = self.parked.iter().enumerate();
+        parked
+            .filter(|(_, parked)| !parked.sequence.is_paused())
+            .map(|(index, parked)| {
+                let sequence = &parked.sequence;
+                let candidate = Candidate {
+                    priority: sequence.priority,
+                    class: class_of(sequence.priority, parked.since, now, self.params.ageing),
+                    cells: sequence.cells(),
+                };
+                let asked_at = sequence.holder(now, self.params.ageing).asked_at;
+                (index, candidate, asked_at)
+            })
+            .max_by_key(|(_, candidate, asked_at)| (candidate.class, std::cmp::Reverse(*asked_at)))
+            .map(|(index, candidate, _)| (index, candidate))
+    }
+
+    pub(super) fn parked_bytes(&self) -> u64 {
+        let states = self
+            .parked
+            .iter()
+            .filter_map(|parked| parked.state.as_ref());
+        states.map(SavedSequence::size).sum()
+    }
+
+    /// Takes the place of a running sequence; its state goes to host memory while there is room for it.
+    fn park(&mut self, index: usize, now: Instant) {
+        let Some(sequence) = self.running.get(index) else {
+            return;
+        };
+        let state = self
+            .compute
+            .save_sequence(sequence.id)
+            .filter(|state| self.parked_bytes() + state.size() <= self.params.max_parked_bytes);
+        let sequence = self.vacate(index);
+        tracing::debug!(
+            owner = sequence.owner.name(),
+            tokens = sequence.computed(),
+            kept = state.is_some(),
+            "sequence parked"
+        );
+        self.parked.push(Parked {
+            sequence,
+            state,
+            since: now,
+        });
+    }
+
+    fn resume(&mut self, id: u32, index: usize, now: Instant) {
+        let Parked {
+            mut sequence,
+            state,
+            ..
+        } = self.parked.remove(index);
+        let computed = match &state {
+            Some(state) if self.compute.restore_sequence(id, state) => state.tokens(),
+            _ => 0,
+        };
+        if computed == 0 && sequence.computed() > 0 {
+            self.counters.recomputed += 1;
+        }
+        self.counters.resumed += 1;
+        sequence.resume(id, computed, now);
+        self.running.push(sequence);
+    }
+}

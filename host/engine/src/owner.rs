@@ -1,0 +1,60 @@
+//! Who asks: the unit of fairness.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// Who asks: a component instance, or all that go by one name. Served tokens are counted for each owner, and waiting
+/// requests of equal priority are served so that each gets its share.
+///
+/// Two owners are the same when their names are.
+#[derive(Debug, Clone)]
+pub struct Owner {
+    name: Arc<str>,
+    weight: u32,
+}
+
+impl Owner {
+    /// Upper end of an owner's weight.
+    pub const MAX_WEIGHT: u32 = 1000;
+
+    /// An owner like no other, with a name made for it (`guest-1`, `guest-2`, ...) and weight 1.
+    #[must_use]
+    pub fn unique() -> Self {
+        static NEXT: AtomicU64 = AtomicU64::new(1);
+        let number = NEXT.fetch_add(1, Ordering::Relaxed);
+        Self::named(format!("guest-{number}"))
+    }
+
+    /// The owner of that name, with weight 1.
+    #[must_use]
+    pub fn named(name: impl Into<Arc<str>>) -> Self {
+        Self {
+            name: name.into(),
+            weight: 1,
+        }
+    }
+
+    /// The same owner with another weight: an owner of weight 2 gets twice the tokens of one of weight 1 while both want
+    /// more than there is. From 1 to [`MAX_WEIGHT`](Self::MAX_WEIGHT), which is the caller's to check; 0 counts as 1.
+    #[must_use]
+    pub fn with_weight(mut self, weight: u32) -> Self {
+        self.weight = weight.max(1);
+        self
+    }
+
+    /// Its name.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Its weight.
+    #[must_use]
+    pub fn weight(&self) -> u32 {
+        self.weight
+    }
+
+    pub(crate) fn key(&self) -> &Arc<str> {
+        &self.name
+    }
+}

@@ -1,0 +1,257 @@
+//! Who gets a place in the context, and who makes way: the waiting, the parked and the running.
+//!
+//! A place is a sequence of the context, and the KV cells that it needs. Nobody is ever failed for lack of one: who makes
+//! way is parked, and competes for a place again with the age that it has.
+
+use std::time::Instant;
+
+use crate::Priority;
+
+/// What is free.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Room {
+    /// Sequences that nobody uses.
+    pub(crate) sequences: usize,
+    /// KV cells that nobody uses and no running prompt will need; `None` where every sequence has its own.
+    pub(crate) cells: Option<u64>,
+    /// KV cells that should stay free for those that run when one more comes.
+    pub(crate) headroom: u64,
+}
+
+/// Who wants a place.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Candidate {
+    pub(crate) priority: Priority,
+    /// Its priority with age.
+    pub(crate) class: u64,
+    /// KV cells that it needs to begin or to go on.
+    pub(crate) cells: u32,
+}
+
+/// Who has a place.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Holder {
+    pub(crate) priority: Priority,
+    /// When its request was asked.
+    pub(crate) asked_at: Instant,
+    /// Since when its reader has not read, if it waits for that.
+    pub(crate) paused_at: Option<Instant>,
+    /// It was parked and resumed a moment ago: an urgent request doesn't park it again at once, else it would never get
+    /// on while urgent requests come.
+    pub(crate) just_resumed: bool,
+}
+
+/// What to do about a place.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Decision {
+    /// Give it to the first that waits.
+    Admit,
+    /// Give it to the first that is parked.
+    Resume,
+    /// Park this holder, then look again.
+    Park(usize),
+    /// Nothing can be done now.
+    Wait,
+}
+
+/// Who gets the next place. Parked ones go before waiting ones of the same class: they have begun.
+///
+/// Who doesn't fit is not overtaken by smaller ones of a lower class, else it might never fit.
+pub(crate) fn decide(
+    waiting: Option<Candidate>,
+    parked: Option<Candidate>,
+    holders: &[Holder],
+    room: Room,
+) -> Decision {
+    let (candidate, decision) = match (waiting, parked) {
+        (None, None) => return Decision::Wait,
+        (Some(waiting), None) => (waiting, Decision::Admit),
+        (Some(waiting), Some(parked)) if waiting.class > parked.class => (waiting, Decision::Admit),
+        (_, Some(parked)) => (parked, Decision::Resume),
+    };
+    let has_cells = room.cells.is_none_or(|free| {
+        // Alone it always fits: a request that doesn't is refused when it is asked.
+        let headroom = if holders.is_empty() { 0 } else { room.headroom };
+        u64::from(candidate.cells) + headroom <= free
+    });
+    if room.sequences > 0 && has_cells {
+        return decision;
+    }
+    let urgent = decision == Decision::Admit && candidate.priority == Priority::Urgent;
+    paused_longest(holders)
+        .or_else(|| urgent.then(|| urgent_victim(holders)).flatten())
+        .map_or(Decision::Wait, Decision::Park)
+}
+
+/// The holder that has waited longest for its reader: parking it costs nobody anything.
+fn paused_longest(holders: &[Holder]) -> Option<usize> {
+    let paused = holders.iter().enumerate();
+    paused
+        .filter_map(|(index, holder)| Some((holder.paused_at?, index)))
+        .min()
+        .map(|(_, index)| index)
+}
+
+/// The holder that makes way for an urgent request: the youngest of low priority.
+fn urgent_victim(holders: &[Holder]) -> Option<usize> {
+    let low = holders.iter().enumerate();
+    low.filter(|(_, holder)| holder.priority == Priority::Low && !holder.just_resumed)
+        .max_by_key(|(_, holder)| holder.asked_at)
+        .map(|(index, _)| index)
+}
+
+/// The holder that makes way when KV cells run out: one that waits for its reader, else the youngest of the lowest
+/// priority. `None` when at most one has a place: it has all cells.
+pub(crate) fn least_important(holders: &[Holder]) -> Option<usize> {
+    if holders.len() < 2 {
+        return None;
+    }
+    paused_longest(holders).or_else(|| {
+        let all = holders.iter().enumerate();
+        all.min_by_key(|(_, holder)| (holder.priority, std::cmp::Reverse(holder.asked_at)))
+            .map(|(index, _)| index)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn candidate(priority: Priority, class: u64, cells: u32) -> Candidate {
+        Candidate {
+            priority,
+            class,
+            cells,
+        }
+    }
+
+    fn holder(priority: Priority, asked_at: Instant) -> Holder {
+        Holder {
+            priority,
+            asked_at,
+            paused_at: None,
+            just_resumed: false,
+        }
+    }
+
+    const FULL: Room = Room {
+        sequences: 0,
+        cells: None,
+        headroom: 0,
+    };
+    const FREE: Room = Room {
+        sequences: 1,
+        ..FULL
+    };
+
+    #[test]
+    fn the_parked_go_before_equals_that_wait() {
+        let normal = Some(candidate(Priority::Normal, 1, 1));
+        let high = Some(candidate(Priority::High, 2, 1));
+        assert_eq!(decide(normal, normal, &[], FREE), Decision::Resume);
+        assert_eq!(decide(high, normal, &[], FREE), Decision::Admit);
+        assert_eq!(decide(normal, None, &[], FREE), Decision::Admit);
+        assert_eq!(decide(None, None, &[], FREE), Decision::Wait);
+    }
+
+    #[test]
+    fn only_urgent_requests_park_and_only_low_ones_are_parked() {
+        let now = Instant::now();
+        let later = now + Duration::from_secs(1);
+        let urgent = Some(candidate(Priority::Urgent, 3, 1));
+        let holders = [
+            holder(Priority::Low, now),
+            holder(Priority::Low, later),
+            holder(Priority::Normal, later),
+        ];
+        assert_eq!(decide(urgent, None, &holders, FULL), Decision::Park(1));
+        assert_eq!(decide(urgent, None, &holders[2..], FULL), Decision::Wait);
+        let mut resumed = holders[0];
+        resumed.just_resumed = true;
+        assert_eq!(decide(urgent, None, &[resumed], FULL), Decision::Wait);
+        let aged = Some(candidate(Priority::High, 9, 1));
+        assert_eq!(decide(aged, None, &holders, FULL), Decision::Wait);
+    }
+
+    #[test]
+    fn who_waits_for_its_reader_makes_way_for_anybody() {
+        let now = Instant::now();
+        let mut paused = holder(Priority::Urgent, now);
+        paused.paused_at = Some(now);
+        let holders = [holder(Priority::Low, now), paused];
+        let low = Some(candidate(Priority::Low, 0, 1));
+        assert_eq!(decide(low, None, &holders, FULL), Decision::Park(1));
+        assert_eq!(least_important(&holders), Some(1));
+    }
+
+    #[test]
+    fn cells_run_out_for_the_youngest_of_the_lowest_priority() {
+        let now = Instant::now();
+        let later = now + Duration::from_secs(1);
+        let holders = [
+            holder(Priority::Normal, later),
+            holder(Priority::Low, now),
+            holder(Priority::Low, later),
+        ];
+        assert_eq!(least_important(&holders), Some(2));
+        assert_eq!(least_important(&holders[..1]), None);
+    }
+
+    #[test]
+    fn who_does_not_fit_waits_unless_it_would_be_alone() {
+        let large = Some(candidate(Priority::Normal, 1, 90));
+        let room = Room {
+            sequences: 1,
+            cells: Some(100),
+            headroom: 20,
+        };
+        let holders = [holder(Priority::Normal, Instant::now())];
+        assert_eq!(decide(large, None, &holders, room), Decision::Wait);
+        assert_eq!(decide(large, None, &[], room), Decision::Admit);
+    }
+
+    proptest! {
+        /// Whoever asks and whoever holds: a place is given only if it is there, nobody is parked in vain, and with all
+        /// free somebody always goes on.
+        #[test]
+        fn decisions_are_possible_and_never_stuck(
+            waiting in prop::option::of((0usize..4, 0u64..9, 1u32..100)),
+            parked in prop::option::of((0usize..4, 0u64..9, 1u32..100)),
+            holders in prop::collection::vec((0usize..4, any::<bool>()), 0..6),
+            sequences in 0usize..3,
+            cells in prop::option::of(0u64..100),
+        ) {
+            let now = Instant::now();
+            let of = |(level, class, cells): (usize, u64, u32)| candidate(Priority::ALL[level], class, cells);
+            let holders: Vec<Holder> = holders
+                .into_iter()
+                .map(|(level, paused)| Holder {
+                    paused_at: paused.then_some(now),
+                    ..holder(Priority::ALL[level], now)
+                })
+                .collect();
+            let (waiting, parked) = (waiting.map(of), parked.map(of));
+            let room = Room { sequences, cells, headroom: 8 };
+            let fits = |one: Candidate| {
+                sequences > 0 && cells.is_none_or(|free| u64::from(one.cells) <= free)
+            };
+            match decide(waiting, parked, &holders, room) {
+                Decision::Admit => prop_assert!(waiting.is_some_and(fits)),
+                Decision::Resume => prop_assert!(parked.is_some_and(fits)),
+                Decision::Park(index) => {
+                    let victim = holders[index];
+                    prop_assert!(victim.paused_at.is_some() || victim.priority == Priority::Low);
+                }
+                Decision::Wait => {
+                    let room = Room { sequences: 1, cells: Some(100), headroom: 8 };
+                    let alone = decide(waiting, parked, &[], room);
+                    prop_assert_eq!(alone == Decision::Wait, waiting.is_none() && parked.is_none());
+                }
+            }
+        }
+    }
+}
