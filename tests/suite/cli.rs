@@ -1,6 +1,6 @@
 //! The command line: each wrong input gives one clear line and the right exit code.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use mynah_tests::tiny_model::TinyModel;
@@ -48,8 +48,14 @@ pub(crate) fn mynah() -> PathBuf {
 
 /// Runs the command with nothing to read.
 pub(crate) fn run(args: &[&str]) -> Said {
+    run_in(Path::new("."), args)
+}
+
+/// Runs the command in a folder.
+pub(crate) fn run_in(folder: &Path, args: &[&str]) -> Said {
     let output = Command::new(mynah())
         .args(args)
+        .current_dir(folder)
         .env_remove("MYNAH_LOG")
         .stdin(std::process::Stdio::null())
         .output()
@@ -230,6 +236,7 @@ fn a_wrong_command_line_is_a_usage_error() {
     for args in [
         &["run"][..],
         &["run", "--model", "x", "y.wasm"],
+        &["run", "--config", "a.toml", "--no-config", "y.wasm"],
         &["frobnicate"],
         &[],
     ] {

@@ -11,6 +11,7 @@
 )]
 
 pub(crate) mod cli;
+mod config;
 mod engine;
 mod files;
 mod nn;

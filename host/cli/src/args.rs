@@ -1,5 +1,6 @@
 //! The command line: what can be said, and how it is read. Nothing here does anything.
 
+use std::fmt;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::time::Duration;
@@ -24,7 +25,7 @@ pub(crate) enum Command {
     ///
     /// The component's own exit code passes through; a trap or a time-out gives 134, an error of the host or of its
     /// configuration 1, a wrong command line 2. Stdout belongs to the component; what the host says goes to stderr.
-    Run(RunArgs),
+    Run(Box<RunArgs>),
     /// Show what a component imports and exports, and which grants it will need.
     Inspect {
         /// The component, a .wasm file.
@@ -55,6 +56,16 @@ pub(crate) enum ModelsCommand {
 
 #[derive(Debug, Args)]
 pub(crate) struct RunArgs {
+    /// Read settings from this TOML file [default: mynah.toml in the current folder, if there is one].
+    ///
+    /// What the command line says wins over the file.
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub(crate) config: Option<PathBuf>,
+
+    /// Read no settings from mynah.toml in the current folder.
+    #[arg(long, conflicts_with = "config")]
+    pub(crate) no_config: bool,
+
     /// Load a model and grant it to the component under NAME. Can be given more than once; one file under two names is in
     /// memory once.
     #[arg(long = "model", value_name = "NAME=PATH")]
@@ -72,9 +83,9 @@ pub(crate) struct RunArgs {
     #[arg(long, value_name = "DURATION", value_parser = humantime::parse_duration)]
     pub(crate) timeout: Option<Duration>,
 
-    /// Memory that the component may use, such as `64MiB`. Growing past it is a trap.
-    #[arg(long, value_name = "SIZE", default_value = "1GiB")]
-    pub(crate) max_memory: ByteSize,
+    /// Memory that the component may use, such as `64MiB`. Growing past it is a trap [default: 1GiB].
+    #[arg(long, value_name = "SIZE")]
+    pub(crate) max_memory: Option<ByteSize>,
 
     /// Let the component bring models of its own as bytes, up to SIZE each [default: not allowed; 64MiB without SIZE].
     ///
@@ -115,54 +126,68 @@ impl RunArgs {
 pub(crate) struct ServingArgs {
     /// Tokens that one session holds, prompt and answer together [default: 2048, or what the model was trained on].
     #[arg(long, value_name = "TOKENS")]
-    ctx_size: Option<u32>,
+    pub(crate) ctx_size: Option<u32>,
 
-    /// Tokens that one decode step computes at most.
-    #[arg(long, value_name = "TOKENS", default_value_t = ModelConfig::default().batch_size)]
-    batch_size: u32,
+    #[arg(long, value_name = "TOKENS", help = or_default(
+        "Tokens that one decode step computes at most",
+        ModelConfig::default().batch_size,
+    ))]
+    pub(crate) batch_size: Option<u32>,
 
-    /// Generations that run at once.
-    #[arg(long, value_name = "COUNT", default_value_t = ModelConfig::default().max_concurrent)]
-    max_concurrent: u32,
+    #[arg(long, value_name = "COUNT", help = or_default(
+        "Generations that run at once",
+        ModelConfig::default().max_concurrent,
+    ))]
+    pub(crate) max_concurrent: Option<u32>,
 
-    /// Requests that wait at most.
-    #[arg(long, value_name = "COUNT", default_value_t = ModelConfig::default().queue_size)]
-    queue_size: u32,
+    #[arg(long, value_name = "COUNT", help = or_default(
+        "Requests that wait at most",
+        ModelConfig::default().queue_size,
+    ))]
+    pub(crate) queue_size: Option<u32>,
+
+    #[arg(long, value_name = "DURATION", value_parser = humantime::parse_duration, help = or_default(
+        "Time that a request waits at most",
+        humantime::format_duration(ModelConfig::default().queue_timeout),
+    ))]
+    pub(crate) queue_timeout: Option<Duration>,
 
     /// Threads that compute [default: all cores].
     #[arg(long, value_name = "COUNT")]
-    threads: Option<u32>,
+    pub(crate) threads: Option<u32>,
 
-    /// Tokens of an answer at most, where the component doesn't say [default: 512].
-    #[arg(long, value_name = "TOKENS")]
-    max_tokens: Option<u32>,
+    #[arg(long, value_name = "BYTES", help = or_default(
+        "Bytes of a prompt at most, or of all messages together",
+        ModelConfig::default().max_prompt_bytes,
+    ))]
+    pub(crate) max_prompt_bytes: Option<u32>,
 
-    /// Randomness where the component doesn't say: 0 is greedy [default: 0.8].
-    #[arg(long, value_name = "TEMPERATURE", allow_negative_numbers = true)]
-    temperature: Option<f32>,
+    #[arg(long, value_name = "BYTES", help = or_default(
+        "Bytes of text that wait unread; then the generation pauses",
+        ModelConfig::default().max_unread_bytes,
+    ))]
+    pub(crate) max_unread_bytes: Option<u32>,
+
+    #[arg(long, value_name = "TOKENS", help = or_default(
+        "Tokens of an answer at most, where the component doesn't say",
+        Settings::DEFAULT_MAX_TOKENS,
+    ))]
+    pub(crate) max_tokens: Option<u32>,
+
+    #[arg(long, value_name = "TEMPERATURE", allow_negative_numbers = true, help = or_default(
+        "Randomness where the component doesn't say: 0 is greedy",
+        Settings::DEFAULT_TEMPERATURE,
+    ))]
+    pub(crate) temperature: Option<f32>,
 
     /// Seed where the component doesn't say [default: random].
     #[arg(long, value_name = "SEED")]
-    seed: Option<u32>,
+    pub(crate) seed: Option<u32>,
 }
 
-impl ServingArgs {
-    pub(crate) fn config(&self) -> ModelConfig {
-        ModelConfig {
-            ctx_size: self.ctx_size,
-            batch_size: self.batch_size,
-            max_concurrent: self.max_concurrent,
-            queue_size: self.queue_size,
-            threads: self.threads,
-            defaults: Settings {
-                max_tokens: self.max_tokens,
-                temperature: self.temperature,
-                seed: self.seed,
-                ..Settings::default()
-            },
-            ..ModelConfig::default()
-        }
-    }
+/// Help with the engine's default. A flag itself has none: one that isn't given leaves the choice to the file.
+fn or_default(help: &str, default: impl fmt::Display) -> String {
+    format!("{help} [default: {default}]")
 }
 
 /// `NAME=PATH`.
@@ -282,13 +307,5 @@ mod tests {
         assert!("::/data".parse::<Preopen>().is_err());
         assert!("=x".parse::<Variable>().is_err());
         assert!("MYNAH_SURELY_NOT_SET".parse::<Variable>().is_err());
-    }
-
-    #[test]
-    fn the_flags_fall_back_to_the_engines_defaults() {
-        let Command::Run(run) = Cli::parse_from(["mynah", "run", "x.wasm"]).command else {
-            panic!("not run");
-        };
-        assert_eq!(run.serving.config(), ModelConfig::default());
     }
 }

@@ -3,6 +3,7 @@
 mod args;
 mod cache;
 mod component;
+mod config;
 mod doctor;
 mod inspect;
 mod logging;

@@ -15,6 +15,7 @@ use wasmtime_wasi::I32Exit;
 use wasmtime_wasi::p2::bindings::CommandPre;
 
 use crate::args::RunArgs;
+use crate::config::{self, RunSettings};
 use crate::{cache, component, models, output};
 use state::State;
 
@@ -32,7 +33,8 @@ enum Ended {
 
 /// Runs the component.
 pub(crate) fn run(args: &RunArgs) -> Result<ExitCode> {
-    // The small file first: a mistake there need not wait for the models.
+    // The small files first: a mistake there need not wait for the models.
+    let settings = config::settings(args)?;
     let bytes = component::read(args.component())?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
@@ -41,9 +43,9 @@ pub(crate) fn run(args: &RunArgs) -> Result<ExitCode> {
     let ended = runtime.block_on(async {
         let engine = engine()?;
         let command = link(&engine, &bytes, args)?;
-        let models = models::load(&args.models, &args.serving.config())?;
+        let models = models::load(&settings.models, &settings.model)?;
         let _ticker = Ticker::start(&engine)?;
-        execute(&engine, &command, &models, args).await
+        execute(&engine, &command, &models, args, &settings).await
     })?;
     // A component that never gives way may hold a runtime thread; the process ends all the same.
     runtime.shutdown_background();
@@ -88,15 +90,16 @@ async fn execute(
     command: &CommandPre<State>,
     models: &Registry,
     args: &RunArgs,
+    settings: &RunSettings,
 ) -> Result<Ended> {
-    let mut store = Store::new(engine, State::new(args, models)?);
+    let mut store = Store::new(engine, State::new(settings, args.arguments(), models)?);
     store.limiter(|state| &mut state.limiter);
     store.epoch_deadline_async_yield_and_update(1);
     let run = async {
         let instance = command.instantiate_async(&mut store).await?;
         instance.wasi_cli_run().call_run(&mut store).await
     };
-    let ended = match args.timeout {
+    let ended = match settings.timeout {
         None => run.await,
         Some(limit) => match tokio::time::timeout(limit, run).await {
             Ok(ended) => ended,

@@ -7,7 +7,7 @@ use wasmtime::component::ResourceTable;
 use wasmtime_wasi::{FsPerms, WasiCtx, WasiCtxView, WasiView};
 
 use super::limiter::Limiter;
-use crate::args::RunArgs;
+use crate::config::RunSettings;
 
 /// Handles that a component holds at most. A handle costs the host some hundred bytes.
 const MAX_RESOURCES: usize = 100_000;
@@ -21,38 +21,47 @@ pub(crate) struct State {
 }
 
 impl State {
-    pub(crate) fn new(args: &RunArgs, models: &Registry) -> Result<Self> {
+    pub(crate) fn new(
+        settings: &RunSettings,
+        arguments: &[String],
+        models: &Registry,
+    ) -> Result<Self> {
         let mut table = ResourceTable::new();
         table.set_max_capacity(MAX_RESOURCES);
         Ok(Self {
             table,
-            wasi: wasi(args)?,
-            llm: llm(args, models),
-            limiter: Limiter::new(args.max_memory),
+            wasi: wasi(settings, arguments)?,
+            llm: llm(settings, models),
+            limiter: Limiter::new(settings.max_memory),
         })
     }
 }
 
-fn wasi(args: &RunArgs) -> Result<WasiCtx> {
+fn wasi(settings: &RunSettings, arguments: &[String]) -> Result<WasiCtx> {
     let mut wasi = WasiCtx::builder();
     wasi.inherit_stdio();
-    wasi.args(args.arguments());
-    for variable in &args.env {
+    wasi.args(arguments);
+    for variable in &settings.env {
         wasi.env(&variable.key, &variable.value);
     }
-    for dir in &args.dirs {
+    for dir in &settings.dirs {
         wasi.preopened_dir(&dir.host, &dir.guest, FsPerms::ReadWrite)
-            .map_err(|error| anyhow!("--dir {}: {error:#}", dir.host.display()))?;
+            .map_err(|error| {
+                anyhow!(
+                    "the folder {} can't be granted: {error:#}",
+                    dir.host.display()
+                )
+            })?;
     }
     Ok(wasi.build())
 }
 
-fn llm(args: &RunArgs, models: &Registry) -> LlmCtx {
+fn llm(settings: &RunSettings, models: &Registry) -> LlmCtx {
     let mut llm = LlmCtx::builder().models(models);
-    if let Some(size) = args.allow_guest_models {
+    if let Some(size) = settings.allow_guest_models {
         llm = llm.guest_models(GuestModels {
             max_bytes: size.as_u64(),
-            config: args.serving.config(),
+            config: settings.model.clone(),
             ..GuestModels::default()
         });
     }

@@ -1,0 +1,325 @@
+//! Which value is in force: the command line's, else the file's, else the default. The one place that decides it.
+
+use std::time::Duration;
+
+use anyhow::{Result, anyhow};
+use bytesize::ByteSize;
+use mynah_engine::{Error, ModelConfig, Settings};
+use toml::Spanned;
+
+use super::file::{File, Key};
+use super::source::Source;
+use crate::args::{NamedModel, Preopen, RunArgs, Variable};
+
+/// Memory of a component where nobody says.
+const DEFAULT_MAX_MEMORY: ByteSize = ByteSize::gib(1);
+
+/// What a run is: what the component is granted, and how it and its models are run.
+#[derive(Debug)]
+pub(crate) struct RunSettings {
+    pub(crate) models: Vec<NamedModel>,
+    pub(crate) model: ModelConfig,
+    pub(crate) dirs: Vec<Preopen>,
+    pub(crate) env: Vec<Variable>,
+    pub(crate) timeout: Option<Duration>,
+    pub(crate) max_memory: ByteSize,
+    pub(crate) allow_guest_models: Option<ByteSize>,
+}
+
+/// The settings in force.
+pub(super) fn merge(args: &RunArgs, file: File, source: &Source) -> Result<RunSettings> {
+    let default = ModelConfig::default();
+    let mut from = FromFile::default();
+    let serving = &args.serving;
+    let File {
+        models,
+        model,
+        sampling,
+        stopping,
+        backend,
+        run,
+    } = file;
+    let temperature = sampling.temp.or(sampling.temperature);
+    let queue_timeout = backend.default_task_timeout_ms.map(millis);
+    let model = ModelConfig {
+        ctx_size: from.or("ctx_size", serving.ctx_size, model.ctx_size),
+        batch_size: from
+            .or("batch_size", serving.batch_size, model.batch_size)
+            .unwrap_or(default.batch_size),
+        max_concurrent: from
+            .or(
+                "max_concurrent",
+                serving.max_concurrent,
+                backend.max_concurrent,
+            )
+            .unwrap_or(default.max_concurrent),
+        queue_size: from
+            .or("queue_size", serving.queue_size, backend.queue_size)
+            .unwrap_or(default.queue_size),
+        queue_timeout: from
+            .or("queue_timeout_ms", serving.queue_timeout, queue_timeout)
+            .unwrap_or(default.queue_timeout),
+        threads: from.or("threads", serving.threads, model.threads),
+        max_prompt_bytes: from
+            .or(
+                "max_prompt_bytes",
+                serving.max_prompt_bytes,
+                backend.max_prompt_bytes,
+            )
+            .unwrap_or(default.max_prompt_bytes),
+        max_unread_bytes: from
+            .or(
+                "max_unread_bytes",
+                serving.max_unread_bytes,
+                backend.max_unread_bytes,
+            )
+            .unwrap_or(default.max_unread_bytes),
+        defaults: Settings {
+            max_tokens: from.or("max_tokens", serving.max_tokens, stopping.max_tokens),
+            temperature: from.or("temperature", serving.temperature, temperature),
+            seed: from.or("seed", serving.seed, sampling.seed),
+        },
+    };
+    let models = models.into_iter().map(|(name, path)| NamedModel {
+        name,
+        path: source.path(&path),
+    });
+    let dirs = run.dirs.into_iter().map(|dir| Preopen {
+        host: source.path(&dir.0.host),
+        guest: dir.0.guest,
+    });
+    let env = run.env.into_iter().map(|variable| variable.0);
+    let settings = RunSettings {
+        models: named(models, &args.models, |model| &model.name),
+        model,
+        dirs: named(dirs, &args.dirs, |dir| &dir.guest),
+        env: named(env, &args.env, |variable| &variable.key),
+        timeout: args
+            .timeout
+            .or_else(|| run.timeout.map(|limit| limit.0.into())),
+        max_memory: args
+            .max_memory
+            .or(run.max_memory.map(|size| size.0))
+            .unwrap_or(DEFAULT_MAX_MEMORY),
+        allow_guest_models: args
+            .allow_guest_models
+            .or(run.allow_guest_models.map(|size| size.0)),
+    };
+    check(&settings, &from, source)?;
+    Ok(settings)
+}
+
+/// Checks the ranges; a value that is the file's is told with its place.
+fn check(settings: &RunSettings, from: &FromFile, source: &Source) -> Result<()> {
+    let problems = match settings.model.check() {
+        Ok(()) => Vec::new(),
+        Err(Error::Settings { problems }) => problems,
+        Err(error) => return Err(error.into()),
+    };
+    if !problems.is_empty() {
+        let lines: Vec<String> = problems
+            .iter()
+            .map(|problem| match from.place(problem.key) {
+                Some(at) => format!("{}: {problem}", source.place(at)),
+                None => problem.to_string(),
+            })
+            .collect();
+        return Err(anyhow!("{}", lines.join("; ")));
+    }
+    Ok(())
+}
+
+/// The file's, but for those whose name the command line uses; then the command line's.
+fn named<T: Clone>(
+    file: impl Iterator<Item = T>,
+    flags: &[T],
+    name: impl Fn(&T) -> &str,
+) -> Vec<T> {
+    let is_given = |item: &T| flags.iter().any(|flag| name(flag) == name(item));
+    let mut all: Vec<T> = file.filter(|item| !is_given(item)).collect();
+    all.extend_from_slice(flags);
+    all
+}
+
+fn millis(value: Spanned<u64>) -> Spanned<Duration> {
+    Spanned::new(value.span(), Duration::from_millis(value.into_inner()))
+}
+
+/// Chooses between flag and file, and remembers what is the file's, with its place.
+#[derive(Debug, Default)]
+struct FromFile(Vec<(&'static str, usize)>);
+
+impl FromFile {
+    /// The flag's value, else the file's. `key` is the setting's name in the engine's messages.
+    fn or<T>(&mut self, key: &'static str, flag: Option<T>, file: Key<T>) -> Option<T> {
+        flag.or_else(|| {
+            let value = file?;
+            self.0.push((key, value.span().start));
+            Some(value.into_inner())
+        })
+    }
+
+    fn place(&self, key: &str) -> Option<usize> {
+        self.0
+            .iter()
+            .find(|(name, _)| *name == key)
+            .map(|(_, at)| *at)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use clap::Parser;
+
+    use super::*;
+    use crate::args::{Cli, Command};
+    use crate::config::file;
+
+    fn merged(flags: &[&str], text: &str) -> Result<RunSettings, String> {
+        let line = [&["mynah", "run"], flags, &["x.wasm"]].concat();
+        let Command::Run(args) = Cli::parse_from(line).command else {
+            panic!("not run");
+        };
+        let source = Source::new(Path::new("conf/mynah.toml"), text.to_owned());
+        let told = |error: anyhow::Error| format!("{error:#}");
+        merge(&args, file::parse(&source).map_err(told)?, &source).map_err(told)
+    }
+
+    #[test]
+    fn without_flags_and_file_the_defaults_are_in_force() {
+        let settings = merged(&[], "").unwrap();
+        assert_eq!(settings.model, ModelConfig::default());
+        assert_eq!(settings.timeout, None);
+        assert_eq!(settings.max_memory, ByteSize::gib(1));
+        assert_eq!(settings.allow_guest_models, None);
+        assert!(settings.models.is_empty());
+    }
+
+    const FILE: &str = "
+        [model]
+        ctx_size = 100
+        batch_size = 64
+        threads = 3
+        [sampling]
+        temp = 0.5
+        seed = 1
+        [stopping]
+        max_tokens = 5
+        [backend]
+        max_concurrent = 2
+        queue_size = 3
+        default_task_timeout_ms = 1500
+        max_prompt_bytes = 1000
+        max_unread_bytes = 2000
+        [run]
+        timeout = '3s'
+        max_memory = '2MiB'
+        allow_guest_models = '3MiB'
+    ";
+
+    #[test]
+    fn the_file_wins_over_the_defaults_in_every_setting() {
+        let settings = merged(&[], FILE).unwrap();
+        let model = ModelConfig {
+            ctx_size: Some(100),
+            batch_size: 64,
+            max_concurrent: 2,
+            queue_size: 3,
+            queue_timeout: Duration::from_millis(1500),
+            threads: Some(3),
+            max_prompt_bytes: 1000,
+            max_unread_bytes: 2000,
+            defaults: Settings {
+                max_tokens: Some(5),
+                temperature: Some(0.5),
+                seed: Some(1),
+            },
+        };
+        assert_eq!(settings.model, model);
+        assert_eq!(settings.timeout, Some(Duration::from_secs(3)));
+        assert_eq!(settings.max_memory, ByteSize::mib(2));
+        assert_eq!(settings.allow_guest_models, Some(ByteSize::mib(3)));
+    }
+
+    #[test]
+    fn the_command_line_wins_over_the_file_in_every_setting() {
+        let line = "--ctx-size 200 --batch-size 32 --threads 1 --temperature 0 --seed 9 --max-tokens 7 \
+            --max-concurrent 1 --queue-size 9 --queue-timeout 2s --max-prompt-bytes 10 --max-unread-bytes 1024 \
+            --timeout 1s --max-memory 1MiB --allow-guest-models=1MiB";
+        let flags: Vec<&str> = line.split_whitespace().collect();
+        let settings = merged(&flags, FILE).unwrap();
+        let model = ModelConfig {
+            ctx_size: Some(200),
+            batch_size: 32,
+            max_concurrent: 1,
+            queue_size: 9,
+            queue_timeout: Duration::from_secs(2),
+            threads: Some(1),
+            max_prompt_bytes: 10,
+            max_unread_bytes: 1024,
+            defaults: Settings {
+                max_tokens: Some(7),
+                temperature: Some(0.0),
+                seed: Some(9),
+            },
+        };
+        assert_eq!(settings.model, model);
+        assert_eq!(settings.timeout, Some(Duration::from_secs(1)));
+        assert_eq!(settings.max_memory, ByteSize::mib(1));
+        assert_eq!(settings.allow_guest_models, Some(ByteSize::mib(1)));
+    }
+
+    #[test]
+    fn lists_are_merged_by_name() {
+        let text = "
+            [models]
+            a = 'a.gguf'
+            b = '/b.gguf'
+            [run]
+            dirs = ['data::/data', 'same']
+            env = ['K=file', 'L=file']
+        ";
+        let flags = [
+            "--model",
+            "b=flag.gguf",
+            "--dir",
+            "flag::/data",
+            "--env",
+            "K=flag",
+        ];
+        let settings = merged(&flags, text).unwrap();
+        let models: Vec<_> = settings
+            .models
+            .iter()
+            .map(|model| (model.name.as_str(), model.path.to_str().unwrap()))
+            .collect();
+        assert_eq!(models, [("a", "conf/a.gguf"), ("b", "flag.gguf")]);
+        let dirs: Vec<_> = settings
+            .dirs
+            .iter()
+            .map(|dir| (dir.host.to_str().unwrap(), dir.guest.as_str()))
+            .collect();
+        assert_eq!(dirs, [("conf/same", "same"), ("flag", "/data")]);
+        let env: Vec<_> = settings
+            .env
+            .iter()
+            .map(|variable| format!("{}={}", variable.key, variable.value))
+            .collect();
+        assert_eq!(env, ["L=file", "K=flag"]);
+    }
+
+    #[test]
+    fn what_is_out_of_range_is_told_with_the_files_place_where_it_is_the_files() {
+        let text = "[backend]\nqueue_size = 0\ndefault_task_timeout_ms = 0\nmax_concurrent = 0\n";
+        let told = merged(&["--max-concurrent", "999"], text).unwrap_err();
+        for words in [
+            "conf/mynah.toml:2:14: `queue_size` is 0",
+            "conf/mynah.toml:3:27: `queue_timeout_ms` is 0",
+            "; `max_concurrent` is 999",
+        ] {
+            assert!(format!("; {told}").contains(words), "`{words}` in: {told}");
+        }
+    }
+}

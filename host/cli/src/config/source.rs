@@ -1,0 +1,90 @@
+//! A configuration file's text, and saying where in it something is.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use anyhow::anyhow;
+
+/// What is wrong, and the byte where it is.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Problem {
+    pub(super) at: usize,
+    pub(super) what: String,
+}
+
+/// A configuration file's text.
+#[derive(Debug, Default)]
+pub(super) struct Source {
+    name: String,
+    folder: PathBuf,
+    text: String,
+}
+
+impl Source {
+    pub(super) fn read(path: &Path) -> io::Result<Self> {
+        Ok(Self::new(path, std::fs::read_to_string(path)?))
+    }
+
+    pub(super) fn new(path: &Path, text: String) -> Self {
+        Self {
+            name: path.display().to_string(),
+            folder: path.parent().unwrap_or(Path::new("")).to_owned(),
+            text,
+        }
+    }
+
+    pub(super) fn name(&self) -> &str {
+        &self.name
+    }
+
+    pub(super) fn text(&self) -> &str {
+        &self.text
+    }
+
+    /// A path as the file means it: relative to its own folder.
+    pub(super) fn path(&self, path: &Path) -> PathBuf {
+        self.folder.join(path)
+    }
+
+    /// `FILE:LINE:COLUMN` of a byte, both from 1, as editors and terminals take it.
+    pub(super) fn place(&self, at: usize) -> String {
+        let before = self.text.get(..at).unwrap_or(&self.text);
+        let line = before.matches('\n').count() + 1;
+        let column = before.chars().rev().take_while(|c| *c != '\n').count() + 1;
+        format!("{}:{line}:{column}", self.name)
+    }
+
+    /// All problems in one error, in the order of the file.
+    pub(super) fn refuse(&self, mut problems: Vec<Problem>) -> anyhow::Error {
+        problems.sort_by_key(|problem| problem.at);
+        let lines: Vec<String> = problems
+            .iter()
+            .map(|Problem { at, what }| format!("{}: {what}", self.place(*at)))
+            .collect();
+        anyhow!("{}", lines.join("; "))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_place_is_counted_in_characters_from_one() {
+        let source = Source::new(Path::new("a/b.toml"), "é = 1\nbé = 2\n".to_owned());
+        assert_eq!(source.place(0), "a/b.toml:1:1");
+        let at = source.text().find("= 2").unwrap();
+        assert_eq!(source.place(at), "a/b.toml:2:4");
+        assert_eq!(source.place(1000), "a/b.toml:3:1", "the end");
+    }
+
+    #[test]
+    fn a_relative_path_is_relative_to_the_file() {
+        let path = |file: &str, path: &str| {
+            Source::new(Path::new(file), String::new()).path(Path::new(path))
+        };
+        assert_eq!(path("a/b.toml", "c"), Path::new("a/c"));
+        assert_eq!(path("b.toml", "c"), Path::new("c"));
+        assert_eq!(path("a/b.toml", "/c"), Path::new("/c"));
+    }
+}
