@@ -236,6 +236,7 @@ fn a_wrong_command_line_is_a_usage_error() {
     for args in [
         &["run"][..],
         &["run", "--model", "x", "y.wasm"],
+        &["run", "--instances", "many", "y.wasm"],
         &["run", "--config", "a.toml", "--no-config", "y.wasm"],
         &["frobnicate"],
         &[],

@@ -81,3 +81,50 @@ fn run_grow_memory() {
     assert_eq!(said.code, Some(134), "{said:?}");
     said.host_line("--max-memory allows 64.0 MiB");
 }
+
+#[test]
+fn instances_run_at_once_and_know_their_number() {
+    let said = run(&["run", "--instances", "8", &guest("run_print_args_env"), "x"]);
+    assert_eq!(said.code, Some(0), "{said:?}");
+    for number in 0..8 {
+        let line = format!("env=MYNAH_INSTANCE={number}");
+        assert_eq!(said.stdout.matches(&line).count(), 1, "{line}: {said:?}");
+    }
+    assert_eq!(said.stdout.matches("arg=x").count(), 8, "{said:?}");
+    let one = run(&["run", "--instances", "1", &guest("run_print_args_env")]);
+    assert!(!one.stdout.contains("MYNAH_INSTANCE"), "{one:?}");
+}
+
+#[test]
+fn instances_have_a_range() {
+    for count in ["0", "5000"] {
+        let said = run(&["run", "--instances", count, &guest("run_exit_code"), "0"]);
+        assert_eq!(said.code, Some(1), "{said:?}");
+        said.host_line("it must be from 1 to 1000");
+    }
+}
+
+#[test]
+fn run_by_number() {
+    let guest = guest("run_by_number");
+    let with = |count: &str, acts: &[&str]| {
+        let flags = ["run", "--timeout", "2s", "--instances", count, &guest];
+        run(&[&flags[..], acts].concat())
+    };
+    // The first by number counts, whichever ends first.
+    let codes = with("4", &["0", "7", "9", "0"]);
+    assert_eq!(codes.code, Some(7), "{codes:?}");
+    assert_eq!(codes.stderr, "", "nothing of the host's own");
+    let trap = with("4", &["0", "trap", "3", "0"]);
+    assert_eq!(trap.code, Some(134), "{trap:?}");
+    trap.host_line("instance 1: the component trapped");
+    assert_eq!(trap.stdout.matches("done").count(), 3, "{trap:?}");
+    let after = with("3", &["5", "trap", "0"]);
+    assert_eq!(after.code, Some(5), "{after:?}");
+    after.host_line("instance 1: ");
+    // Others end while one loops, and the loop has its own time.
+    let slow = with("3", &["0", "0", "loop"]);
+    assert_eq!(slow.code, Some(134), "{slow:?}");
+    slow.host_line("instance 2: the component did not end within 2s");
+    assert_eq!(slow.stdout.matches("done").count(), 2, "{slow:?}");
+}

@@ -66,6 +66,13 @@ pub(crate) struct RunArgs {
     #[arg(long, conflicts_with = "config")]
     pub(crate) no_config: bool,
 
+    /// Run so many instances of the component at once, 1 to 1000 [default: 1].
+    ///
+    /// Each has its own memory, limits and time; where there are several, the variable MYNAH_INSTANCE tells each its
+    /// number from 0. Their lines mingle on stdout. The exit code is that of the first one that failed, by number.
+    #[arg(long, value_name = "COUNT")]
+    pub(crate) instances: Option<u32>,
+
     /// Load a model and grant it to the component under NAME. Can be given more than once; one file under two names is in
     /// memory once.
     #[arg(long = "model", value_name = "NAME=PATH")]

@@ -94,6 +94,7 @@ pub(super) struct Run {
     pub(super) timeout: Option<Text<humantime::Duration>>,
     pub(super) max_memory: Option<Text<ByteSize>>,
     pub(super) allow_guest_models: Option<Text<ByteSize>>,
+    pub(super) instances: Key<u32>,
 }
 
 /// A value that is written as text, the same text as on the command line.

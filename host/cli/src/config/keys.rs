@@ -204,7 +204,7 @@ mod tests {
     fn the_keys_are_those_of_the_structs() {
         assert!(hints("[model]\nctx_size = 1\n[run]\ndirs = []\n").is_empty());
         let run = Section::of::<file::Run>("run");
-        assert!(run.keys().contains(&"dirs"), "{run:?}");
+        assert!(run.keys().contains(&"instances"), "{run:?}");
     }
 
     #[test]

@@ -2,17 +2,22 @@
 
 use std::time::Duration;
 
-use anyhow::{Result, anyhow};
+use anyhow::{Result, anyhow, bail};
 use bytesize::ByteSize;
-use mynah_engine::{Error, ModelConfig, Settings};
+use mynah_engine::{Error, ModelConfig, Problem, Settings};
 use toml::Spanned;
 
 use super::file::{File, Key};
 use super::source::Source;
 use crate::args::{NamedModel, Preopen, RunArgs, Variable};
 
-/// Memory of a component where nobody says.
+/// The variable that tells an instance its number where there are several.
+pub(crate) const INSTANCE: &str = "MYNAH_INSTANCE";
+
+/// Memory of an instance where nobody says.
 const DEFAULT_MAX_MEMORY: ByteSize = ByteSize::gib(1);
+/// Instances at most: each has a store, a stack and its memory.
+const MAX_INSTANCES: u32 = 1000;
 
 /// What a run is: what the component is granted, and how it and its models are run.
 #[derive(Debug)]
@@ -24,6 +29,7 @@ pub(crate) struct RunSettings {
     pub(crate) timeout: Option<Duration>,
     pub(crate) max_memory: ByteSize,
     pub(crate) allow_guest_models: Option<ByteSize>,
+    pub(crate) instances: u32,
 }
 
 /// The settings in force.
@@ -104,6 +110,9 @@ pub(super) fn merge(args: &RunArgs, file: File, source: &Source) -> Result<RunSe
         allow_guest_models: args
             .allow_guest_models
             .or(run.allow_guest_models.map(|size| size.0)),
+        instances: from
+            .or("instances", args.instances, run.instances)
+            .unwrap_or(1),
     };
     check(&settings, &from, source)?;
     Ok(settings)
@@ -111,11 +120,19 @@ pub(super) fn merge(args: &RunArgs, file: File, source: &Source) -> Result<RunSe
 
 /// Checks the ranges; a value that is the file's is told with its place.
 fn check(settings: &RunSettings, from: &FromFile, source: &Source) -> Result<()> {
-    let problems = match settings.model.check() {
+    let mut problems = match settings.model.check() {
         Ok(()) => Vec::new(),
         Err(Error::Settings { problems }) => problems,
         Err(error) => return Err(error.into()),
     };
+    let instances = settings.instances;
+    if !(1..=MAX_INSTANCES).contains(&instances) {
+        problems.push(Problem {
+            key: "instances",
+            value: instances.to_string(),
+            range: format!("from 1 to {MAX_INSTANCES}"),
+        });
+    }
     if !problems.is_empty() {
         let lines: Vec<String> = problems
             .iter()
@@ -125,6 +142,9 @@ fn check(settings: &RunSettings, from: &FromFile, source: &Source) -> Result<()>
             })
             .collect();
         return Err(anyhow!("{}", lines.join("; ")));
+    }
+    if instances > 1 && settings.env.iter().any(|variable| variable.key == INSTANCE) {
+        bail!("{INSTANCE} is each instance's number where there are several: name yours otherwise");
     }
     Ok(())
 }
@@ -150,7 +170,7 @@ fn millis(value: Spanned<u64>) -> Spanned<Duration> {
 struct FromFile(Vec<(&'static str, usize)>);
 
 impl FromFile {
-    /// The flag's value, else the file's. `key` is the setting's name in the engine's messages.
+    /// The flag's value, else the file's. `key` is the setting's name in [`Problem`].
     fn or<T>(&mut self, key: &'static str, flag: Option<T>, file: Key<T>) -> Option<T> {
         flag.or_else(|| {
             let value = file?;
@@ -191,6 +211,7 @@ mod tests {
     fn without_flags_and_file_the_defaults_are_in_force() {
         let settings = merged(&[], "").unwrap();
         assert_eq!(settings.model, ModelConfig::default());
+        assert_eq!(settings.instances, 1);
         assert_eq!(settings.timeout, None);
         assert_eq!(settings.max_memory, ByteSize::gib(1));
         assert_eq!(settings.allow_guest_models, None);
@@ -217,6 +238,7 @@ mod tests {
         timeout = '3s'
         max_memory = '2MiB'
         allow_guest_models = '3MiB'
+        instances = 4
     ";
 
     #[test]
@@ -241,13 +263,14 @@ mod tests {
         assert_eq!(settings.timeout, Some(Duration::from_secs(3)));
         assert_eq!(settings.max_memory, ByteSize::mib(2));
         assert_eq!(settings.allow_guest_models, Some(ByteSize::mib(3)));
+        assert_eq!(settings.instances, 4);
     }
 
     #[test]
     fn the_command_line_wins_over_the_file_in_every_setting() {
         let line = "--ctx-size 200 --batch-size 32 --threads 1 --temperature 0 --seed 9 --max-tokens 7 \
             --max-concurrent 1 --queue-size 9 --queue-timeout 2s --max-prompt-bytes 10 --max-unread-bytes 1024 \
-            --timeout 1s --max-memory 1MiB --allow-guest-models=1MiB";
+            --timeout 1s --max-memory 1MiB --allow-guest-models=1MiB --instances 2";
         let flags: Vec<&str> = line.split_whitespace().collect();
         let settings = merged(&flags, FILE).unwrap();
         let model = ModelConfig {
@@ -269,6 +292,7 @@ mod tests {
         assert_eq!(settings.timeout, Some(Duration::from_secs(1)));
         assert_eq!(settings.max_memory, ByteSize::mib(1));
         assert_eq!(settings.allow_guest_models, Some(ByteSize::mib(1)));
+        assert_eq!(settings.instances, 2);
     }
 
     #[test]
@@ -321,5 +345,29 @@ mod tests {
         ] {
             assert!(format!("; {told}").contains(words), "`{words}` in: {told}");
         }
+    }
+
+    #[test]
+    fn the_number_of_instances_has_a_range() {
+        for count in ["0", "1001", "5000"] {
+            let told = merged(&["--instances", count], "").unwrap_err();
+            assert!(told.contains("from 1 to 1000"), "{told}");
+        }
+        let told = merged(&[], "[run]\ninstances = 0\n").unwrap_err();
+        assert!(
+            told.contains("conf/mynah.toml:2:13: `instances` is 0"),
+            "{told}"
+        );
+        assert_eq!(
+            merged(&["--instances", "1000"], "").unwrap().instances,
+            1000
+        );
+    }
+
+    #[test]
+    fn an_instances_number_is_the_hosts_to_give() {
+        let flags = ["--env", "MYNAH_INSTANCE=7", "--instances", "2"];
+        assert!(merged(&flags, "").unwrap_err().contains(INSTANCE));
+        assert!(merged(&flags[..2], "").is_ok());
     }
 }

@@ -13,7 +13,7 @@ use anyhow::{Context, Result};
 
 use crate::args::RunArgs;
 use file::File;
-pub(crate) use merge::RunSettings;
+pub(crate) use merge::{INSTANCE, RunSettings};
 use source::Source;
 
 /// The file that is read without being named, from the current folder.

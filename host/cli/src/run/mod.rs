@@ -1,5 +1,6 @@
-//! `mynah run`: one component, its grants, and its exit code.
+//! `mynah run`: a component, its grants, its instances, and the exit code.
 
+mod instance;
 mod limiter;
 mod state;
 
@@ -10,26 +11,17 @@ use std::time::Duration;
 use anyhow::{Context, Result, anyhow};
 use mynah_engine::Registry;
 use wasmtime::component::{Component, Linker};
-use wasmtime::{Config, Engine, Store};
-use wasmtime_wasi::I32Exit;
+use wasmtime::{Config, Engine};
 use wasmtime_wasi::p2::bindings::CommandPre;
 
 use crate::args::RunArgs;
 use crate::config::{self, RunSettings};
-use crate::{cache, component, models, output};
+use crate::{cache, component, models};
+use instance::Instance;
 use state::State;
-
-/// Exit code of a trap or a time-out: 128 + SIGABRT, as shells and wasmtime have it.
-const TRAP: u8 = 134;
 
 /// Time between two looks at whether a component that computes has to make way.
 const EPOCH: Duration = Duration::from_millis(10);
-
-/// How a run ended that the host didn't fail.
-enum Ended {
-    Exit(i32),
-    Trap(anyhow::Error),
-}
 
 /// Runs the component.
 pub(crate) fn run(args: &RunArgs) -> Result<ExitCode> {
@@ -40,23 +32,53 @@ pub(crate) fn run(args: &RunArgs) -> Result<ExitCode> {
         .enable_all()
         .build()
         .context("no threads for the runtime")?;
-    let ended = runtime.block_on(async {
+    let code = runtime.block_on(async {
         let engine = engine()?;
         let command = link(&engine, &bytes, args)?;
         let models = models::load(&settings.models, &settings.model)?;
         let _ticker = Ticker::start(&engine)?;
-        execute(&engine, &command, &models, args, &settings).await
+        let instances = instances(&engine, &command, args, &settings, &models)?;
+        all(instances).await
     })?;
     // A component that never gives way may hold a runtime thread; the process ends all the same.
     runtime.shutdown_background();
-    Ok(match ended {
-        // Shells see eight bits, as of any process.
-        Ended::Exit(code) => ExitCode::from(code.to_le_bytes()[0]),
-        Ended::Trap(error) => {
-            output::error(&error);
-            ExitCode::from(TRAP)
+    Ok(ExitCode::from(code))
+}
+
+/// All instances, none begun: what can't be granted is told once, before anything runs.
+fn instances(
+    engine: &Engine,
+    command: &CommandPre<State>,
+    args: &RunArgs,
+    settings: &RunSettings,
+    models: &Registry,
+) -> Result<Vec<Instance>> {
+    let count = settings.instances;
+    (0..count)
+        .map(|number| {
+            let number = (count > 1).then_some(number);
+            let state = State::new(settings, args.arguments(), models, number)?;
+            let timeout = settings.timeout;
+            Ok(Instance::new(engine, command, state, timeout, number))
+        })
+        .collect()
+}
+
+/// Runs all instances at once, each to its own end. The exit code is that of the first one, by number, that has another
+/// than 0.
+async fn all(instances: Vec<Instance>) -> Result<u8> {
+    let tasks: Vec<_> = instances
+        .into_iter()
+        .map(|instance| tokio::spawn(instance.run()))
+        .collect();
+    let mut code = 0;
+    for task in tasks {
+        let ended = task.await.context("an instance failed in the host")?;
+        if code == 0 {
+            code = ended;
         }
-    })
+    }
+    Ok(code)
 }
 
 fn engine() -> Result<Engine> {
@@ -83,50 +105,6 @@ fn link(engine: &Engine, bytes: &[u8], args: &RunArgs) -> Result<CommandPre<Stat
     })?;
     CommandPre::new(linked)
         .map_err(|error| anyhow!("{shown} is not a command, it has no `wasi:cli/run`: {error:#}"))
-}
-
-async fn execute(
-    engine: &Engine,
-    command: &CommandPre<State>,
-    models: &Registry,
-    args: &RunArgs,
-    settings: &RunSettings,
-) -> Result<Ended> {
-    let mut store = Store::new(engine, State::new(settings, args.arguments(), models)?);
-    store.limiter(|state| &mut state.limiter);
-    store.epoch_deadline_async_yield_and_update(1);
-    let run = async {
-        let instance = command.instantiate_async(&mut store).await?;
-        instance.wasi_cli_run().call_run(&mut store).await
-    };
-    let ended = match settings.timeout {
-        None => run.await,
-        Some(limit) => match tokio::time::timeout(limit, run).await {
-            Ok(ended) => ended,
-            Err(_) => {
-                let limit = humantime::format_duration(limit);
-                return Ok(Ended::Trap(anyhow!(
-                    "the component did not end within {limit}: raise --timeout if it should have longer"
-                )));
-            }
-        },
-    };
-    Ok(match ended {
-        Ok(Ok(())) => Ended::Exit(0),
-        Ok(Err(())) => Ended::Exit(1),
-        Err(error) => match error.downcast_ref::<I32Exit>() {
-            Some(exit) => Ended::Exit(exit.0),
-            None => Ended::Trap(trap(store.data(), &error)),
-        },
-    })
-}
-
-/// What to say about a trap: the limit that was hit, else the trap's own words without the backtrace.
-fn trap(state: &State, error: &wasmtime::Error) -> anyhow::Error {
-    match state.limiter.refused() {
-        Some(refused) => anyhow!("{refused}"),
-        None => anyhow!("the component trapped: {}", error.root_cause()),
-    }
 }
 
 /// Advances the engine's epoch from a thread of its own while it lives: a runtime thread may be the one that loops.

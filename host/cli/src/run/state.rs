@@ -7,7 +7,7 @@ use wasmtime::component::ResourceTable;
 use wasmtime_wasi::{FsPerms, WasiCtx, WasiCtxView, WasiView};
 
 use super::limiter::Limiter;
-use crate::config::RunSettings;
+use crate::config::{INSTANCE, RunSettings};
 
 /// Handles that a component holds at most. A handle costs the host some hundred bytes.
 const MAX_RESOURCES: usize = 100_000;
@@ -21,28 +21,33 @@ pub(crate) struct State {
 }
 
 impl State {
+    /// The store's data of one instance. Its number is told to it where there are several.
     pub(crate) fn new(
         settings: &RunSettings,
         arguments: &[String],
         models: &Registry,
+        number: Option<u32>,
     ) -> Result<Self> {
         let mut table = ResourceTable::new();
         table.set_max_capacity(MAX_RESOURCES);
         Ok(Self {
             table,
-            wasi: wasi(settings, arguments)?,
+            wasi: wasi(settings, arguments, number)?,
             llm: llm(settings, models),
             limiter: Limiter::new(settings.max_memory),
         })
     }
 }
 
-fn wasi(settings: &RunSettings, arguments: &[String]) -> Result<WasiCtx> {
+fn wasi(settings: &RunSettings, arguments: &[String], number: Option<u32>) -> Result<WasiCtx> {
     let mut wasi = WasiCtx::builder();
     wasi.inherit_stdio();
     wasi.args(arguments);
     for variable in &settings.env {
         wasi.env(&variable.key, &variable.value);
+    }
+    if let Some(number) = number {
+        wasi.env(INSTANCE, number.to_string());
     }
     for dir in &settings.dirs {
         wasi.preopened_dir(&dir.host, &dir.guest, FsPerms::ReadWrite)

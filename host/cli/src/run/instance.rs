@@ -1,0 +1,102 @@
+//! One instance of a component: its store, its time, and how it ended.
+
+use std::time::Duration;
+
+use anyhow::anyhow;
+use wasmtime::{Engine, Store};
+use wasmtime_wasi::I32Exit;
+use wasmtime_wasi::p2::bindings::CommandPre;
+
+use super::state::State;
+use crate::output;
+
+/// Exit code of a trap or a time-out: 128 + SIGABRT, as shells and wasmtime have it.
+const TRAP: u8 = 134;
+
+/// An instance that hasn't begun.
+pub(super) struct Instance {
+    store: Store<State>,
+    command: CommandPre<State>,
+    timeout: Option<Duration>,
+    /// Where there are several.
+    number: Option<u32>,
+}
+
+/// How an instance ended that the host didn't fail.
+enum Ended {
+    Exit(i32),
+    Trap(anyhow::Error),
+}
+
+impl Instance {
+    pub(super) fn new(
+        engine: &Engine,
+        command: &CommandPre<State>,
+        state: State,
+        timeout: Option<Duration>,
+        number: Option<u32>,
+    ) -> Self {
+        let mut store = Store::new(engine, state);
+        store.limiter(|state| &mut state.limiter);
+        store.epoch_deadline_async_yield_and_update(1);
+        Self {
+            store,
+            command: command.clone(),
+            timeout,
+            number,
+        }
+    }
+
+    /// Runs it to its end, and gives its exit code. A trap is told at once, so that nobody waits for the others to hear
+    /// of it.
+    pub(super) async fn run(self) -> u8 {
+        let number = self.number;
+        match self.execute().await {
+            // Shells see eight bits, as of any process.
+            Ended::Exit(code) => code.to_le_bytes()[0],
+            Ended::Trap(error) => {
+                output::error(&match number {
+                    Some(number) => error.context(format!("instance {number}")),
+                    None => error,
+                });
+                TRAP
+            }
+        }
+    }
+
+    async fn execute(mut self) -> Ended {
+        let store = &mut self.store;
+        let run = async {
+            let instance = self.command.instantiate_async(&mut *store).await?;
+            instance.wasi_cli_run().call_run(&mut *store).await
+        };
+        let ended = match self.timeout {
+            None => run.await,
+            Some(limit) => match tokio::time::timeout(limit, run).await {
+                Ok(ended) => ended,
+                Err(_) => {
+                    let limit = humantime::format_duration(limit);
+                    return Ended::Trap(anyhow!(
+                        "the component did not end within {limit}: raise --timeout if it should have longer"
+                    ));
+                }
+            },
+        };
+        match ended {
+            Ok(Ok(())) => Ended::Exit(0),
+            Ok(Err(())) => Ended::Exit(1),
+            Err(error) => match error.downcast_ref::<I32Exit>() {
+                Some(exit) => Ended::Exit(exit.0),
+                None => Ended::Trap(trap(self.store.data(), &error)),
+            },
+        }
+    }
+}
+
+/// What to say about a trap: the limit that was hit, else the trap's own words without the backtrace.
+fn trap(state: &State, error: &wasmtime::Error) -> anyhow::Error {
+    match state.limiter.refused() {
+        Some(refused) => anyhow!("{refused}"),
+        None => anyhow!("the component trapped: {}", error.root_cause()),
+    }
+}
