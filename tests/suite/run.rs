@@ -1,5 +1,6 @@
 //! What `mynah run` makes of a guest that behaves, and of one that doesn't.
 
+use mynah_tests::tiny_model::TinyModel;
 use mynah_tests::{foreach_run, wasm};
 
 use crate::assert_test_exists;
@@ -93,6 +94,30 @@ fn instances_run_at_once_and_know_their_number() {
     assert_eq!(said.stdout.matches("arg=x").count(), 8, "{said:?}");
     let one = run(&["run", "--instances", "1", &guest("run_print_args_env")]);
     assert!(!one.stdout.contains("MYNAH_INSTANCE"), "{one:?}");
+}
+
+#[test]
+fn instances_share_a_model() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("tiny.gguf");
+    TinyModel::default().write_to(&path).unwrap();
+    let model = format!("default={}", path.display());
+    // More than run at once: some wait for others.
+    let flags = ["run", "--max-concurrent", "2", "--max-tokens", "4"];
+    let guest = guest("nn_complete");
+    let rest = ["--instances", "12", "--model", &model, &guest];
+    let said = run(&[&flags[..], &rest].concat());
+    assert_eq!(said.code, Some(0), "{said:?}");
+}
+
+#[test]
+fn what_no_instance_can_have_is_told_once() {
+    let guest = guest("run_print_args_env");
+    let flags = ["run", "--instances", "8", "--dir", "/no/such/folder"];
+    let said = run(&[&flags[..], &[&guest]].concat());
+    assert_eq!(said.code, Some(1), "{said:?}");
+    assert_eq!(said.stdout, "", "nothing ran");
+    said.host_line("/no/such/folder can't be granted");
 }
 
 #[test]
