@@ -9,7 +9,7 @@ use anyhow::{Context, bail};
 use bytesize::ByteSize;
 use clap::{Args, Parser, Subcommand, ValueHint};
 use clap_complete::Shell;
-use mynah_engine::{ModelConfig, Settings};
+use mynah_engine::{KvLayout, ModelConfig, Priority, Settings};
 
 /// Runs WebAssembly components that use large language models.
 #[derive(Debug, Parser)]
@@ -72,6 +72,19 @@ pub(crate) struct RunArgs {
     /// number from 0. Their lines mingle on stdout. The exit code is that of the first one that failed, by number.
     #[arg(long, value_name = "COUNT")]
     pub(crate) instances: Option<u32>,
+
+    /// Count all that is computed for the component under this name, together with other components of that name
+    /// [default: each instance by itself].
+    #[arg(long, value_name = "NAME")]
+    pub(crate) owner: Option<String>,
+
+    /// The owner's part while there is less than all want, 1 to 1000: 2 gets twice as much as 1 [default: 1].
+    #[arg(long, value_name = "WEIGHT")]
+    pub(crate) weight: Option<u32>,
+
+    /// The highest priority that the component may ask for: low, normal, high or urgent [default: urgent].
+    #[arg(long, value_name = "PRIORITY")]
+    pub(crate) max_priority: Option<Priority>,
 
     /// Load a model and grant it to the component under NAME. Can be given more than once; one file under two names is in
     /// memory once.
@@ -155,9 +168,36 @@ pub(crate) struct ServingArgs {
 
     #[arg(long, value_name = "DURATION", value_parser = humantime::parse_duration, help = or_default(
         "Time that a request waits at most",
-        humantime::format_duration(ModelConfig::default().queue_timeout),
+        humantime::format_duration(ModelConfig::default().default_task_timeout),
     ))]
     pub(crate) queue_timeout: Option<Duration>,
+
+    #[arg(long, value_name = "DURATION", value_parser = humantime::parse_duration, help = or_default(
+        "Time after which a request that waits counts as one priority higher, again and again",
+        humantime::format_duration(ModelConfig::default().ageing),
+    ))]
+    pub(crate) ageing: Option<Duration>,
+
+    #[arg(long, value_name = "COUNT", help = or_default(
+        "Sessions that are open at once",
+        ModelConfig::default().max_sessions,
+    ))]
+    pub(crate) max_sessions: Option<u32>,
+
+    /// KV cells for all sequences together, one for each token [default: enough for all]. With fewer, sequences are
+    /// parked in host memory when they run out, and resumed.
+    #[arg(long, value_name = "COUNT")]
+    pub(crate) kv_cells: Option<u32>,
+
+    /// How the KV cells are laid out: auto, split (each sequence its own) or unified (one pool) [default: auto].
+    #[arg(long, value_name = "LAYOUT")]
+    pub(crate) kv_layout: Option<KvLayout>,
+
+    #[arg(long, value_name = "SIZE", help = or_default(
+        "Host memory for parked sequences; what has no room is computed again",
+        ByteSize(ModelConfig::default().max_parked_bytes).display().iec(),
+    ))]
+    pub(crate) max_parked_bytes: Option<ByteSize>,
 
     /// Threads that compute [default: all cores].
     #[arg(long, value_name = "COUNT")]
@@ -186,6 +226,19 @@ pub(crate) struct ServingArgs {
         Settings::DEFAULT_TEMPERATURE,
     ))]
     pub(crate) temperature: Option<f32>,
+
+    /// Time of a request at most, in all, where the component doesn't say [default: no limit].
+    #[arg(long, value_name = "DURATION", value_parser = humantime::parse_duration)]
+    pub(crate) max_time: Option<Duration>,
+
+    /// Priority where the component doesn't say: low, normal, high or urgent [default: normal].
+    #[arg(long, value_name = "PRIORITY")]
+    pub(crate) priority: Option<Priority>,
+
+    /// Compute each sequence apart from all others where the component doesn't say, so that its text depends on nothing
+    /// else. Slower [default: false].
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    pub(crate) deterministic: Option<bool>,
 
     /// Seed where the component doesn't say [default: random].
     #[arg(long, value_name = "SEED")]

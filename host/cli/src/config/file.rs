@@ -12,6 +12,7 @@ use std::str::FromStr;
 
 use anyhow::Result;
 use bytesize::ByteSize;
+use mynah_engine::{KvLayout, Priority};
 use serde::de::{self, Deserialize, Deserializer, Visitor};
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
@@ -55,6 +56,8 @@ pub(super) struct Model {
     pub(super) ctx_size: Key<u32>,
     pub(super) batch_size: Key<u32>,
     pub(super) threads: Key<u32>,
+    pub(super) kv_cells: Key<u32>,
+    pub(super) kv_layout: Option<Text<KvLayout>>,
 }
 
 /// `[sampling]`: how a token is chosen, where the component doesn't say.
@@ -72,6 +75,7 @@ pub(super) struct Sampling {
 #[serde(default)]
 pub(super) struct Stopping {
     pub(super) max_tokens: Key<u32>,
+    pub(super) max_time_ms: Key<u64>,
 }
 
 /// `[backend]`: how many are served at once, and what bounds them.
@@ -80,7 +84,12 @@ pub(super) struct Stopping {
 pub(super) struct Backend {
     pub(super) max_concurrent: Key<u32>,
     pub(super) queue_size: Key<u32>,
+    pub(super) max_sessions: Key<u32>,
     pub(super) default_task_timeout_ms: Key<u64>,
+    pub(super) ageing_ms: Key<u64>,
+    pub(super) default_priority: Option<Text<Priority>>,
+    pub(super) deterministic: Key<bool>,
+    pub(super) max_parked_bytes: Key<u64>,
     pub(super) max_prompt_bytes: Key<u32>,
     pub(super) max_unread_bytes: Key<u32>,
 }
@@ -95,6 +104,9 @@ pub(super) struct Run {
     pub(super) max_memory: Option<Text<ByteSize>>,
     pub(super) allow_guest_models: Option<Text<ByteSize>>,
     pub(super) instances: Key<u32>,
+    pub(super) owner: Key<String>,
+    pub(super) weight: Key<u32>,
+    pub(super) max_priority: Option<Text<Priority>>,
 }
 
 /// A value that is written as text, the same text as on the command line.

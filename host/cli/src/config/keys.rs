@@ -10,9 +10,12 @@ use toml::de::{DeTable, DeValue};
 use super::source::Problem;
 
 /// Names that a setting has elsewhere, on the command line or in messages, with its name in the file.
-const OTHER_NAMES: [(&str, &str); 2] = [
+const OTHER_NAMES: [(&str, &str); 5] = [
     ("queue_timeout", "default_task_timeout_ms"),
     ("queue_timeout_ms", "default_task_timeout_ms"),
+    ("ageing", "ageing_ms"),
+    ("max_time", "max_time_ms"),
+    ("priority", "default_priority"),
 ];
 
 /// A section and its keys.

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use anyhow::{Result, anyhow, bail};
 use bytesize::ByteSize;
-use mynah_engine::{Error, ModelConfig, Problem, Settings};
+use mynah_engine::{Error, ModelConfig, Owner, Priority, Problem, Settings};
 use toml::Spanned;
 
 use super::file::{File, Key};
@@ -30,6 +30,9 @@ pub(crate) struct RunSettings {
     pub(crate) max_memory: ByteSize,
     pub(crate) allow_guest_models: Option<ByteSize>,
     pub(crate) instances: u32,
+    pub(crate) owner: Option<String>,
+    pub(crate) weight: u32,
+    pub(crate) max_priority: Priority,
 }
 
 /// The settings in force.
@@ -62,9 +65,31 @@ pub(super) fn merge(args: &RunArgs, file: File, source: &Source) -> Result<RunSe
         queue_size: from
             .or("queue_size", serving.queue_size, backend.queue_size)
             .unwrap_or(default.queue_size),
-        queue_timeout: from
-            .or("queue_timeout_ms", serving.queue_timeout, queue_timeout)
-            .unwrap_or(default.queue_timeout),
+        max_sessions: from
+            .or("max_sessions", serving.max_sessions, backend.max_sessions)
+            .unwrap_or(default.max_sessions),
+        default_task_timeout: from
+            .or(
+                "default_task_timeout_ms",
+                serving.queue_timeout,
+                queue_timeout,
+            )
+            .unwrap_or(default.default_task_timeout),
+        ageing: from
+            .or("ageing_ms", serving.ageing, backend.ageing_ms.map(millis))
+            .unwrap_or(default.ageing),
+        kv_cells: from.or("kv_cells", serving.kv_cells, model.kv_cells),
+        kv_layout: serving
+            .kv_layout
+            .or(model.kv_layout.map(|layout| layout.0))
+            .unwrap_or(default.kv_layout),
+        max_parked_bytes: from
+            .or(
+                "max_parked_bytes",
+                serving.max_parked_bytes.map(|size| size.as_u64()),
+                backend.max_parked_bytes,
+            )
+            .unwrap_or(default.max_parked_bytes),
         threads: from.or("threads", serving.threads, model.threads),
         max_prompt_bytes: from
             .or(
@@ -84,6 +109,21 @@ pub(super) fn merge(args: &RunArgs, file: File, source: &Source) -> Result<RunSe
             max_tokens: from.or("max_tokens", serving.max_tokens, stopping.max_tokens),
             temperature: from.or("temperature", serving.temperature, temperature),
             seed: from.or("seed", serving.seed, sampling.seed),
+            max_time: from.or(
+                "max_time_ms",
+                serving.max_time,
+                stopping.max_time_ms.map(millis),
+            ),
+            // The model's own time-out is this one.
+            queue_timeout: None,
+            priority: serving
+                .priority
+                .or(backend.default_priority.map(|priority| priority.0)),
+            deterministic: from.or(
+                "deterministic",
+                serving.deterministic,
+                backend.deterministic,
+            ),
         },
     };
     let models = models.into_iter().map(|(name, path)| NamedModel {
@@ -113,6 +153,12 @@ pub(super) fn merge(args: &RunArgs, file: File, source: &Source) -> Result<RunSe
         instances: from
             .or("instances", args.instances, run.instances)
             .unwrap_or(1),
+        owner: from.or("owner", args.owner.clone(), run.owner),
+        weight: from.or("weight", args.weight, run.weight).unwrap_or(1),
+        max_priority: args
+            .max_priority
+            .or(run.max_priority.map(|priority| priority.0))
+            .unwrap_or(Priority::Urgent),
     };
     check(&settings, &from, source)?;
     Ok(settings)
@@ -131,6 +177,14 @@ fn check(settings: &RunSettings, from: &FromFile, source: &Source) -> Result<()>
             key: "instances",
             value: instances.to_string(),
             range: format!("from 1 to {MAX_INSTANCES}"),
+        });
+    }
+    let weight = settings.weight;
+    if !(1..=Owner::MAX_WEIGHT).contains(&weight) {
+        problems.push(Problem {
+            key: "weight",
+            value: weight.to_string(),
+            range: format!("from 1 to {}", Owner::MAX_WEIGHT),
         });
     }
     if !problems.is_empty() {
@@ -192,6 +246,7 @@ mod tests {
     use std::path::Path;
 
     use clap::Parser;
+    use mynah_engine::KvLayout;
 
     use super::*;
     use crate::args::{Cli, Command};
@@ -215,6 +270,8 @@ mod tests {
         assert_eq!(settings.timeout, None);
         assert_eq!(settings.max_memory, ByteSize::gib(1));
         assert_eq!(settings.allow_guest_models, None);
+        assert_eq!((settings.owner, settings.weight), (None, 1));
+        assert_eq!(settings.max_priority, Priority::Urgent);
         assert!(settings.models.is_empty());
     }
 
@@ -223,15 +280,23 @@ mod tests {
         ctx_size = 100
         batch_size = 64
         threads = 3
+        kv_cells = 150
+        kv_layout = 'unified'
         [sampling]
         temp = 0.5
         seed = 1
         [stopping]
         max_tokens = 5
+        max_time_ms = 9000
         [backend]
         max_concurrent = 2
         queue_size = 3
         default_task_timeout_ms = 1500
+        max_sessions = 30
+        ageing_ms = 700
+        default_priority = 'low'
+        deterministic = true
+        max_parked_bytes = 4000
         max_prompt_bytes = 1000
         max_unread_bytes = 2000
         [run]
@@ -239,6 +304,9 @@ mod tests {
         max_memory = '2MiB'
         allow_guest_models = '3MiB'
         instances = 4
+        owner = 'file'
+        weight = 2
+        max_priority = 'high'
     ";
 
     #[test]
@@ -249,7 +317,12 @@ mod tests {
             batch_size: 64,
             max_concurrent: 2,
             queue_size: 3,
-            queue_timeout: Duration::from_millis(1500),
+            default_task_timeout: Duration::from_millis(1500),
+            max_sessions: 30,
+            ageing: Duration::from_millis(700),
+            kv_cells: Some(150),
+            kv_layout: KvLayout::Unified,
+            max_parked_bytes: 4000,
             threads: Some(3),
             max_prompt_bytes: 1000,
             max_unread_bytes: 2000,
@@ -257,9 +330,16 @@ mod tests {
                 max_tokens: Some(5),
                 temperature: Some(0.5),
                 seed: Some(1),
+                max_time: Some(Duration::from_secs(9)),
+                queue_timeout: None,
+                priority: Some(Priority::Low),
+                deterministic: Some(true),
             },
         };
         assert_eq!(settings.model, model);
+        let owner = (settings.owner.as_deref(), settings.weight);
+        assert_eq!(owner, (Some("file"), 2));
+        assert_eq!(settings.max_priority, Priority::High);
         assert_eq!(settings.timeout, Some(Duration::from_secs(3)));
         assert_eq!(settings.max_memory, ByteSize::mib(2));
         assert_eq!(settings.allow_guest_models, Some(ByteSize::mib(3)));
@@ -269,7 +349,9 @@ mod tests {
     #[test]
     fn the_command_line_wins_over_the_file_in_every_setting() {
         let line = "--ctx-size 200 --batch-size 32 --threads 1 --temperature 0 --seed 9 --max-tokens 7 \
-            --max-concurrent 1 --queue-size 9 --queue-timeout 2s --max-prompt-bytes 10 --max-unread-bytes 1024 \
+            --max-concurrent 1 --queue-size 9 --queue-timeout 2s --max-sessions 31 --ageing 8s --kv-cells 160 \
+            --kv-layout split --max-parked-bytes 5B --max-time 10s --priority high --deterministic=false --owner flag \
+            --weight 3 --max-priority normal --max-prompt-bytes 10 --max-unread-bytes 1024 \
             --timeout 1s --max-memory 1MiB --allow-guest-models=1MiB --instances 2";
         let flags: Vec<&str> = line.split_whitespace().collect();
         let settings = merged(&flags, FILE).unwrap();
@@ -278,7 +360,12 @@ mod tests {
             batch_size: 32,
             max_concurrent: 1,
             queue_size: 9,
-            queue_timeout: Duration::from_secs(2),
+            default_task_timeout: Duration::from_secs(2),
+            max_sessions: 31,
+            ageing: Duration::from_secs(8),
+            kv_cells: Some(160),
+            kv_layout: KvLayout::Split,
+            max_parked_bytes: 5,
             threads: Some(1),
             max_prompt_bytes: 10,
             max_unread_bytes: 1024,
@@ -286,9 +373,16 @@ mod tests {
                 max_tokens: Some(7),
                 temperature: Some(0.0),
                 seed: Some(9),
+                max_time: Some(Duration::from_secs(10)),
+                queue_timeout: None,
+                priority: Some(Priority::High),
+                deterministic: Some(false),
             },
         };
         assert_eq!(settings.model, model);
+        let owner = (settings.owner.as_deref(), settings.weight);
+        assert_eq!(owner, (Some("flag"), 3));
+        assert_eq!(settings.max_priority, Priority::Normal);
         assert_eq!(settings.timeout, Some(Duration::from_secs(1)));
         assert_eq!(settings.max_memory, ByteSize::mib(1));
         assert_eq!(settings.allow_guest_models, Some(ByteSize::mib(1)));
@@ -340,7 +434,7 @@ mod tests {
         let told = merged(&["--max-concurrent", "999"], text).unwrap_err();
         for words in [
             "conf/mynah.toml:2:14: `queue_size` is 0",
-            "conf/mynah.toml:3:27: `queue_timeout_ms` is 0",
+            "conf/mynah.toml:3:27: `default_task_timeout_ms` is 0",
             "; `max_concurrent` is 999",
         ] {
             assert!(format!("; {told}").contains(words), "`{words}` in: {told}");

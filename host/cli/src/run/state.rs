@@ -1,7 +1,7 @@
 //! What a running component's store holds: WASI, its models, its limits.
 
 use anyhow::{Result, anyhow};
-use mynah_engine::Registry;
+use mynah_engine::{Owner, Registry};
 use mynah_wasi::{GuestModels, LlmCtx, LlmCtxView, LlmView};
 use wasmtime::component::ResourceTable;
 use wasmtime_wasi::{FsPerms, WasiCtx, WasiCtxView, WasiView};
@@ -62,7 +62,12 @@ fn wasi(settings: &RunSettings, arguments: &[String], number: Option<u32>) -> Re
 }
 
 fn llm(settings: &RunSettings, models: &Registry) -> LlmCtx {
-    let mut llm = LlmCtx::builder().models(models);
+    let owner = settings.owner.as_deref();
+    let owner = owner.map_or_else(Owner::unique, Owner::named);
+    let mut llm = LlmCtx::builder()
+        .models(models)
+        .owner(owner.with_weight(settings.weight))
+        .max_priority(settings.max_priority);
     if let Some(size) = settings.allow_guest_models {
         llm = llm.guest_models(GuestModels {
             max_bytes: size.as_u64(),

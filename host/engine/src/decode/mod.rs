@@ -10,6 +10,9 @@ mod sequence;
 mod text;
 mod worker;
 
+#[cfg(test)]
+mod tests;
+
 pub(crate) use inbox::{Inbox, Job};
 pub(crate) use outlet::{Outlet, Writer};
 pub(crate) use sampler::Sampler;

@@ -53,19 +53,19 @@ impl Batch {
         self.tokens.is_empty()
     }
 
-    pub(super) fn tokens(&self) -> &[sys::llama_token] {
+    pub(crate) fn tokens(&self) -> &[sys::llama_token] {
         &self.tokens
     }
 
-    pub(super) fn positions(&self) -> &[sys::llama_pos] {
+    pub(crate) fn positions(&self) -> &[sys::llama_pos] {
         &self.positions
     }
 
-    pub(super) fn sequences(&self) -> &[sys::llama_seq_id] {
+    pub(crate) fn sequences(&self) -> &[sys::llama_seq_id] {
         &self.sequences
     }
 
-    pub(super) fn is_output(&self, index: usize) -> bool {
+    pub(crate) fn is_output(&self, index: usize) -> bool {
         self.outputs.get(index).is_some_and(|&output| output != 0)
     }
 

@@ -1,0 +1,540 @@
+//! The loop against a model whose every answer is known: whatever is parked, resumed, recomputed or failed on the way,
+//! each reader gets exactly the text that its prompt has alone, and nothing is left behind.
+
+mod known;
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use llama_cpp_2::token::LlamaToken;
+use proptest::prelude::*;
+
+use super::engine::{Engine, EngineParams};
+use super::{Inbox, Job, Outlet, Sampler, Writer};
+use crate::{Error, Event, FinishReason, Outcome, Owner, Priority, Settings, Status};
+use known::{Faults, Known, answer};
+
+/// How the loop is set up.
+#[derive(Debug, Clone)]
+struct Setup {
+    batch: u32,
+    sequences: u32,
+    cells: u32,
+    split: bool,
+    context: u32,
+    max_parked_bytes: u64,
+    max_unread_bytes: usize,
+    faults: Faults,
+}
+
+impl Default for Setup {
+    fn default() -> Self {
+        Self {
+            batch: 16,
+            sequences: 4,
+            cells: 256,
+            split: true,
+            context: 64,
+            max_parked_bytes: 1 << 20,
+            max_unread_bytes: 1 << 20,
+            faults: Faults::default(),
+        }
+    }
+}
+
+/// A request.
+#[derive(Debug, Clone)]
+struct Ask {
+    prompt: Vec<i32>,
+    max_tokens: u32,
+    owner: u8,
+    priority: Priority,
+    deterministic: bool,
+    max_time: Option<Duration>,
+}
+
+impl Ask {
+    fn new(prompt: &[i32], max_tokens: u32) -> Self {
+        Self {
+            prompt: prompt.to_vec(),
+            max_tokens,
+            owner: 0,
+            priority: Priority::Normal,
+            deterministic: false,
+            max_time: None,
+        }
+    }
+
+    fn priority(mut self, priority: Priority) -> Self {
+        self.priority = priority;
+        self
+    }
+
+    /// What it gets when nothing comes between.
+    fn answer(&self, setup: &Setup) -> String {
+        answer(&self.prompt, self.max_tokens, setup.context)
+    }
+
+    fn job(&self, outlet: &Arc<Outlet>) -> Job {
+        let settings = Settings {
+            max_tokens: Some(self.max_tokens),
+            priority: Some(self.priority),
+            deterministic: Some(self.deterministic),
+            max_time: self.max_time,
+            ..Settings::greedy()
+        };
+        let settings = settings.resolve(Duration::from_secs(60), || 0);
+        Job {
+            prompt: self.prompt.iter().copied().map(LlamaToken).collect(),
+            sampler: Sampler::new(settings),
+            settings,
+            outlet: Writer::new(Arc::clone(outlet)),
+            owner: Owner::named(format!("owner-{}", self.owner)),
+            asked_at: Instant::now(),
+            queue_limit_setting: "default_task_timeout_ms",
+        }
+    }
+}
+
+/// A running loop.
+struct Host {
+    inbox: Arc<Inbox>,
+    setup: Setup,
+    thread: Option<std::thread::JoinHandle<()>>,
+}
+
+impl Host {
+    fn start(setup: Setup) -> Self {
+        let inbox = Arc::new(Inbox::new(1000, Duration::from_millis(20)));
+        let thread = std::thread::spawn({
+            let (inbox, setup) = (Arc::clone(&inbox), setup.clone());
+            move || {
+                let samplers = rayon::ThreadPoolBuilder::new()
+                    .num_threads(1)
+                    .build()
+                    .unwrap();
+                let params = EngineParams {
+                    batch: setup.batch,
+                    sequences: setup.sequences,
+                    cells: setup.cells,
+                    split: setup.split,
+                    context_tokens: setup.context,
+                    ageing: Duration::from_millis(20),
+                    max_parked_bytes: setup.max_parked_bytes,
+                };
+                let known = Known::new(params, setup.faults);
+                Engine::new(known, params, &inbox, &samplers).run();
+            }
+        });
+        Self {
+            inbox,
+            setup,
+            thread: Some(thread),
+        }
+    }
+
+    fn submit(&self, ask: &Ask) -> Reader {
+        let outlet = Arc::new(Outlet::new(self.setup.max_unread_bytes));
+        self.inbox.submit(ask.job(&outlet)).unwrap();
+        Reader {
+            outlet,
+            inbox: Arc::clone(&self.inbox),
+            text: String::new(),
+        }
+    }
+
+    fn until(&self, wanted: impl Fn(&Status) -> bool) -> Status {
+        for _ in 0..20_000 {
+            let status = self.inbox.status();
+            if wanted(&status) {
+                return status;
+            }
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        panic!("the status never came: {:#?}", self.inbox.status());
+    }
+
+    /// Everything that requests held is free again, and each is counted once.
+    fn settled(&self) -> Status {
+        let status = self.until(|status| {
+            let held = status.queued + status.running + status.parked;
+            held == 0 && status.cells_used == 0 && status.parked_bytes == 0
+        });
+        assert_eq!(status.requests.accepted, status.requests.ended());
+        assert!(status.owners.iter().all(|owner| owner.requests == 0));
+        status
+    }
+}
+
+impl Drop for Host {
+    fn drop(&mut self) {
+        self.inbox.close();
+        let ended = self.thread.take().unwrap().join();
+        assert!(
+            ended.is_ok() || std::thread::panicking(),
+            "the loop panicked"
+        );
+    }
+}
+
+/// Who reads a generation.
+struct Reader {
+    outlet: Arc<Outlet>,
+    inbox: Arc<Inbox>,
+    text: String,
+}
+
+impl Reader {
+    /// Reads what is there; the end, if it came.
+    fn read(&mut self) -> Option<Result<Outcome, Error>> {
+        let taken = self.outlet.take();
+        if taken.made_room {
+            self.inbox.wake();
+        }
+        match taken.events {
+            Ok(None) => None,
+            Err(error) => Some(Err(error)),
+            Ok(Some(events)) => {
+                let mut end = None;
+                for event in events {
+                    match event {
+                        Event::Text(text) => self.text.push_str(&text),
+                        Event::Finished(outcome) => end = Some(Ok(outcome)),
+                    }
+                }
+                end
+            }
+        }
+    }
+
+    fn finish(&mut self) -> Result<Outcome, Error> {
+        for _ in 0..20_000 {
+            if let Some(end) = self.read() {
+                return end;
+            }
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        panic!("no end after {:?}: {:#?}", self.text, self.inbox.status());
+    }
+
+    fn cancel(&self) {
+        self.outlet.cancel();
+        self.inbox.wake();
+    }
+}
+
+impl Drop for Reader {
+    fn drop(&mut self) {
+        self.outlet.close();
+        self.inbox.wake();
+    }
+}
+
+#[test]
+fn an_urgent_request_takes_the_place_of_a_low_one_which_loses_nothing() {
+    for max_parked_bytes in [1 << 20, 0] {
+        let host = Host::start(Setup {
+            sequences: 1,
+            context: 4000,
+            cells: 4096,
+            max_parked_bytes,
+            faults: Faults::slow(),
+            ..Setup::default()
+        });
+        let low = Ask::new(&[1, 2, 3], 400).priority(Priority::Low);
+        let mut reader = host.submit(&low);
+        host.until(|status| status.cells_used > 20);
+        let urgent = Ask::new(&[9, 9], 5).priority(Priority::Urgent);
+        let mut first = host.submit(&urgent);
+        assert_eq!(first.finish().unwrap().reason, FinishReason::MaxTokens);
+        assert_eq!(first.text, urgent.answer(&host.setup));
+        assert!(reader.read().is_none(), "the low one still runs");
+        reader.finish().unwrap();
+        assert_eq!(reader.text, low.answer(&host.setup));
+        let status = host.settled();
+        assert_eq!((status.preempted, status.resumed), (1, 1));
+        let kept = max_parked_bytes > 0;
+        assert_eq!(status.recomputed, u64::from(!kept));
+    }
+}
+
+#[test]
+fn a_normal_request_does_not_take_the_place_of_another() {
+    let host = Host::start(Setup {
+        sequences: 1,
+        faults: Faults::slow(),
+        ..Setup::default()
+    });
+    let mut low = host.submit(&Ask::new(&[1], 40).priority(Priority::Low));
+    host.until(|status| status.running == 1);
+    let mut high = host.submit(&Ask::new(&[2], 1).priority(Priority::High));
+    high.finish().unwrap();
+    assert!(low.read().is_some(), "the first had ended before");
+    assert_eq!(host.settled().preempted, 0);
+}
+
+#[test]
+fn readers_that_do_not_read_keep_nobody_from_the_model() {
+    let host = Host::start(Setup {
+        sequences: 2,
+        context: 2000,
+        cells: 4096,
+        max_unread_bytes: 8,
+        ..Setup::default()
+    });
+    let ask = Ask::new(&[5, 6], 300);
+    let mut unread: Vec<Reader> = (0..4).map(|_| host.submit(&ask)).collect();
+    let other = Ask::new(&[7], 6);
+    for _ in 0..5 {
+        let mut reader = host.submit(&other);
+        reader.finish().unwrap();
+        assert_eq!(reader.text, other.answer(&host.setup));
+    }
+    for reader in &mut unread {
+        reader.finish().unwrap();
+        assert_eq!(reader.text, ask.answer(&host.setup));
+    }
+    assert!(host.settled().preempted > 0);
+}
+
+#[test]
+fn when_cells_run_out_the_youngest_of_the_lowest_priority_is_parked() {
+    let host = Host::start(Setup {
+        sequences: 3,
+        context: 100,
+        cells: 100,
+        split: false,
+        faults: Faults::slow(),
+        ..Setup::default()
+    });
+    let asks = [Priority::High, Priority::Normal, Priority::Low]
+        .map(|priority| Ask::new(&[3, priority.level() as i32], 60).priority(priority));
+    let mut readers: Vec<Reader> = asks.iter().map(|ask| host.submit(ask)).collect();
+    let ends: Vec<Outcome> = readers
+        .iter_mut()
+        .map(|one| one.finish().unwrap())
+        .collect();
+    for (reader, ask) in readers.iter().zip(&asks) {
+        assert_eq!(reader.text, ask.answer(&host.setup));
+    }
+    assert!(ends.iter().map(|end| end.usage.generated_tokens).sum::<u32>() > 100);
+    let status = host.settled();
+    assert!(status.exhausted >= 1 && status.resumed >= 1, "{status:#?}");
+    assert_eq!(status.requests.completed, 3);
+}
+
+#[test]
+fn a_step_that_fails_is_computed_again_and_nobody_notices() {
+    let host = Host::start(Setup {
+        faults: Faults::every(40),
+        ..Setup::default()
+    });
+    let asks: Vec<Ask> = (0..8).map(|n| Ask::new(&[n, n + 1], 20)).collect();
+    let mut readers: Vec<Reader> = asks.iter().map(|ask| host.submit(ask)).collect();
+    for (reader, ask) in readers.iter_mut().zip(&asks) {
+        reader.finish().unwrap();
+        assert_eq!(reader.text, ask.answer(&host.setup));
+    }
+    let status = host.settled();
+    assert!(status.failed_steps > 0 && status.recomputed > 0);
+    assert_eq!(status.requests.failed, 0);
+}
+
+#[test]
+fn a_request_that_can_not_be_computed_fails_alone_with_its_text() {
+    let host = Host::start(Setup {
+        faults: Faults::poison(42),
+        ..Setup::default()
+    });
+    let good = Ask::new(&[1, 2], 30);
+    let mut readers: Vec<Reader> = (0..3).map(|_| host.submit(&good)).collect();
+    let mut poisoned = host.submit(&Ask::new(&[1, 42, 2], 30));
+    match poisoned.finish() {
+        Err(Error::Decode { attempts: 3, .. }) => {}
+        other => panic!("{other:?}"),
+    }
+    for reader in &mut readers {
+        reader.finish().unwrap();
+        assert_eq!(reader.text, good.answer(&host.setup));
+    }
+    let status = host.settled();
+    assert_eq!((status.requests.failed, status.requests.completed), (1, 3));
+}
+
+#[test]
+fn a_context_that_fails_again_and_again_is_made_anew() {
+    let host = Host::start(Setup {
+        faults: Faults::broken_until_reset(5),
+        ..Setup::default()
+    });
+    let asks: Vec<Ask> = (0..4).map(|n| Ask::new(&[n; 3], 10)).collect();
+    let mut readers: Vec<Reader> = asks.iter().map(|ask| host.submit(ask)).collect();
+    let ends: Vec<_> = readers.iter_mut().map(Reader::finish).collect();
+    for ((reader, ask), end) in readers.iter().zip(&asks).zip(&ends) {
+        assert!(end.is_ok(), "{end:?}");
+        assert_eq!(reader.text, ask.answer(&host.setup));
+    }
+    assert_eq!(host.settled().recoveries, 1);
+}
+
+#[test]
+fn time_runs_out_in_prompt_and_answer_alike() {
+    let host = Host::start(Setup {
+        sequences: 1,
+        context: 20_000,
+        cells: 20_224,
+        batch: 8,
+        faults: Faults::slow(),
+        ..Setup::default()
+    });
+    let limit = Some(Duration::from_millis(60));
+    let mut in_answer = Ask::new(&[1], 15_000);
+    in_answer.max_time = limit;
+    let mut reader = host.submit(&in_answer);
+    let end = reader.finish().unwrap();
+    assert_eq!(end.reason, FinishReason::MaxTime);
+    assert!(end.usage.generated_tokens > 0 && !reader.text.is_empty());
+    assert!(in_answer.answer(&host.setup).starts_with(&reader.text));
+
+    let mut in_prompt = Ask::new(&[1; 15_000], 5);
+    in_prompt.max_time = limit;
+    let end = host.submit(&in_prompt).finish().unwrap();
+    assert_eq!(
+        (end.reason, end.usage.generated_tokens),
+        (FinishReason::MaxTime, 0)
+    );
+
+    // In the queue it never begins.
+    let hog = host.submit(&Ask::new(&[1], 15_000));
+    host.until(|status| status.running == 1);
+    let mut waits = Ask::new(&[1], 5);
+    waits.max_time = limit;
+    match host.submit(&waits).finish() {
+        Err(Error::QueueTimeout { limit: told, .. }) => assert_eq!(Some(told), limit),
+        other => panic!("{other:?}"),
+    }
+    drop(hog);
+    assert_eq!(host.settled().requests.timed_out, 1);
+}
+
+#[test]
+fn owners_are_served_evenly_however_many_requests_they_have() {
+    let host = Host::start(Setup {
+        sequences: 4,
+        faults: Faults::slow(),
+        ..Setup::default()
+    });
+    // One with fifty requests, four with five: all of the same size.
+    let crowd: Vec<Reader> = (0..50)
+        .map(|n| host.submit(&Ask::new(&[n; 4], 12)))
+        .collect();
+    let mut others = Vec::new();
+    for owner in 1..5 {
+        for n in 0..5 {
+            let mut ask = Ask::new(&[n; 4], 12);
+            ask.owner = owner;
+            others.push(host.submit(&ask));
+        }
+    }
+    for reader in &mut others {
+        reader.finish().unwrap();
+    }
+    let status = host.inbox.status();
+    let served: Vec<u64> = status
+        .owners
+        .iter()
+        .map(|owner| owner.served_tokens)
+        .collect();
+    let fair = 5 * 16;
+    // The crowd came first and took all places once, and holds some now: two requests ahead for each.
+    assert!(
+        served[0] <= fair + 2 * 4 * 16,
+        "the crowd has {} tokens, the others {:?}",
+        served[0],
+        &served[1..]
+    );
+    drop(crowd);
+    host.settled();
+}
+
+fn ask() -> impl Strategy<Value = Ask> {
+    let prompt = prop::collection::vec(0i32..40, 1..40);
+    (prompt, 1u32..30, 0u8..4, 0usize..4, any::<bool>()).prop_map(
+        |(prompt, max_tokens, owner, level, deterministic)| Ask {
+            owner,
+            priority: Priority::ALL[level],
+            deterministic,
+            ..Ask::new(&prompt, max_tokens)
+        },
+    )
+}
+
+fn setup() -> impl Strategy<Value = Setup> {
+    let faults = prop_oneof![
+        3 => Just(Faults::default()),
+        1 => (3u64..20).prop_map(Faults::every),
+    ];
+    (
+        1u32..5,
+        64u32..200,
+        any::<bool>(),
+        faults,
+        4usize..64,
+        prop_oneof![Just(0u64), Just(200), Just(1 << 20)],
+    )
+        .prop_map(
+            |(sequences, cells, split, faults, max_unread_bytes, max_parked_bytes)| Setup {
+                batch: 8.max(sequences),
+                sequences,
+                cells: if split { 256 } else { cells },
+                split,
+                faults,
+                max_unread_bytes,
+                max_parked_bytes,
+                ..Setup::default()
+            },
+        )
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 60, ..ProptestConfig::default() })]
+
+    /// Requests of all kinds, readers that read late, cancel or go away, few cells, steps that fail: who reads to the end
+    /// gets exactly its text, who cancels gets the beginning of it, and nothing is left.
+    #[test]
+    fn everybody_gets_the_text_that_the_prompt_has_alone(
+        setup in setup(),
+        asks in prop::collection::vec((ask(), 0u8..6), 1..16),
+    ) {
+        let host = Host::start(setup.clone());
+        let mut readers = Vec::new();
+        for (ask, fate) in &asks {
+            let deterministic = ask.deterministic && setup.split;
+            let ask = Ask { deterministic, ..ask.clone() };
+            readers.push((host.submit(&ask), ask, *fate));
+        }
+        for (reader, _, fate) in &readers {
+            if *fate == 0 {
+                reader.cancel();
+            }
+        }
+        readers.retain(|(_, _, fate)| *fate != 1);
+        for (reader, ask, fate) in readers.iter_mut().rev() {
+            let end = reader.finish();
+            let whole = ask.answer(&host.setup);
+            match end {
+                Ok(outcome) if outcome.reason == FinishReason::Cancelled => {
+                    prop_assert_eq!(*fate, 0);
+                    prop_assert!(whole.starts_with(&reader.text));
+                }
+                Ok(_) => prop_assert_eq!(&reader.text, &whole),
+                // Three faults in a row with the same request in them.
+                Err(Error::Decode { .. }) => prop_assert!(setup.faults.has_failures()),
+                Err(error) => prop_assert!(false, "{error}"),
+            }
+        }
+        drop(readers);
+        let status = host.settled();
+        prop_assert_eq!(status.requests.accepted, asks.len() as u64);
+    }
+}
