@@ -118,22 +118,35 @@ impl Guest {
     }
 
     /// Runs it to its end.
-    pub async fn run(mut self) -> Ended {
-        let stdout = MemoryOutputPipe::new(MAX_OUTPUT);
-        let stderr = MemoryOutputPipe::new(MAX_OUTPUT);
+    pub async fn run(self) -> Ended {
+        let component = component(&self.name);
+        let (host, output) = self.prepare();
+        let code = match link(&component) {
+            Ok(command) => execute(&command, host).await,
+            Err(error) => Err(error),
+        };
+        output.ended(code)
+    }
+
+    /// Starts it as a task of its own, compiled already: many of them start at once.
+    #[must_use]
+    pub fn spawn(self, program: &Started) -> Running {
+        let command = program.0.clone();
+        let (host, output) = self.prepare();
+        Running {
+            output,
+            task: tokio::spawn(async move { execute(&command, host).await }),
+        }
+    }
+
+    fn prepare(mut self) -> (Host, Output) {
+        let output = Output::default();
         self.wasi
-            .stdout(stdout.clone())
-            .stderr(stderr.clone())
+            .stdout(output.stdout.clone())
+            .stderr(output.stderr.clone())
             .arg(&self.name)
             .args(&self.args);
-        let host = Host::new(self.wasi.build(), self.llm.build());
-        let code = execute(&component(&self.name), host).await;
-        let text = |pipe: MemoryOutputPipe| String::from_utf8_lossy(&pipe.contents()).into_owned();
-        Ended {
-            stdout: text(stdout),
-            stderr: text(stderr),
-            code,
-        }
+        (Host::new(self.wasi.build(), self.llm.build()), output)
     }
 
     /// Runs it and gives what it wrote to stdout.
@@ -152,6 +165,53 @@ impl Guest {
             } => stdout,
             ended => panic!("guest {name}: {ended:#?}"),
         }
+    }
+}
+
+/// What a guest writes.
+struct Output {
+    stdout: MemoryOutputPipe,
+    stderr: MemoryOutputPipe,
+}
+
+impl Default for Output {
+    fn default() -> Self {
+        Self {
+            stdout: MemoryOutputPipe::new(MAX_OUTPUT),
+            stderr: MemoryOutputPipe::new(MAX_OUTPUT),
+        }
+    }
+}
+
+impl Output {
+    fn ended(&self, code: wasmtime::Result<i32>) -> Ended {
+        let text = |pipe: &MemoryOutputPipe| String::from_utf8_lossy(&pipe.contents()).into_owned();
+        Ended {
+            stdout: text(&self.stdout),
+            stderr: text(&self.stderr),
+            code,
+        }
+    }
+}
+
+/// A guest that runs as a task.
+#[expect(missing_debug_implementations, reason = "`MemoryOutputPipe` has none")]
+pub struct Running {
+    output: Output,
+    task: tokio::task::JoinHandle<wasmtime::Result<i32>>,
+}
+
+impl Running {
+    /// Waits for its end.
+    pub async fn ended(self) -> Ended {
+        let code = self.task.await.unwrap_or_else(|error| Err(error.into()));
+        self.output.ended(code)
+    }
+
+    /// Drops its store, wherever it is, with everything that it holds. The code says whether it had ended before.
+    pub async fn stop(self) -> Ended {
+        self.task.abort();
+        self.ended().await
     }
 }
 
@@ -188,8 +248,7 @@ fn link(component: &Component) -> wasmtime::Result<CommandPre<Host>> {
     CommandPre::new(linker.instantiate_pre(component)?)
 }
 
-async fn execute(component: &Component, host: Host) -> wasmtime::Result<i32> {
-    let command = link(component)?;
+async fn execute(command: &CommandPre<Host>, host: Host) -> wasmtime::Result<i32> {
     let mut store = Store::new(engine(), host);
     let instance = command.instantiate_async(&mut store).await?;
     match instance.wasi_cli_run().call_run(&mut store).await {
