@@ -1,16 +1,30 @@
 //! `cargo xtask bench`: builds and runs the benchmark, which is a program of the test crate.
 
+use std::path::Path;
 use std::process::Command;
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 
-use crate::process::{run, step};
-use crate::{guests, model, paths, setup, test};
+use crate::process::{run, say, step};
+use crate::{guests, model, paths, peer, setup, test};
 
-/// What is passed on to the benchmark.
+/// The page that shows the last run, and its chart.
+const PAGE: &str = "docs/performance.md";
+const CHART: &str = "docs/performance.svg";
+/// Between these lines of the page stands the last run.
+const BEGIN: &str = "<!-- the last run: written by `cargo xtask bench --docs` -->";
+const END: &str = "<!-- end of the last run -->";
+
+/// How the benchmark is run, and what is passed on to it.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// Arguments of the benchmark, such as `--rounds 5`.
+    /// Leave out llama.cpp's own server, which needs python3 with venv.
+    #[arg(long)]
+    no_peer: bool,
+    /// Put the results into docs/performance.md.
+    #[arg(long)]
+    docs: bool,
+    /// Arguments of the benchmark, such as `--rounds 5` or `--only many`.
     #[arg(last = true)]
     rest: Vec<String>,
 }
@@ -18,16 +32,68 @@ pub(crate) struct Args {
 /// Sets up, builds, and measures.
 pub(crate) fn bench(args: &Args) -> Result<()> {
     setup::setup()?;
+    let peer = match args.no_peer {
+        true => None,
+        false => Some(step("set up: llama.cpp's server", peer::python)?),
+    };
     step("build the host", test::build_host)?;
     step("build the guests", guests::build)?;
+    let results = paths::target().join("bench/results.json");
     let mut bench = Command::new(paths::binary("bench"));
     bench
         .current_dir(paths::root())
         .arg("--model")
         .arg(model::default_model()?)
         .arg("--out")
-        .arg(paths::target().join("bench/results.json"))
-        .args(&args.rest)
+        .arg(&results)
         .env("MYNAH_TEST_GUESTS", paths::guests());
-    run(&mut bench)
+    if let Some(python) = peer {
+        bench.arg("--peer").arg(python);
+    }
+    bench.args(&args.rest);
+    run(&mut bench)?;
+    if args.docs {
+        put_into_docs(&results)?;
+    }
+    Ok(())
+}
+
+/// Shows the results in the documentation.
+fn put_into_docs(results: &Path) -> Result<()> {
+    let table = std::fs::read_to_string(results.with_extension("txt"))?;
+    let page = paths::root().join(PAGE);
+    let text = std::fs::read_to_string(&page)?;
+    std::fs::write(&page, with_run(&text, &table).with_context(|| PAGE)?)?;
+    std::fs::copy(results.with_extension("svg"), paths::root().join(CHART))?;
+    say(&format!("    {PAGE} and {CHART} show this run"));
+    Ok(())
+}
+
+/// The page with another run in it.
+fn with_run(page: &str, table: &str) -> Result<String> {
+    let no_place = || format!("it has no `{BEGIN}` with `{END}` after it");
+    let (before, rest) = page.split_once(BEGIN).with_context(no_place)?;
+    let (_, after) = rest.split_once(END).with_context(no_place)?;
+    let table: Vec<&str> = table.lines().map(str::trim_end).collect();
+    let table = table.join("\n");
+    Ok(format!(
+        "{before}{BEGIN}\n\n```text\n{table}\n```\n\n{END}{after}"
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_run_takes_the_place_of_the_one_before() {
+        let page = format!("a\n{BEGIN}\nold\n{END}\nb\n");
+        let page = with_run(&page, "one  \ntwo\n").unwrap();
+        assert_eq!(
+            page,
+            format!("a\n{BEGIN}\n\n```text\none\ntwo\n```\n\n{END}\nb\n")
+        );
+        assert_eq!(with_run(&page, "one\ntwo\n").unwrap(), page);
+        assert!(with_run("no place", "one").is_err());
+    }
 }

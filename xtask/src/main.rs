@@ -5,6 +5,7 @@ mod demo;
 mod guests;
 mod model;
 mod paths;
+mod peer;
 mod process;
 mod setup;
 mod test;
@@ -33,7 +34,7 @@ enum Task {
     Demo(demo::Args),
     /// Set up and pass every check of the project. This is all that CI does.
     Test(test::Args),
-    /// Measure against a bare llama.cpp loop; writes target/bench/results.json.
+    /// Measure against a bare llama.cpp loop and llama.cpp's own server; writes target/bench/results.json.
     Bench(bench::Args),
     /// Build the example components and the test guests.
     Guests,

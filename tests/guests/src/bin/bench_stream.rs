@@ -23,8 +23,9 @@ fn main() -> Done {
     let whole = begun.elapsed();
     let tokens = answer.tokens().unwrap_or(0);
     ensure!(tokens > 1, "only {tokens} tokens came");
+    let cached = answer.outcome.map_or(0, |o| o.usage.cached_tokens);
     println!(
-        "tokens={tokens} prefill_us={} decode_us={}",
+        "tokens={tokens} cached={cached} prefill_us={} decode_us={}",
         first.as_micros(),
         (whole - first).as_micros()
     );

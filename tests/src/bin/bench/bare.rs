@@ -1,4 +1,4 @@
-//! The limit: llama.cpp in a bare loop, with nothing around it.
+//! The limit: llama.cpp in a bare loop, with nothing around it, for one sequence and for many in lockstep.
 
 use std::num::NonZeroU32;
 use std::path::Path;
@@ -14,7 +14,7 @@ use llama_cpp_2::model::params::LlamaModelParams;
 use llama_cpp_2::sampling::LlamaSampler;
 use llama_cpp_2::token::LlamaToken;
 
-use crate::Phases;
+use crate::single::Phases;
 
 /// Words of the prompt. Any text does; these keep the model from ending early.
 const TEXT: &str = "Here is a long list of things that one can see on a walk through a large city: houses, streets, \
@@ -29,10 +29,27 @@ pub(crate) struct Bare {
     threads: i32,
 }
 
-/// Its context.
-pub(crate) struct BareContext<'a> {
+/// Tokens of a logical and of a physical batch of many sequences: llama.cpp's own defaults, which its server has too.
+const N_BATCH: u32 = 2048;
+const N_UBATCH: u32 = 512;
+
+/// Its context for many sequences.
+pub(crate) struct Lockstep<'a> {
     context: LlamaContext<'a>,
     model: &'a LlamaModel,
+}
+
+/// What a run in lockstep gave.
+pub(crate) struct Run {
+    /// From the first prompt token to the last token of all answers.
+    pub(crate) seconds: f64,
+    /// For each sequence, whether it has an end of generation, which was taken for a token like any other.
+    pub(crate) ends_early: Vec<bool>,
+}
+
+/// Its context for one sequence.
+pub(crate) struct BareContext<'a> {
+    context: LlamaContext<'a>,
     batch: usize,
 }
 
@@ -48,6 +65,33 @@ impl Bare {
         })
     }
 
+    /// A text's tokens, as a prompt.
+    pub(crate) fn tokens(&self, text: &str) -> Vec<u32> {
+        let tokens = self.model.vocab().tokenize(text.as_bytes(), true, true);
+        tokens.iter().map(|token| token.0.unsigned_abs()).collect()
+    }
+
+    /// The first `length` tokens of the text.
+    pub(crate) fn prompt(&self, length: usize) -> Vec<u32> {
+        self.tokens(TEXT).into_iter().cycle().take(length).collect()
+    }
+
+    /// A context for so many sequences of `ctx_size` tokens each.
+    pub(crate) fn lockstep(&self, sequences: usize, ctx_size: u32) -> Result<Lockstep<'_>> {
+        let sequences = u32::try_from(sequences)?;
+        let params = LlamaContextParams::default()
+            .with_n_ctx(NonZeroU32::new(sequences * ctx_size))
+            .with_n_seq_max(sequences)
+            .with_n_batch(N_BATCH)
+            .with_n_ubatch(N_UBATCH)
+            .with_n_threads(self.threads)
+            .with_n_threads_batch(self.threads);
+        Ok(Lockstep {
+            context: self.model.new_context(self.backend, params)?,
+            model: &self.model,
+        })
+    }
+
     pub(crate) fn context(&self) -> Result<BareContext<'_>> {
         let params = LlamaContextParams::default()
             .with_n_ctx(NonZeroU32::new(2048))
@@ -57,20 +101,12 @@ impl Bare {
             .with_n_threads_batch(self.threads);
         Ok(BareContext {
             context: self.model.new_context(self.backend, params)?,
-            model: &self.model,
             batch: usize::try_from(self.batch)?,
         })
     }
 }
 
 impl BareContext<'_> {
-    /// The first `length` tokens of the text.
-    pub(crate) fn prompt(&self, length: usize) -> Vec<u32> {
-        let tokens = self.model.vocab().tokenize(TEXT.as_bytes(), true, true);
-        let ids = tokens.iter().cycle().map(|token| token.0.unsigned_abs());
-        ids.take(length).collect()
-    }
-
     /// Reads the prompt and decodes `count` tokens, always the most likely one, whatever it is.
     pub(crate) fn generate(&mut self, prompt: &[u32], count: u32) -> Result<Phases> {
         self.context.clear_kv_cache();
@@ -102,5 +138,73 @@ impl BareContext<'_> {
             prefill: prefill.as_secs_f64(),
             decode: begun.elapsed().as_secs_f64(),
         })
+    }
+}
+
+/// A sequence in lockstep.
+struct Lane {
+    position: i32,
+    /// Where in the batch its logits are, when it has some.
+    output: Option<i32>,
+    token: LlamaToken,
+}
+
+impl Lockstep<'_> {
+    /// Reads all prompts, then decodes one token for each of them in every step, always the most likely one.
+    pub(crate) fn generate(&mut self, prompts: &[Vec<u32>], count: u32) -> Result<Run> {
+        self.context.clear_kv_cache();
+        let n_batch = usize::try_from(N_BATCH)?;
+        let mut batch = LlamaBatch::new(n_batch, 1);
+        let mut lanes: Vec<Lane> = Vec::new();
+        let mut ends_early = vec![false; prompts.len()];
+        let begun = Instant::now();
+        for (id, prompt) in prompts.iter().enumerate() {
+            if usize::try_from(batch.n_tokens())? + prompt.len() > n_batch {
+                self.step(&mut batch, &mut lanes, &mut ends_early)?;
+            }
+            for (position, &token) in prompt.iter().enumerate() {
+                let last = position + 1 == prompt.len();
+                let token = LlamaToken(i32::try_from(token)?);
+                batch.add(token, i32::try_from(position)?, &[i32::try_from(id)?], last)?;
+            }
+            lanes.push(Lane {
+                position: i32::try_from(prompt.len())?,
+                output: Some(batch.n_tokens() - 1),
+                token: LlamaToken(0),
+            });
+        }
+        self.step(&mut batch, &mut lanes, &mut ends_early)?;
+        for _ in 1..count {
+            for (id, lane) in lanes.iter_mut().enumerate() {
+                lane.output = Some(batch.n_tokens());
+                batch.add(lane.token, lane.position, &[i32::try_from(id)?], true)?;
+                lane.position += 1;
+            }
+            self.step(&mut batch, &mut lanes, &mut ends_early)?;
+        }
+        Ok(Run {
+            seconds: begun.elapsed().as_secs_f64(),
+            ends_early,
+        })
+    }
+
+    /// Decodes the batch and takes the most likely token of each sequence that has logits in it.
+    fn step(
+        &mut self,
+        batch: &mut LlamaBatch,
+        lanes: &mut [Lane],
+        ends: &mut [bool],
+    ) -> Result<()> {
+        self.context.decode(batch).context("bare decode")?;
+        let vocabulary = self.model.vocab();
+        let mut greedy = LlamaSampler::greedy();
+        for (lane, ends) in lanes.iter_mut().zip(ends) {
+            if let Some(output) = lane.output.take() {
+                lane.token = greedy.sample(&self.context, output);
+                *ends |= vocabulary.is_eog(lane.token);
+            }
+        }
+        batch.clear();
+        Ok(())
     }
 }

@@ -2,13 +2,17 @@
 
 use std::time::Instant;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Result, ensure};
 use mynah_engine::{Model, ModelConfig, Settings};
 use mynah_tests::{Guest, Started, tiny_with};
 
-use crate::Phases;
+use crate::ours::value;
 use crate::report::Row;
+use crate::single::Phases;
 
+/// The rows of what is timed inside the host alone.
+pub(crate) const CROSSING: &str = "guest.crossing";
+pub(crate) const START: &str = "component.start";
 /// Microseconds that one event may take into the guest.
 const CROSSING_LIMIT: f64 = 10.0;
 /// Microseconds that a compiled component may take to start.
@@ -52,12 +56,7 @@ pub(crate) async fn crossing(rounds: usize) -> Result<Row> {
             .await;
         rounds_us.push(value(&printed, "crossing_us")?);
     }
-    Ok(Row::within(
-        "guest.crossing",
-        "us",
-        &rounds_us,
-        CROSSING_LIMIT,
-    ))
+    Ok(Row::within(CROSSING, "us", &rounds_us, CROSSING_LIMIT))
 }
 
 /// Microseconds from a compiled component to an instance that can be called, store and grants included.
@@ -71,20 +70,5 @@ pub(crate) async fn start(rounds: usize) -> Result<Row> {
         }
         rounds_us.push(begun.elapsed().as_secs_f64() * 1e6 / f64::from(INSTANCES));
     }
-    Ok(Row::within(
-        "component.start",
-        "us",
-        &rounds_us,
-        START_LIMIT,
-    ))
-}
-
-/// The number after `name=` in what a guest printed.
-fn value(printed: &str, name: &str) -> Result<f64> {
-    printed
-        .split_whitespace()
-        .find_map(|pair| pair.strip_prefix(name)?.strip_prefix('='))
-        .with_context(|| format!("the guest printed no `{name}`: {printed}"))?
-        .parse()
-        .with_context(|| format!("`{name}` is no number: {printed}"))
+    Ok(Row::within(START, "us", &rounds_us, START_LIMIT))
 }

@@ -1,102 +1,175 @@
-//! The benchmark: ratios against a bare llama.cpp loop, side by side in one process run.
+//! The benchmark: ratios against a bare llama.cpp loop and against llama.cpp's own server, side by side in one run.
 //!
-//! `cargo xtask bench` builds and runs it. It prints a table and writes `results.json`. Rounds of ours and of the bare loop
-//! alternate, so that whatever the machine does meanwhile hits both; reported are medians, and how far the rounds spread.
+//! `cargo xtask bench` builds and runs it. It prints a table and writes `results.json`, with the table and a chart beside it.
+//! Rounds of all sides alternate, so that whatever the machine does meanwhile hits all of them; reported are medians, and
+//! how far the rounds spread.
 
 mod bare;
+mod cancel;
+mod chart;
 mod guests;
+mod machine;
+mod many;
+mod mixed;
+mod ours;
+mod peer;
+mod prompts;
 mod report;
+mod single;
+mod table;
 
-use std::path::PathBuf;
+use std::io::Write;
+use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use clap::Parser;
-use mynah_engine::{Model, ModelConfig, Settings};
+use tokio::runtime::Runtime;
 
-use report::{Report, Row};
+use report::Row;
 
-/// Measures ratios against a bare llama.cpp loop.
+/// Measures ratios against a bare llama.cpp loop and llama.cpp's own server.
 #[derive(Debug, Parser)]
 struct Args {
     /// The model, a .gguf file.
     #[arg(long)]
     model: PathBuf,
-    /// Where the results go.
+    /// The model in a faster type, for `many.32.optimised`; the row is left out without it.
+    #[arg(long)]
+    optimised: Option<PathBuf>,
+    /// A Python that has the package `xllamacpp`; the peer takes no part without it.
+    #[arg(long)]
+    peer: Option<PathBuf>,
+    /// Where the results go: the list itself, and beside it the table (.txt), the chart (.svg) and the peer's logs.
     #[arg(long, default_value = "target/bench/results.json")]
     out: PathBuf,
-    /// Rounds of each side.
-    #[arg(long, default_value_t = 15)]
-    rounds: usize,
+    /// Rounds of each side; rows that take long have fewer.
+    #[arg(long, default_value_t = 15, value_parser = clap::value_parser!(u32).range(1..))]
+    rounds: u32,
+    /// Only rows of this name, or whose name begins with it and a dot. Can be given several times.
+    #[arg(long, value_name = "NAME")]
+    only: Vec<String>,
 }
 
-/// The prompt of the single stream, in tokens.
-const PROMPT: usize = 64;
-/// The answer of the single stream, in tokens.
-const ANSWER: u32 = 128;
+/// What every measurement needs.
+struct Bench {
+    model: PathBuf,
+    optimised: Option<PathBuf>,
+    peer: Option<PathBuf>,
+    out: PathBuf,
+    rounds: usize,
+    only: Vec<String>,
+    /// Threads that compute, on all sides: all cores.
+    threads: usize,
+    /// What machine this is, and how busy it was before the benchmark.
+    machine: String,
+    runtime: Runtime,
+}
 
 fn main() -> Result<()> {
     let args = Args::parse();
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .build()?;
-    let mut report = Report::default();
-    runtime.block_on(async {
-        single_stream(&args, &mut report).await?;
-        report.add(guests::crossing(args.rounds).await?);
-        report.add(guests::start(args.rounds).await?);
-        anyhow::Ok(())
-    })?;
-    report.print()?;
-    report
-        .write(&args.out)
-        .with_context(|| format!("{} can't be written", args.out.display()))
-}
-
-/// One guest that reads `ANSWER` tokens, against a loop that does nothing but decode and take the most likely token.
-async fn single_stream(args: &Args, report: &mut Report) -> Result<()> {
-    let config = ModelConfig {
-        defaults: Settings::greedy(),
-        ..ModelConfig::default()
+    let bench = Bench {
+        model: args.model,
+        optimised: args.optimised,
+        peer: args.peer,
+        out: args.out,
+        rounds: usize::try_from(args.rounds)?,
+        only: args.only,
+        threads: std::thread::available_parallelism()?.get(),
+        machine: machine::describe(),
+        runtime: tokio::runtime::Builder::new_multi_thread()
+            .enable_all()
+            .build()?,
     };
-    let threads = std::thread::available_parallelism()?.get();
-    let model = Model::load(&args.model, config.clone(), |_| {})?;
-    let bare = bare::Bare::load(&args.model, config.batch_size, threads)?;
-    let mut bare = bare.context()?;
-    let prompt = bare.prompt(PROMPT);
-
-    let (mut prefill, mut decode) = (Vec::new(), Vec::new());
-    // The first round warms both up.
-    for round in 0..=args.rounds {
-        // Each goes first in every other round: whoever goes second finds the machine warmer.
-        let (ours, theirs) = if round % 2 == 0 {
-            let theirs = bare.generate(&prompt, ANSWER)?;
-            (guests::stream(&model, &prompt, ANSWER).await?, theirs)
-        } else {
-            let ours = guests::stream(&model, &prompt, ANSWER).await?;
-            (ours, bare.generate(&prompt, ANSWER)?)
-        };
-        if round > 0 {
-            let per_second = |count: f64, seconds: f64| count / seconds;
-            let tokens = PROMPT as f64;
-            let steps = f64::from(ANSWER - 1);
-            prefill.push((
-                per_second(tokens, ours.prefill),
-                per_second(tokens, theirs.prefill),
-            ));
-            decode.push((
-                per_second(steps, ours.decode),
-                per_second(steps, theirs.decode),
-            ));
-        }
+    if let Some(folder) = bench.out.parent() {
+        std::fs::create_dir_all(folder)?;
     }
-    report.add(Row::against_limit("single.decode", "tokens/s", &decode));
-    report.add(Row::against_limit("single.prefill", "tokens/s", &prefill));
-    Ok(())
+    let rows = bench.measure()?;
+    ensure!(!rows.is_empty(), "no row has the name {:?}", bench.only);
+    bench
+        .report(&rows)
+        .with_context(|| format!("{} can't be written", bench.out.display()))
 }
 
-/// How long the two phases of a generation took, in seconds.
-#[derive(Debug, Clone, Copy)]
-struct Phases {
-    prefill: f64,
-    decode: f64,
+impl Bench {
+    fn measure(&self) -> Result<Vec<Row>> {
+        let mut rows = Vec::new();
+        if self.wants(&["single.decode", "single.prefill"]) {
+            rows.extend(single::measure(self)?);
+        }
+        let mut steady = many::prompts();
+        for case in many::CASES {
+            if self.wants(&[case.name]) {
+                match many::measure(self, &case, &mut steady)? {
+                    Some(row) => rows.push(row),
+                    None => self.say(&format!(
+                        "{}: left out, --optimised names no file",
+                        case.name
+                    )),
+                }
+            }
+        }
+        // Streams that run while something else is measured.
+        let mut endless = prompts::Steady::new(64, 600, 4);
+        if self.wants(&mixed::NAMES) {
+            rows.extend(mixed::measure(self, &mut endless)?);
+        }
+        if self.wants(&cancel::NAMES) {
+            rows.extend(cancel::measure(self, &mut endless)?);
+        }
+        if self.wants(&[guests::CROSSING]) {
+            rows.push(self.runtime.block_on(guests::crossing(self.rounds))?);
+        }
+        if self.wants(&[guests::START]) {
+            rows.push(self.runtime.block_on(guests::start(self.rounds))?);
+        }
+        rows.retain(|row| self.wants(&[row.name]));
+        Ok(rows)
+    }
+
+    /// Whether one of these rows is asked for.
+    fn wants(&self, names: &[&str]) -> bool {
+        let is = |name: &str, only: &str| {
+            let rest = name.strip_prefix(only);
+            rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+        };
+        let mut names = names.iter();
+        self.only.is_empty() || names.any(|name| self.only.iter().any(|only| is(name, only)))
+    }
+
+    fn report(&self, rows: &[Row]) -> Result<()> {
+        let model = self.model.file_stem().unwrap_or_default().display();
+        let about = format!("{model} on {}", self.machine);
+        let table = table::table(rows, &about);
+        write!(std::io::stdout().lock(), "{table}")?;
+        report::write(rows, &self.out)?;
+        std::fs::write(self.out.with_extension("txt"), table)?;
+        chart::draw(rows, &about, &self.out.with_extension("svg"))
+    }
+
+    /// Where a log of the peer goes.
+    fn log(&self, name: &str) -> PathBuf {
+        let folder = self.out.parent().unwrap_or(Path::new(""));
+        folder.join(format!("peer.{name}.log"))
+    }
+
+    /// Tells how far it is: some rows take minutes.
+    #[expect(clippy::print_stderr, reason = "the one place that talks")]
+    fn say(&self, words: &str) {
+        eprintln!("    {words}");
+    }
+}
+
+/// A side whose turn it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Turn {
+    Ours,
+    Limit,
+    Peer,
+}
+
+/// Who goes when in a round. Each goes first in turn: whoever goes later finds the machine warmer.
+fn in_turn(round: usize) -> [Turn; 3] {
+    let mut turns = [Turn::Limit, Turn::Ours, Turn::Peer];
+    turns.rotate_left(round % 3);
+    turns
 }

@@ -1,0 +1,120 @@
+//! Our side: a model as Mynah serves it, and guests that use it. The one place that calls the engine.
+
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, ensure};
+use mynah_engine::{Generation, Model, ModelConfig, Prompt, Settings};
+use mynah_tests::{Ended, Guest, Running, Started};
+use tokio::runtime::Handle;
+
+/// Longer than any round takes: what waits in line is measured, not turned away.
+const PATIENCE: Duration = Duration::from_secs(600);
+
+/// Loads a model for so many generations at once, with `ctx_size` tokens for each, greedy.
+pub(crate) fn load(path: &Path, parallel: usize, ctx_size: u32) -> Result<Model> {
+    let config = ModelConfig {
+        ctx_size: Some(ctx_size),
+        max_concurrent: u32::try_from(parallel)?,
+        queue_size: 1000,
+        queue_timeout: PATIENCE,
+        defaults: Settings::greedy(),
+        ..ModelConfig::default()
+    };
+    Ok(Model::load(path, config, |_| {})?)
+}
+
+/// Starts a greedy generation without a guest.
+pub(crate) fn generate(model: &Model, prompt: &[u32], count: u32) -> Result<Generation> {
+    let settings = Settings {
+        max_tokens: Some(count),
+        ..Settings::greedy()
+    };
+    Ok(model
+        .session()
+        .start(Prompt::Tokens(prompt.to_vec()), settings)?)
+}
+
+/// A compiled guest of the benchmark, and the model that its instances are granted.
+pub(crate) struct Program {
+    name: &'static str,
+    started: Started,
+    model: Model,
+    runtime: Handle,
+}
+
+impl Program {
+    pub(crate) fn new(name: &'static str, model: Model, runtime: &Handle) -> Result<Self> {
+        Ok(Self {
+            name,
+            started: Started::new(name)?,
+            model,
+            runtime: runtime.clone(),
+        })
+    }
+
+    /// Starts an instance that generates `count` tokens after a prompt.
+    pub(crate) fn start(&self, prompt: &[u32], count: u32) -> Instance {
+        let ids: Vec<String> = prompt.iter().map(ToString::to_string).collect();
+        let guest = Guest::new(self.name)
+            .model(self.model.clone())
+            .args(&[&count.to_string(), &ids.join(",")]);
+        let _runtime = self.runtime.enter();
+        Instance {
+            begun: Instant::now(),
+            running: guest.spawn(&self.started),
+            runtime: self.runtime.clone(),
+        }
+    }
+}
+
+/// An instance in a store of its own.
+pub(crate) struct Instance {
+    begun: Instant,
+    running: Running,
+    runtime: Handle,
+}
+
+impl Instance {
+    /// Waits for its end; gives what it printed.
+    pub(crate) fn printed(self) -> Result<String> {
+        let ended = self.runtime.block_on(self.running.ended());
+        ensure!(matches!(ended.code, Ok(0)), "a guest failed: {ended:?}");
+        Ok(ended.stdout)
+    }
+
+    /// Waits for its end; gives when each piece of its answer came.
+    pub(crate) fn finish(self) -> Result<Vec<Instant>> {
+        let begun = self.begun;
+        arrivals(begun, &self.printed()?)
+    }
+
+    /// Drops it in the middle of its answer; gives when each piece came.
+    pub(crate) fn stop(self) -> Result<Vec<Instant>> {
+        let Ended { stdout, code, .. } = self.runtime.block_on(self.running.stop());
+        ensure!(
+            code.is_err(),
+            "the stream ended before it was stopped: choose another prompt"
+        );
+        arrivals(self.begun, &stdout)
+    }
+}
+
+/// The instants in what a guest printed, which counts from its own beginning, some microseconds after `begun`.
+fn arrivals(begun: Instant, printed: &str) -> Result<Vec<Instant>> {
+    let lines = printed.lines();
+    lines
+        .filter_map(|line| line.strip_prefix("arrival_us="))
+        .map(|us| Ok(begun + Duration::from_micros(us.parse().context(us.to_owned())?)))
+        .collect()
+}
+
+/// The number after `name=` in what a guest printed.
+pub(crate) fn value(printed: &str, name: &str) -> Result<f64> {
+    printed
+        .split_whitespace()
+        .find_map(|pair| pair.strip_prefix(name)?.strip_prefix('='))
+        .with_context(|| format!("the guest printed no `{name}`: {printed}"))?
+        .parse()
+        .with_context(|| format!("`{name}` is no number: {printed}"))
+}

@@ -1,0 +1,67 @@
+//! One guest that reads a stream, against a loop that does nothing but decode and take the most likely token.
+
+use anyhow::Result;
+use mynah_engine::{Model, ModelConfig, Settings};
+
+use crate::report::{Bounds, Kind, Round, Row};
+use crate::{Bench, bare, guests};
+
+/// The prompt, in tokens.
+const PROMPT: usize = 64;
+/// The answer, in tokens.
+const ANSWER: u32 = 128;
+/// Share of the bare loop's speed that a guest gets at least.
+const BOUNDS: Bounds = Bounds {
+    limit: Some(0.95),
+    peer: None,
+};
+
+/// How long the two phases of a generation took, in seconds.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Phases {
+    pub(crate) prefill: f64,
+    pub(crate) decode: f64,
+}
+
+/// `single.decode` and `single.prefill`.
+pub(crate) fn measure(bench: &Bench) -> Result<[Row; 2]> {
+    let config = ModelConfig {
+        defaults: Settings::greedy(),
+        ..ModelConfig::default()
+    };
+    let model = Model::load(&bench.model, config.clone(), |_| {})?;
+    let bare = bare::Bare::load(&bench.model, config.batch_size, bench.threads)?;
+    let prompt = bare.prompt(PROMPT);
+    let mut bare = bare.context()?;
+    let ours = || {
+        let stream = guests::stream(&model, &prompt, ANSWER);
+        bench.runtime.block_on(stream)
+    };
+
+    let (mut prefill, mut decode) = (Vec::new(), Vec::new());
+    // The first round warms both up.
+    for round in 0..=bench.rounds {
+        // Each goes first in every other round: whoever goes second finds the machine warmer.
+        let (ours, limit) = if round % 2 == 0 {
+            let limit = bare.generate(&prompt, ANSWER)?;
+            (ours()?, limit)
+        } else {
+            let ours = ours()?;
+            (ours, bare.generate(&prompt, ANSWER)?)
+        };
+        if round > 0 {
+            let rates = |count: f64, ours: f64, limit: f64| Round {
+                ours: count / ours,
+                limit: Some(count / limit),
+                peer: None,
+            };
+            prefill.push(rates(PROMPT as f64, ours.prefill, limit.prefill));
+            decode.push(rates(f64::from(ANSWER - 1), ours.decode, limit.decode));
+        }
+    }
+    let row = |name, rounds: &[Round]| Row::new(name, "tokens/s", Kind::Rate, rounds, BOUNDS);
+    Ok([
+        row("single.decode", &decode),
+        row("single.prefill", &prefill),
+    ])
+}
