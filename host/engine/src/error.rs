@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use crate::config::Problem;
 use crate::model::gguf::GgufError;
+use crate::model::optimize::{Quantisation, Target};
 
 /// The engine's result.
 pub type Result<T> = std::result::Result<T, Error>;
@@ -188,6 +189,48 @@ pub enum Error {
         /// What llama.cpp said.
         reason: String,
     },
+    /// A name that no conversion has.
+    #[error("weights can't be converted to `{name}`: give one of {}", targets())]
+    UnknownTarget {
+        /// The name asked for.
+        name: String,
+    },
+    /// llama.cpp can't convert the weights.
+    #[error(
+        "{}: the weights can't be converted to {to}: {reason}. Use the model as it is, or take a file that was published \
+         as {to}",
+        path.display()
+    )]
+    Convert {
+        /// The file.
+        path: PathBuf,
+        /// What it was to be converted to.
+        to: Quantisation,
+        /// What llama.cpp logged, or would have ended the process for.
+        reason: String,
+    },
+    /// The source of a conversion is its destination.
+    #[error("{}: a model can't be converted into itself: give another file to write", path.display())]
+    SameFile {
+        /// The file.
+        path: PathBuf,
+    },
+    /// A file or folder that the engine makes can't be written.
+    #[error("{} can't be written: {error}. Give a place that can, with room for the model", path.display())]
+    Write {
+        /// The file or folder.
+        path: PathBuf,
+        /// What the operating system said.
+        error: std::io::Error,
+    },
+    /// Two models can't be measured side by side.
+    #[error(
+        "the models can't be measured: {reason}. Both are in memory at once; a converted file is whole all the same"
+    )]
+    Measure {
+        /// What llama.cpp said.
+        reason: String,
+    },
     /// The operating system gave no thread.
     #[error("no thread for the model's worker: {0}. Raise the limit on processes and threads")]
     Thread(#[source] std::io::Error),
@@ -197,6 +240,16 @@ fn in_about(wait: Option<Duration>) -> String {
     wait.map_or_else(String::new, |wait| {
         format!(", a place may be free in about {} ms", wait.as_millis())
     })
+}
+
+fn targets() -> String {
+    let all = Quantisation::ALL.map(Target::To);
+    let names: Vec<String> = [Target::Auto]
+        .iter()
+        .chain(&all)
+        .map(Target::to_string)
+        .collect();
+    names.join(", ")
 }
 
 fn list(problems: &[Problem]) -> String {

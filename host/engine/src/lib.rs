@@ -29,7 +29,7 @@
 //!
 //! | folder | subject |
 //! |---|---|
-//! | `model/` | a GGUF: its header, tokenizer, chat template; named models |
+//! | `model/` | a GGUF: its header, tokenizer, chat template; named models; converted weights |
 //! | `config/` | typed settings and their ranges |
 //! | `schedule/` | the waiting line, fairness, places and the plan of each step; pure |
 //! | `decode/` | the worker thread and its step: admit, plan, decode, sample, emit |

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use super::{Check, Problem, Settings};
 use crate::llama::MAX_SEQUENCES;
+use crate::model::optimize::Optimize;
 use crate::{Error, Result};
 
 /// How a model is served.
@@ -48,6 +49,9 @@ pub struct ModelConfig {
     pub max_prompt_bytes: u32,
     /// Bytes of text that wait unread for a reader; then its generation pauses. 1 KiB or more; default 64 KiB.
     pub max_unread_bytes: u32,
+    /// Whether the weights are converted to what is fast on this CPU when the model is loaded, and where the result is kept.
+    /// Default none: the file is loaded as it is.
+    pub optimize: Option<Optimize>,
     /// How text is made where the request doesn't say.
     pub defaults: Settings,
 }
@@ -121,6 +125,7 @@ impl Default for ModelConfig {
             threads: None,
             max_prompt_bytes: 1 << 20,
             max_unread_bytes: 64 << 10,
+            optimize: None,
             defaults: Settings::default(),
         }
     }
@@ -281,6 +286,7 @@ mod tests {
             threads: Some(0),
             max_prompt_bytes: 0,
             max_unread_bytes: 0,
+            optimize: None,
             defaults: Settings {
                 max_tokens: Some(0),
                 temperature: Some(f32::NAN),

@@ -337,7 +337,8 @@ pub(super) fn raw_model(model: &LlamaModel) -> *mut sys::llama_model {
     }
 }
 
-fn reason(errors: &[String]) -> String {
+/// What llama.cpp logged, on one line.
+pub(super) fn reason(errors: &[String]) -> String {
     if errors.is_empty() {
         "llama.cpp gave no reason".to_owned()
     } else {

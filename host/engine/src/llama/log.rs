@@ -1,9 +1,11 @@
 //! llama.cpp's own log goes to `tracing`, never to stdout or stderr.
 //!
-//! llama.cpp gives no reason when a load fails, it only logs one; [`with_captured_errors`] hands it to the caller.
+//! llama.cpp gives no reason when a load fails, it only logs one; [`with_captured_errors`] hands it to the caller. Nor does
+//! its quantiser say how far it is, other than in its log; [`with_info_lines`] shows the lines as they come.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::ffi::{CStr, c_char, c_void};
+use std::ptr::NonNull;
 
 use llama_cpp_sys_2 as sys;
 
@@ -16,7 +18,11 @@ const MAX_CAPTURED_LINES: usize = 16;
 thread_local! {
     static LINE: RefCell<Line> = const { RefCell::new(Line { level: sys::GGML_LOG_LEVEL_NONE, text: String::new() }) };
     static CAPTURED: RefCell<Option<Vec<String>>> = const { RefCell::new(None) };
+    // Where `receive` finds the observer of the work that runs on this thread; empty otherwise.
+    static OBSERVER: Cell<Option<NonNull<c_void>>> = const { Cell::new(None) };
 }
+
+type Observer<'a> = &'a dyn Fn(&str);
 
 /// A line that has not ended yet. llama.cpp prints some lines in pieces.
 struct Line {
@@ -36,6 +42,22 @@ pub(crate) fn with_captured_errors<T>(work: impl FnOnce() -> T) -> (T, Vec<Strin
     let result = work();
     let lines = CAPTURED.with_borrow_mut(Option::take).unwrap_or_default();
     (result, lines)
+}
+
+/// Runs `work` and shows `observe` each line of level INFO that llama.cpp logs on this thread meanwhile. `observe` must not
+/// panic: C++ is above it on the stack.
+pub(super) fn with_info_lines<T>(observe: Observer<'_>, work: impl FnOnce() -> T) -> T {
+    /// Empties the slot on every way out, so that it never points to an observer that is gone.
+    struct Emptied;
+    impl Drop for Emptied {
+        fn drop(&mut self) {
+            OBSERVER.set(None);
+        }
+    }
+    let _emptied = Emptied;
+    let slot: *const Observer<'_> = &raw const observe;
+    OBSERVER.set(NonNull::new(slot.cast_mut().cast()));
+    work()
 }
 
 /// The callback. It must not unwind into C++, so it can't panic: thread-locals are reached with `try_with` (the thread
@@ -73,8 +95,20 @@ fn emit(level: sys::ggml_log_level, line: &str) {
             tracing::error!(target: "llama_cpp", "{line}");
         }
         sys::GGML_LOG_LEVEL_WARN => tracing::warn!(target: "llama_cpp", "{line}"),
-        sys::GGML_LOG_LEVEL_INFO => tracing::info!(target: "llama_cpp", "{line}"),
+        sys::GGML_LOG_LEVEL_INFO => {
+            show(line);
+            tracing::info!(target: "llama_cpp", "{line}");
+        }
         _ => tracing::debug!(target: "llama_cpp", "{line}"),
+    }
+}
+
+fn show(line: &str) {
+    // A thread that is ending observes nothing.
+    if let Ok(Some(observer)) = OBSERVER.try_with(Cell::get) {
+        // SAFETY: `with_info_lines` sets the pointer to a reference that it holds until its work has returned, on this
+        // thread, and empties the slot before it returns itself.
+        unsafe { observer.cast::<Observer<'_>>().as_ref()(line) };
     }
 }
 

@@ -1,8 +1,8 @@
 //! The only unsafe code of the workspace: a thin safe face over `llama-cpp-sys-2`.
 //!
 //! `llama-cpp-2` gives backend, model, vocabulary and samplers; what it leaves out (contexts with an abort callback,
-//! batches that can't overflow, bounded outputs, logs that can be read back) is here. Nothing in this folder knows what
-//! a request is.
+//! batches that can't overflow, bounded outputs, logs that can be read back, the quantiser) is here. Nothing in this folder
+//! knows what a request is.
 //!
 //! llama.cpp ends the process on bad arguments (`GGML_ASSERT`). Every function here checks what it is given first and
 //! answers with an error value.
@@ -11,12 +11,14 @@ mod backend;
 mod batch;
 mod context;
 mod log;
+mod quantize;
 mod system;
 
 pub use backend::llama_backend;
 pub(crate) use batch::Batch;
 pub(crate) use context::{Context, ContextParams, DecodeError, MAX_SEQUENCES, SavedSequence};
 pub(crate) use log::with_captured_errors;
+pub(crate) use quantize::quantize;
 pub(crate) use system::has_decoder_only;
 #[cfg(test)]
 pub(crate) use system::type_block;

@@ -12,15 +12,18 @@ use crate::ModelConfig;
 pub struct ModelInfo {
     /// `general.name` of the file, else the file's name.
     pub name: String,
-    /// The file that it was loaded from.
+    /// The file that was asked for.
     pub path: PathBuf,
     /// `general.architecture`, such as `llama`.
     pub architecture: String,
     /// Weights.
     pub parameters: u64,
-    /// Name of the quantisation, such as `Q4_1`.
+    /// Name of the quantisation of the weights in use, such as `Q8_0`.
     pub quantisation: String,
-    /// Bytes of the file.
+    /// Name of the quantisation of the file at `path`, where the weights in use are a converted copy of it
+    /// ([`ModelConfig::optimize`]).
+    pub optimized_from: Option<String>,
+    /// Bytes of the weights in use, as a file.
     pub file_bytes: u64,
     /// Tokens that the model was trained to hold.
     pub context_trained: u32,
@@ -36,6 +39,7 @@ impl ModelInfo {
     pub(super) fn new(
         path: &Path,
         header: &GgufHeader,
+        optimized_from: Option<String>,
         llama: &LlamaModel,
         config: &ModelConfig,
     ) -> Self {
@@ -54,6 +58,7 @@ impl ModelInfo {
             architecture: header.architecture().unwrap_or("unknown").to_owned(),
             parameters: llama.n_params(),
             quantisation: header.file_type(),
+            optimized_from,
             file_bytes: header.file_bytes,
             context_trained,
             context_size: config.context_for(context_trained),

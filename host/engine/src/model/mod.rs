@@ -4,13 +4,14 @@ mod chat;
 pub mod gguf;
 mod info;
 pub mod kernels;
+pub mod optimize;
 mod prompt;
 mod registry;
 
 pub use info::ModelInfo;
 pub use registry::Registry;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -23,6 +24,9 @@ use crate::llama::{ContextParams, has_decoder_only, llama_backend, with_captured
 use crate::{Error, Generation, ModelConfig, Owner, Prompt, Result, Session, Settings, Status};
 use chat::ChatTemplate;
 use gguf::GgufHeader;
+
+/// Share of the progress that a conversion takes, where there is one.
+const CONVERTED: f32 = 0.75;
 
 /// A loaded model. Clones share it; when the last clone, session and generation is gone, its worker ends and its memory
 /// is free.
@@ -47,28 +51,38 @@ impl Model {
     /// Loads a model and starts its worker. Blocks until the model is ready to run, which reads the whole file once.
     ///
     /// The file is memory-mapped: its pages are shared with the page cache, and must not change while the model lives.
-    /// `progress` is told the share that is loaded, from 0.0 to 1.0.
+    /// `progress` is told the share that is loaded, from 0.0 to 1.0. With [`ModelConfig::optimize`], the weights are
+    /// converted first, or taken from the cache; that reads the whole file once more, and counts as most of the progress.
     ///
     /// # Errors
     ///
     /// A file that is not a whole GGUF ([`Error::File`]), a model that llama.cpp refuses or that makes no text, settings
-    /// out of range, or too little memory for its context.
+    /// out of range, or too little memory for its context; with [`ModelConfig::optimize`], those of
+    /// [`optimize::optimized`].
     pub fn load(
         path: &Path,
         config: ModelConfig,
-        progress: impl FnMut(f32) + Send + 'static,
+        mut progress: impl FnMut(f32) + Send + 'static,
     ) -> Result<Self> {
         config.check()?;
         // llama.cpp says little about a bad file, and trusts a good one: look first.
-        let header = GgufHeader::read(path)?;
-        let llama = Arc::new(load_weights(path, progress)?);
+        let source = GgufHeader::read(path)?;
+        let converted = converted(path, &config, &mut progress)?;
+        let (header, optimized_from, begun) = match &converted {
+            Some(file) => (GgufHeader::read(file)?, Some(source.file_type()), CONVERTED),
+            None => (source, None, 0.0),
+        };
+        let llama = Arc::new(load_weights(
+            converted.as_deref().unwrap_or(path),
+            move |share| progress(begun + share * (1.0 - begun)),
+        )?);
         if !has_decoder_only(&llama) {
             return Err(Error::Kind {
                 path: path.to_owned(),
                 architecture: header.architecture().unwrap_or("unknown").to_owned(),
             });
         }
-        let info = ModelInfo::new(path, &header, &llama, &config);
+        let info = ModelInfo::new(path, &header, optimized_from, &llama, &config);
         let cells = config.kv_cells_for(info.context_size)?;
         let params = WorkerParams {
             context: ContextParams {
@@ -182,6 +196,20 @@ impl Model {
         })?;
         Ok(Generation::new(outlet, effective, self.clone()))
     }
+}
+
+/// The file to load in place of `path`, where the operator wants one.
+fn converted(
+    path: &Path,
+    config: &ModelConfig,
+    progress: &mut dyn FnMut(f32),
+) -> Result<Option<PathBuf>> {
+    let Some(wanted) = &config.optimize else {
+        return Ok(None);
+    };
+    optimize::optimized(path, wanted, config.threads_here(), &mut |share| {
+        progress(share * CONVERTED);
+    })
 }
 
 fn load_weights(path: &Path, mut progress: impl FnMut(f32) + Send + 'static) -> Result<LlamaModel> {

@@ -61,6 +61,8 @@ impl From<mynah_engine::Error> for NnError {
             | E::Load { .. }
             | E::Unavailable
             | E::Decode { .. }
+            | E::Convert { .. }
+            | E::Write { .. }
             | E::Thread(_) => ErrorCode::RuntimeError,
             // A variant that this crate doesn't know yet.
             _ => ErrorCode::Unknown,

@@ -4,7 +4,7 @@ use std::io::Write;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use mynah_engine::Model;
+use mynah_engine::{Model, ModelConfig};
 
 use super::{ErrorCode, Graph, NnError};
 use crate::bindings::wasi::nn::graph::{ExecutionTarget, GraphEncoding};
@@ -158,7 +158,11 @@ fn load_blocking(bytes: &[u8], request: &LoadRequest) -> Result<Model, NnError> 
             format!("the host can't keep the model in a temporary file: {error}"),
         )
     })?;
-    let config = request.allowed.config.clone();
+    // Converted copies stay on disk: a guest could fill it with models that each differ a little.
+    let config = ModelConfig {
+        optimize: None,
+        ..request.allowed.config.clone()
+    };
     Model::load(file.path(), config, |_| {}).map_err(|error| {
         let mut error = NnError::from(error);
         error.hide(&file.path().display().to_string(), "the model");

@@ -1,0 +1,142 @@
+//! Converted models that are kept, each under the hash of what it was made from.
+
+use std::fs::File;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+
+use sha2::{Digest, Sha256};
+
+use super::{Advice, Quantisation, Target, advise, optimize};
+use crate::model::gguf::{GgufError, GgufHeader};
+use crate::model::kernels::CpuFeatures;
+use crate::{Error, Result};
+
+/// Folder of the cache that holds converted models.
+const FOLDER: &str = "optimized";
+
+/// Share of the progress that hashing takes; the rest is the conversion's.
+const HASHING: f32 = 0.125;
+
+/// Bytes that are read at a time.
+const BLOCK_BYTES: usize = 1 << 20;
+
+/// A model is converted when it is loaded, and the result is kept.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Optimize {
+    /// What to convert to.
+    pub target: Target,
+    /// The cache folder. The result is `optimized/HASH-TYPE.gguf` in it, with the SHA-256 of the source's contents, so a
+    /// source that changes, moves or has several names is told apart by what it holds. Nothing is ever deleted from it.
+    pub cache: PathBuf,
+}
+
+/// The file to load in place of `source`: from the cache, else converted now. `None` when `source` is to be loaded as it
+/// is: the target is [`Target::Auto`], and [`advise`] knows nothing better on this CPU.
+///
+/// Reads the whole source, to hash it. A damaged file in the cache is made again. Any number of processes and threads may
+/// do this at once: each makes a file of its own, and the last one stays. `progress` is told the share that is done, from
+/// 0.0 to 1.0.
+///
+/// # Errors
+///
+/// Those of [`optimize`]; [`Error::Write`] where the cache folder can't be made.
+pub fn optimized(
+    source: &Path,
+    Optimize { target, cache }: &Optimize,
+    threads: u32,
+    progress: &mut dyn FnMut(f32),
+) -> Result<Option<PathBuf>> {
+    let to = match target {
+        Target::To(quantisation) => *quantisation,
+        Target::Auto => match advise(&GgufHeader::read(source)?, CpuFeatures::detect()) {
+            Advice::Convert(quantisation) => quantisation,
+            advice @ (Advice::Fast | Advice::NothingBetter(_)) => {
+                tracing::info!(source = %source.display(), "loaded as it is: {advice}");
+                return Ok(None);
+            }
+        },
+    };
+    let folder = cache.join(FOLDER);
+    std::fs::create_dir_all(&folder).map_err(|error| Error::Write {
+        path: folder.clone(),
+        error,
+    })?;
+    let path = folder.join(entry(&hash(source, progress)?, to));
+    match GgufHeader::read(&path) {
+        Ok(_) => {
+            progress(1.0);
+            return Ok(Some(path));
+        }
+        Err(damage) if path.exists() => tracing::warn!("{damage}. It is made again"),
+        Err(_) => {}
+    }
+    optimize(source, &path, to, threads, &mut |share| {
+        progress(HASHING + share * (1.0 - HASHING));
+    })?;
+    Ok(Some(path))
+}
+
+/// Name of a converted model in the cache.
+fn entry(hash: &str, to: Quantisation) -> String {
+    format!("{hash}-{}.gguf", to.name())
+}
+
+/// SHA-256 of the file's contents, in hexadecimal.
+fn hash(path: &Path, progress: &mut dyn FnMut(f32)) -> Result<String> {
+    let unreadable = |error: std::io::Error| GgufError {
+        path: path.to_owned(),
+        problem: error.into(),
+    };
+    let mut file = File::open(path).map_err(unreadable)?;
+    let length = file.metadata().map_err(unreadable)?.len();
+    let mut hasher = Sha256::new();
+    let mut block = vec![0; BLOCK_BYTES];
+    let mut done: u64 = 0;
+    loop {
+        let count = file.read(&mut block).map_err(unreadable)?;
+        let Some(read) = block.get(..count).filter(|read| !read.is_empty()) else {
+            break;
+        };
+        hasher.update(read);
+        done += count as u64;
+        #[expect(clippy::cast_precision_loss, reason = "a share, to be shown")]
+        let share = done as f32 / length.max(done) as f32;
+        progress(share * HASHING);
+    }
+    let digest = hasher.finalize();
+    Ok(digest.iter().map(|byte| format!("{byte:02x}")).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn hash_of(bytes: &[u8]) -> String {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a");
+        std::fs::write(&path, bytes).unwrap();
+        hash(&path, &mut |_| {}).unwrap()
+    }
+
+    #[test]
+    fn an_entry_is_named_by_contents_and_type() {
+        let abc = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
+        assert_eq!(hash_of(b"abc"), abc);
+        assert_eq!(entry(abc, Quantisation::Q8_0), format!("{abc}-q8_0.gguf"));
+        let long = vec![7; BLOCK_BYTES * 2 + 5];
+        assert_ne!(hash_of(&long), hash_of(long.get(1..).unwrap()));
+    }
+
+    #[test]
+    fn hashing_tells_its_share_of_the_progress() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a");
+        std::fs::write(&path, vec![0; BLOCK_BYTES * 3]).unwrap();
+        let mut told = Vec::new();
+        hash(&path, &mut |share| told.push(share)).unwrap();
+        assert!(
+            told.is_sorted() && told.last() == Some(&HASHING),
+            "{told:?}"
+        );
+    }
+}

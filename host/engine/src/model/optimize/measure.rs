@@ -1,0 +1,275 @@
+//! What a conversion gained and lost: both models in memory, measured in turns.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use llama_cpp_2::model::LlamaModel;
+use llama_cpp_2::token::LlamaToken;
+
+use super::divergence::{Divergence, between};
+use crate::llama::{Batch, Context, ContextParams, DecodeError, has_decoder_only};
+use crate::model::gguf::GgufHeader;
+use crate::model::load_weights;
+use crate::{Error, Result};
+
+/// Tokens of the prompt whose reading is timed.
+pub const PREFILL_TOKENS: usize = 512;
+
+/// Numbers of sequences whose decoding is timed.
+pub const DECODE_SEQUENCES: [u32; 3] = [1, 8, 32];
+
+/// Logits rows that one decode may ask for; a context has one for each sequence that it can hold.
+pub(super) const ROWS: usize = 32;
+
+/// Tokens of one decode step, as a model is served by default.
+const BATCH: usize = 128;
+
+/// Tokens that each sequence holds before its decoding is timed.
+const PROMPT_TOKENS: u32 = 4;
+
+/// Steps of one timing.
+const DECODE_STEPS: u32 = 32;
+
+/// KV cells: what the largest of the measurements needs.
+const CELLS: u32 = ROWS as u32 * (PROMPT_TOKENS + DECODE_STEPS);
+
+/// Times that everything is timed; medians are reported, as another program may disturb one of them.
+const ROUNDS: usize = 3;
+
+/// One timing ends early after this, and counts what it did by then: large models take long for little.
+const PATIENCE: Duration = Duration::from_secs(3);
+
+/// Share of the progress that the timings take; the rest is the comparison of what is predicted.
+const TIMING: f32 = 0.75;
+
+/// How fast a model is here. Tokens a second of all sequences together, without sampling.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Speed {
+    /// Reading a prompt of [`PREFILL_TOKENS`], or of as many as the model was trained on.
+    pub prefill: f64,
+    /// Decoding the numbers of sequences in [`DECODE_SEQUENCES`], a token of each a step.
+    pub decode: [f64; 3],
+}
+
+/// Two models side by side.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Comparison {
+    /// Speed of the first.
+    pub before: Speed,
+    /// Speed of the second.
+    pub after: Speed,
+    /// How far the second's words are from the first's.
+    pub divergence: Divergence,
+}
+
+/// Measures two models with one vocabulary, such as a file and what it was converted to. They are timed in turns, so that
+/// what disturbs the machine meets both. Both are in memory at once; takes some 20 seconds for 100 million weights on two
+/// cores, and a few minutes for large models. `progress` is told the share that is done, from 0.0 to 1.0.
+///
+/// # Errors
+///
+/// A file that can't be loaded ([`Error::File`], [`Error::Load`], [`Error::Kind`]), too little memory, or models that can't
+/// be compared ([`Error::Measure`]).
+pub fn compare(
+    before: &Path,
+    after: &Path,
+    threads: u32,
+    progress: &mut dyn FnMut(f32),
+) -> Result<Comparison> {
+    let mut subjects = [
+        Subject::load(before, threads)?,
+        Subject::load(after, threads)?,
+    ];
+    let mut speeds = [Vec::new(), Vec::new()];
+    for round in 1_u8.. {
+        for (subject, speeds) in subjects.iter_mut().zip(&mut speeds) {
+            speeds.push(subject.speed()?);
+        }
+        progress(TIMING * f32::from(round) / ROUNDS as f32);
+        if usize::from(round) >= ROUNDS {
+            break;
+        }
+    }
+    let [mut first, mut second] = subjects;
+    let divergence = between(&mut first, &mut second, &mut |share| {
+        progress(TIMING + share * (1.0 - TIMING));
+    })?;
+    let [before, after] = speeds.map(|speeds| typical(&speeds));
+    Ok(Comparison {
+        before,
+        after,
+        divergence,
+    })
+}
+
+/// Compares what two models with one vocabulary predict on a fixed text; a part of [`compare`].
+///
+/// # Errors
+///
+/// Those of [`compare`].
+pub fn divergence(before: &Path, after: &Path, threads: u32) -> Result<Divergence> {
+    let mut before = Subject::load(before, threads)?;
+    let mut after = Subject::load(after, threads)?;
+    between(&mut before, &mut after, &mut |_| {})
+}
+
+/// A model that is measured.
+pub(super) struct Subject {
+    context: Context,
+    model: Arc<LlamaModel>,
+    /// Tokens that it was trained to hold.
+    pub(super) trained: usize,
+}
+
+impl Subject {
+    fn load(path: &Path, threads: u32) -> Result<Self> {
+        let header = GgufHeader::read(path)?;
+        let model = Arc::new(load_weights(path, |_| {})?);
+        if !has_decoder_only(&model) {
+            return Err(Error::Kind {
+                path: path.to_owned(),
+                architecture: header.architecture().unwrap_or("unknown").to_owned(),
+            });
+        }
+        let params = ContextParams {
+            cells: CELLS,
+            batch: BATCH as u32,
+            sequences: ROWS as u32,
+            threads,
+        };
+        let context =
+            Context::new(Arc::clone(&model), params).map_err(|reason| Error::Measure { reason })?;
+        Ok(Self {
+            context,
+            trained: model.n_ctx_train() as usize,
+            model,
+        })
+    }
+
+    pub(super) fn vocabulary(&self) -> i32 {
+        self.model.n_vocab()
+    }
+
+    /// The text as a prompt.
+    pub(super) fn tokens(&self, text: &str) -> Vec<LlamaToken> {
+        self.model.vocab().tokenize(text.as_bytes(), true, true)
+    }
+
+    /// Forgets all sequences.
+    pub(super) fn clear(&mut self) {
+        for sequence in 0..ROWS as u32 {
+            self.context.clear_sequence(sequence);
+        }
+    }
+
+    pub(super) fn decode(&mut self, batch: &mut Batch) -> Result<()> {
+        self.context.decode(batch, &|| false).map_err(unmeasured)
+    }
+
+    pub(super) fn logits(&self, index: usize) -> Option<&[f32]> {
+        self.context.logits(index)
+    }
+
+    fn speed(&mut self) -> Result<Speed> {
+        let mut decode = [0.0; 3];
+        for (speed, sequences) in decode.iter_mut().zip(DECODE_SEQUENCES) {
+            *speed = self.decode_speed(sequences)?;
+        }
+        Ok(Speed {
+            prefill: self.prefill_speed()?,
+            decode,
+        })
+    }
+
+    /// Any token does: what it is doesn't change what is computed.
+    fn token(&self, number: u32) -> LlamaToken {
+        let known = self.vocabulary().unsigned_abs().max(1);
+        LlamaToken((number % known).cast_signed())
+    }
+
+    fn prefill_speed(&mut self) -> Result<f64> {
+        self.clear();
+        let length = PREFILL_TOKENS.min(self.trained).max(1);
+        let mut batch = Batch::default();
+        let begun = Instant::now();
+        let mut done = 0_u32;
+        while (done as usize) < length && begun.elapsed() < PATIENCE {
+            batch.clear();
+            for _ in 0..BATCH.min(length - done as usize) {
+                let is_last = done as usize + 1 == length;
+                batch.push(self.token(done), done, 0, is_last);
+                done += 1;
+            }
+            self.decode(&mut batch)?;
+        }
+        Ok(f64::from(done) / begun.elapsed().as_secs_f64())
+    }
+
+    fn decode_speed(&mut self, sequences: u32) -> Result<f64> {
+        self.clear();
+        let mut batch = Batch::default();
+        // All prompts fit one batch.
+        batch.clear();
+        for sequence in 0..sequences {
+            for position in 0..PROMPT_TOKENS {
+                batch.push(self.token(sequence + position), position, sequence, false);
+            }
+        }
+        self.decode(&mut batch)?;
+        let begun = Instant::now();
+        let mut steps = 0;
+        while steps < DECODE_STEPS && begun.elapsed() < PATIENCE {
+            batch.clear();
+            for sequence in 0..sequences {
+                let position = PROMPT_TOKENS + steps;
+                batch.push(self.token(sequence + position), position, sequence, true);
+            }
+            self.decode(&mut batch)?;
+            steps += 1;
+        }
+        Ok(f64::from(steps * sequences) / begun.elapsed().as_secs_f64())
+    }
+}
+
+fn unmeasured(error: DecodeError) -> Error {
+    Error::Measure {
+        reason: error.to_string(),
+    }
+}
+
+/// The median of each number.
+fn typical(speeds: &[Speed]) -> Speed {
+    let of = |number: &dyn Fn(&Speed) -> f64| {
+        let mut numbers: Vec<f64> = speeds.iter().map(number).collect();
+        numbers.sort_by(f64::total_cmp);
+        numbers.get(numbers.len() / 2).copied().unwrap_or(0.0)
+    };
+    let [one, eight, many] =
+        [0, 1, 2].map(|index: usize| of(&|speed| speed.decode.get(index).copied().unwrap_or(0.0)));
+    Speed {
+        prefill: of(&|speed| speed.prefill),
+        decode: [one, eight, many],
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_disturbed_round_does_not_count() {
+        let speed = |number: f64| Speed {
+            prefill: number,
+            decode: [number, number + 1.0, number + 2.0],
+        };
+        assert_eq!(typical(&[speed(10.0), speed(1.0), speed(9.0)]), speed(9.0));
+    }
+
+    #[test]
+    fn the_context_holds_what_is_measured() {
+        assert!(PREFILL_TOKENS <= CELLS as usize);
+        assert!(ROWS * PROMPT_TOKENS as usize <= BATCH);
+        assert!(DECODE_SEQUENCES.iter().all(|&count| count as usize <= ROWS));
+    }
+}

@@ -1,0 +1,133 @@
+//! What weights can be converted to, and how that is said.
+
+use std::fmt;
+use std::str::FromStr;
+
+use crate::Error;
+use crate::model::gguf::TensorType;
+
+/// How converted weights are stored. The order is that of how well they keep their values, best first.
+///
+/// All are types with fast kernels on some CPU that need no importance matrix. As llama.cpp's own tools do, the mixed ones
+/// store the few matrices that matter most with more bits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Quantisation {
+    /// 16 bits a weight.
+    F16,
+    /// 8.5 bits a weight: nearly exact for anything that had fewer.
+    Q8_0,
+    /// 6.6 bits a weight.
+    Q6K,
+    /// 5.7 bits a weight, mixed.
+    Q5KM,
+    /// 4.9 bits a weight, mixed.
+    Q4KM,
+    /// 4.6 bits a weight. The fastest on most CPUs, and visibly less exact.
+    Q4_0,
+}
+
+impl Quantisation {
+    /// All of them, best first.
+    pub const ALL: [Self; 6] = [
+        Self::F16,
+        Self::Q8_0,
+        Self::Q6K,
+        Self::Q5KM,
+        Self::Q4KM,
+        Self::Q4_0,
+    ];
+
+    /// Its name on a command line, such as `q4_k_m`.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::F16 => "f16",
+            Self::Q8_0 => "q8_0",
+            Self::Q6K => "q6_k",
+            Self::Q5KM => "q5_k_m",
+            Self::Q4KM => "q4_k_m",
+            Self::Q4_0 => "q4_0",
+        }
+    }
+
+    /// How most of the weights are stored.
+    #[must_use]
+    pub fn main_type(self) -> TensorType {
+        match self {
+            Self::F16 => TensorType::F16,
+            Self::Q8_0 => TensorType::Q8_0,
+            Self::Q6K => TensorType::Q6K,
+            Self::Q5KM => TensorType::Q5K,
+            Self::Q4KM => TensorType::Q4K,
+            Self::Q4_0 => TensorType::Q4_0,
+        }
+    }
+}
+
+/// As in the names of model files, such as `Q4_K_M`.
+impl fmt::Display for Quantisation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(&self.name().to_uppercase())
+    }
+}
+
+/// What to convert a model to: what suits the machine, or what the operator says.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
+pub enum Target {
+    /// What [`advise`](super::advise) says; often nothing.
+    #[default]
+    Auto,
+    /// This, whatever the machine.
+    To(Quantisation),
+}
+
+impl fmt::Display for Target {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Auto => "auto",
+            Self::To(quantisation) => quantisation.name(),
+        })
+    }
+}
+
+/// `auto` or a name of [`Quantisation`], in upper or lower case.
+impl FromStr for Target {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self, Error> {
+        if text.eq_ignore_ascii_case("auto") {
+            return Ok(Self::Auto);
+        }
+        Quantisation::ALL
+            .into_iter()
+            .find(|quantisation| text.eq_ignore_ascii_case(quantisation.name()))
+            .map(Self::To)
+            .ok_or_else(|| Error::UnknownTarget {
+                name: text.to_owned(),
+            })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_target_is_read_as_it_is_written() {
+        let all = Quantisation::ALL.map(Target::To);
+        for target in all.into_iter().chain([Target::Auto]) {
+            assert_eq!(target.to_string().parse::<Target>().unwrap(), target);
+            let upper = target.to_string().to_uppercase();
+            assert_eq!(upper.parse::<Target>().unwrap(), target);
+        }
+    }
+
+    #[test]
+    fn an_unknown_target_is_answered_with_all_that_there_are() {
+        let text = "q4_1".parse::<Target>().unwrap_err().to_string();
+        assert!(text.contains("`q4_1`") && text.contains("auto"), "{text}");
+        for quantisation in Quantisation::ALL {
+            assert!(text.contains(quantisation.name()), "{text}");
+        }
+    }
+}
