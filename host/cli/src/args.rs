@@ -9,6 +9,7 @@ use anyhow::{Context, bail};
 use bytesize::ByteSize;
 use clap::{Args, Parser, Subcommand, ValueHint};
 use clap_complete::Shell;
+use mynah_engine::model::optimize::Target;
 use mynah_engine::{KvLayout, ModelConfig, Priority, Settings};
 
 /// Runs WebAssembly components that use large language models.
@@ -32,7 +33,7 @@ pub(crate) enum Command {
         #[arg(value_hint = ValueHint::FilePath)]
         component: PathBuf,
     },
-    /// Look at model files.
+    /// Look at model files, and convert them.
     #[command(subcommand)]
     Models(ModelsCommand),
     /// Show what this build and this machine can do, and what would make it faster.
@@ -52,6 +53,35 @@ pub(crate) enum ModelsCommand {
         #[arg(value_hint = ValueHint::FilePath)]
         path: PathBuf,
     },
+    /// Convert the weights of a GGUF file to what is fast on this machine, and show what that gains and costs.
+    Optimize(OptimizeArgs),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct OptimizeArgs {
+    /// The model, a .gguf file. It stays as it is.
+    #[arg(value_hint = ValueHint::FilePath)]
+    pub(crate) path: PathBuf,
+
+    /// What to convert to: auto (what suits this CPU, often nothing), f16, q8_0, q6_k, q5_k_m, q4_k_m or q4_0.
+    #[arg(long, value_name = "TARGET", default_value_t = Target::Auto)]
+    pub(crate) to: Target,
+
+    /// The file to write [default: beside PATH, with the quantisation in its name].
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub(crate) out: Option<PathBuf>,
+
+    /// Overwrite the file if there is one.
+    #[arg(long)]
+    pub(crate) force: bool,
+
+    /// Convert only: don't measure both files, which takes longer than converting.
+    #[arg(long)]
+    pub(crate) no_measure: bool,
+
+    /// Threads that compute [default: all cores].
+    #[arg(long, value_name = "COUNT", value_parser = clap::value_parser!(u32).range(1..=512))]
+    pub(crate) threads: Option<u32>,
 }
 
 #[derive(Debug, Args)]
@@ -203,6 +233,11 @@ pub(crate) struct ServingArgs {
     #[arg(long, value_name = "COUNT")]
     pub(crate) threads: Option<u32>,
 
+    /// Convert the models' weights first, to what is fast on this CPU or to TARGET (see `mynah models optimize`), and keep
+    /// the result in the cache [default: run them as they are; auto without TARGET].
+    #[arg(long, value_name = "TARGET", num_args = 0..=1, require_equals = true, default_missing_value = "auto")]
+    pub(crate) optimize: Option<Target>,
+
     #[arg(long, value_name = "BYTES", help = or_default(
         "Bytes of a prompt at most, or of all messages together",
         ModelConfig::default().max_prompt_bytes,
@@ -326,6 +361,7 @@ impl FromStr for Variable {
 #[cfg(test)]
 mod tests {
     use clap::CommandFactory;
+    use mynah_engine::model::optimize::Quantisation;
 
     use super::*;
 
@@ -367,5 +403,22 @@ mod tests {
         assert!("::/data".parse::<Preopen>().is_err());
         assert!("=x".parse::<Variable>().is_err());
         assert!("MYNAH_SURELY_NOT_SET".parse::<Variable>().is_err());
+    }
+
+    #[test]
+    fn a_conversion_is_only_done_when_asked_for() {
+        let optimize = |flags: &[&str]| {
+            let line = [&["mynah", "run"], flags, &["x.wasm"]].concat();
+            let Command::Run(run) = Cli::parse_from(line).command else {
+                panic!("not run");
+            };
+            run.serving.optimize
+        };
+        assert_eq!(optimize(&[]), None);
+        assert_eq!(optimize(&["--optimize"]), Some(Target::Auto));
+        assert_eq!(
+            optimize(&["--optimize=q8_0"]),
+            Some(Target::To(Quantisation::Q8_0))
+        );
     }
 }

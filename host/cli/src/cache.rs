@@ -1,8 +1,10 @@
-//! Where the host keeps what it can make again: compiled components.
+//! Where the host keeps what it can make again: compiled components and converted models.
 
 use std::path::PathBuf;
 
+use anyhow::{Context, Result};
 use etcetera::BaseStrategy;
+use mynah_engine::model::optimize::{Optimize, Target};
 use wasmtime::{Cache, CacheConfig};
 
 /// The variable that moves the cache folder.
@@ -29,4 +31,13 @@ pub(crate) fn compiled_components() -> Option<Cache> {
             tracing::warn!("compiled components are not kept, {folder} can't be used: {error:#}");
         })
         .ok()
+}
+
+/// The setting that converts models to `target` and keeps them in the cache folder. Unlike with components there is no
+/// going on without one: the operator asked for it.
+pub(crate) fn optimized_models(target: Target) -> Result<Optimize> {
+    let cache = folder().with_context(|| {
+        format!("there is no cache folder to keep converted models in: set {VARIABLE} to one")
+    })?;
+    Ok(Optimize { target, cache })
 }

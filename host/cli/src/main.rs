@@ -8,6 +8,7 @@ mod doctor;
 mod inspect;
 mod logging;
 mod models;
+mod optimize;
 mod output;
 mod run;
 
@@ -26,6 +27,7 @@ fn main() -> ExitCode {
         Command::Run(args) => run::run(&args),
         Command::Inspect { component } => inspect::inspect(&component),
         Command::Models(ModelsCommand::Inspect { path }) => models::inspect(&path),
+        Command::Models(ModelsCommand::Optimize(args)) => optimize::optimize(&args),
         Command::Doctor => doctor::doctor(),
         Command::Completions { shell } => output::completions(shell),
     });

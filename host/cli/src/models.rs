@@ -21,25 +21,35 @@ const STEPS: u64 = 1000;
 pub(crate) fn load(models: &[NamedModel], config: &ModelConfig) -> Result<Registry> {
     let mut registry = Registry::new();
     for NamedModel { name, path } in models {
-        let bar = ProgressBar::new(STEPS).with_message(format!("loading {name}"));
-        if let Ok(style) = ProgressStyle::with_template("{msg} {wide_bar} {percent} %") {
-            bar.set_style(style);
-        }
+        let bar = bar(format!("loading {name}"));
         let shown = bar.clone();
         let loaded = registry.load(name, path, config.clone(), move |share| {
-            // A share is 0.0 to 1.0; the bar needs no more than its steps.
-            #[expect(
-                clippy::cast_possible_truncation,
-                clippy::cast_sign_loss,
-                clippy::cast_precision_loss,
-                reason = "a display, and `as` saturates"
-            )]
-            shown.set_position((share * STEPS as f32) as u64);
+            advance(&shown, share)
         });
         bar.finish_and_clear();
         loaded?;
     }
     Ok(registry)
+}
+
+/// A progress bar, where stderr is a terminal.
+pub(crate) fn bar(message: String) -> ProgressBar {
+    let bar = ProgressBar::new(STEPS).with_message(message);
+    if let Ok(style) = ProgressStyle::with_template("{msg} {wide_bar} {percent} %") {
+        bar.set_style(style);
+    }
+    bar
+}
+
+/// Moves a bar to a share of its length, 0.0 to 1.0.
+pub(crate) fn advance(bar: &ProgressBar, share: f32) {
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        clippy::cast_precision_loss,
+        reason = "a display, and `as` saturates"
+    )]
+    bar.set_position((share * STEPS as f32) as u64);
 }
 
 /// `mynah models inspect`.

@@ -32,27 +32,59 @@ pub(crate) fn completions(shell: Shell) -> anyhow::Result<ExitCode> {
     print(&String::from_utf8(script)?)
 }
 
-/// A table of two columns, with the left one as wide as its widest entry.
+/// A table whose columns are as wide as their widest entry. The last cell of a row may be as wide as it likes, and have
+/// several lines.
 #[derive(Debug, Default)]
 pub(crate) struct Table {
-    rows: Vec<(String, String)>,
+    rows: Vec<Row>,
+}
+
+#[derive(Debug)]
+struct Row {
+    cells: Vec<String>,
+    last: String,
 }
 
 impl Table {
+    /// A row of a name and a value.
     pub(crate) fn row(&mut self, name: impl Into<String>, value: impl Into<String>) {
-        self.rows.push((name.into(), value.into()));
+        self.wide_row([name.into()], value);
+    }
+
+    /// A row of any number of cells.
+    pub(crate) fn wide_row(
+        &mut self,
+        cells: impl IntoIterator<Item = String>,
+        last: impl Into<String>,
+    ) {
+        self.rows.push(Row {
+            cells: cells.into_iter().collect(),
+            last: last.into(),
+        });
+    }
+
+    fn widths(&self) -> Vec<usize> {
+        let mut widths = Vec::new();
+        for Row { cells, .. } in &self.rows {
+            widths.resize(widths.len().max(cells.len()), 0);
+            for (width, cell) in widths.iter_mut().zip(cells) {
+                *width = cell.chars().count().max(*width);
+            }
+        }
+        widths
     }
 }
 
 impl fmt::Display for Table {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let names = self.rows.iter().map(|(name, _)| name.chars().count());
-        let width = names.max().unwrap_or(0);
-        for (name, value) in &self.rows {
-            let mut name = name.as_str();
-            for line in value.lines() {
-                writeln!(f, "{name:width$}  {line}")?;
-                name = "";
+        let widths = self.widths();
+        for Row { cells, last } in &self.rows {
+            for (number, line) in last.lines().enumerate() {
+                for (cell, width) in cells.iter().zip(&widths) {
+                    let cell = if number == 0 { cell } else { "" };
+                    write!(f, "{cell:width$}  ")?;
+                }
+                writeln!(f, "{line}")?;
             }
         }
         Ok(())
@@ -69,5 +101,18 @@ mod tests {
         table.row("a", "1\n2");
         table.row("long", "3");
         assert_eq!(table.to_string(), "a     1\n      2\nlong  3\n");
+    }
+
+    #[test]
+    fn a_row_may_have_more_cells_and_a_last_one_of_any_width() {
+        let mut table = Table::default();
+        table.row("file", "a name that is longer than any column");
+        let cells = |cells: [&str; 2]| cells.map(str::to_owned);
+        table.wide_row(cells(["size", "10"]), "20");
+        table.wide_row(cells(["speed", "100"]), "200");
+        assert_eq!(
+            table.to_string(),
+            "file   a name that is longer than any column\nsize   10   20\nspeed  100  200\n"
+        );
     }
 }

@@ -12,6 +12,7 @@ use std::str::FromStr;
 
 use anyhow::Result;
 use bytesize::ByteSize;
+use mynah_engine::model::optimize::Target;
 use mynah_engine::{KvLayout, Priority};
 use serde::de::{self, Deserialize, Deserializer, Visitor};
 use toml::Spanned;
@@ -58,6 +59,7 @@ pub(super) struct Model {
     pub(super) threads: Key<u32>,
     pub(super) kv_cells: Key<u32>,
     pub(super) kv_layout: Option<Text<KvLayout>>,
+    pub(super) optimize: Option<Text<Target>>,
 }
 
 /// `[sampling]`: how a token is chosen, where the component doesn't say.

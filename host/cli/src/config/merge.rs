@@ -9,6 +9,7 @@ use toml::Spanned;
 
 use super::file::{File, Key};
 use super::source::Source;
+use crate::cache;
 use crate::args::{NamedModel, Preopen, RunArgs, Variable};
 
 /// The variable that tells an instance its number where there are several.
@@ -50,7 +51,11 @@ pub(super) fn merge(args: &RunArgs, file: File, source: &Source) -> Result<RunSe
     } = file;
     let temperature = sampling.temp.or(sampling.temperature);
     let queue_timeout = backend.default_task_timeout_ms.map(millis);
+    let optimize = serving
+        .optimize
+        .or(model.optimize.map(|target| target.0));
     let model = ModelConfig {
+        optimize: optimize.map(cache::optimized_models).transpose()?,
         ctx_size: from.or("ctx_size", serving.ctx_size, model.ctx_size),
         batch_size: from
             .or("batch_size", serving.batch_size, model.batch_size)
@@ -247,6 +252,7 @@ mod tests {
 
     use clap::Parser;
     use mynah_engine::KvLayout;
+    use mynah_engine::model::optimize::{Quantisation, Target};
 
     use super::*;
     use crate::args::{Cli, Command};
@@ -282,6 +288,7 @@ mod tests {
         threads = 3
         kv_cells = 150
         kv_layout = 'unified'
+        optimize = 'auto'
         [sampling]
         temp = 0.5
         seed = 1
@@ -312,7 +319,10 @@ mod tests {
     #[test]
     fn the_file_wins_over_the_defaults_in_every_setting() {
         let settings = merged(&[], FILE).unwrap();
+        let optimize = settings.model.optimize.as_ref().unwrap();
+        assert_eq!(optimize.target, Target::Auto);
         let model = ModelConfig {
+            optimize: settings.model.optimize.clone(),
             ctx_size: Some(100),
             batch_size: 64,
             max_concurrent: 2,
@@ -350,12 +360,15 @@ mod tests {
     fn the_command_line_wins_over_the_file_in_every_setting() {
         let line = "--ctx-size 200 --batch-size 32 --threads 1 --temperature 0 --seed 9 --max-tokens 7 \
             --max-concurrent 1 --queue-size 9 --queue-timeout 2s --max-sessions 31 --ageing 8s --kv-cells 160 \
-            --kv-layout split --max-parked-bytes 5B --max-time 10s --priority high --deterministic=false --owner flag \
+            --kv-layout split --optimize=q8_0 --max-parked-bytes 5B --max-time 10s --priority high --deterministic=false --owner flag \
             --weight 3 --max-priority normal --max-prompt-bytes 10 --max-unread-bytes 1024 \
             --timeout 1s --max-memory 1MiB --allow-guest-models=1MiB --instances 2";
         let flags: Vec<&str> = line.split_whitespace().collect();
         let settings = merged(&flags, FILE).unwrap();
+        let optimize = settings.model.optimize.as_ref().unwrap();
+        assert_eq!(optimize.target, Target::To(Quantisation::Q8_0));
         let model = ModelConfig {
+            optimize: settings.model.optimize.clone(),
             ctx_size: Some(200),
             batch_size: 32,
             max_concurrent: 1,
