@@ -53,9 +53,16 @@ pub(crate) fn run(args: &[&str]) -> Said {
 
 /// Runs the command in a folder.
 pub(crate) fn run_in(folder: &Path, args: &[&str]) -> Said {
-    let output = Command::new(mynah())
-        .args(args)
-        .current_dir(folder)
+    said(Command::new(mynah()).args(args).current_dir(folder))
+}
+
+/// Runs the command with a cache folder of its own.
+pub(crate) fn run_with_cache(args: &[&str], cache: &Path) -> Said {
+    said(Command::new(mynah()).args(args).env("MYNAH_CACHE", cache))
+}
+
+fn said(command: &mut Command) -> Said {
+    let output = command
         .env_remove("MYNAH_LOG")
         .stdin(std::process::Stdio::null())
         .output()
@@ -69,7 +76,7 @@ pub(crate) fn run_in(folder: &Path, args: &[&str]) -> Said {
 }
 
 /// A wrong input: exit code 1, one line with these words, nothing on stdout.
-fn refused(args: &[&str], words: &str) {
+pub(crate) fn refused(args: &[&str], words: &str) {
     let said = run(args);
     assert_eq!(said.code, Some(1), "{said:?}");
     assert_eq!(said.stdout, "", "{said:?}");

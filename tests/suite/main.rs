@@ -15,6 +15,7 @@ mod config;
 mod engine;
 mod files;
 mod nn;
+mod optimize;
 mod run;
 mod sdk;
 mod stream;
