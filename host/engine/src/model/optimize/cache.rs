@@ -50,8 +50,13 @@ pub fn optimized(
         Target::To(quantisation) => *quantisation,
         Target::Auto => match advise(&GgufHeader::read(source)?, CpuFeatures::detect()) {
             Advice::Convert(quantisation) => quantisation,
-            advice @ (Advice::Fast | Advice::NothingBetter(_)) => {
-                tracing::info!(source = %source.display(), "loaded as it is: {advice}");
+            advice @ Advice::Fast => {
+                tracing::info!("{}: loaded as it is, {advice}", source.display());
+                return Ok(None);
+            }
+            // Asked for, and not to be had: worth a word.
+            advice @ Advice::NothingBetter(_) => {
+                tracing::warn!("{}: loaded as it is, {advice}", source.display());
                 return Ok(None);
             }
         },
