@@ -103,6 +103,7 @@ fn both_models_are_measured() {
     for speed in [compared.before, compared.after] {
         assert!(speed.prefill > 0.0 && speed.decode.iter().all(|&speed| speed > 0.0));
     }
+    assert!((0.0..=1.0).contains(&compared.spread), "{compared:?}");
     assert!(compared.divergence.mean_kl > 0.0, "{compared:?}");
     assert!(told.is_sorted() && told.last() == Some(&1.0), "{told:?}");
 }
@@ -290,6 +291,7 @@ fn the_command_prints_what_is_gained_and_what_it_costs() {
         "decode, 1 sequence ",
         "decode, 8 sequences",
         "decode, 32 sequences",
+        "spread",
         "divergence",
     ] {
         assert!(said.stdout.contains(words), "`{words}` in: {said:?}");

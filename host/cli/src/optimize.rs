@@ -16,6 +16,9 @@ use crate::args::OptimizeArgs;
 use crate::models::{advance, bar};
 use crate::output::{self, Table};
 
+/// Spread from which on speeds say little.
+const BUSY: f64 = 0.3;
+
 /// Converts, measures, and prints a table.
 pub(crate) fn optimize(args: &OptimizeArgs) -> Result<ExitCode> {
     let before = GgufHeader::read(&args.path)?;
@@ -73,6 +76,7 @@ fn measured(table: &mut Table, comparison: &Comparison) {
     let Comparison {
         before,
         after,
+        spread,
         divergence,
     } = comparison;
     let mut speed = |name: String, before: f64, after: f64| {
@@ -93,6 +97,15 @@ fn measured(table: &mut Table, comparison: &Comparison) {
             after,
         );
     }
+    let busy = if *spread < BUSY {
+        ""
+    } else {
+        ": this machine is busy with something else, measure again when it is not"
+    };
+    table.row(
+        "spread",
+        format!("the rounds differ by up to {:.0} %{busy}", spread * 100.0),
+    );
     table.row(
         "divergence",
         format!(

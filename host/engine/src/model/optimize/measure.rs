@@ -59,6 +59,9 @@ pub struct Comparison {
     pub before: Speed,
     /// Speed of the second.
     pub after: Speed,
+    /// How much the fastest and the slowest timing of one thing differ at most, as a share of the fastest, 0.0 to 1.0. From
+    /// about 0.3 on, the machine was busy with something else, and the speeds say little.
+    pub spread: f64,
     /// How far the second's words are from the first's.
     pub divergence: Divergence,
 }
@@ -95,10 +98,14 @@ pub fn compare(
     let divergence = between(&mut first, &mut second, &mut |share| {
         progress(TIMING + share * (1.0 - TIMING));
     })?;
+    let spread = speeds
+        .iter()
+        .fold(0.0, |most, speeds| spread(speeds).max(most));
     let [before, after] = speeds.map(|speeds| typical(&speeds));
     Ok(Comparison {
         before,
         after,
+        spread,
         divergence,
     })
 }
@@ -238,19 +245,51 @@ fn unmeasured(error: DecodeError) -> Error {
     }
 }
 
+/// One of the numbers of a [`Speed`].
+type Number = fn(&Speed) -> f64;
+
+const NUMBERS: [Number; 4] = [
+    |speed| speed.prefill,
+    |Speed {
+         decode: [one, ..], ..
+     }| *one,
+    |Speed {
+         decode: [_, eight, _],
+         ..
+     }| *eight,
+    |Speed {
+         decode: [.., many], ..
+     }| *many,
+];
+
 /// The median of each number.
 fn typical(speeds: &[Speed]) -> Speed {
-    let of = |number: &dyn Fn(&Speed) -> f64| {
-        let mut numbers: Vec<f64> = speeds.iter().map(number).collect();
-        numbers.sort_by(f64::total_cmp);
+    let [prefill, one, eight, many] = NUMBERS.map(|number| {
+        let numbers = sorted(speeds, number);
         numbers.get(numbers.len() / 2).copied().unwrap_or(0.0)
-    };
-    let [one, eight, many] =
-        [0, 1, 2].map(|index: usize| of(&|speed| speed.decode.get(index).copied().unwrap_or(0.0)));
+    });
     Speed {
-        prefill: of(&|speed| speed.prefill),
+        prefill,
         decode: [one, eight, many],
     }
+}
+
+/// How much the rounds differ in the number in which they differ most.
+fn spread(speeds: &[Speed]) -> f64 {
+    let spreads = NUMBERS.map(|number| {
+        let numbers = sorted(speeds, number);
+        match (numbers.first(), numbers.last()) {
+            (Some(slowest), Some(fastest)) if *fastest > 0.0 => 1.0 - slowest / fastest,
+            _ => 0.0,
+        }
+    });
+    spreads.into_iter().fold(0.0, f64::max)
+}
+
+fn sorted(speeds: &[Speed], number: Number) -> Vec<f64> {
+    let mut numbers: Vec<f64> = speeds.iter().map(number).collect();
+    numbers.sort_by(f64::total_cmp);
+    numbers
 }
 
 #[cfg(test)]
@@ -264,6 +303,16 @@ mod tests {
             decode: [number, number + 1.0, number + 2.0],
         };
         assert_eq!(typical(&[speed(10.0), speed(1.0), speed(9.0)]), speed(9.0));
+    }
+
+    #[test]
+    fn the_spread_is_that_of_the_number_that_varies_most() {
+        let speed = |prefill| Speed {
+            prefill,
+            decode: [10.0, 10.0, 9.0],
+        };
+        assert_eq!(spread(&[speed(4.0), speed(8.0), speed(6.0)]), 0.5);
+        assert_eq!(spread(&[speed(4.0)]), 0.0);
     }
 
     #[test]
