@@ -108,8 +108,8 @@ impl<'a, C: Compute> Engine<'a, C> {
         while !self.inbox.is_closed() {
             let now = Instant::now();
             self.inbox.sweep(now);
-            self.reap(now);
-            if self.give_places(now) {
+            let ended = self.reap(now);
+            if self.give_places(now) || ended {
                 // Before the step too, which may take long.
                 self.publish();
             }
@@ -133,8 +133,9 @@ impl<'a, C: Compute> Engine<'a, C> {
         all.filter_map(Sequence::deadline).min()
     }
 
-    /// Ends what was cancelled, and what has had its time.
-    fn reap(&mut self, now: Instant) {
+    /// Ends what was cancelled, and what has had its time. Says whether there was any.
+    fn reap(&mut self, now: Instant) -> bool {
+        let before = self.running.len() + self.parked.len();
         for sequence in &mut self.running {
             sequence.note_pause(now);
         }
@@ -148,6 +149,7 @@ impl<'a, C: Compute> Engine<'a, C> {
             }
         }
         self.retire(|sequence| sequence.must_end(now).map(Ok));
+        self.running.len() + self.parked.len() < before
     }
 
     /// Ends the running sequences for which `end` says how, and frees their places.
