@@ -6,7 +6,7 @@
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, ensure};
-use mynah_engine::{Generation, Model};
+use mynah_engine::{Generation, Model, Session};
 
 use crate::Bench;
 use crate::bare::Bare;
@@ -76,7 +76,7 @@ pub(crate) fn measure(bench: &Bench, endless: &mut Steady) -> Result<[Row; 2]> {
 }
 
 /// Generations that go on for as long as a round takes. Nobody reads them: what they say fits into what may wait unread.
-fn others(model: &Model, prompt: &[u32]) -> Result<Vec<Generation>> {
+fn others(model: &Model, prompt: &[u32]) -> Result<Vec<(Session, Generation)>> {
     let count = CTX_SIZE - 128;
     let started = (0..OTHERS).map(|_| ours::generate(model, prompt, count));
     let started = started.collect::<Result<_>>()?;

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
-use mynah_engine::{Generation, Model, ModelConfig, Prompt, Settings};
+use mynah_engine::{Generation, Model, ModelConfig, Owner, Prompt, Session, Settings};
 use mynah_tests::{Ended, Guest, Running, Started};
 use tokio::runtime::Handle;
 
@@ -17,7 +17,7 @@ pub(crate) fn load(path: &Path, parallel: usize, ctx_size: u32) -> Result<Model>
         ctx_size: Some(ctx_size),
         max_concurrent: u32::try_from(parallel)?,
         queue_size: 1000,
-        queue_timeout: PATIENCE,
+        default_task_timeout: PATIENCE,
         defaults: Settings::greedy(),
         ..ModelConfig::default()
     };
@@ -25,14 +25,18 @@ pub(crate) fn load(path: &Path, parallel: usize, ctx_size: u32) -> Result<Model>
 }
 
 /// Starts a greedy generation without a guest.
-pub(crate) fn generate(model: &Model, prompt: &[u32], count: u32) -> Result<Generation> {
+pub(crate) fn generate(
+    model: &Model,
+    prompt: &[u32],
+    count: u32,
+) -> Result<(Session, Generation)> {
     let settings = Settings {
         max_tokens: Some(count),
         ..Settings::greedy()
     };
-    Ok(model
-        .session()
-        .start(Prompt::Tokens(prompt.to_vec()), settings)?)
+    let mut session = model.session(Owner::unique())?;
+    let generation = session.start(Prompt::Tokens(prompt.to_vec()), settings)?;
+    Ok((session, generation))
 }
 
 /// A compiled guest of the benchmark, and the model that its instances are granted.

@@ -67,8 +67,8 @@ pub struct Comparison {
 }
 
 /// Measures two models with one vocabulary, such as a file and what it was converted to. They are timed in turns, so that
-/// what disturbs the machine meets both. Both are in memory at once; takes some 20 seconds for 100 million weights on two
-/// cores, and a few minutes for large models. `progress` is told the share that is done, from 0.0 to 1.0.
+/// what disturbs the machine meets both. Both are in memory at once; takes half a minute for 100 million weights on two idle
+/// cores, and minutes for large models. `progress` is told the share that is done, from 0.0 to 1.0.
 ///
 /// # Errors
 ///
@@ -141,6 +141,7 @@ impl Subject {
         }
         let params = ContextParams {
             cells: CELLS,
+            split: false,
             batch: BATCH as u32,
             sequences: ROWS as u32,
             threads,
