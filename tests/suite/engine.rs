@@ -24,7 +24,7 @@ pub(crate) fn session(model: &Model) -> Session {
 /// A generation in a session of its own, which lives as long.
 pub(crate) struct Running {
     generation: Generation,
-    pub(crate) session: Session,
+    _session: Session,
 }
 
 impl Deref for Running {

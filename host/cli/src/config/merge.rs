@@ -9,8 +9,8 @@ use toml::Spanned;
 
 use super::file::{File, Key};
 use super::source::Source;
-use crate::cache;
 use crate::args::{NamedModel, Preopen, RunArgs, Variable};
+use crate::cache;
 
 /// The variable that tells an instance its number where there are several.
 pub(crate) const INSTANCE: &str = "MYNAH_INSTANCE";
@@ -51,9 +51,7 @@ pub(super) fn merge(args: &RunArgs, file: File, source: &Source) -> Result<RunSe
     } = file;
     let temperature = sampling.temp.or(sampling.temperature);
     let queue_timeout = backend.default_task_timeout_ms.map(millis);
-    let optimize = serving
-        .optimize
-        .or(model.optimize.map(|target| target.0));
+    let optimize = serving.optimize.or(model.optimize.map(|target| target.0));
     let model = ModelConfig {
         optimize: optimize.map(cache::optimized_models).transpose()?,
         ctx_size: from.or("ctx_size", serving.ctx_size, model.ctx_size),

@@ -25,11 +25,7 @@ pub(crate) fn load(path: &Path, parallel: usize, ctx_size: u32) -> Result<Model>
 }
 
 /// Starts a greedy generation without a guest.
-pub(crate) fn generate(
-    model: &Model,
-    prompt: &[u32],
-    count: u32,
-) -> Result<(Session, Generation)> {
+pub(crate) fn generate(model: &Model, prompt: &[u32], count: u32) -> Result<(Session, Generation)> {
     let settings = Settings {
         max_tokens: Some(count),
         ..Settings::greedy()

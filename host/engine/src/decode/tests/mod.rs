@@ -317,7 +317,12 @@ fn when_cells_run_out_the_youngest_of_the_lowest_priority_is_parked() {
     for (reader, ask) in readers.iter().zip(&asks) {
         assert_eq!(reader.text, ask.answer(&host.setup));
     }
-    assert!(ends.iter().map(|end| end.usage.generated_tokens).sum::<u32>() > 100);
+    assert!(
+        ends.iter()
+            .map(|end| end.usage.generated_tokens)
+            .sum::<u32>()
+            > 100
+    );
     let status = host.settled();
     assert!(status.exhausted >= 1 && status.resumed >= 1, "{status:#?}");
     assert_eq!(status.requests.completed, 3);
