@@ -47,7 +47,7 @@ pub(crate) fn start(model: &Model, prompt: Prompt, settings: Settings) -> Result
     let generation = session.start(prompt, settings)?;
     Ok(Running {
         generation,
-        session,
+        _session: session,
     })
 }
 

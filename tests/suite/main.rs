@@ -18,6 +18,7 @@ mod nn;
 mod optimize;
 mod run;
 mod sdk;
+mod serving;
 mod stream;
 
 /// Fails to compile unless a test of that name is in scope.

@@ -1,6 +1,6 @@
 //! `mynah:llm/generation`, through guests that use it raw.
 
-use mynah_engine::{ModelConfig, Settings};
+use mynah_engine::{ModelConfig, Priority, Settings};
 use mynah_tests::tiny_model::TinyModel;
 use mynah_tests::{Guest, foreach_stream, solo, tiny, tiny_with};
 
@@ -150,5 +150,39 @@ async fn a_store_that_is_dropped_takes_its_generations_with_it() {
         ended = guest.run() => panic!("it ended: {ended:?}"),
         _ = until(&model, |status| status.running == 1) => {}
     }
+    until(&model, is_idle).await;
+}
+
+#[tokio::test]
+async fn stream_context_dropped() {
+    let model = tiny();
+    let guest = Guest::new("stream_context_dropped").model(model.clone());
+    assert!(guest.stdout().await.ends_with("ok\n"));
+    until(&model, is_idle).await;
+}
+
+#[tokio::test]
+async fn stream_two_requests() {
+    assert_eq!(mechanics("stream_two_requests", &["x", "5"]).await, "10\n");
+}
+
+#[tokio::test]
+async fn stream_deterministic() {
+    let text = real("stream_deterministic", &[PROMPT, "8"]).await;
+    assert!(text.contains("Paris"), "{text}");
+}
+
+#[tokio::test]
+async fn stream_limits() {
+    let model = tiny_with(ModelConfig {
+        ctx_size: Some(100_000),
+        max_concurrent: 1,
+        ..ModelConfig::default()
+    });
+    let guest = Guest::new("stream_limits").grant(|llm| {
+        llm.model("default", model.clone())
+            .max_priority(Priority::Normal)
+    });
+    assert!(guest.stdout().await.ends_with("ok\n"));
     until(&model, is_idle).await;
 }

@@ -89,8 +89,6 @@ impl Peer {
             "n_predict": count,
             "ignore_eos": true,
             "temperature": 0.0,
-            // Nothing is left to do for the samplers that it would run before.
-            "samplers": ["temperature"],
             "cache_prompt": false,
             "stream": true,
         });
