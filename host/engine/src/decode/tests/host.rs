@@ -1,0 +1,227 @@
+//! What the tests of the loop share: a loop on a thread of its own, requests, and readers.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use llama_cpp_2::token::LlamaToken;
+
+use super::known::{Faults, Known, answer};
+use crate::decode::engine::{Engine, EngineParams};
+use crate::decode::{Inbox, Job, Outlet, Sampler, Writer};
+use crate::{Error, Event, Outcome, Owner, Priority, Settings, Status};
+
+/// How the loop is set up.
+#[derive(Debug, Clone)]
+pub(super) struct Setup {
+    pub(super) batch: u32,
+    pub(super) sequences: u32,
+    pub(super) cells: u32,
+    pub(super) split: bool,
+    pub(super) context: u32,
+    pub(super) max_parked_bytes: u64,
+    pub(super) max_unread_bytes: usize,
+    pub(super) faults: Faults,
+}
+
+impl Default for Setup {
+    fn default() -> Self {
+        Self {
+            batch: 16,
+            sequences: 4,
+            cells: 256,
+            split: true,
+            context: 64,
+            max_parked_bytes: 1 << 20,
+            max_unread_bytes: 1 << 20,
+            faults: Faults::default(),
+        }
+    }
+}
+
+/// A request.
+#[derive(Debug, Clone)]
+pub(super) struct Ask {
+    pub(super) prompt: Vec<i32>,
+    pub(super) max_tokens: u32,
+    pub(super) owner: u8,
+    pub(super) priority: Priority,
+    pub(super) deterministic: bool,
+    pub(super) max_time: Option<Duration>,
+}
+
+impl Ask {
+    pub(super) fn new(prompt: &[i32], max_tokens: u32) -> Self {
+        Self {
+            prompt: prompt.to_vec(),
+            max_tokens,
+            owner: 0,
+            priority: Priority::Normal,
+            deterministic: false,
+            max_time: None,
+        }
+    }
+
+    pub(super) fn priority(mut self, priority: Priority) -> Self {
+        self.priority = priority;
+        self
+    }
+
+    /// What it gets when nothing comes between.
+    pub(super) fn answer(&self, setup: &Setup) -> String {
+        answer(&self.prompt, self.max_tokens, setup.context)
+    }
+
+    pub(super) fn job(&self, outlet: &Arc<Outlet>) -> Job {
+        let settings = Settings {
+            max_tokens: Some(self.max_tokens),
+            priority: Some(self.priority),
+            deterministic: Some(self.deterministic),
+            max_time: self.max_time,
+            ..Settings::greedy()
+        };
+        let settings = settings.resolve(Duration::from_secs(60), || 0);
+        Job {
+            prompt: self.prompt.iter().copied().map(LlamaToken).collect(),
+            sampler: Sampler::new(settings),
+            settings,
+            outlet: Writer::new(Arc::clone(outlet)),
+            owner: Owner::named(format!("owner-{}", self.owner)),
+            asked_at: Instant::now(),
+            queue_limit_setting: "default_task_timeout_ms",
+        }
+    }
+}
+
+/// A running loop.
+pub(super) struct Host {
+    pub(super) inbox: Arc<Inbox>,
+    pub(super) setup: Setup,
+    thread: Option<std::thread::JoinHandle<()>>,
+}
+
+impl Host {
+    pub(super) fn start(setup: Setup) -> Self {
+        let inbox = Arc::new(Inbox::new(1000, Duration::from_millis(20)));
+        let thread = std::thread::spawn({
+            let (inbox, setup) = (Arc::clone(&inbox), setup.clone());
+            move || {
+                let samplers = rayon::ThreadPoolBuilder::new()
+                    .num_threads(1)
+                    .build()
+                    .unwrap();
+                let params = EngineParams {
+                    batch: setup.batch,
+                    sequences: setup.sequences,
+                    cells: setup.cells,
+                    split: setup.split,
+                    context_tokens: setup.context,
+                    ageing: Duration::from_millis(20),
+                    max_parked_bytes: setup.max_parked_bytes,
+                };
+                let known = Known::new(params, setup.faults);
+                Engine::new(known, params, &inbox, &samplers).run();
+            }
+        });
+        Self {
+            inbox,
+            setup,
+            thread: Some(thread),
+        }
+    }
+
+    pub(super) fn submit(&self, ask: &Ask) -> Reader {
+        let outlet = Arc::new(Outlet::new(self.setup.max_unread_bytes));
+        self.inbox.submit(ask.job(&outlet)).unwrap();
+        Reader {
+            outlet,
+            inbox: Arc::clone(&self.inbox),
+            text: String::new(),
+        }
+    }
+
+    pub(super) fn until(&self, wanted: impl Fn(&Status) -> bool) -> Status {
+        for _ in 0..20_000 {
+            let status = self.inbox.status();
+            if wanted(&status) {
+                return status;
+            }
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        panic!("the status never came: {:#?}", self.inbox.status());
+    }
+
+    /// Everything that requests held is free again, and each is counted once.
+    pub(super) fn settled(&self) -> Status {
+        let status = self.until(|status| {
+            let held = status.queued + status.running + status.parked;
+            held == 0 && status.cells_used == 0 && status.parked_bytes == 0
+        });
+        assert_eq!(status.requests.accepted, status.requests.ended());
+        assert!(status.owners.iter().all(|owner| owner.requests == 0));
+        status
+    }
+}
+
+impl Drop for Host {
+    fn drop(&mut self) {
+        self.inbox.close();
+        let ended = self.thread.take().unwrap().join();
+        assert!(
+            ended.is_ok() || std::thread::panicking(),
+            "the loop panicked"
+        );
+    }
+}
+
+/// Who reads a generation.
+pub(super) struct Reader {
+    outlet: Arc<Outlet>,
+    pub(super) inbox: Arc<Inbox>,
+    pub(super) text: String,
+}
+
+impl Reader {
+    /// Reads what is there; the end, if it came.
+    pub(super) fn read(&mut self) -> Option<Result<Outcome, Error>> {
+        let taken = self.outlet.take();
+        if taken.made_room {
+            self.inbox.wake();
+        }
+        match taken.events {
+            Ok(None) => None,
+            Err(error) => Some(Err(error)),
+            Ok(Some(events)) => {
+                let mut end = None;
+                for event in events {
+                    match event {
+                        Event::Text(text) => self.text.push_str(&text),
+                        Event::Finished(outcome) => end = Some(Ok(outcome)),
+                    }
+                }
+                end
+            }
+        }
+    }
+
+    pub(super) fn finish(&mut self) -> Result<Outcome, Error> {
+        for _ in 0..20_000 {
+            if let Some(end) = self.read() {
+                return end;
+            }
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        panic!("no end after {:?}: {:#?}", self.text, self.inbox.status());
+    }
+
+    pub(super) fn cancel(&self) {
+        self.outlet.cancel();
+        self.inbox.wake();
+    }
+}
+
+impl Drop for Reader {
+    fn drop(&mut self) {
+        self.outlet.close();
+        self.inbox.wake();
+    }
+}
