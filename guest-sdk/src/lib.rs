@@ -27,7 +27,12 @@
 //! | choose the length, the randomness, the seed | [`Options`], for a [session](Session::with_options) or a [request](Session::stream_with) |
 //! | know why and when an answer ended, and how fast it was | [`Outcome`], [`Usage`] |
 //! | stop an answer | [`Stream::cancel`], or drop the stream |
-//! | do something else meanwhile, or run several at once | [`Stream::try_next`], [`Stream::wait_any`] |
+//! | answer a list of prompts, so many at once | [`Model::answer_all`] |
+//! | run several at once and read each as it is made | [`Streams`] |
+//! | do something else meanwhile | [`Stream::try_next`], [`Stream::wait_any`] |
+//! | go first, or let others go first | [`Options::priority`] |
+//! | bound the time that an answer takes | [`Options::max_time`], [`Options::queue_timeout`] |
+//! | get the same text whatever else the model does | [`Options::deterministic`] |
 //! | find out what went wrong, and keep what was said before | [`Error`], [`Error::partial_text`] |
 //! | use `wasi:nn` directly | [`bindings`] |
 //!
@@ -44,6 +49,7 @@
 //! A component imports only the interfaces whose functions it calls. The crate also compiles for the machine that it is
 //! built on, so that a guest's own logic can be tested there; calling a model outside of a host panics.
 
+mod answers;
 mod chat;
 mod error;
 mod model;
@@ -52,9 +58,11 @@ mod outcome;
 mod prompt;
 mod session;
 mod stream;
+mod streams;
 
 pub mod bindings;
 
+pub use answers::Answers;
 pub use chat::{Chat, Reply};
 pub use error::{Error, NnErrorCode, Result};
 pub use model::Model;
@@ -63,6 +71,7 @@ pub use outcome::{Answer, FinishReason, Outcome, Usage};
 pub use prompt::{Message, Prompt, Role};
 pub use session::Session;
 pub use stream::Stream;
+pub use streams::{Progress, Streams};
 
 /// The code in the README is compiled with the rest.
 #[cfg(doctest)]

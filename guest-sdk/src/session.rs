@@ -1,10 +1,14 @@
 //! A place at a model: asks for text, whole or as it is made.
 
+use std::rc::Rc;
+
 use crate::bindings::mynah::llm::generation;
 use crate::bindings::wasi::nn::inference::GraphExecutionContext;
 use crate::{Answer, Options, Prompt, Result, Stream};
 
 /// A place at a model. It runs one generation at a time; a component that wants several at once opens several sessions.
+///
+/// A stream goes on when its session is dropped, and ends when it is dropped itself.
 ///
 /// Each prompt stands alone: a session doesn't remember what was said before. [`Chat`](crate::Chat) does.
 ///
@@ -20,14 +24,15 @@ use crate::{Answer, Options, Prompt, Result, Stream};
 /// ```
 #[derive(Debug)]
 pub struct Session {
-    context: GraphExecutionContext,
+    // Shared with the streams that were started in it: dropping the last of them cancels.
+    context: Rc<GraphExecutionContext>,
     options: Options,
 }
 
 impl Session {
     pub(crate) fn new(context: GraphExecutionContext) -> Self {
         Self {
-            context,
+            context: Rc::new(context),
             options: Options::new(),
         }
     }
@@ -96,6 +101,6 @@ impl Session {
         let prompt = generation::Prompt::from(prompt.into());
         let options = options.or(self.options.clone()).into();
         let generation = generation::start(&self.context, &prompt, options)?;
-        Ok(Stream::new(generation))
+        Ok(Stream::new(generation, Rc::clone(&self.context)))
     }
 }

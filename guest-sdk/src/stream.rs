@@ -2,10 +2,12 @@
 
 use std::collections::VecDeque;
 use std::iter::FusedIterator;
+use std::rc::Rc;
 use std::task::Poll;
 
 use crate::bindings::mynah::llm::generation::{Event, Generation};
 use crate::bindings::wasi::io::poll;
+use crate::bindings::wasi::nn::inference::GraphExecutionContext;
 use crate::{Answer, Error, Outcome, Result};
 
 /// A running generation: an iterator that gives each piece of text as soon as it is made, and waits for it.
@@ -33,9 +35,12 @@ use crate::{Answer, Error, Outcome, Result};
 #[derive(Debug)]
 #[must_use = "a stream that is dropped cancels its generation"]
 pub struct Stream {
+    // Before the context, which must be dropped after it.
     generation: Generation,
     arrived: Arrived,
     text: String,
+    // The host cancels a generation whose context is dropped.
+    _context: Rc<GraphExecutionContext>,
 }
 
 /// What has come from the host, in order, and is not given out yet.
@@ -63,11 +68,12 @@ impl Arrived {
 }
 
 impl Stream {
-    pub(crate) fn new(generation: Generation) -> Self {
+    pub(crate) fn new(generation: Generation, context: Rc<GraphExecutionContext>) -> Self {
         Self {
             generation,
             arrived: Arrived::default(),
             text: String::new(),
+            _context: context,
         }
     }
 
@@ -99,7 +105,8 @@ impl Stream {
     }
 
     /// Waits until at least one of the streams has something to give, and returns the indices of those that do. A
-    /// stream that has ended always does: leave it out. Without streams it returns at once.
+    /// stream that has ended always does: leave it out. Without streams it returns at once. [`Streams`](crate::Streams)
+    /// does this for you.
     ///
     /// ```no_run
     /// use std::task::Poll;

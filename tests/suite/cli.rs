@@ -128,6 +128,39 @@ fn the_complete_example_takes_its_settings_from_the_operator() {
 }
 
 #[test]
+fn the_batch_example_answers_every_line_of_a_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let prompts = "The capital of France is\n\nThe capital of Italy is\n";
+    std::fs::write(folder.path().join("prompts.txt"), prompts).unwrap();
+    let example = cargo_component_wasm("batch").display().to_string();
+    let dir = format!("{}::/data", folder.path().display());
+    let model = real_model();
+    let line = |file: &'static str| {
+        let host = ["run", "--model", &model, "--dir", &dir, &example];
+        let guest = ["--max-tokens", "6", "--temperature", "0", file];
+        run(&[&host[..], &guest].concat())
+    };
+    let said = line("/data/prompts.txt");
+    assert_eq!(said.code, Some(0), "{said:?}");
+    let mut lines: Vec<&str> = said.stdout.lines().collect();
+    lines.sort_unstable();
+    assert_eq!(lines.len(), 2, "{said:?}");
+    assert!(
+        lines[0].contains("\"index\":0") && lines[0].contains("Paris"),
+        "{said:?}"
+    );
+    assert!(
+        lines[1].contains("\"index\":1") && lines[1].contains("Rome"),
+        "{said:?}"
+    );
+    assert!(said.stderr.contains("[2 answered, 0 failed, "), "{said:?}");
+
+    let said = line("/data/none.txt");
+    assert_eq!(said.code, Some(1), "{said:?}");
+    assert!(said.stderr.contains("none.txt"), "{said:?}");
+}
+
+#[test]
 fn a_component_that_is_no_component_is_refused() {
     let folder = tempfile::tempdir().unwrap();
     let file = |name: &str, bytes: &[u8]| {

@@ -3,9 +3,11 @@
 use std::path::Path;
 use std::process::Command;
 
-use mynah_tests::{Guest, foreach_sdk, solo};
+use mynah_engine::ModelConfig;
+use mynah_tests::{Guest, foreach_sdk, solo, tiny_with};
 
 use crate::assert_test_exists;
+use crate::engine::{is_idle, until};
 
 foreach_sdk!(assert_test_exists);
 
@@ -35,10 +37,37 @@ async fn sdk_error_partial() {
     assert!(real("sdk_error_partial").await.ends_with("ok\n"));
 }
 
+#[tokio::test]
+async fn sdk_streams() {
+    let model = tiny_with(ModelConfig {
+        queue_size: 20,
+        ..ModelConfig::default()
+    });
+    let guest = Guest::new("sdk_streams").model(model.clone());
+    assert_eq!(guest.stdout().await, "ok\n");
+    until(&model, is_idle).await;
+}
+
+#[tokio::test]
+async fn sdk_answer_all() {
+    // Fewer than the guest wants: requests at once, and sessions.
+    for max_sessions in [100, 3] {
+        let model = tiny_with(ModelConfig {
+            max_concurrent: 2,
+            queue_size: 2,
+            max_sessions,
+            ..ModelConfig::default()
+        });
+        let guest = Guest::new("sdk_answer_all").model(model.clone());
+        assert_eq!(guest.stdout().await, "ok\n");
+        until(&model, is_idle).await;
+    }
+}
+
 /// Both ways to build a guest give components with the same imports of ours.
 #[test]
 fn the_examples_built_either_way_import_the_same() {
-    for example in ["chat", "complete"] {
+    for example in ["batch", "chat", "complete"] {
         let imports = |path: &Path| {
             let inspected = Command::new(crate::cli::mynah())
                 .arg("inspect")
@@ -56,6 +85,6 @@ fn the_examples_built_either_way_import_the_same() {
         let (plain, component) = (imports(&plain), imports(&component));
         assert_eq!(plain, component, "{example}");
         let knows_mynah = plain.iter().any(|import| import.starts_with("mynah:llm"));
-        assert_eq!(knows_mynah, example == "chat", "{example}: {plain:?}");
+        assert_eq!(knows_mynah, example != "complete", "{example}: {plain:?}");
     }
 }

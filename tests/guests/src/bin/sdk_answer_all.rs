@@ -1,0 +1,26 @@
+//! Promise: a list of prompts is answered whole, though the host takes fewer at once, and one that fails harms no other.
+
+use mynah_guest::{Error, Model, Options};
+use mynah_test_guests::{Done, ensure};
+
+fn main() -> Done {
+    let model = Model::load("default")?;
+    let mut prompts: Vec<String> = (0..30).map(|n| format!("number {n}")).collect();
+    prompts[7] = String::new();
+    let mut seen = vec![0; prompts.len()];
+    let options = Options::greedy().max_tokens(6);
+    for (index, answer) in model.answer_all(prompts, options, 12) {
+        seen[index] += 1;
+        match answer {
+            Ok(answer) => ensure!(
+                index != 7 && answer.outcome.usage.generated_tokens == 6,
+                "{index}: {answer:?}"
+            ),
+            Err(Error::InvalidArgument(_)) if index == 7 => {}
+            Err(error) => ensure!(false, "{index}: {error}"),
+        }
+    }
+    ensure!(seen.iter().all(|&times| times == 1), "{seen:?}");
+    println!("ok");
+    Ok(())
+}
