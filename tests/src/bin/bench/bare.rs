@@ -53,6 +53,14 @@ pub(crate) struct BareContext<'a> {
     batch: usize,
 }
 
+/// Runs work that decodes on a thread of its own. libgomp keeps a team for every thread that has computed, as long as that
+/// thread lives; with more teams than cores it lets all of them wait in the kernel instead of spinning, and halves the speed
+/// of whoever computes. Served by itself, a model is alone with its team.
+pub(crate) fn apart<T: Send>(work: impl FnOnce() -> Result<T> + Send) -> Result<T> {
+    let joined = std::thread::scope(|scope| scope.spawn(work).join());
+    joined.unwrap_or_else(|_| anyhow::bail!("the bare loop panicked"))
+}
+
 impl Bare {
     pub(crate) fn load(path: &Path, batch: u32, threads: usize) -> Result<Self> {
         let backend = mynah_engine::llama_backend()?;

@@ -8,7 +8,7 @@ use std::time::Instant;
 
 use anyhow::{Result, ensure};
 
-use crate::bare::{Bare, Lockstep};
+use crate::bare::{Bare, Lockstep, apart};
 use crate::ours::{self, Instance, Program, value};
 use crate::peer::{Peer, Request, Serving};
 use crate::prompts::Steady;
@@ -92,9 +92,6 @@ pub(crate) fn measure(bench: &Bench, case: &Case, steady: &mut Steady) -> Result
     } else {
         bare
     };
-    let mut limit = bare.lockstep(case.guests, CTX_SIZE)?;
-    let model = ours::load(file, case.guests, CTX_SIZE)?;
-    let guest = Program::new("bench_stream", model, bench.runtime.handle())?;
     let log = bench.log(case.name);
     let peer = bench.peer.as_deref().map(|python| {
         Peer::start(Serving {
@@ -114,8 +111,18 @@ pub(crate) fn measure(bench: &Bench, case: &Case, steady: &mut Steady) -> Result
         let mut done = Round::default();
         for side in in_turn(round) {
             match side {
-                Turn::Ours => done.ours = guests_rate(&guest, &prompts)?,
-                Turn::Limit => done.limit = Some(limit_rate(&mut limit, &prompts)?),
+                // Loaded for the round: its team of threads must be gone when the others compute.
+                Turn::Ours => {
+                    let model = ours::load(file, case.guests, CTX_SIZE)?;
+                    let guest = Program::new("bench_stream", model, bench.runtime.handle())?;
+                    done.ours = guests_rate(&guest, &prompts)?;
+                }
+                Turn::Limit => {
+                    done.limit = Some(apart(|| {
+                        let mut limit = bare.lockstep(case.guests, CTX_SIZE)?;
+                        limit_rate(&mut limit, &prompts)
+                    })?);
+                }
                 Turn::Peer => {
                     done.peer = peer.as_ref().map(|p| peer_rate(p, &prompts)).transpose()?
                 }

@@ -2,7 +2,7 @@
 
 use anyhow::{Result, ensure};
 
-use crate::bare::Bare;
+use crate::bare::{Bare, apart};
 
 const WORDS: &str = "time people way water day man world life hand part child eye woman place work week case point company \
     number group problem fact river mountain engine letter garden window music market summer paper school doctor animal \
@@ -69,8 +69,11 @@ impl Steady {
             self.tried += self.at_once;
             let longest = some.iter().map(Vec::len).max().unwrap_or_default();
             let ctx_size = u32::try_from(longest)? + self.answer;
-            let mut lockstep = bare.lockstep(self.at_once, ctx_size.next_multiple_of(256))?;
-            let ends_early = lockstep.generate(&some, self.answer)?.ends_early;
+            let ends_early = apart(|| {
+                let ctx_size = ctx_size.next_multiple_of(256);
+                let mut lockstep = bare.lockstep(self.at_once, ctx_size)?;
+                Ok(lockstep.generate(&some, self.answer)?.ends_early)
+            })?;
             let steady = some.into_iter().zip(ends_early);
             self.found
                 .extend(steady.filter_map(|(prompt, ends)| (!ends).then_some(prompt)));

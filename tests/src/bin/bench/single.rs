@@ -29,25 +29,26 @@ pub(crate) fn measure(bench: &Bench) -> Result<[Row; 2]> {
         defaults: Settings::greedy(),
         ..ModelConfig::default()
     };
-    let model = Model::load(&bench.model, config.clone(), |_| {})?;
     let bare = bare::Bare::load(&bench.model, config.batch_size, bench.threads)?;
     let prompt = bare.prompt(PROMPT);
-    let mut bare = bare.context()?;
+    // Loaded for the round: its team of threads must be gone when the bare loop computes.
     let ours = || {
+        let model = Model::load(&bench.model, config.clone(), |_| {})?;
         let stream = guests::stream(&model, &prompt, ANSWER);
         bench.runtime.block_on(stream)
     };
+    let bare = || bare::apart(|| bare.context()?.generate(&prompt, ANSWER));
 
     let (mut prefill, mut decode) = (Vec::new(), Vec::new());
     // The first round warms both up.
     for round in 0..=bench.rounds {
         // Each goes first in every other round: whoever goes second finds the machine warmer.
         let (ours, limit) = if round % 2 == 0 {
-            let limit = bare.generate(&prompt, ANSWER)?;
+            let limit = bare()?;
             (ours()?, limit)
         } else {
             let ours = ours()?;
-            (ours, bare.generate(&prompt, ANSWER)?)
+            (ours, bare()?)
         };
         if round > 0 {
             let rates = |count: f64, ours: f64, limit: f64| Round {
