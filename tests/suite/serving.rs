@@ -89,6 +89,7 @@ async fn a_deterministic_request_that_is_parked_says_what_it_says_undisturbed() 
     let prompt = || text(SUBJECTS[4]);
     let mut alone = start(&model, prompt(), settings).unwrap();
     let (alone, _) = finish(&mut alone).await;
+    until(&model, is_idle).await;
 
     let mut parked = start(&model, prompt(), settings).unwrap();
     // In the middle of its answer.
