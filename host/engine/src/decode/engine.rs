@@ -12,7 +12,7 @@ use super::places::Parked;
 use super::sampler::NoFiniteLogit;
 use super::sequence::{Sequence, ending};
 use crate::llama::{Batch, DecodeError};
-use crate::schedule::{Planner, Turn, Want};
+use crate::schedule::{Need, Planner, StepBudget, Turn, Want};
 use crate::{Error, FinishReason, Owner, Status};
 
 /// Steps that may fail in a row with the same request in them; then that request fails.
@@ -52,6 +52,7 @@ pub(super) struct Engine<'a, C> {
     /// Samples the sequences of a step.
     samplers: &'a rayon::ThreadPool,
     planner: Planner,
+    step_budget: StepBudget,
     batch: Batch,
     pub(super) running: Vec<Sequence>,
     pub(super) parked: Vec<Parked>,
@@ -76,6 +77,7 @@ impl<'a, C: Compute> Engine<'a, C> {
             inbox,
             samplers,
             planner: Planner::new(params.batch),
+            step_budget: StepBudget::default(),
             batch: Batch::default(),
             running: Vec::new(),
             parked: Vec::new(),
@@ -196,7 +198,10 @@ impl<'a, C: Compute> Engine<'a, C> {
         let turn = loop {
             let wants: Vec<Want> = self.running.iter().map(Sequence::want).collect();
             if !self.make_room(&wants) {
-                break self.planner.next(&wants, self.free_cells());
+                let decodes = |want: &&Want| !want.alone && want.need == Need::Decode;
+                let decoding = wants.iter().filter(decodes).count();
+                let budget = self.step_budget.tokens(decoding);
+                break self.planner.next(&wants, budget, self.free_cells());
             }
         };
         self.batch.clear();
@@ -215,8 +220,10 @@ impl<'a, C: Compute> Engine<'a, C> {
             }
         }
         self.counters.steps += 1;
+        let begun = Instant::now();
         match self.decode() {
             Ok(()) => {
+                self.step_budget.note(self.batch.len(), begun.elapsed());
                 self.failures_in_a_row = 0;
                 self.sample();
             }

@@ -8,6 +8,6 @@ mod plan;
 
 pub(crate) use fairness::Fairness;
 pub(crate) use line::{Full, Head, Line, Ticket, class_of};
-pub(crate) use pace::Pace;
+pub(crate) use pace::{Pace, StepBudget};
 pub(crate) use place::{Candidate, Decision, Holder, Room, decide, least_important};
 pub(crate) use plan::{Need, Planner, Turn, Want};

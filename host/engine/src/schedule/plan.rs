@@ -60,12 +60,17 @@ impl Planner {
         }
     }
 
-    /// The next step; `None` when nobody needs one. `free_cells` bounds the tokens where sequences share a pool of KV
-    /// cells.
+    /// The next step; `None` when nobody needs one. `shared_budget` bounds the tokens of a shared step below the planner's
+    /// own; `free_cells` bounds those of any step where sequences share a pool of KV cells.
     ///
     /// Shared steps and steps of a single sequence take turns: those that share get every other step however many want
     /// their own, and those take turns among themselves.
-    pub(crate) fn next(&mut self, wants: &[Want], free_cells: Option<u64>) -> Option<Turn> {
+    pub(crate) fn next(
+        &mut self,
+        wants: &[Want],
+        shared_budget: u32,
+        free_cells: Option<u64>,
+    ) -> Option<Turn> {
         let budget = free_cells.map_or(self.budget, |cells| {
             u32::try_from(cells).map_or(self.budget, |cells| cells.min(self.budget))
         });
@@ -73,7 +78,7 @@ impl Planner {
             .iter()
             .map(|want| if want.alone { Need::Nothing } else { want.need })
             .collect();
-        let shares = share(&shared, budget);
+        let shares = share(&shared, budget.min(shared_budget));
         let has_shared = shares.iter().any(|&tokens| tokens > 0);
         let alone = self.next_alone(wants, budget);
         match alone {
@@ -191,7 +196,7 @@ mod tests {
         ];
         let mut planner = Planner::new(128);
         let turns: Vec<Turn> = (0..6)
-            .map(|_| planner.next(&wants, None).unwrap())
+            .map(|_| planner.next(&wants, u32::MAX, None).unwrap())
             .collect();
         let shared = Turn::Shared(vec![1, 0, 0, 1]);
         let alone = |index, tokens| Turn::Alone { index, tokens };
@@ -209,14 +214,16 @@ mod tests {
     }
 
     #[test]
-    fn free_cells_bound_a_step() {
+    fn free_cells_and_the_budget_bound_a_step() {
         let wants = [
             want(0, Need::Decode, false),
             want(1, Need::Prefill(100), false),
         ];
-        let turn = Planner::new(128).next(&wants, Some(30));
+        let turn = Planner::new(128).next(&wants, 128, Some(30));
         assert_eq!(turn, Some(Turn::Shared(vec![1, 29])));
-        assert_eq!(Planner::new(128).next(&wants, Some(0)), None);
+        let turn = Planner::new(128).next(&wants, 20, None);
+        assert_eq!(turn, Some(Turn::Shared(vec![1, 19])));
+        assert_eq!(Planner::new(128).next(&wants, 128, Some(0)), None);
     }
 
     fn need() -> impl Strategy<Value = Need> {
@@ -278,7 +285,7 @@ mod tests {
             let mut planner = Planner::new(64);
             let mut served = vec![0u32; wants.len()];
             for _ in 0..2 * wants.len() {
-                match planner.next(&wants, None) {
+                match planner.next(&wants, u32::MAX, None) {
                     None => prop_assert!(wants.iter().all(|want| want.need == Need::Nothing)),
                     Some(Turn::Shared(shares)) => {
                         for ((want, tokens), served) in wants.iter().zip(shares).zip(&mut served) {

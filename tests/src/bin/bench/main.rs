@@ -33,9 +33,6 @@ struct Args {
     /// The model, a .gguf file.
     #[arg(long)]
     model: PathBuf,
-    /// The model in a faster type, for `many.32.optimised`; the row is left out without it.
-    #[arg(long)]
-    optimised: Option<PathBuf>,
     /// A Python that has the package `xllamacpp`; the peer takes no part without it.
     #[arg(long)]
     peer: Option<PathBuf>,
@@ -53,7 +50,6 @@ struct Args {
 /// What every measurement needs.
 struct Bench {
     model: PathBuf,
-    optimised: Option<PathBuf>,
     peer: Option<PathBuf>,
     out: PathBuf,
     rounds: usize,
@@ -69,7 +65,6 @@ fn main() -> Result<()> {
     let args = Args::parse();
     let bench = Bench {
         model: args.model,
-        optimised: args.optimised,
         peer: args.peer,
         out: args.out,
         rounds: usize::try_from(args.rounds)?,
@@ -102,7 +97,7 @@ impl Bench {
                 match many::measure(self, &case, &mut steady)? {
                     Some(row) => rows.push(row),
                     None => self.say(&format!(
-                        "{}: left out, --optimised names no file",
+                        "{}: left out, nothing is faster here than the model's own types",
                         case.name
                     )),
                 }

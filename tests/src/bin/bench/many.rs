@@ -3,10 +3,10 @@
 //! On all three sides this is the number of generated tokens divided by the time from the first start to the end of the
 //! last answer, so reading the prompts counts.
 
-use std::path::Path;
 use std::time::Instant;
 
 use anyhow::{Result, ensure};
+use mynah_engine::model::optimize::{Optimize, Target, optimized};
 
 use crate::bare::{Bare, Lockstep, apart};
 use crate::ours::{self, Instance, Program, value};
@@ -78,17 +78,26 @@ pub(crate) fn prompts() -> Steady {
     Steady::new(WORDS, ANSWER, 16)
 }
 
-/// Measures one case. None where it needs a file that there isn't.
+/// Measures one case. None where it needs a faster type of weights and there is none.
 pub(crate) fn measure(bench: &Bench, case: &Case, steady: &mut Steady) -> Result<Option<Row>> {
-    let file: &Path = match (&bench.optimised, case.optimised) {
-        (_, false) => &bench.model,
-        (Some(file), true) => file,
-        (None, true) => return Ok(None),
+    let file = if case.optimised {
+        // As `mynah run --optimize` does it, with a cache beside the results.
+        let optimize = Optimize {
+            target: Target::Auto,
+            cache: bench.out.with_file_name("cache"),
+        };
+        let threads = u32::try_from(bench.threads)?;
+        match optimized(&bench.model, &optimize, threads, &mut |_| {})? {
+            Some(file) => file,
+            None => return Ok(None),
+        }
+    } else {
+        bench.model.clone()
     };
     let bare = Bare::load(&bench.model, CTX_SIZE, bench.threads)?;
     let prompts = steady.take(case.guests, &bare)?;
     let bare = if case.optimised {
-        Bare::load(file, CTX_SIZE, bench.threads)?
+        Bare::load(&file, CTX_SIZE, bench.threads)?
     } else {
         bare
     };
@@ -113,7 +122,7 @@ pub(crate) fn measure(bench: &Bench, case: &Case, steady: &mut Steady) -> Result
             match side {
                 // Loaded for the round: its team of threads must be gone when the others compute.
                 Turn::Ours => {
-                    let model = ours::load(file, case.guests, CTX_SIZE)?;
+                    let model = ours::load(&file, case.guests, CTX_SIZE)?;
                     let guest = Program::new("bench_stream", model, bench.runtime.handle())?;
                     done.ours = guests_rate(&guest, &prompts)?;
                 }
