@@ -1,7 +1,7 @@
 //! What a running component's store holds: WASI, its models, its limits.
 
 use anyhow::{Result, anyhow};
-use mynah_engine::{ModelConfig, Owner, Registry};
+use mynah_engine::{Owner, Registry};
 use mynah_wasi::{GuestModels, LlmCtx, LlmCtxView, LlmView};
 use wasmtime::component::ResourceTable;
 use wasmtime_wasi::{FsPerms, WasiCtx, WasiCtxView, WasiView};
@@ -71,11 +71,7 @@ fn llm(settings: &RunSettings, models: &Registry) -> LlmCtx {
     if let Some(size) = settings.allow_guest_models {
         llm = llm.guest_models(GuestModels {
             max_bytes: size.as_u64(),
-            // Converting is for the operator's models: a guest's are private, and gone with it.
-            config: ModelConfig {
-                optimize: None,
-                ..settings.model.clone()
-            },
+            config: settings.model.clone(),
             ..GuestModels::default()
         });
     }
