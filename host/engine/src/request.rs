@@ -4,6 +4,8 @@ use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
 
+use crate::config::by_name;
+
 /// What the model is to continue.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Prompt {
@@ -89,10 +91,7 @@ impl FromStr for Priority {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let named = Self::ALL.into_iter().find(|one| one.name() == text);
-        named.ok_or_else(|| {
-            format!("`{text}` is no priority: give one of low, normal, high, urgent")
-        })
+        by_name(&Self::ALL, "priority", text)
     }
 }
 

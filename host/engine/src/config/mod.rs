@@ -44,6 +44,19 @@ impl fmt::Display for Problem {
     }
 }
 
+/// The one of `all` that `text` names; `what` says what they are, in the error.
+pub(crate) fn by_name<T: Copy + fmt::Display>(
+    all: &[T],
+    what: &str,
+    text: &str,
+) -> Result<T, String> {
+    let named = all.iter().find(|one| one.to_string() == text);
+    named.copied().ok_or_else(|| {
+        let names: Vec<String> = all.iter().map(ToString::to_string).collect();
+        format!("`{text}` is no {what}: give one of {}", names.join(", "))
+    })
+}
+
 /// Collects the problems of one check, so that all are reported at once.
 #[derive(Debug, Default)]
 struct Check(Vec<Problem>);

@@ -5,7 +5,7 @@ use std::num::NonZeroUsize;
 use std::str::FromStr;
 use std::time::Duration;
 
-use super::{Check, Problem, Settings};
+use super::{Check, Problem, Settings, by_name};
 use crate::llama::MAX_SEQUENCES;
 use crate::model::optimize::Optimize;
 use crate::{Error, Result};
@@ -95,8 +95,7 @@ impl FromStr for KvLayout {
     type Err = String;
 
     fn from_str(text: &str) -> std::result::Result<Self, String> {
-        let named = Self::ALL.into_iter().find(|one| one.name() == text);
-        named.ok_or_else(|| format!("`{text}` is no KV layout: give one of auto, split, unified"))
+        by_name(&Self::ALL, "KV layout", text)
     }
 }
 

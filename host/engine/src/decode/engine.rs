@@ -1,19 +1,19 @@
 //! The loop of a model's worker and everything it owns: admit, plan, decode, sample, emit.
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use llama_cpp_2::token::LlamaToken;
 use rayon::prelude::*;
 
-use super::Inbox;
 use super::compute::Compute;
 use super::inbox::Ending;
 use super::places::Parked;
 use super::sampler::NoFiniteLogit;
 use super::sequence::{Sequence, ending};
+use super::{Inbox, WorkerParams};
 use crate::llama::{Batch, DecodeError};
 use crate::schedule::{Need, Planner, StepBudget, Turn, Want};
-use crate::{Error, FinishReason, Owner, Status};
+use crate::{Error, FinishReason, Status};
 
 /// Steps that may fail in a row with the same request in them; then that request fails.
 const MAX_FAILURES: u32 = 3;
@@ -25,29 +25,10 @@ const FAILURES_TO_RECOVERY: u32 = 3;
 /// they save (about 20 microseconds).
 const PARALLEL_LOGITS: usize = 1 << 19;
 
-/// What the loop is made with.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct EngineParams {
-    /// Tokens of one step at most.
-    pub(super) batch: u32,
-    /// Sequences at once.
-    pub(super) sequences: u32,
-    /// KV cells in all.
-    pub(super) cells: u32,
-    /// Each sequence has its own cells; else all share one pool.
-    pub(super) split: bool,
-    /// Tokens that one sequence holds.
-    pub(super) context_tokens: u32,
-    /// See [`ModelConfig::ageing`](crate::ModelConfig::ageing).
-    pub(super) ageing: Duration,
-    /// See [`ModelConfig::max_parked_bytes`](crate::ModelConfig::max_parked_bytes).
-    pub(super) max_parked_bytes: u64,
-}
-
 /// The loop and everything it owns. Lives on the worker thread.
 pub(super) struct Engine<'a, C> {
     pub(super) compute: C,
-    pub(super) params: EngineParams,
+    pub(super) params: WorkerParams,
     pub(super) inbox: &'a Inbox,
     /// Samples the sequences of a step.
     samplers: &'a rayon::ThreadPool,
@@ -67,7 +48,7 @@ pub(super) struct Engine<'a, C> {
 impl<'a, C: Compute> Engine<'a, C> {
     pub(super) fn new(
         compute: C,
-        params: EngineParams,
+        params: WorkerParams,
         inbox: &'a Inbox,
         samplers: &'a rayon::ThreadPool,
     ) -> Self {
@@ -76,15 +57,15 @@ impl<'a, C: Compute> Engine<'a, C> {
             params,
             inbox,
             samplers,
-            planner: Planner::new(params.batch),
+            planner: Planner::new(params.context.batch),
             step_budget: StepBudget::default(),
             batch: Batch::default(),
             running: Vec::new(),
             parked: Vec::new(),
-            free: (0..params.sequences).rev().collect(),
+            free: (0..params.context.sequences).rev().collect(),
             counters: Status {
-                cells_total: u64::from(params.cells),
-                cells_split: params.split,
+                cells_total: u64::from(params.context.cells),
+                cells_split: params.context.split,
                 ..Status::default()
             },
             failures_in_a_row: 0,
@@ -141,13 +122,14 @@ impl<'a, C: Compute> Engine<'a, C> {
         for sequence in &mut self.running {
             sequence.note_pause(now);
         }
-        let (ended, kept): (Vec<_>, Vec<_>) = std::mem::take(&mut self.parked)
-            .into_iter()
-            .partition(|parked| parked.sequence.must_end(now).is_some());
-        self.parked = kept;
-        for parked in ended {
-            if let Some(reason) = parked.sequence.must_end(now) {
-                self.finish(parked.sequence, Ok(reason));
+        let mut index = 0;
+        while let Some(parked) = self.parked.get(index) {
+            match parked.sequence.must_end(now) {
+                None => index += 1,
+                Some(reason) => {
+                    let parked = self.parked.remove(index);
+                    self.finish(parked.sequence, Ok(reason));
+                }
             }
         }
         self.retire(|sequence| sequence.must_end(now).map(Ok));
@@ -249,15 +231,12 @@ impl<'a, C: Compute> Engine<'a, C> {
 
     /// The step is done: gives those their next token that have computed all tokens they had.
     fn sample(&mut self) {
-        let mut served: Vec<(Owner, u32, u32)> = Vec::new();
-        for sequence in self.running.iter_mut().filter(|one| one.is_in_step()) {
+        let in_step = self.running.iter_mut().filter(|one| one.is_in_step());
+        self.inbox.serve(in_step.map(|sequence| {
             let prompt = sequence.step_done();
             let answer = u32::from(sequence.output().is_some());
-            served.push((sequence.owner.clone(), prompt, answer));
-        }
-        let all = served.iter();
-        self.inbox
-            .serve(all.map(|(owner, prompt, answer)| (owner, *prompt, *answer)));
+            (&sequence.owner, prompt, answer)
+        }));
 
         let mut chosen = self.choose().into_iter();
         let (compute, context_tokens) = (&self.compute, self.params.context_tokens);
@@ -362,7 +341,7 @@ impl<'a, C: Compute> Engine<'a, C> {
 
     pub(super) fn publish(&mut self) {
         // Counted in the context itself, over all sequences, so that a leak would show.
-        let cells_used = (0..self.params.sequences)
+        let cells_used = (0..self.params.context.sequences)
             .map(|id| u64::from(self.compute.sequence_len(id)))
             .sum();
         self.counters.running = self.running.len();

@@ -8,7 +8,7 @@ use llama_cpp_2::token::LlamaToken;
 
 use super::{Sampler, Writer};
 use crate::schedule::{Fairness, Full, Head, Line, Pace, Ticket};
-use crate::{Effective, Error, Owner, Requests, Result, Status};
+use crate::{Effective, Error, Owner, Requests, Result, Settings, Status};
 
 /// A request that is checked and ready to run.
 #[derive(Debug)]
@@ -20,24 +20,38 @@ pub(crate) struct Job {
     pub(crate) outlet: Writer,
     pub(crate) owner: Owner,
     pub(crate) asked_at: Instant,
-    /// The setting that bounds its time in the queue.
-    pub(crate) queue_limit_setting: &'static str,
+    pub(crate) queue_limit: QueueLimit,
+}
+
+/// Time that a request may wait, and what set it.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct QueueLimit {
+    time: Duration,
+    setting: &'static str,
+}
+
+impl QueueLimit {
+    /// The shorter of the time in the queue and the time in all. `asked` is what request and model set, `effective` what
+    /// is in force.
+    pub(crate) fn new(asked: Settings, effective: Effective) -> Self {
+        let in_queue = effective.queue_timeout;
+        let (time, setting) = match (effective.max_time, asked.queue_timeout) {
+            (Some(in_all), _) if in_all < in_queue => (in_all, "max_time_ms"),
+            (_, Some(_)) => (in_queue, "queue_timeout_ms"),
+            (_, None) => (in_queue, "default_task_timeout_ms"),
+        };
+        Self { time, setting }
+    }
 }
 
 impl Job {
-    /// Time that it may wait.
-    fn queue_limit(&self) -> Duration {
-        let in_all = self.settings.max_time.unwrap_or(Duration::MAX);
-        self.settings.queue_timeout.min(in_all)
-    }
-
     fn ticket(&self) -> Ticket {
         Ticket {
             owner: self.owner.clone(),
             priority: self.settings.priority,
             asked_at: self.asked_at,
             // A limit is a day at most, so this is never out of range.
-            deadline: self.asked_at + self.queue_limit(),
+            deadline: self.asked_at + self.queue_limit.time,
             // Fits: a prompt is shorter than the context, which is counted in u32.
             prompt_tokens: u32::try_from(self.prompt.len()).unwrap_or(u32::MAX),
         }
@@ -186,8 +200,8 @@ impl Inbox {
         for (_, job) in state.line.take_out(|ticket, _| ticket.deadline <= now) {
             let error = Error::QueueTimeout {
                 waited: now.saturating_duration_since(job.asked_at),
-                limit: job.queue_limit(),
-                setting: job.queue_limit_setting,
+                limit: job.queue_limit.time,
+                setting: job.queue_limit.setting,
             };
             state.ended(&job.owner, Ending::TimedOut);
             job.outlet.finish(Err(error));

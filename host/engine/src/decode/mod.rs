@@ -13,7 +13,7 @@ mod worker;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use inbox::{Inbox, Job};
+pub(crate) use inbox::{Inbox, Job, QueueLimit};
 pub(crate) use outlet::{Outlet, Writer};
 pub(crate) use sampler::Sampler;
 pub(crate) use worker::{Worker, WorkerParams};

@@ -94,7 +94,7 @@ impl<C: Compute> Engine<'_, C> {
 
     /// KV cells that nobody uses; `None` where every sequence has its own.
     pub(super) fn free_cells(&self) -> Option<u64> {
-        if self.params.split {
+        if self.params.context.split {
             return None;
         }
         let used: u64 = self
@@ -102,7 +102,7 @@ impl<C: Compute> Engine<'_, C> {
             .iter()
             .map(|sequence| u64::from(sequence.computed()))
             .sum();
-        Some(u64::from(self.params.cells).saturating_sub(used))
+        Some(u64::from(self.params.context.cells).saturating_sub(used))
     }
 
     fn room(&self) -> Room {
@@ -116,7 +116,7 @@ impl<C: Compute> Engine<'_, C> {
         Room {
             sequences: self.free.len(),
             cells: self.free_cells().map(|free| free.saturating_sub(promised)),
-            headroom: (sequences * HEADROOM).min(u64::from(self.params.cells) / 8),
+            headroom: (sequences * HEADROOM).min(u64::from(self.params.context.cells) / 8),
         }
     }
 
@@ -139,8 +139,7 @@ impl<C: Compute> Engine<'_, C> {
                     class: class_of(sequence.priority, parked.since, now, self.params.ageing),
                     cells: sequence.cells(),
                 };
-                let asked_at = sequence.holder(now, self.params.ageing).asked_at;
-                (index, candidate, asked_at)
+                (index, candidate, sequence.asked_at())
             })
             .max_by_key(|(_, candidate, asked_at)| (candidate.class, std::cmp::Reverse(*asked_at)))
             .map(|(index, candidate, _)| (index, candidate))

@@ -86,6 +86,11 @@ impl Sequence {
         self.writer.is_cancelled()
     }
 
+    /// When its request was asked.
+    pub(super) fn asked_at(&self) -> Instant {
+        self.times.asked
+    }
+
     /// When its time is over.
     pub(super) fn deadline(&self) -> Option<Instant> {
         self.deadline
@@ -165,7 +170,7 @@ impl Sequence {
         let just_resumed = |at: Instant| now.saturating_duration_since(at) < ageing;
         Holder {
             priority: self.priority,
-            asked_at: self.times.asked,
+            asked_at: self.asked_at(),
             paused_at: self.paused_at,
             just_resumed: self.resumed_at.is_some_and(just_resumed),
         }

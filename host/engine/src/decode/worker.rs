@@ -9,7 +9,7 @@ use llama_cpp_2::model::LlamaModel;
 
 use super::Inbox;
 use super::compute::Llama;
-use super::engine::{Engine, EngineParams};
+use super::engine::Engine;
 use crate::llama::ContextParams;
 use crate::{Error, Result};
 
@@ -95,21 +95,6 @@ fn work(
 ) {
     let _leaving = Leaving(inbox);
     let made = Llama::new(Arc::clone(model), params.context).and_then(|compute| {
-        let WorkerParams {
-            context,
-            context_tokens,
-            ageing,
-            max_parked_bytes,
-        } = params;
-        let params = EngineParams {
-            batch: context.batch,
-            sequences: context.sequences,
-            cells: context.cells,
-            split: context.split,
-            context_tokens,
-            ageing,
-            max_parked_bytes,
-        };
         let mut engine = Engine::new(compute, params, inbox, samplers);
         engine.warm_up().map_err(|error| error.to_string())?;
         Ok(engine)

@@ -19,7 +19,7 @@ use llama_cpp_2::model::LlamaModel;
 use llama_cpp_2::model::params::LlamaModelParams;
 
 use crate::config::KvCells;
-use crate::decode::{Inbox, Job, Outlet, Sampler, Worker, WorkerParams, Writer};
+use crate::decode::{Inbox, Job, Outlet, QueueLimit, Sampler, Worker, WorkerParams, Writer};
 use crate::llama::{ContextParams, has_decoder_only, llama_backend, with_captured_errors};
 use crate::{Error, Generation, ModelConfig, Owner, Prompt, Result, Session, Settings, Status};
 use chat::ChatTemplate;
@@ -172,16 +172,6 @@ impl Model {
             let cells = inner.cells.total;
             return Err(Error::NotDeterministic { cells });
         }
-        let queue_limit_setting = match merged.queue_timeout {
-            _ if effective
-                .max_time
-                .is_some_and(|all| all < effective.queue_timeout) =>
-            {
-                "max_time_ms"
-            }
-            Some(_) => "queue_timeout_ms",
-            None => "default_task_timeout_ms",
-        };
         let asked_at = Instant::now();
         let prompt = inner.tokens(prompt)?;
         let outlet = Arc::new(Outlet::new(inner.config.max_unread_bytes as usize));
@@ -192,7 +182,7 @@ impl Model {
             outlet: Writer::new(Arc::clone(&outlet)),
             owner: owner.clone(),
             asked_at,
-            queue_limit_setting,
+            queue_limit: QueueLimit::new(merged, effective),
         })?;
         Ok(Generation::new(outlet, effective, self.clone()))
     }

@@ -6,8 +6,9 @@ use std::time::{Duration, Instant};
 use llama_cpp_2::token::LlamaToken;
 
 use super::known::{Faults, Known, answer};
-use crate::decode::engine::{Engine, EngineParams};
-use crate::decode::{Inbox, Job, Outlet, Sampler, Writer};
+use crate::decode::engine::Engine;
+use crate::decode::{Inbox, Job, Outlet, QueueLimit, Sampler, WorkerParams, Writer};
+use crate::llama::ContextParams;
 use crate::{Error, Event, Outcome, Owner, Priority, Settings, Status};
 
 /// How the loop is set up.
@@ -79,7 +80,8 @@ impl Ask {
             max_time: self.max_time,
             ..Settings::greedy()
         };
-        let settings = settings.resolve(Duration::from_secs(60), || 0);
+        let asked = settings;
+        let settings = asked.resolve(Duration::from_secs(60), || 0);
         Job {
             prompt: self.prompt.iter().copied().map(LlamaToken).collect(),
             sampler: Sampler::new(settings),
@@ -87,7 +89,7 @@ impl Ask {
             outlet: Writer::new(Arc::clone(outlet)),
             owner: Owner::named(format!("owner-{}", self.owner)),
             asked_at: Instant::now(),
-            queue_limit_setting: "default_task_timeout_ms",
+            queue_limit: QueueLimit::new(asked, settings),
         }
     }
 }
@@ -109,11 +111,14 @@ impl Host {
                     .num_threads(1)
                     .build()
                     .unwrap();
-                let params = EngineParams {
-                    batch: setup.batch,
-                    sequences: setup.sequences,
-                    cells: setup.cells,
-                    split: setup.split,
+                let params = WorkerParams {
+                    context: ContextParams {
+                        batch: setup.batch,
+                        sequences: setup.sequences,
+                        cells: setup.cells,
+                        split: setup.split,
+                        threads: 1,
+                    },
                     context_tokens: setup.context,
                     ageing: Duration::from_millis(20),
                     max_parked_bytes: setup.max_parked_bytes,

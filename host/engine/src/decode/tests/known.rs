@@ -6,7 +6,7 @@ use std::time::Duration;
 use llama_cpp_2::token::LlamaToken;
 
 use super::super::compute::Compute;
-use super::super::engine::EngineParams;
+use crate::decode::WorkerParams;
 use crate::llama::{Batch, DecodeError, SavedSequence};
 
 /// Tokens of the vocabulary; the last one ends a generation.
@@ -61,7 +61,7 @@ impl Faults {
 
 /// The model.
 pub(super) struct Known {
-    params: EngineParams,
+    params: WorkerParams,
     faults: Faults,
     sequences: Vec<Vec<i32>>,
     logits: Vec<(usize, Vec<f32>)>,
@@ -101,11 +101,11 @@ pub(super) fn answer(prompt: &[i32], max_tokens: u32, context: u32) -> String {
 }
 
 impl Known {
-    pub(super) fn new(params: EngineParams, faults: Faults) -> Self {
+    pub(super) fn new(params: WorkerParams, faults: Faults) -> Self {
         Self {
             params,
             faults,
-            sequences: vec![Vec::new(); params.sequences as usize],
+            sequences: vec![Vec::new(); params.context.sequences as usize],
             logits: Vec::new(),
             steps: 0,
         }
@@ -134,7 +134,7 @@ impl Compute for Known {
         self.steps += 1;
         self.logits.clear();
         assert!(
-            batch.len() <= self.params.batch as usize,
+            batch.len() <= self.params.context.batch as usize,
             "a step is too large"
         );
         if self.faults.slow {
@@ -143,7 +143,9 @@ impl Compute for Known {
         if should_stop() {
             return Err(DecodeError::Aborted);
         }
-        if !self.params.split && self.used() + batch.len() > self.params.cells as usize {
+        if !self.params.context.split
+            && self.used() + batch.len() > self.params.context.cells as usize
+        {
             return Err(DecodeError::NoCells);
         }
         let fails = self.fails(batch);
@@ -205,8 +207,8 @@ impl Compute for Known {
     }
 
     fn restore_sequence(&mut self, sequence: u32, saved: &SavedSequence) -> bool {
-        let free = self.params.split
-            || self.used() + saved.tokens() as usize <= self.params.cells as usize;
+        let free = self.params.context.split
+            || self.used() + saved.tokens() as usize <= self.params.context.cells as usize;
         let place = &mut self.sequences[sequence as usize];
         assert!(place.is_empty(), "restored over another");
         if free {
