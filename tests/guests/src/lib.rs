@@ -3,6 +3,8 @@
 //! A guest prints what its host test compares, and ends with exit code 0 when it saw what it expected. What it did not
 //! expect is a [`Failure`]: on stderr, with exit code 1. A trap is never a failed expectation.
 
+mod exit;
+
 use std::fmt;
 use std::str::FromStr;
 
@@ -12,6 +14,7 @@ use mynah_guest::bindings::wasi::nn::inference::GraphExecutionContext;
 use mynah_guest::bindings::wasi::nn::tensor::{Tensor, TensorType};
 use mynah_guest::{Error, FinishReason, Outcome, Result};
 
+pub use exit::exit_with_code;
 pub use mynah_guest::bindings;
 
 /// A prompt that a small model continues.

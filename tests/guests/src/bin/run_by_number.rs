@@ -2,23 +2,14 @@
 //!
 //! Arguments: one for each instance: `trap`, `loop`, or the code to end with.
 
-wit_bindgen::generate!({
-    inline: "
-        package wasi:cli@0.2.12;
-        interface exit {
-            exit: func(status: result);
-            exit-with-code: func(status-code: u8);
-        }
-        world exiting { import exit; }
-    ",
-});
+use mynah_test_guests::{arg, exit_with_code};
 
 fn main() {
     let number: usize = std::env::var("MYNAH_INSTANCE")
         .expect("there are several")
         .parse()
         .expect("it is a number");
-    let act: String = mynah_test_guests::arg(1 + number, String::new());
+    let act: String = arg(1 + number, String::new());
     match act.as_str() {
         "trap" => panic!("instance {number} panics"),
         "loop" => loop {
@@ -27,7 +18,7 @@ fn main() {
         code => {
             println!("done");
             let code = code.parse().expect("it is a code");
-            wasi::cli::exit::exit_with_code(code);
+            exit_with_code(code);
         }
     }
 }

@@ -65,13 +65,9 @@ pub(crate) fn measure(bench: &Bench, endless: &mut Steady) -> Result<[Row; 2]> {
         cancels.extend(of_round);
     }
     let [usual, slow] = NAMES;
-    let no_bounds = Bounds {
-        limit: None,
-        peer: None,
-    };
     Ok([
         Row::new(usual, "ms", Kind::Time, &cancels, BOUNDS),
-        Row::new(slow, "ms", Kind::Time, &slowest, no_bounds),
+        Row::new(slow, "ms", Kind::Time, &slowest, Bounds::default()),
     ])
 }
 

@@ -15,7 +15,7 @@ pub(crate) enum Kind {
 }
 
 /// What the ratios are held against; none where a ratio is only told.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Bounds {
     /// Of `ours / limit`.
     pub(crate) limit: Option<f64>,
