@@ -22,6 +22,7 @@ pub struct Options {
     max_tokens: Option<u32>,
     temperature: Option<f32>,
     seed: Option<u32>,
+    stop: Option<Vec<String>>,
     priority: Option<Priority>,
     queue_timeout: Option<Duration>,
     max_time: Option<Duration>,
@@ -80,6 +81,15 @@ impl Options {
         self
     }
 
+    /// Strings that end the answer, wherever they come in it; it has the text before the first of them, and ends with
+    /// [`FinishReason::StopString`](crate::FinishReason::StopString). Up to 64, of 1 to 256 bytes each. None at all takes
+    /// away those that the operator set.
+    #[must_use]
+    pub fn stop(mut self, stop: impl IntoIterator<Item = impl Into<String>>) -> Self {
+        self.stop = Some(stop.into_iter().map(Into::into).collect());
+        self
+    }
+
     /// How urgent a request is, up to what the operator allows.
     #[must_use]
     pub fn priority(mut self, priority: Priority) -> Self {
@@ -119,6 +129,7 @@ impl Options {
             max_tokens: self.max_tokens.or(base.max_tokens),
             temperature: self.temperature.or(base.temperature),
             seed: self.seed.or(base.seed),
+            stop: self.stop.or(base.stop),
             priority: self.priority.or(base.priority),
             queue_timeout: self.queue_timeout.or(base.queue_timeout),
             max_time: self.max_time.or(base.max_time),
@@ -133,6 +144,7 @@ impl From<Options> for wit::Options {
             max_tokens: options.max_tokens,
             temperature: options.temperature,
             seed: options.seed,
+            stop: options.stop,
             priority: options.priority.map(wit::Priority::from),
             queue_timeout_ms: options.queue_timeout.map(milliseconds),
             max_time_ms: options.max_time.map(milliseconds),

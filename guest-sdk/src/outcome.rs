@@ -33,6 +33,8 @@ pub enum FinishReason {
     EndOfGeneration,
     /// As many tokens were generated as [`Options::max_tokens`](crate::Options::max_tokens) allows.
     MaxTokens,
+    /// One of [`Options::stop`](crate::Options::stop) came; it isn't part of the text.
+    StopString,
     /// The time of [`Options::max_time`](crate::Options::max_time) is over.
     MaxTime,
     /// Prompt and answer fill the context.
@@ -48,6 +50,7 @@ impl FinishReason {
         match self {
             Self::EndOfGeneration => "end-of-generation",
             Self::MaxTokens => "max-tokens",
+            Self::StopString => "stop-string",
             Self::MaxTime => "max-time",
             Self::ContextFull => "context-full",
             Self::Cancelled => "cancelled",
@@ -110,6 +113,7 @@ impl From<wit::FinishReason> for FinishReason {
         match reason {
             wit::FinishReason::EndOfGeneration => Self::EndOfGeneration,
             wit::FinishReason::MaxTokens => Self::MaxTokens,
+            wit::FinishReason::StopString => Self::StopString,
             wit::FinishReason::MaxTime => Self::MaxTime,
             wit::FinishReason::ContextFull => Self::ContextFull,
             wit::FinishReason::Cancelled => Self::Cancelled,

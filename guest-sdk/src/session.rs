@@ -99,7 +99,7 @@ impl Session {
     /// As [`Session::stream`].
     pub fn stream_with(&self, prompt: impl Into<Prompt>, options: Options) -> Result<Stream> {
         let prompt = generation::Prompt::from(prompt.into());
-        let options = options.or(self.options.clone()).into();
+        let options = &options.or(self.options.clone()).into();
         let generation = generation::start(&self.context, &prompt, options)?;
         Ok(Stream::new(generation, Rc::clone(&self.context)))
     }

@@ -87,7 +87,7 @@ async fn a_deterministic_request_that_is_parked_says_what_it_says_undisturbed() 
         ..greedy(150)
     };
     let prompt = || text(SUBJECTS[4]);
-    let mut alone = start(&model, prompt(), settings).unwrap();
+    let mut alone = start(&model, prompt(), settings.clone()).unwrap();
     let (alone, _) = finish(&mut alone).await;
     until(&model, is_idle).await;
 

@@ -51,6 +51,11 @@ async fn stream_max_tokens() {
 }
 
 #[tokio::test]
+async fn stream_stop() {
+    assert_eq!(real("stream_stop", &[]).await, "ok\n");
+}
+
+#[tokio::test]
 async fn stream_cancel() {
     let text = mechanics("stream_cancel", &[]).await;
     assert!(text.contains("finish=cancelled"), "{text}");

@@ -262,6 +262,10 @@ pub(crate) struct ServingArgs {
     ))]
     pub(crate) temperature: Option<f32>,
 
+    /// String that ends an answer where the component doesn't say. Repeatable.
+    #[arg(long, value_name = "TEXT", allow_hyphen_values = true)]
+    pub(crate) stop: Vec<String>,
+
     /// Time of a request at most, in all, where the component doesn't say [default: no limit].
     #[arg(long, value_name = "DURATION", value_parser = humantime::parse_duration)]
     pub(crate) max_time: Option<Duration>,

@@ -29,8 +29,8 @@ impl Generation {
 
     /// The settings in force, the seed that was drawn among them.
     #[must_use]
-    pub fn settings(&self) -> Effective {
-        self.settings
+    pub fn settings(&self) -> &Effective {
+        &self.settings
     }
 
     /// Waits for the next events and returns all that are there; none when the end has been delivered already.

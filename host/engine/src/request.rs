@@ -120,6 +120,8 @@ pub enum FinishReason {
     EndOfGeneration,
     /// `max_tokens` were generated.
     MaxTokens,
+    /// A stop string came; it isn't part of the text.
+    StopString,
     /// The time of `max_time` is over.
     MaxTime,
     /// Prompt and answer fill the context.
@@ -135,6 +137,7 @@ impl FinishReason {
         match self {
             Self::EndOfGeneration => "end-of-generation",
             Self::MaxTokens => "max-tokens",
+            Self::StopString => "stop-string",
             Self::MaxTime => "max-time",
             Self::ContextFull => "context-full",
             Self::Cancelled => "cancelled",

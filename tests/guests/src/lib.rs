@@ -117,7 +117,7 @@ pub fn start_with(
     prompt: &Prompt,
     options: Options,
 ) -> Result<Generation> {
-    Ok(generation::start(context, prompt, options)?)
+    Ok(generation::start(context, prompt, &options)?)
 }
 
 /// What came out of a generation.

@@ -78,6 +78,7 @@ pub(super) struct Sampling {
 pub(super) struct Stopping {
     pub(super) max_tokens: Key<u32>,
     pub(super) max_time_ms: Key<u64>,
+    pub(super) stop: Key<Vec<String>>,
 }
 
 /// `[backend]`: how many are served at once, and what bounds them.

@@ -112,6 +112,11 @@ pub(super) fn merge(args: &RunArgs, file: File, source: &Source) -> Result<RunSe
             max_tokens: from.or("max_tokens", serving.max_tokens, stopping.max_tokens),
             temperature: from.or("temperature", serving.temperature, temperature),
             seed: from.or("seed", serving.seed, sampling.seed),
+            stop: from.or(
+                "stop",
+                (!serving.stop.is_empty()).then(|| serving.stop.clone()),
+                stopping.stop,
+            ),
             max_time: from.or(
                 "max_time_ms",
                 serving.max_time,
@@ -293,6 +298,7 @@ mod tests {
         [stopping]
         max_tokens = 5
         max_time_ms = 9000
+        stop = ['Question:', 'User:']
         [backend]
         max_concurrent = 2
         queue_size = 3
@@ -338,6 +344,7 @@ mod tests {
                 max_tokens: Some(5),
                 temperature: Some(0.5),
                 seed: Some(1),
+                stop: Some(vec!["Question:".to_owned(), "User:".to_owned()]),
                 max_time: Some(Duration::from_secs(9)),
                 queue_timeout: None,
                 priority: Some(Priority::Low),
@@ -356,7 +363,7 @@ mod tests {
 
     #[test]
     fn the_command_line_wins_over_the_file_in_every_setting() {
-        let line = "--ctx-size 200 --batch-size 32 --threads 1 --temperature 0 --seed 9 --max-tokens 7 \
+        let line = "--ctx-size 200 --batch-size 32 --threads 1 --temperature 0 --seed 9 --max-tokens 7 --stop End \
             --max-concurrent 1 --queue-size 9 --queue-timeout 2s --max-sessions 31 --ageing 8s --kv-cells 160 \
             --kv-layout split --optimize=q8_0 --max-parked-bytes 5B --max-time 10s --priority high --deterministic=false --owner flag \
             --weight 3 --max-priority normal --max-prompt-bytes 10 --max-unread-bytes 1024 \
@@ -384,6 +391,7 @@ mod tests {
                 max_tokens: Some(7),
                 temperature: Some(0.0),
                 seed: Some(9),
+                stop: Some(vec!["End".to_owned()]),
                 max_time: Some(Duration::from_secs(10)),
                 queue_timeout: None,
                 priority: Some(Priority::High),

@@ -1,5 +1,6 @@
 //! How text is made: what a request, or the operator for a model, may set.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::{Check, Problem};
@@ -7,7 +8,7 @@ use crate::{Priority, Result};
 
 /// How text is made. A field that is not set takes the value of the next level: request, then model, then the engine's
 /// default.
-#[derive(Debug, Clone, Copy, Default, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct Settings {
     /// Tokens to generate at most. 1 or more; default 512. The answer may end earlier where the context is full, with
     /// the finish reason that says so.
@@ -17,6 +18,10 @@ pub struct Settings {
     pub temperature: Option<f32>,
     /// Seed of the sampler; default: drawn anew for each generation.
     pub seed: Option<u32>,
+    /// Strings that end the answer, wherever they come in it; it has the text before the first of them. Up to
+    /// [`MAX_STOPS`](Self::MAX_STOPS), of 1 to [`MAX_STOP_BYTES`](Self::MAX_STOP_BYTES) bytes each; default none, which
+    /// an empty list says too.
+    pub stop: Option<Vec<String>>,
     /// Time that the request takes at most in all, from its start to its end. 1 millisecond to a day; default: no limit.
     /// When it runs out in the queue, the request fails with a time-out; later it ends with
     /// [`FinishReason::MaxTime`](crate::FinishReason::MaxTime) and its text so far. Spelled `max_time_ms` where the type
@@ -34,7 +39,7 @@ pub struct Settings {
 }
 
 /// The settings in force for one generation.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Effective {
     /// Tokens to generate at most.
     pub max_tokens: u32,
@@ -42,6 +47,8 @@ pub struct Effective {
     pub temperature: f32,
     /// The seed that was given or drawn.
     pub seed: u32,
+    /// Strings that end the answer.
+    pub stop: Arc<[String]>,
     /// Time in all, if bounded.
     pub max_time: Option<Duration>,
     /// Time in the queue.
@@ -60,6 +67,10 @@ impl Settings {
     /// Upper end of `temperature`: from there on the choice is even to float precision on any real model, so that a
     /// higher value is a mistake.
     pub const MAX_TEMPERATURE: f32 = 100.0;
+    /// Stop strings of a request at most: each is looked for in every piece of text.
+    pub const MAX_STOPS: usize = 64;
+    /// Bytes of a stop string at most: as much text may be held back.
+    pub const MAX_STOP_BYTES: usize = 256;
     /// Upper end of all time limits: a day.
     pub const MAX_TIME: Duration = Duration::from_secs(24 * 60 * 60);
 
@@ -91,6 +102,18 @@ impl Settings {
                 Problem::new("temperature", temperature, range)
             });
         }
+        if let Some(stop) = &self.stop {
+            check.that(stop.len() <= Self::MAX_STOPS, || {
+                let range = format!("{} at most", Self::MAX_STOPS);
+                Problem::new("stop", format_args!("a list of {}", stop.len()), range)
+            });
+            let lengths = 1..=Self::MAX_STOP_BYTES;
+            if let Some(bad) = stop.iter().find(|one| !lengths.contains(&one.len())) {
+                let range = format!("strings of 1 to {} bytes", Self::MAX_STOP_BYTES);
+                let value = format_args!("a list with a string of {} bytes", bad.len());
+                check.that(false, || Problem::new("stop", value, range));
+            }
+        }
         for (key, time) in [
             ("max_time_ms", self.max_time),
             ("queue_timeout_ms", self.queue_timeout),
@@ -109,6 +132,7 @@ impl Settings {
             max_tokens: self.max_tokens.or(base.max_tokens),
             temperature: self.temperature.or(base.temperature),
             seed: self.seed.or(base.seed),
+            stop: self.stop.or(base.stop),
             max_time: self.max_time.or(base.max_time),
             queue_timeout: self.queue_timeout.or(base.queue_timeout),
             priority: self.priority.or(base.priority),
@@ -127,6 +151,7 @@ impl Settings {
             max_tokens: self.max_tokens.unwrap_or(Self::DEFAULT_MAX_TOKENS),
             temperature: self.temperature.unwrap_or(Self::DEFAULT_TEMPERATURE),
             seed: self.seed.unwrap_or_else(draw_seed),
+            stop: self.stop.unwrap_or_default().into(),
             max_time: self.max_time,
             queue_timeout: self.queue_timeout.unwrap_or(queue_timeout),
             priority: self.priority.unwrap_or_default(),
@@ -160,6 +185,7 @@ mod tests {
                 max_tokens: 7,
                 temperature: Settings::DEFAULT_TEMPERATURE,
                 seed: 3,
+                stop: Arc::default(),
                 max_time: None,
                 queue_timeout: timeout,
                 priority: Priority::Normal,
@@ -205,6 +231,28 @@ mod tests {
             text.contains("`max_time_ms` is 0") && text.contains("`queue_timeout_ms` is 86400001"),
             "{text}"
         );
+    }
+
+    #[test]
+    fn stop_strings_out_of_range_are_refused() {
+        let stop = |stop: Vec<String>| Settings {
+            stop: Some(stop),
+            ..Settings::default()
+        };
+        for (bad, words) in [
+            (
+                vec!["x".to_owned(); 65],
+                "a list of 65, it must be 64 at most",
+            ),
+            (vec![String::new()], "a string of 0 bytes"),
+            (vec!["x".repeat(257)], "strings of 1 to 256 bytes"),
+        ] {
+            let text = stop(bad).check().unwrap_err().to_string();
+            assert!(text.contains("`stop` is") && text.contains(words), "{text}");
+        }
+        let longest = "x".repeat(Settings::MAX_STOP_BYTES);
+        stop(vec![longest; Settings::MAX_STOPS]).check().unwrap();
+        stop(Vec::new()).check().unwrap();
     }
 
     #[test]

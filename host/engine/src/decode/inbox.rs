@@ -33,7 +33,7 @@ pub(crate) struct QueueLimit {
 impl QueueLimit {
     /// The shorter of the time in the queue and the time in all. `asked` is what request and model set, `effective` what
     /// is in force.
-    pub(crate) fn new(asked: Settings, effective: Effective) -> Self {
+    pub(crate) fn new(asked: &Settings, effective: &Effective) -> Self {
         let in_queue = effective.queue_timeout;
         let (time, setting) = match (effective.max_time, asked.queue_timeout) {
             (Some(in_all), _) if in_all < in_queue => (in_all, "max_time_ms"),

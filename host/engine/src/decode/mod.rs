@@ -7,6 +7,7 @@ mod outlet;
 mod places;
 mod sampler;
 mod sequence;
+mod stop;
 mod text;
 mod worker;
 

@@ -27,7 +27,7 @@ pub(crate) enum Sampler {
 pub(crate) struct NoFiniteLogit;
 
 impl Sampler {
-    pub(crate) fn new(settings: Effective) -> Self {
+    pub(crate) fn new(settings: &Effective) -> Self {
         if settings.temperature <= 0.0 {
             Self::Greedy
         } else {
@@ -154,7 +154,7 @@ mod tests {
     }
 
     fn draw(temperature: f32, seed: u32, logits: &[f32], count: usize) -> Vec<i32> {
-        let mut sampler = Sampler::new(settings(temperature, seed));
+        let mut sampler = Sampler::new(&settings(temperature, seed));
         (0..count)
             .map(|_| sampler.sample(logits).unwrap().0)
             .collect()
@@ -197,7 +197,7 @@ mod tests {
     #[test]
     fn logits_without_a_finite_value_are_an_error() {
         for temperature in [0.0, 1.0] {
-            let mut sampler = Sampler::new(settings(temperature, 1));
+            let mut sampler = Sampler::new(&settings(temperature, 1));
             for logits in [[f32::NAN; 2], [f32::NEG_INFINITY; 2]] {
                 assert_eq!(sampler.sample(&logits), Err(NoFiniteLogit));
             }

@@ -6,6 +6,7 @@ use llama_cpp_2::token::LlamaToken;
 
 use super::inbox::Ending;
 use super::sampler::NoFiniteLogit;
+use super::stop::StopMatcher;
 use super::text::Characters;
 use super::{Job, Sampler, Writer};
 use crate::llama::Batch;
@@ -32,6 +33,7 @@ pub(super) struct Sequence {
     output: Option<usize>,
     sampler: Sampler,
     characters: Characters,
+    stop: StopMatcher,
     writer: Writer,
     max_tokens: u32,
     deterministic: bool,
@@ -66,6 +68,7 @@ impl Sequence {
             output: None,
             sampler: job.sampler,
             characters: Characters::default(),
+            stop: StopMatcher::new(job.settings.stop),
             writer: job.outlet,
             max_tokens: job.settings.max_tokens,
             deterministic: job.settings.deterministic,
@@ -264,8 +267,14 @@ impl Sequence {
         self.tokens.push(token);
         let mut text = String::new();
         self.characters.push(piece, &mut text);
-        self.writer.push(&text);
-        if self.generated() >= self.max_tokens {
+        let mut ready = String::new();
+        let is_stopped = self.stop.push(&text, &mut ready);
+        self.writer.push(&ready);
+        if is_stopped {
+            // What came after it in the same token is not part of the answer either.
+            self.characters = Characters::default();
+            Some(FinishReason::StopString)
+        } else if self.generated() >= self.max_tokens {
             Some(FinishReason::MaxTokens)
         } else if self.computed >= context_tokens {
             Some(FinishReason::ContextFull)
@@ -281,9 +290,7 @@ impl Sequence {
 
     /// Ends the generation: what is held back goes out, then the outcome.
     pub(super) fn end(mut self, reason: FinishReason) {
-        let mut rest = String::new();
-        self.characters.finish(&mut rest);
-        self.writer.push(&rest);
+        self.release();
         let outcome = self
             .times
             .outcome(reason, self.prompt_len, self.generated());
@@ -296,8 +303,17 @@ impl Sequence {
         self.writer.finish(Ok(outcome));
     }
 
+    /// Passes on what was held back: nothing comes after it.
+    fn release(&mut self) {
+        let mut rest = String::new();
+        self.stop.finish(&mut rest);
+        self.characters.finish(&mut rest);
+        self.writer.push(&rest);
+    }
+
     /// Ends the generation with an error, after the text so far.
-    pub(super) fn fail(self, error: Error) {
+    pub(super) fn fail(mut self, error: Error) {
+        self.release();
         tracing::warn!(owner = self.owner.name(), %error, "generation failed");
         self.writer.finish(Err(error));
     }
@@ -309,6 +325,7 @@ pub(super) fn ending(reason: FinishReason) -> Ending {
         FinishReason::Cancelled => Ending::Cancelled,
         FinishReason::EndOfGeneration
         | FinishReason::MaxTokens
+        | FinishReason::StopString
         | FinishReason::MaxTime
         | FinishReason::ContextFull => Ending::Completed,
     }

@@ -166,8 +166,10 @@ impl Model {
     ) -> Result<Generation> {
         let inner = &self.inner;
         settings.check()?;
-        let merged = settings.or(inner.config.defaults);
-        let effective = merged.resolve(inner.config.default_task_timeout, draw_seed);
+        let merged = settings.or(inner.config.defaults.clone());
+        let effective = merged
+            .clone()
+            .resolve(inner.config.default_task_timeout, draw_seed);
         if effective.deterministic && !inner.cells.split {
             let cells = inner.cells.total;
             return Err(Error::NotDeterministic { cells });
@@ -177,12 +179,12 @@ impl Model {
         let outlet = Arc::new(Outlet::new(inner.config.max_unread_bytes as usize));
         inner.inbox.submit(Job {
             prompt,
-            sampler: Sampler::new(effective),
-            settings: effective,
+            sampler: Sampler::new(&effective),
+            settings: effective.clone(),
             outlet: Writer::new(Arc::clone(&outlet)),
             owner: owner.clone(),
             asked_at,
-            queue_limit: QueueLimit::new(merged, effective),
+            queue_limit: QueueLimit::new(&merged, &effective),
         })?;
         Ok(Generation::new(outlet, effective, self.clone()))
     }

@@ -129,6 +129,7 @@ impl From<wit::Options> for Settings {
             max_tokens,
             temperature,
             seed,
+            stop,
             priority,
             queue_timeout_ms,
             max_time_ms,
@@ -139,6 +140,7 @@ impl From<wit::Options> for Settings {
             max_tokens,
             temperature,
             seed,
+            stop,
             priority: priority.map(Priority::from),
             queue_timeout: queue_timeout_ms.map(milliseconds),
             max_time: max_time_ms.map(milliseconds),
@@ -174,6 +176,7 @@ impl From<mynah_engine::Outcome> for wit::Outcome {
             reason: match outcome.reason {
                 FinishReason::EndOfGeneration => wit::FinishReason::EndOfGeneration,
                 FinishReason::MaxTokens => wit::FinishReason::MaxTokens,
+                FinishReason::StopString => wit::FinishReason::StopString,
                 FinishReason::MaxTime => wit::FinishReason::MaxTime,
                 FinishReason::ContextFull => wit::FinishReason::ContextFull,
                 FinishReason::Cancelled => wit::FinishReason::Cancelled,

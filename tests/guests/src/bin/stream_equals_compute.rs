@@ -10,7 +10,7 @@ fn main() -> Done {
     // All but the temperature is the operator's, as it is for `compute`.
     let greedy = Raw::from(Options::greedy());
     let computed = compute(&context, &prompt)?;
-    let streamed = run(&context, &prompt, greedy)?.text();
+    let streamed = run(&context, &prompt, greedy.clone())?.text();
     ensure!(
         computed == streamed,
         "computed {computed:?}, streamed {streamed:?}"

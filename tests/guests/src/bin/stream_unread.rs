@@ -10,7 +10,7 @@ use mynah_test_guests::{Done, arg, context, ensure, greedy, prompt, read, run, s
 fn main() -> Done {
     let context = context()?;
     let (prompt, options) = (prompt(), greedy(arg(2, 64)));
-    let at_once = run(&context, &prompt, options)?;
+    let at_once = run(&context, &prompt, options.clone())?;
     let generation = start(&context, &prompt, options)?;
     sleep(Duration::from_millis(arg(3, 500)));
     let later = read(&generation)?;

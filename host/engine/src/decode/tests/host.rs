@@ -81,15 +81,15 @@ impl Ask {
             ..Settings::greedy()
         };
         let asked = settings;
-        let settings = asked.resolve(Duration::from_secs(60), || 0);
+        let settings = asked.clone().resolve(Duration::from_secs(60), || 0);
         Job {
             prompt: self.prompt.iter().copied().map(LlamaToken).collect(),
-            sampler: Sampler::new(settings),
+            sampler: Sampler::new(&settings),
+            queue_limit: QueueLimit::new(&asked, &settings),
             settings,
             outlet: Writer::new(Arc::clone(outlet)),
             owner: Owner::named(format!("owner-{}", self.owner)),
             asked_at: Instant::now(),
-            queue_limit: QueueLimit::new(asked, settings),
         }
     }
 }
