@@ -26,6 +26,7 @@
 //! | use the model's chat template myself | a [`Prompt`] of [`Message`]s |
 //! | choose the length, the randomness, the seed | [`Options`], for a [session](Session::with_options) or a [request](Session::stream_with) |
 //! | know why and when an answer ended, and how fast it was | [`Outcome`], [`Usage`] |
+//! | end an answer where a string comes | [`Options::stop`] |
 //! | stop an answer | [`Stream::cancel`], or drop the stream |
 //! | answer a list of prompts, so many at once | [`Model::answer_all`] |
 //! | run several at once and read each as it is made | [`Streams`] |

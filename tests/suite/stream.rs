@@ -52,7 +52,11 @@ async fn stream_max_tokens() {
 
 #[tokio::test]
 async fn stream_stop() {
-    assert_eq!(real("stream_stop", &[]).await, "ok\n");
+    let told = real("stream_stop", &[]).await;
+    assert!(told.ends_with("\nok\n"), "{told}");
+    for range in ["1 to 256 bytes", "64 at most"] {
+        assert!(told.contains(range), "`{range}` in: {told}");
+    }
 }
 
 #[tokio::test]
