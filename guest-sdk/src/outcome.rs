@@ -23,6 +23,8 @@ pub struct Outcome {
     pub reason: FinishReason,
     /// What it used.
     pub usage: Usage,
+    /// The seed that was given, or that the host drew: the same request with it gives the same text.
+    pub seed: u32,
 }
 
 /// Why a generation ended.
@@ -104,6 +106,7 @@ impl From<wit::Outcome> for Outcome {
         Self {
             reason: outcome.reason.into(),
             usage: outcome.usage.into(),
+            seed: outcome.seed,
         }
     }
 }

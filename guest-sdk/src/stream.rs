@@ -222,6 +222,7 @@ mod tests {
 
     fn finished() -> Event {
         Event::Finished(wit::Outcome {
+            seed: 1,
             reason: wit::FinishReason::MaxTokens,
             usage: wit::Usage {
                 prompt_tokens: 1,

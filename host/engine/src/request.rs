@@ -111,6 +111,8 @@ pub struct Outcome {
     pub reason: FinishReason,
     /// What it used.
     pub usage: Usage,
+    /// The seed that was given or drawn: the same request with it gives the same text.
+    pub seed: u32,
 }
 
 /// Why a generation ended.

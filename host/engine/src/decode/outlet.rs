@@ -196,6 +196,7 @@ mod tests {
 
     fn outcome() -> Outcome {
         Outcome {
+            seed: 1,
             reason: FinishReason::MaxTokens,
             usage: Usage::default(),
         }

@@ -36,6 +36,7 @@ pub(super) struct Sequence {
     stop: StopMatcher,
     writer: Writer,
     max_tokens: u32,
+    seed: u32,
     deterministic: bool,
     // Steps that failed in a row with it in them. From the first on it is computed alone until it gets on, so that it
     // fails nobody else.
@@ -71,6 +72,7 @@ impl Sequence {
             stop: StopMatcher::new(job.settings.stop),
             writer: job.outlet,
             max_tokens: job.settings.max_tokens,
+            seed: job.settings.seed,
             deterministic: job.settings.deterministic,
             failures: 0,
             // A limit is a day at most, so this is never out of range.
@@ -293,7 +295,7 @@ impl Sequence {
         self.release();
         let outcome = self
             .times
-            .outcome(reason, self.prompt_len, self.generated());
+            .outcome(reason, self.prompt_len, self.generated(), self.seed);
         tracing::debug!(
             owner = self.owner.name(),
             reason = reason.name(),
@@ -339,12 +341,22 @@ pub(super) fn finish_unstarted(job: Job) {
         first_token: None,
     };
     let prompt = u32::try_from(job.prompt.len()).unwrap_or(u32::MAX);
-    job.outlet
-        .finish(Ok(times.outcome(FinishReason::Cancelled, prompt, 0)));
+    job.outlet.finish(Ok(times.outcome(
+        FinishReason::Cancelled,
+        prompt,
+        0,
+        job.settings.seed,
+    )));
 }
 
 impl Times {
-    fn outcome(&self, reason: FinishReason, prompt_tokens: u32, generated_tokens: u32) -> Outcome {
+    fn outcome(
+        &self,
+        reason: FinishReason,
+        prompt_tokens: u32,
+        generated_tokens: u32,
+        seed: u32,
+    ) -> Outcome {
         let now = Instant::now();
         let since = |from: Option<Instant>, to: Option<Instant>| match from {
             Some(from) => to.unwrap_or(now).duration_since(from),
@@ -352,6 +364,7 @@ impl Times {
         };
         Outcome {
             reason,
+            seed,
             usage: Usage {
                 prompt_tokens,
                 cached_tokens: 0,

@@ -173,6 +173,7 @@ impl From<mynah_engine::Outcome> for wit::Outcome {
     fn from(outcome: mynah_engine::Outcome) -> Self {
         let usage = outcome.usage;
         Self {
+            seed: outcome.seed,
             reason: match outcome.reason {
                 FinishReason::EndOfGeneration => wit::FinishReason::EndOfGeneration,
                 FinishReason::MaxTokens => wit::FinishReason::MaxTokens,
