@@ -8,7 +8,7 @@ use llama_cpp_2::token::LlamaToken;
 
 use super::{Sampler, Writer};
 use crate::schedule::{Fairness, Full, Head, Line, Pace, Ticket};
-use crate::{Effective, Error, Owner, Requests, Result, Settings, Status};
+use crate::{Effective, Error, Owner, Requests, Result, Status};
 
 /// A request that is checked and ready to run.
 #[derive(Debug)]
@@ -31,11 +31,11 @@ pub(crate) struct QueueLimit {
 }
 
 impl QueueLimit {
-    /// The shorter of the time in the queue and the time in all. `asked` is what request and model set, `effective` what
-    /// is in force.
-    pub(crate) fn new(asked: &Settings, effective: &Effective) -> Self {
+    /// The shorter of the time in the queue and the time in all. `asked` is the time in the queue that request or model
+    /// set, `effective` what is in force.
+    pub(crate) fn new(asked: Option<Duration>, effective: &Effective) -> Self {
         let in_queue = effective.queue_timeout;
-        let (time, setting) = match (effective.max_time, asked.queue_timeout) {
+        let (time, setting) = match (effective.max_time, asked) {
             (Some(in_all), _) if in_all < in_queue => (in_all, "max_time_ms"),
             (_, Some(_)) => (in_queue, "queue_timeout_ms"),
             (_, None) => (in_queue, "default_task_timeout_ms"),

@@ -167,9 +167,8 @@ impl Model {
         let inner = &self.inner;
         settings.check()?;
         let merged = settings.or(inner.config.defaults.clone());
-        let effective = merged
-            .clone()
-            .resolve(inner.config.default_task_timeout, draw_seed);
+        let asked_queue_timeout = merged.queue_timeout;
+        let effective = merged.resolve(inner.config.default_task_timeout, draw_seed);
         if effective.deterministic && !inner.cells.split {
             let cells = inner.cells.total;
             return Err(Error::NotDeterministic { cells });
@@ -184,7 +183,7 @@ impl Model {
             outlet: Writer::new(Arc::clone(&outlet)),
             owner: owner.clone(),
             asked_at,
-            queue_limit: QueueLimit::new(&merged, &effective),
+            queue_limit: QueueLimit::new(asked_queue_timeout, &effective),
         })?;
         Ok(Generation::new(outlet, effective, self.clone()))
     }

@@ -81,11 +81,12 @@ impl Ask {
             ..Settings::greedy()
         };
         let asked = settings;
-        let settings = asked.clone().resolve(Duration::from_secs(60), || 0);
+        let asked_queue_timeout = asked.queue_timeout;
+        let settings = asked.resolve(Duration::from_secs(60), || 0);
         Job {
             prompt: self.prompt.iter().copied().map(LlamaToken).collect(),
             sampler: Sampler::new(&settings),
-            queue_limit: QueueLimit::new(&asked, &settings),
+            queue_limit: QueueLimit::new(asked_queue_timeout, &settings),
             settings,
             outlet: Writer::new(Arc::clone(outlet)),
             owner: Owner::named(format!("owner-{}", self.owner)),
