@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::sync::OnceLock;
 
-use mynah_engine::{Model, ModelConfig, Settings};
+use mynah_engine::{Model, ModelConfig, Settings, Stopping};
 
 use crate::tiny_model::TinyModel;
 
@@ -52,10 +52,7 @@ pub fn solo() -> Model {
                 max_concurrent: 1,
                 // Tests wait for each other here.
                 default_task_timeout: std::time::Duration::from_secs(600),
-                defaults: Settings {
-                    max_tokens: Some(24),
-                    ..Settings::greedy()
-                },
+                defaults: greedy(24),
                 ..ModelConfig::default()
             };
             Model::load(&model_path(), config, |_| {}).expect("the test model loads")
@@ -63,14 +60,23 @@ pub fn solo() -> Model {
         .clone()
 }
 
+/// The most likely text, of so many tokens at most.
+#[must_use]
+pub fn greedy(max_tokens: u32) -> Settings {
+    Settings {
+        stopping: Stopping {
+            max_tokens: Some(max_tokens),
+            ..Stopping::default()
+        },
+        ..Settings::greedy()
+    }
+}
+
 /// A tiny random model with default settings, greedy: for what doesn't depend on what is said.
 #[must_use]
 pub fn tiny() -> Model {
     tiny_with(ModelConfig {
-        defaults: Settings {
-            max_tokens: Some(16),
-            ..Settings::greedy()
-        },
+        defaults: greedy(16),
         ..ModelConfig::default()
     })
 }

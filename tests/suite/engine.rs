@@ -7,14 +7,7 @@ use mynah_engine::{
     Error, Event, FinishReason, Generation, Message, Model, ModelConfig, Outcome, Owner, Prompt,
     Role, Session, Settings, Status,
 };
-use mynah_tests::{model_path, tiny, tiny_with};
-
-pub(crate) fn greedy(max_tokens: u32) -> Settings {
-    Settings {
-        max_tokens: Some(max_tokens),
-        ..Settings::greedy()
-    }
-}
+use mynah_tests::{greedy, model_path, tiny, tiny_with};
 
 /// A session of an owner of its own.
 pub(crate) fn session(model: &Model) -> Session {
@@ -123,7 +116,11 @@ async fn the_settings_in_force_can_be_read_back() {
     let model = tiny();
     let drawn = start(&model, text("x"), Settings::default()).unwrap();
     let again = start(&model, text("x"), Settings::default()).unwrap();
-    assert_eq!(drawn.settings().max_tokens, 16, "the model's default");
+    assert_eq!(
+        drawn.settings().stopping.max_tokens,
+        16,
+        "the model's default"
+    );
     assert_ne!(
         drawn.settings().seed,
         again.settings().seed,

@@ -1,8 +1,8 @@
 //! `wasi:nn`, through guests that know nothing else.
 
-use mynah_engine::{ModelConfig, Settings};
+use mynah_engine::ModelConfig;
 use mynah_tests::tiny_model::TinyModel;
-use mynah_tests::{Guest, foreach_nn, solo, tiny, tiny_with};
+use mynah_tests::{Guest, foreach_nn, greedy, solo, tiny, tiny_with};
 use mynah_wasi::{GuestModels, Limits};
 
 use crate::assert_test_exists;
@@ -14,10 +14,7 @@ fn with_own_models(name: &str, max_bytes: u64) -> Guest {
     let config = ModelConfig {
         ctx_size: Some(256),
         max_concurrent: 1,
-        defaults: Settings {
-            max_tokens: Some(8),
-            ..Settings::greedy()
-        },
+        defaults: greedy(8),
         ..ModelConfig::default()
     };
     Guest::new(name).grant(|llm| {

@@ -3,10 +3,12 @@
 
 use std::time::Duration;
 
-use mynah_engine::{Error, Event, Model, ModelConfig, Owner, Priority, Prompt, Settings};
-use mynah_tests::{Ended, Guest, Running as RunningGuest, Started, model_path, tiny_with};
+use mynah_engine::{
+    Error, Event, Model, ModelConfig, Owner, Priority, Prompt, Scheduling, Settings,
+};
+use mynah_tests::{Ended, Guest, Running as RunningGuest, Started, greedy, model_path, tiny_with};
 
-use crate::engine::{finish, greedy, is_idle, session, start, text, until};
+use crate::engine::{finish, is_idle, session, start, text, until};
 
 /// The real model, split among so many sequences.
 fn real(max_concurrent: u32, ctx_size: u32) -> Model {
@@ -28,6 +30,17 @@ fn crowded(queue_size: u32) -> Model {
         default_task_timeout: Duration::from_secs(600),
         ..ModelConfig::default()
     })
+}
+
+/// Greedy, with a priority.
+fn with_priority(priority: Priority, max_tokens: u32) -> Settings {
+    Settings {
+        scheduling: Scheduling {
+            priority: Some(priority),
+            ..Scheduling::default()
+        },
+        ..greedy(max_tokens)
+    }
 }
 
 fn printed(ended: Ended) -> String {
@@ -82,8 +95,11 @@ async fn sixteen_deterministic_prompts_say_together_what_each_says_alone() {
 async fn a_deterministic_request_that_is_parked_says_what_it_says_undisturbed() {
     let model = real(1, 512);
     let settings = Settings {
-        deterministic: Some(true),
-        priority: Some(Priority::Low),
+        scheduling: Scheduling {
+            deterministic: Some(true),
+            priority: Some(Priority::Low),
+            ..Scheduling::default()
+        },
         ..greedy(150)
     };
     let prompt = || text(SUBJECTS[4]);
@@ -94,10 +110,7 @@ async fn a_deterministic_request_that_is_parked_says_what_it_says_undisturbed() 
     let mut parked = start(&model, prompt(), settings).unwrap();
     // In the middle of its answer.
     until(&model, |status| status.cells_used > 15).await;
-    let urgent = Settings {
-        priority: Some(Priority::Urgent),
-        ..greedy(8)
-    };
+    let urgent = with_priority(Priority::Urgent, 8);
     let mut first = start(&model, text(SUBJECTS[0]), urgent).unwrap();
     assert!(finish(&mut first).await.0.contains("Paris"));
     assert_eq!(finish(&mut parked).await.0, alone);
@@ -128,7 +141,10 @@ async fn a_pool_of_cells_that_runs_out_fails_nobody() {
 
     // It can't be deterministic, and says how it could.
     let deterministic = Settings {
-        deterministic: Some(true),
+        scheduling: Scheduling {
+            deterministic: Some(true),
+            ..Scheduling::default()
+        },
         ..greedy(1)
     };
     match start(&model, text("x"), deterministic).map(drop) {
@@ -325,10 +341,7 @@ async fn higher_priorities_are_served_first_and_low_ones_in_the_end() {
         .into_iter()
         .map(|priority| {
             let mut session = model.session(owner.clone()).unwrap();
-            let settings = Settings {
-                priority: Some(priority),
-                ..greedy(50)
-            };
+            let settings = with_priority(priority, 50);
             let generation = session.start(text("b"), settings).unwrap();
             (session, generation)
         })

@@ -10,7 +10,7 @@ use bytesize::ByteSize;
 use clap::{Args, Parser, Subcommand, ValueHint};
 use clap_complete::Shell;
 use mynah_engine::model::optimize::Target;
-use mynah_engine::{KvLayout, ModelConfig, Priority, Settings};
+use mynah_engine::{KvLayout, ModelConfig, Priority};
 
 /// Runs WebAssembly components that use large language models.
 #[derive(Debug, Parser)]
@@ -36,6 +36,9 @@ pub(crate) enum Command {
     /// Look at model files, and convert them.
     #[command(subcommand)]
     Models(ModelsCommand),
+    /// Check configuration files, and show what can be set.
+    #[command(subcommand)]
+    Config(ConfigCommand),
     /// Show what this build and this machine can do, and what would make it faster.
     Doctor,
     /// Print a completion script for a shell.
@@ -55,6 +58,24 @@ pub(crate) enum ModelsCommand {
     },
     /// Convert the weights of a GGUF file to what is fast on this machine, and show what that gains and costs.
     Optimize(OptimizeArgs),
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum ConfigCommand {
+    /// Read a configuration, TOML or JSON in any dialect, and show the settings in force, or every problem with its line.
+    Check {
+        /// The file; `-` is stdin.
+        #[arg(value_hint = ValueHint::FilePath)]
+        path: PathBuf,
+
+        /// Take warnings for errors.
+        #[arg(long)]
+        strict: bool,
+    },
+    /// Print the JSON Schema of all settings, with every spelling.
+    Schema,
+    /// Print the table of all settings, as Markdown.
+    Table,
 }
 
 #[derive(Debug, Args)]
@@ -252,13 +273,13 @@ pub(crate) struct ServingArgs {
 
     #[arg(long, value_name = "TOKENS", help = or_default(
         "Tokens of an answer at most, where the component doesn't say",
-        Settings::DEFAULT_MAX_TOKENS,
+        512,
     ))]
     pub(crate) max_tokens: Option<u32>,
 
     #[arg(long, value_name = "TEMPERATURE", allow_negative_numbers = true, help = or_default(
         "Randomness where the component doesn't say: 0 is greedy",
-        Settings::DEFAULT_TEMPERATURE,
+        0.8,
     ))]
     pub(crate) temperature: Option<f32>,
 
@@ -279,9 +300,18 @@ pub(crate) struct ServingArgs {
     #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
     pub(crate) deterministic: Option<bool>,
 
-    /// Seed where the component doesn't say [default: random].
-    #[arg(long, value_name = "SEED")]
-    pub(crate) seed: Option<u32>,
+    /// Seed where the component doesn't say; -1 is random [default: random].
+    #[arg(long, value_name = "SEED", allow_negative_numbers = true)]
+    pub(crate) seed: Option<i64>,
+
+    /// Layers of the models that an accelerator computes, where there is one; -1 is all [default: as llama.cpp chooses].
+    #[arg(long, value_name = "COUNT", allow_negative_numbers = true)]
+    pub(crate) n_gpu_layers: Option<i64>,
+
+    /// Set any setting, by any of its names, such as `top_p=0.9` or `sampling.samplers=["top_k","temperature"]`. Can be given
+    /// more than once. `mynah config schema` shows what there is.
+    #[arg(long = "set", value_name = "SETTING=VALUE")]
+    pub(crate) set: Vec<String>,
 }
 
 /// Help with the engine's default. A flag itself has none: one that isn't given leaves the choice to the file.

@@ -16,7 +16,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
-use args::{Cli, Command, ModelsCommand};
+use args::{Cli, Command, ConfigCommand, ModelsCommand};
 
 /// Exit code of a host or configuration error. Usage errors are clap's 2, a guest's own code passes through.
 const HOST_ERROR: u8 = 1;
@@ -28,6 +28,9 @@ fn main() -> ExitCode {
         Command::Inspect { component } => inspect::inspect(&component),
         Command::Models(ModelsCommand::Inspect { path }) => models::inspect(&path),
         Command::Models(ModelsCommand::Optimize(args)) => optimize::optimize(&args),
+        Command::Config(ConfigCommand::Check { path, strict }) => config::check(&path, strict),
+        Command::Config(ConfigCommand::Schema) => config::schema(),
+        Command::Config(ConfigCommand::Table) => config::table(),
         Command::Doctor => doctor::doctor(),
         Command::Completions { shell } => output::completions(shell),
     });

@@ -243,13 +243,7 @@ fn in_about(wait: Option<Duration>) -> String {
 }
 
 fn targets() -> String {
-    let all = Quantisation::ALL.map(Target::To);
-    let names: Vec<String> = [Target::Auto]
-        .iter()
-        .chain(&all)
-        .map(Target::to_string)
-        .collect();
-    names.join(", ")
+    Target::ALL.map(|target| target.to_string()).join(", ")
 }
 
 fn list(problems: &[Problem]) -> String {

@@ -9,13 +9,13 @@ use crate::{Effective, Event, Model, Result};
 #[derive(Debug)]
 pub struct Generation {
     outlet: Arc<Outlet>,
-    settings: Effective,
+    settings: Arc<Effective>,
     // Keeps the worker alive while somebody waits for it.
     model: Model,
 }
 
 impl Generation {
-    pub(crate) fn new(outlet: Arc<Outlet>, settings: Effective, model: Model) -> Self {
+    pub(crate) fn new(outlet: Arc<Outlet>, settings: Arc<Effective>, model: Model) -> Self {
         Self {
             outlet,
             settings,

@@ -51,7 +51,13 @@ mod schedule;
 mod session;
 mod status;
 
-pub use config::{Effective, KvLayout, ModelConfig, Problem, Settings};
+pub use config::{
+    BackendSettings, BiasTarget, Effective, Fault, FormText, KvLayout, Level, LogitBias, Memory,
+    MemoryInForce, ModelConfig, ModelSettings, Operator, OperatorDocument, OtherSection, Output,
+    OutputForm, Place, Problem, Reading, SamplerName, Sampling, SamplingInForce, Scheduling,
+    SchedulingInForce, Seed, SettingInForce, Settings, Stopping, StoppingInForce, settings_schema,
+    settings_table,
+};
 pub use error::{Error, Result};
 pub use generation::Generation;
 pub use llama::{Device, DeviceKind, SystemInfo, llama_backend};

@@ -2,14 +2,16 @@
 
 use std::sync::{Arc, Weak};
 
+use crate::config::in_force;
 use crate::decode::Outlet;
-use crate::{Error, Generation, Model, Owner, Prompt, Result, Settings};
+use crate::{Error, Generation, Level, Model, Owner, Prompt, Result, SettingInForce, Settings};
 
 /// One conversation with a model. It runs one generation at a time; dropping it cancels that.
 #[derive(Debug)]
 pub struct Session {
     model: Model,
     owner: Owner,
+    settings: Settings,
     current: Weak<Outlet>,
 }
 
@@ -19,8 +21,31 @@ impl Session {
         Self {
             model,
             owner,
+            settings: Settings::default(),
             current: Weak::new(),
         }
+    }
+
+    /// Sets how text is made in this session where the request doesn't say. What was set before is forgotten; a generation
+    /// that runs goes on as it began.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Settings`] with every setting that is out of range; then nothing is changed.
+    pub fn configure(&mut self, settings: Settings) -> Result<()> {
+        settings.check()?;
+        self.settings = settings;
+        Ok(())
+    }
+
+    /// Every setting as it is in force for a request that sets nothing itself, and who said so.
+    #[must_use]
+    pub fn effective(&self) -> Vec<SettingInForce> {
+        in_force(&[
+            (Level::Session, &self.settings),
+            (Level::Model, self.model.defaults()),
+            (Level::File, self.model.recommended()),
+        ])
     }
 
     /// Checks, tokenises and queues a request. Everything that is wrong with it is answered here, before any model work.
@@ -42,7 +67,9 @@ impl Session {
         {
             return Err(Error::SessionBusy);
         }
-        let generation = self.model.submit(&self.owner, prompt, settings)?;
+        let generation = self
+            .model
+            .submit(&self.owner, prompt, settings, &self.settings)?;
         self.current = Arc::downgrade(generation.outlet());
         Ok(generation)
     }

@@ -1,7 +1,4 @@
-//! The configuration file: its sections and keys, and reading them.
-//!
-//! Names and units are those that the file has; which value is in force is `merge`'s business, and what it may be is
-//! checked where it is used.
+//! The configuration file: the engine's sections, which the engine reads, and the two that are this program's.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -10,95 +7,39 @@ use std::ops::Range;
 use std::path::PathBuf;
 use std::str::FromStr;
 
-use anyhow::Result;
+use anyhow::{Result, anyhow};
 use bytesize::ByteSize;
-use mynah_engine::model::optimize::Target;
-use mynah_engine::{KvLayout, Priority};
-use serde::de::{self, Deserialize, Deserializer, Visitor};
-use toml::Spanned;
+use mynah_engine::{Error, Operator, OtherSection, Place, Priority, Problem, Reading};
+use serde::Deserialize;
+use serde::de::{self, Deserializer, Visitor};
 use toml::de::{DeTable, DeValue};
 
-use super::keys::{self, Section};
-use super::source::{Problem, Source};
+use super::source::Source;
 use crate::args::{Preopen, Variable};
 
-/// A value, if the file has it, with its place.
-pub(super) type Key<T> = Option<Spanned<T>>;
-
 /// A configuration file.
-#[derive(Debug, Default, serde::Deserialize)]
-#[serde(default)]
+#[derive(Debug, Default)]
 pub(super) struct File {
+    /// The engine's sections.
+    pub(super) operator: Operator,
+    /// What is strange about them.
+    pub(super) warnings: Vec<Problem>,
+    /// Where each setting stands.
+    pub(super) places: BTreeMap<String, Place>,
+    pub(super) own: Own,
+}
+
+/// This program's own sections.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct Own {
     /// Names granted to the component, with their files.
     pub(super) models: BTreeMap<String, PathBuf>,
-    pub(super) model: Model,
-    pub(super) sampling: Sampling,
-    pub(super) stopping: Stopping,
-    pub(super) backend: Backend,
     pub(super) run: Run,
 }
 
-/// All sections with their keys, for hints.
-pub(super) fn sections() -> [Section; 6] {
-    [
-        Section::of_any_keys("models"),
-        Section::of::<Model>("model"),
-        Section::of::<Sampling>("sampling"),
-        Section::of::<Stopping>("stopping"),
-        Section::of::<Backend>("backend"),
-        Section::of::<Run>("run"),
-    ]
-}
-
-/// `[model]`: how a model is served.
-#[derive(Debug, Default, serde::Deserialize)]
-#[serde(default)]
-pub(super) struct Model {
-    pub(super) ctx_size: Key<u32>,
-    pub(super) batch_size: Key<u32>,
-    pub(super) threads: Key<u32>,
-    pub(super) kv_cells: Key<u32>,
-    pub(super) kv_layout: Option<Text<KvLayout>>,
-    pub(super) optimize: Option<Text<Target>>,
-}
-
-/// `[sampling]`: how a token is chosen, where the component doesn't say.
-#[derive(Debug, Default, serde::Deserialize)]
-#[serde(default)]
-pub(super) struct Sampling {
-    pub(super) temp: Key<f32>,
-    /// The same, spelled out.
-    pub(super) temperature: Key<f32>,
-    pub(super) seed: Key<u32>,
-}
-
-/// `[stopping]`: when a generation ends, where the component doesn't say.
-#[derive(Debug, Default, serde::Deserialize)]
-#[serde(default)]
-pub(super) struct Stopping {
-    pub(super) max_tokens: Key<u32>,
-    pub(super) max_time_ms: Key<u64>,
-    pub(super) stop: Key<Vec<String>>,
-}
-
-/// `[backend]`: how many are served at once, and what bounds them.
-#[derive(Debug, Default, serde::Deserialize)]
-#[serde(default)]
-pub(super) struct Backend {
-    pub(super) max_concurrent: Key<u32>,
-    pub(super) queue_size: Key<u32>,
-    pub(super) max_sessions: Key<u32>,
-    pub(super) default_task_timeout_ms: Key<u64>,
-    pub(super) ageing_ms: Key<u64>,
-    pub(super) default_priority: Option<Text<Priority>>,
-    pub(super) deterministic: Key<bool>,
-    pub(super) max_parked_bytes: Key<u64>,
-    pub(super) max_prompt_bytes: Key<u32>,
-    pub(super) max_unread_bytes: Key<u32>,
-}
-
 /// `[run]`: what `mynah run` grants a component, and how it runs it.
-#[derive(Debug, Default, serde::Deserialize)]
+#[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 pub(super) struct Run {
     pub(super) dirs: Vec<Text<Preopen>>,
@@ -106,11 +47,36 @@ pub(super) struct Run {
     pub(super) timeout: Option<Text<humantime::Duration>>,
     pub(super) max_memory: Option<Text<ByteSize>>,
     pub(super) allow_guest_models: Option<Text<ByteSize>>,
-    pub(super) instances: Key<u32>,
-    pub(super) owner: Key<String>,
-    pub(super) weight: Key<u32>,
+    pub(super) instances: Option<u32>,
+    pub(super) owner: Option<String>,
+    pub(super) weight: Option<u32>,
     pub(super) max_priority: Option<Text<Priority>>,
 }
+
+/// The keys of `[run]`.
+const RUN: [&str; 9] = [
+    "dirs",
+    "env",
+    "timeout",
+    "max_memory",
+    "allow_guest_models",
+    "instances",
+    "owner",
+    "weight",
+    "max_priority",
+];
+
+/// This program's own sections, for the engine to let be.
+pub(super) const OTHERS: [OtherSection; 2] = [
+    OtherSection {
+        name: "models",
+        keys: None,
+    },
+    OtherSection {
+        name: "run",
+        keys: Some(&RUN),
+    },
+];
 
 /// A value that is written as text, the same text as on the command line.
 #[derive(Debug)]
@@ -137,55 +103,74 @@ impl<'de, T: FromStr<Err: fmt::Display>> Deserialize<'de> for Text<T> {
     }
 }
 
-/// Reads a file. All unknown keys are told at once.
-pub(super) fn parse(source: &Source) -> Result<File> {
-    let refuse = |error: toml::de::Error| {
-        let at = error.span().map_or(0, |span| span.start);
-        let what = format!("not TOML: {}", error.message());
-        source.refuse(vec![Problem { at, what }])
+/// Reads a file, TOML or JSON. All problems are told at once; where it is `strict`, warnings are problems.
+pub(super) fn parse(source: &Source, strict: bool) -> Result<File> {
+    let text = source.text().as_bytes();
+    let reading = if source.is_json() {
+        Reading::json_with(text, &OTHERS)
+    } else {
+        Reading::toml_with(text, &OTHERS)
     };
-    let root = DeTable::parse(source.text()).map_err(refuse)?;
-    let mut problems = keys::check(root.get_ref(), &sections());
-    let read = File::deserialize(toml::de::Deserializer::from(root.clone()));
-    let file = match read {
-        Ok(file) => file,
-        Err(error) => {
-            let span = error.span().unwrap_or_default();
-            // What isn't a section at all has been told already.
-            if problems.iter().all(|problem| problem.at != span.start) {
-                let key = key_at(root.get_ref(), &span).unwrap_or_default();
-                let what = format!("`{key}`: {}", in_words(error.message()));
-                problems.push(Problem {
-                    at: span.start,
-                    what,
-                });
-            }
-            return Err(source.refuse(problems));
-        }
+    let read = match reading.for_operator(strict) {
+        Ok(read) => Ok(read),
+        Err(Error::Settings { problems }) => Err(source.refuse(&problems)),
+        Err(error) => Err(error.into()),
     };
-    if let (Some(_), Some(again)) = (&file.sampling.temp, &file.sampling.temperature) {
-        problems.push(Problem {
-            at: again.span().start,
-            what: "`temp` and `temperature` are the same setting: keep one of them".to_owned(),
+    match (read, own(source)) {
+        (Ok(read), Ok(own)) => Ok(File {
+            operator: read.operator,
+            warnings: read.warnings,
+            places: read.places,
+            own,
+        }),
+        (Err(error), Ok(_)) => Err(error),
+        (Ok(_), Err(told)) => Err(anyhow!(told)),
+        // What isn't a section, or not a document, has been told already.
+        (Err(error), Err(told)) if is_told(&error.to_string(), &told) => Err(error),
+        (Err(error), Err(told)) => Err(anyhow!("{error}; {told}")),
+    }
+}
+
+/// Whether something has been told of this place.
+fn is_told(all: &str, told: &str) -> bool {
+    let place = told.splitn(4, ':').take(3).collect::<Vec<_>>().join(":");
+    all.contains(&format!("{place}:")) || told.contains("not TOML") || told.contains("not JSON")
+}
+
+/// This program's sections; a mistake in them is told with its place.
+fn own(source: &Source) -> Result<Own, String> {
+    if source.is_json() {
+        return serde_json::from_str(source.text()).map_err(|error| {
+            let (line, column) = (error.line(), error.column());
+            let place = format!(" at line {line} column {column}");
+            let text = in_words(&error.to_string().replace(&place, ""));
+            format!("{}:{line}:{column}: {text}", source.name())
         });
     }
-    if problems.is_empty() {
-        Ok(file)
-    } else {
-        Err(source.refuse(problems))
-    }
+    let root = DeTable::parse(source.text()).map_err(|error| format!("not TOML: {error}"))?;
+    let read = Own::deserialize(toml::de::Deserializer::from(root.clone()));
+    read.map_err(|error| {
+        let span = error.span().unwrap_or_default();
+        let key = key_at(root.get_ref(), &span).unwrap_or_default();
+        format!(
+            "{}: `{key}`: {}",
+            source.place(span.start),
+            in_words(error.message())
+        )
+    })
 }
 
 /// The key whose value a place is in.
 fn key_at(root: &DeTable<'_>, place: &Range<usize>) -> Option<String> {
-    root.values()
-        .filter_map(|section| match section.get_ref() {
-            DeValue::Table(section) => Some(section),
+    let is_in = |value: &Range<usize>| value.start <= place.start && place.end <= value.end;
+    root.iter()
+        .filter_map(|(name, section)| match section.get_ref() {
+            DeValue::Table(section) => Some((name.get_ref(), section)),
             _ => None,
         })
-        .flat_map(|section| section.iter())
-        .find(|(_, value)| value.span().start <= place.start && place.end <= value.span().end)
-        .map(|(key, _)| key.get_ref().to_string())
+        .flat_map(|(name, section)| section.iter().map(move |entry| (name, entry)))
+        .find(|(_, (_, value))| is_in(&value.span()))
+        .map(|(name, (key, _))| format!("{name}.{}", key.get_ref()))
 }
 
 /// What serde says about a type, without Rust's names for it.
@@ -195,8 +180,6 @@ fn in_words(message: &str) -> String {
             "expected u32",
             "expected a whole number from 0 to 4294967295",
         )
-        .replace("expected u64", "expected a whole number, 0 or more")
-        .replace("expected f32", "expected a number")
         .replace("expected a sequence", "expected a list")
         .replace("expected path string", "expected a path")
 }
@@ -209,7 +192,7 @@ mod tests {
 
     fn read(text: &str) -> Result<File, String> {
         let source = Source::new(Path::new("mynah.toml"), text.to_owned());
-        parse(&source).map_err(|error| format!("{error:#}"))
+        parse(&source, false).map_err(|error| format!("{error:#}"))
     }
 
     #[test]
@@ -218,25 +201,32 @@ mod tests {
         let (_, rest) = page.split_once("```toml\n").unwrap();
         let (example, _) = rest.split_once("```").unwrap();
         let file = read(example).unwrap();
-        assert!(file.models.contains_key("default"));
-        // A complete example: each key that there is, but for the second name of one.
-        for section in sections() {
-            for key in section.keys() {
-                let line = format!("\n{key} = ");
-                assert!(
-                    example.contains(&line) || *key == "temperature",
-                    "`{key}` is missing in the example"
-                );
-            }
+        assert!(file.own.models.contains_key("default"));
+        for key in RUN {
+            assert!(
+                example.contains(&format!("\n{key} = ")),
+                "`{key}` is missing in the example"
+            );
+        }
+    }
+
+    #[test]
+    fn the_keys_of_run_are_those_of_its_struct() {
+        // Each alone is read or refused for its type, never for its name.
+        for key in RUN {
+            let told = read(&format!("[run]\n{key} = 1.5\n")).unwrap_err();
+            assert!(told.contains(&format!("`run.{key}`")), "{told}");
         }
     }
 
     #[test]
     fn all_unknown_keys_are_told_at_once_with_their_place() {
-        let told = read("[model]\nqueue_size = 1\n[backend]\n\nqueue_sise = 1\n").unwrap_err();
+        let told = read("[model]\nqueue_size = 1\n[backend]\n\nqueue_sise = 1\n[run]\ndir = 1\n")
+            .unwrap_err();
         for words in [
-            "mynah.toml:2:1: unknown key `queue_size` in [model]: it belongs in [backend]",
-            "mynah.toml:5:1: unknown key `queue_sise` in [backend]: did you mean `queue_size`?",
+            "mynah.toml:2:1: `model.queue_size` is no setting: it belongs in `backend`",
+            "mynah.toml:5:1: `backend.queue_sise` is no setting: did you mean `queue_size`?",
+            "mynah.toml:7:1: `run.dir` is no setting: did you mean `dirs`?",
         ] {
             assert!(told.contains(words), "`{words}` in: {told}");
         }
@@ -247,26 +237,40 @@ mod tests {
         for (text, words) in [
             (
                 "[model]\nthreads = \"many\"\n",
-                "mynah.toml:2:11: `threads`: invalid type: string \"many\", expected a whole number",
+                "mynah.toml:2:11: `model.threads` is \"many\", it must be a whole number",
             ),
             (
                 "[backend]\nqueue_size = -1\n",
-                "mynah.toml:2:14: `queue_size`",
+                "mynah.toml:2:14: `backend.queue_size` is -1",
             ),
             (
                 "[run]\ntimeout = \"soon\"\n",
-                "mynah.toml:2:11: `timeout`: \"soon\": ",
+                "mynah.toml:2:11: `run.timeout`: \"soon\": ",
             ),
             ("[run]\ntimeout = 30\n", "expected text in quotes"),
-            ("[run]\nmax_memory = \"1 potato\"\n", "`max_memory`"),
+            ("[run]\nmax_memory = \"1 potato\"\n", "`run.max_memory`"),
             (
                 "[run]\ndirs = [\"a\",\n  \"::b\"]\n",
-                "mynah.toml:3:3: `dirs`",
+                "mynah.toml:3:3: `run.dirs`",
             ),
             ("[run]\ndirs = \"a\"\n", "expected a list"),
-            ("[models]\ndefault = 1\n", "mynah.toml:2:11: `default`"),
-            ("model = 1\n", "mynah.toml:1:9: `model` is a section"),
-            ("[[model]]\n", "`model` is a section"),
+            (
+                "[models]\ndefault = 1\n",
+                "mynah.toml:2:11: `models.default`",
+            ),
+            (
+                "model = 1\n",
+                "mynah.toml:1:9: `model` is 1, it must be a section",
+            ),
+            (
+                "run = 1\n",
+                "mynah.toml:1:7: `run` is 1, it must be a section",
+            ),
+            ("[[model]]\n", "it must be a section"),
+            (
+                "{\"run\": {\"dirs\": \"a\"}}",
+                "mynah.toml:1:20: invalid type: string \"a\", expected a list",
+            ),
         ] {
             let told = read(text).unwrap_err();
             assert!(told.contains(words), "`{words}` in: {told}");
@@ -275,9 +279,11 @@ mod tests {
     }
 
     #[test]
-    fn a_type_and_an_unknown_key_are_told_together() {
-        let told = read("[model]\nthreads = true\nx = 1\n").unwrap_err();
-        assert!(told.contains("`threads`") && told.contains("`x`"), "{told}");
+    fn the_engines_and_the_programs_problems_are_told_together() {
+        let told = read("[model]\nthreads = true\nx = 1\n[run]\ninstances = 'x'\n").unwrap_err();
+        for words in ["`model.threads`", "`model.x`", "`run.instances`"] {
+            assert!(told.contains(words), "{told}");
+        }
     }
 
     #[test]
@@ -287,19 +293,24 @@ mod tests {
         assert!(told.contains("not TOML"), "{told}");
         let twice = read("[model]\nthreads = 1\nthreads = 2\n").unwrap_err();
         assert!(twice.contains("mynah.toml:3:1"), "{twice}");
+        assert!(read("{\"model\": ").unwrap_err().contains("not JSON"));
     }
 
     #[test]
-    fn the_temperature_has_two_names_and_one_value() {
-        let long = read("[sampling]\ntemperature = 1\n").unwrap();
-        assert!(long.sampling.temperature.is_some());
-        let told = read("[sampling]\ntemp = 1.0\ntemperature = 1.0\n").unwrap_err();
-        assert!(told.contains("keep one"), "{told}");
+    fn json_is_read_with_the_programs_sections() {
+        let file = read(
+            r#"{"temp": 0.5, "models": {"a": "a.gguf"}, "run": {"instances": 2, "env": ["K=v"]}}"#,
+        )
+        .unwrap();
+        assert_eq!(file.operator.settings.sampling.temperature, Some(0.5));
+        assert_eq!(file.own.run.instances, Some(2));
+        assert_eq!(file.own.models.len(), 1);
     }
 
     #[test]
     fn an_empty_file_sets_nothing() {
         let file = read("").unwrap();
-        assert!(file.models.is_empty() && file.model.ctx_size.is_none());
+        assert!(file.own.models.is_empty());
+        assert_eq!(file.operator, Operator::default());
     }
 }

@@ -2,12 +2,11 @@
 
 use std::time::Duration;
 
-use anyhow::{Result, anyhow, bail};
+use anyhow::{Result, bail};
 use bytesize::ByteSize;
-use mynah_engine::{Error, ModelConfig, Owner, Priority, Problem, Settings};
-use toml::Spanned;
+use mynah_engine::{Error, ModelConfig, Owner, Place, Priority, Problem};
 
-use super::file::{File, Key};
+use super::file::File;
 use super::source::Source;
 use crate::args::{NamedModel, Preopen, RunArgs, Variable};
 use crate::cache;
@@ -38,103 +37,23 @@ pub(crate) struct RunSettings {
 
 /// The settings in force.
 pub(super) fn merge(args: &RunArgs, file: File, source: &Source) -> Result<RunSettings> {
-    let default = ModelConfig::default();
-    let mut from = FromFile::default();
-    let serving = &args.serving;
     let File {
-        models,
-        model,
-        sampling,
-        stopping,
-        backend,
-        run,
+        operator,
+        places,
+        own,
+        ..
     } = file;
-    let temperature = sampling.temp.or(sampling.temperature);
-    let queue_timeout = backend.default_task_timeout_ms.map(millis);
-    let optimize = serving.optimize.or(model.optimize.map(|target| target.0));
-    let model = ModelConfig {
-        optimize: optimize.map(cache::optimized_models).transpose()?,
-        ctx_size: from.or("ctx_size", serving.ctx_size, model.ctx_size),
-        batch_size: from
-            .or("batch_size", serving.batch_size, model.batch_size)
-            .unwrap_or(default.batch_size),
-        max_concurrent: from
-            .or(
-                "max_concurrent",
-                serving.max_concurrent,
-                backend.max_concurrent,
-            )
-            .unwrap_or(default.max_concurrent),
-        queue_size: from
-            .or("queue_size", serving.queue_size, backend.queue_size)
-            .unwrap_or(default.queue_size),
-        max_sessions: from
-            .or("max_sessions", serving.max_sessions, backend.max_sessions)
-            .unwrap_or(default.max_sessions),
-        default_task_timeout: from
-            .or(
-                "default_task_timeout_ms",
-                serving.queue_timeout,
-                queue_timeout,
-            )
-            .unwrap_or(default.default_task_timeout),
-        ageing: from
-            .or("ageing_ms", serving.ageing, backend.ageing_ms.map(millis))
-            .unwrap_or(default.ageing),
-        kv_cells: from.or("kv_cells", serving.kv_cells, model.kv_cells),
-        kv_layout: serving
-            .kv_layout
-            .or(model.kv_layout.map(|layout| layout.0))
-            .unwrap_or(default.kv_layout),
-        max_parked_bytes: from
-            .or(
-                "max_parked_bytes",
-                serving.max_parked_bytes.map(|size| size.as_u64()),
-                backend.max_parked_bytes,
-            )
-            .unwrap_or(default.max_parked_bytes),
-        threads: from.or("threads", serving.threads, model.threads),
-        max_prompt_bytes: from
-            .or(
-                "max_prompt_bytes",
-                serving.max_prompt_bytes,
-                backend.max_prompt_bytes,
-            )
-            .unwrap_or(default.max_prompt_bytes),
-        max_unread_bytes: from
-            .or(
-                "max_unread_bytes",
-                serving.max_unread_bytes,
-                backend.max_unread_bytes,
-            )
-            .unwrap_or(default.max_unread_bytes),
-        defaults: Settings {
-            max_tokens: from.or("max_tokens", serving.max_tokens, stopping.max_tokens),
-            temperature: from.or("temperature", serving.temperature, temperature),
-            seed: from.or("seed", serving.seed, sampling.seed),
-            stop: from.or(
-                "stop",
-                (!serving.stop.is_empty()).then(|| serving.stop.clone()),
-                stopping.stop,
-            ),
-            max_time: from.or(
-                "max_time_ms",
-                serving.max_time,
-                stopping.max_time_ms.map(millis),
-            ),
-            // The model's own time-out is this one.
-            queue_timeout: None,
-            priority: serving
-                .priority
-                .or(backend.default_priority.map(|priority| priority.0)),
-            deterministic: from.or(
-                "deterministic",
-                serving.deterministic,
-                backend.deterministic,
-            ),
-        },
-    };
-    let models = models.into_iter().map(|(name, path)| NamedModel {
+    let flags = args.serving.operator()?;
+    let checked = flags.check();
+    let operator = flags.or(&operator);
+    let mut model = operator.config();
+    model.optimize = operator
+        .model
+        .optimize
+        .map(cache::optimized_models)
+        .transpose()?;
+    let run = own.run;
+    let models = own.models.into_iter().map(|(name, path)| NamedModel {
         name,
         path: source.path(&path),
     });
@@ -158,57 +77,56 @@ pub(super) fn merge(args: &RunArgs, file: File, source: &Source) -> Result<RunSe
         allow_guest_models: args
             .allow_guest_models
             .or(run.allow_guest_models.map(|size| size.0)),
-        instances: from
-            .or("instances", args.instances, run.instances)
-            .unwrap_or(1),
-        owner: from.or("owner", args.owner.clone(), run.owner),
-        weight: from.or("weight", args.weight, run.weight).unwrap_or(1),
+        instances: args.instances.or(run.instances).unwrap_or(1),
+        owner: args.owner.clone().or(run.owner),
+        weight: args.weight.or(run.weight).unwrap_or(1),
         max_priority: args
             .max_priority
             .or(run.max_priority.map(|priority| priority.0))
             .unwrap_or(Priority::Urgent),
     };
-    check(&settings, &from, source)?;
-    Ok(settings)
-}
-
-/// Checks the ranges; a value that is the file's is told with its place.
-fn check(settings: &RunSettings, from: &FromFile, source: &Source) -> Result<()> {
-    let mut problems = match settings.model.check() {
-        Ok(()) => Vec::new(),
-        Err(Error::Settings { problems }) => problems,
-        Err(error) => return Err(error.into()),
+    let is_flag = |key: &str| match key {
+        "run.instances" => args.instances.is_some(),
+        "run.weight" => args.weight.is_some(),
+        _ => false,
     };
+    check(&settings, checked, |key| {
+        places.get(key).copied().filter(|_| !is_flag(key))
+    })
+    .map_err(|problems| source.refuse_settings(&problems))?;
     let instances = settings.instances;
-    if !(1..=MAX_INSTANCES).contains(&instances) {
-        problems.push(Problem {
-            key: "instances",
-            value: instances.to_string(),
-            range: format!("from 1 to {MAX_INSTANCES}"),
-        });
-    }
-    let weight = settings.weight;
-    if !(1..=Owner::MAX_WEIGHT).contains(&weight) {
-        problems.push(Problem {
-            key: "weight",
-            value: weight.to_string(),
-            range: format!("from 1 to {}", Owner::MAX_WEIGHT),
-        });
-    }
-    if !problems.is_empty() {
-        let lines: Vec<String> = problems
-            .iter()
-            .map(|problem| match from.place(problem.key) {
-                Some(at) => format!("{}: {problem}", source.place(at)),
-                None => problem.to_string(),
-            })
-            .collect();
-        return Err(anyhow!("{}", lines.join("; ")));
-    }
     if instances > 1 && settings.env.iter().any(|variable| variable.key == INSTANCE) {
         bail!("{INSTANCE} is each instance's number where there are several: name yours otherwise");
     }
-    Ok(())
+    Ok(settings)
+}
+
+/// Checks the ranges of the flags, of what is this program's own, and of what depends on each other. The file's own settings
+/// have been checked where they were read.
+fn check(
+    settings: &RunSettings,
+    flags: mynah_engine::Result<()>,
+    place: impl Fn(&str) -> Option<Place>,
+) -> Result<(), Vec<Problem>> {
+    let mut problems = match flags.and_then(|()| settings.model.check()) {
+        Err(Error::Settings { problems }) => problems,
+        _ => Vec::new(),
+    };
+    let mut own = |path: &str, value: u32, most: u32| {
+        if !(1..=most).contains(&value) {
+            problems.push(Problem {
+                place: place(path),
+                ..Problem::new(path, value, format!("a whole number from 1 to {most}"))
+            });
+        }
+    };
+    own("run.instances", settings.instances, MAX_INSTANCES);
+    own("run.weight", settings.weight, Owner::MAX_WEIGHT);
+    if problems.is_empty() {
+        Ok(())
+    } else {
+        Err(problems)
+    }
 }
 
 /// The file's, but for those whose name the command line uses; then the command line's.
@@ -223,39 +141,13 @@ fn named<T: Clone>(
     all
 }
 
-fn millis(value: Spanned<u64>) -> Spanned<Duration> {
-    Spanned::new(value.span(), Duration::from_millis(value.into_inner()))
-}
-
-/// Chooses between flag and file, and remembers what is the file's, with its place.
-#[derive(Debug, Default)]
-struct FromFile(Vec<(&'static str, usize)>);
-
-impl FromFile {
-    /// The flag's value, else the file's. `key` is the setting's name in [`Problem`].
-    fn or<T>(&mut self, key: &'static str, flag: Option<T>, file: Key<T>) -> Option<T> {
-        flag.or_else(|| {
-            let value = file?;
-            self.0.push((key, value.span().start));
-            Some(value.into_inner())
-        })
-    }
-
-    fn place(&self, key: &str) -> Option<usize> {
-        self.0
-            .iter()
-            .find(|(name, _)| *name == key)
-            .map(|(_, at)| *at)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use std::path::Path;
 
     use clap::Parser;
-    use mynah_engine::KvLayout;
     use mynah_engine::model::optimize::{Quantisation, Target};
+    use mynah_engine::{KvLayout, Sampling, Scheduling, Seed, Settings, Stopping};
 
     use super::*;
     use crate::args::{Cli, Command};
@@ -268,7 +160,7 @@ mod tests {
         };
         let source = Source::new(Path::new("conf/mynah.toml"), text.to_owned());
         let told = |error: anyhow::Error| format!("{error:#}");
-        merge(&args, file::parse(&source).map_err(told)?, &source).map_err(told)
+        merge(&args, file::parse(&source, false).map_err(told)?, &source).map_err(told)
     }
 
     #[test]
@@ -289,6 +181,7 @@ mod tests {
         ctx_size = 100
         batch_size = 64
         threads = 3
+        n_gpu_layers = 4
         kv_cells = 150
         kv_layout = 'unified'
         optimize = 'auto'
@@ -305,11 +198,12 @@ mod tests {
         default_task_timeout_ms = 1500
         max_sessions = 30
         ageing_ms = 700
-        default_priority = 'low'
-        deterministic = true
         max_parked_bytes = 4000
         max_prompt_bytes = 1000
         max_unread_bytes = 2000
+        [scheduling]
+        priority = 'low'
+        deterministic = true
         [run]
         timeout = '3s'
         max_memory = '2MiB'
@@ -337,18 +231,28 @@ mod tests {
             kv_cells: Some(150),
             kv_layout: KvLayout::Unified,
             max_parked_bytes: 4000,
+            n_gpu_layers: Some(4),
             threads: Some(3),
             max_prompt_bytes: 1000,
             max_unread_bytes: 2000,
             defaults: Settings {
-                max_tokens: Some(5),
-                temperature: Some(0.5),
-                seed: Some(1),
-                stop: Some(vec!["Question:".to_owned(), "User:".to_owned()]),
-                max_time: Some(Duration::from_secs(9)),
-                queue_timeout: None,
-                priority: Some(Priority::Low),
-                deterministic: Some(true),
+                sampling: Sampling {
+                    temperature: Some(0.5),
+                    seed: Some(Seed::Fixed(1)),
+                    ..Sampling::default()
+                },
+                stopping: Stopping {
+                    max_tokens: Some(5),
+                    max_time: Some(Duration::from_secs(9)),
+                    stop: Some(vec!["Question:".to_owned(), "User:".to_owned()]),
+                    ..Stopping::default()
+                },
+                scheduling: Scheduling {
+                    priority: Some(Priority::Low),
+                    deterministic: Some(true),
+                    ..Scheduling::default()
+                },
+                ..Settings::default()
             },
         };
         assert_eq!(settings.model, model);
@@ -363,7 +267,7 @@ mod tests {
 
     #[test]
     fn the_command_line_wins_over_the_file_in_every_setting() {
-        let line = "--ctx-size 200 --batch-size 32 --threads 1 --temperature 0 --seed 9 --max-tokens 7 --stop End \
+        let line = "--ctx-size 200 --batch-size 32 --threads 1 --n-gpu-layers 5 --temperature 0 --seed 9 --max-tokens 7 --stop End \
             --max-concurrent 1 --queue-size 9 --queue-timeout 2s --max-sessions 31 --ageing 8s --kv-cells 160 \
             --kv-layout split --optimize=q8_0 --max-parked-bytes 5B --max-time 10s --priority high --deterministic=false --owner flag \
             --weight 3 --max-priority normal --max-prompt-bytes 10 --max-unread-bytes 1024 \
@@ -384,18 +288,28 @@ mod tests {
             kv_cells: Some(160),
             kv_layout: KvLayout::Split,
             max_parked_bytes: 5,
+            n_gpu_layers: Some(5),
             threads: Some(1),
             max_prompt_bytes: 10,
             max_unread_bytes: 1024,
             defaults: Settings {
-                max_tokens: Some(7),
-                temperature: Some(0.0),
-                seed: Some(9),
-                stop: Some(vec!["End".to_owned()]),
-                max_time: Some(Duration::from_secs(10)),
-                queue_timeout: None,
-                priority: Some(Priority::High),
-                deterministic: Some(false),
+                sampling: Sampling {
+                    temperature: Some(0.0),
+                    seed: Some(Seed::Fixed(9)),
+                    ..Sampling::default()
+                },
+                stopping: Stopping {
+                    max_tokens: Some(7),
+                    max_time: Some(Duration::from_secs(10)),
+                    stop: Some(vec!["End".to_owned()]),
+                    ..Stopping::default()
+                },
+                scheduling: Scheduling {
+                    priority: Some(Priority::High),
+                    deterministic: Some(false),
+                    ..Scheduling::default()
+                },
+                ..Settings::default()
             },
         };
         assert_eq!(settings.model, model);
@@ -449,15 +363,50 @@ mod tests {
 
     #[test]
     fn what_is_out_of_range_is_told_with_the_files_place_where_it_is_the_files() {
-        let text = "[backend]\nqueue_size = 0\ndefault_task_timeout_ms = 0\nmax_concurrent = 0\n";
-        let told = merged(&["--max-concurrent", "999"], text).unwrap_err();
+        let text = "[run]\ninstances = 0\nweight = 0\n";
+        let told = merged(&["--max-concurrent", "999", "--weight", "5000"], text).unwrap_err();
         for words in [
-            "conf/mynah.toml:2:14: `queue_size` is 0",
-            "conf/mynah.toml:3:27: `default_task_timeout_ms` is 0",
-            "; `max_concurrent` is 999",
+            "conf/mynah.toml:2:13: `run.instances` is 0",
+            "; `run.weight` is 5000",
+            "`backend.max_concurrent` is 999",
         ] {
             assert!(format!("; {told}").contains(words), "`{words}` in: {told}");
         }
+        let told = merged(&["--batch-size", "4"], "[backend]\nmax_concurrent = 8\n").unwrap_err();
+        assert!(
+            told.contains("`model.batch_size` is 4, it must be at least"),
+            "{told}"
+        );
+    }
+
+    #[test]
+    fn any_setting_can_be_set_by_its_path() {
+        let set = [
+            "--set",
+            "top_p=0.5",
+            "--set",
+            "sampling.samplers=[\"top_p\"]",
+            "--set",
+            "stopping.stop=End",
+        ];
+        let settings = merged(&set, "[sampling]\ntop_p = 0.6\nmin_p = 0.1\n")
+            .unwrap()
+            .model
+            .defaults;
+        assert_eq!(settings.sampling.top_p, Some(0.5));
+        assert_eq!(settings.sampling.min_p, Some(0.1));
+        assert_eq!(settings.stopping.stop, Some(vec!["End".to_owned()]));
+        for (bad, words) in [
+            ("top_p=2", "`top_p` is 2"),
+            ("top_q=2", "did you mean"),
+            ("top_p", "give a setting and its value"),
+        ] {
+            let told = merged(&["--set", bad], "").unwrap_err();
+            assert!(told.contains(words), "`{words}` in: {told}");
+        }
+        // A flag of its own wins.
+        let both = merged(&["--set", "temp=0.1", "--temperature", "0.2"], "").unwrap();
+        assert_eq!(both.model.defaults.sampling.temperature, Some(0.2));
     }
 
     #[test]
@@ -468,7 +417,7 @@ mod tests {
         }
         let told = merged(&[], "[run]\ninstances = 0\n").unwrap_err();
         assert!(
-            told.contains("conf/mynah.toml:2:13: `instances` is 0"),
+            told.contains("conf/mynah.toml:2:13: `run.instances` is 0"),
             "{told}"
         );
         assert_eq!(

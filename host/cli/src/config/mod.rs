@@ -1,9 +1,11 @@
 //! The settings of a run: what the command line says, else what the configuration file says, else the engine's default.
 //!
-//! To add a setting: a flag in `args`, a field in `file`, and the line in `merge` that chooses between the two.
+//! What there is to set, and what it may be, is the engine's to say (`mynah_engine::Reading`); here are the file's own
+//! sections, the flags, and the choice between the two.
 
+mod check;
 mod file;
-mod keys;
+mod flags;
 mod merge;
 mod source;
 
@@ -12,6 +14,7 @@ use std::path::Path;
 use anyhow::{Context, Result};
 
 use crate::args::RunArgs;
+pub(crate) use check::{check, schema, table};
 use file::File;
 pub(crate) use merge::{INSTANCE, RunSettings};
 use source::Source;
@@ -33,7 +36,11 @@ pub(crate) fn settings(args: &RunArgs) -> Result<RunSettings> {
         return merge::merge(args, File::default(), &Source::default());
     };
     tracing::info!(file = source.name(), "settings are read from a file");
-    merge::merge(args, file::parse(&source)?, &source)
+    let file = file::parse(&source, false)?;
+    for warning in &file.warnings {
+        tracing::warn!("{}", source.at(warning));
+    }
+    merge::merge(args, file, &source)
 }
 
 /// The file in the current folder, if there is one.

@@ -4,13 +4,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use anyhow::anyhow;
-
-/// What is wrong, and the byte where it is.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) struct Problem {
-    pub(super) at: usize,
-    pub(super) what: String,
-}
+use mynah_engine::Problem;
 
 /// A configuration file's text.
 #[derive(Debug, Default)]
@@ -41,6 +35,11 @@ impl Source {
         &self.text
     }
 
+    /// Whether it is JSON: no TOML begins with a brace.
+    pub(super) fn is_json(&self) -> bool {
+        self.text.trim_start().starts_with('{')
+    }
+
     /// A path as the file means it: relative to its own folder.
     pub(super) fn path(&self, path: &Path) -> PathBuf {
         self.folder.join(path)
@@ -54,13 +53,27 @@ impl Source {
         format!("{}:{line}:{column}", self.name)
     }
 
-    /// All problems in one error, in the order of the file.
-    pub(super) fn refuse(&self, mut problems: Vec<Problem>) -> anyhow::Error {
-        problems.sort_by_key(|problem| problem.at);
-        let lines: Vec<String> = problems
-            .iter()
-            .map(|Problem { at, what }| format!("{}: {what}", self.place(*at)))
-            .collect();
+    /// A problem with its place: `FILE:LINE:COLUMN: problem`.
+    pub(super) fn at(&self, problem: &Problem) -> String {
+        let between = if problem.place.is_some() { ":" } else { ": " };
+        format!("{}{between}{problem}", self.name)
+    }
+
+    /// All problems in one error; those without a place aren't the file's.
+    pub(super) fn refuse_settings(&self, problems: &[Problem]) -> anyhow::Error {
+        let line = |problem: &Problem| match problem.place {
+            Some(_) => self.at(problem),
+            None => problem.to_string(),
+        };
+        anyhow!(
+            "{}",
+            problems.iter().map(line).collect::<Vec<_>>().join("; ")
+        )
+    }
+
+    /// All problems of the file in one error.
+    pub(super) fn refuse(&self, problems: &[Problem]) -> anyhow::Error {
+        let lines: Vec<String> = problems.iter().map(|problem| self.at(problem)).collect();
         anyhow!("{}", lines.join("; "))
     }
 }

@@ -1,48 +1,53 @@
 //! Typed settings: what an operator chooses for a model and what a request chooses for itself.
 //!
-//! Every setting has one name, spelled the same in messages, flags and documents, one range and one default, here.
+//! Each setting is declared once, in a [`block`], with its spellings, its range, its default and its help; everything else
+//! follows from there.
+//!
+//! | file | subject |
+//! |---|---|
+//! | `block` | the declaration of a block of settings, and what follows from it |
+//! | `kind` | the kinds of values: numbers, times, names, lists |
+//! | `sampling`, `stopping`, `memory`, `scheduling`, `output` | what a request may set |
+//! | `settings` | these five together; the levels, and what is in force |
+//! | `model`, `serving` | what the operator sets for a model, as the engine has it and as documents do |
+//! | `dialect/` | settings from documents, JSON and TOML, in all spellings |
+//! | `reference` | what there is to set, as a table and as a JSON Schema |
+//! | `problem` | what is wrong with a setting |
 
+mod block;
+mod dialect;
+mod kind;
+mod memory;
 mod model;
+mod output;
+mod problem;
+mod reference;
+mod sampling;
+mod scheduling;
+mod serving;
 mod settings;
+mod stopping;
+#[cfg(test)]
+mod tests;
+mod value;
 
+pub use dialect::{OperatorDocument, OtherSection, Reading};
+pub use memory::{Memory, MemoryInForce};
 pub(crate) use model::KvCells;
 pub use model::{KvLayout, ModelConfig};
-pub use settings::{Effective, Settings};
+pub use output::{FormText, Output, OutputForm};
+pub use problem::{Fault, Place, Problem};
+pub use reference::{settings_schema, settings_table};
+pub(crate) use sampling::read_sampling;
+pub use sampling::{BiasTarget, LogitBias, SamplerName, Sampling, SamplingInForce, Seed};
+pub use scheduling::{Scheduling, SchedulingInForce};
+pub use serving::{BackendSettings, ModelSettings, Operator};
+pub(crate) use settings::in_force;
+pub use settings::{Effective, Level, SettingInForce, Settings};
+pub use stopping::{Stopping, StoppingInForce};
+pub(crate) use value::Value as Document;
 
 use std::fmt;
-use std::time::Duration;
-
-/// A setting that is out of range.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Problem {
-    /// The setting's name.
-    pub key: &'static str,
-    /// The value that was given.
-    pub value: String,
-    /// What it may be.
-    pub range: String,
-}
-
-impl Problem {
-    pub(crate) fn new(
-        key: &'static str,
-        value: impl fmt::Display,
-        range: impl Into<String>,
-    ) -> Self {
-        Self {
-            key,
-            value: value.to_string(),
-            range: range.into(),
-        }
-    }
-}
-
-impl fmt::Display for Problem {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { key, value, range } = self;
-        write!(f, "`{key}` is {value}, it must be {range}")
-    }
-}
 
 /// The one of `all` that `text` names; `what` says what they are, in the error.
 pub(crate) fn by_name<T: Copy + fmt::Display>(
@@ -55,33 +60,4 @@ pub(crate) fn by_name<T: Copy + fmt::Display>(
         let names: Vec<String> = all.iter().map(ToString::to_string).collect();
         format!("`{text}` is no {what}: give one of {}", names.join(", "))
     })
-}
-
-/// Collects the problems of one check, so that all are reported at once.
-#[derive(Debug, Default)]
-struct Check(Vec<Problem>);
-
-impl Check {
-    fn that(&mut self, holds: bool, problem: impl FnOnce() -> Problem) {
-        if !holds {
-            self.0.push(problem());
-        }
-    }
-
-    /// From a millisecond to a day.
-    fn time(&mut self, key: &'static str, time: Duration) {
-        let range = Duration::from_millis(1)..=Settings::MAX_TIME;
-        self.that(range.contains(&time), || {
-            let most = Settings::MAX_TIME.as_millis();
-            Problem::new(key, time.as_millis(), format!("from 1 to {most} (a day)"))
-        });
-    }
-
-    fn done(self) -> crate::Result<()> {
-        if self.0.is_empty() {
-            Ok(())
-        } else {
-            Err(crate::Error::Settings { problems: self.0 })
-        }
-    }
 }

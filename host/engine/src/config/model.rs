@@ -5,10 +5,11 @@ use std::num::NonZeroUsize;
 use std::str::FromStr;
 use std::time::Duration;
 
-use super::{Check, Problem, Settings, by_name};
-use crate::llama::MAX_SEQUENCES;
+use super::block::Block;
+use super::problem::{Check, Problem};
+use super::{Settings, by_name};
+use crate::Result;
 use crate::model::optimize::Optimize;
-use crate::{Error, Result};
 
 /// How a model is served.
 #[derive(Debug, Clone, PartialEq)]
@@ -42,6 +43,9 @@ pub struct ModelConfig {
     /// Bytes of host memory for the states of parked sequences. Beyond it a sequence is parked without its state and
     /// computed again when it resumes. Default 1 GiB; 0 keeps no states.
     pub max_parked_bytes: u64,
+    /// Layers of the model that an accelerator computes, where there is one; default: as many as llama.cpp puts there by
+    /// itself. More than the model has are all of them.
+    pub n_gpu_layers: Option<u32>,
     /// Threads that compute. 1 to 512; default: the machine's available cores. More threads than cores are slower by
     /// an order of magnitude.
     pub threads: Option<u32>,
@@ -121,6 +125,7 @@ impl Default for ModelConfig {
             kv_cells: None,
             kv_layout: KvLayout::Auto,
             max_parked_bytes: 1 << 30,
+            n_gpu_layers: None,
             threads: None,
             max_prompt_bytes: 1 << 20,
             max_unread_bytes: 64 << 10,
@@ -134,65 +139,27 @@ impl ModelConfig {
     /// Default of [`ctx_size`](Self::ctx_size) where the model was trained on at least as much.
     pub const DEFAULT_CTX_SIZE: u32 = 2048;
     /// Upper end of [`batch_size`](Self::batch_size): compute buffers grow with it.
-    const MAX_BATCH_SIZE: u32 = 4096;
+    pub(super) const MAX_BATCH_SIZE: u32 = 4096;
     /// Upper end of [`threads`](Self::threads) (`GGML_MAX_N_THREADS`, which llama.cpp asserts).
-    const MAX_THREADS: u32 = 512;
+    pub(super) const MAX_THREADS: u32 = 512;
 
     /// Checks the ranges.
     ///
     /// # Errors
     ///
-    /// [`Error::Settings`] with every setting that is out of range.
+    /// [`Error::Settings`](crate::Error::Settings) with every setting that is out of range.
     pub fn check(&self) -> Result<()> {
         let mut check = Check::default();
-        if let Some(tokens) = self.ctx_size {
-            check.that(tokens >= 16, || {
-                Problem::new("ctx_size", tokens, "16 or more")
-            });
-        }
-        check.that((1..=MAX_SEQUENCES).contains(&self.max_concurrent), || {
-            let range = format!("from 1 to {MAX_SEQUENCES}");
-            Problem::new("max_concurrent", self.max_concurrent, range)
-        });
+        let (model, backend) = self.blocks();
+        model.check(&mut check);
+        backend.check(&mut check);
         // Every running generation gets its token in every step.
-        let least = self.max_concurrent.max(1);
-        check.that(
-            (least..=Self::MAX_BATCH_SIZE).contains(&self.batch_size),
-            || {
-                let range = format!(
-                    "from `max_concurrent` ({least}) to {}",
-                    Self::MAX_BATCH_SIZE
-                );
-                Problem::new("batch_size", self.batch_size, range)
-            },
-        );
-        check.that((1..=100_000).contains(&self.queue_size), || {
-            Problem::new("queue_size", self.queue_size, "from 1 to 100000")
+        let least = self.max_concurrent;
+        check.that(least <= self.batch_size, || {
+            let range = format!("at least `backend.max_concurrent` ({least})");
+            Problem::new("model.batch_size", self.batch_size, range)
         });
-        check.that((1..=100_000).contains(&self.max_sessions), || {
-            Problem::new("max_sessions", self.max_sessions, "from 1 to 100000")
-        });
-        check.time("default_task_timeout_ms", self.default_task_timeout);
-        check.time("ageing_ms", self.ageing);
-        if let Some(threads) = self.threads {
-            check.that((1..=Self::MAX_THREADS).contains(&threads), || {
-                Problem::new(
-                    "threads",
-                    threads,
-                    format!("from 1 to {}", Self::MAX_THREADS),
-                )
-            });
-        }
-        check.that(self.max_prompt_bytes > 0, || {
-            Problem::new("max_prompt_bytes", self.max_prompt_bytes, "1 or more")
-        });
-        check.that(self.max_unread_bytes >= 1024, || {
-            Problem::new("max_unread_bytes", self.max_unread_bytes, "1024 or more")
-        });
-        let defaults = self.defaults.check();
-        if let Err(Error::Settings { problems }) = defaults {
-            check.0.extend(problems);
-        }
+        self.defaults.check_into(&mut check);
         check.done()
     }
 
@@ -215,7 +182,7 @@ impl ModelConfig {
         let total = self.kv_cells.map_or(full, u64::from);
         check.that(total >= u64::from(context), || {
             Problem::new(
-                "kv_cells",
+                "model.kv_cells",
                 total,
                 format!("{context} or more, the tokens of one session (`ctx_size`)"),
             )
@@ -224,7 +191,7 @@ impl ModelConfig {
             let range = format!(
                 "at most {full}, `ctx_size` (rounded up to 256) for each of `max_concurrent`"
             );
-            Problem::new("kv_cells", total, range)
+            Problem::new("model.kv_cells", total, range)
         });
         let split = match self.kv_layout {
             KvLayout::Auto => total >= full,
@@ -235,14 +202,14 @@ impl ModelConfig {
                         "{full} for the split layout, `ctx_size` (rounded up to 256) for each of `max_concurrent`, \
                          or `kv_layout` be auto or unified"
                     );
-                    Problem::new("kv_cells", total, range)
+                    Problem::new("model.kv_cells", total, range)
                 });
                 true
             }
         };
         check.that(i32::try_from(total).is_ok(), || {
             let range = format!("at most {}: lower `ctx_size` or `max_concurrent`", i32::MAX);
-            Problem::new("kv_cells", total, range)
+            Problem::new("model.kv_cells", total, range)
         });
         check.done()?;
         Ok(KvCells {
@@ -263,6 +230,7 @@ impl ModelConfig {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::{Sampling, Stopping};
 
     #[test]
     fn the_defaults_are_in_range() {
@@ -282,32 +250,39 @@ mod tests {
             kv_cells: None,
             kv_layout: KvLayout::Auto,
             max_parked_bytes: 0,
+            n_gpu_layers: None,
             threads: Some(0),
             max_prompt_bytes: 0,
             max_unread_bytes: 0,
             optimize: None,
             defaults: Settings {
-                max_tokens: Some(0),
-                temperature: Some(f32::NAN),
-                max_time: Some(Duration::ZERO),
+                sampling: Sampling {
+                    temperature: Some(f32::NAN),
+                    ..Sampling::default()
+                },
+                stopping: Stopping {
+                    max_tokens: Some(0),
+                    max_time: Some(Duration::ZERO),
+                    ..Stopping::default()
+                },
                 ..Settings::default()
             },
         };
         let text = config.check().unwrap_err().to_string();
         for key in [
-            "ctx_size",
-            "batch_size",
-            "max_concurrent",
-            "queue_size",
-            "max_sessions",
-            "default_task_timeout_ms",
-            "ageing_ms",
-            "max_time_ms",
-            "threads",
-            "max_prompt_bytes",
-            "max_unread_bytes",
-            "max_tokens",
-            "temperature",
+            "model.ctx_size",
+            "model.batch_size",
+            "backend.max_concurrent",
+            "backend.queue_size",
+            "backend.max_sessions",
+            "backend.default_task_timeout_ms",
+            "backend.ageing_ms",
+            "stopping.max_time_ms",
+            "model.threads",
+            "backend.max_prompt_bytes",
+            "backend.max_unread_bytes",
+            "stopping.max_tokens",
+            "sampling.temperature",
         ] {
             assert!(
                 text.contains(&format!("`{key}`")),
@@ -342,7 +317,7 @@ mod tests {
         ] {
             let error = cells(Some(kv_cells), layout).unwrap_err().to_string();
             assert!(
-                error.contains("`kv_cells`") && error.contains(words),
+                error.contains("`model.kv_cells`") && error.contains(words),
                 "{error}"
             );
         }

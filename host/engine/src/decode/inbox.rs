@@ -1,7 +1,7 @@
 //! What a model's handles and its worker share: the waiting line, who was served what, and that something happened.
 
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use llama_cpp_2::token::LlamaToken;
@@ -16,7 +16,7 @@ pub(crate) struct Job {
     /// At least one token, all of them in the vocabulary, fewer than the context holds.
     pub(crate) prompt: Vec<LlamaToken>,
     pub(crate) sampler: Sampler,
-    pub(crate) settings: Effective,
+    pub(crate) settings: Arc<Effective>,
     pub(crate) outlet: Writer,
     pub(crate) owner: Owner,
     pub(crate) asked_at: Instant,
@@ -31,14 +31,15 @@ pub(crate) struct QueueLimit {
 }
 
 impl QueueLimit {
-    /// The shorter of the time in the queue and the time in all. `asked` is the time in the queue that request or model
-    /// set, `effective` what is in force.
-    pub(crate) fn new(asked: Option<Duration>, effective: &Effective) -> Self {
-        let in_queue = effective.queue_timeout;
-        let (time, setting) = match (effective.max_time, asked) {
-            (Some(in_all), _) if in_all < in_queue => (in_all, "max_time_ms"),
-            (_, Some(_)) => (in_queue, "queue_timeout_ms"),
-            (_, None) => (in_queue, "default_task_timeout_ms"),
+    /// The shorter of the time in the queue, which is `default` where nobody set it, and the time in all.
+    pub(crate) fn new(default: Duration, effective: &Effective) -> Self {
+        let (in_queue, setting) = match effective.scheduling.queue_timeout {
+            Some(asked) => (asked, "queue_timeout_ms"),
+            None => (default, "default_task_timeout_ms"),
+        };
+        let (time, setting) = match effective.stopping.max_time {
+            Some(in_all) if in_all < in_queue => (in_all, "max_time_ms"),
+            _ => (in_queue, setting),
         };
         Self { time, setting }
     }
@@ -48,7 +49,7 @@ impl Job {
     fn ticket(&self) -> Ticket {
         Ticket {
             owner: self.owner.clone(),
-            priority: self.settings.priority,
+            priority: self.settings.scheduling.priority,
             asked_at: self.asked_at,
             // A limit is a day at most, so this is never out of range.
             deadline: self.asked_at + self.queue_limit.time,

@@ -28,19 +28,19 @@ pub(crate) struct NoFiniteLogit;
 
 impl Sampler {
     pub(crate) fn new(settings: &Effective) -> Self {
-        if settings.temperature <= 0.0 {
+        if settings.sampling.temperature <= 0.0 {
             Self::Greedy
         } else {
             // A chain must end in a sampler that selects, else llama.cpp aborts.
             Self::Random {
                 sampler: LlamaSampler::chain(
                     [
-                        LlamaSampler::temp(settings.temperature),
+                        LlamaSampler::temp(settings.sampling.temperature),
                         LlamaSampler::dist(settings.seed),
                     ],
                     true,
                 ),
-                temperature: settings.temperature,
+                temperature: settings.sampling.temperature,
             }
         }
     }
@@ -146,11 +146,13 @@ mod tests {
 
     fn settings(temperature: f32, seed: u32) -> Effective {
         let settings = crate::Settings {
-            temperature: Some(temperature),
-            seed: Some(seed),
+            sampling: crate::Sampling {
+                temperature: Some(temperature),
+                ..crate::Sampling::default()
+            },
             ..crate::Settings::default()
         };
-        settings.resolve(std::time::Duration::from_secs(1), || seed)
+        settings.resolve(|| seed)
     }
 
     fn draw(temperature: f32, seed: u32, logits: &[f32], count: usize) -> Vec<i32> {

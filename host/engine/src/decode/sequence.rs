@@ -59,7 +59,7 @@ impl Sequence {
         Self {
             id,
             owner: job.owner,
-            priority: job.settings.priority,
+            priority: job.settings.scheduling.priority,
             // Fits: a prompt is shorter than the context, which is counted in u32.
             prompt_len: u32::try_from(job.prompt.len()).unwrap_or(u32::MAX),
             tokens: job.prompt,
@@ -69,14 +69,18 @@ impl Sequence {
             output: None,
             sampler: job.sampler,
             characters: Characters::default(),
-            stop: StopMatcher::new(job.settings.stop),
+            stop: StopMatcher::new(job.settings.stopping.stop.clone()),
             writer: job.outlet,
-            max_tokens: job.settings.max_tokens,
+            max_tokens: job.settings.stopping.max_tokens,
             seed: job.settings.seed,
-            deterministic: job.settings.deterministic,
+            deterministic: job.settings.scheduling.deterministic,
             failures: 0,
             // A limit is a day at most, so this is never out of range.
-            deadline: job.settings.max_time.map(|limit| job.asked_at + limit),
+            deadline: job
+                .settings
+                .stopping
+                .max_time
+                .map(|limit| job.asked_at + limit),
             paused_at: None,
             resumed_at: None,
             times: Times {

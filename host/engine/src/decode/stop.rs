@@ -3,19 +3,17 @@
 //! Text is held back as long as it may be the beginning of a stop string. Which one ends the answer depends on the text
 //! alone, not on the pieces that it comes in: the one that is whole first, and of those that are whole at once the longest.
 
-use std::sync::Arc;
-
 /// Looks for stop strings in the text of one answer.
 #[derive(Debug)]
 pub(super) struct StopMatcher {
-    stops: Arc<[String]>,
+    stops: Vec<String>,
     // The end of the text so far that begins a stop string: shorter than the longest of them after each `push`.
     held: String,
 }
 
 impl StopMatcher {
     /// None of `stops` may be empty.
-    pub(super) fn new(stops: Arc<[String]>) -> Self {
+    pub(super) fn new(stops: Vec<String>) -> Self {
         Self {
             stops,
             held: String::new(),

@@ -6,6 +6,7 @@ mod info;
 pub mod kernels;
 pub mod optimize;
 mod prompt;
+mod recommended;
 mod registry;
 
 pub use info::ModelInfo;
@@ -24,6 +25,7 @@ use crate::llama::{ContextParams, has_decoder_only, llama_backend, with_captured
 use crate::{Error, Generation, ModelConfig, Owner, Prompt, Result, Session, Settings, Status};
 use chat::ChatTemplate;
 use gguf::GgufHeader;
+use recommended::recommended;
 
 /// Share of the progress that a conversion takes, where there is one.
 const CONVERTED: f32 = 0.75;
@@ -43,6 +45,7 @@ struct Inner {
     llama: Arc<LlamaModel>,
     template: Option<ChatTemplate>,
     config: ModelConfig,
+    recommended: Settings,
     cells: KvCells,
     info: ModelInfo,
 }
@@ -74,6 +77,7 @@ impl Model {
         };
         let llama = Arc::new(load_weights(
             converted.as_deref().unwrap_or(path),
+            config.n_gpu_layers,
             move |share| progress(begun + share * (1.0 - begun)),
         )?);
         if !has_decoder_only(&llama) {
@@ -83,6 +87,7 @@ impl Model {
             });
         }
         let info = ModelInfo::new(path, &header, optimized_from, &llama, &config);
+        let recommended = recommended(&header);
         let cells = config.kv_cells_for(info.context_size)?;
         let params = WorkerParams {
             context: ContextParams {
@@ -113,6 +118,7 @@ impl Model {
                     .map(|source| ChatTemplate::new(source, &llama)),
                 llama,
                 config,
+                recommended,
                 cells,
                 info,
             }),
@@ -149,6 +155,16 @@ impl Model {
         Arc::ptr_eq(&self.inner, &other.inner)
     }
 
+    /// What the operator set for all requests.
+    pub(crate) fn defaults(&self) -> &Settings {
+        &self.inner.config.defaults
+    }
+
+    /// What the model's file recommends.
+    pub(crate) fn recommended(&self) -> &Settings {
+        &self.inner.recommended
+    }
+
     pub(crate) fn wake(&self) {
         self.inner.inbox.wake();
     }
@@ -163,13 +179,17 @@ impl Model {
         owner: &Owner,
         prompt: Prompt,
         settings: Settings,
+        session: &Settings,
     ) -> Result<Generation> {
         let inner = &self.inner;
         settings.check()?;
-        let merged = settings.or(inner.config.defaults.clone());
-        let asked_queue_timeout = merged.queue_timeout;
-        let effective = merged.resolve(inner.config.default_task_timeout, draw_seed);
-        if effective.deterministic && !inner.cells.split {
+        let merged = settings
+            .or(session)
+            .or(self.defaults())
+            .or(self.recommended());
+        let effective = merged.resolve(draw_seed);
+        let effective = Arc::new(effective);
+        if effective.scheduling.deterministic && !inner.cells.split {
             let cells = inner.cells.total;
             return Err(Error::NotDeterministic { cells });
         }
@@ -179,11 +199,11 @@ impl Model {
         inner.inbox.submit(Job {
             prompt,
             sampler: Sampler::new(&effective),
-            settings: effective.clone(),
+            settings: Arc::clone(&effective),
             outlet: Writer::new(Arc::clone(&outlet)),
             owner: owner.clone(),
             asked_at,
-            queue_limit: QueueLimit::new(asked_queue_timeout, &effective),
+            queue_limit: QueueLimit::new(inner.config.default_task_timeout, &effective),
         })?;
         Ok(Generation::new(outlet, effective, self.clone()))
     }
@@ -203,9 +223,17 @@ fn converted(
     })
 }
 
-fn load_weights(path: &Path, mut progress: impl FnMut(f32) + Send + 'static) -> Result<LlamaModel> {
+fn load_weights(
+    path: &Path,
+    gpu_layers: Option<u32>,
+    mut progress: impl FnMut(f32) + Send + 'static,
+) -> Result<LlamaModel> {
     let backend = llama_backend()?;
-    let params = LlamaModelParams::default().with_progress_callback(move |share| {
+    let mut params = LlamaModelParams::default();
+    if let Some(layers) = gpu_layers {
+        params = params.with_n_gpu_layers(layers);
+    }
+    let params = params.with_progress_callback(move |share| {
         progress(share);
         true
     });
@@ -226,6 +254,6 @@ fn draw_seed() -> u32 {
     use std::hash::{BuildHasher, RandomState};
 
     let bits = RandomState::new().hash_one(Instant::now());
-    // The upper half is as random as the lower.
-    u32::try_from(bits >> 32).unwrap_or_default()
+    // The upper half is as random as the lower. The highest number is no seed, see `Seed`.
+    u32::try_from(bits >> 32).map_or(0, |seed| seed.min(u32::MAX - 1))
 }

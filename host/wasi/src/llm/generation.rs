@@ -3,7 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use mynah_engine::{FinishReason, Message, Priority, Prompt, Role, Settings};
+use mynah_engine::{
+    FinishReason, Message, Priority, Prompt, Role, Sampling, Scheduling, Seed, Settings, Stopping,
+};
 use wasmtime::component::Resource;
 use wasmtime_wasi_io::async_trait;
 use wasmtime_wasi_io::poll::{DynPollable, Pollable, subscribe};
@@ -38,7 +40,11 @@ impl wit::Host for LlmCtxView<'_> {
         let settings = Settings::from(options);
         let most = self.ctx.max_priority;
         let context = self.table.get_mut(&context)?;
-        if let Some(priority) = settings.priority.filter(|&priority| priority > most) {
+        if let Some(priority) = settings
+            .scheduling
+            .priority
+            .filter(|&priority| priority > most)
+        {
             return Ok(Err(Error::InvalidArgument(format!(
                 "`priority` is {priority}, this component may ask for {most} at most: ask for less, or have the operator \
                  raise `max_priority`"
@@ -137,14 +143,23 @@ impl From<wit::Options> for Settings {
         } = options;
         let milliseconds = |ms: u32| Duration::from_millis(ms.into());
         Self {
-            max_tokens,
-            temperature,
-            seed,
-            stop,
-            priority: priority.map(Priority::from),
-            queue_timeout: queue_timeout_ms.map(milliseconds),
-            max_time: max_time_ms.map(milliseconds),
-            deterministic,
+            sampling: Sampling {
+                temperature,
+                seed: seed.map(Seed::from),
+                ..Sampling::default()
+            },
+            stopping: Stopping {
+                max_tokens,
+                stop,
+                max_time: max_time_ms.map(milliseconds),
+                ..Stopping::default()
+            },
+            scheduling: Scheduling {
+                priority: priority.map(Priority::from),
+                queue_timeout: queue_timeout_ms.map(milliseconds),
+                deterministic,
+            },
+            ..Self::default()
         }
     }
 }

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 use mynah_engine::{Generation, Model, ModelConfig, Owner, Prompt, Session, Settings};
-use mynah_tests::{Ended, Guest, Running, Started};
+use mynah_tests::{Ended, Guest, Running, Started, greedy};
 use tokio::runtime::Handle;
 
 /// Longer than any round takes: what waits in line is measured, not turned away.
@@ -26,12 +26,8 @@ pub(crate) fn load(path: &Path, parallel: usize, ctx_size: u32) -> Result<Model>
 
 /// Starts a greedy generation without a guest.
 pub(crate) fn generate(model: &Model, prompt: &[u32], count: u32) -> Result<(Session, Generation)> {
-    let settings = Settings {
-        max_tokens: Some(count),
-        ..Settings::greedy()
-    };
     let mut session = model.session(Owner::unique())?;
-    let generation = session.start(Prompt::Tokens(prompt.to_vec()), settings)?;
+    let generation = session.start(Prompt::Tokens(prompt.to_vec()), greedy(count))?;
     Ok((session, generation))
 }
 

@@ -9,7 +9,7 @@ use super::known::{Faults, Known, answer};
 use crate::decode::engine::Engine;
 use crate::decode::{Inbox, Job, Outlet, QueueLimit, Sampler, WorkerParams, Writer};
 use crate::llama::ContextParams;
-use crate::{Error, Event, Outcome, Owner, Priority, Settings, Status};
+use crate::{Error, Event, Outcome, Owner, Priority, Scheduling, Settings, Status, Stopping};
 
 /// How the loop is set up.
 #[derive(Debug, Clone)]
@@ -74,19 +74,23 @@ impl Ask {
 
     pub(super) fn job(&self, outlet: &Arc<Outlet>) -> Job {
         let settings = Settings {
-            max_tokens: Some(self.max_tokens),
-            priority: Some(self.priority),
-            deterministic: Some(self.deterministic),
-            max_time: self.max_time,
+            stopping: Stopping {
+                max_tokens: Some(self.max_tokens),
+                max_time: self.max_time,
+                ..Stopping::default()
+            },
+            scheduling: Scheduling {
+                priority: Some(self.priority),
+                deterministic: Some(self.deterministic),
+                ..Scheduling::default()
+            },
             ..Settings::greedy()
         };
-        let asked = settings;
-        let asked_queue_timeout = asked.queue_timeout;
-        let settings = asked.resolve(Duration::from_secs(60), || 0);
+        let settings = Arc::new(settings.resolve(|| 0));
         Job {
             prompt: self.prompt.iter().copied().map(LlamaToken).collect(),
             sampler: Sampler::new(&settings),
-            queue_limit: QueueLimit::new(asked_queue_timeout, &settings),
+            queue_limit: QueueLimit::new(Duration::from_secs(60), &settings),
             settings,
             outlet: Writer::new(Arc::clone(outlet)),
             owner: Owner::named(format!("owner-{}", self.owner)),

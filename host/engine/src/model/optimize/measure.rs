@@ -132,7 +132,7 @@ pub(super) struct Subject {
 impl Subject {
     fn load(path: &Path, threads: u32) -> Result<Self> {
         let header = GgufHeader::read(path)?;
-        let model = Arc::new(load_weights(path, |_| {})?);
+        let model = Arc::new(load_weights(path, None, |_| {})?);
         if !has_decoder_only(&model) {
             return Err(Error::Kind {
                 path: path.to_owned(),

@@ -81,6 +81,19 @@ pub enum Target {
     To(Quantisation),
 }
 
+impl Target {
+    /// All of them, best first after `auto`.
+    pub const ALL: [Self; 7] = [
+        Self::Auto,
+        Self::To(Quantisation::F16),
+        Self::To(Quantisation::Q8_0),
+        Self::To(Quantisation::Q6K),
+        Self::To(Quantisation::Q5KM),
+        Self::To(Quantisation::Q4KM),
+        Self::To(Quantisation::Q4_0),
+    ];
+}
+
 impl fmt::Display for Target {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(match self {
@@ -95,13 +108,9 @@ impl FromStr for Target {
     type Err = Error;
 
     fn from_str(text: &str) -> Result<Self, Error> {
-        if text.eq_ignore_ascii_case("auto") {
-            return Ok(Self::Auto);
-        }
-        Quantisation::ALL
+        Self::ALL
             .into_iter()
-            .find(|quantisation| text.eq_ignore_ascii_case(quantisation.name()))
-            .map(Self::To)
+            .find(|target| text.eq_ignore_ascii_case(&target.to_string()))
             .ok_or_else(|| Error::UnknownTarget {
                 name: text.to_owned(),
             })

@@ -1,0 +1,188 @@
+//! A block of settings, declared once: its fields, and for each its spellings, range, default and help.
+//!
+//! From the one declaration come the typed structs, the check, the merging of levels, the reading of documents, the tables of
+//! the documentation and the JSON Schema, so that none can lag behind.
+
+use serde_json::Value as Json;
+
+use super::kind::Kind;
+use super::problem::{Check, Problem};
+use super::value::Value;
+
+/// What there is to know of a setting, whatever its type.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct KeyInfo {
+    /// Its name in documents.
+    pub(crate) name: &'static str,
+    /// Other spellings, with underscores.
+    pub(crate) also: &'static [&'static str],
+    /// What it means: the field's documentation.
+    pub(crate) help: &'static str,
+    /// What it may be, in words that follow "it must be".
+    pub(crate) allowed: fn() -> String,
+    /// The value where nobody sets it: JSON, or words where there is none.
+    pub(crate) default: fn() -> Result<Json, &'static str>,
+    /// JSON Schema of its value.
+    pub(crate) schema: fn() -> Json,
+}
+
+/// How one setting of a block is reached.
+#[derive(Debug)]
+pub(crate) struct Key<B> {
+    pub(crate) info: KeyInfo,
+    /// Takes a document's value; `false`: it is of another kind.
+    pub(crate) read: fn(&mut B, &Value) -> bool,
+    /// The value in words, if it isn't allowed.
+    pub(crate) refuse: fn(&B) -> Option<String>,
+    /// The value, if it is set.
+    pub(crate) json: fn(&B) -> Option<Json>,
+}
+
+/// A block of settings, each of which may be unset.
+pub(crate) trait Block: Sized + 'static {
+    /// Its name in documents, and in front of its settings' paths.
+    const SECTION: &'static str;
+    /// Its settings.
+    const KEYS: &'static [Key<Self>];
+
+    /// Checks all ranges.
+    fn check(&self, check: &mut Check) {
+        for key in Self::KEYS {
+            if let Some(value) = (key.refuse)(self) {
+                let path = format!("{}.{}", Self::SECTION, key.info.name);
+                check.that(false, || Problem::new(path, value, (key.info.allowed)()));
+            }
+        }
+    }
+}
+
+/// A block whose type doesn't matter, for those who walk over all of them.
+pub(crate) trait AnyBlock {
+    fn section(&self) -> &'static str;
+    fn len(&self) -> usize;
+    fn info(&self, index: usize) -> Option<&'static KeyInfo>;
+    fn read(&mut self, index: usize, value: &Value) -> bool;
+    fn refuse(&self, index: usize) -> Option<String>;
+    fn json(&self, index: usize) -> Option<Json>;
+}
+
+impl<B: Block> AnyBlock for B {
+    fn section(&self) -> &'static str {
+        B::SECTION
+    }
+
+    fn len(&self) -> usize {
+        B::KEYS.len()
+    }
+
+    fn info(&self, index: usize) -> Option<&'static KeyInfo> {
+        B::KEYS.get(index).map(|key| &key.info)
+    }
+
+    fn read(&mut self, index: usize, value: &Value) -> bool {
+        B::KEYS
+            .get(index)
+            .is_some_and(|key| (key.read)(self, value))
+    }
+
+    fn refuse(&self, index: usize) -> Option<String> {
+        B::KEYS.get(index).and_then(|key| (key.refuse)(self))
+    }
+
+    fn json(&self, index: usize) -> Option<Json> {
+        B::KEYS.get(index).and_then(|key| (key.json)(self))
+    }
+}
+
+/// The default of a setting: its value as JSON.
+pub(super) fn default_json<K: Kind>(value: &K) -> Result<Json, &'static str> {
+    Ok(value.json())
+}
+
+/// Declares a block: for each field its type, its default (or, after `else`, what holds where nobody sets it), its name in
+/// documents, its other spellings and its range. With `=> InForce`, a second struct holds what is in force.
+macro_rules! block {
+    (
+        $(#[doc = $about:literal])*
+        pub struct $block:ident $(=> $in_force:ident)? in $section:literal {
+            $(
+                $(#[doc = $doc:literal])*
+                $field:ident: $kind:ty $(= $default:expr)? $(, else $unset:literal)?, $name:literal,
+                [$($also:literal),*], $rule:expr;
+            )*
+        }
+    ) => {
+        $(#[doc = $about])*
+        #[derive(Debug, Clone, Default, PartialEq)]
+        pub struct $block {
+            $($(#[doc = $doc])* pub $field: Option<$kind>,)*
+        }
+
+        impl $block {
+            /// These settings, and where they say nothing, those of `base`.
+            #[must_use]
+            pub fn or(self, base: &Self) -> Self {
+                Self {
+                    $($field: self.$field.or_else(|| base.$field.clone()),)*
+                }
+            }
+        }
+
+        impl $crate::config::block::Block for $block {
+            const SECTION: &'static str = $section;
+            const KEYS: &'static [$crate::config::block::Key<Self>] = &[
+                $($crate::config::block::Key {
+                    info: $crate::config::block::KeyInfo {
+                        name: $name,
+                        also: &[$($also),*],
+                        help: concat!($($doc, "\n"),*),
+                        allowed: || <$kind as $crate::config::kind::Kind>::allowed(&$rule),
+                        default: || $crate::config::block::block!(@default [$kind] [$($default)?] [$($unset)?]),
+                        schema: || <$kind as $crate::config::kind::Kind>::schema(&$rule),
+                    },
+                    read: |block, value| {
+                        let read = <$kind as $crate::config::kind::Kind>::read(value, &$rule);
+                        let is_read = read.is_some();
+                        block.$field = read.or(block.$field.take());
+                        is_read
+                    },
+                    refuse: |block| {
+                        let value = block.$field.as_ref()?;
+                        $crate::config::kind::Kind::refuse(value, &$rule)
+                    },
+                    json: |block| block.$field.as_ref().map($crate::config::kind::Kind::json),
+                },)*
+            ];
+        }
+
+        $crate::config::block::block!(@in_force $block [$($in_force)?] {
+            $($(#[doc = $doc])* $field [$kind] [$($default)?])*
+        });
+    };
+    (@in_force $block:ident [] { $($any:tt)* }) => {};
+    (@in_force $block:ident [$in_force:ident] {
+        $($(#[doc = $doc:literal])* $field:ident [$kind:ty] [$($default:expr)?])*
+    }) => {
+        #[doc = concat!("[`", stringify!($block), "`] as they are in force for one generation.")]
+        #[derive(Debug, Clone, PartialEq)]
+        pub struct $in_force {
+            $($(#[doc = $doc])* pub $field: $crate::config::block::block!(@type [$kind] [$($default)?]),)*
+        }
+
+        impl $block {
+            /// What is in force: these settings, and where they say nothing, the defaults.
+            pub(crate) fn in_force(self) -> $in_force {
+                $in_force {
+                    $($field: $crate::config::block::block!(@value self.$field, [$($default)?]),)*
+                }
+            }
+        }
+    };
+    (@type [$kind:ty] [$default:expr]) => { $kind };
+    (@type [$kind:ty] []) => { Option<$kind> };
+    (@value $value:expr, [$default:expr]) => { $value.unwrap_or_else(|| $default) };
+    (@value $value:expr, []) => { $value };
+    (@default [$kind:ty] [$default:expr] []) => { $crate::config::block::default_json::<$kind>(&$default) };
+    (@default [$kind:ty] [] [$unset:literal]) => { Err($unset) };
+}
+pub(crate) use block;

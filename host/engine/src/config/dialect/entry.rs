@@ -1,0 +1,53 @@
+//! What both kinds of documents are read into: keys with values, in the order in which they stand, none lost.
+
+use std::fmt;
+
+use super::Span;
+use crate::config::value::Value;
+
+/// A key and its value.
+#[derive(Debug, Clone)]
+pub(super) struct Entry {
+    /// The key as it was written.
+    pub(super) key: String,
+    /// Where the key stands, or where that isn't known, the value.
+    pub(super) at: Span,
+    /// Where the value stands.
+    pub(super) value_at: Span,
+    pub(super) node: Node,
+}
+
+/// A value, or a table that may be a section, a group or a value.
+#[derive(Debug, Clone)]
+pub(super) enum Node {
+    Table(Vec<Entry>),
+    Value(Value),
+    /// Something that can't be read, and why.
+    Broken(String),
+}
+
+impl Node {
+    /// The value, a table too.
+    pub(super) fn value(&self) -> Result<Value, String> {
+        match self {
+            Self::Value(value) => Ok(value.clone()),
+            Self::Broken(reason) => Err(reason.clone()),
+            Self::Table(entries) => {
+                let entries = entries
+                    .iter()
+                    .map(|entry| Ok((entry.key.clone(), entry.node.value()?)));
+                Ok(Value::Table(entries.collect::<Result<_, String>>()?))
+            }
+        }
+    }
+}
+
+impl fmt::Display for Node {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Table(_) => f.write_str("a table"),
+            Self::Value(value) => write!(f, "{value}"),
+            Self::Broken(reason) => f.write_str(reason),
+        }
+    }
+}

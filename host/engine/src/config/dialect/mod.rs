@@ -1,0 +1,495 @@
+//! Settings from a document: the dialects that Mynah, llama.cpp's server and other `wasi:nn` hosts write.
+//!
+//! A dialect is a matter of spelling. Keys stand in sections or flat, with underscores or hyphens, under any of their names, in
+//! groups (`dynatemp: {range}`) or not; all of it may be mixed. Everything is read before anything is said: all problems come at
+//! once, each with its path and place, and a document with an error in it sets nothing.
+
+mod elsewhere;
+mod entry;
+mod json;
+mod names;
+#[cfg(test)]
+mod tests;
+mod toml;
+
+pub(crate) use names::spellings;
+
+use std::collections::BTreeMap;
+use std::ops::Range;
+
+use super::block::{AnyBlock, Block};
+use super::problem::{Check, Fault, Place, Problem};
+use super::{BackendSettings, Memory, ModelSettings, Operator, Settings, Stopping};
+use crate::{Error, Result};
+use entry::{Entry, Node};
+use names::{Found, Names};
+
+/// What was read from a document.
+#[derive(Debug, Default)]
+pub struct Reading {
+    settings: Settings,
+    model: ModelSettings,
+    backend: BackendSettings,
+    problems: Vec<Problem>,
+    // What is set: by canonical path, how it was written and where.
+    set: BTreeMap<String, Written>,
+}
+
+#[derive(Debug, Clone)]
+struct Written {
+    path: String,
+    place: Place,
+    is_weak: bool,
+}
+
+/// A section of an operator's document that the engine doesn't read: the program around it does.
+#[derive(Debug, Clone, Copy)]
+pub struct OtherSection {
+    /// Its name.
+    pub name: &'static str,
+    /// Its keys; `None`: any.
+    pub keys: Option<&'static [&'static str]>,
+}
+
+impl Reading {
+    /// Bytes of a document at most: a guest chooses how many it sends.
+    pub const MAX_BYTES: usize = 256 << 10;
+
+    /// Reads JSON. Never fails: what is wrong is told by [`for_guest`](Self::for_guest) and
+    /// [`for_operator`](Self::for_operator).
+    #[must_use]
+    pub fn json(document: &[u8]) -> Self {
+        Self::of(document, json::read, &[])
+    }
+
+    /// Reads an operator's JSON, which may have sections of the program's own.
+    #[must_use]
+    pub fn json_with(document: &[u8], others: &[OtherSection]) -> Self {
+        Self::of(document, json::read, others)
+    }
+
+    /// Reads TOML, with sections of the program's own.
+    #[must_use]
+    pub fn toml_with(document: &[u8], others: &[OtherSection]) -> Self {
+        Self::of(document, toml::read, others)
+    }
+
+    fn of(
+        document: &[u8],
+        read: impl FnOnce(&[u8]) -> std::result::Result<Vec<Entry>, Unreadable>,
+        others: &[OtherSection],
+    ) -> Self {
+        let mut reading = Self::default();
+        if document.len() > Self::MAX_BYTES {
+            let reason = format!(
+                "the document has {} bytes, at most {} are read: leave out what isn't a setting",
+                document.len(),
+                Self::MAX_BYTES
+            );
+            reading.unreadable(reason, None);
+            return reading;
+        }
+        let places = Places::of(document);
+        match read(document) {
+            Ok(entries) => {
+                let mut walk = Walk {
+                    reading: &mut reading,
+                    places,
+                    others,
+                };
+                walk.root(entries);
+                reading.drop_what_has_no_effect();
+                let mut check = Check::default();
+                reading.settings.output.check_one(&mut check);
+                reading.problems.extend(check.0);
+            }
+            Err(Unreadable { reason, at }) => {
+                reading.unreadable(reason, at.map(|at| places.place(at)));
+            }
+        }
+        reading.problems.sort_by_key(|problem| problem.place);
+        reading
+    }
+
+    fn unreadable(&mut self, reason: String, place: Option<Place>) {
+        self.problems.push(Problem {
+            path: String::new(),
+            place,
+            fault: Fault::Unreadable { reason },
+        });
+    }
+
+    /// Memory and idle sessions aren't there yet.
+    fn drop_what_has_no_effect(&mut self) {
+        let memory = std::mem::take(&mut self.settings.memory);
+        self.note_no_effect(&memory, Memory::NOT_YET, |_| true);
+        let is_idle = |name: &str| matches!(name, "idle_timeout_ms" | "auto_cleanup");
+        let backend = self.backend.clone();
+        self.note_no_effect(&backend, BackendSettings::NOT_YET, is_idle);
+        self.backend.idle_timeout = None;
+        self.backend.auto_cleanup = None;
+    }
+
+    /// Notes that what `block` sets, to something else than its default, is left out.
+    fn note_no_effect<B: Block>(
+        &mut self,
+        block: &B,
+        reason: &str,
+        concerns: impl Fn(&str) -> bool,
+    ) {
+        for key in B::KEYS.iter().filter(|key| concerns(key.info.name)) {
+            let Some(value) = (key.json)(block) else {
+                continue;
+            };
+            if (key.info.default)() != Ok(value) {
+                self.no_effect(&format!("{}.{}", B::SECTION, key.info.name), reason);
+            }
+        }
+    }
+
+    fn no_effect(&mut self, canonical: &str, reason: &str) {
+        let written = self.set.get(canonical);
+        self.problems.push(Problem {
+            path: written.map_or_else(|| canonical.to_owned(), |written| written.path.clone()),
+            place: written.map(|written| written.place),
+            fault: Fault::NoEffect {
+                reason: reason.to_owned(),
+            },
+        });
+    }
+
+    /// The settings for a guest that sent the document, and the warnings about it. What is an operator's to set is checked, and
+    /// left out with a warning.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Settings`] with all problems; where it is `strict`, warnings are problems.
+    pub fn for_guest(mut self, strict: bool) -> Result<(Settings, Vec<Problem>)> {
+        const OPERATORS: &str = "how a model is served is the operator's to set";
+
+        let (model, backend) = (self.model.clone(), self.backend.clone());
+        for block in [&model as &dyn AnyBlock, &backend] {
+            for index in 0..block.len() {
+                if let (Some(_), Some(info)) = (block.json(index), block.info(index)) {
+                    self.no_effect(&format!("{}.{}", block.section(), info.name), OPERATORS);
+                }
+            }
+        }
+        self.problems.sort_by_key(|problem| problem.place);
+        self.check(|problem| strict || !problem.is_warning())?;
+        Ok((self.settings, self.problems))
+    }
+
+    /// The settings of an operator's document, and the warnings about it.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Settings`] with all problems, unknown keys among them; where it is `strict`, all warnings are problems.
+    pub fn for_operator(self, strict: bool) -> Result<OperatorDocument> {
+        let is_unknown = |problem: &Problem| matches!(problem.fault, Fault::Unknown { .. });
+        self.check(|problem| strict || is_unknown(problem) || !problem.is_warning())?;
+        Ok(OperatorDocument {
+            operator: Operator {
+                settings: self.settings,
+                model: self.model,
+                backend: self.backend,
+            },
+            warnings: self.problems,
+            places: self
+                .set
+                .into_iter()
+                .map(|(path, written)| (path, written.place))
+                .collect(),
+        })
+    }
+
+    fn check(&self, is_error: impl Fn(&Problem) -> bool) -> Result<()> {
+        let problems: Vec<_> = self
+            .problems
+            .iter()
+            .filter(|problem| is_error(problem))
+            .cloned()
+            .collect();
+        if problems.is_empty() {
+            Ok(())
+        } else {
+            Err(Error::Settings { problems })
+        }
+    }
+
+    /// All that is strange or wrong.
+    #[must_use]
+    pub fn problems(&self) -> &[Problem] {
+        &self.problems
+    }
+}
+
+/// What an operator's document sets, and what there is to say about it.
+#[derive(Debug, Default)]
+pub struct OperatorDocument {
+    /// What it sets.
+    pub operator: Operator,
+    /// What is strange about it.
+    pub warnings: Vec<Problem>,
+    /// Where each setting stands, by its canonical path; keys of the program's own sections too.
+    pub places: BTreeMap<String, Place>,
+}
+
+/// A document that is none.
+#[derive(Debug)]
+struct Unreadable {
+    reason: String,
+    at: Option<usize>,
+}
+
+/// From bytes to lines and columns.
+#[derive(Debug, Clone)]
+struct Places {
+    text: String,
+    line_starts: Vec<usize>,
+}
+
+impl Places {
+    fn of(document: &[u8]) -> Self {
+        let text = String::from_utf8_lossy(document).into_owned();
+        let starts = text.match_indices('\n').map(|(at, _)| at + 1);
+        Self {
+            line_starts: std::iter::once(0).chain(starts).collect(),
+            text,
+        }
+    }
+
+    fn place(&self, at: usize) -> Place {
+        let line = self.line_starts.partition_point(|start| *start <= at);
+        let start = self
+            .line_starts
+            .get(line.saturating_sub(1))
+            .copied()
+            .unwrap_or(0);
+        let before = self.text.get(start..at).unwrap_or_default();
+        let count = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);
+        Place {
+            line: count(line),
+            column: count(before.chars().count() + 1),
+        }
+    }
+}
+
+/// The way through a document.
+struct Walk<'a> {
+    reading: &'a mut Reading,
+    places: Places,
+    others: &'a [OtherSection],
+}
+
+impl Walk<'_> {
+    fn root(&mut self, entries: Vec<Entry>) {
+        let names = Names::get();
+        for entry in entries {
+            let name = names::normal(&entry.key);
+            let other = self.others.iter().find(|other| other.name == name);
+            if let Some(other) = other {
+                self.other(other, entry);
+            } else if names.is_section(&name) && names.in_any(&name).is_none() {
+                self.section(&name, entry);
+            } else {
+                let key = entry.key.clone();
+                self.setting(None, &name, key, entry);
+            }
+        }
+    }
+
+    fn other(&mut self, other: &OtherSection, section: Entry) {
+        let Node::Table(entries) = section.node else {
+            self.no_section(&section);
+            return;
+        };
+        let Some(keys) = other.keys else {
+            return;
+        };
+        for entry in entries {
+            let path = format!("{}.{}", other.name, entry.key);
+            if keys.contains(&entry.key.as_str()) {
+                let written = Written {
+                    path: path.clone(),
+                    place: self.places.place(entry.value_at.start),
+                    is_weak: false,
+                };
+                self.reading.set.insert(path, written);
+            } else {
+                let hint = names::hint_among(&entry.key, other.name, keys, self.others);
+                self.unknown(path, entry.at.start, hint);
+            }
+        }
+    }
+
+    fn section(&mut self, name: &str, section: Entry) {
+        let Node::Table(entries) = section.node else {
+            self.no_section(&section);
+            return;
+        };
+        for entry in entries {
+            let key = names::normal(&entry.key);
+            let path = format!("{}.{}", section.key, entry.key);
+            self.setting(Some(name), &key, path, entry);
+        }
+    }
+
+    fn no_section(&mut self, entry: &Entry) {
+        let path = &entry.key;
+        let value = entry.node.to_string();
+        self.problem(
+            entry.key.clone(),
+            entry.value_at.start,
+            Fault::Value {
+                value,
+                allowed: format!("a section: settings in a table under `{path}`"),
+            },
+        );
+    }
+
+    /// A setting, or a group of them. `key` is its normal name, `path` how it was written.
+    fn setting(&mut self, section: Option<&str>, key: &str, path: String, entry: Entry) {
+        let names = Names::get();
+        if let (Node::Table(_), true) = (&entry.node, names.is_group(section, key)) {
+            let Node::Table(entries) = entry.node else {
+                return;
+            };
+            for inner in entries {
+                let joined = format!("{key}_{}", names::normal(&inner.key));
+                let path = format!("{path}.{}", inner.key);
+                self.setting(section, &joined, path, inner);
+            }
+            return;
+        }
+        match names.find(section, key) {
+            Some(found) => self.set(found, path, &entry),
+            None => {
+                if let Some(reason) = elsewhere::reason(key) {
+                    self.problem(
+                        path,
+                        entry.at.start,
+                        Fault::NoEffect {
+                            reason: reason.to_owned(),
+                        },
+                    );
+                } else {
+                    let hint = names.hint(section, key, self.others);
+                    self.unknown(path, entry.at.start, hint);
+                }
+            }
+        }
+    }
+
+    fn unknown(&mut self, path: String, at: usize, hint: String) {
+        self.problem(path, at, Fault::Unknown { hint });
+    }
+
+    fn problem(&mut self, path: String, at: usize, fault: Fault) {
+        self.reading.problems.push(Problem {
+            path,
+            place: Some(self.places.place(at)),
+            fault,
+        });
+    }
+
+    fn set(&mut self, found: Found, path: String, entry: &Entry) {
+        let place = self.places.place(entry.value_at.start);
+        let value = match entry.node.value() {
+            Ok(value) => value,
+            Err(reason) => {
+                self.problem(path, entry.value_at.start, Fault::Unreadable { reason });
+                return;
+            }
+        };
+        // As if it weren't there.
+        if value == super::value::Value::Null {
+            return;
+        }
+        let mut blocks = self.reading.blocks_mut();
+        let Some(block) = blocks.get_mut(found.block) else {
+            return;
+        };
+        let Some(info) = block.info(found.key) else {
+            return;
+        };
+        let canonical = format!("{}.{}", block.section(), info.name);
+        let before = block.json(found.key);
+        let first = self.reading.set.get(&canonical).cloned();
+        let mut blocks = self.reading.blocks_mut();
+        let Some(block) = blocks.get_mut(found.block) else {
+            return;
+        };
+        let refused = if block.read(found.key, &value) {
+            block.refuse(found.key)
+        } else {
+            Some(value.to_string())
+        };
+        if let Some(value) = refused {
+            let allowed = (info.allowed)();
+            self.problem(path, entry.value_at.start, Fault::Value { value, allowed });
+            return;
+        }
+        let is_equal = before == block.json(found.key);
+        let written = Written {
+            path: path.clone(),
+            place,
+            is_weak: found.is_weak,
+        };
+        match first {
+            Some(first) if first.is_weak != found.is_weak => {
+                // The weak one gives way, whichever comes first.
+                let (weak, strong) = if first.is_weak {
+                    (&first, &written)
+                } else {
+                    (&written, &first)
+                };
+                if !is_equal {
+                    let reason = format!("`{}` says otherwise, and wins", strong.path);
+                    let (path, place) = (weak.path.clone(), weak.place);
+                    let fault = Fault::NoEffect { reason };
+                    self.reading.problems.push(Problem {
+                        path,
+                        place: Some(place),
+                        fault,
+                    });
+                }
+                if found.is_weak {
+                    self.restore(found, before);
+                    return;
+                }
+            }
+            Some(first) => {
+                let first = first.path;
+                self.problem(path, entry.at.start, Fault::Twice { first, is_equal });
+            }
+            None => {}
+        }
+        self.reading.set.insert(canonical, written);
+    }
+
+    /// Puts back what a setting had before.
+    fn restore(&mut self, found: Found, before: Option<serde_json::Value>) {
+        if let (Some(block), Some(before)) =
+            (self.reading.blocks_mut().get_mut(found.block), before)
+        {
+            block.read(found.key, &before.into());
+        }
+    }
+}
+
+impl Reading {
+    /// All blocks, in the order of [`Names`].
+    fn blocks_mut(&mut self) -> Vec<&mut dyn AnyBlock> {
+        let mut blocks: Vec<&mut dyn AnyBlock> = self.settings.blocks_mut().into_iter().collect();
+        blocks.push(&mut self.model);
+        blocks.push(&mut self.backend);
+        blocks
+    }
+}
+
+/// The key of `model` that is really a setting of `stopping`: llama.cpp's `n_predict` stands with the model in old documents.
+const WEAK: (&str, &str, &str) = (ModelSettings::SECTION, Stopping::SECTION, "n_predict");
+
+/// A range of bytes in the document.
+type Span = Range<usize>;

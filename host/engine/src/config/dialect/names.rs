@@ -1,0 +1,204 @@
+//! The names that settings have in documents, and what to say about one that none has.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::OnceLock;
+
+use super::{OtherSection, WEAK};
+use crate::config::block::{AnyBlock, KeyInfo};
+use crate::config::{BackendSettings, ModelSettings, Settings};
+
+/// Settings that stand together under one name in some dialects: `dynatemp: {range}` is `dynatemp_range`.
+const GROUPS: [&str; 5] = ["dynatemp", "dry", "xtc", "mirostat", "penalty"];
+
+/// A key's name as it is looked up.
+pub(super) fn normal(key: &str) -> String {
+    key.replace('-', "_")
+}
+
+/// A setting that a name leads to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Found {
+    /// Which block, of the settings' and then the operator's.
+    pub(super) block: usize,
+    /// Which of its keys.
+    pub(super) key: usize,
+    /// Gives way to the same setting in its own section.
+    pub(super) is_weak: bool,
+}
+
+/// All names.
+#[derive(Debug)]
+pub(super) struct Names {
+    sections: Vec<Section>,
+    // Every spelling, whatever its section.
+    flat: HashMap<&'static str, Found>,
+}
+
+#[derive(Debug)]
+struct Section {
+    name: &'static str,
+    spellings: BTreeMap<&'static str, Found>,
+    canonical: Vec<&'static str>,
+}
+
+impl Names {
+    pub(super) fn get() -> &'static Self {
+        static NAMES: OnceLock<Names> = OnceLock::new();
+        NAMES.get_or_init(Self::collect)
+    }
+
+    fn collect() -> Self {
+        let mut sections = Vec::new();
+        let mut flat = HashMap::new();
+        for (block, (name, keys)) in spellings().into_iter().enumerate() {
+            let mut section = Section {
+                name,
+                spellings: BTreeMap::new(),
+                canonical: Vec::new(),
+            };
+            for (key, info) in keys.into_iter().enumerate() {
+                let found = Found {
+                    block,
+                    key,
+                    is_weak: false,
+                };
+                section.canonical.push(info.name);
+                for spelling in std::iter::once(&info.name).chain(info.also) {
+                    section.spellings.insert(spelling, found);
+                    flat.insert(*spelling, found);
+                }
+            }
+            sections.push(section);
+        }
+        let (weak_in, _, weak) = WEAK;
+        if let Some(found) = flat.get(weak).copied() {
+            let section = sections.iter_mut().find(|section| section.name == weak_in);
+            if let Some(section) = section {
+                let is_weak = true;
+                section.spellings.insert(weak, Found { is_weak, ..found });
+            }
+        }
+        Self { sections, flat }
+    }
+
+    pub(super) fn is_section(&self, name: &str) -> bool {
+        self.sections.iter().any(|section| section.name == name)
+    }
+
+    /// Whether a table under this name is a group of settings.
+    pub(super) fn is_group(&self, section: Option<&str>, key: &str) -> bool {
+        GROUPS.contains(&key) && section.is_none_or(|section| section == "sampling")
+    }
+
+    pub(super) fn find(&self, section: Option<&str>, key: &str) -> Option<Found> {
+        match section {
+            Some(name) => {
+                let section = self.sections.iter().find(|section| section.name == name)?;
+                section.spellings.get(key).copied()
+            }
+            None => self.in_any(key),
+        }
+    }
+
+    pub(super) fn in_any(&self, key: &str) -> Option<Found> {
+        self.flat.get(key).copied()
+    }
+
+    /// What to say about a key that there isn't.
+    pub(super) fn hint(&self, section: Option<&str>, key: &str, others: &[OtherSection]) -> String {
+        let here = self.sections.iter().find(|one| Some(one.name) == section);
+        if let Some(other) = self.elsewhere(key, others) {
+            return format!("it belongs in `{other}`");
+        }
+        let spellings = |section: &Section| section.spellings.keys().copied().collect::<Vec<_>>();
+        if let Some(close) = here.and_then(|here| closest(key, &spellings(here))) {
+            return format!("did you mean `{close}`?");
+        }
+        let elsewhere = self.sections.iter().find_map(|other| {
+            let close = closest(key, &spellings(other))?;
+            Some(format!("did you mean `{}.{close}`?", other.name))
+        });
+        if let Some(hint) = elsewhere {
+            return hint;
+        }
+        match here {
+            Some(here) => format!("`{}` has {}", here.name, list(&here.canonical)),
+            None => {
+                let own = self.sections.iter().map(|section| section.name);
+                let names: Vec<&str> = own.chain(others.iter().map(|other| other.name)).collect();
+                closest(key, &names).map_or_else(
+                    || format!("there are the sections {}", list(&names)),
+                    |close| format!("did you mean the section `{close}`?"),
+                )
+            }
+        }
+    }
+
+    /// The section that has this very key.
+    fn elsewhere(&self, key: &str, others: &[OtherSection]) -> Option<&'static str> {
+        let own = self
+            .sections
+            .iter()
+            .find(|section| section.spellings.contains_key(key));
+        let other = others
+            .iter()
+            .find(|other| other.keys.is_some_and(|keys| keys.contains(&key)));
+        own.map(|section| section.name)
+            .or(other.map(|other| other.name))
+    }
+}
+
+/// What to say about a key that a section of the program's own doesn't have.
+pub(super) fn hint_among(
+    key: &str,
+    section: &str,
+    keys: &[&str],
+    others: &[OtherSection],
+) -> String {
+    let names = Names::get();
+    let key = normal(key);
+    if let Some(other) = names.elsewhere(&key, others) {
+        return format!("it belongs in `{other}`");
+    }
+    match closest(&key, keys) {
+        Some(close) => format!("did you mean `{close}`?"),
+        None => format!("`{section}` has {}", list(keys)),
+    }
+}
+
+/// The known name that was probably meant: at most a third of its letters are other ones.
+fn closest<'a>(name: &str, known: &[&'a str]) -> Option<&'a str> {
+    // Distances take time in proportion to both lengths, and a guest chooses one of them.
+    if name.len() > 64 {
+        return None;
+    }
+    let name = name.to_lowercase();
+    known
+        .iter()
+        .map(|known| (strsim::osa_distance(&name, known), *known))
+        .filter(|(distance, known)| *distance <= (known.len() / 3).max(1))
+        .min()
+        .map(|(_, known)| known)
+}
+
+fn list(names: &[&str]) -> String {
+    let names: Vec<String> = names.iter().map(|name| format!("`{name}`")).collect();
+    names.join(", ")
+}
+
+/// All settings by section, in the order of their declaration: those of a request, then the operator's.
+pub(crate) fn spellings() -> Vec<(&'static str, Vec<&'static KeyInfo>)> {
+    let (settings, model, backend) = (
+        Settings::default(),
+        ModelSettings::default(),
+        BackendSettings::default(),
+    );
+    let operator: [&dyn AnyBlock; 2] = [&model, &backend];
+    let blocks = settings.blocks().into_iter().chain(operator);
+    blocks
+        .map(|block| {
+            let keys = (0..block.len()).filter_map(|index| block.info(index));
+            (block.section(), keys.collect())
+        })
+        .collect()
+}

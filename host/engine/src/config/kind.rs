@@ -1,0 +1,339 @@
+//! The kinds of values that settings have: reading one from a document, its range, and showing it.
+
+use std::fmt;
+use std::time::Duration;
+
+use serde_json::{Value as Json, json};
+
+use super::value::Value;
+
+/// A kind of value. What it may be is its `Rule`, which each setting chooses.
+pub(crate) trait Kind: Sized {
+    type Rule;
+
+    /// Takes a document's value. `None`: it isn't of this kind, or of no value that this kind can hold.
+    fn read(value: &Value, rule: &Self::Rule) -> Option<Self>;
+
+    /// What is there, in a message's words, if it isn't allowed.
+    fn refuse(&self, rule: &Self::Rule) -> Option<String>;
+
+    /// What is allowed, in words that follow "it must be".
+    fn allowed(rule: &Self::Rule) -> String;
+
+    /// The value as JSON; TOML and messages show it so too.
+    fn json(&self) -> Json;
+
+    /// The JSON Schema of what may be there.
+    fn schema(rule: &Self::Rule) -> Json;
+}
+
+/// A whole number's range, and what -1 means where it stands for something.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Whole<T> {
+    least: T,
+    most: T,
+    minus_one: Option<T>,
+    note: &'static str,
+}
+
+impl<T> Whole<T> {
+    pub(crate) const fn new(least: T, most: T) -> Self {
+        Self {
+            least,
+            most,
+            minus_one: None,
+            note: "",
+        }
+    }
+
+    /// Documents may write -1 for this value, as llama.cpp's own programs do.
+    pub(crate) const fn minus_one(mut self, means: T) -> Self
+    where
+        T: Copy,
+    {
+        self.minus_one = Some(means);
+        self
+    }
+
+    /// A word on special values, such as "0: off".
+    pub(crate) const fn note(mut self, note: &'static str) -> Self
+    where
+        T: Copy,
+    {
+        self.note = note;
+        self
+    }
+}
+
+fn noted(range: String, note: &str) -> String {
+    if note.is_empty() {
+        range
+    } else {
+        format!("{range} ({note})")
+    }
+}
+
+macro_rules! whole {
+    ($($kind:ty),*) => {$(
+        impl Kind for $kind {
+            type Rule = Whole<$kind>;
+
+            fn read(value: &Value, rule: &Self::Rule) -> Option<Self> {
+                match value {
+                    Value::Integer(-1) if rule.minus_one.is_some() => rule.minus_one,
+                    Value::Integer(whole) => Self::try_from(*whole).ok(),
+                    // Scripts write 512.0 where they mean 512.
+                    Value::Float(float) if float.fract() == 0.0 && float.abs() < 1e15 => {
+                        #[expect(clippy::cast_possible_truncation, reason = "whole, and small enough")]
+                        let whole = *float as i128;
+                        Self::read(&Value::Integer(whole), rule)
+                    }
+                    _ => None,
+                }
+            }
+
+            fn refuse(&self, rule: &Self::Rule) -> Option<String> {
+                (!(rule.least..=rule.most).contains(self)).then(|| self.to_string())
+            }
+
+            fn allowed(rule: &Self::Rule) -> String {
+                let Whole { least, most, note, .. } = rule;
+                let range = if *most == Self::MAX {
+                    format!("a whole number, {least} or more")
+                } else {
+                    format!("a whole number from {least} to {most}")
+                };
+                noted(range, note)
+            }
+
+            fn json(&self) -> Json {
+                json!(self)
+            }
+
+            fn schema(rule: &Self::Rule) -> Json {
+                let numbers = json!({"type": "integer", "minimum": rule.least, "maximum": rule.most});
+                match rule.minus_one {
+                    Some(_) => json!({"anyOf": [{"const": -1}, numbers]}),
+                    None => numbers,
+                }
+            }
+        }
+    )*};
+}
+
+whole!(u32, u64, i32);
+
+/// A number's range, ends included.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Number {
+    least: f32,
+    most: f32,
+    note: &'static str,
+}
+
+impl Number {
+    pub(crate) const fn new(least: f32, most: f32, note: &'static str) -> Self {
+        Self { least, most, note }
+    }
+}
+
+impl Kind for f32 {
+    type Rule = Number;
+
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_precision_loss,
+        reason = "settings are single precision, as llama.cpp's are; the range is checked after"
+    )]
+    fn read(value: &Value, _: &Self::Rule) -> Option<Self> {
+        match value {
+            Value::Integer(whole) => Some(*whole as Self),
+            Value::Float(float) => Some(*float as Self),
+            _ => None,
+        }
+    }
+
+    fn refuse(&self, rule: &Self::Rule) -> Option<String> {
+        // NaN is in no range.
+        (!(rule.least..=rule.most).contains(self)).then(|| self.to_string())
+    }
+
+    fn allowed(rule: &Self::Rule) -> String {
+        let Number { least, most, note } = rule;
+        noted(format!("a number from {least:?} to {most:?}"), note)
+    }
+
+    fn json(&self) -> Json {
+        // By way of its shortest text: 0.1, not 0.10000000149011612.
+        self.to_string()
+            .parse()
+            .map_or(Json::Null, |double: f64| json!(double))
+    }
+
+    fn schema(rule: &Self::Rule) -> Json {
+        json!({"type": "number", "minimum": rule.least.json(), "maximum": rule.most.json()})
+    }
+}
+
+/// Anything: a kind without a range.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Any;
+
+impl Kind for bool {
+    type Rule = Any;
+
+    fn read(value: &Value, _: &Any) -> Option<Self> {
+        match value {
+            Value::Bool(value) => Some(*value),
+            _ => None,
+        }
+    }
+
+    fn refuse(&self, _: &Any) -> Option<String> {
+        None
+    }
+
+    fn allowed(_: &Any) -> String {
+        "true or false".to_owned()
+    }
+
+    fn json(&self) -> Json {
+        json!(self)
+    }
+
+    fn schema(_: &Any) -> Json {
+        json!({"type": "boolean"})
+    }
+}
+
+/// A time's range, in milliseconds.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Millis {
+    least: u64,
+    most: u64,
+}
+
+impl Millis {
+    /// From a millisecond to a day.
+    pub(crate) const TO_A_DAY: Self = Self {
+        least: 1,
+        most: 24 * 60 * 60 * 1000,
+    };
+}
+
+impl Kind for Duration {
+    type Rule = Millis;
+
+    fn read(value: &Value, rule: &Millis) -> Option<Self> {
+        let millis = u64::read(value, &Whole::new(rule.least, rule.most))?;
+        Some(Self::from_millis(millis))
+    }
+
+    fn refuse(&self, rule: &Millis) -> Option<String> {
+        let millis = self.as_millis();
+        let range = u128::from(rule.least)..=u128::from(rule.most);
+        // What is less than a millisecond more is more too.
+        let is_in = range.contains(&millis) && *self <= Self::from_millis(rule.most);
+        (!is_in).then(|| millis.to_string())
+    }
+
+    fn allowed(rule: &Millis) -> String {
+        format!(
+            "a whole number of milliseconds from {} to {} (a day)",
+            rule.least, rule.most
+        )
+    }
+
+    fn json(&self) -> Json {
+        json!(u64::try_from(self.as_millis()).unwrap_or(u64::MAX))
+    }
+
+    fn schema(rule: &Millis) -> Json {
+        u64::schema(&Whole::new(rule.least, rule.most))
+    }
+}
+
+/// A list of texts: how many, and how long each may be.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Texts {
+    pub(crate) most: usize,
+    pub(crate) bytes: usize,
+}
+
+impl Kind for Vec<String> {
+    type Rule = Texts;
+
+    fn read(value: &Value, _: &Texts) -> Option<Self> {
+        let text = |value: &Value| match value {
+            Value::Text(text) => Some(text.clone()),
+            _ => None,
+        };
+        match value {
+            Value::List(list) => list.iter().map(text).collect(),
+            // One alone, as WasmEdge's `reverse-prompt`; none where it is empty.
+            Value::Text(one) if one.is_empty() => Some(Self::new()),
+            one => Some(vec![text(one)?]),
+        }
+    }
+
+    fn refuse(&self, rule: &Texts) -> Option<String> {
+        if self.len() > rule.most {
+            return Some(format!("a list of {}", self.len()));
+        }
+        let lengths = 1..=rule.bytes;
+        let bad = self.iter().find(|text| !lengths.contains(&text.len()))?;
+        Some(format!("a list with a string of {} bytes", bad.len()))
+    }
+
+    fn allowed(rule: &Texts) -> String {
+        let Texts { most, bytes } = rule;
+        format!("a list of {most} at most, strings of 1 to {bytes} bytes")
+    }
+
+    fn json(&self) -> Json {
+        json!(self)
+    }
+
+    fn schema(rule: &Texts) -> Json {
+        let text = json!({"type": "string", "minLength": 1, "maxLength": rule.bytes});
+        json!({"anyOf": [{"type": "string"}, {"type": "array", "items": text, "maxItems": rule.most}]})
+    }
+}
+
+/// A kind whose values are names: those that they are displayed as.
+pub(crate) trait Named: Copy + fmt::Display + 'static {
+    /// All of them.
+    const ALL: &'static [Self];
+}
+
+/// The names, in their order.
+pub(crate) fn names<T: Named>() -> Vec<String> {
+    T::ALL.iter().map(ToString::to_string).collect()
+}
+
+impl<T: Named> Kind for T {
+    type Rule = Any;
+
+    fn read(value: &Value, _: &Any) -> Option<Self> {
+        let Value::Text(text) = value else {
+            return None;
+        };
+        T::ALL.iter().copied().find(|one| one.to_string() == *text)
+    }
+
+    fn refuse(&self, _: &Any) -> Option<String> {
+        None
+    }
+
+    fn allowed(_: &Any) -> String {
+        format!("one of {}", names::<T>().join(", "))
+    }
+
+    fn json(&self) -> Json {
+        json!(self.to_string())
+    }
+
+    fn schema(_: &Any) -> Json {
+        json!({"enum": names::<T>()})
+    }
+}

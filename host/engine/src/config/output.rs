@@ -1,0 +1,145 @@
+//! The form that an answer must have.
+
+use serde_json::{Value as Json, json};
+
+use super::block::{Block, block};
+use super::kind::Kind;
+use super::problem::{Check, Problem};
+use super::value::Value;
+
+/// The form that an answer must have. Its text comes from whoever makes the request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum OutputForm {
+    /// A JSON value of this JSON Schema.
+    JsonSchema(String),
+    /// A text that this regular expression matches as a whole.
+    Regex(String),
+    /// A text of this grammar, in llguidance's variant of Lark.
+    Lark(String),
+    /// A text of this grammar, in llama.cpp's GBNF.
+    Gbnf(String),
+}
+
+impl OutputForm {
+    /// Bytes of a form at most.
+    pub const MAX_BYTES: usize = 64 << 10;
+}
+
+block! {
+    /// The form that an answer must have, one at most. An empty one takes away what the next level says.
+    pub struct Output in "output" {
+        /// JSON Schema that the answer is a value of, as a text or, in documents, as an object.
+        json_schema: FormText, else "none", "json_schema", [], Form { is_json: true };
+        /// Regular expression that matches the answer as a whole.
+        regex: FormText, else "none", "regex", [], Form { is_json: false };
+        /// Grammar of the answer, in llguidance's variant of Lark.
+        lark: FormText, else "none", "lark", ["lark_grammar"], Form { is_json: false };
+        /// Grammar of the answer, in llama.cpp's GBNF.
+        grammar: FormText, else "none", "grammar", ["gbnf"], Form { is_json: false };
+    }
+}
+
+impl Output {
+    /// No form, whatever the next level says.
+    #[must_use]
+    pub fn free() -> Self {
+        Self {
+            grammar: Some(FormText::default()),
+            ..Self::default()
+        }
+    }
+
+    /// Whether it says anything.
+    pub(crate) fn is_set(&self) -> bool {
+        Self::KEYS.iter().any(|key| (key.json)(self).is_some())
+    }
+
+    /// Two forms at once can't be kept.
+    pub(crate) fn check_one(&self, check: &mut Check) {
+        let is_given = |text: &&FormText| !text.0.is_empty();
+        let texts = [&self.json_schema, &self.regex, &self.lark, &self.grammar];
+        let given = texts.into_iter().flatten().filter(is_given).count();
+        check.that(given <= 1, || {
+            Problem::new(
+                Self::SECTION,
+                format_args!("{given} forms"),
+                "one of them at most",
+            )
+        });
+    }
+
+    /// The form, if there is one.
+    pub(crate) fn in_force(self) -> Option<OutputForm> {
+        let of = |text: Option<FormText>, form: fn(String) -> OutputForm| {
+            text.filter(|text| !text.0.is_empty())
+                .map(|text| form(text.0))
+        };
+        of(self.json_schema, OutputForm::JsonSchema)
+            .or_else(|| of(self.regex, OutputForm::Regex))
+            .or_else(|| of(self.lark, OutputForm::Lark))
+            .or_else(|| of(self.grammar, OutputForm::Gbnf))
+    }
+}
+
+impl From<OutputForm> for Output {
+    fn from(form: OutputForm) -> Self {
+        let mut output = Self::default();
+        let (field, text) = match form {
+            OutputForm::JsonSchema(text) => (&mut output.json_schema, text),
+            OutputForm::Regex(text) => (&mut output.regex, text),
+            OutputForm::Lark(text) => (&mut output.lark, text),
+            OutputForm::Gbnf(text) => (&mut output.grammar, text),
+        };
+        *field = Some(FormText(text));
+        output
+    }
+}
+
+/// The text of a form; empty: none.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct FormText(pub String);
+
+/// The rule of a form's text.
+#[derive(Debug)]
+pub(crate) struct Form {
+    /// A document may have it as a value, instead of a text.
+    is_json: bool,
+}
+
+impl Kind for FormText {
+    type Rule = Form;
+
+    fn read(value: &Value, rule: &Form) -> Option<Self> {
+        match value {
+            Value::Text(text) => Some(Self(text.clone())),
+            Value::Table(_) | Value::Bool(_) if rule.is_json => {
+                Some(Self(value.to_json()?.to_string()))
+            }
+            _ => None,
+        }
+    }
+
+    fn refuse(&self, _: &Form) -> Option<String> {
+        let bytes = self.0.len();
+        (bytes > OutputForm::MAX_BYTES).then(|| format!("a text of {bytes} bytes"))
+    }
+
+    fn allowed(rule: &Form) -> String {
+        let most = OutputForm::MAX_BYTES;
+        let also = if rule.is_json { " or an object" } else { "" };
+        format!("a text{also} of {most} bytes at most (empty: none)")
+    }
+
+    fn json(&self) -> Json {
+        json!(self.0)
+    }
+
+    fn schema(rule: &Form) -> Json {
+        let text = json!({"type": "string", "maxLength": OutputForm::MAX_BYTES});
+        if rule.is_json {
+            json!({"anyOf": [text, {"type": ["object", "boolean"]}]})
+        } else {
+            text
+        }
+    }
+}

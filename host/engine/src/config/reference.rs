@@ -1,0 +1,176 @@
+//! What there is to set, for people and for editors: the documentation's table and a JSON Schema, from the same declarations
+//! that documents are read by.
+
+use std::fmt::Write;
+
+use serde_json::{Map, Value as Json, json};
+
+use super::block::{AnyBlock, KeyInfo};
+use super::dialect::spellings;
+use super::serving::Operator;
+use super::settings::{Level, SettingInForce};
+
+/// The JSON Schema of a document: every setting in its section and flat, in every spelling.
+#[must_use]
+pub fn settings_schema() -> Json {
+    let mut definitions = Map::new();
+    let mut root = Map::new();
+    for (section, keys) in spellings() {
+        let mut properties = Map::new();
+        for info in keys {
+            let id = format!("{section}.{}", info.name);
+            let reference = json!({"$ref": format!("#/$defs/{id}")});
+            for spelling in all_spellings(info) {
+                properties.insert(spelling.clone(), reference.clone());
+                root.insert(spelling, reference.clone());
+            }
+            definitions.insert(id, definition(info));
+        }
+        // llama.cpp's old documents have it there.
+        if section == "model" {
+            let reference = json!({"$ref": "#/$defs/stopping.max_tokens"});
+            properties.insert("n_predict".to_owned(), reference);
+        }
+        if section == "sampling" {
+            groups(&mut properties);
+        }
+        let section_schema =
+            json!({"type": "object", "properties": properties, "additionalProperties": false});
+        root.insert(section.to_owned(), section_schema);
+    }
+    groups(&mut root);
+    json!({
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "Settings of Mynah",
+        "type": "object",
+        "properties": root,
+        "$defs": definitions,
+    })
+}
+
+/// Groups may stand under a name of their own; `mirostat` is a number too.
+fn groups(properties: &mut Map<String, Json>) {
+    for group in ["dynatemp", "dry", "xtc"] {
+        properties.insert(group.to_owned(), json!({"type": "object"}));
+    }
+    let number = properties.remove("mirostat").unwrap_or_default();
+    properties.insert(
+        "mirostat".to_owned(),
+        json!({"anyOf": [number, {"type": "object"}]}),
+    );
+}
+
+fn definition(info: &KeyInfo) -> Json {
+    let mut schema =
+        json!({"anyOf": [(info.schema)(), {"type": "null"}], "description": one_line(info.help)});
+    if let (Ok(default), Some(schema)) = ((info.default)(), schema.as_object_mut()) {
+        schema.insert("default".to_owned(), default);
+    }
+    schema
+}
+
+fn all_spellings(info: &KeyInfo) -> impl Iterator<Item = String> {
+    std::iter::once(&info.name)
+        .chain(info.also)
+        .flat_map(|name| {
+            let hyphens = name.replace('_', "-");
+            let is_other = hyphens != **name;
+            std::iter::once((*name).to_owned()).chain(is_other.then_some(hyphens))
+        })
+}
+
+fn one_line(help: &str) -> String {
+    help.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+/// The table of all settings, as Markdown: one section after the other.
+#[must_use]
+pub fn settings_table() -> String {
+    let mut table = String::new();
+    for (section, keys) in spellings() {
+        // Writing to a string can't fail.
+        let _ = writeln!(table, "### `{section}`\n");
+        let _ = writeln!(
+            table,
+            "| setting | also | must be | default | meaning |\n|---|---|---|---|---|"
+        );
+        for info in keys {
+            let also: Vec<String> = info.also.iter().map(|name| format!("`{name}`")).collect();
+            let default = match (info.default)() {
+                Ok(value) => format!("`{value}`"),
+                Err(words) => words.to_owned(),
+            };
+            let cells = [
+                format!("`{}`", info.name),
+                also.join(", "),
+                (info.allowed)(),
+                default,
+                one_line(info.help),
+            ];
+            let _ = writeln!(
+                table,
+                "| {} |",
+                cells.map(|cell| cell.replace('|', "\\|")).join(" | ")
+            );
+        }
+        table.push('\n');
+    }
+    table
+}
+
+impl Operator {
+    /// Every setting as it is in force where only these are set: what is set is the model's, the rest default.
+    #[must_use]
+    pub fn in_force(&self) -> Vec<SettingInForce> {
+        let mut all = super::settings::in_force(&[(Level::Model, &self.settings)]);
+        for block in [&self.model as &dyn AnyBlock, &self.backend] {
+            for index in 0..block.len() {
+                let Some(info) = block.info(index) else {
+                    continue;
+                };
+                let (value, level) = match (block.json(index), (info.default)()) {
+                    (Some(value), _) => (value, Level::Model),
+                    (None, Ok(value)) => (value, Level::Default),
+                    (None, Err(words)) => (Json::String(words.to_owned()), Level::Default),
+                };
+                all.push(SettingInForce {
+                    path: format!("{}.{}", block.section(), info.name),
+                    value,
+                    level,
+                });
+            }
+        }
+        all
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_table_has_every_setting_with_its_spellings() {
+        let table = settings_table();
+        for words in [
+            "| `temperature` | `temp` | a number from 0.0 to 100.0 (0.0: greedy) | `0.8` |",
+            "`n_predict`",
+            "| `max_time_ms` |",
+            "no limit",
+        ] {
+            assert!(table.contains(words), "`{words}` in:\n{table}");
+        }
+        assert_eq!(table.matches("### ").count(), 7);
+    }
+
+    #[test]
+    fn the_schema_refers_only_to_what_it_defines() {
+        let schema = settings_schema();
+        let text = schema.to_string();
+        for reference in text.split("\"$ref\":\"#/$defs/").skip(1) {
+            let name = reference.split('"').next().unwrap();
+            assert!(schema["$defs"].get(name).is_some(), "{name}");
+        }
+        assert!(schema["properties"]["top-k"].is_object());
+        assert!(schema["properties"]["model"]["properties"]["n_ctx"].is_object());
+    }
+}

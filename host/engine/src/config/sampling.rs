@@ -1,0 +1,411 @@
+//! How the next token is chosen.
+
+use std::fmt;
+
+use serde_json::{Value as Json, json};
+
+use super::block::{Block, Key, block};
+use super::kind::{Any, Kind, Named, Number, Texts, Whole, names};
+use super::value::Value;
+
+block! {
+    /// How the next token is chosen. Defaults are those of llama.cpp's `common_params_sampling`; what each sampler does is
+    /// described there too.
+    pub struct Sampling => SamplingInForce in "sampling" {
+        /// Divides the logits before the draw. 0.0 always takes the most likely token (greedy), 1.0 draws from the model's own
+        /// distribution, higher flattens it.
+        temperature: f32 = 0.8, "temperature", ["temp"], Number::new(0.0, 100.0, "0.0: greedy");
+        /// How far the temperature moves with the entropy of the candidates, up and down; 0.0 leaves it fixed.
+        dynatemp_range: f32 = 0.0, "dynatemp_range", [], Number::new(0.0, 100.0, "0.0: off");
+        /// How the temperature follows the entropy, as a power of its share of the highest one.
+        dynatemp_exponent: f32 = 1.0, "dynatemp_exponent", [], Number::new(0.0, 100.0, "");
+        /// Keeps the so many most likely tokens.
+        top_k: i32 = 40, "top_k", [], Whole::new(-1, i32::MAX).note("0 or -1: all");
+        /// Keeps the most likely tokens that together have this probability.
+        top_p: f32 = 0.95, "top_p", [], Number::new(0.0, 1.0, "1.0: all");
+        /// Keeps tokens that have at least this share of the most likely one's probability.
+        min_p: f32 = 0.05, "min_p", [], Number::new(0.0, 1.0, "0.0: all");
+        /// Keeps the tokens whose surprise is closest to what is expected, until they together have this probability.
+        typical_p: f32 = 1.0, "typical_p", ["typ_p", "typical"], Number::new(0.0, 1.0, "1.0: all");
+        /// Keeps tokens whose logit is within so many standard deviations of the highest.
+        top_n_sigma: f32 = -1.0, "top_n_sigma", [], Number::new(-1.0, 100.0, "0.0 or less: all");
+        /// Candidates that top-p, typical-p, min-p and XTC leave at least.
+        min_keep: u32 = 0, "min_keep", [], Whole::new(0, 1_000_000);
+        /// How often the tokens above `xtc_threshold`, all but the least likely of them, are left out.
+        xtc_probability: f32 = 0.0, "xtc_probability", [], Number::new(0.0, 1.0, "0.0: off");
+        /// Probability from which on XTC may leave tokens out; above 0.5 there are never two, so that it is off.
+        xtc_threshold: f32 = 0.1, "xtc_threshold", [], Number::new(0.0, 1.0, "");
+        /// Tokens of prompt and answer, from the last, that the penalties look at.
+        penalty_last_n: i32 = 64, "penalty_last_n", ["repeat_last_n", "last_n_penalty"],
+            Whole::new(-1, i32::MAX).note("0: none, -1: all");
+        /// Divides the logit of a token that came before, or multiplies it where it is negative.
+        repeat_penalty: f32 = 1.0, "repeat_penalty", ["penalty_repeat", "repetition_penalty"], Number::new(0.01, 100.0, "1.0: off");
+        /// Taken off the logit of a token that came before.
+        presence_penalty: f32 = 0.0, "presence_penalty", ["penalty_present"], Number::new(-100.0, 100.0, "0.0: off");
+        /// Taken off the logit of a token for each time that it came before.
+        frequency_penalty: f32 = 0.0, "frequency_penalty", ["penalty_freq"], Number::new(-100.0, 100.0, "0.0: off");
+        /// Strength of DRY, which takes from a token that would go on repeating a sequence.
+        dry_multiplier: f32 = 0.0, "dry_multiplier", ["dry_multipier"], Number::new(0.0, 100.0, "0.0: off");
+        /// DRY takes `dry_multiplier` times this, to the power of the repeated length over `dry_allowed_length`.
+        dry_base: f32 = 1.75, "dry_base", [], Number::new(1.0, 100.0, "");
+        /// Length of a repeated sequence that DRY still allows, in tokens.
+        dry_allowed_length: u32 = 2, "dry_allowed_length", [], Whole::new(0, 1_000_000);
+        /// Tokens, from the last, in which DRY looks for repetitions.
+        dry_penalty_last_n: i32 = -1, "dry_penalty_last_n", ["dry_last_n_penalty"],
+            Whole::new(-1, i32::MAX).note("0: none, -1: all");
+        /// Texts that end a sequence for DRY: what comes after one doesn't repeat what came before it.
+        dry_sequence_breakers: Vec<String> = ["\n", ":", "\"", "*"].map(str::to_owned).to_vec(), "dry_sequence_breakers", [],
+            Texts { most: 64, bytes: 40 };
+        /// Mirostat 1 or 2, which aim at a constant surprise. They take the place of all samplers but penalties, logit bias and
+        /// temperature.
+        mirostat: u32 = 0, "mirostat", ["mirostat_mode"], Whole::new(0, 2).note("0: off");
+        /// The surprise that mirostat aims at, in bits.
+        mirostat_tau: f32 = 5.0, "mirostat_tau", ["mirostat_ent"], Number::new(0.0, 100.0, "");
+        /// How fast mirostat learns.
+        mirostat_eta: f32 = 0.1, "mirostat_eta", ["mirostat_lr"], Number::new(0.0, 100.0, "");
+        /// Seed of the draws: the same seed, prompt and settings give the same text. A random one is drawn for each generation
+        /// and told with its end.
+        seed: Seed = Seed::Random, "seed", [], Any;
+        /// Added to the logits of single tokens, or of all tokens of a text.
+        logit_bias: Vec<LogitBias> = Vec::new(), "logit_bias", [], Biases;
+        /// The samplers that choose, in their order. None at all draws from the model's own distribution.
+        samplers: Vec<SamplerName> = SamplerName::DEFAULT.to_vec(), "samplers", [], Samplers;
+        /// Log-probabilities that each token of the answer is told with: those of so many most likely tokens, beside its own.
+        n_probs: u32 = 0, "n_probs", ["logprobs", "top_logprobs"], Whole::new(0, 100).note("0: none");
+    }
+}
+
+impl Sampling {
+    /// Always the most likely token: the same prompt gives the same text.
+    #[must_use]
+    pub fn greedy() -> Self {
+        Self {
+            temperature: Some(0.0),
+            ..Self::default()
+        }
+    }
+}
+
+/// Sets the setting of this name, if there is one and the value is allowed.
+pub(crate) fn read_sampling(sampling: &mut Sampling, name: &str, value: &Value) -> bool {
+    let is_named = |key: &&Key<Sampling>| key.info.name == name || key.info.also.contains(&name);
+    let mut read = sampling.clone();
+    let is_set = Sampling::KEYS
+        .iter()
+        .find(is_named)
+        .is_some_and(|key| (key.read)(&mut read, value) && (key.refuse)(&read).is_none());
+    if is_set {
+        *sampling = read;
+    }
+    is_set
+}
+
+/// A seed.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Seed {
+    /// Drawn anew for each generation.
+    #[default]
+    Random,
+    /// This one. [`u32::MAX`] isn't any: llama.cpp draws a random one for it, and documents may write it for
+    /// [`Random`](Self::Random).
+    Fixed(u32),
+}
+
+impl From<u32> for Seed {
+    /// [`u32::MAX`] is [`Random`](Self::Random), as in llama.cpp.
+    fn from(seed: u32) -> Self {
+        if seed == u32::MAX {
+            Self::Random
+        } else {
+            Self::Fixed(seed)
+        }
+    }
+}
+
+impl Kind for Seed {
+    type Rule = Any;
+
+    fn read(value: &Value, _: &Any) -> Option<Self> {
+        if *value == Value::Integer(-1) {
+            return Some(Self::Random);
+        }
+        u32::read(value, &Whole::new(0, u32::MAX)).map(Self::from)
+    }
+
+    fn refuse(&self, _: &Any) -> Option<String> {
+        (*self == Self::Fixed(u32::MAX)).then(|| u32::MAX.to_string())
+    }
+
+    fn allowed(_: &Any) -> String {
+        format!("a whole number from 0 to {}, or -1 (random)", u32::MAX - 1)
+    }
+
+    fn json(&self) -> Json {
+        match self {
+            Self::Random => json!(-1),
+            Self::Fixed(seed) => json!(seed),
+        }
+    }
+
+    fn schema(_: &Any) -> Json {
+        json!({"type": "integer", "minimum": -1, "maximum": u32::MAX})
+    }
+}
+
+/// Something added to the logits of a token.
+#[derive(Debug, Clone, PartialEq)]
+pub struct LogitBias {
+    /// Which token.
+    pub target: BiasTarget,
+    /// What is added: -1000.0 to 1000.0, or negative infinity, which forbids the token.
+    pub bias: f32,
+}
+
+/// Whose logits a bias changes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum BiasTarget {
+    /// The token of this id.
+    Token(u32),
+    /// All tokens that the text is made of, each. 1 to 256 bytes.
+    Text(String),
+}
+
+impl LogitBias {
+    /// Biases of a request at most.
+    pub const MAX: usize = 1024;
+    const MAX_BYTES: usize = 256;
+    const MOST: f32 = 1000.0;
+
+    fn is_allowed(&self) -> bool {
+        let target = match &self.target {
+            BiasTarget::Token(_) => true,
+            BiasTarget::Text(text) => (1..=Self::MAX_BYTES).contains(&text.len()),
+        };
+        target && (self.bias == f32::NEG_INFINITY || self.bias.abs() <= Self::MOST)
+    }
+
+    /// A bias, which may be `false` for never.
+    fn read_bias(value: &Value) -> Option<f32> {
+        match value {
+            Value::Bool(false) => Some(f32::NEG_INFINITY),
+            number => f32::read(number, &Number::new(-Self::MOST, Self::MOST, "")),
+        }
+    }
+}
+
+/// The rule of `logit_bias`.
+#[derive(Debug)]
+pub(crate) struct Biases;
+
+impl Kind for Vec<LogitBias> {
+    type Rule = Biases;
+
+    /// `{"token or text": bias}` or `[[token or text, bias]]`, as llama.cpp's server takes it: a key of digits is a token.
+    fn read(value: &Value, _: &Biases) -> Option<Self> {
+        let one = |target: BiasTarget, bias: &Value| {
+            let bias = LogitBias::read_bias(bias)?;
+            Some(LogitBias { target, bias })
+        };
+        match value {
+            Value::Table(table) => table
+                .iter()
+                .map(|(key, bias)| {
+                    let target = key
+                        .parse()
+                        .map_or_else(|_| BiasTarget::Text(key.clone()), BiasTarget::Token);
+                    one(target, bias)
+                })
+                .collect(),
+            Value::List(list) => list
+                .iter()
+                .map(|pair| {
+                    let Value::List(pair) = pair else {
+                        return None;
+                    };
+                    let [target, bias] = pair.as_slice() else {
+                        return None;
+                    };
+                    let target = match target {
+                        Value::Text(text) => BiasTarget::Text(text.clone()),
+                        number => BiasTarget::Token(u32::read(number, &Whole::new(0, u32::MAX))?),
+                    };
+                    one(target, bias)
+                })
+                .collect(),
+            _ => None,
+        }
+    }
+
+    fn refuse(&self, _: &Biases) -> Option<String> {
+        if self.len() > LogitBias::MAX {
+            return Some(format!("a list of {}", self.len()));
+        }
+        let bad = self.iter().find(|bias| !bias.is_allowed())?;
+        Some(match &bad.target {
+            BiasTarget::Token(token) => format!("{} for token {token}", bad.bias),
+            BiasTarget::Text(text) => format!("{} for a text of {} bytes", bad.bias, text.len()),
+        })
+    }
+
+    fn allowed(_: &Biases) -> String {
+        format!(
+            "{} at most, each a token's id or a text of 1 to {} bytes, with a number from {:?} to {:?} or false (never)",
+            LogitBias::MAX,
+            LogitBias::MAX_BYTES,
+            -LogitBias::MOST,
+            LogitBias::MOST
+        )
+    }
+
+    fn json(&self) -> Json {
+        let pairs = self.iter().map(|LogitBias { target, bias }| {
+            let target = match target {
+                BiasTarget::Token(token) => json!(token),
+                BiasTarget::Text(text) => json!(text),
+            };
+            let bias = if *bias == f32::NEG_INFINITY {
+                json!(false)
+            } else {
+                bias.json()
+            };
+            json!([target, bias])
+        });
+        Json::Array(pairs.collect())
+    }
+
+    fn schema(_: &Biases) -> Json {
+        let bias = json!({"anyOf": [f32::schema(&Number::new(-LogitBias::MOST, LogitBias::MOST, "")), {"const": false}]});
+        let target = json!({"type": ["integer", "string"]});
+        let pair =
+            json!({"type": "array", "prefixItems": [target, bias], "minItems": 2, "maxItems": 2});
+        json!({"anyOf": [
+            {"type": "object", "additionalProperties": bias, "maxProperties": LogitBias::MAX},
+            {"type": "array", "items": pair, "maxItems": LogitBias::MAX},
+        ]})
+    }
+}
+
+/// A sampler of the chain.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum SamplerName {
+    /// Repeat, presence and frequency penalty.
+    Penalties,
+    /// DRY.
+    Dry,
+    /// Top-n-sigma.
+    TopNSigma,
+    /// Top-k.
+    TopK,
+    /// Locally typical sampling.
+    TypicalP,
+    /// Top-p.
+    TopP,
+    /// Min-p.
+    MinP,
+    /// XTC.
+    Xtc,
+    /// Temperature, dynamic where `dynatemp_range` says so.
+    Temperature,
+}
+
+impl SamplerName {
+    /// All of them in the order that they have where nobody chooses another, which is llama.cpp's.
+    pub const DEFAULT: [Self; 9] = [
+        Self::Penalties,
+        Self::Dry,
+        Self::TopNSigma,
+        Self::TopK,
+        Self::TypicalP,
+        Self::TopP,
+        Self::MinP,
+        Self::Xtc,
+        Self::Temperature,
+    ];
+
+    /// The sampler's name, as everywhere outside Rust.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Penalties => "penalties",
+            Self::Dry => "dry",
+            Self::TopNSigma => "top_n_sigma",
+            Self::TopK => "top_k",
+            Self::TypicalP => "typical_p",
+            Self::TopP => "top_p",
+            Self::MinP => "min_p",
+            Self::Xtc => "xtc",
+            Self::Temperature => "temperature",
+        }
+    }
+
+    /// The sampler of a name; llama.cpp's other names and hyphens count too.
+    fn of(name: &str) -> Option<Self> {
+        let name = name.trim().replace('-', "_");
+        let name = match name.as_str() {
+            "typ_p" | "typical" => "typical_p",
+            "temp" => "temperature",
+            name => name,
+        };
+        Self::DEFAULT.into_iter().find(|one| one.name() == name)
+    }
+}
+
+impl fmt::Display for SamplerName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+impl Named for SamplerName {
+    const ALL: &'static [Self] = &Self::DEFAULT;
+}
+
+/// The rule of `samplers`.
+#[derive(Debug)]
+pub(crate) struct Samplers;
+
+impl Kind for Vec<SamplerName> {
+    type Rule = Samplers;
+
+    /// A list of names, or one text with semicolons between them, as llama.cpp's programs take it.
+    fn read(value: &Value, _: &Samplers) -> Option<Self> {
+        match value {
+            Value::Text(text) if text.is_empty() => Some(Self::new()),
+            Value::Text(text) => text.split(';').map(SamplerName::of).collect(),
+            Value::List(list) => list
+                .iter()
+                .map(|name| match name {
+                    Value::Text(name) => SamplerName::of(name),
+                    _ => None,
+                })
+                .collect(),
+            _ => None,
+        }
+    }
+
+    fn refuse(&self, _: &Samplers) -> Option<String> {
+        let is_again = |(index, name): (usize, &SamplerName)| {
+            self.iter().take(index).any(|other| other == name)
+        };
+        let twice = self.iter().enumerate().find(|&one| is_again(one))?.1;
+        Some(format!("a list with `{twice}` twice"))
+    }
+
+    fn allowed(_: &Samplers) -> String {
+        format!(
+            "a list of different ones of {}",
+            names::<SamplerName>().join(", ")
+        )
+    }
+
+    fn json(&self) -> Json {
+        json!(self.iter().map(|name| name.name()).collect::<Vec<_>>())
+    }
+
+    fn schema(_: &Samplers) -> Json {
+        json!({"anyOf": [
+            {"type": "array", "items": {"enum": names::<SamplerName>()}, "uniqueItems": true},
+            {"type": "string"},
+        ]})
+    }
+}

@@ -1,0 +1,24 @@
+//! When a request runs, and beside what.
+
+use std::time::Duration;
+
+use super::block::block;
+use super::kind::{Any, Millis, Named};
+use crate::Priority;
+
+impl Named for Priority {
+    const ALL: &'static [Self] = &Self::ALL;
+}
+
+block! {
+    /// When a request runs, and beside what.
+    pub struct Scheduling => SchedulingInForce in "scheduling" {
+        /// How urgent the request is.
+        priority: Priority = Priority::Normal, "priority", ["default_priority"], Any;
+        /// Time that the request waits in the queue at most; then it fails without any model work.
+        queue_timeout: Duration, else "`backend.default_task_timeout_ms`", "queue_timeout_ms", [], Millis::TO_A_DAY;
+        /// Whether the sequence is computed apart from all others, in batches whose shape depends on nothing else, so that
+        /// its text doesn't either. Needs split KV streams. Slower, for everybody.
+        deterministic: bool = false, "deterministic", [], Any;
+    }
+}

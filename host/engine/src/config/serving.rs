@@ -1,0 +1,181 @@
+//! What an operator's document says about how a model is served: the same settings as [`ModelConfig`], each of which may
+//! be left out.
+
+use std::time::Duration;
+
+use super::Settings;
+use super::block::{Block, block};
+use super::kind::{Any, Millis, Named, Whole};
+use super::model::{KvLayout, ModelConfig};
+use super::problem::Check;
+use crate::Result;
+use crate::llama::MAX_SEQUENCES;
+use crate::model::optimize::Target;
+
+impl Named for KvLayout {
+    const ALL: &'static [Self] = &Self::ALL;
+}
+
+impl Named for Target {
+    const ALL: &'static [Self] = &Self::ALL;
+}
+
+block! {
+    /// How a model is served.
+    pub struct ModelSettings in "model" {
+        /// Tokens that one session holds, prompt and answer together.
+        ctx_size: u32, else "2048, or what the model was trained on where that is less", "ctx_size", ["n_ctx"],
+            Whole::new(16, u32::MAX);
+        /// Tokens that one decode step computes at most. At least `backend.max_concurrent`: every running generation gets its
+        /// token in every step.
+        batch_size: u32 = ModelConfig::default().batch_size, "batch_size", ["n_batch"],
+            Whole::new(1, ModelConfig::MAX_BATCH_SIZE);
+        /// Threads that compute. More threads than cores are slower by an order of magnitude.
+        threads: u32, else "all cores", "threads", ["n_threads"], Whole::new(1, ModelConfig::MAX_THREADS);
+        /// Layers that an accelerator computes, where this build and this machine have one. More than the model has are all.
+        n_gpu_layers: u32, else "as llama.cpp chooses", "n_gpu_layers", ["ngl", "gpu_layers"],
+            Whole::new(0, u32::MAX).minus_one(u32::MAX).note("-1: all");
+        /// KV cells for all sequences together, one a token. From `ctx_size` to `ctx_size` (rounded up to 256) for each of
+        /// `max_concurrent`; with fewer than that, sequences are parked when they run out.
+        kv_cells: u32, else "enough for all sequences", "kv_cells", [], Whole::new(1, u32::MAX);
+        /// How the KV cells are laid out: for each sequence its own, or one pool. `auto` is split where all sequences can have
+        /// all their cells.
+        kv_layout: KvLayout = ModelConfig::default().kv_layout, "kv_layout", [], Any;
+        /// What the weights are converted to when the model is loaded; the result is kept in the cache. `auto` converts only
+        /// what has no fast kernel on this CPU. A component's own models are never converted.
+        optimize: Target, else "the weights as they are", "optimize", [], Any;
+    }
+}
+
+block! {
+    /// How many are served at once, and what bounds them.
+    pub struct BackendSettings in "backend" {
+        /// Generations that run at once; the others wait. Each has memory for `ctx_size` tokens, unless `kv_cells` says less.
+        max_concurrent: u32 = ModelConfig::default().max_concurrent, "max_concurrent", ["n_parallel", "parallel"],
+            Whole::new(1, MAX_SEQUENCES);
+        /// Requests that wait at most; one more is refused with `busy`.
+        queue_size: u32 = ModelConfig::default().queue_size, "queue_size", [], Whole::new(1, 100_000);
+        /// Sessions that are open at once, whether they generate or not; one more is refused.
+        max_sessions: u32 = ModelConfig::default().max_sessions, "max_sessions", [], Whole::new(1, 100_000);
+        /// Time that a request waits at most where it doesn't say; then it fails without any model work.
+        default_task_timeout: Duration = ModelConfig::default().default_task_timeout, "default_task_timeout_ms", [],
+            Millis::TO_A_DAY;
+        /// Time after which a request that waits counts as one priority higher, again and again.
+        ageing: Duration = ModelConfig::default().ageing, "ageing_ms", [], Millis::TO_A_DAY;
+        /// Host memory for parked sequences; what has no room is computed again.
+        max_parked_bytes: u64 = ModelConfig::default().max_parked_bytes, "max_parked_bytes", [], Whole::new(0, u64::MAX);
+        /// Bytes of a prompt at most, or of all messages together.
+        max_prompt_bytes: u32 = ModelConfig::default().max_prompt_bytes, "max_prompt_bytes", [], Whole::new(1, u32::MAX);
+        /// Bytes of text that wait unread; then the generation pauses.
+        max_unread_bytes: u32 = ModelConfig::default().max_unread_bytes, "max_unread_bytes", [], Whole::new(1024, u32::MAX);
+        /// Time after which a session that nobody uses is closed.
+        idle_timeout: Duration, else "never", "idle_timeout_ms", [], Millis::TO_A_DAY;
+        /// Whether idle sessions are closed by themselves.
+        auto_cleanup: bool = false, "auto_cleanup", [], Any;
+    }
+}
+
+/// Writes what is set in a block into the fields of the same names.
+macro_rules! apply {
+    ($from:expr => $to:expr; $($field:ident),* $(,)?) => {$(
+        if let Some(value) = $from.$field.clone() {
+            $to.$field = value.into();
+        }
+    )*};
+}
+
+impl ModelSettings {
+    /// Sets in `config` what is set here, but for `optimize`: where converted models are kept is the program's to say.
+    fn apply(&self, config: &mut ModelConfig) {
+        apply!(self => config; ctx_size, batch_size, threads, n_gpu_layers, kv_cells, kv_layout);
+    }
+}
+
+impl BackendSettings {
+    /// Why a document's settings have no effect.
+    pub(crate) const NOT_YET: &'static str = "this version closes no sessions by itself";
+
+    /// Sets in `config` what is set here.
+    fn apply(&self, config: &mut ModelConfig) {
+        apply!(
+            self => config;
+            max_concurrent, queue_size, max_sessions, default_task_timeout, ageing, max_parked_bytes, max_prompt_bytes,
+            max_unread_bytes,
+        );
+    }
+}
+
+/// All that an operator may set for a model.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Operator {
+    /// How text is made where neither request nor session says.
+    pub settings: Settings,
+    /// How the model is served.
+    pub model: ModelSettings,
+    /// How many are served at once.
+    pub backend: BackendSettings,
+}
+
+impl Operator {
+    /// Checks the ranges, each by itself.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Settings`](crate::Error::Settings) with every setting that is out of range.
+    pub fn check(&self) -> Result<()> {
+        let mut check = Check::default();
+        self.settings.check_into(&mut check);
+        self.model.check(&mut check);
+        self.backend.check(&mut check);
+        check.done()
+    }
+
+    /// These settings, and where they say nothing, those of `base`.
+    #[must_use]
+    pub fn or(self, base: &Self) -> Self {
+        Self {
+            settings: self.settings.or(&base.settings),
+            model: self.model.or(&base.model),
+            backend: self.backend.or(&base.backend),
+        }
+    }
+
+    /// The model's configuration: these settings, and where they say nothing, the defaults. `optimize` is left out: where
+    /// converted models are kept is the program's to say.
+    #[must_use]
+    pub fn config(&self) -> ModelConfig {
+        let mut config = ModelConfig::default();
+        self.model.apply(&mut config);
+        self.backend.apply(&mut config);
+        config.defaults = self.settings.clone();
+        config
+    }
+}
+
+impl ModelConfig {
+    /// What is in force, as the blocks have it.
+    pub(crate) fn blocks(&self) -> (ModelSettings, BackendSettings) {
+        let model = ModelSettings {
+            ctx_size: self.ctx_size,
+            batch_size: Some(self.batch_size),
+            threads: self.threads,
+            n_gpu_layers: self.n_gpu_layers,
+            kv_cells: self.kv_cells,
+            kv_layout: Some(self.kv_layout),
+            optimize: self.optimize.as_ref().map(|optimize| optimize.target),
+        };
+        let backend = BackendSettings {
+            max_concurrent: Some(self.max_concurrent),
+            queue_size: Some(self.queue_size),
+            max_sessions: Some(self.max_sessions),
+            default_task_timeout: Some(self.default_task_timeout),
+            ageing: Some(self.ageing),
+            max_parked_bytes: Some(self.max_parked_bytes),
+            max_prompt_bytes: Some(self.max_prompt_bytes),
+            max_unread_bytes: Some(self.max_unread_bytes),
+            idle_timeout: None,
+            auto_cleanup: None,
+        };
+        (model, backend)
+    }
+}
