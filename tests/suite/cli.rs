@@ -258,9 +258,9 @@ fn settings_out_of_range_are_all_named_on_one_line() {
     ];
     let (model, chat) = (real_model(), chat());
     let args = [&["run", "--model", &model][..], &flags, &[&chat, "hi"]].concat();
-    refused(&args, "`max_concurrent`");
-    refused(&args, "`queue_size`");
-    refused(&args, "`temperature`");
+    refused(&args, "`backend.max_concurrent`");
+    refused(&args, "`backend.queue_size`");
+    refused(&args, "`sampling.temperature`");
 }
 
 #[test]

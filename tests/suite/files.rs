@@ -141,7 +141,7 @@ fn settings_out_of_range_are_refused_before_the_file_is_touched() {
     let error = Model::load("/no/such/model.gguf".as_ref(), config, |_| {}).unwrap_err();
     let text = error.to_string();
     assert!(
-        text.contains("`max_concurrent`") && text.contains("`queue_size`"),
+        text.contains("`backend.max_concurrent`") && text.contains("`backend.queue_size`"),
         "{text}"
     );
 }

@@ -55,7 +55,7 @@ block! {
             Whole::new(-1, i32::MAX).note("0: none, -1: all");
         /// Texts that end a sequence for DRY: what comes after one doesn't repeat what came before it.
         dry_sequence_breakers: Vec<String> = ["\n", ":", "\"", "*"].map(str::to_owned).to_vec(), "dry_sequence_breakers", [],
-            Texts { most: 64, bytes: 40 };
+            Texts { most: 16, bytes: 40 };
         /// Mirostat 1 or 2, which aim at a constant surprise. They take the place of all samplers but penalties, logit bias and
         /// temperature.
         mirostat: u32 = 0, "mirostat", ["mirostat_mode"], Whole::new(0, 2).note("0: off");

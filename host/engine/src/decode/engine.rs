@@ -287,7 +287,7 @@ impl<'a, C: Compute> Engine<'a, C> {
         let effort: usize = work
             .iter()
             .map(|(sequence, logits)| {
-                let factor = if sequence.is_random() { 8 } else { 1 };
+                let factor = if sequence.is_costly() { 8 } else { 1 };
                 factor * logits.map_or(0, <[f32]>::len)
             })
             .sum();

@@ -16,5 +16,5 @@ mod tests;
 
 pub(crate) use inbox::{Inbox, Job, QueueLimit};
 pub(crate) use outlet::{Outlet, Writer};
-pub(crate) use sampler::Sampler;
+pub(crate) use sampler::{Sampler, SamplerParts};
 pub(crate) use worker::{Worker, WorkerParams};

@@ -256,8 +256,8 @@ impl Sequence {
     }
 
     /// Whether choosing means more than finding the highest logit.
-    pub(super) fn is_random(&self) -> bool {
-        self.sampler.is_random()
+    pub(super) fn is_costly(&self) -> bool {
+        self.sampler.is_costly()
     }
 
     /// Takes the chosen token and passes its text on. Says why the generation ends with it, if it does.
@@ -271,6 +271,7 @@ impl Sequence {
         self.output = None;
         self.times.first_token.get_or_insert_with(Instant::now);
         self.tokens.push(token);
+        self.sampler.accept(token);
         let mut text = String::new();
         self.characters.push(piece, &mut text);
         let mut ready = String::new();

@@ -13,14 +13,17 @@ pub use info::ModelInfo;
 pub use registry::Registry;
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Instant;
 
 use llama_cpp_2::model::LlamaModel;
 use llama_cpp_2::model::params::LlamaModelParams;
+use llama_cpp_2::token::LlamaToken;
 
 use crate::config::KvCells;
-use crate::decode::{Inbox, Job, Outlet, QueueLimit, Sampler, Worker, WorkerParams, Writer};
+use crate::decode::{
+    Inbox, Job, Outlet, QueueLimit, Sampler, SamplerParts, Worker, WorkerParams, Writer,
+};
 use crate::llama::{ContextParams, has_decoder_only, llama_backend, with_captured_errors};
 use crate::{Error, Generation, ModelConfig, Owner, Prompt, Result, Session, Settings, Status};
 use chat::ChatTemplate;
@@ -46,6 +49,7 @@ struct Inner {
     template: Option<ChatTemplate>,
     config: ModelConfig,
     recommended: Settings,
+    ends: OnceLock<Vec<LlamaToken>>,
     cells: KvCells,
     info: ModelInfo,
 }
@@ -119,6 +123,7 @@ impl Model {
                 llama,
                 config,
                 recommended,
+                ends: OnceLock::new(),
                 cells,
                 info,
             }),
@@ -195,10 +200,18 @@ impl Model {
         }
         let asked_at = Instant::now();
         let prompt = inner.tokens(prompt)?;
+        let info = &inner.info;
+        let parts = SamplerParts::new(
+            &effective,
+            &inner.llama,
+            || inner.ends(),
+            info.vocabulary,
+            info.context_size,
+        )?;
         let outlet = Arc::new(Outlet::new(inner.config.max_unread_bytes as usize));
         inner.inbox.submit(Job {
+            sampler: Sampler::new(&effective, parts, &prompt),
             prompt,
-            sampler: Sampler::new(&effective),
             settings: Arc::clone(&effective),
             outlet: Writer::new(Arc::clone(&outlet)),
             owner: owner.clone(),
@@ -206,6 +219,18 @@ impl Model {
             queue_limit: QueueLimit::new(inner.config.default_task_timeout, &effective),
         })?;
         Ok(Generation::new(outlet, effective, self.clone()))
+    }
+}
+
+impl Inner {
+    /// The tokens that end a generation, looked for once: a vocabulary is large.
+    fn ends(&self) -> &[LlamaToken] {
+        self.ends.get_or_init(|| {
+            let last = i32::try_from(self.info.vocabulary).unwrap_or(i32::MAX);
+            let all = (0..last).map(LlamaToken);
+            all.filter(|&token| self.llama.vocab().is_eog(token))
+                .collect()
+        })
     }
 }
 

@@ -7,7 +7,7 @@ use llama_cpp_2::token::LlamaToken;
 
 use super::known::{Faults, Known, answer};
 use crate::decode::engine::Engine;
-use crate::decode::{Inbox, Job, Outlet, QueueLimit, Sampler, WorkerParams, Writer};
+use crate::decode::{Inbox, Job, Outlet, QueueLimit, Sampler, SamplerParts, WorkerParams, Writer};
 use crate::llama::ContextParams;
 use crate::{Error, Event, Outcome, Owner, Priority, Scheduling, Settings, Status, Stopping};
 
@@ -89,7 +89,7 @@ impl Ask {
         let settings = Arc::new(settings.resolve(|| 0));
         Job {
             prompt: self.prompt.iter().copied().map(LlamaToken).collect(),
-            sampler: Sampler::new(&settings),
+            sampler: Sampler::new(&settings, SamplerParts::plain(256, 4096), &[]),
             queue_limit: QueueLimit::new(Duration::from_secs(60), &settings),
             settings,
             outlet: Writer::new(Arc::clone(outlet)),

@@ -1,0 +1,179 @@
+//! The tokens that come into question, cut from the whole vocabulary before anything is sorted.
+//!
+//! A vocabulary has up to a quarter of a million tokens, of which some dozens have a chance. Each cut here keeps what the
+//! samplers after it would keep, to the precision of a float; so the list is what it would be without, and short.
+
+use std::cmp::Ordering;
+
+use llama_cpp_2::token::LlamaToken;
+use llama_cpp_2::token::data::LlamaTokenData;
+
+/// How the vocabulary is cut.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) enum Cut {
+    /// So many most likely tokens: what top-k keeps.
+    TopK(usize),
+    /// Tokens within so many standard deviations of the highest logit: what top-n-sigma keeps.
+    Sigma(f32),
+    /// All that has a chance at this temperature.
+    Likely(f32),
+}
+
+impl Cut {
+    /// Whether it leaves the most likely token first, and so on.
+    pub(super) fn sorts(self) -> bool {
+        matches!(self, Self::TopK(_))
+    }
+
+    /// Fills `candidates` with what is left of `logits`, of which `highest` is the highest finite one. Nothing that isn't a
+    /// number, or infinite, is among them: it would poison the softmax.
+    pub(super) fn fill(
+        self,
+        logits: &[f32],
+        highest: f32,
+        allowed: Option<&dyn Fn(LlamaToken) -> bool>,
+        candidates: &mut Vec<LlamaTokenData>,
+    ) {
+        candidates.clear();
+        let lowest = match self {
+            Self::TopK(count) => {
+                top(logits, highest, count, allowed, candidates);
+                return;
+            }
+            Self::Sigma(count) => highest - count * deviation(logits, highest, allowed),
+            Self::Likely(temperature) => highest - temperature * negligible(logits.len()),
+        };
+        let likely = (0..)
+            .zip(logits)
+            .filter(|(_, logit)| (lowest..=highest).contains(*logit))
+            .map(|(id, &logit)| LlamaTokenData::new(LlamaToken(id), logit, 0.0))
+            .filter(|data| allowed.is_none_or(|allowed| allowed(data.id())));
+        candidates.extend(likely);
+    }
+}
+
+/// The `count` highest; of equals, the first.
+fn top(
+    logits: &[f32],
+    highest: f32,
+    count: usize,
+    allowed: Option<&dyn Fn(LlamaToken) -> bool>,
+    candidates: &mut Vec<LlamaTokenData>,
+) {
+    // More than needed are collected, and cut back whenever there are twice as many: the bar rises quickly, and then few
+    // logits are more than compared.
+    let mut bar = f32::NEG_INFINITY;
+    let room = count.saturating_mul(2).max(64);
+    for (id, &logit) in (0..).zip(logits) {
+        if !(logit > bar && logit <= highest) {
+            continue;
+        }
+        let token = LlamaToken(id);
+        if allowed.is_some_and(|allowed| !allowed(token)) {
+            continue;
+        }
+        candidates.push(LlamaTokenData::new(token, logit, 0.0));
+        if candidates.len() >= room {
+            keep_top(candidates, count);
+            // All that is kept is at least as high: an equal one that comes later loses against the first.
+            bar = candidates
+                .iter()
+                .map(LlamaTokenData::logit)
+                .fold(f32::INFINITY, f32::min);
+        }
+    }
+    keep_top(candidates, count);
+    // As llama.cpp's top-k leaves them; a draw goes by the order.
+    candidates.sort_unstable_by(higher_first);
+}
+
+fn keep_top(candidates: &mut Vec<LlamaTokenData>, count: usize) {
+    if count < candidates.len() {
+        candidates.select_nth_unstable_by(count, higher_first);
+        candidates.truncate(count);
+    }
+}
+
+/// Higher logits first, of equals the lower id.
+fn higher_first(a: &LlamaTokenData, b: &LlamaTokenData) -> Ordering {
+    b.logit()
+        .total_cmp(&a.logit())
+        .then(a.id().0.cmp(&b.id().0))
+}
+
+/// Standard deviation of the logits that are numbers, as llama.cpp's top-n-sigma has it.
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_precision_loss,
+    reason = "a statistic"
+)]
+fn deviation(logits: &[f32], highest: f32, allowed: Option<&dyn Fn(LlamaToken) -> bool>) -> f32 {
+    let numbers = || {
+        (0..)
+            .zip(logits)
+            .filter(|(_, logit)| logit.is_finite() && **logit <= highest)
+            .filter(|(id, _)| allowed.is_none_or(|allowed| allowed(LlamaToken(*id))))
+            .map(|(_, logit)| f64::from(*logit))
+    };
+    let count = numbers().count().max(1) as f64;
+    let mean = numbers().sum::<f64>() / count;
+    let squares: f64 = numbers().map(|logit| (logit - mean) * (logit - mean)).sum();
+    (squares / count).sqrt() as f32
+}
+
+/// How far below the highest logit, divided by the temperature, a token is left out before the softmax: there, all tokens of
+/// the vocabulary together would have less than 2^-24 of the highest one's probability, which a float can't tell from
+/// nothing.
+fn negligible(vocabulary: usize) -> f32 {
+    #[expect(clippy::cast_precision_loss, reason = "a logarithm to a digit or two")]
+    let tokens = vocabulary as f32;
+    24.0 * std::f32::consts::LN_2 + tokens.ln()
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::super::highest::most_likely;
+    use super::*;
+
+    fn ids(cut: Cut, logits: &[f32]) -> Vec<i32> {
+        let mut candidates = Vec::new();
+        if let Some((_, highest)) = most_likely(logits) {
+            cut.fill(logits, highest, None, &mut candidates);
+        }
+        candidates.sort_by(higher_first);
+        candidates.iter().map(|data| data.id().0).collect()
+    }
+
+    #[test]
+    fn top_n_sigma_keeps_what_is_near_the_highest() {
+        // Mean 0, deviation 2.
+        let logits = [4.0, 2.5, 0.0, 0.0, -1.0, -2.0, -3.5, 0.0];
+        let deviation = deviation(&logits, 4.0, None);
+        let expected = (logits.iter().map(|l: &f32| l * l).sum::<f32>() / 8.0).sqrt();
+        assert!(
+            (deviation - expected).abs() < 1e-5,
+            "{deviation} {expected}"
+        );
+        assert_eq!(ids(Cut::Sigma(1.0), &logits), [0, 1]);
+        assert_eq!(ids(Cut::Sigma(100.0), &logits).len(), 8);
+    }
+
+    proptest! {
+        #[test]
+        fn top_k_keeps_what_sorting_all_would_keep(
+            logits in prop::collection::vec(
+                prop_oneof![9 => -20.0f32..20.0, 2 => (-3i8..3).prop_map(f32::from), 1 => Just(f32::NAN), 1 => Just(f32::NEG_INFINITY)],
+                1..600,
+            ),
+            count in 1usize..100,
+        ) {
+            let mut all: Vec<(i32, f32)> = (0..).zip(logits.iter().copied()).filter(|(_, l)| l.is_finite()).collect();
+            all.sort_by(|a, b| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0)));
+            all.truncate(count);
+            let expected: Vec<i32> = all.into_iter().map(|(id, _)| id).collect();
+            prop_assert_eq!(ids(Cut::TopK(count), &logits), expected);
+        }
+    }
+}

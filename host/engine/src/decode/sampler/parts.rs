@@ -1,0 +1,118 @@
+//! What a sampler needs of the model: made and checked where a request is asked, since it depends on what a guest says.
+
+use std::collections::BTreeMap;
+
+use llama_cpp_2::model::LlamaModel;
+use llama_cpp_2::sampling::LlamaSampler;
+use llama_cpp_2::token::LlamaToken;
+
+use crate::config::{BiasTarget, LogitBias, Problem};
+use crate::{Effective, Error, Result};
+
+/// What depends on the model.
+#[derive(Debug)]
+pub(crate) struct SamplerParts {
+    /// Added to the logits of these tokens.
+    pub(super) biases: Vec<(LlamaToken, f32)>,
+    /// DRY, if it is on: its breakers are looked up in the vocabulary.
+    pub(super) dry: Option<LlamaSampler>,
+    /// Tokens of the vocabulary.
+    pub(super) vocabulary: u32,
+    /// Tokens that a sequence holds.
+    pub(super) context: u32,
+}
+
+impl SamplerParts {
+    /// `ends` are the model's tokens that end a generation.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Settings`] for a bias on a token that the model doesn't have, and for a breaker that llama.cpp can't take.
+    pub(crate) fn new<'a>(
+        settings: &Effective,
+        model: &LlamaModel,
+        ends: impl FnOnce() -> &'a [LlamaToken],
+        vocabulary: u32,
+        context: u32,
+    ) -> Result<Self> {
+        let sampling = &settings.sampling;
+        let mut biases = BTreeMap::new();
+        for bias in &sampling.logit_bias {
+            for token in tokens(bias, model, vocabulary)? {
+                *biases.entry(token.0).or_insert(0.0) += bias.bias;
+            }
+        }
+        if settings.stopping.ignore_eos {
+            biases.extend(ends().iter().map(|token| (token.0, f32::NEG_INFINITY)));
+        }
+        Ok(Self {
+            biases: biases
+                .into_iter()
+                .map(|(id, bias)| (LlamaToken(id), bias))
+                .collect(),
+            dry: dry(settings, model, context)?,
+            vocabulary,
+            context,
+        })
+    }
+
+    /// Those of settings that need no model.
+    #[cfg(test)]
+    pub(crate) fn plain(vocabulary: u32, context: u32) -> Self {
+        Self {
+            biases: Vec::new(),
+            dry: None,
+            vocabulary,
+            context,
+        }
+    }
+}
+
+fn tokens(bias: &LogitBias, model: &LlamaModel, vocabulary: u32) -> Result<Vec<LlamaToken>> {
+    match &bias.target {
+        BiasTarget::Token(id) => match i32::try_from(*id) {
+            Ok(token) if *id < vocabulary => Ok(vec![LlamaToken(token)]),
+            _ => Err(refused(
+                "logit_bias",
+                format_args!("for token {id}"),
+                &format!(
+                    "for tokens of this model, from 0 to {}",
+                    vocabulary.saturating_sub(1)
+                ),
+            )),
+        },
+        BiasTarget::Text(text) => Ok(model.vocab().tokenize(text.as_bytes(), false, false)),
+    }
+}
+
+fn dry(settings: &Effective, model: &LlamaModel, context: u32) -> Result<Option<LlamaSampler>> {
+    let sampling = &settings.sampling;
+    if sampling.dry_multiplier <= 0.0 {
+        return Ok(None);
+    }
+    let breakers = &sampling.dry_sequence_breakers;
+    // The binding makes C strings of them, and panics where it can't.
+    if breakers.iter().any(|text| text.contains('\0')) {
+        return Err(refused(
+            "dry_sequence_breakers",
+            "a list with a NUL character in it",
+            "texts without one",
+        ));
+    }
+    let all = i32::try_from(context).unwrap_or(i32::MAX);
+    let last_n = sampling.dry_penalty_last_n;
+    Ok(Some(LlamaSampler::dry(
+        model,
+        sampling.dry_multiplier,
+        sampling.dry_base,
+        i32::try_from(sampling.dry_allowed_length).unwrap_or(i32::MAX),
+        if last_n < 0 { all } else { last_n.min(all) },
+        breakers,
+    )))
+}
+
+fn refused(key: &str, value: impl std::fmt::Display, allowed: &str) -> Error {
+    Error::Settings {
+        problems: vec![Problem::new(format!("sampling.{key}"), value, allowed)],
+    }
+}
