@@ -48,7 +48,7 @@ impl Model {
     pub fn answer_all<I>(
         &self,
         prompts: I,
-        options: Options,
+        options: impl Into<Options>,
         at_once: usize,
     ) -> Answers<'_, I::IntoIter>
     where
@@ -57,7 +57,7 @@ impl Model {
         Answers {
             model: self,
             prompts: prompts.into_iter().enumerate(),
-            options,
+            options: options.into(),
             at_once: at_once.max(1),
             held: None,
             streams: Streams::new(),

@@ -15,9 +15,19 @@ pub type Result<T> = std::result::Result<T, Error>;
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum Error {
-    /// Something that makes no sense was asked: an empty prompt, an option out of range, a token that the model doesn't
-    /// have, a second generation in a session that runs one.
+    /// Something that makes no sense was asked: an empty prompt, a token that the model doesn't have, a second generation in a session that runs one.
     InvalidArgument(String),
+    /// Settings that can't be: all that is wrong with them. None of them is in force.
+    InvalidSettings(Vec<Problem>),
+    /// No model of this name is granted to this component.
+    NotFound(String),
+    /// An answer that isn't the JSON that was asked for.
+    NotJson {
+        /// What is wrong with it, and why the generation ended.
+        message: String,
+        /// The answer as it is.
+        text: String,
+    },
     /// The prompt has more tokens than the context holds.
     PromptTooLong {
         /// Tokens in the prompt.
@@ -70,6 +80,34 @@ pub enum Error {
     Io(std::io::Error),
 }
 
+/// Something wrong, or strange, about one setting.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Problem {
+    /// The setting's path as it was written, such as `sampling.top_p`.
+    pub path: String,
+    /// The value that was there; empty where it isn't the value that is wrong.
+    pub value: String,
+    /// What may be there, or what to do.
+    pub allowed: String,
+    /// Line and column of the document, from 1, if there is one.
+    pub place: Option<(u32, u32)>,
+    /// All of it in a sentence.
+    pub message: String,
+}
+
+impl From<mynah::llm::errors::Problem> for Problem {
+    fn from(problem: mynah::llm::errors::Problem) -> Self {
+        Self {
+            path: problem.path,
+            value: problem.value,
+            allowed: problem.allowed,
+            place: problem.line.zip(problem.column),
+            message: problem.message,
+        }
+    }
+}
+
 /// The kinds of error of `wasi:nn`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
@@ -103,6 +141,9 @@ impl Error {
                 partial_text
             }
             Self::InvalidArgument(_)
+            | Self::InvalidSettings(_)
+            | Self::NotFound(_)
+            | Self::NotJson { .. }
             | Self::PromptTooLong { .. }
             | Self::PromptTooLarge(_)
             | Self::Busy { .. }
@@ -151,7 +192,16 @@ impl fmt::Display for NnErrorCode {
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Self::InvalidSettings(problems) => {
+                let told: Vec<&str> = problems
+                    .iter()
+                    .map(|problem| problem.message.as_str())
+                    .collect();
+                f.write_str(&told.join("; "))
+            }
             Self::InvalidArgument(message)
+            | Self::NotFound(message)
+            | Self::NotJson { message, .. }
             | Self::PromptTooLong { message, .. }
             | Self::PromptTooLarge(message)
             | Self::Busy { message, .. }
@@ -171,6 +221,9 @@ impl std::error::Error for Error {
             // Its text is this error's text already, so the chain goes on behind it.
             Self::Io(error) => error.source(),
             Self::InvalidArgument(_)
+            | Self::InvalidSettings(_)
+            | Self::NotFound(_)
+            | Self::NotJson { .. }
             | Self::PromptTooLong { .. }
             | Self::PromptTooLarge(_)
             | Self::Busy { .. }
@@ -196,6 +249,10 @@ impl From<mynah::llm::errors::Error> for Error {
         let partial_text = String::new();
         match error {
             E::InvalidArgument(message) => Self::InvalidArgument(message),
+            E::InvalidSettings(problems) => {
+                Self::InvalidSettings(problems.into_iter().map(Problem::from).collect())
+            }
+            E::NotFound(message) => Self::NotFound(message),
             E::PromptTooLong(error) => Self::PromptTooLong {
                 prompt_tokens: error.prompt_tokens,
                 context_tokens: error.context_tokens,

@@ -24,7 +24,10 @@
 //! | show an answer as it is made | [`Session::stream`], [`Stream`] |
 //! | have a conversation that remembers | [`Chat`] |
 //! | use the model's chat template myself | a [`Prompt`] of [`Message`]s |
-//! | choose the length, the randomness, the seed | [`Options`], for a [session](Session::with_options) or a [request](Session::stream_with) |
+//! | choose the length, the randomness, the seed | [`Options`], [`Sampling`], [`Stopping`], for a [session](Session::with_options) or a [request](Session::stream_with) |
+//! | get JSON, or any other form | [`OutputForm`], `json_schema` and `Answer::json` with the feature `json` |
+//! | read settings from JSON, see what is in force | [`Session::configure_json`], [`Session::effective`], [`Model::load_with_config`] |
+//! | see how likely each token was | [`Sampling::n_probs`], [`Stream::tokens`] |
 //! | know why and when an answer ended, and how fast it was | [`Outcome`], [`Usage`] |
 //! | end an answer where a string comes | [`Options::stop`] |
 //! | stop an answer | [`Stream::cancel`], or drop the stream |
@@ -52,6 +55,7 @@
 
 mod answers;
 mod chat;
+mod config;
 mod error;
 mod model;
 mod options;
@@ -65,10 +69,16 @@ pub mod bindings;
 
 pub use answers::Answers;
 pub use chat::{Chat, Reply};
-pub use error::{Error, NnErrorCode, Result};
+pub use config::{Origin, SettingInForce};
+pub use error::{Error, NnErrorCode, Problem, Result};
 pub use model::Model;
-pub use options::{Options, Priority};
-pub use outcome::{Answer, FinishReason, Outcome, Usage};
+#[cfg(feature = "json")]
+pub use options::json_schema;
+pub use options::{
+    LogitBias, Memory, Options, OutputForm, Priority, SamplerName, Sampling, Scheduling, Seed,
+    Stopping,
+};
+pub use outcome::{Answer, FinishReason, Outcome, TokenProb, TokenProbs, Usage};
 pub use prompt::{Message, Prompt, Role};
 pub use session::Session;
 pub use stream::Stream;

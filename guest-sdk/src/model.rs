@@ -12,6 +12,10 @@ pub struct Model {
 }
 
 impl Model {
+    pub(crate) fn new(graph: Graph) -> Self {
+        Self { graph }
+    }
+
     /// The model that the operator granted to this component under `name`, as in `mynah run --model NAME=PATH`.
     ///
     /// # Errors

@@ -15,6 +15,66 @@ pub struct Answer {
     pub outcome: Outcome,
 }
 
+#[cfg(feature = "json")]
+impl Answer {
+    /// The answer read as JSON, for one that was asked for with [`json_schema`](crate::json_schema).
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NotJson`](crate::Error::NotJson) when the text isn't what is asked for, with the reason that the generation ended
+    /// for: one that was cut short is no whole value.
+    pub fn json<T: serde::de::DeserializeOwned>(&self) -> crate::Result<T> {
+        serde_json::from_str(&self.text).map_err(|error| crate::Error::NotJson {
+            message: format!(
+                "the answer is no such JSON ({error}); it ended with {}",
+                self.outcome.reason
+            ),
+            text: self.text.clone(),
+        })
+    }
+}
+
+/// A token of the answer, and what else was likely in its place.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub struct TokenProbs {
+    /// The token that was chosen.
+    pub chosen: TokenProb,
+    /// The most likely tokens, falling; the chosen one may be among them.
+    pub top: Vec<TokenProb>,
+}
+
+/// A token and how likely it was.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub struct TokenProb {
+    /// Its id.
+    pub id: u32,
+    /// The bytes of its text, which may be part of a character; none for a control token.
+    pub bytes: Vec<u8>,
+    /// Natural logarithm of its probability, as the model has it before any sampler.
+    pub log_prob: f32,
+}
+
+impl From<wit::TokenProbs> for TokenProbs {
+    fn from(token: wit::TokenProbs) -> Self {
+        Self {
+            chosen: token.chosen.into(),
+            top: token.top.into_iter().map(TokenProb::from).collect(),
+        }
+    }
+}
+
+impl From<wit::TokenProb> for TokenProb {
+    fn from(token: wit::TokenProb) -> Self {
+        Self {
+            id: token.id,
+            bytes: token.bytes,
+            log_prob: token.log_prob,
+        }
+    }
+}
+
 /// The end of a generation: why, and what it used.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]

@@ -30,6 +30,10 @@ pub struct Session {
 }
 
 impl Session {
+    pub(crate) fn context(&self) -> &GraphExecutionContext {
+        &self.context
+    }
+
     pub(crate) fn new(context: GraphExecutionContext) -> Self {
         Self {
             context: Rc::new(context),
@@ -39,14 +43,14 @@ impl Session {
 
     /// The same session, with these options for all of its requests.
     #[must_use]
-    pub fn with_options(mut self, options: Options) -> Self {
-        self.options = options;
+    pub fn with_options(mut self, options: impl Into<Options>) -> Self {
+        self.options = options.into();
         self
     }
 
     /// Takes these options for all requests from here on, in place of those before.
-    pub fn set_options(&mut self, options: Options) {
-        self.options = options;
+    pub fn set_options(&mut self, options: impl Into<Options>) {
+        self.options = options.into();
     }
 
     /// The options of this session's requests.
@@ -70,7 +74,11 @@ impl Session {
     /// # Errors
     ///
     /// As [`Session::generate`].
-    pub fn generate_with(&self, prompt: impl Into<Prompt>, options: Options) -> Result<Answer> {
+    pub fn generate_with(
+        &self,
+        prompt: impl Into<Prompt>,
+        options: impl Into<Options>,
+    ) -> Result<Answer> {
         self.stream_with(prompt, options)?.finish()
     }
 
@@ -97,10 +105,15 @@ impl Session {
     /// # Errors
     ///
     /// As [`Session::stream`].
-    pub fn stream_with(&self, prompt: impl Into<Prompt>, options: Options) -> Result<Stream> {
+    pub fn stream_with(
+        &self,
+        prompt: impl Into<Prompt>,
+        options: impl Into<Options>,
+    ) -> Result<Stream> {
         let prompt = generation::Prompt::from(prompt.into());
-        let options = &options.or(self.options.clone()).into();
-        let generation = generation::start(&self.context, &prompt, options)?;
+        let options = options.into().or(self.options.clone());
+        let settings = &options.into();
+        let generation = generation::start(&self.context, &prompt, settings)?;
         Ok(Stream::new(generation, Rc::clone(&self.context)))
     }
 }

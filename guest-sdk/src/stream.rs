@@ -8,7 +8,7 @@ use std::task::Poll;
 use crate::bindings::mynah::llm::generation::{Event, Generation};
 use crate::bindings::wasi::io::poll;
 use crate::bindings::wasi::nn::inference::GraphExecutionContext;
-use crate::{Answer, Error, Outcome, Result};
+use crate::{Answer, Error, Outcome, Result, TokenProbs};
 
 /// A running generation: an iterator that gives each piece of text as soon as it is made, and waits for it.
 ///
@@ -47,6 +47,7 @@ pub struct Stream {
 #[derive(Debug, Default)]
 struct Arrived {
     pieces: VecDeque<String>,
+    tokens: Vec<TokenProbs>,
     outcome: Option<Outcome>,
     ended: bool,
 }
@@ -57,6 +58,7 @@ impl Arrived {
         self.ended |= events.is_empty();
         for event in events {
             match event {
+                Event::Token(token) => self.tokens.push(token.into()),
                 Event::Text(piece) => self.pieces.push_back(piece),
                 Event::Finished(outcome) => {
                     self.outcome = Some(outcome.into());
@@ -81,6 +83,14 @@ impl Stream {
     #[must_use]
     pub fn text(&self) -> &str {
         &self.text
+    }
+
+    /// The tokens that have arrived, with how likely they were: all of the answer once it has ended. None where
+    /// [`Sampling::n_probs`](crate::Sampling::n_probs) doesn't ask for them. A token arrives when it is chosen, maybe before its
+    /// text, which is held back while it may begin a stop string.
+    #[must_use]
+    pub fn tokens(&self) -> &[TokenProbs] {
+        &self.arrived.tokens
     }
 
     /// How the generation ended and what it used. `None` before the last piece was given out, and after an error.

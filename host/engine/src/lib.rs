@@ -63,6 +63,8 @@ pub use generation::Generation;
 pub use llama::{Device, DeviceKind, SystemInfo, llama_backend};
 pub use model::{Model, ModelInfo, Registry};
 pub use owner::Owner;
-pub use request::{Event, FinishReason, Message, Outcome, Priority, Prompt, Role, Usage};
+pub use request::{
+    Event, FinishReason, Message, Outcome, Priority, Prompt, Role, TokenProb, TokenProbs, Usage,
+};
 pub use session::Session;
 pub use status::{OwnerShare, Requests, Status};

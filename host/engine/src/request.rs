@@ -96,12 +96,44 @@ impl FromStr for Priority {
 }
 
 /// What comes out of a generation, in order.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub enum Event {
+    /// A token of the answer and how likely it was, where `n_probs` asks for it. It comes when the token is chosen, before
+    /// the text that it makes: text may be held back, or never come, where it is a stop string's.
+    Token(TokenProbs),
     /// More text: whole characters, never empty.
     Text(String),
     /// The end; nothing follows.
     Finished(Outcome),
+}
+
+/// A token of the answer, and what else was likely in its place.
+#[derive(Debug, Clone, PartialEq)]
+pub struct TokenProbs {
+    /// The token that was chosen.
+    pub chosen: TokenProb,
+    /// The most likely tokens, falling; the chosen one may be among them.
+    pub top: Vec<TokenProb>,
+}
+
+/// A token and how likely it was.
+#[derive(Debug, Clone, PartialEq)]
+pub struct TokenProb {
+    /// Its id.
+    pub id: u32,
+    /// The bytes of its text, which may be part of a character; none for a control token.
+    pub bytes: Vec<u8>,
+    /// Natural logarithm of its probability, as the model has it before any sampler.
+    pub log_prob: f32,
+}
+
+impl TokenProbs {
+    /// What it costs to keep.
+    pub(crate) fn bytes(&self) -> usize {
+        let all = std::iter::once(&self.chosen).chain(&self.top);
+        all.map(|token| size_of::<TokenProb>() + token.bytes.len())
+            .sum()
+    }
 }
 
 /// How a generation ended and what it used.

@@ -254,6 +254,11 @@ impl<'a, C: Compute> Engine<'a, C> {
                 Some(Ok(token)) => {
                     piece.clear();
                     compute.piece(token, piece);
+                    sequence.tell(token, |token| {
+                        let mut piece = Vec::new();
+                        compute.piece(token, &mut piece);
+                        piece
+                    });
                     sequence.accept(token, piece, context_tokens).map(Ok)
                 }
                 Some(Err(error)) => Some(Err(error.to_string())),

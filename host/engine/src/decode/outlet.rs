@@ -1,6 +1,7 @@
 //! Where a generation's text waits for its reader: bounded, between the worker and whoever reads.
 //!
-//! Text that waits is kept as one string, so a slow reader costs its bytes and nothing else, and gets it all at once.
+//! Text that waits is kept as one string, so a slow reader costs its bytes and nothing else, and gets it all at once. Tokens
+//! that are told one by one count with what they hold.
 
 use std::ops::Deref;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -8,7 +9,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::Notify;
 
-use crate::{Error, Event, Outcome, Result};
+use crate::{Error, Event, Outcome, Result, TokenProbs};
 
 /// A bounded mailbox with one writer (the worker) and one reader (the [`Generation`](crate::Generation)).
 #[derive(Debug)]
@@ -23,7 +24,10 @@ pub(crate) struct Outlet {
 
 #[derive(Debug, Default)]
 struct State {
-    text: String,
+    // Text and tokens in their order; text that follows text is one.
+    events: Vec<Event>,
+    // What they hold.
+    bytes: usize,
     end: End,
     reader_gone: bool,
 }
@@ -91,7 +95,22 @@ impl Outlet {
         }
         let mut state = self.lock();
         if !state.reader_gone {
-            state.text.push_str(text);
+            state.bytes += text.len();
+            match state.events.last_mut() {
+                Some(Event::Text(waiting)) => waiting.push_str(text),
+                _ => state.events.push(Event::Text(text.to_owned())),
+            }
+            drop(state);
+            self.changed.notify_one();
+        }
+    }
+
+    /// Adds a token that is told by itself; as [`push`](Self::push).
+    pub(crate) fn push_token(&self, token: TokenProbs) {
+        let mut state = self.lock();
+        if !state.reader_gone {
+            state.bytes += token.bytes();
+            state.events.push(Event::Token(token));
             drop(state);
             self.changed.notify_one();
         }
@@ -109,7 +128,7 @@ impl Outlet {
 
     /// As much text waits as may.
     pub(crate) fn is_full(&self) -> bool {
-        self.lock().text.len() >= self.max_unread_bytes
+        self.lock().bytes >= self.max_unread_bytes
     }
 
     /// The generation runs or waits, and somebody may read it.
@@ -133,18 +152,15 @@ impl Outlet {
         self.cancel();
         let mut state = self.lock();
         state.reader_gone = true;
-        state.text = String::new();
+        state.events = Vec::new();
+        state.bytes = 0;
     }
 
     /// Takes everything that waits. An error comes alone, after the text that was made before it.
     pub(crate) fn take(&self) -> Taken {
         let mut state = self.lock();
-        let made_room = state.text.len() >= self.max_unread_bytes;
-        let text = std::mem::take(&mut state.text);
-        let mut events = Vec::new();
-        if !text.is_empty() {
-            events.push(Event::Text(text));
-        }
+        let made_room = std::mem::take(&mut state.bytes) >= self.max_unread_bytes;
+        let mut events = std::mem::take(&mut state.events);
         let events = match std::mem::take(&mut state.end) {
             End::Open if events.is_empty() => Ok(None),
             End::Open => Ok(Some(events)),
@@ -175,7 +191,7 @@ impl Outlet {
             let changed = self.changed.notified();
             {
                 let state = self.lock();
-                if !state.text.is_empty() || !matches!(state.end, End::Open) {
+                if !state.events.is_empty() || !matches!(state.end, End::Open) {
                     return;
                 }
             }

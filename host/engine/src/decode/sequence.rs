@@ -5,13 +5,13 @@ use std::time::{Duration, Instant};
 use llama_cpp_2::token::LlamaToken;
 
 use super::inbox::Ending;
-use super::sampler::NoFiniteLogit;
+use super::sampler::{LogProbs, NoFiniteLogit, log_probs};
 use super::stop::StopMatcher;
 use super::text::Characters;
 use super::{Job, Sampler, Writer};
 use crate::llama::Batch;
 use crate::schedule::{Holder, Need, Want};
-use crate::{Error, FinishReason, Outcome, Owner, Priority, Usage};
+use crate::{Error, FinishReason, Outcome, Owner, Priority, TokenProb, TokenProbs, Usage};
 
 /// One generation that has begun: where it is in its prompt or answer, and its reader. It keeps all its tokens, so that it
 /// can be computed again.
@@ -36,6 +36,9 @@ pub(super) struct Sequence {
     stop: StopMatcher,
     writer: Writer,
     max_tokens: u32,
+    n_probs: usize,
+    // Those of the token that was just chosen.
+    log_probs: Option<LogProbs>,
     seed: u32,
     deterministic: bool,
     // Steps that failed in a row with it in them. From the first on it is computed alone until it gets on, so that it
@@ -72,6 +75,8 @@ impl Sequence {
             stop: StopMatcher::new(job.settings.stopping.stop.clone()),
             writer: job.outlet,
             max_tokens: job.settings.stopping.max_tokens,
+            n_probs: job.settings.sampling.n_probs as usize,
+            log_probs: None,
             seed: job.settings.seed,
             deterministic: job.settings.scheduling.deterministic,
             failures: 0,
@@ -252,7 +257,31 @@ impl Sequence {
 
     /// Chooses the next token.
     pub(super) fn choose(&mut self, logits: &[f32]) -> Result<LlamaToken, NoFiniteLogit> {
-        self.sampler.sample(logits)
+        let token = self.sampler.sample(logits)?;
+        if self.n_probs > 0 {
+            self.log_probs = Some(log_probs(logits, token, self.n_probs));
+        }
+        Ok(token)
+    }
+
+    /// Tells the chosen token and how likely it was, if that was asked for. `piece` gives the bytes of a token.
+    pub(super) fn tell(&mut self, token: LlamaToken, piece: impl Fn(LlamaToken) -> Vec<u8>) {
+        let Some(LogProbs { chosen, top }) = self.log_probs.take() else {
+            return;
+        };
+        let told = |token: LlamaToken, log_prob: f32| TokenProb {
+            // Ids are never negative.
+            id: u32::try_from(token.0).unwrap_or_default(),
+            bytes: piece(token),
+            log_prob,
+        };
+        self.writer.push_token(TokenProbs {
+            chosen: told(token, chosen),
+            top: top
+                .into_iter()
+                .map(|(token, log_prob)| told(token, log_prob))
+                .collect(),
+        });
     }
 
     /// Whether choosing means more than finding the highest logit.

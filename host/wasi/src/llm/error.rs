@@ -1,7 +1,8 @@
 //! `mynah:llm/errors`: the engine's errors as a guest sees them.
 
 use crate::LlmCtxView;
-use crate::bindings::mynah::llm::errors::{Busy, Error, Host, PromptTooLong};
+use crate::bindings::mynah::llm::errors::{Busy, Error, Host, Problem, PromptTooLong};
+use crate::{ErrorCode, NnError};
 
 impl Host for LlmCtxView<'_> {}
 
@@ -11,11 +12,12 @@ impl From<mynah_engine::Error> for Error {
 
         let message = error.to_string();
         match error {
-            E::EmptyPrompt
-            | E::Settings { .. }
-            | E::UnknownToken { .. }
-            | E::ChatTemplate { .. }
-            | E::SessionBusy => Self::InvalidArgument(message),
+            E::Settings { problems } => {
+                Self::InvalidSettings(problems.into_iter().map(Problem::from).collect())
+            }
+            E::EmptyPrompt | E::UnknownToken { .. } | E::ChatTemplate { .. } | E::SessionBusy => {
+                Self::InvalidArgument(message)
+            }
             E::PromptTooLong { prompt, context } => Self::PromptTooLong(PromptTooLong {
                 prompt_tokens: u32::try_from(prompt).unwrap_or(u32::MAX),
                 context_tokens: context,
@@ -38,6 +40,39 @@ impl From<mynah_engine::Error> for Error {
             E::Unavailable => Self::Unavailable(message),
             // Loading is `wasi:nn`'s business and has its own errors; what is left broke while it ran.
             _ => Self::RuntimeError(message),
+        }
+    }
+}
+
+impl From<mynah_engine::Problem> for Problem {
+    fn from(problem: mynah_engine::Problem) -> Self {
+        Self {
+            message: problem.to_string(),
+            value: problem.value().to_owned(),
+            allowed: problem.allowed(),
+            line: problem.place.map(|place| place.line),
+            column: problem.place.map(|place| place.column),
+            path: problem.path,
+        }
+    }
+}
+
+/// For what is loaded here and not through `wasi:nn`.
+impl From<NnError> for Error {
+    fn from(error: NnError) -> Self {
+        let NnError {
+            code,
+            data: message,
+        } = error;
+        match code {
+            ErrorCode::NotFound => Self::NotFound(message),
+            ErrorCode::InvalidArgument
+            | ErrorCode::InvalidEncoding
+            | ErrorCode::TooLarge
+            | ErrorCode::Security => Self::InvalidArgument(message),
+            ErrorCode::Timeout => Self::Timeout(message),
+            ErrorCode::UnsupportedOperation => Self::Unsupported(message),
+            ErrorCode::RuntimeError | ErrorCode::Unknown => Self::RuntimeError(message),
         }
     }
 }

@@ -3,9 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use mynah_engine::{
-    FinishReason, Message, Priority, Prompt, Role, Sampling, Scheduling, Seed, Settings, Stopping,
-};
+use mynah_engine::{FinishReason, Message, Prompt, Role, Settings};
 use wasmtime::component::Resource;
 use wasmtime_wasi_io::async_trait;
 use wasmtime_wasi_io::poll::{DynPollable, Pollable, subscribe};
@@ -35,21 +33,13 @@ impl wit::Host for LlmCtxView<'_> {
         &mut self,
         context: Resource<ExecutionContext>,
         prompt: wit::Prompt,
-        options: wit::Options,
+        settings: wit::Settings,
     ) -> wasmtime::Result<Result<Resource<Generation>, Error>> {
-        let settings = Settings::from(options);
-        let most = self.ctx.max_priority;
-        let context = self.table.get_mut(&context)?;
-        if let Some(priority) = settings
-            .scheduling
-            .priority
-            .filter(|&priority| priority > most)
-        {
-            return Ok(Err(Error::InvalidArgument(format!(
-                "`priority` is {priority}, this component may ask for {most} at most: ask for less, or have the operator \
-                 raise `max_priority`"
-            ))));
+        let settings = Settings::from(settings);
+        if let Err(error) = self.ctx.allow(&settings) {
+            return Ok(Err(error.into()));
         }
+        let context = self.table.get_mut(&context)?;
         let started = context.session.start(prompt.into(), settings);
         let guest_model = context.guest_model.clone();
         Ok(match started {
@@ -129,57 +119,25 @@ impl From<wit::Message> for Message {
     }
 }
 
-impl From<wit::Options> for Settings {
-    fn from(options: wit::Options) -> Self {
-        let wit::Options {
-            max_tokens,
-            temperature,
-            seed,
-            stop,
-            priority,
-            queue_timeout_ms,
-            max_time_ms,
-            deterministic,
-        } = options;
-        let milliseconds = |ms: u32| Duration::from_millis(ms.into());
-        Self {
-            sampling: Sampling {
-                temperature,
-                seed: seed.map(Seed::from),
-                ..Sampling::default()
-            },
-            stopping: Stopping {
-                max_tokens,
-                stop,
-                max_time: max_time_ms.map(milliseconds),
-                ..Stopping::default()
-            },
-            scheduling: Scheduling {
-                priority: priority.map(Priority::from),
-                queue_timeout: queue_timeout_ms.map(milliseconds),
-                deterministic,
-            },
-            ..Self::default()
-        }
-    }
-}
-
-impl From<wit::Priority> for Priority {
-    fn from(priority: wit::Priority) -> Self {
-        match priority {
-            wit::Priority::Low => Self::Low,
-            wit::Priority::Normal => Self::Normal,
-            wit::Priority::High => Self::High,
-            wit::Priority::Urgent => Self::Urgent,
-        }
-    }
-}
-
 impl From<mynah_engine::Event> for wit::Event {
     fn from(event: mynah_engine::Event) -> Self {
         match event {
+            mynah_engine::Event::Token(token) => Self::Token(wit::TokenProbs {
+                chosen: token.chosen.into(),
+                top: token.top.into_iter().map(wit::TokenProb::from).collect(),
+            }),
             mynah_engine::Event::Text(text) => Self::Text(text),
             mynah_engine::Event::Finished(outcome) => Self::Finished(outcome.into()),
+        }
+    }
+}
+
+impl From<mynah_engine::TokenProb> for wit::TokenProb {
+    fn from(token: mynah_engine::TokenProb) -> Self {
+        Self {
+            id: token.id,
+            bytes: token.bytes,
+            log_prob: token.log_prob,
         }
     }
 }

@@ -1,7 +1,9 @@
 //! `mynah:llm`: Mynah's own interfaces, one file each.
 
+mod config;
 mod error;
 mod generation;
+mod settings;
 
 pub use generation::Generation;
 
@@ -12,5 +14,7 @@ use crate::{Llm, LlmView};
 
 pub(crate) fn add_to_linker<T: LlmView + 'static>(linker: &mut Linker<T>) -> wasmtime::Result<()> {
     llm::errors::add_to_linker::<T, Llm>(linker, T::llm)?;
+    llm::settings::add_to_linker::<T, Llm>(linker, T::llm)?;
+    llm::llm_config::add_to_linker::<T, Llm>(linker, T::llm)?;
     llm::generation::add_to_linker::<T, Llm>(linker, T::llm)
 }

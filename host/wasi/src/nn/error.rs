@@ -8,8 +8,8 @@ use crate::bindings::wasi::nn::errors::{ErrorCode, Host, HostError};
 /// The host's side of `wasi:nn/errors.error`.
 #[derive(Debug)]
 pub struct NnError {
-    pub(super) code: ErrorCode,
-    pub(super) data: String,
+    pub(crate) code: ErrorCode,
+    pub(crate) data: String,
 }
 
 impl NnError {

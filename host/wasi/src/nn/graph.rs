@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use mynah_engine::Model;
+use mynah_engine::{Model, Settings};
 use wasmtime::component::{Linker, Resource, ResourceType, WasmList};
 use wasmtime::{AsContextMut, StoreContextMut};
 
@@ -21,6 +21,8 @@ const INTERFACE: &str = "wasi:nn/graph@0.2.0-rc-2024-10-28";
 #[derive(Debug)]
 pub struct Graph {
     pub(super) model: Model,
+    /// How text is made in contexts of this graph, where they don't say.
+    pub(super) settings: Settings,
     // Held by whatever keeps a guest's own model in memory.
     pub(super) guest_model: Option<Arc<Place>>,
 }
@@ -52,7 +54,7 @@ pub(super) fn add_to_linker<T: LlmView + 'static>(linker: &mut Linker<T>) -> was
          (name,): (String,)|
          -> wasmtime::Result<(Answer<Graph>,)> {
             let mut llm = store.data_mut().llm();
-            let graph = llm.load_by_name(&name)?;
+            let graph = llm.load_by_name(&name, Settings::default())?;
             Ok((llm.answer(graph)?,))
         },
     )?;
@@ -110,7 +112,12 @@ fn model_bytes<T: 'static>(
 }
 
 impl LlmCtxView<'_> {
-    fn load_by_name(&mut self, name: &str) -> wasmtime::Result<Result<Resource<Graph>, NnError>> {
+    /// Loads a model that was granted under this name.
+    pub(crate) fn load_by_name(
+        &mut self,
+        name: &str,
+        settings: Settings,
+    ) -> wasmtime::Result<Result<Resource<Graph>, NnError>> {
         // A model that exists and isn't granted looks like one that doesn't exist.
         let Some(model) = self.ctx.models.get(name) else {
             let mut name = name.to_owned();
@@ -126,6 +133,7 @@ impl LlmCtxView<'_> {
         };
         self.push_graph(Graph {
             model: model.clone(),
+            settings,
             guest_model: None,
         })
     }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use mynah_engine::{Event, FinishReason, Generation, Prompt, Session, Settings};
+use mynah_engine::{Event, FinishReason, Generation, Prompt, Reading, Session, Settings};
 use wasmtime::component::Resource;
 
 use super::load::Place;
@@ -12,6 +12,8 @@ use crate::bindings::wasi::nn::inference::{Host, HostGraphExecutionContext};
 
 /// Name of the input tensor.
 const PROMPT: &str = "prompt";
+/// Name of the input tensor with settings, a JSON document of any dialect.
+const CONFIG: &str = "config";
 /// Name of the output tensor.
 const OUTPUT: &str = "output";
 
@@ -39,7 +41,14 @@ impl LlmCtxView<'_> {
                 ),
             )));
         }
-        let session = match graph.model.session(self.ctx.owner.clone()) {
+        let opened = graph
+            .model
+            .session(self.ctx.owner.clone())
+            .and_then(|mut session| {
+                session.configure(graph.settings.clone())?;
+                Ok(session)
+            });
+        let session = match opened {
             Ok(session) => session,
             Err(error) => return Ok(Err(error.into())),
         };
@@ -52,26 +61,62 @@ impl LlmCtxView<'_> {
         Ok(Ok(context))
     }
 
-    /// The prompt among the inputs: the tensor of that name, or the only one.
-    fn prompt(&mut self, inputs: Vec<NamedTensor>) -> wasmtime::Result<Result<String, NnError>> {
-        let invalid = |what: String| Err(NnError::new(ErrorCode::InvalidArgument, what));
+    /// The prompt and the settings among the inputs: the tensors of these names, or an only one, which is the prompt.
+    fn request(
+        &mut self,
+        inputs: Vec<NamedTensor>,
+    ) -> wasmtime::Result<Result<(String, Settings), NnError>> {
         // Tensors are owned: taken out of the table first, whatever comes of the call.
         let mut tensors = Vec::new();
         for (name, tensor) in inputs {
             tensors.push((name, self.take_tensor(tensor)?));
         }
+        Ok(self.read_request(tensors))
+    }
+
+    fn read_request(
+        &self,
+        mut tensors: Vec<(String, Tensor)>,
+    ) -> Result<(String, Settings), NnError> {
         let count = tensors.len();
-        let named = tensors.iter().filter(|(name, _)| name == PROMPT).count();
-        Ok(match tensors.pop() {
-            Some((name, tensor)) if count == 1 => tensor.into_text(short(&name)),
-            None => invalid(format!("no input tensor: give one named `{PROMPT}`")),
-            Some(_) if named == 1 => invalid(format!(
-                "{count} input tensors were given, but only `{PROMPT}` is taken: leave the others out"
+        let invalid = |what: String| Err(NnError::new(ErrorCode::InvalidArgument, what));
+        if count == 0 {
+            return invalid(format!("no input tensor: give one named `{PROMPT}`"));
+        }
+        let config: Vec<_> = tensors.extract_if(.., |(name, _)| name == CONFIG).collect();
+        let prompt: Vec<_> = match tensors.len() {
+            1 => std::mem::take(&mut tensors),
+            _ => tensors.extract_if(.., |(name, _)| name == PROMPT).collect(),
+        };
+        let mut prompt = prompt.into_iter();
+        let mut config = config.into_iter();
+        match (prompt.next(), prompt.next(), config.next(), config.next()) {
+            (Some((name, prompt)), None, config, None) if tensors.is_empty() => {
+                let settings = match config {
+                    Some((_, config)) => self.settings(&config.into_text(CONFIG)?)?,
+                    None => Settings::default(),
+                };
+                Ok((prompt.into_text(short(&name))?, settings))
+            }
+            _ => invalid(format!(
+                "{count} input tensors were given: give one named `{PROMPT}`, beside it one named `{CONFIG}` if you \
+                 like, and no others"
             )),
-            Some(_) => invalid(format!(
-                "{count} input tensors were given, {named} of them named `{PROMPT}`: give that one alone"
-            )),
-        })
+        }
+    }
+
+    /// The settings of a `config` tensor. Nobody can be told what is strange about it, so it goes to the log.
+    fn settings(&self, json: &str) -> Result<Settings, NnError> {
+        let (settings, warnings) = Reading::json(json.as_bytes()).for_guest(false)?;
+        self.ctx.allow(&settings)?;
+        for warning in warnings {
+            // The guest's words stay out of the log.
+            tracing::warn!(
+                path = short(&warning.path),
+                "a setting of a `{CONFIG}` tensor is not in force"
+            );
+        }
+        Ok(settings)
     }
 }
 
@@ -93,6 +138,8 @@ async fn run(mut generation: Generation) -> Result<String, NnError> {
         };
         for event in events {
             match event {
+                // `compute` gives text alone.
+                Event::Token(_) => {}
                 Event::Text(text) => answer.push_str(&text),
                 // No text because the time was over is no answer, and `compute` has nowhere else to say so.
                 Event::Finished(outcome)
@@ -118,11 +165,11 @@ impl HostGraphExecutionContext for LlmCtxView<'_> {
         context: Resource<ExecutionContext>,
         inputs: Vec<NamedTensor>,
     ) -> wasmtime::Result<Result<Vec<NamedTensor>, Resource<NnError>>> {
-        let prompt = self.prompt(inputs)?;
+        let request = self.request(inputs)?;
         let session = &mut self.table.get_mut(&context)?.session;
-        let generation = prompt.and_then(|prompt| {
+        let generation = request.and_then(|(prompt, settings)| {
             session
-                .start(Prompt::Text(prompt), Settings::default())
+                .start(Prompt::Text(prompt), settings)
                 .map_err(NnError::from)
         });
         let answer = match generation {

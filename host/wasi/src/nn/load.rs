@@ -4,7 +4,7 @@ use std::io::Write;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use mynah_engine::{Model, ModelConfig};
+use mynah_engine::{Model, ModelConfig, Settings};
 
 use super::{ErrorCode, Graph, NnError};
 use crate::bindings::wasi::nn::graph::{ExecutionTarget, GraphEncoding};
@@ -126,6 +126,7 @@ pub(super) async fn load(bytes: Vec<u8>, request: LoadRequest) -> Result<Graph, 
             // The store may be gone meanwhile; then the model goes too.
             let _ = done.send(graph.map(|model| Graph {
                 model,
+                settings: Settings::default(),
                 guest_model: Some(Arc::new(request.place)),
             }));
         });

@@ -5,7 +5,7 @@ use llama_cpp_2::token::LlamaToken;
 /// How likely the chosen token was, and which others were: natural logarithms of the model's own probabilities, before any
 /// sampler.
 #[derive(Debug, Clone, PartialEq)]
-pub(crate) struct LogProbs {
+pub(in crate::decode) struct LogProbs {
     /// The chosen token's.
     pub(crate) chosen: f32,
     /// The most likely tokens, falling.

@@ -11,7 +11,7 @@ mod parts;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use log_probs::{LogProbs, log_probs};
+pub(super) use log_probs::{LogProbs, log_probs};
 pub(crate) use parts::SamplerParts;
 
 use std::cell::RefCell;
@@ -222,7 +222,8 @@ impl Sampler {
                     if candidates.is_empty() {
                         return None;
                     }
-                    let mut array = LlamaTokenDataArray::new(std::mem::take(candidates), cut.sorts());
+                    let mut array =
+                        LlamaTokenDataArray::new(std::mem::take(candidates), cut.sorts());
                     array.apply_sampler(chain);
                     let drawn = array.selected_token();
                     *candidates = array.data;
@@ -336,7 +337,10 @@ impl Links<'_> {
         let s = self.sampling;
         let first = rest.first();
         let is_shrunk = first.is_some_and(|name| {
-            matches!(name, SamplerName::TopK | SamplerName::TopP | SamplerName::MinP | SamplerName::TypicalP)
+            matches!(
+                name,
+                SamplerName::TopK | SamplerName::TopP | SamplerName::MinP | SamplerName::TypicalP
+            )
         });
         match first {
             // It estimates the shape of the distribution from tokens that have no chance, too.

@@ -1,0 +1,105 @@
+//! Settings that the host keeps for a session, and reading back what is in force.
+
+use crate::bindings::mynah::llm::llm_config as wit;
+use crate::{Model, Options, Problem, Result, Session};
+
+impl Session {
+    /// Has the host keep these options for all requests of this session, in place of what it kept before. Options that are
+    /// given with a request, or with [`Session::with_options`], win one by one.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::InvalidSettings`](crate::Error::InvalidSettings) with every setting that can't be; then nothing is changed.
+    pub fn configure(&self, options: impl Into<Options>) -> Result<()> {
+        Ok(wit::configure(self.context(), &options.into().into())?)
+    }
+
+    /// As [`Session::configure`], from a JSON document of any dialect that the host reads: nested or flat, with underscores or
+    /// hyphens, as llama.cpp's server or WasmEdge's GGML backend take it. Gives what is strange about it; where `strict`, that
+    /// is an error.
+    ///
+    /// ```no_run
+    /// # fn main() -> mynah_guest::Result<()> {
+    /// let session = mynah_guest::Model::load("default")?.session()?;
+    /// for warning in session.configure_json(r#"{"temp": 0.7, "n-predict": 64}"#, false)? {
+    ///     eprintln!("{}", warning.message);
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`Error::InvalidSettings`](crate::Error::InvalidSettings) with all problems of the document; then nothing is changed.
+    pub fn configure_json(&self, json: &str, strict: bool) -> Result<Vec<Problem>> {
+        let warnings = wit::configure_json(self.context(), json, strict)?;
+        Ok(warnings.into_iter().map(Problem::from).collect())
+    }
+
+    /// Every setting as it is in force for a request that sets nothing, and where it comes from.
+    ///
+    /// # Errors
+    ///
+    /// What the host says.
+    pub fn effective(&self) -> Result<Vec<SettingInForce>> {
+        let all = wit::effective(self.context())?;
+        Ok(all.into_iter().map(SettingInForce::from).collect())
+    }
+}
+
+impl Model {
+    /// [`Model::load`], with settings for all sessions of it, as [`Session::configure_json`] reads them.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NotFound`](crate::Error::NotFound) when no such model is granted, and
+    /// [`Error::InvalidSettings`](crate::Error::InvalidSettings).
+    pub fn load_with_config(name: &str, json: &str, strict: bool) -> Result<(Self, Vec<Problem>)> {
+        let loaded = wit::load_by_name_with_config(name, json, strict)?;
+        let warnings = loaded.warnings.into_iter().map(Problem::from).collect();
+        Ok((Self::new(loaded.graph), warnings))
+    }
+}
+
+/// A setting as it is in force.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct SettingInForce {
+    /// Its path, such as `sampling.top_p`.
+    pub path: String,
+    /// Its value as JSON; `null` where there is none.
+    pub value: String,
+    /// Where it comes from.
+    pub origin: Origin,
+}
+
+/// Where a setting comes from: the first of these that says something.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Origin {
+    /// The request itself.
+    Request,
+    /// The session.
+    Session,
+    /// The operator, for the model.
+    Model,
+    /// The model's own file.
+    File,
+    /// Nobody: the default.
+    Default,
+}
+
+impl From<wit::EffectiveSetting> for SettingInForce {
+    fn from(setting: wit::EffectiveSetting) -> Self {
+        Self {
+            path: setting.path,
+            value: setting.value,
+            origin: match setting.origin {
+                wit::Origin::Request => Origin::Request,
+                wit::Origin::Session => Origin::Session,
+                wit::Origin::Model => Origin::Model,
+                wit::Origin::File => Origin::File,
+                wit::Origin::Default => Origin::Default,
+            },
+        }
+    }
+}

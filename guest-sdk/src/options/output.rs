@@ -1,0 +1,51 @@
+//! The form that an answer must have.
+
+use crate::bindings::mynah::llm::settings as wit;
+
+/// The form that an answer must have. An answer that ends by itself has it; one that was cut short doesn't, and its
+/// [`FinishReason`](crate::FinishReason) says why.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum OutputForm {
+    /// None, whatever session and operator say.
+    Free,
+    /// A JSON value of this JSON Schema.
+    JsonSchema(String),
+    /// A text that this regular expression matches as a whole.
+    Regex(String),
+    /// A text of this grammar, in llguidance's variant of Lark.
+    Lark(String),
+    /// A text of this grammar, in llama.cpp's GBNF.
+    Gbnf(String),
+}
+
+/// The form of a Rust type: JSON that [`Answer::json`](crate::Answer::json) reads as `T`.
+///
+/// ```
+/// use mynah_guest::{Options, json_schema};
+///
+/// #[derive(schemars::JsonSchema, serde::Deserialize)]
+/// struct Person {
+///     name: String,
+///     age: u8,
+/// }
+///
+/// let options = Options::from(json_schema::<Person>()).max_tokens(200);
+/// # let _ = options;
+/// ```
+#[cfg(feature = "json")]
+#[must_use]
+pub fn json_schema<T: schemars::JsonSchema>() -> OutputForm {
+    OutputForm::JsonSchema(schemars::schema_for!(T).as_value().to_string())
+}
+
+impl From<OutputForm> for wit::OutputForm {
+    fn from(form: OutputForm) -> Self {
+        match form {
+            OutputForm::Free => Self::Free,
+            OutputForm::JsonSchema(text) => Self::JsonSchema(text),
+            OutputForm::Regex(text) => Self::Regex(text),
+            OutputForm::Lark(text) => Self::Lark(text),
+            OutputForm::Gbnf(text) => Self::Gbnf(text),
+        }
+    }
+}

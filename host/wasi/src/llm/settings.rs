@@ -1,0 +1,185 @@
+//! `mynah:llm/settings`: the records as the engine has them.
+
+use std::time::Duration;
+
+use mynah_engine::{
+    BiasTarget, LogitBias, Memory, Output, OutputForm, Priority, Problem, SamplerName, Sampling,
+    Scheduling, Seed, Settings, Stopping,
+};
+
+use crate::LlmCtx;
+use crate::bindings::mynah::llm::settings as wit;
+
+impl wit::Host for crate::LlmCtxView<'_> {}
+
+impl LlmCtx {
+    /// Whether the guest may ask for this: what bounds the values themselves is the engine's to check.
+    pub(crate) fn allow(&self, settings: &Settings) -> mynah_engine::Result<()> {
+        let most = self.max_priority;
+        match settings.scheduling.priority {
+            Some(priority) if priority > most => Err(mynah_engine::Error::Settings {
+                problems: vec![Problem::new(
+                    "scheduling.priority",
+                    priority,
+                    format!(
+                        "{most} at most for this component: ask for less, or have the operator raise `max_priority`"
+                    ),
+                )],
+            }),
+            _ => Ok(()),
+        }
+    }
+}
+
+impl From<wit::Settings> for Settings {
+    fn from(settings: wit::Settings) -> Self {
+        let wit::Settings {
+            sampling,
+            stopping,
+            memory,
+            scheduling,
+            output,
+        } = settings;
+        Self {
+            sampling: sampling.map(Sampling::from).unwrap_or_default(),
+            stopping: stopping.map(Stopping::from).unwrap_or_default(),
+            memory: memory.map(Memory::from).unwrap_or_default(),
+            scheduling: scheduling.map(Scheduling::from).unwrap_or_default(),
+            output: output.map(Output::from).unwrap_or_default(),
+        }
+    }
+}
+
+impl From<wit::Sampling> for Sampling {
+    fn from(sampling: wit::Sampling) -> Self {
+        Self {
+            temperature: sampling.temperature,
+            dynatemp_range: sampling.dynatemp_range,
+            dynatemp_exponent: sampling.dynatemp_exponent,
+            top_k: sampling.top_k,
+            top_p: sampling.top_p,
+            min_p: sampling.min_p,
+            typical_p: sampling.typical_p,
+            top_n_sigma: sampling.top_n_sigma,
+            min_keep: sampling.min_keep,
+            xtc_probability: sampling.xtc_probability,
+            xtc_threshold: sampling.xtc_threshold,
+            penalty_last_n: sampling.penalty_last_n,
+            repeat_penalty: sampling.repeat_penalty,
+            presence_penalty: sampling.presence_penalty,
+            frequency_penalty: sampling.frequency_penalty,
+            dry_multiplier: sampling.dry_multiplier,
+            dry_base: sampling.dry_base,
+            dry_allowed_length: sampling.dry_allowed_length,
+            dry_penalty_last_n: sampling.dry_penalty_last_n,
+            dry_sequence_breakers: sampling.dry_sequence_breakers,
+            mirostat: sampling.mirostat,
+            mirostat_tau: sampling.mirostat_tau,
+            mirostat_eta: sampling.mirostat_eta,
+            seed: sampling.seed.map(Seed::from),
+            logit_bias: sampling
+                .logit_bias
+                .map(|all| all.into_iter().map(LogitBias::from).collect()),
+            samplers: sampling
+                .samplers
+                .map(|all| all.into_iter().map(SamplerName::from).collect()),
+            n_probs: sampling.n_probs,
+        }
+    }
+}
+
+impl From<wit::Seed> for Seed {
+    fn from(seed: wit::Seed) -> Self {
+        match seed {
+            wit::Seed::Random => Self::Random,
+            // 4294967295 is refused with the rest, not taken for random: here there is a word for that.
+            wit::Seed::Fixed(seed) => Self::Fixed(seed),
+        }
+    }
+}
+
+impl From<wit::LogitBias> for LogitBias {
+    fn from(bias: wit::LogitBias) -> Self {
+        Self {
+            target: match bias.target {
+                wit::BiasTarget::Token(token) => BiasTarget::Token(token),
+                wit::BiasTarget::Text(text) => BiasTarget::Text(text),
+            },
+            bias: bias.bias,
+        }
+    }
+}
+
+impl From<wit::SamplerName> for SamplerName {
+    fn from(name: wit::SamplerName) -> Self {
+        match name {
+            wit::SamplerName::Penalties => Self::Penalties,
+            wit::SamplerName::Dry => Self::Dry,
+            wit::SamplerName::TopNSigma => Self::TopNSigma,
+            wit::SamplerName::TopK => Self::TopK,
+            wit::SamplerName::TypicalP => Self::TypicalP,
+            wit::SamplerName::TopP => Self::TopP,
+            wit::SamplerName::MinP => Self::MinP,
+            wit::SamplerName::Xtc => Self::Xtc,
+            wit::SamplerName::Temperature => Self::Temperature,
+        }
+    }
+}
+
+impl From<wit::Stopping> for Stopping {
+    fn from(stopping: wit::Stopping) -> Self {
+        Self {
+            max_tokens: stopping.max_tokens,
+            max_time: stopping.max_time_ms.map(milliseconds),
+            stop: stopping.stop,
+            ignore_eos: stopping.ignore_eos,
+        }
+    }
+}
+
+impl From<wit::Memory> for Memory {
+    fn from(memory: wit::Memory) -> Self {
+        Self {
+            context_shifting: memory.context_shifting,
+            cache_prompt: memory.cache_prompt,
+            max_cache_tokens: memory.max_cache_tokens,
+        }
+    }
+}
+
+impl From<wit::Scheduling> for Scheduling {
+    fn from(scheduling: wit::Scheduling) -> Self {
+        Self {
+            priority: scheduling.priority.map(Priority::from),
+            queue_timeout: scheduling.queue_timeout_ms.map(milliseconds),
+            deterministic: scheduling.deterministic,
+        }
+    }
+}
+
+impl From<wit::Priority> for Priority {
+    fn from(priority: wit::Priority) -> Self {
+        match priority {
+            wit::Priority::Low => Self::Low,
+            wit::Priority::Normal => Self::Normal,
+            wit::Priority::High => Self::High,
+            wit::Priority::Urgent => Self::Urgent,
+        }
+    }
+}
+
+impl From<wit::OutputForm> for Output {
+    fn from(form: wit::OutputForm) -> Self {
+        match form {
+            wit::OutputForm::Free => Self::free(),
+            wit::OutputForm::JsonSchema(text) => OutputForm::JsonSchema(text).into(),
+            wit::OutputForm::Regex(text) => OutputForm::Regex(text).into(),
+            wit::OutputForm::Lark(text) => OutputForm::Lark(text).into(),
+            wit::OutputForm::Gbnf(text) => OutputForm::Gbnf(text).into(),
+        }
+    }
+}
+
+fn milliseconds(ms: u32) -> Duration {
+    Duration::from_millis(ms.into())
+}
