@@ -23,7 +23,7 @@
 //! | get a whole answer | [`Session::generate`] |
 //! | show an answer as it is made | [`Session::stream`], [`Stream`] |
 //! | have a conversation that remembers | [`Chat`] |
-//! | use the model's chat template myself | a [`Prompt`] of [`Message`]s |
+//! | use the model's chat template myself, with tools | a [`Prompt`] of [`Message`]s, or a [`Conversation`] |
 //! | choose the length, the randomness, the seed | [`Options`], [`Sampling`], [`Stopping`], for a [session](Session::with_options) or a [request](Session::stream_with) |
 //! | get JSON, or any other form | [`OutputForm`], `json_schema` and `Answer::json` with the feature `json` |
 //! | read settings from JSON, see what is in force | [`Session::configure_json`], [`Session::effective`], [`Model::load_with_config`] |
@@ -79,7 +79,7 @@ pub use options::{
     Stopping,
 };
 pub use outcome::{Answer, FinishReason, Outcome, TokenProb, TokenProbs, Usage};
-pub use prompt::{Message, Prompt, Role};
+pub use prompt::{Conversation, Message, Prompt, Role};
 pub use session::Session;
 pub use stream::Stream;
 pub use streams::{Progress, Streams};

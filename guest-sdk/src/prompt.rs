@@ -22,6 +22,8 @@ pub enum Prompt {
     /// A conversation, from its beginning. The host renders it with the model's own chat template and opens the
     /// assistant's turn.
     Messages(Vec<Message>),
+    /// The same with tools and variables for the chat template.
+    Conversation(Conversation),
     /// Token ids of this model, from 0 to its vocabulary size, taken as they are: nothing is put before them.
     Tokens(Vec<u32>),
 }
@@ -44,8 +46,59 @@ pub enum Role {
 pub struct Message {
     /// Who says it.
     pub role: Role,
-    /// What is said.
+    /// What is said. The text of a control token in it is text, nothing more.
     pub content: String,
+    /// Further fields, as the model's chat template knows them, such as `tool_calls` or `name`: a JSON object.
+    pub fields: Option<String>,
+}
+
+/// A conversation with all that a chat template may take.
+///
+/// ```
+/// use mynah_guest::{Conversation, Message};
+///
+/// let weather = r#"[{"type": "function", "function": {"name": "weather", "parameters": {"type": "object"}}}]"#;
+/// let conversation = Conversation::new([Message::user("Is it raining in Oslo?")])
+///     .tools(weather)
+///     .variables(r#"{"enable_thinking": false}"#);
+/// # let _ = conversation;
+/// ```
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Conversation {
+    messages: Vec<Message>,
+    tools: Option<String>,
+    variables: Option<String>,
+}
+
+impl Conversation {
+    /// What was said, from the beginning.
+    #[must_use]
+    pub fn new(messages: impl Into<Vec<Message>>) -> Self {
+        Self {
+            messages: messages.into(),
+            ..Self::default()
+        }
+    }
+
+    /// Tools that the model may call: a JSON list, in the form that the model's chat template knows.
+    #[must_use]
+    pub fn tools(mut self, json: impl Into<String>) -> Self {
+        self.tools = Some(json.into());
+        self
+    }
+
+    /// Further variables of the chat template: a JSON object.
+    #[must_use]
+    pub fn variables(mut self, json: impl Into<String>) -> Self {
+        self.variables = Some(json.into());
+        self
+    }
+}
+
+impl From<Conversation> for Prompt {
+    fn from(conversation: Conversation) -> Self {
+        Self::Conversation(conversation)
+    }
 }
 
 impl Message {
@@ -54,7 +107,15 @@ impl Message {
         Self {
             role,
             content: content.into(),
+            fields: None,
         }
+    }
+
+    /// The same message with further fields: a JSON object, without `role` and `content`.
+    #[must_use]
+    pub fn with_fields(mut self, json: impl Into<String>) -> Self {
+        self.fields = Some(json.into());
+        self
     }
 
     /// Instructions that stand above the conversation. Most chat templates want them first, and at most one.
@@ -139,6 +200,15 @@ impl From<Prompt> for wit::Prompt {
             Prompt::Messages(messages) => {
                 Self::Messages(messages.into_iter().map(wit::Message::from).collect())
             }
+            Prompt::Conversation(conversation) => Self::Conversation(wit::Conversation {
+                messages: conversation
+                    .messages
+                    .into_iter()
+                    .map(wit::Message::from)
+                    .collect(),
+                tools: conversation.tools,
+                variables: conversation.variables,
+            }),
             Prompt::Tokens(tokens) => Self::Tokens(tokens),
         }
     }
@@ -154,6 +224,7 @@ impl From<Message> for wit::Message {
                 Role::Tool => wit::Role::Tool,
             },
             content: message.content,
+            fields: message.fields,
         }
     }
 }

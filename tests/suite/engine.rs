@@ -4,8 +4,8 @@ use std::ops::{Deref, DerefMut};
 use std::time::Duration;
 
 use mynah_engine::{
-    Error, Event, FinishReason, Generation, Message, Model, ModelConfig, Outcome, Owner, Prompt,
-    Role, Session, Settings, Status,
+    ChatTemplateName, Conversation, Error, Event, FinishReason, Generation, Message, Model,
+    ModelConfig, Outcome, Owner, Prompt, Role, Session, Settings, Status,
 };
 use mynah_tests::{greedy, model_path, tiny, tiny_with};
 
@@ -65,6 +65,7 @@ pub(crate) async fn finish(generation: &mut Generation) -> (String, Outcome) {
     loop {
         for event in generation.next().await.unwrap() {
             match event {
+                Event::Token(_) => {}
                 Event::Text(text) => answer.push_str(&text),
                 Event::Finished(outcome) => return (answer, outcome),
             }
@@ -337,14 +338,11 @@ async fn prompts_that_make_no_sense_are_refused_before_any_work() {
         ..ModelConfig::default()
     });
     let refuse = |prompt: Prompt| start(&model, prompt, greedy(1)).map(drop).unwrap_err();
-    let say = |content: &str| Message {
-        role: Role::User,
-        content: content.to_owned(),
-    };
+    let say = |content: &str| Message::new(Role::User, content);
     assert!(matches!(refuse(text("")), Error::EmptyPrompt));
     assert!(matches!(refuse(Prompt::Tokens(vec![])), Error::EmptyPrompt));
     assert!(matches!(
-        refuse(Prompt::Messages(vec![])),
+        refuse(Prompt::Messages(Vec::new().into())),
         Error::EmptyPrompt
     ));
     assert!(matches!(
@@ -366,11 +364,35 @@ async fn prompts_that_make_no_sense_are_refused_before_any_work() {
         matches!(unknown, Error::UnknownToken { index: 1, .. }),
         "{unknown}"
     );
-    assert!(matches!(
-        refuse(Prompt::Messages(vec![say("hi")])),
-        Error::NoChatTemplate { .. }
-    ));
+    let tools = Conversation {
+        tools: Some("none".to_owned()),
+        ..vec![say("hi")].into()
+    };
+    let told = refuse(Prompt::Messages(tools));
+    assert!(
+        matches!(&told, Error::ChatTemplate { reason, .. } if reason.contains("no JSON list")),
+        "{told}"
+    );
     assert_eq!(model.status().steps, 0);
+}
+
+#[tokio::test]
+async fn a_model_without_a_chat_template_gets_a_named_one() {
+    let model = tiny();
+    assert_eq!(model.info().chat_template, Some(ChatTemplateName::Plain));
+    let messages = || vec![Message::new(Role::User, "hi")];
+    let mut said = start(&model, Prompt::Messages(messages().into()), greedy(3)).unwrap();
+    let mut text = start(&model, text("User: hi\nAssistant:"), greedy(3)).unwrap();
+    assert_eq!(finish(&mut said).await.0, finish(&mut text).await.0);
+    // The operator may choose another.
+    let model = tiny_with(ModelConfig {
+        chat_template: Some(ChatTemplateName::Chatml),
+        ..ModelConfig::default()
+    });
+    assert_eq!(model.info().chat_template, Some(ChatTemplateName::Chatml));
+    let mut said = start(&model, Prompt::Messages(messages().into()), greedy(3)).unwrap();
+    let (_, outcome) = finish(&mut said).await;
+    assert!(outcome.usage.prompt_tokens > 30, "{outcome:?}");
 }
 
 #[tokio::test]

@@ -19,6 +19,7 @@ mod optimize;
 mod run;
 mod sdk;
 mod serving;
+mod settings;
 mod stream;
 
 /// Fails to compile unless a test of that name is in scope.

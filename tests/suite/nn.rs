@@ -113,6 +113,12 @@ async fn nn_bad_tensors() {
 }
 
 #[tokio::test]
+async fn nn_config_tensor() {
+    let text = Guest::new("nn_config_tensor").model(solo()).stdout().await;
+    assert!(text.ends_with("ok\n"), "{text}");
+}
+
+#[tokio::test]
 async fn nn_prompt_too_long() {
     for words in ["3000", "400000"] {
         let guest = Guest::new("nn_prompt_too_long").model(tiny());

@@ -67,7 +67,7 @@ async fn sdk_answer_all() {
 /// Both ways to build a guest give components with the same imports of ours.
 #[test]
 fn the_examples_built_either_way_import_the_same() {
-    for example in ["batch", "chat", "complete"] {
+    for example in ["batch", "chat", "complete", "extract"] {
         let imports = |path: &Path| {
             let inspected = Command::new(crate::cli::mynah())
                 .arg("inspect")

@@ -95,6 +95,15 @@ async fn stream_tokens() {
 }
 
 #[tokio::test]
+async fn stream_conversation() {
+    let said = Guest::new("stream_conversation")
+        .model(solo())
+        .stdout()
+        .await;
+    assert!(said.ends_with("ok\n"), "{said}");
+}
+
+#[tokio::test]
 async fn stream_messages() {
     let text = real("stream_messages", &["24"]).await;
     assert!(text.contains("Paris"), "{text}");

@@ -102,9 +102,9 @@ impl Options {
         self.sampling(Sampling::new().temperature(temperature))
     }
 
-    /// [`Sampling::seed`].
+    /// [`Sampling::seed`], with one that is fixed.
     #[must_use]
-    pub fn seed(self, seed: impl Into<Seed>) -> Self {
+    pub fn seed(self, seed: u32) -> Self {
         self.sampling(Sampling::new().seed(seed))
     }
 

@@ -10,7 +10,7 @@ use bytesize::ByteSize;
 use clap::{Args, Parser, Subcommand, ValueHint};
 use clap_complete::Shell;
 use mynah_engine::model::optimize::Target;
-use mynah_engine::{KvLayout, ModelConfig, Priority};
+use mynah_engine::{ChatTemplateName, KvLayout, ModelConfig, Priority};
 
 /// Runs WebAssembly components that use large language models.
 #[derive(Debug, Parser)]
@@ -307,6 +307,10 @@ pub(crate) struct ServingArgs {
     /// Layers of the models that an accelerator computes, where there is one; -1 is all [default: as llama.cpp chooses].
     #[arg(long, value_name = "COUNT", allow_negative_numbers = true)]
     pub(crate) n_gpu_layers: Option<i64>,
+
+    /// Use a built-in chat template in place of the model's own: chatml, llama3, gemma, mistral, zephyr or plain.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) chat_template: Option<ChatTemplateName>,
 
     /// Set any setting, by any of its names, such as `top_p=0.9` or `sampling.samplers=["top_k","temperature"]`. Can be given
     /// more than once. `mynah config schema` shows what there is.

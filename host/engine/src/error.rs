@@ -114,12 +114,6 @@ pub enum Error {
         /// The highest id.
         last: u32,
     },
-    /// Messages for a model that has no chat template.
-    #[error("the model `{model}` has no chat template: send the prompt as text")]
-    NoChatTemplate {
-        /// The model's name.
-        model: String,
-    },
     /// The model's chat template failed on these messages.
     #[error("the chat template of `{model}` can't render these messages: {reason}")]
     ChatTemplate {

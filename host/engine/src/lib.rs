@@ -61,10 +61,11 @@ pub use config::{
 pub use error::{Error, Result};
 pub use generation::Generation;
 pub use llama::{Device, DeviceKind, SystemInfo, llama_backend};
-pub use model::{Model, ModelInfo, Registry};
+pub use model::{ChatTemplateName, Model, ModelInfo, Registry};
 pub use owner::Owner;
 pub use request::{
-    Event, FinishReason, Message, Outcome, Priority, Prompt, Role, TokenProb, TokenProbs, Usage,
+    Conversation, Event, FinishReason, Message, Outcome, Priority, Prompt, Role, TokenProb,
+    TokenProbs, Usage,
 };
 pub use session::Session;
 pub use status::{OwnerShare, Requests, Status};

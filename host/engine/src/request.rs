@@ -11,19 +11,63 @@ use crate::config::by_name;
 pub enum Prompt {
     /// Text as it stands, special tokens included; the begin-of-sequence token is added where the model wants one.
     Text(String),
-    /// A conversation, rendered with the model's own chat template.
-    Messages(Vec<Message>),
+    /// A conversation, rendered with the model's own chat template. The text of a control token in it is text.
+    Messages(Conversation),
     /// Token ids, taken as they are.
     Tokens(Vec<u32>),
 }
 
+/// A conversation, from its beginning.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Conversation {
+    /// What was said. At least one message.
+    pub messages: Vec<Message>,
+    /// Tools that the model may call: a JSON list, in the form that its template knows.
+    pub tools: Option<String>,
+    /// Further variables of the template: a JSON object.
+    pub variables: Option<String>,
+}
+
+impl From<Vec<Message>> for Conversation {
+    fn from(messages: Vec<Message>) -> Self {
+        Self {
+            messages,
+            ..Self::default()
+        }
+    }
+}
+
+impl Conversation {
+    /// What it costs to keep.
+    pub(crate) fn bytes(&self) -> u64 {
+        let len = |text: &Option<String>| text.as_ref().map_or(0, |text| text.len() as u64);
+        let messages = self.messages.iter();
+        let messages = messages.map(|message| message.content.len() as u64 + len(&message.fields));
+        messages.sum::<u64>() + len(&self.tools) + len(&self.variables)
+    }
+}
+
 /// One message of a conversation.
-#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Message {
     /// Who says it.
     pub role: Role,
     /// What is said.
     pub content: String,
+    /// Further fields, as the model's template knows them (`tool_calls`, `name`): a JSON object.
+    pub fields: Option<String>,
+}
+
+impl Message {
+    /// A message without further fields.
+    #[must_use]
+    pub fn new(role: Role, content: impl Into<String>) -> Self {
+        Self {
+            role,
+            content: content.into(),
+            fields: None,
+        }
+    }
 }
 
 /// Who says a message.

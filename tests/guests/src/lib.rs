@@ -8,7 +8,8 @@ mod exit;
 use std::fmt;
 use std::str::FromStr;
 
-use mynah_guest::bindings::mynah::llm::generation::{self, Event, Generation, Options, Prompt};
+use mynah_guest::bindings::mynah::llm::generation::{self, Event, Generation, Prompt};
+use mynah_guest::bindings::mynah::llm::settings::Settings;
 use mynah_guest::bindings::wasi::nn::graph::{Graph, load_by_name};
 use mynah_guest::bindings::wasi::nn::inference::GraphExecutionContext;
 use mynah_guest::bindings::wasi::nn::tensor::{Tensor, TensorType};
@@ -97,17 +98,17 @@ pub fn output(context: &GraphExecutionContext, inputs: Vec<(String, Tensor)>) ->
 }
 
 /// Greedy, with so many tokens at most.
-pub fn greedy(max_tokens: u32) -> Options {
+pub fn greedy(max_tokens: u32) -> Settings {
     mynah_guest::Options::greedy().max_tokens(max_tokens).into()
 }
 
-/// Options that leave everything to the host.
-pub fn unset() -> Options {
+/// Settings that leave everything to the host.
+pub fn unset() -> Settings {
     mynah_guest::Options::new().into()
 }
 
 /// Starts a generation from text.
-pub fn start(context: &GraphExecutionContext, text: &str, options: Options) -> Result<Generation> {
+pub fn start(context: &GraphExecutionContext, text: &str, options: Settings) -> Result<Generation> {
     start_with(context, &Prompt::Text(text.to_owned()), options)
 }
 
@@ -115,7 +116,7 @@ pub fn start(context: &GraphExecutionContext, text: &str, options: Options) -> R
 pub fn start_with(
     context: &GraphExecutionContext,
     prompt: &Prompt,
-    options: Options,
+    options: Settings,
 ) -> Result<Generation> {
     Ok(generation::start(context, prompt, &options)?)
 }
@@ -125,6 +126,8 @@ pub fn start_with(
 pub struct Answer {
     /// Each piece of text as it came.
     pub pieces: Vec<String>,
+    /// Each token that was told by itself.
+    pub tokens: Vec<generation::TokenProbs>,
     /// The end, when it has come.
     pub outcome: Option<Outcome>,
 }
@@ -134,6 +137,7 @@ impl Answer {
     pub fn add(&mut self, events: Vec<Event>) {
         for event in events {
             match event {
+                Event::Token(token) => self.tokens.push(token),
                 Event::Text(piece) => self.pieces.push(piece),
                 Event::Finished(outcome) => self.outcome = Some(outcome.into()),
             }
@@ -182,7 +186,7 @@ pub fn read(generation: &Generation) -> Result<Answer> {
 }
 
 /// Generates from text and reads it to its end.
-pub fn run(context: &GraphExecutionContext, text: &str, options: Options) -> Result<Answer> {
+pub fn run(context: &GraphExecutionContext, text: &str, options: Settings) -> Result<Answer> {
     read(&start(context, text, options)?)
 }
 
@@ -190,6 +194,9 @@ pub fn run(context: &GraphExecutionContext, text: &str, options: Options) -> Res
 pub fn kind(error: &Error) -> &'static str {
     match error {
         Error::InvalidArgument(_) => "invalid-argument",
+        Error::InvalidSettings(_) => "invalid-settings",
+        Error::NotFound(_) => "not-found",
+        Error::NotJson { .. } => "not-json",
         Error::PromptTooLong { .. } => "prompt-too-long",
         Error::PromptTooLarge(_) => "prompt-too-large",
         Error::Busy { .. } => "busy",

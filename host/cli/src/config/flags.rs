@@ -57,6 +57,7 @@ impl ServingArgs {
                 n_gpu_layers,
                 kv_cells: self.kv_cells,
                 kv_layout: self.kv_layout,
+                chat_template: self.chat_template,
                 optimize: self.optimize,
             },
             backend: BackendSettings {

@@ -147,7 +147,9 @@ mod tests {
 
     use clap::Parser;
     use mynah_engine::model::optimize::{Quantisation, Target};
-    use mynah_engine::{KvLayout, Sampling, Scheduling, Seed, Settings, Stopping};
+    use mynah_engine::{
+        ChatTemplateName, KvLayout, Sampling, Scheduling, Seed, Settings, Stopping,
+    };
 
     use super::*;
     use crate::args::{Cli, Command};
@@ -182,6 +184,7 @@ mod tests {
         batch_size = 64
         threads = 3
         n_gpu_layers = 4
+        chat_template = 'gemma'
         kv_cells = 150
         kv_layout = 'unified'
         optimize = 'auto'
@@ -231,6 +234,7 @@ mod tests {
             kv_cells: Some(150),
             kv_layout: KvLayout::Unified,
             max_parked_bytes: 4000,
+            chat_template: Some(ChatTemplateName::Gemma),
             n_gpu_layers: Some(4),
             threads: Some(3),
             max_prompt_bytes: 1000,
@@ -267,7 +271,7 @@ mod tests {
 
     #[test]
     fn the_command_line_wins_over_the_file_in_every_setting() {
-        let line = "--ctx-size 200 --batch-size 32 --threads 1 --n-gpu-layers 5 --temperature 0 --seed 9 --max-tokens 7 --stop End \
+        let line = "--ctx-size 200 --batch-size 32 --threads 1 --n-gpu-layers 5 --chat-template plain --temperature 0 --seed 9 --max-tokens 7 --stop End \
             --max-concurrent 1 --queue-size 9 --queue-timeout 2s --max-sessions 31 --ageing 8s --kv-cells 160 \
             --kv-layout split --optimize=q8_0 --max-parked-bytes 5B --max-time 10s --priority high --deterministic=false --owner flag \
             --weight 3 --max-priority normal --max-prompt-bytes 10 --max-unread-bytes 1024 \
@@ -288,6 +292,7 @@ mod tests {
             kv_cells: Some(160),
             kv_layout: KvLayout::Split,
             max_parked_bytes: 5,
+            chat_template: Some(ChatTemplateName::Plain),
             n_gpu_layers: Some(5),
             threads: Some(1),
             max_prompt_bytes: 10,

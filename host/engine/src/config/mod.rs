@@ -32,6 +32,7 @@ mod tests;
 mod value;
 
 pub use dialect::{OperatorDocument, OtherSection, Reading};
+pub(crate) use kind::Named;
 pub use memory::{Memory, MemoryInForce};
 pub(crate) use model::KvCells;
 pub use model::{KvLayout, ModelConfig};

@@ -9,6 +9,7 @@ use super::block::Block;
 use super::problem::{Check, Problem};
 use super::{Settings, by_name};
 use crate::Result;
+use crate::model::ChatTemplateName;
 use crate::model::optimize::Optimize;
 
 /// How a model is served.
@@ -56,6 +57,9 @@ pub struct ModelConfig {
     /// Whether the weights are converted to what is fast on this CPU when the model is loaded, and where the result is kept.
     /// Default none: the file is loaded as it is.
     pub optimize: Option<Optimize>,
+    /// A built-in chat template in place of the model's own; default: the model's own, or where its file has none, the one
+    /// that goes with its vocabulary.
+    pub chat_template: Option<ChatTemplateName>,
     /// How text is made where the request doesn't say.
     pub defaults: Settings,
 }
@@ -130,6 +134,7 @@ impl Default for ModelConfig {
             max_prompt_bytes: 1 << 20,
             max_unread_bytes: 64 << 10,
             optimize: None,
+            chat_template: None,
             defaults: Settings::default(),
         }
     }
@@ -255,6 +260,7 @@ mod tests {
             max_prompt_bytes: 0,
             max_unread_bytes: 0,
             optimize: None,
+            chat_template: None,
             defaults: Settings {
                 sampling: Sampling {
                     temperature: Some(f32::NAN),

@@ -10,6 +10,7 @@ use super::model::{KvLayout, ModelConfig};
 use super::problem::Check;
 use crate::Result;
 use crate::llama::MAX_SEQUENCES;
+use crate::model::ChatTemplateName;
 use crate::model::optimize::Target;
 
 impl Named for KvLayout {
@@ -41,6 +42,8 @@ block! {
         /// How the KV cells are laid out: for each sequence its own, or one pool. `auto` is split where all sequences can have
         /// all their cells.
         kv_layout: KvLayout = ModelConfig::default().kv_layout, "kv_layout", [], Any;
+        /// A built-in chat template in place of the model's own.
+        chat_template: ChatTemplateName, else "the model's own, or what goes with its vocabulary", "chat_template", [], Any;
         /// What the weights are converted to when the model is loaded; the result is kept in the cache. `auto` converts only
         /// what has no fast kernel on this CPU. A component's own models are never converted.
         optimize: Target, else "the weights as they are", "optimize", [], Any;
@@ -87,7 +90,7 @@ macro_rules! apply {
 impl ModelSettings {
     /// Sets in `config` what is set here, but for `optimize`: where converted models are kept is the program's to say.
     fn apply(&self, config: &mut ModelConfig) {
-        apply!(self => config; ctx_size, batch_size, threads, n_gpu_layers, kv_cells, kv_layout);
+        apply!(self => config; ctx_size, batch_size, threads, n_gpu_layers, kv_cells, kv_layout, chat_template);
     }
 }
 
@@ -162,6 +165,7 @@ impl ModelConfig {
             n_gpu_layers: self.n_gpu_layers,
             kv_cells: self.kv_cells,
             kv_layout: Some(self.kv_layout),
+            chat_template: self.chat_template,
             optimize: self.optimize.as_ref().map(|optimize| optimize.target),
         };
         let backend = BackendSettings {

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use llama_cpp_2::model::LlamaModel;
 
+use super::ChatTemplateName;
 use super::gguf::GgufHeader;
 use crate::ModelConfig;
 
@@ -31,8 +32,8 @@ pub struct ModelInfo {
     pub context_size: u32,
     /// Tokens in the vocabulary; ids go from 0 to one less.
     pub vocabulary: u32,
-    /// Whether messages can be sent to it.
-    pub has_chat_template: bool,
+    /// The built-in template that messages are rendered with; `None`: the file's own.
+    pub chat_template: Option<ChatTemplateName>,
 }
 
 impl ModelInfo {
@@ -42,6 +43,7 @@ impl ModelInfo {
         optimized_from: Option<String>,
         llama: &LlamaModel,
         config: &ModelConfig,
+        chat_template: Option<ChatTemplateName>,
     ) -> Self {
         let context_trained = llama.n_ctx_train();
         let file_name = || {
@@ -63,7 +65,7 @@ impl ModelInfo {
             context_trained,
             context_size: config.context_for(context_trained),
             vocabulary: u32::try_from(llama.n_vocab()).unwrap_or_default(),
-            has_chat_template: header.chat_template().is_some(),
+            chat_template,
         }
     }
 }

@@ -27,6 +27,7 @@ use crate::decode::{
 use crate::llama::{ContextParams, has_decoder_only, llama_backend, with_captured_errors};
 use crate::{Error, Generation, ModelConfig, Owner, Prompt, Result, Session, Settings, Status};
 use chat::ChatTemplate;
+pub use chat::ChatTemplateName;
 use gguf::GgufHeader;
 use recommended::recommended;
 
@@ -46,7 +47,7 @@ struct Inner {
     _worker: Worker,
     inbox: Arc<Inbox>,
     llama: Arc<LlamaModel>,
-    template: Option<ChatTemplate>,
+    template: ChatTemplate,
     config: ModelConfig,
     recommended: Settings,
     ends: OnceLock<Vec<LlamaToken>>,
@@ -90,8 +91,16 @@ impl Model {
                 architecture: header.architecture().unwrap_or("unknown").to_owned(),
             });
         }
-        let info = ModelInfo::new(path, &header, optimized_from, &llama, &config);
+        let built_in = built_in_template(&header, &config, &llama);
+        let info = ModelInfo::new(path, &header, optimized_from, &llama, &config, built_in);
         let recommended = recommended(&header);
+        let template = match (built_in, header.chat_template()) {
+            (None, Some(own)) => ChatTemplate::new(own, header.tool_template(), &llama),
+            (name, _) => {
+                let name = name.unwrap_or(ChatTemplateName::Plain);
+                ChatTemplate::new(name.source(), None, &llama)
+            }
+        };
         let cells = config.kv_cells_for(info.context_size)?;
         let params = WorkerParams {
             context: ContextParams {
@@ -117,9 +126,7 @@ impl Model {
             inner: Arc::new(Inner {
                 _worker: worker,
                 inbox,
-                template: header
-                    .chat_template()
-                    .map(|source| ChatTemplate::new(source, &llama)),
+                template,
                 llama,
                 config,
                 recommended,
@@ -232,6 +239,25 @@ impl Inner {
                 .collect()
         })
     }
+}
+
+/// The built-in template that messages are rendered with: the operator's choice, else one that goes with the vocabulary where
+/// the file has none of its own.
+fn built_in_template(
+    header: &GgufHeader,
+    config: &ModelConfig,
+    llama: &LlamaModel,
+) -> Option<ChatTemplateName> {
+    if config.chat_template.is_some() || header.chat_template().is_some() {
+        return config.chat_template;
+    }
+    let has_token = |text: &str| llama.vocab().tokenize(text.as_bytes(), false, true).len() == 1;
+    let name = ChatTemplateName::for_vocabulary(has_token);
+    tracing::info!(
+        template = name.name(),
+        "the model's file has no chat template: a built-in one is used"
+    );
+    Some(name)
 }
 
 /// The file to load in place of `path`, where the operator wants one.

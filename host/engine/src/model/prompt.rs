@@ -3,36 +3,15 @@
 use llama_cpp_2::token::LlamaToken;
 
 use super::Inner;
-use crate::{Error, Prompt, Result};
+use super::chat::{Part, Rendered};
+use crate::{Conversation, Error, Prompt, Result};
 
 impl Inner {
     /// The tokens of a prompt: at least one, all in the vocabulary, and fewer than the context holds.
     pub(super) fn tokens(&self, prompt: Prompt) -> Result<Vec<LlamaToken>> {
         let tokens = match prompt {
             Prompt::Text(text) => self.tokenize(&text)?,
-            Prompt::Messages(messages) => {
-                if messages.is_empty() {
-                    return Err(Error::EmptyPrompt);
-                }
-                let bytes = messages
-                    .iter()
-                    .map(|message| message.content.len() as u64)
-                    .sum();
-                self.check_bytes(bytes)?;
-                let template = self
-                    .template
-                    .as_ref()
-                    .ok_or_else(|| Error::NoChatTemplate {
-                        model: self.info.name.clone(),
-                    })?;
-                let text = template
-                    .render(&messages)
-                    .map_err(|reason| Error::ChatTemplate {
-                        model: self.info.name.clone(),
-                        reason,
-                    })?;
-                self.tokenize(&text)?
-            }
+            Prompt::Messages(conversation) => self.render(&conversation)?,
             Prompt::Tokens(ids) => self.known(&ids)?,
         };
         let context = self.info.context_size;
@@ -46,6 +25,35 @@ impl Inner {
         } else {
             Ok(tokens)
         }
+    }
+
+    fn render(&self, conversation: &Conversation) -> Result<Vec<LlamaToken>> {
+        if conversation.messages.is_empty() {
+            return Err(Error::EmptyPrompt);
+        }
+        self.check_bytes(conversation.bytes())?;
+        let most = self.config.max_prompt_bytes as usize;
+        let rendered = self.template.render(conversation, most, &self.llama);
+        let rendered = rendered.map_err(|reason| Error::ChatTemplate {
+            model: self.info.name.clone(),
+            reason,
+        })?;
+        let parts = match rendered {
+            Rendered::Text(text) => return self.tokenize(&text),
+            Rendered::Parts(parts) => parts,
+        };
+        let vocabulary = self.llama.vocab();
+        // What the tokenizer puts before a text, such as the begin token.
+        let mut tokens = vocabulary.tokenize(b"", true, false);
+        for part in parts {
+            match part {
+                Part::Control(token) => tokens.push(token),
+                Part::Plain(text) => {
+                    tokens.extend(vocabulary.tokenize(text.as_bytes(), false, false))
+                }
+            }
+        }
+        Ok(tokens)
     }
 
     fn tokenize(&self, text: &str) -> Result<Vec<LlamaToken>> {

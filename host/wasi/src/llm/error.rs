@@ -36,7 +36,7 @@ impl From<mynah_engine::Error> for Error {
                 message,
             }),
             E::QueueTimeout { .. } => Self::Timeout(message),
-            E::NoChatTemplate { .. } | E::NotDeterministic { .. } => Self::Unsupported(message),
+            E::NotDeterministic { .. } => Self::Unsupported(message),
             E::Unavailable => Self::Unavailable(message),
             // Loading is `wasi:nn`'s business and has its own errors; what is left broke while it ran.
             _ => Self::RuntimeError(message),

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use mynah_engine::{FinishReason, Message, Prompt, Role, Settings};
+use mynah_engine::{Conversation, FinishReason, Message, Prompt, Role, Settings};
 use wasmtime::component::Resource;
 use wasmtime_wasi_io::async_trait;
 use wasmtime_wasi_io::poll::{DynPollable, Pollable, subscribe};
@@ -98,8 +98,18 @@ impl From<wit::Prompt> for Prompt {
         match prompt {
             wit::Prompt::Text(text) => Self::Text(text),
             wit::Prompt::Messages(messages) => {
-                Self::Messages(messages.into_iter().map(Message::from).collect())
+                let messages: Vec<Message> = messages.into_iter().map(Message::from).collect();
+                Self::Messages(messages.into())
             }
+            wit::Prompt::Conversation(conversation) => Self::Messages(Conversation {
+                messages: conversation
+                    .messages
+                    .into_iter()
+                    .map(Message::from)
+                    .collect(),
+                tools: conversation.tools,
+                variables: conversation.variables,
+            }),
             wit::Prompt::Tokens(tokens) => Self::Tokens(tokens),
         }
     }
@@ -115,6 +125,7 @@ impl From<wit::Message> for Message {
                 wit::Role::Tool => Role::Tool,
             },
             content: message.content,
+            fields: message.fields,
         }
     }
 }

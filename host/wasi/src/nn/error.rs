@@ -52,9 +52,7 @@ impl From<mynah_engine::Error> for NnError {
             | E::TooManySessions { .. }
             | E::Context { .. } => ErrorCode::TooLarge,
             E::UnknownModel { .. } => ErrorCode::NotFound,
-            E::Kind { .. } | E::NoChatTemplate { .. } | E::NotDeterministic { .. } => {
-                ErrorCode::UnsupportedOperation
-            }
+            E::Kind { .. } | E::NotDeterministic { .. } => ErrorCode::UnsupportedOperation,
             E::QueueTimeout { .. } => ErrorCode::Timeout,
             E::Busy { .. }
             | E::Backend { .. }

@@ -22,7 +22,10 @@ fn main() -> Done {
         .session()?
         .with_options(Options::greedy());
     let hot = session.generate_with(PROMPT, Options::new().temperature(1000.0));
-    ensure!(matches!(&hot, Err(Error::InvalidArgument(_))), "{hot:?}");
+    ensure!(
+        matches!(&hot, Err(Error::InvalidSettings(problems)) if problems[0].path == "sampling.temperature"),
+        "{hot:?}"
+    );
     let partial = hot
         .as_ref()
         .err()
@@ -31,7 +34,7 @@ fn main() -> Done {
         partial.as_deref() == Some(""),
         "text before it began: {partial:?}"
     );
-    refused("temperature", &["invalid-argument"], hot)?;
+    refused("temperature", &["invalid-settings"], hot)?;
 
     let long = session.generate([Message::user("word ".repeat(arg(1, 10_000)))]);
     if let Err(Error::PromptTooLong {

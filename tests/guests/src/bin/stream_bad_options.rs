@@ -1,16 +1,16 @@
 //! Promise: an option out of range is refused with its name and range, all of them at once; nothing is clamped.
 
-use mynah_test_guests::bindings::mynah::llm::generation::Options;
-use mynah_test_guests::{Done, PROMPT, context, ensure, greedy, refused, run, start, unset};
+use mynah_guest::{LogitBias, Memory, Options, Sampling};
+use mynah_test_guests::{Done, PROMPT, context, ensure, greedy, refused, run, start};
 
 fn main() -> Done {
     let context = context()?;
-    let with = |max_tokens, temperature| Options {
-        max_tokens: Some(max_tokens),
-        temperature: Some(temperature),
-        ..unset()
+    let with = |max_tokens, temperature| {
+        Options::new()
+            .max_tokens(max_tokens)
+            .temperature(temperature)
     };
-    let cases: [(&str, Options, &[&str]); 7] = [
+    let cases: [(&str, Options, &[&str]); 11] = [
         (
             "temperature NaN",
             with(5, f32::NAN),
@@ -38,19 +38,54 @@ fn main() -> Done {
         ),
         ("max_tokens 0", with(0, 0.0), &["max_tokens", "1 or more"]),
         ("both", with(0, -1.0), &["max_tokens", "temperature"]),
+        (
+            "top_p, top_k",
+            Sampling::new().top_p(f32::NAN).top_k(-2).into(),
+            &["`sampling.top_p` is NaN", "`sampling.top_k` is -2"],
+        ),
+        (
+            "a bias on no token",
+            Sampling::new()
+                .logit_bias(vec![LogitBias::token(u32::MAX, 1.0)])
+                .into(),
+            &["`sampling.logit_bias`", "tokens of this model"],
+        ),
+        (
+            "a breaker that llama.cpp can't take",
+            Sampling::new()
+                .dry_multiplier(1.0)
+                .dry_sequence_breakers(vec!["\0".to_owned()])
+                .into(),
+            &["`sampling.dry_sequence_breakers`", "NUL"],
+        ),
+        (
+            "memory",
+            Memory::new().cache_prompt(true).into(),
+            &["`memory.cache_prompt` is true"],
+        ),
     ];
     for (case, options, words) in cases {
-        let result = start(&context, PROMPT, options);
-        let message = refused(case, &["invalid-argument"], result)?;
+        let result = start(&context, PROMPT, options.into());
+        let message = refused(case, &["invalid-settings"], result)?;
         for word in words {
             ensure!(message.contains(word), "{case}: no `{word}` in: {message}");
         }
     }
     // The ends of the ranges are inside.
     for temperature in [0.0, -0.0, 100.0] {
-        run(&context, PROMPT, with(1, temperature))?;
+        run(&context, PROMPT, with(1, temperature).into())?;
     }
     run(&context, PROMPT, greedy(1))?;
+    // What asks for much costs no more than what there is.
+    let much = Sampling::new()
+        .penalty_last_n(i32::MAX)
+        .repeat_penalty(1.5)
+        .dry_multiplier(1.0)
+        .dry_penalty_last_n(i32::MAX)
+        .min_keep(1_000_000u32);
+    run(&context, PROMPT, Options::from(much).max_tokens(3).into())?;
+    let bare = Sampling::new().samplers(Vec::new());
+    run(&context, PROMPT, Options::from(bare).max_tokens(3).into())?;
     println!("ok");
     Ok(())
 }

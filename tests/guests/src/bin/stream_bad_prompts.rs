@@ -38,6 +38,7 @@ fn main() -> Done {
     let message = Message {
         role: Role::User,
         content: long,
+        fields: None,
     };
     refused(
         "long message",

@@ -1,14 +1,14 @@
 //! Promise: greedy text is the same whether it is computed, streamed or polled. The operator sets the model to greedy.
 
 use mynah_guest::{Error, Model, Options};
-use mynah_test_guests::bindings::mynah::llm::generation::Options as Raw;
+use mynah_test_guests::bindings::mynah::llm::settings::Settings;
 use mynah_test_guests::{Answer, Done, compute, context, ensure, prompt, run, start};
 
 fn main() -> Done {
     let context = context()?;
     let prompt = prompt();
     // All but the temperature is the operator's, as it is for `compute`.
-    let greedy = Raw::from(Options::greedy());
+    let greedy = Settings::from(Options::greedy());
     let computed = compute(&context, &prompt)?;
     let streamed = run(&context, &prompt, greedy.clone())?.text();
     ensure!(

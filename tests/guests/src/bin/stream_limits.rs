@@ -11,7 +11,7 @@ fn main() -> Done {
     let (first, second) = (context()?, context()?);
 
     let high = Options::greedy().priority(Priority::High);
-    let invalid = &["invalid-argument"];
+    let invalid = &["invalid-settings"];
     let message = refused("priority", invalid, start(&first, &prompt(), high.into()))?;
     ensure!(message.contains("`max_priority`"), "{message}");
     for (options, name) in [

@@ -8,6 +8,7 @@ fn main() -> Done {
     let say = |role, content: &str| Message {
         role,
         content: content.to_owned(),
+        fields: None,
     };
     let messages = vec![
         say(Role::System, "You are a helpful assistant."),

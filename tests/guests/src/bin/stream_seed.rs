@@ -1,20 +1,19 @@
 //! Promise: the same seed gives the same text, another seed another one, and no seed a new one each time, which is told.
 
-use mynah_test_guests::bindings::mynah::llm::generation::Options;
-use mynah_test_guests::{Done, arg, context, ensure, prompt, run, unset};
+use mynah_guest::{Options, Sampling, Seed};
+use mynah_test_guests::{Done, arg, context, ensure, prompt, run};
 
 fn main() -> Done {
     let context = context()?;
     let prompt = prompt();
     let max_tokens = arg(2, 32);
     let answer = |seed| {
-        let options = Options {
-            max_tokens: Some(max_tokens),
-            temperature: Some(1.0),
-            seed,
-            ..unset()
+        let options = Options::new().max_tokens(max_tokens).temperature(1.0);
+        let options = match seed {
+            Some(seed) => options.seed(seed),
+            None => options.sampling(Sampling::new().seed(Seed::Random)),
         };
-        run(&context, &prompt, options)
+        run(&context, &prompt, options.into())
     };
     let text = |seed| answer(seed).map(|answer| answer.text());
     let first = text(Some(1))?;

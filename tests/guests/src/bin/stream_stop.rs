@@ -35,8 +35,8 @@ fn main() -> Done {
         vec!["x".repeat(257)],
     ] {
         let asked = start(&context, &prompt(), options().stop(stop).into());
-        let message = refused("stop", &["invalid-argument"], asked)?;
-        ensure!(message.contains("`stop`"), "{message}");
+        let message = refused("stop", &["invalid-settings"], asked)?;
+        ensure!(message.contains("`stopping.stop`"), "{message}");
     }
     println!("ok");
     Ok(())

@@ -106,7 +106,6 @@ const KNOWN: [(&[&str], &str); 12] = [
             "model_alias",
             "model_name",
             "lora",
-            "chat_template",
             "prompt",
             "messages",
             "tools",

@@ -82,6 +82,12 @@ impl GgufHeader {
         self.string("tokenizer.chat_template")
     }
 
+    /// The model's own chat template for conversations with tools, where it has one apart.
+    #[must_use]
+    pub fn tool_template(&self) -> Option<&str> {
+        self.string("tokenizer.chat_template.tool_use")
+    }
+
     /// Weights of all tensors together.
     #[must_use]
     pub fn parameters(&self) -> u64 {
