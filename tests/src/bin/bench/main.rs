@@ -7,6 +7,7 @@
 mod bare;
 mod cancel;
 mod chart;
+mod config;
 mod guests;
 mod machine;
 mod many;
@@ -33,6 +34,9 @@ struct Args {
     /// The model, a .gguf file.
     #[arg(long)]
     model: PathBuf,
+    /// Gemma 3 270M, a .gguf file; its rows are left out without it.
+    #[arg(long)]
+    gemma: Option<PathBuf>,
     /// A Python that has the package `xllamacpp`; the peer takes no part without it.
     #[arg(long)]
     peer: Option<PathBuf>,
@@ -50,6 +54,7 @@ struct Args {
 /// What every measurement needs.
 struct Bench {
     model: PathBuf,
+    gemma: Option<PathBuf>,
     peer: Option<PathBuf>,
     out: PathBuf,
     rounds: usize,
@@ -65,6 +70,7 @@ fn main() -> Result<()> {
     let args = Args::parse();
     let bench = Bench {
         model: args.model,
+        gemma: args.gemma,
         peer: args.peer,
         out: args.out,
         rounds: usize::try_from(args.rounds)?,
@@ -116,6 +122,15 @@ impl Bench {
         }
         if self.wants(&[guests::START]) {
             rows.push(self.runtime.block_on(guests::start(self.rounds))?);
+        }
+        if self.wants(&[config::RESOLVE]) {
+            rows.push(config::resolve(self.rounds)?);
+        }
+        if self.wants(&[config::SCHEMA]) {
+            rows.push(config::schema(self, config::SCHEMA, &self.model)?);
+        }
+        if let Some(gemma) = self.gemma.as_ref().filter(|_| self.wants(&[config::SCHEMA_GEMMA])) {
+            rows.push(config::schema(self, config::SCHEMA_GEMMA, gemma)?);
         }
         rows.retain(|row| self.wants(&[row.name]));
         Ok(rows)

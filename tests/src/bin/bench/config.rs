@@ -1,0 +1,114 @@
+//! What settings cost: reading a document, and holding an answer to a JSON schema.
+
+use std::hint::black_box;
+use std::path::Path;
+use std::time::Instant;
+
+use anyhow::{Result, ensure};
+use mynah_engine::{Event, FinishReason, Model, ModelConfig, OutputForm, Owner, Prompt, Reading, Settings, Stopping};
+
+use crate::Bench;
+use crate::report::{Bounds, Kind, Round, Row};
+
+/// A document, read and merged with those of the other levels.
+pub(crate) const RESOLVE: &str = "config.resolve";
+/// Answers of a JSON schema against free ones, on the model of the benchmark.
+pub(crate) const SCHEMA: &str = "schema.smollm2";
+/// The same on Gemma, whose vocabulary is five times as large.
+pub(crate) const SCHEMA_GEMMA: &str = "schema.gemma";
+
+/// Microseconds that a document may take.
+const MOST: f64 = 50.0;
+/// Documents in a round: one alone is too short for a clock.
+const DOCUMENTS: u32 = 2000;
+/// Tokens of an answer: fewer than the schema needs, so that both sides make as many.
+const ANSWER: u32 = 96;
+/// Share of the free speed that an answer of a schema has at least.
+const BOUNDS: Bounds = Bounds {
+    limit: Some(0.9),
+    peer: None,
+};
+
+/// What guests of other hosts send.
+const DOCUMENT: &str = r#"{
+  "model":    {"n_gpu_layers": 98, "ctx_size": 2048, "n_predict": 512, "batch_size": 512, "threads": 8},
+  "sampling": {"temp": 0.7, "top_p": 0.95, "top_k": 40, "min_p": 0.05, "typical_p": 1.0, "repeat_penalty": 1.10,
+               "presence_penalty": 0.0, "frequency_penalty": 0.0, "penalty_last_n": 64,
+               "mirostat": 0, "mirostat_tau": 5.0, "mirostat_eta": 0.1, "seed": -1},
+  "stopping": {"stop": ["\n\n", "User:", "Assistant:"], "max_tokens": 512, "max_time_ms": 30000, "ignore_eos": false},
+  "memory":   {"context_shifting": true, "cache_prompt": true, "max_cache_tokens": 10000},
+  "backend":  {"max_sessions": 100, "idle_timeout_ms": 300000, "auto_cleanup": true, "max_concurrent": 8, "queue_size": 50}
+}"#;
+
+/// A list that is longer than the answer may be, of objects as people ask for them.
+const FORM: &str = r#"{"type": "array", "minItems": 50, "items": {"type": "object", "required": ["name", "age", "tags"],
+    "additionalProperties": false, "properties": {"name": {"type": "string", "maxLength": 40},
+    "age": {"type": "integer", "minimum": 0, "maximum": 120},
+    "tags": {"type": "array", "maxItems": 4, "items": {"enum": ["red", "green", "blue"]}}}}}"#;
+
+/// `config.resolve`, in microseconds.
+pub(crate) fn resolve(rounds: usize) -> Result<Row> {
+    let operator = Settings::greedy();
+    let mut times = Vec::new();
+    for _ in 0..rounds {
+        let start = Instant::now();
+        for _ in 0..DOCUMENTS {
+            let (settings, warnings) = Reading::json(black_box(DOCUMENT.as_bytes())).for_guest(false)?;
+            settings.check()?;
+            let merged = settings.or(&Settings::default()).or(black_box(&operator));
+            black_box((merged, warnings));
+        }
+        times.push(start.elapsed().as_secs_f64() * 1e6 / f64::from(DOCUMENTS));
+    }
+    Ok(Row::within(RESOLVE, "microseconds", &times, MOST))
+}
+
+/// `schema.smollm2` or `schema.gemma`: tokens per second of the same request with a schema and without.
+pub(crate) fn schema(bench: &Bench, name: &'static str, path: &Path) -> Result<Row> {
+    let model = Model::load(path, ModelConfig::default(), |_| {})?;
+    let mut rounds = Vec::new();
+    // The first round warms both up.
+    for round in 0..=bench.rounds {
+        let form = || bench.runtime.block_on(speed(&model, Some(FORM)));
+        let free = || bench.runtime.block_on(speed(&model, None));
+        let (ours, limit) = if round % 2 == 0 {
+            let limit = free()?;
+            (form()?, limit)
+        } else {
+            let ours = form()?;
+            (ours, free()?)
+        };
+        if round > 0 {
+            rounds.push(Round {
+                ours,
+                limit: Some(limit),
+                peer: None,
+            });
+        }
+    }
+    Ok(Row::new(name, "tokens/s", Kind::Rate, &rounds, BOUNDS))
+}
+
+async fn speed(model: &Model, form: Option<&str>) -> Result<f64> {
+    let settings = Settings {
+        stopping: Stopping {
+            max_tokens: Some(ANSWER),
+            // The free answer goes on for as long as the other.
+            ignore_eos: Some(form.is_none()),
+            ..Stopping::default()
+        },
+        output: form.map(|form| OutputForm::JsonSchema(form.to_owned()).into()).unwrap_or_default(),
+        ..Settings::default()
+    };
+    let mut session = model.session(Owner::unique())?;
+    let prompt = "A JSON list of people, each with a name, an age and tags:\n";
+    let mut generation = session.start(Prompt::Text(prompt.to_owned()), settings)?;
+    loop {
+        for event in generation.next().await? {
+            if let Event::Finished(outcome) = event {
+                ensure!(outcome.reason == FinishReason::MaxTokens, "{outcome:?}");
+                return Ok(f64::from(outcome.usage.generated_tokens) / outcome.usage.decode_time.as_secs_f64());
+            }
+        }
+    }
+}
