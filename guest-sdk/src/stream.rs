@@ -104,7 +104,8 @@ impl Stream {
     ///
     /// For components that do something else meanwhile. [`Stream::wait_any`] waits for several streams at once.
     pub fn try_next(&mut self) -> Poll<Option<Result<String>>> {
-        if self.arrived.pieces.is_empty() && !self.arrived.ended {
+        // More than once: what arrives may be tokens alone, whose text is still to come.
+        while self.arrived.pieces.is_empty() && !self.arrived.ended {
             match self.generation.poll_next() {
                 Ok(Some(events)) => self.arrived.add(events),
                 Ok(None) => return Poll::Pending,
@@ -212,7 +213,7 @@ impl Iterator for Stream {
     type Item = Result<String>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        if self.arrived.pieces.is_empty() && !self.arrived.ended {
+        while self.arrived.pieces.is_empty() && !self.arrived.ended {
             match self.generation.next() {
                 Ok(events) => self.arrived.add(events),
                 Err(error) => return Some(Err(self.fail(error.into()))),

@@ -181,7 +181,11 @@ fn a_documents_settings_in_force_are_shown() {
         let has = |shown: &str| shown.split_whitespace().collect::<Vec<_>>().join(" ") == line;
         assert!(said.stdout.lines().any(has), "`{line}` in: {}", said.stdout);
     }
-    assert!(said.stderr.contains("warning: settings:6:"), "{said:?}");
+    assert!(
+        said.stderr
+            .contains("warning: settings:7:36: `memory.context_shifting`"),
+        "{said:?}"
+    );
     let strict = check(NESTED, &["--strict"]);
     assert_eq!(strict.code, Some(1), "{strict:?}");
     assert!(strict.stdout.is_empty(), "{strict:?}");

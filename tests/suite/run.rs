@@ -125,7 +125,7 @@ fn instances_have_a_range() {
     for count in ["0", "5000"] {
         let said = run(&["run", "--instances", count, &guest("run_exit_code"), "0"]);
         assert_eq!(said.code, Some(1), "{said:?}");
-        said.host_line("it must be from 1 to 1000");
+        said.host_line("it must be a whole number from 1 to 1000");
     }
 }
 

@@ -5,7 +5,9 @@ use std::path::Path;
 use std::time::Instant;
 
 use anyhow::{Result, ensure};
-use mynah_engine::{Event, FinishReason, Model, ModelConfig, OutputForm, Owner, Prompt, Reading, Settings, Stopping};
+use mynah_engine::{
+    Event, FinishReason, Model, ModelConfig, OutputForm, Owner, Prompt, Reading, Settings, Stopping,
+};
 
 use crate::Bench;
 use crate::report::{Bounds, Kind, Round, Row};
@@ -53,7 +55,8 @@ pub(crate) fn resolve(rounds: usize) -> Result<Row> {
     for _ in 0..rounds {
         let start = Instant::now();
         for _ in 0..DOCUMENTS {
-            let (settings, warnings) = Reading::json(black_box(DOCUMENT.as_bytes())).for_guest(false)?;
+            let (settings, warnings) =
+                Reading::json(black_box(DOCUMENT.as_bytes())).for_guest(false)?;
             settings.check()?;
             let merged = settings.or(&Settings::default()).or(black_box(&operator));
             black_box((merged, warnings));
@@ -97,7 +100,9 @@ async fn speed(model: &Model, form: Option<&str>) -> Result<f64> {
             ignore_eos: Some(form.is_none()),
             ..Stopping::default()
         },
-        output: form.map(|form| OutputForm::JsonSchema(form.to_owned()).into()).unwrap_or_default(),
+        output: form
+            .map(|form| OutputForm::JsonSchema(form.to_owned()).into())
+            .unwrap_or_default(),
         ..Settings::default()
     };
     let mut session = model.session(Owner::unique())?;
@@ -107,7 +112,8 @@ async fn speed(model: &Model, form: Option<&str>) -> Result<f64> {
         for event in generation.next().await? {
             if let Event::Finished(outcome) = event {
                 ensure!(outcome.reason == FinishReason::MaxTokens, "{outcome:?}");
-                return Ok(f64::from(outcome.usage.generated_tokens) / outcome.usage.decode_time.as_secs_f64());
+                return Ok(f64::from(outcome.usage.generated_tokens)
+                    / outcome.usage.decode_time.as_secs_f64());
             }
         }
     }

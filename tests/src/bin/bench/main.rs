@@ -129,7 +129,11 @@ impl Bench {
         if self.wants(&[config::SCHEMA]) {
             rows.push(config::schema(self, config::SCHEMA, &self.model)?);
         }
-        if let Some(gemma) = self.gemma.as_ref().filter(|_| self.wants(&[config::SCHEMA_GEMMA])) {
+        if let Some(gemma) = self
+            .gemma
+            .as_ref()
+            .filter(|_| self.wants(&[config::SCHEMA_GEMMA]))
+        {
             rows.push(config::schema(self, config::SCHEMA_GEMMA, gemma)?);
         }
         rows.retain(|row| self.wants(&[row.name]));
