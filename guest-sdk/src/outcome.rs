@@ -101,6 +101,8 @@ pub enum FinishReason {
     MaxTime,
     /// Prompt and answer fill the context.
     ContextFull,
+    /// No token of the model continues what the output form asks for; the text is what there was until then.
+    DeadEnd,
     /// The guest cancelled it.
     Cancelled,
 }
@@ -115,6 +117,7 @@ impl FinishReason {
             Self::StopString => "stop-string",
             Self::MaxTime => "max-time",
             Self::ContextFull => "context-full",
+            Self::DeadEnd => "dead-end",
             Self::Cancelled => "cancelled",
         }
     }
@@ -179,6 +182,7 @@ impl From<wit::FinishReason> for FinishReason {
             wit::FinishReason::StopString => Self::StopString,
             wit::FinishReason::MaxTime => Self::MaxTime,
             wit::FinishReason::ContextFull => Self::ContextFull,
+            wit::FinishReason::DeadEnd => Self::DeadEnd,
             wit::FinishReason::Cancelled => Self::Cancelled,
         }
     }

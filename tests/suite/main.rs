@@ -14,6 +14,7 @@ pub(crate) mod cli;
 mod config;
 mod engine;
 mod files;
+mod forms;
 mod nn;
 mod optimize;
 mod run;

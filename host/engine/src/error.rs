@@ -170,6 +170,22 @@ pub enum Error {
          session"
     )]
     SessionBusy,
+    /// An output form that can't be used.
+    #[error("`{form}` can't be the form of an answer: {reason}")]
+    OutputForm {
+        /// The setting that it came in: `json_schema`, `regex`, `lark` or `grammar`.
+        form: &'static str,
+        /// What is wrong, and where.
+        reason: String,
+    },
+    /// An answer took more work than an output form may, and ended early.
+    #[error(
+        "the answer can't be kept to its output form any further: {reason}. Use a simpler form"
+    )]
+    OutputFormLost {
+        /// Which limit was met.
+        reason: String,
+    },
     /// The model was taken away.
     #[error("the model is no longer there: load it again")]
     Unavailable,
@@ -226,7 +242,7 @@ pub enum Error {
         reason: String,
     },
     /// The operating system gave no thread.
-    #[error("no thread for the model's worker: {0}. Raise the limit on processes and threads")]
+    #[error("no thread for the model: {0}. Raise the limit on processes and threads")]
     Thread(#[source] std::io::Error),
 }
 

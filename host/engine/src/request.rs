@@ -204,6 +204,8 @@ pub enum FinishReason {
     MaxTime,
     /// Prompt and answer fill the context.
     ContextFull,
+    /// No token continues what the output form asks for; the text is what there was until then.
+    DeadEnd,
     /// It was cancelled, or its session was dropped.
     Cancelled,
 }
@@ -218,6 +220,7 @@ impl FinishReason {
             Self::StopString => "stop-string",
             Self::MaxTime => "max-time",
             Self::ContextFull => "context-full",
+            Self::DeadEnd => "dead-end",
             Self::Cancelled => "cancelled",
         }
     }

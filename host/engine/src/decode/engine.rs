@@ -6,10 +6,10 @@ use llama_cpp_2::token::LlamaToken;
 use rayon::prelude::*;
 
 use super::compute::Compute;
+use super::constraint::Lost;
 use super::inbox::Ending;
 use super::places::Parked;
-use super::sampler::NoFiniteLogit;
-use super::sequence::{Sequence, ending};
+use super::sequence::{NoToken, Sequence, ending};
 use super::{Inbox, WorkerParams};
 use crate::llama::{Batch, DecodeError};
 use crate::schedule::{Need, Planner, StepBudget, Turn, Want};
@@ -246,6 +246,11 @@ impl<'a, C: Compute> Engine<'a, C> {
             if sequence.output().is_none() {
                 continue;
             }
+            // Computing the same again would give the same: this one can't be retried.
+            let decode = |reason| Error::Decode {
+                attempts: 1,
+                reason,
+            };
             let end = match chosen.next().flatten() {
                 Some(Ok(token)) if compute.is_end(token) => {
                     sequence.note_end_token();
@@ -259,10 +264,13 @@ impl<'a, C: Compute> Engine<'a, C> {
                         compute.piece(token, &mut piece);
                         piece
                     });
-                    sequence.accept(token, piece, context_tokens).map(Ok)
+                    let end = sequence.accept(token, piece, context_tokens);
+                    end.map_err(Lost::into_error).transpose()
                 }
-                Some(Err(error)) => Some(Err(error.to_string())),
-                None => Some(Err("llama.cpp gave no logits".to_owned())),
+                Some(Err(NoToken::Form(Lost::DeadEnd))) => Some(Ok(FinishReason::DeadEnd)),
+                Some(Err(NoToken::Form(lost))) => Some(Err(lost.into_error())),
+                Some(Err(NoToken::Logits(error))) => Some(Err(decode(error.to_string()))),
+                None => Some(Err(decode("llama.cpp gave no logits".to_owned()))),
             };
             if let Some(end) = end {
                 ended.push((sequence.id, end));
@@ -270,17 +278,12 @@ impl<'a, C: Compute> Engine<'a, C> {
         }
         self.retire(|sequence| {
             let index = ended.iter().position(|(id, _)| *id == sequence.id)?;
-            // Computing the same again would give the same: this one can't be retried.
-            let (_, end) = ended.swap_remove(index);
-            Some(end.map_err(|reason| Error::Decode {
-                attempts: 1,
-                reason,
-            }))
+            Some(ended.swap_remove(index).1)
         });
     }
 
     /// The next tokens of those that have an output in this step, in their order; `None` without logits.
-    fn choose(&mut self) -> Vec<Option<Result<LlamaToken, NoFiniteLogit>>> {
+    fn choose(&mut self) -> Vec<Option<Result<LlamaToken, NoToken>>> {
         let compute = &self.compute;
         let mut work: Vec<(&mut Sequence, Option<&[f32]>)> = Vec::new();
         for sequence in &mut self.running {

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use llama_cpp_2::token::LlamaToken;
 
-use super::{Sampler, Writer};
+use super::{Constraint, Sampler, Writer};
 use crate::schedule::{Fairness, Full, Head, Line, Pace, Ticket};
 use crate::{Effective, Error, Owner, Requests, Result, Status};
 
@@ -16,6 +16,8 @@ pub(crate) struct Job {
     /// At least one token, all of them in the vocabulary, fewer than the context holds.
     pub(crate) prompt: Vec<LlamaToken>,
     pub(crate) sampler: Sampler,
+    /// Where the answer must have a form.
+    pub(crate) constraint: Option<Constraint>,
     pub(crate) settings: Arc<Effective>,
     pub(crate) outlet: Writer,
     pub(crate) owner: Owner,

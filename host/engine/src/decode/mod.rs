@@ -1,6 +1,7 @@
 //! The worker thread of a model and its step: admit, plan, decode, sample, emit.
 
 mod compute;
+mod constraint;
 mod engine;
 mod inbox;
 mod outlet;
@@ -14,6 +15,7 @@ mod worker;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use constraint::{Constraint, Grammars};
 pub(crate) use inbox::{Inbox, Job, QueueLimit};
 pub(crate) use outlet::{Outlet, Writer};
 pub(crate) use sampler::{Sampler, SamplerParts};

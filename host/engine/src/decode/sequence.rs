@@ -4,11 +4,12 @@ use std::time::{Duration, Instant};
 
 use llama_cpp_2::token::LlamaToken;
 
+use super::constraint::Lost;
 use super::inbox::Ending;
 use super::sampler::{LogProbs, NoFiniteLogit, log_probs};
 use super::stop::StopMatcher;
 use super::text::Characters;
-use super::{Job, Sampler, Writer};
+use super::{Constraint, Job, Sampler, Writer};
 use crate::llama::Batch;
 use crate::schedule::{Holder, Need, Want};
 use crate::{Error, FinishReason, Outcome, Owner, Priority, TokenProb, TokenProbs, Usage};
@@ -32,6 +33,7 @@ pub(super) struct Sequence {
     // Index in the batch of this step whose logits decide the next token.
     output: Option<usize>,
     sampler: Sampler,
+    constraint: Option<Constraint>,
     characters: Characters,
     stop: StopMatcher,
     writer: Writer,
@@ -48,6 +50,15 @@ pub(super) struct Sequence {
     paused_at: Option<Instant>,
     resumed_at: Option<Instant>,
     times: Times,
+}
+
+/// Why there is no next token.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+pub(super) enum NoToken {
+    #[error(transparent)]
+    Logits(#[from] NoFiniteLogit),
+    #[error(transparent)]
+    Form(#[from] Lost),
 }
 
 #[derive(Debug)]
@@ -71,6 +82,7 @@ impl Sequence {
             in_step: 0,
             output: None,
             sampler: job.sampler,
+            constraint: job.constraint,
             characters: Characters::default(),
             stop: StopMatcher::new(job.settings.stopping.stop.clone()),
             writer: job.outlet,
@@ -256,12 +268,29 @@ impl Sequence {
     }
 
     /// Chooses the next token.
-    pub(super) fn choose(&mut self, logits: &[f32]) -> Result<LlamaToken, NoFiniteLogit> {
-        let token = self.sampler.sample(logits)?;
+    pub(super) fn choose(&mut self, logits: &[f32]) -> Result<LlamaToken, NoToken> {
+        let token = self.draw(logits)?;
         if self.n_probs > 0 {
             self.log_probs = Some(log_probs(logits, token, self.n_probs));
         }
         Ok(token)
+    }
+
+    fn draw(&mut self, logits: &[f32]) -> Result<LlamaToken, NoToken> {
+        let token = self.sampler.sample(logits)?;
+        let Some(constraint) = &mut self.constraint else {
+            return Ok(token);
+        };
+        if constraint.allows(token)? {
+            return Ok(token);
+        }
+        let allowed = constraint.allowed()?;
+        let among = |token: LlamaToken| allowed.has(token);
+        match self.sampler.sample_among(logits, Some(&among)) {
+            Ok(token) => Ok(token),
+            // Something else, such as a bias, takes all of them.
+            Err(NoFiniteLogit) => Err(Lost::DeadEnd.into()),
+        }
     }
 
     /// Tells the chosen token and how likely it was, if that was asked for. `piece` gives the bytes of a token.
@@ -286,16 +315,20 @@ impl Sequence {
 
     /// Whether choosing means more than finding the highest logit.
     pub(super) fn is_costly(&self) -> bool {
-        self.sampler.is_costly()
+        self.sampler.is_costly() || self.constraint.is_some()
     }
 
     /// Takes the chosen token and passes its text on. Says why the generation ends with it, if it does.
+    ///
+    /// # Errors
+    ///
+    /// [`Lost`] when the output form can't be followed any further; the token's text is passed on all the same.
     pub(super) fn accept(
         &mut self,
         token: LlamaToken,
         piece: &[u8],
         context_tokens: u32,
-    ) -> Option<FinishReason> {
+    ) -> Result<Option<FinishReason>, Lost> {
         self.failures = 0;
         self.output = None;
         self.times.first_token.get_or_insert_with(Instant::now);
@@ -309,14 +342,21 @@ impl Sequence {
         if is_stopped {
             // What came after it in the same token is not part of the answer either.
             self.characters = Characters::default();
-            Some(FinishReason::StopString)
-        } else if self.generated() >= self.max_tokens {
+            return Ok(Some(FinishReason::StopString));
+        }
+        if let Some(constraint) = &mut self.constraint {
+            constraint.accept(token)?;
+            if constraint.is_complete() {
+                return Ok(Some(FinishReason::EndOfGeneration));
+            }
+        }
+        Ok(if self.generated() >= self.max_tokens {
             Some(FinishReason::MaxTokens)
         } else if self.computed >= context_tokens {
             Some(FinishReason::ContextFull)
         } else {
             None
-        }
+        })
     }
 
     /// The chosen token ends the answer and is not part of it.
@@ -363,7 +403,8 @@ pub(super) fn ending(reason: FinishReason) -> Ending {
         | FinishReason::MaxTokens
         | FinishReason::StopString
         | FinishReason::MaxTime
-        | FinishReason::ContextFull => Ending::Completed,
+        | FinishReason::ContextFull
+        | FinishReason::DeadEnd => Ending::Completed,
     }
 }
 

@@ -22,7 +22,7 @@ use llama_cpp_2::token::LlamaToken;
 
 use crate::config::KvCells;
 use crate::decode::{
-    Inbox, Job, Outlet, QueueLimit, Sampler, SamplerParts, Worker, WorkerParams, Writer,
+    Grammars, Inbox, Job, Outlet, QueueLimit, Sampler, SamplerParts, Worker, WorkerParams, Writer,
 };
 use crate::llama::{ContextParams, has_decoder_only, llama_backend, with_captured_errors};
 use crate::{Error, Generation, ModelConfig, Owner, Prompt, Result, Session, Settings, Status};
@@ -47,6 +47,7 @@ struct Inner {
     _worker: Worker,
     inbox: Arc<Inbox>,
     llama: Arc<LlamaModel>,
+    grammars: Grammars,
     template: ChatTemplate,
     config: ModelConfig,
     recommended: Settings,
@@ -127,6 +128,7 @@ impl Model {
                 _worker: worker,
                 inbox,
                 template,
+                grammars: Grammars::new(Arc::clone(&llama)),
                 llama,
                 config,
                 recommended,
@@ -215,10 +217,15 @@ impl Model {
             info.vocabulary,
             info.context_size,
         )?;
+        let form = effective.output.as_ref();
+        let constraint = form
+            .map(|form| inner.grammars.constraint(form))
+            .transpose()?;
         let outlet = Arc::new(Outlet::new(inner.config.max_unread_bytes as usize));
         inner.inbox.submit(Job {
             sampler: Sampler::new(&effective, parts, &prompt),
             prompt,
+            constraint,
             settings: Arc::clone(&effective),
             outlet: Writer::new(Arc::clone(&outlet)),
             owner: owner.clone(),

@@ -15,9 +15,11 @@ impl From<mynah_engine::Error> for Error {
             E::Settings { problems } => {
                 Self::InvalidSettings(problems.into_iter().map(Problem::from).collect())
             }
-            E::EmptyPrompt | E::UnknownToken { .. } | E::ChatTemplate { .. } | E::SessionBusy => {
-                Self::InvalidArgument(message)
-            }
+            E::EmptyPrompt
+            | E::UnknownToken { .. }
+            | E::ChatTemplate { .. }
+            | E::OutputForm { .. }
+            | E::SessionBusy => Self::InvalidArgument(message),
             E::PromptTooLong { prompt, context } => Self::PromptTooLong(PromptTooLong {
                 prompt_tokens: u32::try_from(prompt).unwrap_or(u32::MAX),
                 context_tokens: context,

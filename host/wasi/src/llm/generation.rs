@@ -164,6 +164,7 @@ impl From<mynah_engine::Outcome> for wit::Outcome {
                 FinishReason::StopString => wit::FinishReason::StopString,
                 FinishReason::MaxTime => wit::FinishReason::MaxTime,
                 FinishReason::ContextFull => wit::FinishReason::ContextFull,
+                FinishReason::DeadEnd => wit::FinishReason::DeadEnd,
                 FinishReason::Cancelled => wit::FinishReason::Cancelled,
             },
             usage: wit::Usage {

@@ -44,6 +44,7 @@ impl From<mynah_engine::Error> for NnError {
             | E::Settings { .. }
             | E::UnknownToken { .. }
             | E::ChatTemplate { .. }
+            | E::OutputForm { .. }
             | E::SessionBusy
             | E::DuplicateModel { .. } => ErrorCode::InvalidArgument,
             E::File(_) => ErrorCode::InvalidEncoding,
@@ -59,6 +60,7 @@ impl From<mynah_engine::Error> for NnError {
             | E::Load { .. }
             | E::Unavailable
             | E::Decode { .. }
+            | E::OutputFormLost { .. }
             | E::Convert { .. }
             | E::Write { .. }
             | E::Thread(_) => ErrorCode::RuntimeError,

@@ -90,6 +90,7 @@ impl Ask {
         Job {
             prompt: self.prompt.iter().copied().map(LlamaToken).collect(),
             sampler: Sampler::new(&settings, SamplerParts::plain(256, 4096), &[]),
+            constraint: None,
             queue_limit: QueueLimit::new(Duration::from_secs(60), &settings),
             settings,
             outlet: Writer::new(Arc::clone(outlet)),

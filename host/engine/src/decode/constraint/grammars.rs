@@ -1,0 +1,181 @@
+//! From an output form to a [`Constraint`], for one model.
+
+use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Arc, OnceLock};
+
+use llama_cpp_2::model::LlamaModel;
+use llguidance::api::TopLevelGrammar;
+use llguidance::earley::SlicedBiasComputer;
+use llguidance::toktrie::InferenceCapabilities;
+use llguidance::{Logger, Matcher, ParserFactory};
+
+use super::limits::{self, parser_limits, told};
+use super::vocabulary::Words;
+use super::{Constraint, Lost, gbnf, lark, schema};
+use crate::{Error, OutputForm};
+
+/// Makes the constraints of a model's requests. What they share is made with the first of them: it takes about 0.1 s and
+/// 15 MB for a vocabulary of 50,000 tokens, in proportion for others.
+pub(crate) struct Grammars {
+    vocabulary: Vocabulary,
+    shared: OnceLock<Result<ParserFactory, String>>,
+}
+
+enum Vocabulary {
+    Model(Arc<LlamaModel>),
+    #[cfg(test)]
+    Words(Words),
+}
+
+impl Grammars {
+    pub(crate) fn new(model: Arc<LlamaModel>) -> Self {
+        Self {
+            vocabulary: Vocabulary::Model(model),
+            shared: OnceLock::new(),
+        }
+    }
+
+    #[cfg(test)]
+    pub(super) fn of_words(words: Words) -> Self {
+        Self {
+            vocabulary: Vocabulary::Words(words),
+            shared: OnceLock::new(),
+        }
+    }
+
+    /// Where an answer of this form begins. Takes milliseconds; a form that means to take long, tenths of a second.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::OutputForm`]: it is malformed, uses what isn't supported, costs more than it may, or no answer has it.
+    /// [`Error::Thread`]: there is no thread to read it.
+    pub(crate) fn constraint(&self, form: &OutputForm) -> Result<Constraint, Error> {
+        let refused = |reason| Error::OutputForm {
+            form: name(form),
+            reason,
+        };
+        // Forms nest, and llguidance follows them by recursion, at places deeper than any bound that could be checked
+        // before: the stack must be large enough for what fits in a form, since an overflow ends the process.
+        let build = || {
+            // It catches its own panics, but not all of them.
+            let built = catch_unwind(AssertUnwindSafe(|| self.build(form)));
+            built.unwrap_or_else(|_| Err("the grammar engine failed on it".to_owned()))
+        };
+        std::thread::scope(|scope| {
+            let thread = std::thread::Builder::new()
+                .name("mynah-grammar".to_owned())
+                .stack_size(limits::STACK_BYTES)
+                .spawn_scoped(scope, build)
+                .map_err(Error::Thread)?;
+            let built = thread.join();
+            let built = built.unwrap_or_else(|_| Err("the grammar engine failed on it".to_owned()));
+            built.map_err(refused)
+        })
+    }
+
+    fn build(&self, form: &OutputForm) -> Result<Constraint, String> {
+        let grammar = self.grammar(form)?;
+        let shared = self.shared.get_or_init(|| self.share()).as_ref()?;
+        let env = shared.tok_env();
+        let parser = shared.create_parser_from_init_ext(
+            llguidance::api::GrammarInit::Serialized(grammar),
+            Logger::new(0, 0),
+            InferenceCapabilities::default(),
+            parser_limits(form, env.tok_trie().vocab_size()),
+        );
+        let parser = parser.map_err(|error| told(&error.to_string()))?;
+        let constraint = Constraint::new(Matcher::new(Ok(parser)), env.clone());
+        constraint.map_err(|lost| match lost {
+            Lost::DeadEnd => "no text has this form".to_owned(),
+            Lost::Failed(reason) => reason,
+        })
+    }
+
+    /// The form in llguidance's own terms, once it is known to be harmless.
+    fn grammar(&self, form: &OutputForm) -> Result<TopLevelGrammar, String> {
+        let too_long = |text: &str, most: usize| {
+            let bytes = text.len();
+            (bytes > most).then(|| format!("it has {bytes} bytes, at most {most} are taken"))
+        };
+        match form {
+            OutputForm::JsonSchema(text) => {
+                schema::read(text).map(TopLevelGrammar::from_json_schema)
+            }
+            OutputForm::Regex(text) => {
+                if let Some(reason) = too_long(text, limits::MAX_REGEX_BYTES) {
+                    return Err(reason);
+                }
+                // Says what is wrong better than what it will be wrapped in.
+                regex_syntax::Parser::new()
+                    .parse(text)
+                    .map_err(|error| told(&error.to_string()))?;
+                Ok(TopLevelGrammar::from_regex(text))
+            }
+            OutputForm::Lark(text) => {
+                if let Some(reason) = too_long(text, limits::MAX_LARK_BYTES) {
+                    return Err(reason);
+                }
+                lark::check(text)?;
+                Ok(TopLevelGrammar::from_lark(text.clone()))
+            }
+            OutputForm::Gbnf(text) => gbnf::to_lark(text, &|name| self.token(name))
+                .map(TopLevelGrammar::from_lark)
+                .map_err(|error| error.to_string()),
+        }
+    }
+
+    fn share(&self) -> Result<ParserFactory, String> {
+        let words = match &self.vocabulary {
+            Vocabulary::Model(model) => &Words::of(model),
+            #[cfg(test)]
+            Vocabulary::Words(words) => words,
+        };
+        let slices = SlicedBiasComputer::general_slices();
+        let made = catch_unwind(AssertUnwindSafe(|| {
+            ParserFactory::new(&words.env(), InferenceCapabilities::default(), &slices)
+        }));
+        match made {
+            Ok(Ok(factory)) => Ok(factory),
+            Ok(Err(error)) => Err(told(&error.to_string())),
+            Err(_) => Err("the grammar engine can't use this model's vocabulary".to_owned()),
+        }
+    }
+
+    /// The number of the token that has this text or name, if one token has.
+    fn token(&self, name: &str) -> Option<u32> {
+        match &self.vocabulary {
+            Vocabulary::Model(model) => {
+                match model.vocab().tokenize(name.as_bytes(), false, true)[..] {
+                    [token] => u32::try_from(token.0).ok(),
+                    _ => None,
+                }
+            }
+            #[cfg(test)]
+            Vocabulary::Words(words) => {
+                let special = super::vocabulary::special(name.as_bytes());
+                let is_it = |word: &Vec<u8>| *word == name.as_bytes() || *word == special;
+                let found = words.words.iter().position(is_it);
+                found.and_then(|id| u32::try_from(id).ok())
+            }
+        }
+    }
+}
+
+/// The setting that the form came in.
+fn name(form: &OutputForm) -> &'static str {
+    match form {
+        OutputForm::JsonSchema(_) => "json_schema",
+        OutputForm::Regex(_) => "regex",
+        OutputForm::Lark(_) => "lark",
+        OutputForm::Gbnf(_) => "grammar",
+    }
+}
+
+impl fmt::Debug for Grammars {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Grammars")
+            .field("is_shared", &self.shared.get().is_some())
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,165 @@
+//! What a Lark grammar must not have, found before llguidance reads it.
+//!
+//! Intersections (`&`) and complements (`~` before an item) of regular expressions can take exponential time and memory
+//! within one step of llguidance, out of reach of its limits. JSON Schemas within a grammar have rules of their own. A
+//! `temperature` would be read, and nothing done about it.
+
+use serde_json::Value;
+
+use super::schema;
+
+/// Looks for what is not supported. What isn't Lark at all is llguidance's to find.
+pub(super) fn check(text: &str) -> Result<(), String> {
+    let mut rest = text;
+    while let Some(next) = rest.chars().next() {
+        let at = text.len() - rest.len();
+        let after = rest.get(next.len_utf8()..).unwrap_or_default();
+        rest = match next {
+            '"' => skip_quoted(after, '"'),
+            '#' => skip_line(after),
+            '/' if after.starts_with('/') => skip_line(after),
+            '/' => skip_quoted(after, '/'),
+            '<' => skip_special(after),
+            'a'..='z' | 'A'..='Z' | '_' => {
+                let (word, after) = word(rest);
+                if word == "temperature" && after.trim_start().starts_with('=') {
+                    return Err(unsupported(text, at, "`temperature`"));
+                }
+                after
+            }
+            '&' => return Err(unsupported(text, at, "an intersection (`&`)")),
+            '~' if !is_repetition(after) => {
+                return Err(unsupported(text, at, "a complement (`~`)"));
+            }
+            '%' => match after.strip_prefix("json") {
+                Some(schema) => {
+                    let (value, after) = json_prefix(schema);
+                    if let Some(value) = value {
+                        schema::check(&value)?;
+                    }
+                    after
+                }
+                // Their values are JSON too, and may have anything in their strings, which are skipped as such.
+                None => after,
+            },
+            _ => after,
+        };
+    }
+    Ok(())
+}
+
+/// `item ~ 3` and `item ~ 3..5` repeat.
+fn is_repetition(after: &str) -> bool {
+    let number = after.trim_start_matches([' ', '\t']);
+    number.starts_with(|first: char| first.is_ascii_digit() || matches!(first, '+' | '-'))
+}
+
+/// What comes after the next `end` that has no backslash before it.
+fn skip_quoted(text: &str, end: char) -> &str {
+    let mut is_escaped = false;
+    for (index, one) in text.char_indices() {
+        if is_escaped {
+            is_escaped = false;
+        } else if one == '\\' {
+            is_escaped = true;
+        } else if one == end {
+            return text.get(index + one.len_utf8()..).unwrap_or_default();
+        }
+    }
+    ""
+}
+
+/// What comes after a special token, such as `<|end|>`, which may have any character but these.
+fn skip_special(text: &str) -> &str {
+    let is_outside = |one: char| one == '<' || one == '>' || one.is_whitespace();
+    match text.split_once(is_outside) {
+        Some((name, after))
+            if text
+                .get(name.len()..)
+                .is_some_and(|end| end.starts_with('>')) =>
+        {
+            after
+        }
+        Some(_) | None => text,
+    }
+}
+
+/// The name at the beginning of the text, and what comes after it.
+fn word(text: &str) -> (&str, &str) {
+    let is_part = |one: char| one.is_ascii_alphanumeric() || one == '_' || one == '-';
+    text.split_at(text.find(|one| !is_part(one)).unwrap_or(text.len()))
+}
+
+fn skip_line(text: &str) -> &str {
+    match text.find('\n') {
+        Some(end) => text.get(end..).unwrap_or_default(),
+        None => "",
+    }
+}
+
+/// The JSON value at the beginning of the text, and what comes after it.
+fn json_prefix(text: &str) -> (Option<Value>, &str) {
+    let mut values = serde_json::Deserializer::from_str(text).into_iter::<Value>();
+    match values.next() {
+        Some(Ok(value)) => (
+            Some(value),
+            text.get(values.byte_offset()..).unwrap_or_default(),
+        ),
+        Some(Err(_)) | None => (None, text),
+    }
+}
+
+fn unsupported(text: &str, at: usize, what: &str) -> String {
+    let before = text.get(..at).unwrap_or_default();
+    let line = before.matches('\n').count() + 1;
+    let column = before
+        .rsplit('\n')
+        .next()
+        .unwrap_or_default()
+        .chars()
+        .count()
+        + 1;
+    format!("line {line}, column {column}: {what} isn't supported, say it without")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn operators_without_bounds_are_refused_where_they_stand() {
+        for (text, place) in [
+            ("start: A\nA: /a/ & /b/", "line 2, column 8"),
+            ("start: ~\"a\"", "line 1, column 8"),
+            ("start: %json {\"a\": \"&\"} & B", "line 1, column 25"),
+            ("start: \"\\\"\" & A", "line 1, column 13"),
+            ("start: x\nx[temperature = 0.5]: /a/", "line 2, column 3"),
+            ("start: <|\"|> & \"\"", "line 1, column 14"),
+        ] {
+            let refused = check(text).unwrap_err();
+            assert!(refused.contains(place), "{text}: {refused}");
+        }
+    }
+
+    #[test]
+    fn what_only_looks_like_them_is_taken() {
+        for text in [
+            "start: \"&\" \"~\" /[&~]/ \"a\" ~ 3 \"b\"~2..4",
+            "// a & b\nstart: \"a\" # ~\n",
+            "start: /a\\/&/ %json {\"const\": \"a & ~b\"}",
+            "start: %regex {\"substring_words\": \"a & b\"}",
+        ] {
+            check(text).unwrap();
+        }
+    }
+
+    #[test]
+    fn a_schema_within_a_grammar_is_checked_as_one() {
+        let patterns: Vec<String> = (0..40)
+            .map(|number| format!("{{\"pattern\": \"k{number}\"}}"))
+            .collect();
+        let text = format!("start: %json {{\"allOf\": [{}]}}", patterns.join(","));
+        let refused = check(&text).unwrap_err();
+        assert!(refused.contains("pattern"), "{refused}");
+    }
+}

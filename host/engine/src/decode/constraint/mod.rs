@@ -1,0 +1,153 @@
+//! What the text of an answer may be: one request's output form, followed token by token.
+//!
+//! Checking one token is cheap, finding all that are allowed is not: the sampler chooses as if there were no form, and
+//! only where that token is refused does it choose again, among the allowed ones. That gives each of them the probability
+//! that it has under the condition that one of them comes, as if all others had been taken out before.
+//!
+//! The work is llguidance's. Its own parser of a form, and what makes a form safe to be given to it, is in the other files.
+
+mod gbnf;
+mod grammars;
+mod lark;
+mod limits;
+mod schema;
+mod vocabulary;
+
+#[cfg(test)]
+mod tests;
+
+pub(crate) use grammars::Grammars;
+
+use std::fmt;
+
+use llama_cpp_2::token::LlamaToken;
+use llguidance::Matcher;
+use llguidance::api::StopReason;
+use llguidance::toktrie::{SimpleVob, TokEnv};
+
+use crate::Error;
+
+/// Where one answer is in its output form.
+pub(crate) struct Constraint {
+    matcher: Matcher,
+    env: TokEnv,
+    // The tokens that may come next, where they are known.
+    allowed: Option<Allowed>,
+}
+
+/// The tokens that may come next; never none.
+pub(super) struct Allowed(SimpleVob);
+
+/// Why there is no telling what may come next.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+pub(super) enum Lost {
+    /// Nothing may: no token of the vocabulary continues the text.
+    #[error("no token continues what the output form asks for")]
+    DeadEnd,
+    /// It took more than the limits allow.
+    #[error("{0}")]
+    Failed(String),
+}
+
+impl Constraint {
+    /// At the beginning of an answer. Fails where no answer has the form, or where its first token can't be found within
+    /// the limits.
+    fn new(matcher: Matcher, env: TokEnv) -> Result<Self, Lost> {
+        let mut constraint = Self {
+            matcher,
+            env,
+            allowed: None,
+        };
+        constraint.allowed()?;
+        Ok(constraint)
+    }
+
+    /// Whether the token may come next. A token that ends the answer may where the answer is whole.
+    pub(super) fn allows(&mut self, token: LlamaToken) -> Result<bool, Lost> {
+        let Ok(id) = u32::try_from(token.0) else {
+            return Ok(false);
+        };
+        if let Some(allowed) = &self.allowed {
+            return Ok(id < self.vocabulary() && allowed.has(token));
+        }
+        // A token without text would change nothing, again and again.
+        if id >= self.vocabulary() || self.env.tok_trie().token(id).is_empty() {
+            return Ok(false);
+        }
+        let valid = self.matcher.validate_tokens(&[id]);
+        valid.map(|count| count > 0).map_err(failed)
+    }
+
+    /// All tokens that may come next.
+    pub(super) fn allowed(&mut self) -> Result<&Allowed, Lost> {
+        let allowed = match self.allowed.take() {
+            Some(allowed) => allowed,
+            None => match self.matcher.compute_mask() {
+                Ok(allowed) => Allowed(allowed),
+                Err(error) => {
+                    let is_dead_end = error.to_string().starts_with(&dead_end());
+                    return Err(if is_dead_end {
+                        Lost::DeadEnd
+                    } else {
+                        failed(error)
+                    });
+                }
+            },
+        };
+        Ok(self.allowed.insert(allowed))
+    }
+
+    /// The token comes next. It must be allowed, and no end.
+    pub(super) fn accept(&mut self, token: LlamaToken) -> Result<(), Lost> {
+        self.allowed = None;
+        let id = u32::try_from(token.0).map_err(|_| Lost::DeadEnd)?;
+        self.matcher.consume_token(id).map_err(failed)
+    }
+
+    /// Whether the answer is whole and nothing may follow.
+    pub(super) fn is_complete(&self) -> bool {
+        matches!(
+            self.matcher.stop_reason(),
+            StopReason::NoExtension | StopReason::EndOfSentence
+        )
+    }
+
+    fn vocabulary(&self) -> u32 {
+        u32::try_from(self.env.tok_trie().vocab_size()).unwrap_or(u32::MAX)
+    }
+}
+
+impl Allowed {
+    /// Whether the token is one of them.
+    pub(super) fn has(&self, token: LlamaToken) -> bool {
+        let id = u32::try_from(token.0).ok();
+        // Beyond its length it panics.
+        id.is_some_and(|id| (id as usize) < self.0.len() && self.0.is_allowed(id))
+    }
+}
+
+impl Lost {
+    /// What the request fails with.
+    pub(super) fn into_error(self) -> Error {
+        Error::OutputFormLost {
+            reason: self.to_string(),
+        }
+    }
+}
+
+/// How llguidance says that no token is allowed.
+fn dead_end() -> String {
+    StopReason::NoExtensionBias.to_string()
+}
+
+fn failed(error: impl fmt::Display) -> Lost {
+    Lost::Failed(limits::told(&error.to_string()))
+}
+
+impl fmt::Debug for Constraint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Constraint")
+            .field("stop_reason", &self.matcher.stop_reason())
+            .finish_non_exhaustive()
+    }
+}

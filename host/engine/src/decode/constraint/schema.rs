@@ -1,0 +1,179 @@
+//! JSON Schemas, made ready for llguidance.
+
+use serde_json::{Map, Value, json};
+
+use super::limits::{MAX_JSON_WHITESPACE, MAX_REGEX_BYTES};
+
+/// The key that llguidance's own options stand under.
+const OPTIONS: &str = "x-guidance";
+
+/// Patterns of property names at most: each is compared with each.
+const MAX_PATTERN_PROPERTIES: usize = 32;
+
+/// Work at most that it takes to follow several patterns at once; it is the product of their lengths.
+const MAX_PATTERN_PRODUCT: usize = 100_000;
+
+/// Reads a schema and adds the options that it is compiled with.
+pub(super) fn read(text: &str) -> Result<Value, String> {
+    let schema: Value =
+        serde_json::from_str(text).map_err(|error| format!("it isn't JSON: {error}"))?;
+    check(&schema)?;
+    let mut schema = match schema {
+        Value::Object(schema) => schema,
+        Value::Bool(true) => Map::new(),
+        Value::Bool(false) => return Err("no value fits the schema `false`".to_owned()),
+        Value::Null | Value::Number(_) | Value::String(_) | Value::Array(_) => {
+            return Err("a JSON Schema is an object, `true` or `false`".to_owned());
+        }
+    };
+    let whitespace = format!(r"[ \t\n\r]{{1,{MAX_JSON_WHITESPACE}}}");
+    schema.insert(
+        OPTIONS.to_owned(),
+        json!({"whitespace_pattern": whitespace}),
+    );
+    Ok(Value::Object(schema))
+}
+
+/// Refuses what would take exponential time within one step of llguidance, out of reach of its limits.
+pub(super) fn check(schema: &Value) -> Result<(), String> {
+    if schema.get(OPTIONS).is_some() {
+        // It could ask for text that isn't JSON.
+        return Err(format!("`{OPTIONS}` isn't supported"));
+    }
+    let mut found = Found::default();
+    found.visit(schema);
+    let bytes: usize = found.patterns.iter().sum();
+    if bytes > MAX_REGEX_BYTES {
+        return Err(format!(
+            "its patterns have {bytes} bytes together, at most {MAX_REGEX_BYTES} are taken"
+        ));
+    }
+    if found.pattern_properties > MAX_PATTERN_PROPERTIES {
+        return Err(format!(
+            "it has {} pattern properties, at most {MAX_PATTERN_PROPERTIES} are taken",
+            found.pattern_properties
+        ));
+    }
+    let together = found
+        .patterns
+        .iter()
+        .fold(1usize, |product, bytes| product.saturating_mul(bytes + 1));
+    if found.is_combined && found.patterns.len() > 1 && together > MAX_PATTERN_PRODUCT {
+        return Err(
+            "it has too many patterns that may have to hold together: put what one string must match into one `pattern`, \
+             or say it without `allOf` and keywords beside `$ref`, `anyOf` and `oneOf`"
+                .to_owned(),
+        );
+    }
+    Ok(())
+}
+
+/// What of a schema may cost much. Keywords count wherever they stand, so it may find too much and never too little.
+#[derive(Default)]
+struct Found {
+    // Bytes of each regular expression.
+    patterns: Vec<usize>,
+    pattern_properties: usize,
+    // Whether one value may have to fit several schemas.
+    is_combined: bool,
+}
+
+impl Found {
+    // Recursive: serde_json has bounded how deep it is.
+    fn visit(&mut self, value: &Value) {
+        match value {
+            Value::Object(object) => {
+                self.look_at(object);
+                object.values().for_each(|value| self.visit(value));
+            }
+            Value::Array(list) => list.iter().for_each(|value| self.visit(value)),
+            Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
+        }
+    }
+
+    fn look_at(&mut self, object: &Map<String, Value>) {
+        if let Some(Value::String(pattern)) = object.get("pattern") {
+            self.patterns.push(pattern.len());
+        }
+        if let Some(Value::Object(patterns)) = object.get("patternProperties") {
+            self.pattern_properties += patterns.len();
+            self.patterns.extend(patterns.keys().map(String::len));
+        }
+        let constrains = |key: &str| !ANNOTATIONS.contains(&key);
+        let combines = ["$ref", "$dynamicRef", "anyOf", "oneOf"];
+        let beside = object.keys().filter(|key| constrains(key)).count();
+        self.is_combined |= object.contains_key("allOf")
+            || object.contains_key("patternProperties")
+            || (beside > 1 && combines.iter().any(|key| object.contains_key(*key)));
+    }
+}
+
+/// Keywords that ask nothing of a value.
+const ANNOTATIONS: [&str; 16] = [
+    "$anchor",
+    "$comment",
+    "$defs",
+    "$id",
+    "$schema",
+    "$vocabulary",
+    "default",
+    "definitions",
+    "deprecated",
+    "description",
+    "example",
+    "examples",
+    "id",
+    "readOnly",
+    "title",
+    "writeOnly",
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_no_schema_is_refused_with_the_reason() {
+        for (text, reason) in [
+            ("{\"type\": ", "line 1 column 9"),
+            ("[]", "an object"),
+            ("7", "an object"),
+            ("false", "no value"),
+            ("{\"x-guidance\": {}}", "x-guidance"),
+            (&"{\"items\":".repeat(8000), "recursion limit"),
+        ] {
+            let refused = read(text).unwrap_err();
+            assert!(refused.contains(reason), "{text:.40}: {refused}");
+        }
+    }
+
+    #[test]
+    fn patterns_that_may_hold_together_are_bounded() {
+        let each = |count: usize| -> Vec<Value> {
+            let patterns = (0..count).map(|number| json!({"pattern": format!("k{number}")}));
+            patterns.collect()
+        };
+        check(&json!({"allOf": each(3)})).unwrap();
+        check(&json!({"anyOf": each(300)})).unwrap();
+        for combined in [
+            json!({"allOf": each(40)}),
+            json!({"type": "string", "anyOf": each(40)}),
+            json!({"$ref": "#/$defs/a", "minLength": 3, "$defs": {"a": {"anyOf": each(40)}}}),
+        ] {
+            let refused = check(&combined).unwrap_err();
+            assert!(refused.contains("hold together"), "{refused}");
+        }
+    }
+
+    #[test]
+    fn patterns_are_bounded_in_all() {
+        let long = json!({"anyOf": [{"pattern": "x".repeat(5000)}, {"pattern": "y".repeat(5000)}]});
+        let refused = check(&long).unwrap_err();
+        assert!(refused.contains("10000 bytes"), "{refused}");
+        let names: Map<String, Value> = (0..33)
+            .map(|number| (format!("^k{number}$"), json!({})))
+            .collect();
+        let refused = check(&json!({"patternProperties": names})).unwrap_err();
+        assert!(refused.contains("33 pattern properties"), "{refused}");
+    }
+}
