@@ -178,7 +178,7 @@ impl ModelConfig {
     ///
     /// # Errors
     ///
-    /// [`Error::Settings`] when `kv_cells` can't hold one session, or don't go with the layout.
+    /// [`Error::Settings`](crate::Error::Settings) when `kv_cells` can't hold one session, or don't go with the layout.
     pub(crate) fn kv_cells_for(&self, context: u32) -> Result<KvCells> {
         let mut check = Check::default();
         // llama.cpp rounds each stream's cells up (`GGML_PAD` in `llama-context.cpp`).
