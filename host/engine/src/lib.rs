@@ -16,6 +16,8 @@
 //! loop {
 //!     for event in generation.next().await? {
 //!         match event {
+//!             // Only where `n_probs` asks for them.
+//!             Event::Token(_) => {}
 //!             Event::Text(text) => print!("{text}"),
 //!             Event::Finished(outcome) => {
 //!                 println!(" ({} tokens)", outcome.usage.generated_tokens);
