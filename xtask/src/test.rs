@@ -13,7 +13,7 @@ type Step = (&'static str, fn() -> Result<()>);
 
 /// All checks. The names are those of `--only`.
 const STEPS: [Step; 9] = [
-    ("setup", setup::setup),
+    ("setup", setup::for_tests),
     ("format", format),
     ("tidy", tidy::tidy),
     ("guests", guests::build),
@@ -96,6 +96,7 @@ fn tests() -> Result<()> {
     run(cargo()
         .args(["test", "--locked", "--workspace"])
         .env("MYNAH_TEST_MODEL", model::default_model()?)
+        .env("MYNAH_TEST_GEMMA", model::gemma()?)
         .env("MYNAH_TEST_GUESTS", paths::guests())
         .env("MYNAH_TEST_BIN", paths::binary("mynah")))
 }
