@@ -16,7 +16,7 @@ builder! {
         max_time: Duration;
         /// Strings that end the answer, wherever they come in it; it has the text before the first of them. Up to 64, of 1 to
         /// 256 bytes each. None at all takes away those that the operator set.
-        stop: Vec<String>;
+        stop: Vec<String> as texts;
         /// Whether the answer goes on where the model would end it. Default no.
         ignore_eos: bool;
     }

@@ -30,7 +30,7 @@ use crate::bindings::mynah::llm::settings as wit;
 /// let short = Options::new().max_tokens(10).or(options);
 /// assert_eq!(short, Options::new().max_tokens(10).temperature(0.7).seed(42));
 ///
-/// let haiku = Options::from(Sampling::creative()).stopping(Stopping::new().stop(["\n\n".to_owned()]));
+/// let haiku = Options::from(Sampling::creative()).stopping(Stopping::new().stop(["\n\n"]));
 /// # let _ = haiku;
 /// ```
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -111,7 +111,6 @@ impl Options {
     /// [`Stopping::stop`]; the answer ends with [`FinishReason::StopString`](crate::FinishReason::StopString).
     #[must_use]
     pub fn stop(self, stop: impl IntoIterator<Item = impl Into<String>>) -> Self {
-        let stop: Vec<String> = stop.into_iter().map(Into::into).collect();
         self.stopping(Stopping::new().stop(stop))
     }
 

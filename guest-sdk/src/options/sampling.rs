@@ -58,7 +58,7 @@ builder! {
         /// Tokens, from the last, in which DRY looks for repetitions; 0 is none, -1 all. Default -1.
         dry_penalty_last_n: i32;
         /// Texts that end a sequence for DRY. Up to 16, of 1 to 40 bytes; default a line feed, `:`, `"` and `*`.
-        dry_sequence_breakers: Vec<String>;
+        dry_sequence_breakers: Vec<String> as texts;
         /// Mirostat 1 or 2, which take the place of all samplers but penalties, logit bias and temperature. Default 0, off.
         mirostat: u32;
         /// The surprise that mirostat aims at, in bits. From 0.0 to 100.0; default 5.0.
@@ -67,11 +67,11 @@ builder! {
         mirostat_eta: f32;
         /// Seed of the draws: the same seed, prompt and settings give the same text. Default random; the
         /// [outcome](crate::Outcome::seed) tells it.
-        seed: Seed;
+        seed: Seed as into;
         /// Added to the logits of tokens. Up to 1024; default none.
-        logit_bias: Vec<LogitBias>;
+        logit_bias: Vec<LogitBias> as into;
         /// The samplers that choose, in their order, each once at most; none at all draws from the model's own distribution.
-        samplers: Vec<SamplerName>;
+        samplers: Vec<SamplerName> as into;
         /// Tells each token of the answer with its log-probability and those of so many most likely tokens
         /// ([`Stream::tokens`](crate::Stream::tokens)). From 0 (off) to 100; default 0.
         n_probs: u32;
