@@ -215,6 +215,28 @@ mod tests {
         assert_eq!(usage.tokens_per_second(), Some(20.0));
     }
 
+    #[cfg(feature = "json")]
+    #[test]
+    fn an_answer_that_was_cut_short_is_no_value_and_says_why() {
+        let answer = |text: &str, reason| Answer {
+            text: text.to_owned(),
+            outcome: Outcome {
+                reason,
+                usage: Usage::default(),
+                seed: 0,
+            },
+        };
+        let whole = answer("[1, 2]", FinishReason::EndOfGeneration);
+        assert_eq!(whole.json::<Vec<u8>>().unwrap(), [1, 2]);
+        let cut = answer("[1, ", FinishReason::MaxTokens);
+        let told = cut.json::<Vec<u8>>().unwrap_err();
+        assert!(told.to_string().contains("max-tokens"), "{told}");
+        assert!(
+            matches!(&told, crate::Error::NotJson { text, .. } if text == "[1, "),
+            "{told:?}"
+        );
+    }
+
     #[test]
     fn speed_is_nothing_where_there_is_nothing_to_measure() {
         for (generated_tokens, decode_time) in
