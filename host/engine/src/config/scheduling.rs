@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::block::block;
 use super::kind::{Any, Millis, Named};
+use super::problem::Problem;
 use crate::Priority;
 
 impl Named for Priority {
@@ -20,5 +21,16 @@ block! {
         /// Whether the sequence is computed apart from all others, in batches whose shape depends on nothing else, so that
         /// its text doesn't either. Needs split KV streams. Slower, for everybody.
         deterministic: bool = false, "deterministic", [], Any;
+    }
+}
+
+impl Scheduling {
+    /// Why the priority can't be, for one who may ask for `most` at most.
+    pub(crate) fn too_urgent(&self, most: Priority) -> Option<Problem> {
+        let asked = self.priority.filter(|asked| *asked > most)?;
+        let allowed = format!(
+            "{most} at most for this component: ask for less, or have the operator raise `max_priority`"
+        );
+        Some(Problem::new("scheduling.priority", asked, allowed))
     }
 }

@@ -9,7 +9,7 @@ use super::problem::Check;
 use super::sampling::{Sampling, SamplingInForce, Seed};
 use super::scheduling::{Scheduling, SchedulingInForce};
 use super::stopping::{Stopping, StoppingInForce};
-use crate::Result;
+use crate::{Priority, Result};
 
 /// How text is made. What isn't set is the next [`Level`]'s to say.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -101,6 +101,18 @@ impl Settings {
     pub fn check(&self) -> Result<()> {
         let mut check = Check::default();
         self.check_into(&mut check);
+        check.done()
+    }
+
+    /// As [`check`](Self::check), for one who may ask for `max_priority` at most.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Settings`](crate::Error::Settings) with every setting that is out of range, the priority among them.
+    pub fn check_up_to(&self, max_priority: Priority) -> Result<()> {
+        let mut check = Check::default();
+        self.check_into(&mut check);
+        check.0.extend(self.scheduling.too_urgent(max_priority));
         check.done()
     }
 

@@ -10,8 +10,9 @@ use crate::{ExecutionContext, LlmCtxView};
 impl LlmCtxView<'_> {
     /// The settings of a guest's document, which it may ask for, and the warnings.
     fn read(&self, json: &str, strict: bool) -> Result<(Settings, Vec<Problem>), Error> {
-        let (settings, warnings) = Reading::json(json.as_bytes()).for_guest(strict)?;
-        self.ctx.allow(&settings)?;
+        let (settings, warnings) = Reading::json(json.as_bytes())
+            .with_max_priority(self.ctx.max_priority)
+            .for_guest(strict)?;
         Ok((settings, warnings.into_iter().map(Problem::from).collect()))
     }
 
@@ -20,7 +21,7 @@ impl LlmCtxView<'_> {
         context: &Resource<ExecutionContext>,
         settings: Settings,
     ) -> wasmtime::Result<Result<(), Error>> {
-        if let Err(error) = self.ctx.allow(&settings) {
+        if let Err(error) = settings.check_up_to(self.ctx.max_priority) {
             return Ok(Err(error.into()));
         }
         let session = &mut self.table.get_mut(context)?.session;

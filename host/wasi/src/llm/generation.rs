@@ -36,7 +36,7 @@ impl wit::Host for LlmCtxView<'_> {
         settings: wit::Settings,
     ) -> wasmtime::Result<Result<Resource<Generation>, Error>> {
         let settings = Settings::from(settings);
-        if let Err(error) = self.ctx.allow(&settings) {
+        if let Err(error) = settings.check_up_to(self.ctx.max_priority) {
             return Ok(Err(error.into()));
         }
         let context = self.table.get_mut(&context)?;

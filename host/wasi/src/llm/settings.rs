@@ -3,33 +3,13 @@
 use std::time::Duration;
 
 use mynah_engine::{
-    BiasTarget, LogitBias, Memory, Output, OutputForm, Priority, Problem, SamplerName, Sampling,
-    Scheduling, Seed, Settings, Stopping,
+    BiasTarget, LogitBias, Memory, Output, OutputForm, Priority, SamplerName, Sampling, Scheduling,
+    Seed, Settings, Stopping,
 };
 
-use crate::LlmCtx;
 use crate::bindings::mynah::llm::settings as wit;
 
 impl wit::Host for crate::LlmCtxView<'_> {}
-
-impl LlmCtx {
-    /// Whether the guest may ask for this: what bounds the values themselves is the engine's to check.
-    pub(crate) fn allow(&self, settings: &Settings) -> mynah_engine::Result<()> {
-        let most = self.max_priority;
-        match settings.scheduling.priority {
-            Some(priority) if priority > most => Err(mynah_engine::Error::Settings {
-                problems: vec![Problem::new(
-                    "scheduling.priority",
-                    priority,
-                    format!(
-                        "{most} at most for this component: ask for less, or have the operator raise `max_priority`"
-                    ),
-                )],
-            }),
-            _ => Ok(()),
-        }
-    }
-}
 
 impl From<wit::Settings> for Settings {
     fn from(settings: wit::Settings) -> Self {

@@ -6,6 +6,7 @@
 
 mod elsewhere;
 mod entry;
+mod guest;
 mod json;
 mod names;
 #[cfg(test)]
@@ -156,28 +157,6 @@ impl Reading {
                 reason: reason.to_owned(),
             },
         });
-    }
-
-    /// The settings for a guest that sent the document, and the warnings about it. What is an operator's to set is checked, and
-    /// left out with a warning.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::Settings`] with all problems; where it is `strict`, warnings are problems.
-    pub fn for_guest(mut self, strict: bool) -> Result<(Settings, Vec<Problem>)> {
-        const OPERATORS: &str = "how a model is served is the operator's to set";
-
-        let (model, backend) = (self.model.clone(), self.backend.clone());
-        for block in [&model as &dyn AnyBlock, &backend] {
-            for index in 0..block.len() {
-                if let (Some(_), Some(info)) = (block.json(index), block.info(index)) {
-                    self.no_effect(&format!("{}.{}", block.section(), info.name), OPERATORS);
-                }
-            }
-        }
-        self.problems.sort_by_key(|problem| problem.place);
-        self.check(|problem| strict || !problem.is_warning())?;
-        Ok((self.settings, self.problems))
     }
 
     /// The settings of an operator's document, and the warnings about it.

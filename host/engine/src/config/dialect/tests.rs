@@ -5,6 +5,7 @@ use std::time::Duration;
 use serde_json::json;
 
 use super::*;
+use crate::Priority;
 use crate::config::{BiasTarget, SamplerName, Seed};
 
 /// The document that guests of other hosts send.
@@ -33,6 +34,31 @@ fn clean(document: &str) -> Settings {
 fn refused(document: &[u8]) -> String {
     let error = Reading::json(document).for_guest(false).unwrap_err();
     error.to_string()
+}
+
+#[test]
+fn a_priority_above_what_one_may_ask_for_is_told_with_all_else() {
+    let document = b"{\"priority\": \"high\",\n \"temp\": -1}";
+    let reading = Reading::json(document).with_max_priority(Priority::Normal);
+    let told = reading.for_guest(false).unwrap_err().to_string();
+    for words in [
+        "1:14: `priority` is high, it must be normal",
+        "2:10: `temp`",
+    ] {
+        assert!(told.contains(words), "`{words}` in: {told}");
+    }
+    let allowed = Reading::json(document).with_max_priority(Priority::High);
+    let told = allowed.for_guest(false).unwrap_err().to_string();
+    assert!(!told.contains("priority"), "{told}");
+    let mut settings = Settings::default();
+    settings.scheduling.priority = Some(Priority::Urgent);
+    settings.sampling.temperature = Some(f32::NAN);
+    let told = settings.check_up_to(Priority::Normal).unwrap_err();
+    let told = told.to_string();
+    assert!(
+        told.contains("`scheduling.priority` is urgent") && told.contains("`sampling.temperature`"),
+        "{told}"
+    );
 }
 
 fn operator(document: &str) -> OperatorDocument {

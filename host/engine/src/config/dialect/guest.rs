@@ -1,0 +1,44 @@
+//! What a guest's document may set: how text is made, and nothing of how a model is served.
+
+use super::Reading;
+use crate::config::block::AnyBlock;
+use crate::config::problem::Problem;
+use crate::config::settings::Settings;
+use crate::{Priority, Result};
+
+impl Reading {
+    /// Refuses a priority above `most`, with all else that is out of range.
+    #[must_use]
+    pub fn with_max_priority(mut self, most: Priority) -> Self {
+        if let Some(mut problem) = self.settings.scheduling.too_urgent(most) {
+            if let Some(written) = self.set.get(&problem.path) {
+                problem.place = Some(written.place);
+                problem.path.clone_from(&written.path);
+            }
+            self.problems.push(problem);
+        }
+        self
+    }
+
+    /// The settings for a guest that sent the document, and the warnings about it. What is an operator's to set is checked, and
+    /// left out with a warning.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Settings`] with all problems; where it is `strict`, warnings are problems.
+    pub fn for_guest(mut self, strict: bool) -> Result<(Settings, Vec<Problem>)> {
+        const OPERATORS: &str = "how a model is served is the operator's to set";
+
+        let (model, backend) = (self.model.clone(), self.backend.clone());
+        for block in [&model as &dyn AnyBlock, &backend] {
+            for index in 0..block.len() {
+                if let (Some(_), Some(info)) = (block.json(index), block.info(index)) {
+                    self.no_effect(&format!("{}.{}", block.section(), info.name), OPERATORS);
+                }
+            }
+        }
+        self.problems.sort_by_key(|problem| problem.place);
+        self.check(|problem| strict || !problem.is_warning())?;
+        Ok((self.settings, self.problems))
+    }
+}
