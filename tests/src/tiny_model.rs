@@ -34,6 +34,8 @@ pub struct TinyModel {
     pub layers: usize,
     /// Its chat template, in Jinja.
     pub chat_template: Option<String>,
+    /// Sampling that its file recommends: llama.cpp's names, such as `top_p`, with their values.
+    pub recommended: Vec<(&'static str, f32)>,
 }
 
 impl Default for TinyModel {
@@ -44,6 +46,7 @@ impl Default for TinyModel {
             embedding: 32,
             layers: 2,
             chat_template: None,
+            recommended: Vec::new(),
         }
     }
 }
@@ -132,6 +135,10 @@ impl TinyModel {
         parts.number("tokenizer.ggml.eos_token_id", 2);
         if let Some(template) = &self.chat_template {
             parts.text("tokenizer.chat_template", template);
+        }
+        for (name, value) in &self.recommended {
+            let key = format!("general.sampling.{name}");
+            parts.value(&key, F32, &value.to_le_bytes());
         }
     }
 

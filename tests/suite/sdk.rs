@@ -4,7 +4,7 @@ use std::path::Path;
 use std::process::Command;
 
 use mynah_engine::ModelConfig;
-use mynah_tests::{Guest, foreach_sdk, solo, tiny_with};
+use mynah_tests::{Guest, foreach_sdk, solo, tiny, tiny_with};
 
 use crate::assert_test_exists;
 use crate::engine::{is_idle, until};
@@ -35,6 +35,12 @@ async fn sdk_chat() {
 #[tokio::test]
 async fn sdk_error_partial() {
     assert!(real("sdk_error_partial").await.ends_with("ok\n"));
+}
+
+#[tokio::test]
+async fn sdk_presets() {
+    let text = Guest::new("sdk_presets").model(tiny()).stdout().await;
+    assert!(text.ends_with("ok\n"), "{text}");
 }
 
 #[tokio::test]
