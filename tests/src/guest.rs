@@ -1,6 +1,6 @@
 //! Running a guest in this process, as an embedder would.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
 use mynah_wasi::{LlmCtx, LlmCtxBuilder, LlmCtxView, LlmView};
@@ -51,10 +51,15 @@ impl LlmView for Host {
     }
 }
 
+/// Adds what a test serves beside the host's own interfaces.
+pub type AddToLinker = fn(&mut Linker<Host>) -> wasmtime::Result<()>;
+
 /// A guest that is about to run.
 #[expect(missing_debug_implementations, reason = "`WasiCtxBuilder` has none")]
 pub struct Guest {
     name: String,
+    file: PathBuf,
+    beside: AddToLinker,
     args: Vec<String>,
     wasi: WasiCtxBuilder,
     llm: LlmCtxBuilder,
@@ -75,12 +80,27 @@ impl Guest {
     /// The guest of that name, without grants.
     #[must_use]
     pub fn new(name: &str) -> Self {
+        Self::prebuilt(name, wasm(name))
+    }
+
+    /// A guest that was built before, without grants.
+    #[must_use]
+    pub fn prebuilt(name: &str, file: PathBuf) -> Self {
         Self {
             name: name.to_owned(),
+            file,
+            beside: |_| Ok(()),
             args: Vec::new(),
             wasi: WasiCtxBuilder::new(),
             llm: LlmCtx::builder(),
         }
+    }
+
+    /// Serves more than the host does.
+    #[must_use]
+    pub fn beside(mut self, add: AddToLinker) -> Self {
+        self.beside = add;
+        self
     }
 
     /// Adds arguments.
@@ -119,9 +139,10 @@ impl Guest {
 
     /// Runs it to its end.
     pub async fn run(self) -> Ended {
-        let component = component(&self.name);
+        let component = component_file(&self.file);
+        let beside = self.beside;
         let (host, output) = self.prepare();
-        let code = match link(&component) {
+        let code = match link(&component, beside) {
             Ok(command) => execute(&command, host).await,
             Err(error) => Err(error),
         };
@@ -226,7 +247,7 @@ impl Started {
     ///
     /// When it imports what the host lacks.
     pub fn new(name: &str) -> wasmtime::Result<Self> {
-        Ok(Self(link(&component(name))?))
+        Ok(Self(link(&component(name), |_| Ok(()))?))
     }
 
     /// Makes a store and an instance in it.
@@ -241,10 +262,11 @@ impl Started {
     }
 }
 
-fn link(component: &Component) -> wasmtime::Result<CommandPre<Host>> {
+fn link(component: &Component, beside: AddToLinker) -> wasmtime::Result<CommandPre<Host>> {
     let mut linker = Linker::<Host>::new(engine());
     wasmtime_wasi::p2::add_to_linker_async(&mut linker)?;
     mynah_wasi::add_to_linker(&mut linker)?;
+    beside(&mut linker)?;
     CommandPre::new(linker.instantiate_pre(component)?)
 }
 
@@ -272,10 +294,13 @@ fn engine() -> &'static Engine {
 ///
 /// When it isn't built: a test without its guest must not pass.
 #[must_use]
-#[expect(clippy::panic, reason = "test code, outside a #[test]")]
 pub fn component(name: &str) -> Component {
-    let path = wasm(name);
-    Component::from_file(engine(), &path).unwrap_or_else(|error| {
+    component_file(&wasm(name))
+}
+
+#[expect(clippy::panic, reason = "test code, outside a #[test]")]
+fn component_file(path: &Path) -> Component {
+    Component::from_file(engine(), path).unwrap_or_else(|error| {
         panic!(
             "{}: {error:#}\n`cargo xtask guests` builds it",
             path.display()

@@ -6,7 +6,9 @@ mod guest;
 mod models;
 pub mod tiny_model;
 
-pub use guest::{Ended, Guest, Host, Running, Started, cargo_component_wasm, component, wasm};
+pub use guest::{
+    AddToLinker, Ended, Guest, Host, Running, Started, cargo_component_wasm, component, wasm,
+};
 pub use models::{gemma, gemma_path, greedy, model_path, solo, tiny, tiny_with};
 
 include!(concat!(env!("OUT_DIR"), "/guests.rs"));

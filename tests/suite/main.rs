@@ -23,6 +23,7 @@ mod sdk;
 mod serving;
 mod settings;
 mod stream;
+mod versions;
 
 /// Fails to compile unless a test of that name is in scope.
 macro_rules! assert_test_exists {

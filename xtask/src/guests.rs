@@ -53,6 +53,11 @@ pub(crate) fn example(name: &str) -> Result<PathBuf> {
 pub(crate) fn build() -> Result<()> {
     examples()?;
     plain(paths::EXAMPLES)?;
+    test_guests()
+}
+
+/// Builds the test guests.
+pub(crate) fn test_guests() -> Result<()> {
     plain(paths::TEST_GUESTS)
 }
 

@@ -2,6 +2,7 @@
 
 mod bench;
 mod demo;
+mod fixture;
 mod guests;
 mod model;
 mod paths;
@@ -38,6 +39,8 @@ enum Task {
     Bench(bench::Args),
     /// Build the example components and the test guests.
     Guests,
+    /// Keep the test guest that uses the whole contract, as it is built now, among the tests.
+    Fixture(fixture::Args),
     /// Copy the WASI packages that our WIT needs from the crates that the workspace builds with.
     Wit {
         /// Only check that the copies are the same.
@@ -66,6 +69,7 @@ fn run(task: Task) -> Result<ExitCode> {
         Task::Test(args) => test::test(&args)?,
         Task::Bench(args) => bench::bench(&args)?,
         Task::Guests => guests::build()?,
+        Task::Fixture(args) => fixture::fixture(&args)?,
         Task::Wit { check } => wit::wit(check)?,
         Task::Tidy => tidy::tidy()?,
     }
