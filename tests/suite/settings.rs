@@ -1,10 +1,14 @@
 //! Settings through `mynah:llm/llm-config` and a request's own, as guests use them.
 
+use std::collections::BTreeMap;
+
 use mynah_engine::{Model, ModelConfig, Priority, Sampling, Settings, Stopping};
 use mynah_tests::tiny_model::TinyModel;
 use mynah_tests::{Guest, foreach_config, solo, tiny, tiny_with};
+use wit_parser::{InterfaceId, Resolve, TypeDefKind, TypeOwner};
 
 use crate::assert_test_exists;
+use crate::versions::contract;
 
 foreach_config!(assert_test_exists);
 
@@ -78,4 +82,67 @@ async fn config_priority() {
     let guest = guest.grant(|llm| llm.max_priority(Priority::Normal));
     let said = guest.stdout().await;
     assert!(said.ends_with("ok\n"), "{said}");
+}
+
+/// The fields of the records of `mynah:llm/settings`, as `record.field` with underscores, and their documentation.
+fn fields(contract: &Resolve) -> BTreeMap<String, String> {
+    let is_ours = |id: InterfaceId| contract.interfaces[id].name.as_deref() == Some("settings");
+    let mut fields = BTreeMap::new();
+    for (_, ty) in &contract.types {
+        let (TypeOwner::Interface(owner), TypeDefKind::Record(record)) = (ty.owner, &ty.kind)
+        else {
+            continue;
+        };
+        let name = ty.name.as_deref().unwrap_or_default();
+        if !is_ours(owner) || ["settings", "logit-bias"].contains(&name) {
+            continue;
+        }
+        for field in &record.fields {
+            let docs = field.docs.contents.as_deref().unwrap_or_default();
+            let words: Vec<&str> = docs.split_whitespace().collect();
+            fields.insert(
+                format!("{name}.{}", field.name.replace('-', "_")),
+                words.join(" ").to_lowercase(),
+            );
+        }
+    }
+    fields
+}
+
+#[test]
+fn the_contract_has_every_setting_of_a_request_with_its_range_and_default() {
+    let fields = fields(&contract());
+    let schema = mynah_engine::settings_schema();
+    let all = schema["$defs"].as_object().unwrap();
+    let mut names = Vec::new();
+    for (path, setting) in all {
+        let section = path.split('.').next().unwrap();
+        if !["sampling", "stopping", "memory", "scheduling"].contains(&section) {
+            continue;
+        }
+        names.push(path.clone());
+        let docs = fields
+            .get(path)
+            .unwrap_or_else(|| panic!("{path} is not in {:?}", fields.keys()));
+        assert!(docs.contains("default"), "{path}: {docs}");
+        if setting["default"].is_number() {
+            let default = format!("default {}", setting["default"]);
+            assert!(docs.contains(&default), "{path}: `{default}` in: {docs}");
+        }
+        for kind in setting["anyOf"].as_array().unwrap() {
+            for bound in ["minimum", "maximum"] {
+                // Bounds of the type itself, and of `-1`, are told in other words.
+                let Some(bound) = kind[bound].as_f64().filter(|bound| bound.abs() < 1e9) else {
+                    continue;
+                };
+                let told = [format!("{bound:?}"), format!("{bound}")];
+                assert!(
+                    told.iter().any(|told| docs.contains(told)),
+                    "{path}: {told:?} in: {docs}"
+                );
+            }
+        }
+    }
+    names.sort();
+    assert_eq!(names, fields.keys().cloned().collect::<Vec<_>>());
 }

@@ -37,6 +37,14 @@ async fn version_whole() {
     assert!(said.ends_with("ok\n"), "{said}");
 }
 
+/// The contract as it stands in `wit/`.
+pub(crate) fn contract() -> Resolve {
+    let mut contract = Resolve::default();
+    let folder = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../wit"));
+    contract.push_dir(folder).unwrap();
+    contract
+}
+
 /// The names of all functions of `mynah:llm` in a package or component.
 fn functions(resolve: &Resolve) -> BTreeSet<String> {
     let mut functions = BTreeSet::new();
@@ -55,14 +63,11 @@ fn functions(resolve: &Resolve) -> BTreeSet<String> {
 
 #[test]
 fn the_guest_that_is_kept_of_a_version_uses_every_function_of_it() {
-    let mut contract = Resolve::default();
-    let folder = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../wit"));
-    contract.push_dir(folder).unwrap();
     let guest = std::fs::read(wasm("version_whole")).unwrap();
     let DecodedWasm::Component(guest, _) = decode(&guest).unwrap() else {
         panic!("the guest is no component");
     };
-    assert_eq!(functions(&guest), functions(&contract));
+    assert_eq!(functions(&guest), functions(&contract()));
 }
 
 /// A host of two versions, the second of which is the test's own.
