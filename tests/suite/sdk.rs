@@ -44,6 +44,12 @@ async fn sdk_presets() {
 }
 
 #[tokio::test]
+async fn sdk_json_schema() {
+    let text = real("sdk_json_schema").await;
+    assert!(text.ends_with("ok\n"), "{text}");
+}
+
+#[tokio::test]
 async fn sdk_streams() {
     let model = tiny_with(ModelConfig {
         queue_size: 20,

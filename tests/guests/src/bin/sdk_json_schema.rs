@@ -1,0 +1,69 @@
+//! Promise: an answer in the form of a Rust type is read back as the type, and one that was cut short says why it can't be.
+
+use mynah_guest::{Error, FinishReason, Model, Options, OutputForm, json_schema};
+use mynah_test_guests::{Done, Failure, ensure};
+
+/// What is asked for.
+#[derive(Debug, serde::Deserialize, schemars::JsonSchema)]
+struct City {
+    /// Its name.
+    #[schemars(length(max = 20))]
+    name: String,
+    /// The continent that it is on.
+    continent: Continent,
+    /// Millions of people, if known.
+    #[schemars(range(max = 99))]
+    millions: Option<u8>,
+}
+
+#[derive(Debug, serde::Deserialize, schemars::JsonSchema)]
+enum Continent {
+    Africa,
+    America,
+    Asia,
+    Europe,
+    Oceania,
+}
+
+const PROMPT: &str =
+    "Paris is a city with a name, on a continent, with a number of people. As JSON:";
+
+fn main() -> Done {
+    let session = Model::load("default")?.session()?;
+    let options = || Options::greedy().output(json_schema::<City>());
+    let answer = session.generate_with(PROMPT, options().max_tokens(120))?;
+    ensure!(
+        answer.outcome.reason == FinishReason::EndOfGeneration,
+        "{answer:?}"
+    );
+    let city: City = answer.json()?;
+    println!("{city:?}");
+    let most = city.millions.unwrap_or(0);
+    ensure!(city.name.chars().count() <= 20 && most <= 99, "{city:?}");
+    match city.continent {
+        Continent::Africa
+        | Continent::America
+        | Continent::Asia
+        | Continent::Europe
+        | Continent::Oceania => {}
+    }
+
+    let cut = session.generate_with(PROMPT, options().max_tokens(3))?;
+    match cut.json::<City>() {
+        Err(Error::NotJson { message, text }) => ensure!(
+            message.contains("max-tokens") && text == cut.text,
+            "{message}, {text:?}"
+        ),
+        other => return Err(Failure(format!("{cut:?} was read as {other:?}"))),
+    }
+
+    // A form of the session's is the request's too, until that says that there is none.
+    session.configure(json_schema::<City>())?;
+    let free = Options::greedy().max_tokens(3);
+    let formed = session.generate_with(PROMPT, free.clone())?;
+    ensure!(formed.text == cut.text, "{formed:?}, {cut:?}");
+    let free = session.generate_with(PROMPT, free.output(OutputForm::Free))?;
+    ensure!(free.text != cut.text, "{free:?}");
+    println!("ok");
+    Ok(())
+}
