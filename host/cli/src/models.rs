@@ -76,7 +76,7 @@ pub(crate) fn inspect(path: &Path) -> Result<ExitCode> {
         if header.chat_template().is_some() {
             "yes"
         } else {
-            "no: prompts are text"
+            "none: a built-in one is used"
         },
     );
     let weights: Vec<String> = header

@@ -40,6 +40,9 @@
 mod config;
 mod decode;
 mod error;
+#[cfg(any(test, feature = "fuzzing"))]
+#[doc(hidden)]
+pub mod fuzz;
 mod generation;
 #[expect(
     unsafe_code,

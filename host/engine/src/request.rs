@@ -22,9 +22,11 @@ pub enum Prompt {
 pub struct Conversation {
     /// What was said. At least one message.
     pub messages: Vec<Message>,
-    /// Tools that the model may call: a JSON list, in the form that its template knows.
+    /// Tools that the model may call: a JSON list, in the form that its template knows. The file's own template for tools is used
+    /// where it has one.
     pub tools: Option<String>,
-    /// Further variables of the template: a JSON object.
+    /// Further variables of the template: a JSON object, without `messages`, `tools`, `add_generation_prompt`, `bos_token`,
+    /// `eos_token`, `pad_token` and `sep_token`.
     pub variables: Option<String>,
 }
 
@@ -37,12 +39,16 @@ impl From<Vec<Message>> for Conversation {
     }
 }
 
+/// What a message costs beside what is said in it: a guest could send millions of empty ones.
+const MESSAGE_BYTES: u64 = 16;
+
 impl Conversation {
     /// What it costs to keep.
     pub(crate) fn bytes(&self) -> u64 {
         let len = |text: &Option<String>| text.as_ref().map_or(0, |text| text.len() as u64);
         let messages = self.messages.iter();
-        let messages = messages.map(|message| message.content.len() as u64 + len(&message.fields));
+        let messages = messages
+            .map(|message| MESSAGE_BYTES + message.content.len() as u64 + len(&message.fields));
         messages.sum::<u64>() + len(&self.tools) + len(&self.variables)
     }
 }

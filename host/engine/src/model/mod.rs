@@ -28,6 +28,8 @@ use crate::llama::{ContextParams, has_decoder_only, llama_backend, with_captured
 use crate::{Error, Generation, ModelConfig, Owner, Prompt, Result, Session, Settings, Status};
 use chat::ChatTemplate;
 pub use chat::ChatTemplateName;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) use chat::fuzz::render as fuzz_template;
 use gguf::GgufHeader;
 use recommended::recommended;
 

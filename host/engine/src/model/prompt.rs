@@ -43,8 +43,10 @@ impl Inner {
             Rendered::Parts(parts) => parts,
         };
         let vocabulary = self.llama.vocab();
-        // What the tokenizer puts before a text, such as the begin token.
+        // What the tokenizer puts around every text: the begin token, then those that end one.
         let mut tokens = vocabulary.tokenize(b"", true, false);
+        let begins = usize::from(vocabulary.should_add_bos()).min(tokens.len());
+        let ends = tokens.split_off(begins);
         for part in parts {
             match part {
                 Part::Control(token) => tokens.push(token),
@@ -53,6 +55,7 @@ impl Inner {
                 }
             }
         }
+        tokens.extend(ends);
         Ok(tokens)
     }
 

@@ -2,50 +2,70 @@
 
 use std::io;
 
-use minijinja::value::{Kwargs, Value, ViaDeserialize};
-use minijinja::{Error, ErrorKind};
+use minijinja::value::{Kwargs, Value};
+use minijinja::{Error, ErrorKind, State};
 use serde::Serialize;
 use serde_json::ser::{Formatter, PrettyFormatter, Serializer};
+
+use super::values::{bytes_left, refused};
 
 /// Columns of an indentation at most: the template chooses it, and it is written for every line.
 const MAX_INDENT: usize = 16;
 
 /// The filter.
-pub(super) fn tojson(
-    value: ViaDeserialize<serde_json::Value>,
-    options: Kwargs,
-) -> Result<Value, Error> {
+pub(super) fn tojson(state: &State, value: &Value, options: Kwargs) -> Result<Value, Error> {
     let indent: Option<usize> = options.get("indent")?;
     // Python's other options change nothing that a template of a model relies on.
     for name in ["ensure_ascii", "sort_keys", "separators"] {
         let _: Option<Value> = options.get(name)?;
     }
     options.assert_all_used()?;
-    let mut text = Vec::new();
+    let mut text = Text {
+        bytes: Vec::new(),
+        most: bytes_left(state),
+        is_full: false,
+    };
     let done = match indent {
         Some(columns) if columns > MAX_INDENT => {
-            return Err(Error::new(
-                ErrorKind::InvalidOperation,
-                format!(
-                    "tojson is asked for an indentation of {columns}, {MAX_INDENT} at most are made"
-                ),
-            ));
+            return Err(refused(format!(
+                "tojson is asked for an indentation of {columns}, {MAX_INDENT} at most are made"
+            )));
         }
         Some(columns) => {
             let spaces = " ".repeat(columns);
             let formatter = PrettyFormatter::with_indent(spaces.as_bytes());
-            value
-                .0
-                .serialize(&mut Serializer::with_formatter(&mut text, formatter))
+            value.serialize(&mut Serializer::with_formatter(&mut text, formatter))
         }
-        None => value
-            .0
-            .serialize(&mut Serializer::with_formatter(&mut text, Spaced)),
+        None => value.serialize(&mut Serializer::with_formatter(&mut text, Spaced)),
     };
+    if text.is_full {
+        return Err(ErrorKind::OutOfFuel.into());
+    }
     done.map_err(|error| Error::new(ErrorKind::BadSerialization, error.to_string()))?;
-    Ok(Value::from_safe_string(
-        String::from_utf8_lossy(&text).into_owned(),
-    ))
+    let text = String::from_utf8_lossy(&text.bytes).into_owned();
+    Ok(Value::from(text))
+}
+
+/// JSON that is being written.
+struct Text {
+    bytes: Vec<u8>,
+    most: u64,
+    is_full: bool,
+}
+
+impl io::Write for Text {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        if (self.bytes.len() + bytes.len()) as u64 > self.most {
+            self.is_full = true;
+            return Err(io::Error::other("too long"));
+        }
+        self.bytes.extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
 }
 
 /// JSON on one line, with a space after each colon and comma.

@@ -1,0 +1,156 @@
+//! What a template sees of a conversation.
+
+use serde_json::{Map, Value as Json, json};
+
+use super::specials::{Specials, is_mark, unused_mark};
+use crate::{Conversation, Message};
+
+/// Variables that are the template's own, and no guest's to set.
+const OWN: [&str; 7] = [
+    "messages",
+    "tools",
+    "add_generation_prompt",
+    "bos_token",
+    "eos_token",
+    "pad_token",
+    "sep_token",
+];
+
+/// The variables of a conversation, as `apply_chat_template` names them.
+///
+/// # Errors
+///
+/// Which of the guest's JSON isn't what it should be, and where.
+pub(super) fn variables(conversation: &Conversation) -> Result<Map<String, Json>, String> {
+    // Templates tell `none` from what isn't there: without tools, these are there and `none`.
+    let mut variables = Map::new();
+    variables.insert("tools".to_owned(), Json::Null);
+    variables.insert("documents".to_owned(), Json::Null);
+    variables.insert("add_generation_prompt".to_owned(), Json::Bool(true));
+    if let Some(text) = &conversation.variables {
+        let set = object("the variables", text)?;
+        if let Some(own) = OWN.iter().find(|own| set.contains_key(**own)) {
+            return Err(format!(
+                "the variables set `{own}`, which is the template's own: name it otherwise"
+            ));
+        }
+        variables.extend(set);
+    }
+    if let Some(text) = &conversation.tools {
+        match serde_json::from_str(text) {
+            Ok(tools @ Json::Array(_)) => variables.insert("tools".to_owned(), tools),
+            Ok(_) => return Err("the tools are no JSON list: give a list of tools".to_owned()),
+            Err(error) => return Err(format!("the tools are no JSON list: {error}")),
+        };
+    }
+    let messages = conversation.messages.iter().enumerate();
+    let messages: Result<Vec<Json>, String> = messages.map(message).collect();
+    variables.insert("messages".to_owned(), Json::Array(messages?));
+    Ok(variables)
+}
+
+fn message((index, message): (usize, &Message)) -> Result<Json, String> {
+    let mut whole = Map::new();
+    whole.insert("role".to_owned(), json!(message.role));
+    whole.insert("content".to_owned(), json!(message.content));
+    if let Some(text) = &message.fields {
+        let what = format!("the fields of message {}", index + 1);
+        let fields = object(&what, text)?;
+        for own in ["role", "content"] {
+            if fields.contains_key(own) {
+                return Err(format!("{what} set `{own}`, which the message itself says"));
+            }
+        }
+        whole.extend(fields);
+    }
+    Ok(Json::Object(whole))
+}
+
+fn object(what: &str, text: &str) -> Result<Map<String, Json>, String> {
+    // serde_json refuses more than 128 levels.
+    match serde_json::from_str(text) {
+        Ok(Json::Object(object)) => Ok(object),
+        Ok(_) => Err(format!("{what} are no JSON object")),
+        Err(error) => Err(format!("{what} are no JSON object: {error}")),
+    }
+}
+
+/// Marks what could be read as a control token in all that a guest said, and tells the mark: none where there is nothing.
+///
+/// # Errors
+///
+/// Where the guest uses every character that could be the mark.
+pub(super) fn mark(
+    variables: &mut Map<String, Json>,
+    specials: &Specials,
+) -> Result<Option<char>, String> {
+    let mut is_near = false;
+    let mut used = Vec::new();
+    each_text(variables, &mut |text, is_key| {
+        is_near |= if is_key {
+            specials.is_in(text)
+        } else {
+            specials.is_near(text)
+        };
+        used.extend(text.chars().filter(|&c| is_mark(c)));
+        None
+    });
+    if !is_near {
+        return Ok(None);
+    }
+    used.sort_unstable();
+    used.dedup();
+    let mark = unused_mark(|mark| used.contains(&mark)).ok_or(
+        "the messages use every noncharacter from U+FDD0 to U+FDEF beside the text of a control token: leave one out",
+    )?;
+    each_text(variables, &mut |text, is_key| {
+        let is_marked = !is_key || specials.is_in(text);
+        is_marked.then(|| specials.mark(text, mark))
+    });
+    Ok(Some(mark))
+}
+
+/// Shows each text to `with`, and whether it is a key, which templates look up; what it gives takes the text's place.
+/// The messages' roles are nobody's words.
+fn each_text(
+    variables: &mut Map<String, Json>,
+    with: &mut dyn FnMut(&str, bool) -> Option<String>,
+) {
+    for (name, value) in variables.iter_mut() {
+        match value {
+            Json::Array(messages) if name == "messages" => {
+                let messages = messages.iter_mut().filter_map(Json::as_object_mut);
+                messages.for_each(|message| walk_object(message, Some("role"), with));
+            }
+            value => walk(value, with),
+        }
+    }
+}
+
+fn walk(value: &mut Json, with: &mut dyn FnMut(&str, bool) -> Option<String>) {
+    match value {
+        Json::String(text) => {
+            if let Some(changed) = with(text, false) {
+                *text = changed;
+            }
+        }
+        Json::Array(list) => list.iter_mut().for_each(|value| walk(value, with)),
+        Json::Object(of) => walk_object(of, None, with),
+        Json::Null | Json::Bool(_) | Json::Number(_) => {}
+    }
+}
+
+fn walk_object(
+    of: &mut Map<String, Json>,
+    without: Option<&str>,
+    with: &mut dyn FnMut(&str, bool) -> Option<String>,
+) {
+    let changed = |(key, mut value): (String, Json)| {
+        if without == Some(key.as_str()) {
+            return (key, value);
+        }
+        walk(&mut value, with);
+        (with(&key, true).unwrap_or(key), value)
+    };
+    *of = std::mem::take(of).into_iter().map(changed).collect();
+}

@@ -1,0 +1,123 @@
+//! A template and a conversation, both out of one text that a fuzzer makes.
+
+use super::*;
+use crate::{Message, Role};
+
+/// Bytes of a prompt at most.
+const MOST: usize = 100_000;
+
+/// Stands between the parts of the text, which are, in this order: the template, what is said, further fields of the message,
+/// the tools, the variables, the template for tools. ASCII's record separator.
+const SEPARATOR: char = '\u{1E}';
+
+/// Renders; what is wrong is told, a prompt is never longer than it may be, and nothing that is said is a control token.
+pub(crate) fn render(input: &str) {
+    let mut parts = input.split(SEPARATOR);
+    let source = parts.next().unwrap_or_default();
+    let content = parts.next().unwrap_or_default();
+    let mut optional = || {
+        let part = parts.next().filter(|part| !part.is_empty());
+        part.map(str::to_owned)
+    };
+    let (fields, tools, variables, with_tools) = (optional(), optional(), optional(), optional());
+    let template = ChatTemplate {
+        source: source.to_owned(),
+        with_tools,
+        names: TokenNames {
+            bos: "<s>".to_owned(),
+            eos: "</s>".to_owned(),
+            ..TokenNames::default()
+        },
+        adds_bos: true,
+        specials: OnceLock::new(),
+    };
+    let texts = ["<s>", "</s>", "<|im_start|>", "<|im_end|>", "<|user|>"];
+    let specials = (0..).zip(texts).map(|(token, text)| specials::Special {
+        token: LlamaToken(token),
+        text: text.to_owned(),
+        strips: (false, token == 0),
+        is_user_defined: token == 4,
+    });
+    let Ok(specials) = Specials::new(specials) else {
+        return;
+    };
+    let message = Message {
+        fields,
+        ..Message::new(Role::User, content)
+    };
+    let conversation = Conversation {
+        messages: vec![Message::new(Role::System, "Be brief."), message],
+        tools,
+        variables,
+    };
+    match template.render_with(&specials, &conversation, MOST) {
+        Ok(Rendered::Text(text)) => assert!(text.len() <= MOST, "{} bytes", text.len()),
+        Ok(Rendered::Parts(parts)) => {
+            let bytes = parts.iter().map(|part| match part {
+                Part::Plain(text) => text.len(),
+                Part::Control(_) => 1,
+            });
+            let bytes: usize = bytes.sum();
+            assert!(bytes <= MOST, "{bytes} bytes");
+        }
+        Err(reason) => assert!(!reason.is_empty()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    /// What templates are made of, and what goes wrong in them.
+    const PIECES: [&str; 40] = [
+        "{{ ",
+        " }}",
+        "{% ",
+        " %}",
+        "{%- ",
+        " -%}",
+        "for m in messages",
+        "endfor",
+        "if x",
+        "elif y",
+        "else",
+        "endif",
+        "set x = ",
+        "set ns.x = ",
+        "namespace(x=1)",
+        "macro f(a)",
+        "endmacro",
+        "f(x)",
+        "m.content",
+        "messages",
+        "tools",
+        "'<|im_end|>'",
+        "'a'",
+        "7",
+        " * ",
+        " ~ ",
+        " + ",
+        " is defined",
+        "[",
+        "]",
+        "(",
+        ")",
+        "{'a': ",
+        "}",
+        "|tojson",
+        "|join('x')",
+        "[::-1]",
+        ".split('a')",
+        "<|im_",
+        "\u{1E}",
+    ];
+
+    proptest! {
+        #[test]
+        fn any_template_renders_or_says_why_not(
+            pieces in prop::collection::vec(prop::sample::select(PIECES.to_vec()), 0..40),
+        ) {
+            super::render(&pieces.concat());
+        }
+    }
+}

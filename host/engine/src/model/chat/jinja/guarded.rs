@@ -1,0 +1,287 @@
+//! A template's tree, with a check around everything in it that makes a list or an object.
+//!
+//! The parser's tree can't be changed in place, so a new one is made of it. What it renders is the same, or an error.
+
+use minijinja::Environment;
+use minijinja::machinery::Span;
+use minijinja::machinery::ast::{self, CallArg, Expr, Spanned, Stmt};
+
+use super::values;
+
+// No template can call or replace them: names have no spaces.
+const CHECKED: &str = "checked value";
+const KEPT: &str = "kept value";
+const UNUSED: &str = "unused value";
+
+/// Gives the environment the functions that a guarded tree calls.
+pub(super) fn install(environment: &mut Environment<'static>) {
+    environment.add_function(CHECKED, values::checked);
+    environment.add_function(KEPT, values::kept);
+}
+
+/// The guarded tree of a template.
+pub(super) fn statement<'a>(tree: &Stmt<'a>) -> Stmt<'a> {
+    match tree {
+        Stmt::Template(of) => {
+            let children = body(&of.children);
+            Stmt::Template(Spanned::new(ast::Template { children }, of.span()))
+        }
+        Stmt::EmitExpr(of) => {
+            let expr = expression(&of.expr);
+            Stmt::EmitExpr(Spanned::new(ast::EmitExpr { expr }, of.span()))
+        }
+        Stmt::EmitRaw(of) => Stmt::EmitRaw(Spanned::new(ast::EmitRaw { raw: of.raw }, of.span())),
+        Stmt::ForLoop(of) => {
+            let node = ast::ForLoop {
+                target: target(&of.target),
+                iter: expression(&of.iter),
+                filter_expr: of.filter_expr.as_ref().map(expression),
+                recursive: of.recursive,
+                body: body(&of.body),
+                else_body: body(&of.else_body),
+            };
+            Stmt::ForLoop(Spanned::new(node, of.span()))
+        }
+        Stmt::IfCond(of) => {
+            let node = ast::IfCond {
+                expr: expression(&of.expr),
+                true_body: body(&of.true_body),
+                false_body: body(&of.false_body),
+            };
+            Stmt::IfCond(Spanned::new(node, of.span()))
+        }
+        Stmt::WithBlock(of) => {
+            let assign = |(to, from): &(Expr<'a>, Expr<'a>)| (target(to), assigned(to, from));
+            let node = ast::WithBlock {
+                assignments: of.assignments.iter().map(assign).collect(),
+                body: body(&of.body),
+            };
+            Stmt::WithBlock(Spanned::new(node, of.span()))
+        }
+        Stmt::Set(of) => {
+            let (target, expr) = (target(&of.target), assigned(&of.target, &of.expr));
+            Stmt::Set(Spanned::new(ast::Set { target, expr }, of.span()))
+        }
+        Stmt::SetBlock(of) => {
+            let node = ast::SetBlock {
+                target: target(&of.target),
+                filter: of.filter.as_ref().map(expression),
+                body: body(&of.body),
+            };
+            Stmt::SetBlock(Spanned::new(node, of.span()))
+        }
+        Stmt::AutoEscape(of) => {
+            let node = ast::AutoEscape {
+                enabled: expression(&of.enabled),
+                body: body(&of.body),
+            };
+            Stmt::AutoEscape(Spanned::new(node, of.span()))
+        }
+        Stmt::FilterBlock(of) => {
+            let node = ast::FilterBlock {
+                filter: expression(&of.filter),
+                filter_span: of.filter_span,
+                body: body(&of.body),
+            };
+            Stmt::FilterBlock(Spanned::new(node, of.span()))
+        }
+        Stmt::Macro(of) => Stmt::Macro(macro_of(of)),
+        Stmt::CallBlock(of) => {
+            let node = ast::CallBlock {
+                call: call(&of.call),
+                call_expr_span: of.call_expr_span,
+                macro_decl: macro_of(&of.macro_decl),
+            };
+            Stmt::CallBlock(Spanned::new(node, of.span()))
+        }
+        // The engine would leave the value lying around.
+        Stmt::Do(of) => {
+            let expr = checked(Expr::Call(call(&of.call)), of.span());
+            let target = variable(UNUSED, of.span());
+            Stmt::Set(Spanned::new(ast::Set { target, expr }, of.span()))
+        }
+        Stmt::Continue(of) => Stmt::Continue(Spanned::new(ast::Continue, of.span())),
+        Stmt::Break(of) => Stmt::Break(Spanned::new(ast::Break, of.span())),
+    }
+}
+
+fn body<'a>(statements: &[Stmt<'a>]) -> Vec<Stmt<'a>> {
+    statements.iter().map(statement).collect()
+}
+
+fn macro_of<'a>(of: &Spanned<ast::Macro<'a>>) -> Spanned<ast::Macro<'a>> {
+    let node = ast::Macro {
+        name: of.name,
+        args: of.args.iter().map(target).collect(),
+        defaults: of.defaults.iter().map(expression).collect(),
+        body: body(&of.body),
+    };
+    Spanned::new(node, of.span())
+}
+
+/// What a value is put into.
+fn target<'a>(of: &Expr<'a>) -> Expr<'a> {
+    match of {
+        Expr::List(list) => {
+            let items = list.items.iter().map(target).collect();
+            Expr::List(Spanned::new(ast::List { items }, list.span()))
+        }
+        Expr::Tuple(tuple) => {
+            let items = tuple.items.iter().map(target).collect();
+            Expr::Tuple(Spanned::new(ast::Tuple { items }, tuple.span()))
+        }
+        Expr::GetAttr(of) => {
+            let node = ast::GetAttr {
+                // Weighs the namespace before it takes one more value.
+                expr: checked(expression(&of.expr), of.span()),
+                name: of.name,
+            };
+            Expr::GetAttr(Spanned::new(node, of.span()))
+        }
+        other => expression(other),
+    }
+}
+
+/// A value that is put into `to`.
+fn assigned<'a>(to: &Expr<'a>, from: &Expr<'a>) -> Expr<'a> {
+    match to {
+        Expr::GetAttr(of) => calling(KEPT, expression(from), of.span()),
+        _ => expression(from),
+    }
+}
+
+fn expression<'a>(of: &Expr<'a>) -> Expr<'a> {
+    match of {
+        Expr::Var(of) => variable(of.id, of.span()),
+        Expr::Const(of) => {
+            let value = of.value.clone();
+            Expr::Const(Spanned::new(ast::Const { value }, of.span()))
+        }
+        Expr::Slice(of) => {
+            let node = ast::Slice {
+                expr: expression(&of.expr),
+                start: of.start.as_ref().map(expression),
+                stop: of.stop.as_ref().map(expression),
+                step: of.step.as_ref().map(expression),
+            };
+            checked(Expr::Slice(Spanned::new(node, of.span())), of.span())
+        }
+        Expr::UnaryOp(of) => {
+            let expr = expression(&of.expr);
+            Expr::UnaryOp(Spanned::new(ast::UnaryOp { op: of.op, expr }, of.span()))
+        }
+        Expr::BinOp(of) => {
+            let node = ast::BinOp {
+                op: of.op,
+                left: expression(&of.left),
+                right: expression(&of.right),
+            };
+            let made = Expr::BinOp(Spanned::new(node, of.span()));
+            match of.op {
+                ast::BinOpKind::Add | ast::BinOpKind::Mul => checked(made, of.span()),
+                _ => made,
+            }
+        }
+        Expr::Compare(of) => {
+            let compared = |of: &ast::CompareOp<'a>| ast::CompareOp {
+                op: of.op,
+                expr: expression(&of.expr),
+            };
+            let node = ast::Compare {
+                expr: expression(&of.expr),
+                ops: of.ops.iter().map(compared).collect(),
+            };
+            Expr::Compare(Spanned::new(node, of.span()))
+        }
+        Expr::IfExpr(of) => {
+            let node = ast::IfExpr {
+                test_expr: expression(&of.test_expr),
+                true_expr: expression(&of.true_expr),
+                false_expr: of.false_expr.as_ref().map(expression),
+            };
+            Expr::IfExpr(Spanned::new(node, of.span()))
+        }
+        Expr::Filter(of) => {
+            let node = ast::Filter {
+                name: of.name,
+                expr: of.expr.as_ref().map(expression),
+                args: arguments(&of.args),
+            };
+            checked(Expr::Filter(Spanned::new(node, of.span())), of.span())
+        }
+        Expr::Test(of) => {
+            let node = ast::Test {
+                name: of.name,
+                expr: expression(&of.expr),
+                args: arguments(&of.args),
+            };
+            Expr::Test(Spanned::new(node, of.span()))
+        }
+        Expr::GetAttr(of) => {
+            let expr = expression(&of.expr);
+            let name = of.name;
+            Expr::GetAttr(Spanned::new(ast::GetAttr { expr, name }, of.span()))
+        }
+        Expr::GetItem(of) => {
+            let node = ast::GetItem {
+                expr: expression(&of.expr),
+                subscript_expr: expression(&of.subscript_expr),
+            };
+            Expr::GetItem(Spanned::new(node, of.span()))
+        }
+        Expr::Call(of) => checked(Expr::Call(call(of)), of.span()),
+        Expr::List(of) => {
+            let items = of.items.iter().map(expression).collect();
+            let list = Expr::List(Spanned::new(ast::List { items }, of.span()));
+            checked(list, of.span())
+        }
+        Expr::Tuple(of) => {
+            let items = of.items.iter().map(expression).collect();
+            let tuple = Expr::Tuple(Spanned::new(ast::Tuple { items }, of.span()));
+            checked(tuple, of.span())
+        }
+        Expr::Map(of) => {
+            let node = ast::Map {
+                keys: of.keys.iter().map(expression).collect(),
+                values: of.values.iter().map(expression).collect(),
+            };
+            checked(Expr::Map(Spanned::new(node, of.span())), of.span())
+        }
+    }
+}
+
+fn call<'a>(of: &Spanned<ast::Call<'a>>) -> Spanned<ast::Call<'a>> {
+    let node = ast::Call {
+        // A method and a name stay what they are: the engine looks at them.
+        expr: expression(&of.expr),
+        args: arguments(&of.args),
+    };
+    Spanned::new(node, of.span())
+}
+
+fn arguments<'a>(of: &[CallArg<'a>]) -> Vec<CallArg<'a>> {
+    let argument = |of: &CallArg<'a>| match of {
+        CallArg::Pos(value) => CallArg::Pos(expression(value)),
+        CallArg::Kwarg(name, value) => CallArg::Kwarg(name, expression(value)),
+        CallArg::PosSplat(value) => CallArg::PosSplat(expression(value)),
+        CallArg::KwargSplat(value) => CallArg::KwargSplat(expression(value)),
+    };
+    of.iter().map(argument).collect()
+}
+
+fn variable(id: &str, span: Span) -> Expr<'_> {
+    Expr::Var(Spanned::new(ast::Var { id }, span))
+}
+
+fn checked(value: Expr<'_>, span: Span) -> Expr<'_> {
+    calling(CHECKED, value, span)
+}
+
+/// A call of one of our own functions.
+fn calling<'a>(name: &'static str, value: Expr<'a>, span: Span) -> Expr<'a> {
+    let node = ast::Call {
+        expr: variable(name, span),
+        args: vec![CallArg::Pos(value)],
+    };
+    Expr::Call(Spanned::new(node, span))
+}

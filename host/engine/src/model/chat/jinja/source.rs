@@ -1,0 +1,115 @@
+//! What a template's source must be before it is parsed, and the tag of Hugging Face's that means nothing here.
+
+use std::borrow::Cow;
+
+use minijinja::machinery::{Token, tokenize};
+
+use super::syntax;
+
+/// Bytes of a template. Published ones have some thousand.
+const MAX_BYTES: usize = 1 << 20;
+
+/// Words and signs within one pair of braces. The parser makes a tree as deep as a chain of them is long.
+const MAX_TOKENS_IN_TAG: usize = 1000;
+
+/// `elif` tags of a template, each of which the parser nests into the one before.
+const MAX_ELIF: usize = 500;
+
+/// The source, fit to be parsed.
+///
+/// # Errors
+///
+/// Which bound it is beyond.
+pub(super) fn checked(source: &str) -> Result<Cow<'_, str>, String> {
+    if source.len() > MAX_BYTES {
+        let bytes = source.len();
+        return Err(format!(
+            "it has {bytes} bytes, {MAX_BYTES} at most are read"
+        ));
+    }
+    let source = without_generation(source);
+    let (mut in_tag, mut elifs) = (0, 0);
+    let mut starts = false;
+    let syntax = syntax().map_err(|error| error.to_string())?;
+    for token in tokenize(&source, false, syntax) {
+        // What can't be read is told by the parser.
+        let Ok((token, span)) = token else { break };
+        in_tag += 1;
+        match token {
+            Token::TemplateData(_) | Token::VariableStart | Token::BlockStart => in_tag = 0,
+            Token::Ident("elif") if starts => elifs += 1,
+            _ if in_tag > MAX_TOKENS_IN_TAG => {
+                let line = span.start_line;
+                return Err(format!(
+                    "line {line} has an expression of more than {MAX_TOKENS_IN_TAG} words and signs"
+                ));
+            }
+            _ => {}
+        }
+        starts = matches!(token, Token::BlockStart);
+    }
+    if elifs > MAX_ELIF {
+        return Err(format!(
+            "it has {elifs} `elif`, {MAX_ELIF} at most are read"
+        ));
+    }
+    Ok(source)
+}
+
+/// The source with `{% generation %}` blocks, which mark what a model is trained on, as blocks that are always there.
+fn without_generation(source: &str) -> Cow<'_, str> {
+    if !source.contains("generation") {
+        return Cow::Borrowed(source);
+    }
+    let mut changed = String::with_capacity(source.len());
+    let mut rest = source;
+    while let Some((before, tag, after)) = next_tag(rest) {
+        let signs: &[char] = &['-', '+'];
+        let word = tag.trim_start_matches(signs).trim_end_matches(signs).trim();
+        let replaced = match word {
+            "generation" => tag.replacen(word, "if true", 1),
+            "endgeneration" => tag.replacen(word, "endif", 1),
+            _ => tag.to_owned(),
+        };
+        changed.push_str(before);
+        changed.push_str(&replaced);
+        rest = after;
+    }
+    changed.push_str(rest);
+    Cow::Owned(changed)
+}
+
+/// What is before the inside of the next `{% ... %}`, that, and the rest.
+fn next_tag(source: &str) -> Option<(&str, &str, &str)> {
+    let begin = source.find("{%")? + 2;
+    let end = begin + source.get(begin..)?.find("%}")?;
+    Some((
+        source.get(..begin)?,
+        source.get(begin..end)?,
+        source.get(end..)?,
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn generation_blocks_become_blocks_that_are_always_there() {
+        let source = "a{%- generation -%}b{% endgeneration%}c {{ 'generation' }} {% if add_generation_prompt %}";
+        let expected =
+            "a{%- if true -%}b{% endif%}c {{ 'generation' }} {% if add_generation_prompt %}";
+        assert_eq!(checked(source).unwrap(), expected);
+    }
+
+    #[test]
+    fn a_source_beyond_its_bounds_is_refused() {
+        let told = |source: String| checked(&source).unwrap_err();
+        assert!(told("x".repeat(MAX_BYTES + 1)).contains("bytes"));
+        assert!(told(format!("{{{{ a{} }}}}", " ~ a".repeat(300_000 / 4))).contains("line 1"));
+        assert!(told("{% if a %}".to_owned() + &"{% elif a %}".repeat(501)).contains("elif"));
+        // Text is as long as it likes, and so are many tags.
+        let fine = "some words ".repeat(5000) + &"{{ a ~ b }}".repeat(5000);
+        assert!(checked(&fine).is_ok());
+    }
+}

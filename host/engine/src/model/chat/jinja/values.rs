@@ -1,0 +1,114 @@
+//! What a value may be that a template makes: so deep, so large, and with an end.
+
+use minijinja::value::ValueKind;
+use minijinja::{Error, ErrorKind, State, Value};
+
+/// Levels of lists and objects within each other. The messages have 130 at most, since JSON of more isn't read.
+const MAX_DEPTH: usize = 200;
+
+/// Bytes that a unit of fuel pays for.
+const BYTES_PER_FUEL: u64 = 64;
+
+/// A value that a step made, as something that may be kept: nothing in it is made only when it is read, or lies too deep.
+pub(super) fn checked(state: &State, value: Value) -> Result<Value, Error> {
+    // A chain of what is made when it is read is as deep as it is long.
+    let value = match value.kind() {
+        ValueKind::Iterable => {
+            let mut items = Vec::new();
+            for item in value.try_iter()? {
+                state.consume_fuel(1)?;
+                items.push(item);
+            }
+            Value::from(items)
+        }
+        _ => value,
+    };
+    match value.kind() {
+        ValueKind::Map if is_namespace(&value) => {
+            let mut bytes = 0;
+            for (_, value) in pairs(&value) {
+                weigh(state, &value, 1, &mut bytes)?;
+            }
+        }
+        ValueKind::Seq | ValueKind::Map if is_data(&value) => weigh(state, &value, 0, &mut 0)?,
+        _ => {}
+    }
+    Ok(value)
+}
+
+/// A value that goes into a namespace. Data alone: a namespace within itself has no end.
+pub(super) fn kept(state: &State, value: Value) -> Result<Value, Error> {
+    if !is_data(&value) {
+        return Err(refused(
+            "it puts into a namespace what is no text, number, list or object",
+        ));
+    }
+    checked(state, value)
+}
+
+/// Bytes that the rest of the fuel pays for.
+pub(super) fn bytes_left(state: &State) -> u64 {
+    let (_, fuel) = state.fuel_levels().unwrap_or_default();
+    fuel.saturating_mul(BYTES_PER_FUEL)
+}
+
+/// Adds up a value as the text that it would be written as, near enough: one text may lie in it many times.
+fn weigh(state: &State, value: &Value, depth: usize, bytes: &mut u64) -> Result<(), Error> {
+    state.consume_fuel(1)?;
+    if depth > MAX_DEPTH {
+        let told = format!("it puts values into each other, more than {MAX_DEPTH} deep");
+        return Err(refused(told));
+    }
+    match value.kind() {
+        ValueKind::String | ValueKind::Bytes => {
+            let length = value.as_bytes().map_or(0, <[u8]>::len) as u64;
+            *bytes = bytes.saturating_add(length);
+            if *bytes > bytes_left(state) {
+                return Err(ErrorKind::OutOfFuel.into());
+            }
+        }
+        ValueKind::Seq => {
+            for item in value.try_iter()? {
+                weigh(state, &item, depth + 1, bytes)?;
+            }
+        }
+        ValueKind::Map if is_data(value) => {
+            for (key, value) in pairs(value) {
+                weigh(state, &key, depth + 1, bytes)?;
+                weigh(state, &value, depth + 1, bytes)?;
+            }
+        }
+        ValueKind::Map | ValueKind::Plain | ValueKind::Iterable | ValueKind::Invalid => {
+            return Err(refused("it puts into a list or object what is no data"));
+        }
+        _ => {}
+    }
+    Ok(())
+}
+
+pub(super) fn refused(told: impl Into<String>) -> Error {
+    Error::new(ErrorKind::InvalidOperation, told.into())
+}
+
+/// Whether it is what `namespace()` makes: the one value that can change, and so could be put into itself.
+fn is_namespace(value: &Value) -> bool {
+    is_one_of(value, &["Namespace"])
+}
+
+/// Whether it is a value that has an end: nothing that can change, and nothing that holds on to such.
+fn is_data(value: &Value) -> bool {
+    let has_no_end = ["Namespace", "Macro", "Closure", "Loop"];
+    value.kind() != ValueKind::Plain && !is_one_of(value, &has_no_end)
+}
+
+/// The engine's own types have no other sign than their names; the tests hold them to these.
+fn is_one_of(value: &Value, names: &[&str]) -> bool {
+    let name = value.as_object().map(|object| object.type_name());
+    let name = name.and_then(|name| name.rsplit("::").next());
+    name.is_some_and(|name| names.contains(&name))
+}
+
+fn pairs(value: &Value) -> impl Iterator<Item = (Value, Value)> {
+    let pairs = value.as_object().and_then(|object| object.try_iter_pairs());
+    pairs.into_iter().flatten()
+}
