@@ -10,6 +10,7 @@
     reason = "a test fails by panicking; clippy.toml reaches only into `#[test]` functions"
 )]
 
+mod chat;
 pub(crate) mod cli;
 mod config;
 mod engine;

@@ -171,6 +171,17 @@ impl Model {
         Arc::ptr_eq(&self.inner, &other.inner)
     }
 
+    /// The tokens of a prompt, as a request with it would have them: ids from 0 to the vocabulary's size.
+    ///
+    /// # Errors
+    ///
+    /// As [`Session::start`]'s for the prompt: empty, too long, or one that the chat template can't render.
+    pub fn tokens(&self, prompt: Prompt) -> Result<Vec<u32>> {
+        let tokens = self.inner.tokens(prompt)?;
+        let ids = tokens.into_iter().map(|token| token.0.cast_unsigned());
+        Ok(ids.collect())
+    }
+
     /// What the operator set for all requests.
     pub(crate) fn defaults(&self) -> &Settings {
         &self.inner.config.defaults
