@@ -1,6 +1,6 @@
 //! A conversation that remembers what was said.
 
-use crate::{Answer, Message, Outcome, Result, Session, Stream};
+use crate::{Answer, Conversation, Message, Outcome, Result, Session, Stream};
 
 /// A conversation: keeps what was said, and sends all of it with each question.
 ///
@@ -19,6 +19,8 @@ use crate::{Answer, Message, Outcome, Result, Session, Stream};
 pub struct Chat {
     session: Session,
     messages: Vec<Message>,
+    tools: Option<String>,
+    variables: Option<String>,
 }
 
 impl Chat {
@@ -28,7 +30,24 @@ impl Chat {
         Self {
             session,
             messages: Vec::new(),
+            tools: None,
+            variables: None,
         }
+    }
+
+    /// The same conversation with tools that the model may call, as [`Conversation::tools`]. What it answers is text, with a call in
+    /// the form that the model was trained for.
+    #[must_use]
+    pub fn tools(mut self, json: impl Into<String>) -> Self {
+        self.tools = Some(json.into());
+        self
+    }
+
+    /// The same conversation with variables for the chat template, as [`Conversation::variables`].
+    #[must_use]
+    pub fn variables(mut self, json: impl Into<String>) -> Self {
+        self.variables = Some(json.into());
+        self
     }
 
     /// The same conversation with these instructions at its end: say this first. Chat templates differ in whether they
@@ -49,8 +68,20 @@ impl Chat {
     /// As [`Session::stream`]; the question is then not remembered. A conversation that has become too long for the
     /// context is [`Error::PromptTooLong`](crate::Error::PromptTooLong): [`Chat::forget`] the oldest part.
     pub fn ask(&mut self, question: impl Into<String>) -> Result<Reply<'_>> {
-        self.messages.push(Message::user(question));
-        match self.session.stream(self.messages.as_slice()) {
+        self.ask_with(Message::user(question))
+    }
+
+    /// Asks with any message, such as what a tool gave.
+    ///
+    /// # Errors
+    ///
+    /// As [`Chat::ask`].
+    pub fn ask_with(&mut self, message: Message) -> Result<Reply<'_>> {
+        self.messages.push(message);
+        let mut conversation = Conversation::new(self.messages.as_slice());
+        conversation.tools.clone_from(&self.tools);
+        conversation.variables.clone_from(&self.variables);
+        match self.session.stream(conversation) {
             Ok(stream) => Ok(Reply {
                 stream,
                 messages: &mut self.messages,

@@ -66,8 +66,8 @@ pub struct Message {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Conversation {
     messages: Vec<Message>,
-    tools: Option<String>,
-    variables: Option<String>,
+    pub(crate) tools: Option<String>,
+    pub(crate) variables: Option<String>,
 }
 
 impl Conversation {

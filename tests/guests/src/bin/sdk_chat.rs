@@ -1,12 +1,17 @@
 //! Promise: a chat remembers what was said, as far as it was read, and no question that got no answer.
 
-use mynah_guest::{Chat, Model, Options, Role};
+use mynah_guest::{Chat, Message, Model, Options, Role};
 use mynah_test_guests::{Done, ensure};
 
 fn main() -> Done {
     let options = Options::greedy().max_tokens(24);
-    let session = Model::load("default")?.session()?.with_options(options);
-    let mut chat = Chat::new(session).system("You are a helpful assistant.");
+    let chat = || {
+        let session = Model::load("default")?.session()?;
+        Ok::<_, mynah_guest::Error>(Chat::new(session.with_options(options.clone())))
+    };
+    let mut chat_with_tools = chat()?.tools("[]").variables(r#"{"mood": "calm"}"#);
+    let mut chat_with_nonsense = chat()?.tools("nonsense");
+    let mut chat = chat()?.system("You are a helpful assistant.");
     let first = chat.ask("What is the capital of France?")?.finish()?;
     let second = chat.ask("And of Italy?")?.finish()?;
     let prompts = [&first, &second].map(|answer| answer.outcome.usage.prompt_tokens);
@@ -43,6 +48,18 @@ fn main() -> Done {
     ensure!(
         chat.forget() && chat.messages().len() == count - 2,
         "{chat:?}"
+    );
+
+    // What a tool gave is asked with too; tools that are none are told, and nothing is remembered.
+    chat_with_tools.ask("How old is it?")?.finish()?;
+    chat_with_tools.ask_with(Message::tool("7"))?.finish()?;
+    let roles: Vec<Role> = chat_with_tools.messages().iter().map(|m| m.role).collect();
+    let expected = [Role::User, Role::Assistant, Role::Tool, Role::Assistant];
+    ensure!(roles == expected, "{roles:?}");
+    ensure!(chat_with_nonsense.ask("x").is_err(), "nonsense was taken");
+    ensure!(
+        chat_with_nonsense.messages().is_empty(),
+        "{chat_with_nonsense:?}"
     );
     println!("{}\n{}", first.text, second.text);
     Ok(())
