@@ -139,6 +139,8 @@ pub struct Usage {
     pub cached_tokens: u32,
     /// Tokens generated; the one that ends the generation isn't counted.
     pub generated_tokens: u32,
+    /// Tokens of prompt and answer that made room for others, where [`Memory::context_shifting`](crate::Memory) is set.
+    pub forgotten_tokens: u32,
     /// From the start until the first token of the prompt was computed.
     pub queue_time: Duration,
     /// From there until the first token of the answer.
@@ -194,6 +196,7 @@ impl From<wit::Usage> for Usage {
             prompt_tokens: usage.prompt_tokens,
             cached_tokens: usage.cached_tokens,
             generated_tokens: usage.generated_tokens,
+            forgotten_tokens: usage.forgotten_tokens,
             queue_time: Duration::from_micros(usage.queue_us),
             prefill_time: Duration::from_micros(usage.prefill_us),
             decode_time: Duration::from_micros(usage.decode_us),
@@ -257,6 +260,7 @@ mod tests {
             prompt_tokens: 3,
             cached_tokens: 2,
             generated_tokens: 1,
+            forgotten_tokens: 0,
             queue_us: 10,
             prefill_us: 20,
             decode_us: 30,

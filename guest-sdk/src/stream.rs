@@ -239,6 +239,7 @@ mod tests {
                 prompt_tokens: 1,
                 cached_tokens: 0,
                 generated_tokens: 2,
+                forgotten_tokens: 0,
                 queue_us: 0,
                 prefill_us: 0,
                 decode_us: 0,

@@ -3,6 +3,7 @@
 mod bench;
 mod demo;
 mod fixture;
+mod fuzz;
 mod guests;
 mod model;
 mod paths;
@@ -37,6 +38,8 @@ enum Task {
     Test(test::Args),
     /// Measure against a bare llama.cpp loop and llama.cpp's own server; writes target/bench/results.json.
     Bench(bench::Args),
+    /// Fuzz what reads models, templates, settings and output forms, a minute for each target.
+    Fuzz(fuzz::Args),
     /// Build the example components and the test guests.
     Guests,
     /// Keep the test guest that uses the whole contract, as it is built now, among the tests.
@@ -68,6 +71,7 @@ fn run(task: Task) -> Result<ExitCode> {
         Task::Demo(args) => return demo::demo(&args),
         Task::Test(args) => test::test(&args)?,
         Task::Bench(args) => bench::bench(&args)?,
+        Task::Fuzz(args) => fuzz::fuzz(&args)?,
         Task::Guests => guests::build()?,
         Task::Fixture(args) => fixture::fixture(&args)?,
         Task::Wit { check } => wit::wit(check)?,

@@ -64,7 +64,7 @@ pub(crate) fn build_host() -> Result<()> {
 
 fn format() -> Result<()> {
     run(cargo().args(["fmt", "--all", "--check"]))?;
-    for manifest in [paths::EXAMPLES, paths::TEST_GUESTS] {
+    for manifest in [paths::EXAMPLES, paths::TEST_GUESTS, paths::FUZZ] {
         run(cargo().args(["fmt", "--all", "--check", "--manifest-path", manifest]))?;
     }
     Ok(())

@@ -8,8 +8,26 @@ use anyhow::{Context, Result, bail};
 use crate::paths;
 use crate::process::{cargo, is_on_path, output, run, say};
 
-/// The version that the examples are built with.
-const CARGO_COMPONENT: &str = "0.21.1";
+/// A subcommand of cargo's that is installed for the project alone.
+struct Tool {
+    name: &'static str,
+    version: &'static str,
+    /// How long building it takes.
+    takes: &'static str,
+}
+
+/// What the examples are built with.
+const CARGO_COMPONENT: Tool = Tool {
+    name: "cargo-component",
+    version: "0.21.1",
+    takes: "5 to 10 minutes",
+};
+/// What the fuzz targets are built and run with.
+const CARGO_FUZZ: Tool = Tool {
+    name: "cargo-fuzz",
+    version: "0.13.2",
+    takes: "about a minute",
+};
 const WASM_TARGETS: [&str; 2] = ["wasm32-wasip1", "wasm32-wasip2"];
 /// What llama.cpp's build needs, as Debian names it: cmake, and libclang for its bindings.
 const CMAKE: &str = "cmake";
@@ -136,42 +154,62 @@ pub(crate) fn wasm_targets() -> Result<()> {
 
 /// cargo-component's own program.
 pub(crate) fn cargo_component_path() -> PathBuf {
-    paths::tools()
-        .join("bin")
-        .join(format!("cargo-component{}", std::env::consts::EXE_SUFFIX))
+    CARGO_COMPONENT.path()
 }
 
 /// cargo-component, in the project's own folder: other versions on the machine stay as they are.
 pub(crate) fn cargo_component() -> Result<()> {
-    let found = output(Command::new(cargo_component_path()).arg("--version"));
-    if found.is_ok_and(|version| {
-        version
-            .split_whitespace()
-            .any(|word| word == CARGO_COMPONENT)
-    }) {
-        return Ok(());
+    CARGO_COMPONENT.install()
+}
+
+/// cargo-fuzz's own program.
+pub(crate) fn cargo_fuzz_path() -> PathBuf {
+    CARGO_FUZZ.path()
+}
+
+/// cargo-fuzz, in the same way. Not a part of setup: nothing but fuzzing needs it.
+pub(crate) fn cargo_fuzz() -> Result<()> {
+    CARGO_FUZZ.install()
+}
+
+impl Tool {
+    fn path(&self) -> PathBuf {
+        paths::tools()
+            .join("bin")
+            .join(format!("{}{}", self.name, std::env::consts::EXE_SUFFIX))
     }
-    say("    building cargo-component from source: 5 to 10 minutes on two cores, once");
-    let build = paths::tools().join("build");
-    let mut install = cargo();
-    install
-        .args([
-            "install",
-            "cargo-component",
-            "--version",
-            CARGO_COMPONENT,
-            "--locked",
-            "--force",
-        ])
-        .arg("--root")
-        .arg(paths::tools())
-        .arg("--target-dir")
-        .arg(&build);
-    run(&mut install)
-        .context("cargo-component can't be installed: see above, then run this again")?;
-    // Half a gigabyte that nobody needs any more; what can't be removed does no harm.
-    let _ = std::fs::remove_dir_all(build);
-    Ok(())
+
+    fn install(&self) -> Result<()> {
+        let found = output(Command::new(self.path()).arg("--version"));
+        if found.is_ok_and(|said| said.split_whitespace().any(|word| word == self.version)) {
+            return Ok(());
+        }
+        let Self { name, takes, .. } = self;
+        say(&format!(
+            "    building {name} from source: {takes} on two cores, once"
+        ));
+        let build = paths::tools().join("build");
+        let mut install = cargo();
+        install
+            .args([
+                "install",
+                name,
+                "--version",
+                self.version,
+                "--locked",
+                "--force",
+            ])
+            .arg("--root")
+            .arg(paths::tools())
+            .arg("--target-dir")
+            .arg(&build);
+        run(&mut install).with_context(|| {
+            format!("{name} can't be installed: see above, then run this again")
+        })?;
+        // Up to half a gigabyte that nobody needs any more; what can't be removed does no harm.
+        let _ = std::fs::remove_dir_all(build);
+        Ok(())
+    }
 }
 
 #[cfg(test)]

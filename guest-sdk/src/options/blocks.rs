@@ -27,6 +27,9 @@ builder! {
     pub struct Memory {
         /// Whether the oldest part of a conversation makes room when the context is full.
         context_shifting: bool;
+        /// Tokens at the beginning that never make room; -1 is the first prompt. System messages that a conversation begins
+        /// with stay all the same.
+        n_keep: i32;
         /// Whether a prompt that begins as one before it is only read from where it differs.
         cache_prompt: bool;
         /// Tokens that are remembered at most.
@@ -78,6 +81,7 @@ impl From<Memory> for wit::Memory {
     fn from(memory: Memory) -> Self {
         Self {
             context_shifting: memory.context_shifting,
+            n_keep: memory.n_keep,
             cache_prompt: memory.cache_prompt,
             max_cache_tokens: memory.max_cache_tokens,
         }

@@ -1,11 +1,103 @@
 //! Doors for the fuzz targets of `fuzz/`: bytes that somebody else writes, into the code that reads them. No part of the API.
 //!
-//! Each panics where a promise is broken, and does nothing else.
+//! Each panics where a promise is broken, and does nothing else. The tests here run the seeds that the targets begin with, so
+//! what once was found stays fixed.
 
-use crate::model::fuzz_template;
+use crate::config::Reading;
+use crate::decode::fuzz_form;
+use crate::model::{fuzz_template, gguf};
+
+/// A model file: its header is read, or refused with a reason.
+pub fn gguf(bytes: &[u8]) {
+    match gguf::read_bytes(bytes) {
+        Ok(header) => {
+            let sizes = header.tensors.iter().map(|tensor| tensor.bytes);
+            assert!(
+                sizes.max().unwrap_or_default() <= header.file_bytes,
+                "a tensor is longer than its file: {header:?}"
+            );
+            assert!(!header.file_type().is_empty());
+        }
+        Err(problem) => assert!(!problem.to_string().is_empty()),
+    }
+}
 
 /// A chat template of a model file, with a guest's conversation, as one text with U+001E between the parts: it makes a prompt
 /// that isn't too long, or tells what is wrong.
 pub fn template(bytes: &[u8]) {
     fuzz_template(&String::from_utf8_lossy(bytes));
+}
+
+/// A document with settings, as JSON and as TOML, from a guest and from an operator: what is read is in range, and what isn't
+/// is told, each with a place inside the document.
+pub fn dialect(bytes: &[u8]) {
+    let text = String::from_utf8_lossy(bytes);
+    let lines = text.split('\n').count();
+    for read in [Reading::json, |bytes: &[u8]| Reading::toml_with(bytes, &[])] {
+        for problem in read(bytes).problems() {
+            assert!(!problem.to_string().is_empty());
+            let line = problem.place.map_or(1, |place| place.line);
+            assert!(
+                (1..=lines).contains(&(line as usize)),
+                "line {line} of {lines}: {problem}"
+            );
+        }
+        let mut is_accepted = false;
+        if let Ok((settings, _)) = read(bytes).for_guest(false) {
+            is_accepted = true;
+            assert!(settings.check().is_ok(), "out of range: {settings:?}");
+        }
+        if let Ok((settings, warnings)) = read(bytes).for_guest(true) {
+            assert!(is_accepted, "only the strict reader takes {settings:?}");
+            assert!(warnings.is_empty(), "{warnings:?}");
+        }
+        if let Ok(document) = read(bytes).for_operator(false) {
+            let settings = document.operator.settings;
+            assert!(settings.check().is_ok(), "out of range: {settings:?}");
+        }
+    }
+}
+
+/// The form of an answer, which a guest asks for: as a GBNF grammar, a Lark grammar and a JSON Schema it is made harmless, or
+/// refused with a reason.
+pub fn form(bytes: &[u8]) {
+    fuzz_form(&String::from_utf8_lossy(bytes));
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+
+    /// Runs all seeds of a target.
+    fn replay(target: &str, run: fn(&[u8])) {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fuzz/corpus");
+        let mut count = 0;
+        for seed in std::fs::read_dir(folder.join(target)).unwrap() {
+            run(&std::fs::read(seed.unwrap().path()).unwrap());
+            count += 1;
+        }
+        assert!(count > 0, "{target} has no seeds");
+    }
+
+    #[test]
+    fn the_seeds_of_gguf_keep_its_promises() {
+        replay("gguf", gguf);
+    }
+
+    #[test]
+    fn the_seeds_of_template_keep_its_promises() {
+        replay("template", template);
+    }
+
+    #[test]
+    fn the_seeds_of_form_keep_its_promises() {
+        replay("form", form);
+    }
+
+    #[test]
+    fn the_seeds_of_dialect_keep_its_promises() {
+        replay("dialect", dialect);
+    }
 }

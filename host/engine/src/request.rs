@@ -241,6 +241,8 @@ pub struct Usage {
     pub cached_tokens: u32,
     /// Tokens generated; the one that ends the generation isn't counted.
     pub generated_tokens: u32,
+    /// Tokens of prompt and answer that made room for others, where `context_shifting` is set.
+    pub forgotten_tokens: u32,
     /// From the request until its first prompt token was computed.
     pub queue_time: Duration,
     /// From there until the first token of the answer.

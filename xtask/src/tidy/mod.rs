@@ -8,7 +8,7 @@ use std::process::Command;
 use anyhow::{Context, Result, bail};
 
 use crate::process::{cargo, is_on_path, output, run, say};
-use crate::{paths, wit};
+use crate::{fuzz, paths, wit};
 
 /// Bytes of a tracked file at most: models and builds are never committed.
 const MAX_BYTES: u64 = 1 << 20;
@@ -17,6 +17,9 @@ const MAX_BYTES: u64 = 1 << 20;
 pub(crate) fn tidy() -> Result<()> {
     let mut problems = Vec::new();
     if let Err(error) = wit::wit(true) {
+        problems.push(format!("{error:#}"));
+    }
+    if let Err(error) = fuzz::check_lock() {
         problems.push(format!("{error:#}"));
     }
     for name in files()? {

@@ -9,6 +9,9 @@ block! {
     pub struct Memory => MemoryInForce in "memory" {
         /// Whether the oldest part of a conversation makes room when the context is full.
         context_shifting: bool = false, "context_shifting", ["ctx_shift", "context_shift"], Any;
+        /// Tokens at the beginning that never make room, beside the system messages that a conversation begins with; -1 is
+        /// the first prompt.
+        n_keep: i32 = 0, "n_keep", ["keep"], Whole::new(-1, i32::MAX).note("-1: the first prompt");
         /// Whether a prompt that begins as one before it is only read from where it differs.
         cache_prompt: bool = false, "cache_prompt", [], Any;
         /// Tokens that are remembered at most.

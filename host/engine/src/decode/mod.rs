@@ -15,6 +15,8 @@ mod worker;
 #[cfg(test)]
 mod tests;
 
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) use constraint::fuzz::read as fuzz_form;
 pub(crate) use constraint::{Constraint, Grammars};
 pub(crate) use inbox::{Inbox, Job, QueueLimit};
 pub(crate) use outlet::{Outlet, Writer};

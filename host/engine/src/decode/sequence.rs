@@ -444,6 +444,7 @@ impl Times {
                 prompt_tokens,
                 cached_tokens: 0,
                 generated_tokens,
+                forgotten_tokens: 0,
                 queue_time: since(Some(self.asked), self.begun),
                 prefill_time: since(self.begun, self.first_token),
                 decode_time: since(self.first_token, None),

@@ -171,6 +171,7 @@ impl From<mynah_engine::Outcome> for wit::Outcome {
                 prompt_tokens: usage.prompt_tokens,
                 cached_tokens: usage.cached_tokens,
                 generated_tokens: usage.generated_tokens,
+                forgotten_tokens: usage.forgotten_tokens,
                 queue_us: microseconds(usage.queue_time),
                 prefill_us: microseconds(usage.prefill_time),
                 decode_us: microseconds(usage.decode_time),

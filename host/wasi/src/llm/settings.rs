@@ -121,6 +121,7 @@ impl From<wit::Memory> for Memory {
     fn from(memory: wit::Memory) -> Self {
         Self {
             context_shifting: memory.context_shifting,
+            n_keep: memory.n_keep,
             cache_prompt: memory.cache_prompt,
             max_cache_tokens: memory.max_cache_tokens,
         }

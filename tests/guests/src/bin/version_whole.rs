@@ -138,6 +138,7 @@ fn settings(max_tokens: u32) -> Settings {
         }),
         memory: Some(Memory {
             context_shifting: Some(false),
+            n_keep: Some(0),
             cache_prompt: Some(false),
             max_cache_tokens: Some(0),
         }),

@@ -79,7 +79,6 @@ const KNOWN: [(&[&str], &str); 12] = [
     (
         &[
             "cont_batching",
-            "n_keep",
             "n_prev",
             "n_cache_reuse",
             "id_slot",

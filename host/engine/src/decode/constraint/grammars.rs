@@ -36,8 +36,9 @@ impl Grammars {
         }
     }
 
+    /// For a vocabulary that no model has.
     #[cfg(test)]
-    pub(super) fn of_words(words: Words) -> Self {
+    pub(in crate::decode) fn of_words(words: Words) -> Self {
         Self {
             vocabulary: Vocabulary::Words(words),
             shared: OnceLock::new(),

@@ -6,6 +6,8 @@
 //!
 //! The work is llguidance's. Its own parser of a form, and what makes a form safe to be given to it, is in the other files.
 
+#[cfg(any(test, feature = "fuzzing"))]
+pub(super) mod fuzz;
 mod gbnf;
 mod grammars;
 mod lark;
@@ -17,6 +19,8 @@ mod vocabulary;
 mod tests;
 
 pub(crate) use grammars::Grammars;
+#[cfg(test)]
+pub(super) use vocabulary::Words;
 
 use std::fmt;
 

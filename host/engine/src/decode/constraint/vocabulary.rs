@@ -11,10 +11,10 @@ const MAX_TOKEN_BYTES: usize = 1000;
 
 /// The tokens of a vocabulary, by their number.
 #[derive(Debug, Default)]
-pub(super) struct Words {
-    pub(super) words: Vec<Vec<u8>>,
+pub(in crate::decode) struct Words {
+    pub(in crate::decode) words: Vec<Vec<u8>>,
     /// Those that end an answer.
-    pub(super) ends: Vec<u32>,
+    pub(in crate::decode) ends: Vec<u32>,
 }
 
 impl Words {

@@ -5,11 +5,15 @@ use std::time::{Duration, Instant};
 
 use llama_cpp_2::token::LlamaToken;
 
-use super::known::{Faults, Known, answer};
+use super::known::{Faults, Known, answer, words};
 use crate::decode::engine::Engine;
-use crate::decode::{Inbox, Job, Outlet, QueueLimit, Sampler, SamplerParts, WorkerParams, Writer};
+use crate::decode::{
+    Grammars, Inbox, Job, Outlet, QueueLimit, Sampler, SamplerParts, WorkerParams, Writer,
+};
 use crate::llama::ContextParams;
-use crate::{Error, Event, Outcome, Owner, Priority, Scheduling, Settings, Status, Stopping};
+use crate::{
+    Error, Event, Outcome, OutputForm, Owner, Priority, Scheduling, Settings, Status, Stopping,
+};
 
 /// How the loop is set up.
 #[derive(Debug, Clone)]
@@ -48,6 +52,7 @@ pub(super) struct Ask {
     pub(super) priority: Priority,
     pub(super) deterministic: bool,
     pub(super) max_time: Option<Duration>,
+    pub(super) form: Option<OutputForm>,
 }
 
 impl Ask {
@@ -59,11 +64,17 @@ impl Ask {
             priority: Priority::Normal,
             deterministic: false,
             max_time: None,
+            form: None,
         }
     }
 
     pub(super) fn priority(mut self, priority: Priority) -> Self {
         self.priority = priority;
+        self
+    }
+
+    pub(super) fn form(mut self, form: OutputForm) -> Self {
+        self.form = Some(form);
         self
     }
 
@@ -90,7 +101,10 @@ impl Ask {
         Job {
             prompt: self.prompt.iter().copied().map(LlamaToken).collect(),
             sampler: Sampler::new(&settings, SamplerParts::plain(256, 4096), &[]),
-            constraint: None,
+            constraint: self.form.as_ref().map(|form| {
+                let grammars = Grammars::of_words(words());
+                grammars.constraint(form).unwrap()
+            }),
             queue_limit: QueueLimit::new(Duration::from_secs(60), &settings),
             settings,
             outlet: Writer::new(Arc::clone(outlet)),

@@ -7,6 +7,7 @@ use llama_cpp_2::token::LlamaToken;
 
 use super::super::compute::Compute;
 use crate::decode::WorkerParams;
+use crate::decode::constraint::Words;
 use crate::llama::{Batch, DecodeError, SavedSequence};
 
 /// Tokens of the vocabulary; the last one ends a generation.
@@ -98,6 +99,16 @@ pub(super) fn answer(prompt: &[i32], max_tokens: u32, context: u32) -> String {
         text.push(letter(token));
     }
     text
+}
+
+/// The vocabulary, for output forms.
+pub(super) fn words() -> Words {
+    let last = u32::try_from(VOCABULARY).unwrap() - 1;
+    let letters = (0..VOCABULARY - 1).map(|token| letter(token).to_string().into_bytes());
+    Words {
+        words: letters.chain([b"\xffend".to_vec()]).collect(),
+        ends: vec![last],
+    }
 }
 
 impl Known {

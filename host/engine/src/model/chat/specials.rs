@@ -27,6 +27,8 @@ pub(super) struct Specials {
     /// Their texts, sorted; and turned round and sorted.
     forwards: Vec<Vec<u8>>,
     backwards: Vec<Vec<u8>>,
+    /// Bytes of the longest of these, less one.
+    longest_part: usize,
 }
 
 /// A control token, as the tokenizer reads it.
@@ -93,12 +95,15 @@ impl Specials {
         let mut backwards: Vec<Vec<u8>> = parts
             .map(|text| text.iter().rev().copied().collect())
             .collect();
+        let lengths = forwards.iter().map(Vec::len);
+        let longest_part = lengths.max().unwrap_or(1) - 1;
         forwards.sort_unstable();
         backwards.sort_unstable();
         Ok(Self {
             anywhere: build(MatchKind::Standard, texts())?,
             longest: build(MatchKind::LeftmostLongest, texts())?,
             always_read: build(MatchKind::Standard, always_read)?,
+            longest_part,
             all,
             forwards,
             backwards,
@@ -152,18 +157,16 @@ impl Specials {
 
     /// Tells where a text begins with the end of a control token's text, and ends with the beginning of one.
     fn each_end(&self, text: &[u8], tell: &mut dyn FnMut(End)) {
-        for length in 1..=text.len().min(MAX_PART) {
+        let longest = text.len().min(self.longest_part);
+        let head = text.get(..longest).unwrap_or_default();
+        let turned: Vec<u8> = head.iter().rev().copied().collect();
+        for length in 1..=longest {
             let last = text.len() - length;
-            if text
-                .get(last..)
-                .is_some_and(|part| begins_one(&self.forwards, part))
-            {
+            if begins_one(&self.forwards, text.get(last..).unwrap_or_default()) {
                 tell(End::LastFrom(last));
             }
-            let turned: Option<Vec<u8>> = text
-                .get(..length)
-                .map(|part| part.iter().rev().copied().collect());
-            if turned.is_some_and(|part| begins_one(&self.backwards, &part)) {
+            let first = turned.get(longest - length..).unwrap_or_default();
+            if begins_one(&self.backwards, first) {
                 tell(End::First);
             }
         }

@@ -65,6 +65,12 @@ fn read_file(path: &Path) -> Result<GgufHeader> {
     Reader::new(BufReader::new(file), file_bytes).header()
 }
 
+/// Reads a file that is in memory.
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) fn read_bytes(bytes: &[u8]) -> Result<GgufHeader> {
+    Reader::new(std::io::Cursor::new(bytes), bytes.len() as u64).header()
+}
+
 struct Reader<R> {
     input: R,
     at: u64,

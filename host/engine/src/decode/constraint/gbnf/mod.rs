@@ -3,7 +3,7 @@
 //! llama.cpp's own engine follows every way through a grammar separately. `root ::= "a" root "b" | "a" root "c" | "a"` has
 //! 2^n of them after n letters, which nothing bounds and nothing interrupts; a rule that recurs at its left through a rule that
 //! may be empty never returns. A guest writes the grammar, so it is read here and followed by llguidance, whose work is
-//! bounded. [Decision 11](../../../../../../docs/decisions/011-output-forms-with-llguidance.md).
+//! bounded. Decision 13, `docs/decisions/013-output-forms-with-llguidance.md`.
 //!
 //! GBNF knows characters only, llguidance knows lexemes, the longest of which wins. Where each lexeme is one character,
 //! both mean the same.

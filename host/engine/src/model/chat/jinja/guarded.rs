@@ -167,8 +167,12 @@ fn expression<'a>(of: &Expr<'a>) -> Expr<'a> {
             checked(Expr::Slice(Spanned::new(node, of.span())), of.span())
         }
         Expr::UnaryOp(of) => {
+            let op = match of.op {
+                ast::UnaryOpKind::Not => ast::UnaryOpKind::Not,
+                ast::UnaryOpKind::Neg => ast::UnaryOpKind::Neg,
+            };
             let expr = expression(&of.expr);
-            Expr::UnaryOp(Spanned::new(ast::UnaryOp { op: of.op, expr }, of.span()))
+            Expr::UnaryOp(Spanned::new(ast::UnaryOp { op, expr }, of.span()))
         }
         Expr::BinOp(of) => {
             let node = ast::BinOp {

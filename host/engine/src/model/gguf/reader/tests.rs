@@ -1,14 +1,9 @@
 //! What the reader makes of good headers and bad ones.
 
-use std::io::Cursor;
-
 use proptest::prelude::*;
 
+use super::read_bytes as read;
 use super::*;
-
-fn read(bytes: &[u8]) -> Result<GgufHeader> {
-    Reader::new(Cursor::new(bytes), bytes.len() as u64).header()
-}
 
 fn text(text: &str) -> Vec<u8> {
     [&(text.len() as u64).to_le_bytes()[..], text.as_bytes()].concat()

@@ -1,0 +1,241 @@
+//! `cargo xtask fuzz`: bytes that nobody thought of, into everything that reads what somebody else wrote.
+//!
+//! The targets are in `fuzz/`, a workspace of its own. They call safe Rust alone, so they are built for coverage and without a
+//! sanitizer, which the toolchain of the project can do. The engine links llama.cpp all the same: it takes the libraries that
+//! the host was built with instead of building its own, which would take ten minutes.
+
+use std::fmt::Write;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::SystemTime;
+
+use anyhow::{Context, Result, bail, ensure};
+use serde_json::Value;
+
+use crate::process::{cargo, for_cargo, output, run, show, step};
+use crate::{paths, tools};
+
+/// Bytes of an input at most. More finds little and takes long; each seed is smaller.
+const MAX_BYTES: u32 = 16_384;
+/// Seconds for one input: what takes longer is a finding. All of it is bounded; a template of ten million steps takes seconds.
+const MAX_SECONDS: u32 = 60;
+/// MiB of memory: what takes more is a finding.
+const MAX_MIB: u32 = 2048;
+
+/// What to fuzz, and for how long.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// Only this target, a file of fuzz/fuzz_targets/. Can be given more than once.
+    #[arg(long, value_name = "TARGET")]
+    only: Vec<String>,
+    /// Seconds for each target.
+    #[arg(long, default_value_t = 60, value_parser = clap::value_parser!(u32).range(1..))]
+    seconds: u32,
+}
+
+/// Fuzzes each target in turn; what crashes one fails the task.
+pub(crate) fn fuzz(args: &Args) -> Result<()> {
+    let targets = targets()?;
+    if let Some(unknown) = args.only.iter().find(|only| !targets.contains(only)) {
+        bail!(
+            "there is no fuzz target `{unknown}`: there are {}",
+            targets.join(", ")
+        );
+    }
+    step("set up: cargo-fuzz", tools::cargo_fuzz)?;
+    step(
+        "build the host, whose llama.cpp the targets share",
+        share_llama,
+    )?;
+    let chosen: Vec<&String> = targets
+        .iter()
+        .filter(|name| args.only.is_empty() || args.only.contains(name))
+        .collect();
+    step("build the fuzz targets", || run(&mut build()))?;
+    let host = host()?;
+    let mut found = Vec::new();
+    for target in chosen {
+        if let Err(error) = step(&format!("fuzz {target}"), || {
+            one(target, &host, args.seconds)
+        }) {
+            found.push(format!("{error:#}"));
+        }
+    }
+    ensure!(found.is_empty(), "{}", found.join("\n"));
+    Ok(())
+}
+
+/// The names of all targets: one file each.
+fn targets() -> Result<Vec<String>> {
+    let files = files(&workspace().join("fuzz_targets"))?;
+    let names = files.iter().filter_map(|path| path.file_stem());
+    let mut names: Vec<String> = names
+        .map(|name| name.to_string_lossy().into_owned())
+        .collect();
+    names.sort();
+    Ok(names)
+}
+
+/// Runs one target. It begins with the seeds and with what earlier runs on this machine found interesting.
+fn one(target: &str, host: &str, seconds: u32) -> Result<()> {
+    let interesting = target_folder().join("corpus").join(target);
+    let crashes = target_folder().join("crashes").join(target);
+    for folder in [&interesting, &crashes] {
+        std::fs::create_dir_all(folder).with_context(|| folder.display().to_string())?;
+    }
+    let begun = SystemTime::now();
+    let program = target_folder().join(host).join("release").join(target);
+    let mut fuzz = Command::new(&program);
+    fuzz.current_dir(paths::root())
+        // What is found goes into the first folder, and the seeds stay as they are.
+        .arg(&interesting)
+        .arg(workspace().join("corpus").join(target))
+        .arg(format!("-max_total_time={seconds}"))
+        .arg(format!("-max_len={MAX_BYTES}"))
+        .arg(format!("-timeout={MAX_SECONDS}"))
+        .arg(format!("-rss_limit_mb={MAX_MIB}"))
+        .arg(format!("-artifact_prefix={}/", crashes.display()))
+        .args(["-print_final_stats=1", "-verbosity=0"]);
+    let Err(error) = run(&mut fuzz) else {
+        return Ok(());
+    };
+    let is_new = |path: &Path| Ok::<_, std::io::Error>(path.metadata()?.modified()? >= begun);
+    let mut again = Command::new(&program);
+    for path in files(&crashes)? {
+        if is_new(&path)? {
+            again.arg(path);
+        }
+    }
+    if again.get_args().len() == 0 {
+        return Err(error);
+    }
+    bail!(
+        "the fuzz target `{target}` fails, see above; `{}` runs it again with what it failed on. Once that is fixed, put the file \
+         into fuzz/corpus/{target}/",
+        show(&again)
+    )
+}
+
+fn files(folder: &Path) -> Result<Vec<PathBuf>> {
+    let entries = std::fs::read_dir(folder).with_context(|| folder.display().to_string())?;
+    Ok(entries.flatten().map(|entry| entry.path()).collect())
+}
+
+/// The workspace of the targets, with their seeds.
+fn workspace() -> PathBuf {
+    paths::root().join("fuzz")
+}
+
+/// What cargo builds for fuzzing, and what fuzzing leaves.
+fn target_folder() -> PathBuf {
+    paths::target().join("fuzz")
+}
+
+/// Builds all targets, where cargo finds what [`share_llama`] writes.
+fn build() -> Command {
+    let mut command = for_cargo(Command::new(tools::cargo_fuzz_path()));
+    command
+        .current_dir(target_folder())
+        .args(["build", "--sanitizer", "none"])
+        .arg("--fuzz-dir")
+        .arg(workspace())
+        .arg("--target-dir")
+        .arg(target_folder());
+    command
+}
+
+/// Checks that the versions of the targets' crates are those that the engine asks for: nothing else builds them.
+pub(crate) fn check_lock() -> Result<()> {
+    let mut fetch = cargo();
+    fetch.args(["fetch", "--locked", "--manifest-path", paths::FUZZ]);
+    output(&mut fetch).map(drop).with_context(|| {
+        format!("if the engine needs other crates now, `cargo update --workspace --manifest-path {}` notes them", paths::FUZZ)
+    })
+}
+
+/// Builds the host, and tells cargo to take its llama.cpp where the build script of `llama-cpp-sys-2` would make another.
+fn share_llama() -> Result<()> {
+    check_lock()?;
+    let mut build = cargo();
+    build
+        .args(["build", "--locked", "--workspace"])
+        .arg("--message-format=json-render-diagnostics")
+        .stderr(Stdio::inherit());
+    let messages = build.output()?;
+    ensure!(messages.status.success(), "`{}` failed", show(&build));
+    let messages = String::from_utf8_lossy(&messages.stdout);
+    let config = shared_llama(&messages, &host()?)?;
+    let folder = target_folder().join(".cargo");
+    std::fs::create_dir_all(&folder)?;
+    std::fs::write(folder.join("config.toml"), config)?;
+    Ok(())
+}
+
+/// The triple that cargo builds for here.
+fn host() -> Result<String> {
+    let version = output(Command::new("rustc").arg("-vV"))?;
+    let host = version.lines().find_map(|line| line.strip_prefix("host: "));
+    Ok(host.context("rustc tells no host")?.to_owned())
+}
+
+/// Configuration that stands in for a build script (`target.TRIPLE.LINKS` in cargo's reference), from what cargo told about
+/// the script's run.
+fn shared_llama(messages: &str, host: &str) -> Result<String> {
+    let ran = messages
+        .lines()
+        .filter_map(|line| serde_json::from_str::<Value>(line).ok())
+        .find(|message| {
+            message["reason"] == "build-script-executed"
+                && message["package_id"]
+                    .as_str()
+                    .is_some_and(|id| id.contains("llama-cpp-sys-2"))
+        })
+        .context("cargo tells nothing about the build of llama-cpp-sys-2")?;
+    let mut config = format!(
+        "# Written by `cargo xtask fuzz`.\n[target.{host}.llama]\n\
+         rustc-link-lib = {}\nrustc-link-search = {}\n\n[target.{host}.llama.rustc-env]\nOUT_DIR = {}\n",
+        // JSON's lists and texts are TOML's too.
+        ran["linked_libs"],
+        ran["linked_paths"],
+        ran["out_dir"]
+    );
+    for pair in ran["env"].as_array().into_iter().flatten() {
+        if let Some(name) = pair[0].as_str() {
+            writeln!(config, "{name} = {}", pair[1])?;
+        }
+    }
+    Ok(config)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_cargo_tells_of_a_build_script_stands_in_for_it() {
+        let messages = concat!(
+            r#"{"reason":"compiler-artifact","package_id":"llama-cpp-sys-2@0.1.0"}"#,
+            "\nno JSON\n",
+            r#"{"reason":"build-script-executed","package_id":"other@1","out_dir":"/no"}"#,
+            "\n",
+            r#"{"reason":"build-script-executed","package_id":"r+https://x#llama-cpp-sys-2@0.1.0","#,
+            r#""linked_libs":["static=llama"],"linked_paths":["native=/o"],"env":[["A","b"]],"out_dir":"/o"}"#,
+        );
+        let config = shared_llama(messages, "x86_64-a-b").unwrap();
+        let (_, config) = config.split_once('\n').unwrap();
+        assert_eq!(
+            config,
+            "[target.x86_64-a-b.llama]\nrustc-link-lib = [\"static=llama\"]\nrustc-link-search = [\"native=/o\"]\n\n\
+             [target.x86_64-a-b.llama.rustc-env]\nOUT_DIR = \"/o\"\nA = \"b\"\n"
+        );
+        assert!(shared_llama("", "a").is_err());
+    }
+
+    #[test]
+    fn every_target_has_seeds() {
+        for target in targets().unwrap() {
+            let seeds = files(&workspace().join("corpus").join(&target)).unwrap_or_default();
+            assert!(!seeds.is_empty(), "fuzz/corpus/{target}/ has no files");
+        }
+    }
+}
