@@ -191,15 +191,16 @@ fn shared_llama(messages: &str, host: &str) -> Result<String> {
                     .is_some_and(|id| id.contains("llama-cpp-sys-2"))
         })
         .context("cargo tells nothing about the build of llama-cpp-sys-2")?;
+    let told = |name: &str| ran.get(name).unwrap_or(&Value::Null);
     let mut config = format!(
         "# Written by `cargo xtask fuzz`.\n[target.{host}.llama]\n\
          rustc-link-lib = {}\nrustc-link-search = {}\n\n[target.{host}.llama.rustc-env]\nOUT_DIR = {}\n",
         // JSON's lists and texts are TOML's too.
-        ran["linked_libs"],
-        ran["linked_paths"],
-        ran["out_dir"]
+        told("linked_libs"),
+        told("linked_paths"),
+        told("out_dir")
     );
-    for pair in ran["env"].as_array().into_iter().flatten() {
+    for pair in told("env").as_array().into_iter().flatten() {
         if let Some(name) = pair[0].as_str() {
             writeln!(config, "{name} = {}", pair[1])?;
         }

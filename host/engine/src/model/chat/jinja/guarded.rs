@@ -167,6 +167,10 @@ fn expression<'a>(of: &Expr<'a>) -> Expr<'a> {
             checked(Expr::Slice(Spanned::new(node, of.span())), of.span())
         }
         Expr::UnaryOp(of) => {
+            #[expect(
+                clippy::needless_match,
+                reason = "the operator is neither Copy nor Clone"
+            )]
             let op = match of.op {
                 ast::UnaryOpKind::Not => ast::UnaryOpKind::Not,
                 ast::UnaryOpKind::Neg => ast::UnaryOpKind::Neg,
