@@ -25,7 +25,7 @@ impl Reading {
     ///
     /// # Errors
     ///
-    /// [`Error::Settings`] with all problems; where it is `strict`, warnings are problems.
+    /// [`Error::Settings`](crate::Error::Settings) with all problems; where it is `strict`, warnings are problems.
     pub fn for_guest(mut self, strict: bool) -> Result<(Settings, Vec<Problem>)> {
         const OPERATORS: &str = "how a model is served is the operator's to set";
 
