@@ -18,9 +18,7 @@ use crate::{Answer, Conversation, Message, Outcome, Result, Session, Stream};
 #[derive(Debug)]
 pub struct Chat {
     session: Session,
-    messages: Vec<Message>,
-    tools: Option<String>,
-    variables: Option<String>,
+    conversation: Conversation,
 }
 
 impl Chat {
@@ -29,9 +27,7 @@ impl Chat {
     pub fn new(session: Session) -> Self {
         Self {
             session,
-            messages: Vec::new(),
-            tools: None,
-            variables: None,
+            conversation: Conversation::default(),
         }
     }
 
@@ -39,14 +35,14 @@ impl Chat {
     /// the form that the model was trained for.
     #[must_use]
     pub fn tools(mut self, json: impl Into<String>) -> Self {
-        self.tools = Some(json.into());
+        self.conversation = self.conversation.tools(json);
         self
     }
 
     /// The same conversation with variables for the chat template, as [`Conversation::variables`].
     #[must_use]
     pub fn variables(mut self, json: impl Into<String>) -> Self {
-        self.variables = Some(json.into());
+        self.conversation = self.conversation.variables(json);
         self
     }
 
@@ -54,7 +50,9 @@ impl Chat {
     /// take instructions later or more than once.
     #[must_use]
     pub fn system(mut self, instructions: impl Into<String>) -> Self {
-        self.messages.push(Message::system(instructions));
+        self.conversation
+            .messages
+            .push(Message::system(instructions));
         self
     }
 
@@ -77,17 +75,14 @@ impl Chat {
     ///
     /// As [`Chat::ask`].
     pub fn ask_with(&mut self, message: Message) -> Result<Reply<'_>> {
-        self.messages.push(message);
-        let mut conversation = Conversation::new(self.messages.as_slice());
-        conversation.tools.clone_from(&self.tools);
-        conversation.variables.clone_from(&self.variables);
-        match self.session.stream(conversation) {
+        self.conversation.messages.push(message);
+        match self.session.stream(self.conversation.clone()) {
             Ok(stream) => Ok(Reply {
                 stream,
-                messages: &mut self.messages,
+                messages: &mut self.conversation.messages,
             }),
             Err(error) => {
-                self.messages.pop();
+                self.conversation.messages.pop();
                 Err(error)
             }
         }
@@ -96,12 +91,12 @@ impl Chat {
     /// What was said so far, oldest first.
     #[must_use]
     pub fn messages(&self) -> &[Message] {
-        &self.messages
+        &self.conversation.messages
     }
 
     /// Forgets the oldest question and its answer; instructions stay. Says whether there was anything to forget.
     pub fn forget(&mut self) -> bool {
-        forget_oldest(&mut self.messages)
+        forget_oldest(&mut self.conversation.messages)
     }
 
     /// The session, to change its options.

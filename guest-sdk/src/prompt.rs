@@ -65,9 +65,9 @@ pub struct Message {
 /// ```
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Conversation {
-    messages: Vec<Message>,
-    pub(crate) tools: Option<String>,
-    pub(crate) variables: Option<String>,
+    pub(crate) messages: Vec<Message>,
+    tools: Option<String>,
+    variables: Option<String>,
 }
 
 impl Conversation {

@@ -42,7 +42,7 @@ pub(crate) fn fuzz(args: &Args) -> Result<()> {
             targets.join(", ")
         );
     }
-    step("set up: cargo-fuzz", tools::cargo_fuzz)?;
+    step("set up: cargo-fuzz", || tools::CARGO_FUZZ.install())?;
     step(
         "build the host, whose llama.cpp the targets share",
         share_llama,
@@ -133,7 +133,7 @@ fn target_folder() -> PathBuf {
 
 /// Builds all targets, where cargo finds what [`share_llama`] writes.
 fn build() -> Command {
-    let mut command = for_cargo(Command::new(tools::cargo_fuzz_path()));
+    let mut command = for_cargo(Command::new(tools::CARGO_FUZZ.path()));
     command
         .current_dir(target_folder())
         .args(["build", "--sanitizer", "none"])

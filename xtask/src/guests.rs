@@ -8,7 +8,7 @@ use anyhow::{Context, Result, bail};
 
 use crate::paths;
 use crate::process::{cargo, for_cargo, run};
-use crate::tools::cargo_component_path;
+use crate::tools::CARGO_COMPONENT;
 
 /// Chooses what builds the examples: `cargo` for plain `--target wasm32-wasip2` in place of cargo-component.
 const BUILDER: &str = "MYNAH_GUEST_BUILDER";
@@ -66,7 +66,7 @@ pub(crate) fn examples() -> Result<()> {
     if Builder::chosen()? == Builder::Cargo {
         return plain(paths::EXAMPLES);
     }
-    let mut build = for_cargo(Command::new(cargo_component_path()));
+    let mut build = for_cargo(Command::new(CARGO_COMPONENT.path()));
     build
         .args([
             "build",

@@ -9,7 +9,9 @@ use crate::{model, tools};
 pub(crate) fn setup() -> Result<()> {
     step("set up: build tools", tools::system)?;
     step("set up: wasm targets", tools::wasm_targets)?;
-    step("set up: cargo-component", tools::cargo_component)?;
+    step("set up: cargo-component", || {
+        tools::CARGO_COMPONENT.install()
+    })?;
     step("set up: default model", || model::default_model().map(drop))
 }
 

@@ -9,7 +9,7 @@ use crate::paths;
 use crate::process::{cargo, is_on_path, output, run, say};
 
 /// A subcommand of cargo's that is installed for the project alone.
-struct Tool {
+pub(crate) struct Tool {
     name: &'static str,
     version: &'static str,
     /// How long building it takes.
@@ -17,13 +17,13 @@ struct Tool {
 }
 
 /// What the examples are built with.
-const CARGO_COMPONENT: Tool = Tool {
+pub(crate) const CARGO_COMPONENT: Tool = Tool {
     name: "cargo-component",
     version: "0.21.1",
     takes: "5 to 10 minutes",
 };
-/// What the fuzz targets are built and run with.
-const CARGO_FUZZ: Tool = Tool {
+/// What the fuzz targets are built with. Not a part of setup: nothing but fuzzing needs it.
+pub(crate) const CARGO_FUZZ: Tool = Tool {
     name: "cargo-fuzz",
     version: "0.13.2",
     takes: "about a minute",
@@ -152,34 +152,16 @@ pub(crate) fn wasm_targets() -> Result<()> {
     })
 }
 
-/// cargo-component's own program.
-pub(crate) fn cargo_component_path() -> PathBuf {
-    CARGO_COMPONENT.path()
-}
-
-/// cargo-component, in the project's own folder: other versions on the machine stay as they are.
-pub(crate) fn cargo_component() -> Result<()> {
-    CARGO_COMPONENT.install()
-}
-
-/// cargo-fuzz's own program.
-pub(crate) fn cargo_fuzz_path() -> PathBuf {
-    CARGO_FUZZ.path()
-}
-
-/// cargo-fuzz, in the same way. Not a part of setup: nothing but fuzzing needs it.
-pub(crate) fn cargo_fuzz() -> Result<()> {
-    CARGO_FUZZ.install()
-}
-
 impl Tool {
-    fn path(&self) -> PathBuf {
+    /// Its own program.
+    pub(crate) fn path(&self) -> PathBuf {
         paths::tools()
             .join("bin")
             .join(format!("{}{}", self.name, std::env::consts::EXE_SUFFIX))
     }
 
-    fn install(&self) -> Result<()> {
+    /// Installs it into the project's own folder where it isn't there: other versions on the machine stay as they are.
+    pub(crate) fn install(&self) -> Result<()> {
         let found = output(Command::new(self.path()).arg("--version"));
         if found.is_ok_and(|said| said.split_whitespace().any(|word| word == self.version)) {
             return Ok(());
