@@ -49,6 +49,9 @@ mod generation;
     reason = "llama.cpp is C; this folder is its only door, and each block says why it is sound"
 )]
 mod llama;
+#[cfg(test)]
+#[expect(dead_code, reason = "the loop does not use it yet")]
+mod memory;
 pub mod model;
 mod owner;
 mod request;

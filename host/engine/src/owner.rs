@@ -1,6 +1,8 @@
 //! Who asks: the unit of fairness.
 
 use std::sync::Arc;
+#[cfg(test)]
+use std::sync::Weak;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 /// Who asks: a component instance, or all that go by one name. Served tokens are counted for each owner, and waiting
@@ -11,6 +13,38 @@ use std::sync::atomic::{AtomicU64, Ordering};
 pub struct Owner {
     name: Arc<str>,
     weight: u32,
+    // Of an owner like no other: when the last clone is gone, nobody can come by that name again.
+    #[cfg_attr(
+        not(test),
+        expect(
+            dead_code,
+            reason = "only the memory asks, which the loop does not use yet"
+        )
+    )]
+    life: Option<Arc<()>>,
+}
+
+/// An owner as those know it who keep something for it: they don't keep it alive.
+#[cfg(test)]
+#[derive(Debug, Clone)]
+pub(crate) struct OwnerRef {
+    name: Arc<str>,
+    life: Option<Weak<()>>,
+}
+
+#[cfg(test)]
+impl OwnerRef {
+    /// Its name.
+    pub(crate) fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Whether nobody can come by this name any more.
+    pub(crate) fn is_gone(&self) -> bool {
+        self.life
+            .as_ref()
+            .is_some_and(|life| life.strong_count() == 0)
+    }
 }
 
 impl Owner {
@@ -22,7 +56,10 @@ impl Owner {
     pub fn unique() -> Self {
         static NEXT: AtomicU64 = AtomicU64::new(1);
         let number = NEXT.fetch_add(1, Ordering::Relaxed);
-        Self::named(format!("guest-{number}"))
+        Self {
+            life: Some(Arc::new(())),
+            ..Self::named(format!("guest-{number}"))
+        }
     }
 
     /// The owner of that name, with weight 1.
@@ -31,6 +68,7 @@ impl Owner {
         Self {
             name: name.into(),
             weight: 1,
+            life: None,
         }
     }
 
@@ -52,6 +90,14 @@ impl Owner {
     #[must_use]
     pub fn weight(&self) -> u32 {
         self.weight
+    }
+
+    #[cfg(test)]
+    pub(crate) fn to_ref(&self) -> OwnerRef {
+        OwnerRef {
+            name: Arc::clone(&self.name),
+            life: self.life.as_ref().map(Arc::downgrade),
+        }
     }
 
     pub(crate) fn key(&self) -> &Arc<str> {

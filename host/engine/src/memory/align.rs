@@ -1,0 +1,119 @@
+//! How far the tokens of one sequence serve another.
+
+use std::ops::Range;
+
+/// How many tokens two sequences begin alike with.
+pub(crate) fn common<T: PartialEq>(one: &[T], other: &[T]) -> u32 {
+    let pairs = one.iter().zip(other);
+    let count = pairs.take_while(|(one, other)| one == other).count();
+    // Fits: sequences are bounded by the context, which is counted in u32.
+    u32::try_from(count).unwrap_or(u32::MAX)
+}
+
+/// What of an old sequence stays for a new one.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Alignment {
+    /// Tokens that both begin with.
+    pub(crate) prefix: u32,
+    /// What to take out of the old sequence, one after the other: positions as they are when those before are out, and what
+    /// comes after moves down.
+    pub(crate) gaps: Vec<Range<u32>>,
+    /// The first so many tokens are the new sequence's then.
+    pub(crate) kept: u32,
+}
+
+impl Alignment {
+    /// Only what both begin with.
+    pub(crate) fn prefix(prefix: u32) -> Self {
+        Self {
+            prefix,
+            gaps: Vec::new(),
+            kept: prefix,
+        }
+    }
+}
+
+/// What of `old` stays for `new`: what both begin with, and then pieces of `old`, of `least` tokens or more, that go on where
+/// `new` goes on. Where `new` has something of its own, it ends: what comes after must be computed with it.
+pub(crate) fn align<T: PartialEq>(old: &[T], new: &[T], least: usize) -> Alignment {
+    let prefix = common(old, new);
+    let mut found = Alignment::prefix(prefix);
+    // Where to look on in `old` as it was, and how many tokens of it are out.
+    let mut from = prefix as usize;
+    let mut out = 0;
+    while from < old.len() && (found.kept as usize) < new.len() {
+        let wanted = new.get(found.kept as usize..).unwrap_or_default();
+        let piece = old.get(from..).unwrap_or_default();
+        let length = common(piece, wanted);
+        if length == 0 || (length as usize) < least {
+            from += 1;
+            continue;
+        }
+        let begin = found.kept;
+        let end = u32::try_from(from - out).unwrap_or(u32::MAX);
+        if end > begin {
+            found.gaps.push(begin..end);
+            out += (end - begin) as usize;
+        }
+        found.kept += length;
+        from += length as usize;
+    }
+    found
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn what_is_alike_at_the_beginning_stays() {
+        assert_eq!(align(&[1, 2, 3], &[1, 2, 4, 5], 2), Alignment::prefix(2));
+        assert_eq!(align(&[1, 2], &[1, 2, 3], 2), Alignment::prefix(2));
+        assert_eq!(align(&[], &[1], 2), Alignment::prefix(0));
+    }
+
+    #[test]
+    fn what_comes_after_a_gap_moves_down() {
+        let old = [1, 2, 9, 9, 9, 3, 4, 5];
+        let found = align(&old, &[1, 2, 3, 4, 5, 6], 3);
+        assert_eq!((found.prefix, found.kept), (2, 5));
+        assert_eq!(found.gaps, vec![Range { start: 2, end: 5 }]);
+        // Too short to be worth it.
+        assert_eq!(align(&old, &[1, 2, 3, 4, 5, 6], 4), Alignment::prefix(2));
+    }
+
+    proptest! {
+        /// Taking the gaps out gives the beginning of the new sequence.
+        #[test]
+        fn the_gaps_leave_what_is_wanted(
+            old in prop::collection::vec(0u8..3, 0..40),
+            new in prop::collection::vec(0u8..3, 0..40),
+            least in 1usize..4,
+        ) {
+            let found = align(&old, &new, least);
+            let mut left = old.clone();
+            for gap in &found.gaps {
+                left.drain(gap.start as usize..gap.end as usize);
+            }
+            left.truncate(found.kept as usize);
+            prop_assert_eq!(&left[..], &new[..found.kept as usize]);
+            prop_assert!(found.prefix <= found.kept);
+        }
+
+        /// Whatever was taken out of a conversation, all that is left of it is found again.
+        #[test]
+        fn a_part_taken_out_is_found(
+            length in 1u32..60,
+            begin in 0u32..60,
+            taken in 0u32..60,
+        ) {
+            let old: Vec<u32> = (0..length).collect();
+            let begin = begin.min(length);
+            let end = (begin + taken).min(length);
+            let new: Vec<u32> = (0..begin).chain(end..length).collect();
+            prop_assert_eq!(align(&old, &new, 1).kept, length - (end - begin));
+        }
+    }
+}
