@@ -13,14 +13,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 pub struct Owner {
     name: Arc<str>,
     weight: u32,
-    // Of an owner like no other: when the last clone is gone, nobody can come by that name again.
-    #[cfg_attr(
-        not(test),
-        expect(
-            dead_code,
-            reason = "only the memory asks, which the loop does not use yet"
-        )
-    )]
+    // Of an owner like no other: when the last clone is gone, nobody can come by that name again. Only the memory asks,
+    // which the loop does not use yet.
+    #[cfg(test)]
     life: Option<Arc<()>>,
 }
 
@@ -56,9 +51,12 @@ impl Owner {
     pub fn unique() -> Self {
         static NEXT: AtomicU64 = AtomicU64::new(1);
         let number = NEXT.fetch_add(1, Ordering::Relaxed);
+        let name = format!("guest-{number}");
         Self {
+            name: name.into(),
+            weight: 1,
+            #[cfg(test)]
             life: Some(Arc::new(())),
-            ..Self::named(format!("guest-{number}"))
         }
     }
 
@@ -68,6 +66,7 @@ impl Owner {
         Self {
             name: name.into(),
             weight: 1,
+            #[cfg(test)]
             life: None,
         }
     }
