@@ -49,12 +49,11 @@ pub(crate) fn align<T: PartialEq>(old: &[T], new: &[T], least: usize) -> Alignme
             from += 1;
             continue;
         }
+        // Never empty: right after the prefix or a piece the two differ.
         let begin = found.kept;
         let end = u32::try_from(from - out).unwrap_or(u32::MAX);
-        if end > begin {
-            found.gaps.push(begin..end);
-            out += (end - begin) as usize;
-        }
+        found.gaps.push(begin..end);
+        out += (end - begin) as usize;
         found.kept += length;
         from += length as usize;
     }
