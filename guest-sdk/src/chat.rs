@@ -64,7 +64,8 @@ impl Chat {
     /// # Errors
     ///
     /// As [`Session::stream`]; the question is then not remembered. A conversation that has become too long for the
-    /// context is [`Error::PromptTooLong`](crate::Error::PromptTooLong): [`Chat::forget`] the oldest part.
+    /// context is [`Error::PromptTooLong`](crate::Error::PromptTooLong), unless
+    /// [`Memory::context_shifting`](crate::Memory::context_shifting) is set: [`Chat::forget`] the oldest part.
     pub fn ask(&mut self, question: impl Into<String>) -> Result<Reply<'_>> {
         self.ask_with(Message::user(question))
     }

@@ -86,7 +86,7 @@ pub(crate) async fn until(model: &Model, wanted: impl Fn(&Status) -> bool) -> St
 }
 
 pub(crate) fn is_idle(status: &Status) -> bool {
-    status.queued == 0 && status.running == 0 && status.cells_used == 0
+    status.queued == 0 && status.running == 0 && status.cells_used == status.cells_idle
 }
 
 fn one_at_a_time(queue_size: u32) -> ModelConfig {

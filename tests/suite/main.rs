@@ -17,6 +17,7 @@ mod engine;
 mod files;
 mod forms;
 mod gemma;
+mod memory;
 mod nn;
 mod optimize;
 mod run;

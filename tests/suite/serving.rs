@@ -109,7 +109,7 @@ async fn a_deterministic_request_that_is_parked_says_what_it_says_undisturbed() 
 
     let mut parked = start(&model, prompt(), settings).unwrap();
     // In the middle of its answer.
-    until(&model, |status| status.cells_used > 15).await;
+    until(&model, |status| status.cells_used - status.cells_idle > 15).await;
     let urgent = with_priority(Priority::Urgent, 8);
     let mut first = start(&model, text(SUBJECTS[0]), urgent).unwrap();
     assert!(finish(&mut first).await.0.contains("Paris"));

@@ -23,7 +23,8 @@ builder! {
 }
 
 builder! {
-    /// What a session remembers. A host that remembers nothing from one generation to the next refuses what asks for it.
+    /// What a session remembers of what was computed before. The host's defaults are told by
+    /// [`Session::effective`](crate::Session::effective).
     pub struct Memory {
         /// Whether the oldest part of a conversation makes room when the context is full.
         context_shifting: bool;
@@ -32,7 +33,7 @@ builder! {
         n_keep: i32;
         /// Whether a prompt that begins as one before it is only read from where it differs.
         cache_prompt: bool;
-        /// Tokens that are remembered at most.
+        /// Tokens that are remembered at most, up to what the operator allows; 0 is none.
         max_cache_tokens: u32;
     }
 }

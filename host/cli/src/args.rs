@@ -10,7 +10,7 @@ use bytesize::ByteSize;
 use clap::{Args, Parser, Subcommand, ValueHint};
 use clap_complete::Shell;
 use mynah_engine::model::optimize::Target;
-use mynah_engine::{ChatTemplateName, KvLayout, ModelConfig, Priority};
+use mynah_engine::{ChatTemplateName, KvLayout, KvType, ModelConfig, Priority};
 
 /// Runs WebAssembly components that use large language models.
 #[derive(Debug, Parser)]
@@ -235,6 +235,12 @@ pub(crate) struct ServingArgs {
     ))]
     pub(crate) max_sessions: Option<u32>,
 
+    #[arg(long, value_name = "DURATION", value_parser = humantime::parse_duration, help = or_default(
+        "Time after which a session that does nothing may be closed",
+        humantime::format_duration(ModelConfig::default().idle_timeout),
+    ))]
+    pub(crate) idle_timeout: Option<Duration>,
+
     /// KV cells for all sequences together, one for each token [default: enough for all]. With fewer, sequences are
     /// parked in host memory when they run out, and resumed.
     #[arg(long, value_name = "COUNT")]
@@ -244,8 +250,20 @@ pub(crate) struct ServingArgs {
     #[arg(long, value_name = "LAYOUT")]
     pub(crate) kv_layout: Option<KvLayout>,
 
+    /// What keys and values are kept as: f16, or q8_0 (a little more than half the memory) [default: f16].
+    #[arg(long, value_name = "TYPE")]
+    pub(crate) kv_type: Option<KvType>,
+
+    /// Let the oldest part of a conversation make room when its context is full, where the component doesn't say [default: false].
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    pub(crate) context_shifting: Option<bool>,
+
+    /// Let owners use what was computed for others: one may then learn what another has sent [default: false].
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    pub(crate) share_prefixes: Option<bool>,
+
     #[arg(long, value_name = "SIZE", help = or_default(
-        "Host memory for parked sequences; what has no room is computed again",
+        "Host memory for sequences that had to leave their KV cells; what has no room is computed again",
         ByteSize(ModelConfig::default().max_parked_bytes).display().iec(),
     ))]
     pub(crate) max_parked_bytes: Option<ByteSize>,

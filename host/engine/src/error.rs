@@ -150,10 +150,22 @@ pub enum Error {
         setting: &'static str,
     },
     /// As many sessions are open as may be.
-    #[error("{limit} sessions are open, as many as may be: close one, or raise `max_sessions`")]
+    #[error(
+        "{limit} sessions are open, as many as may be, and none has been idle for long: close one, or raise `max_sessions`"
+    )]
     TooManySessions {
         /// Sessions that may be open (`max_sessions`).
         limit: u32,
+    },
+    /// The session was closed because nobody had used it for long, and the operator has such stay closed.
+    #[error(
+        "this session was closed after nobody had used it for {} s: open a new one, and send the conversation again \
+         (`idle_timeout_ms`, `resume_closed`)",
+        idle.as_secs_f32()
+    )]
+    SessionClosed {
+        /// How long nobody had used it.
+        idle: Duration,
     },
     /// A deterministic request to a model whose sequences share one pool of KV cells.
     #[error(

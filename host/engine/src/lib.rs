@@ -33,6 +33,7 @@
 //! |---|---|
 //! | `model/` | a GGUF: its header, tokenizer, chat template; named models; converted weights |
 //! | `config/` | typed settings and their ranges |
+//! | `memory/` | what is remembered of sequences that have ended: cells, alignment, the shelf; pure |
 //! | `schedule/` | the waiting line, fairness, places and the plan of each step; pure |
 //! | `decode/` | the worker thread and its step: admit, plan, decode, sample, emit |
 //! | `llama/` | the only unsafe code: llama.cpp |
@@ -49,8 +50,6 @@ mod generation;
     reason = "llama.cpp is C; this folder is its only door, and each block says why it is sound"
 )]
 mod llama;
-#[cfg(test)]
-#[expect(dead_code, reason = "the loop does not use it yet")]
 mod memory;
 pub mod model;
 mod owner;
@@ -68,7 +67,7 @@ pub use config::{
 };
 pub use error::{Error, Result};
 pub use generation::Generation;
-pub use llama::{Device, DeviceKind, SystemInfo, llama_backend};
+pub use llama::{Device, DeviceKind, KvType, SystemInfo, llama_backend};
 pub use model::{ChatTemplateName, Model, ModelInfo, Registry};
 pub use owner::Owner;
 pub use request::{
@@ -76,4 +75,4 @@ pub use request::{
     TokenProbs, Usage,
 };
 pub use session::Session;
-pub use status::{OwnerShare, Requests, Status};
+pub use status::{CacheStatus, OwnerShare, Requests, Status};

@@ -1,9 +1,7 @@
 //! Who asks: the unit of fairness.
 
-use std::sync::Arc;
-#[cfg(test)]
-use std::sync::Weak;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Weak};
 
 /// Who asks: a component instance, or all that go by one name. Served tokens are counted for each owner, and waiting
 /// requests of equal priority are served so that each gets its share.
@@ -13,21 +11,17 @@ use std::sync::atomic::{AtomicU64, Ordering};
 pub struct Owner {
     name: Arc<str>,
     weight: u32,
-    // Of an owner like no other: when the last clone is gone, nobody can come by that name again. Only the memory asks,
-    // which the loop does not use yet.
-    #[cfg(test)]
+    // Of an owner like no other: when the last clone is gone, nobody can come by that name again.
     life: Option<Arc<()>>,
 }
 
 /// An owner as those know it who keep something for it: they don't keep it alive.
-#[cfg(test)]
 #[derive(Debug, Clone)]
 pub(crate) struct OwnerRef {
     name: Arc<str>,
     life: Option<Weak<()>>,
 }
 
-#[cfg(test)]
 impl OwnerRef {
     /// Its name.
     pub(crate) fn name(&self) -> &str {
@@ -55,7 +49,6 @@ impl Owner {
         Self {
             name: name.into(),
             weight: 1,
-            #[cfg(test)]
             life: Some(Arc::new(())),
         }
     }
@@ -66,7 +59,6 @@ impl Owner {
         Self {
             name: name.into(),
             weight: 1,
-            #[cfg(test)]
             life: None,
         }
     }
@@ -91,7 +83,6 @@ impl Owner {
         self.weight
     }
 
-    #[cfg(test)]
     pub(crate) fn to_ref(&self) -> OwnerRef {
         OwnerRef {
             name: Arc::clone(&self.name),

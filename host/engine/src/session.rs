@@ -4,6 +4,7 @@ use std::sync::{Arc, Weak};
 
 use crate::config::in_force;
 use crate::decode::Outlet;
+use crate::model::{Asker, Past};
 use crate::{Error, Generation, Level, Model, Owner, Prompt, Result, SettingInForce, Settings};
 
 /// One conversation with a model. It runs one generation at a time; dropping it cancels that.
@@ -12,16 +13,20 @@ pub struct Session {
     model: Model,
     owner: Owner,
     settings: Settings,
+    number: u64,
+    past: Past,
     current: Weak<Outlet>,
 }
 
 impl Session {
     /// Counted by the model, which `drop` tells.
-    pub(crate) fn new(model: Model, owner: Owner) -> Self {
+    pub(crate) fn new(model: Model, owner: Owner, number: u64) -> Self {
         Self {
             model,
             owner,
             settings: Settings::default(),
+            number,
+            past: Past::default(),
             current: Weak::new(),
         }
     }
@@ -58,7 +63,8 @@ impl Session {
     ///
     /// A setting out of range, an empty or too long prompt, an unknown token, messages that the model's template can't
     /// render, a session that generates already ([`Error::SessionBusy`]), a deterministic request where sequences share
-    /// their KV cells ([`Error::NotDeterministic`]), or a full queue ([`Error::Busy`]).
+    /// their KV cells ([`Error::NotDeterministic`]), a full queue ([`Error::Busy`]), or a session that was closed because
+    /// nobody had used it ([`Error::SessionClosed`]).
     pub fn start(&mut self, prompt: Prompt, settings: Settings) -> Result<Generation> {
         if self
             .current
@@ -67,9 +73,13 @@ impl Session {
         {
             return Err(Error::SessionBusy);
         }
-        let generation = self
-            .model
-            .submit(&self.owner, prompt, settings, &self.settings)?;
+        let asker = Asker {
+            owner: &self.owner,
+            session: self.number,
+            settings: &self.settings,
+            past: &mut self.past,
+        };
+        let generation = self.model.submit(prompt, settings, asker)?;
         self.current = Arc::downgrade(generation.outlet());
         Ok(generation)
     }
@@ -94,6 +104,6 @@ impl Drop for Session {
             outlet.cancel();
             self.model.wake();
         }
-        self.model.close_session();
+        self.model.close_session(self.number);
     }
 }

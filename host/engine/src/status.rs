@@ -25,8 +25,13 @@ pub struct Status {
     pub parked_bytes: u64,
     /// Sessions that are open.
     pub sessions: u32,
+    /// Sessions that were closed because nobody had used them for long.
+    pub sessions_closed: u64,
     /// Tokens that are in KV cells.
     pub cells_used: u64,
+    /// Of these, tokens of sequences that have ended, which are kept for prompts that begin alike. They make way for whoever needs
+    /// their cells.
+    pub cells_idle: u64,
     /// KV cells.
     pub cells_total: u64,
     /// Each sequence has KV cells of its own; else they share one pool.
@@ -48,6 +53,8 @@ pub struct Status {
     /// Sequences that were computed again: after a failed step, or because their state was not kept when they were
     /// parked.
     pub recomputed: u64,
+    /// What is remembered.
+    pub cache: CacheStatus,
     /// What has become of all requests.
     pub requests: Requests,
     /// What each owner was served, in the order of their names: all that want something now, and those of late.
@@ -55,6 +62,41 @@ pub struct Status {
     /// How evenly those that want something now are served, by weight: Jain's index, 1.0 is even, 1/n is all for one
     /// of n.
     pub fairness: f64,
+}
+
+/// What a model remembers of sequences that have ended, and what that was good for since the model was loaded.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct CacheStatus {
+    /// Requests that found the beginning of their prompt computed.
+    pub hits: u64,
+    /// Requests that looked for it and found nothing.
+    pub misses: u64,
+    /// Prompt tokens that didn't have to be computed.
+    pub cached_tokens: u64,
+    /// What was remembered and had to go: for lack of room, or beyond `max_cache_tokens`.
+    pub evictions: u64,
+    /// How often the oldest part of a conversation made room.
+    pub shifts: u64,
+    /// Of these, how often what is kept had to be computed again, because the model's memory can't be shifted.
+    pub reevaluated: u64,
+    /// Tokens that are remembered in KV cells.
+    pub resident_tokens: u64,
+    /// Tokens that are remembered in host memory.
+    pub saved_tokens: u64,
+    /// Bytes of host memory that they take.
+    pub saved_bytes: u64,
+}
+
+impl CacheStatus {
+    /// A request found so many tokens of its prompt computed.
+    pub(crate) fn asked(&mut self, cached: u32) {
+        if cached > 0 {
+            self.hits += 1;
+            self.cached_tokens += u64::from(cached);
+        } else {
+            self.misses += 1;
+        }
+    }
 }
 
 /// What has become of all requests since the model was loaded.

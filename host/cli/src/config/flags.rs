@@ -2,8 +2,8 @@
 
 use anyhow::{Context, Result, bail};
 use mynah_engine::{
-    BackendSettings, ModelSettings, Operator, Reading, Sampling, Scheduling, Seed, Settings,
-    Stopping,
+    BackendSettings, Memory, ModelSettings, Operator, Reading, Sampling, Scheduling, Seed,
+    Settings, Stopping,
 };
 use serde_json::{Value, json};
 
@@ -48,6 +48,10 @@ impl ServingArgs {
                     queue_timeout: None,
                     deterministic: self.deterministic,
                 },
+                memory: Memory {
+                    context_shifting: self.context_shifting,
+                    ..Memory::default()
+                },
                 ..Settings::default()
             },
             model: ModelSettings {
@@ -57,13 +61,17 @@ impl ServingArgs {
                 n_gpu_layers,
                 kv_cells: self.kv_cells,
                 kv_layout: self.kv_layout,
+                kv_type: self.kv_type,
                 chat_template: self.chat_template,
                 optimize: self.optimize,
+                ..ModelSettings::default()
             },
             backend: BackendSettings {
                 max_concurrent: self.max_concurrent,
                 queue_size: self.queue_size,
                 max_sessions: self.max_sessions,
+                idle_timeout: self.idle_timeout,
+                share_prefixes: self.share_prefixes,
                 default_task_timeout: self.queue_timeout,
                 ageing: self.ageing,
                 max_parked_bytes: self.max_parked_bytes.map(|size| size.as_u64()),

@@ -148,7 +148,7 @@ mod tests {
     use clap::Parser;
     use mynah_engine::model::optimize::{Quantisation, Target};
     use mynah_engine::{
-        ChatTemplateName, KvLayout, Sampling, Scheduling, Seed, Settings, Stopping,
+        ChatTemplateName, KvLayout, KvType, Memory, Sampling, Scheduling, Seed, Settings, Stopping,
     };
 
     use super::*;
@@ -187,7 +187,11 @@ mod tests {
         chat_template = 'gemma'
         kv_cells = 150
         kv_layout = 'unified'
+        kv_type = 'q8_0'
+        swa_full = false
         optimize = 'auto'
+        [memory]
+        context_shifting = true
         [sampling]
         temp = 0.5
         seed = 1
@@ -200,6 +204,10 @@ mod tests {
         queue_size = 3
         default_task_timeout_ms = 1500
         max_sessions = 30
+        idle_timeout_ms = 60000
+        auto_cleanup = true
+        resume_closed = false
+        share_prefixes = true
         ageing_ms = 700
         max_parked_bytes = 4000
         max_prompt_bytes = 1000
@@ -230,10 +238,16 @@ mod tests {
             queue_size: 3,
             default_task_timeout: Duration::from_millis(1500),
             max_sessions: 30,
+            idle_timeout: Duration::from_secs(60),
+            auto_cleanup: true,
+            resume_closed: false,
             ageing: Duration::from_millis(700),
             kv_cells: Some(150),
             kv_layout: KvLayout::Unified,
+            kv_type: KvType::Q8_0,
+            swa_full: false,
             max_parked_bytes: 4000,
+            share_prefixes: true,
             chat_template: Some(ChatTemplateName::Gemma),
             n_gpu_layers: Some(4),
             threads: Some(3),
@@ -256,6 +270,10 @@ mod tests {
                     deterministic: Some(true),
                     ..Scheduling::default()
                 },
+                memory: Memory {
+                    context_shifting: Some(true),
+                    ..Memory::default()
+                },
                 ..Settings::default()
             },
         };
@@ -272,7 +290,7 @@ mod tests {
     #[test]
     fn the_command_line_wins_over_the_file_in_every_setting() {
         let line = "--ctx-size 200 --batch-size 32 --threads 1 --n-gpu-layers 5 --chat-template plain --temperature 0 --seed 9 --max-tokens 7 --stop End \
-            --max-concurrent 1 --queue-size 9 --queue-timeout 2s --max-sessions 31 --ageing 8s --kv-cells 160 \
+            --max-concurrent 1 --queue-size 9 --queue-timeout 2s --max-sessions 31 --idle-timeout 61s --kv-type f16 --context-shifting=false --share-prefixes=false --ageing 8s --kv-cells 160 \
             --kv-layout split --optimize=q8_0 --max-parked-bytes 5B --max-time 10s --priority high --deterministic=false --owner flag \
             --weight 3 --max-priority normal --max-prompt-bytes 10 --max-unread-bytes 1024 \
             --timeout 1s --max-memory 1MiB --allow-guest-models=1MiB --instances 2";
@@ -288,10 +306,16 @@ mod tests {
             queue_size: 9,
             default_task_timeout: Duration::from_secs(2),
             max_sessions: 31,
+            idle_timeout: Duration::from_secs(61),
+            auto_cleanup: true,
+            resume_closed: false,
             ageing: Duration::from_secs(8),
             kv_cells: Some(160),
             kv_layout: KvLayout::Split,
+            kv_type: KvType::F16,
+            swa_full: false,
             max_parked_bytes: 5,
+            share_prefixes: false,
             chat_template: Some(ChatTemplateName::Plain),
             n_gpu_layers: Some(5),
             threads: Some(1),
@@ -313,6 +337,10 @@ mod tests {
                     priority: Some(Priority::High),
                     deterministic: Some(false),
                     ..Scheduling::default()
+                },
+                memory: Memory {
+                    context_shifting: Some(false),
+                    ..Memory::default()
                 },
                 ..Settings::default()
             },

@@ -7,8 +7,9 @@ use std::time::Duration;
 
 use super::block::Block;
 use super::problem::{Check, Problem};
-use super::{Settings, by_name};
+use super::{MemoryInForce, Settings, by_name};
 use crate::Result;
+use crate::llama::KvType;
 use crate::model::ChatTemplateName;
 use crate::model::optimize::Optimize;
 
@@ -25,6 +26,15 @@ pub struct ModelConfig {
     /// Generations that run at once; the others wait. 1 to 256; default 8. Memory for `ctx_size` tokens is set aside for
     /// each.
     pub max_concurrent: u32,
+    /// Time after which a session that does nothing may be closed: when another one needs its place, or by itself. What was
+    /// remembered for it is forgotten. 1 millisecond to a day; default 5 minutes. Spelled `idle_timeout_ms` where the type
+    /// carries no unit.
+    pub idle_timeout: Duration,
+    /// Whether idle sessions are closed by themselves. Default false.
+    pub auto_cleanup: bool,
+    /// Whether a session that was closed opens anew when it is used; else that is an error
+    /// ([`Error::SessionClosed`](crate::Error::SessionClosed)). Default true.
+    pub resume_closed: bool,
     /// Requests that wait at most; one more is refused. 1 to 100,000; default 50.
     pub queue_size: u32,
     /// Sessions that are open at once, whether they generate or not; one more is refused. 1 to 100,000; default 100.
@@ -41,9 +51,19 @@ pub struct ModelConfig {
     pub kv_cells: Option<u32>,
     /// How the KV cells are laid out; default: chosen by a rule.
     pub kv_layout: KvLayout,
-    /// Bytes of host memory for the states of parked sequences. Beyond it a sequence is parked without its state and
-    /// computed again when it resumes. Default 1 GiB; 0 keeps no states.
+    /// What keys and values are kept as in the KV cells. Default `F16`.
+    pub kv_type: KvType,
+    /// Whether the layers of a model with a sliding window keep all cells too, so that a conversation can be shifted, cut and shared
+    /// anywhere. Without, they keep what the window needs: less memory, and only whole sequences are remembered. Default true;
+    /// nothing changes for other models.
+    pub swa_full: bool,
+    /// Bytes of host memory for sequences that had to leave their KV cells: those that are parked while they run go first,
+    /// and what is remembered of those that have ended makes way. Beyond it, it is computed again. Default 1 GiB; 0 keeps
+    /// none.
     pub max_parked_bytes: u64,
+    /// Whether owners use what was computed for others. One can then learn from the time to the first token, and from the
+    /// usage, whether another has sent a prompt that begins the same. Default false.
+    pub share_prefixes: bool,
     /// Layers of the model that an accelerator computes, where there is one; default: as many as llama.cpp puts there by
     /// itself. More than the model has are all of them.
     pub n_gpu_layers: Option<u32>,
@@ -93,6 +113,20 @@ impl KvLayout {
     }
 }
 
+impl fmt::Display for KvType {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+impl FromStr for KvType {
+    type Err = String;
+
+    fn from_str(text: &str) -> std::result::Result<Self, String> {
+        by_name(&Self::ALL, "KV type", text)
+    }
+}
+
 impl fmt::Display for KvLayout {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.name())
@@ -124,11 +158,17 @@ impl Default for ModelConfig {
             max_concurrent: 8,
             queue_size: 50,
             max_sessions: 100,
+            idle_timeout: Duration::from_secs(300),
+            auto_cleanup: false,
+            resume_closed: true,
             default_task_timeout: Duration::from_secs(30),
             ageing: Duration::from_secs(5),
             kv_cells: None,
             kv_layout: KvLayout::Auto,
+            kv_type: KvType::F16,
+            swa_full: true,
             max_parked_bytes: 1 << 30,
+            share_prefixes: false,
             n_gpu_layers: None,
             threads: None,
             max_prompt_bytes: 1 << 20,
@@ -223,6 +263,21 @@ impl ModelConfig {
         })
     }
 
+    /// Checks that a request lets no more be remembered than the operator allows.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Settings`](crate::Error::Settings).
+    pub(crate) fn check_cache_tokens(&self, memory: &MemoryInForce) -> Result<()> {
+        let mut check = Check::default();
+        let most = self.defaults.memory.clone().in_force().max_cache_tokens;
+        check.that(memory.max_cache_tokens <= most, || {
+            let range = format!("at most {most}, as the operator has it");
+            Problem::new("memory.max_cache_tokens", memory.max_cache_tokens, range)
+        });
+        check.done()
+    }
+
     /// Threads that compute.
     pub(crate) fn threads_here(&self) -> u32 {
         self.threads.unwrap_or_else(|| {
@@ -250,11 +305,17 @@ mod tests {
             max_concurrent: 0,
             queue_size: 0,
             max_sessions: 0,
+            idle_timeout: Duration::ZERO,
+            auto_cleanup: true,
+            resume_closed: false,
             default_task_timeout: Duration::ZERO,
             ageing: Duration::ZERO,
             kv_cells: None,
             kv_layout: KvLayout::Auto,
+            kv_type: KvType::Q8_0,
+            swa_full: false,
             max_parked_bytes: 0,
+            share_prefixes: true,
             n_gpu_layers: None,
             threads: Some(0),
             max_prompt_bytes: 0,
@@ -283,6 +344,7 @@ mod tests {
             "backend.max_sessions",
             "backend.default_task_timeout_ms",
             "backend.ageing_ms",
+            "backend.idle_timeout_ms",
             "stopping.max_time_ms",
             "model.threads",
             "backend.max_prompt_bytes",

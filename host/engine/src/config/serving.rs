@@ -9,11 +9,15 @@ use super::kind::{Any, Millis, Named, Whole};
 use super::model::{KvLayout, ModelConfig};
 use super::problem::Check;
 use crate::Result;
-use crate::llama::MAX_SEQUENCES;
+use crate::llama::{KvType, MAX_SEQUENCES};
 use crate::model::ChatTemplateName;
 use crate::model::optimize::Target;
 
 impl Named for KvLayout {
+    const ALL: &'static [Self] = &Self::ALL;
+}
+
+impl Named for KvType {
     const ALL: &'static [Self] = &Self::ALL;
 }
 
@@ -42,6 +46,10 @@ block! {
         /// How the KV cells are laid out: for each sequence its own, or one pool. `auto` is split where all sequences can have
         /// all their cells.
         kv_layout: KvLayout = ModelConfig::default().kv_layout, "kv_layout", [], Any;
+        /// What keys and values are kept as: `q8_0` takes a little more than half the memory of `f16`.
+        kv_type: KvType = ModelConfig::default().kv_type, "kv_type", ["cache_type"], Any;
+        /// Whether layers with a sliding window keep all cells too, so that conversations can be shifted, cut and shared anywhere.
+        swa_full: bool = ModelConfig::default().swa_full, "swa_full", [], Any;
         /// A built-in chat template in place of the model's own.
         chat_template: ChatTemplateName, else "the model's own, or what goes with its vocabulary", "chat_template", [], Any;
         /// What the weights are converted to when the model is loaded; the result is kept in the cache. `auto` converts only
@@ -65,16 +73,21 @@ block! {
             Millis::TO_A_DAY;
         /// Time after which a request that waits counts as one priority higher, again and again.
         ageing: Duration = ModelConfig::default().ageing, "ageing_ms", [], Millis::TO_A_DAY;
-        /// Host memory for parked sequences; what has no room is computed again.
+        /// Host memory for sequences that had to leave their KV cells, parked or remembered; what has no room is computed again.
         max_parked_bytes: u64 = ModelConfig::default().max_parked_bytes, "max_parked_bytes", [], Whole::new(0, u64::MAX);
+        /// Whether owners use what was computed for others: one may then learn what another has sent.
+        share_prefixes: bool = ModelConfig::default().share_prefixes, "share_prefixes", [], Any;
         /// Bytes of a prompt at most, or of all messages together.
         max_prompt_bytes: u32 = ModelConfig::default().max_prompt_bytes, "max_prompt_bytes", [], Whole::new(1, u32::MAX);
         /// Bytes of text that wait unread; then the generation pauses.
         max_unread_bytes: u32 = ModelConfig::default().max_unread_bytes, "max_unread_bytes", [], Whole::new(1024, u32::MAX);
-        /// Time after which a session that nobody uses is closed.
-        idle_timeout: Duration, else "never", "idle_timeout_ms", [], Millis::TO_A_DAY;
+        /// Time after which a session that does nothing may be closed, and what was remembered for it forgotten: when another one
+        /// needs its place, or by itself.
+        idle_timeout: Duration = ModelConfig::default().idle_timeout, "idle_timeout_ms", [], Millis::TO_A_DAY;
         /// Whether idle sessions are closed by themselves.
-        auto_cleanup: bool = false, "auto_cleanup", [], Any;
+        auto_cleanup: bool = ModelConfig::default().auto_cleanup, "auto_cleanup", [], Any;
+        /// Whether a session that was closed opens anew when its component comes back; else that is an error.
+        resume_closed: bool = ModelConfig::default().resume_closed, "resume_closed", [], Any;
     }
 }
 
@@ -90,20 +103,17 @@ macro_rules! apply {
 impl ModelSettings {
     /// Sets in `config` what is set here, but for `optimize`: where converted models are kept is the program's to say.
     fn apply(&self, config: &mut ModelConfig) {
-        apply!(self => config; ctx_size, batch_size, threads, n_gpu_layers, kv_cells, kv_layout, chat_template);
+        apply!(self => config; ctx_size, batch_size, threads, n_gpu_layers, kv_cells, kv_layout, kv_type, swa_full, chat_template);
     }
 }
 
 impl BackendSettings {
-    /// Why a document's settings have no effect.
-    pub(crate) const NOT_YET: &'static str = "this version closes no sessions by itself";
-
     /// Sets in `config` what is set here.
     fn apply(&self, config: &mut ModelConfig) {
         apply!(
             self => config;
-            max_concurrent, queue_size, max_sessions, default_task_timeout, ageing, max_parked_bytes, max_prompt_bytes,
-            max_unread_bytes,
+            max_concurrent, queue_size, max_sessions, default_task_timeout, ageing, max_parked_bytes, share_prefixes,
+            max_prompt_bytes, max_unread_bytes, idle_timeout, auto_cleanup, resume_closed,
         );
     }
 }
@@ -165,6 +175,8 @@ impl ModelConfig {
             n_gpu_layers: self.n_gpu_layers,
             kv_cells: self.kv_cells,
             kv_layout: Some(self.kv_layout),
+            kv_type: Some(self.kv_type),
+            swa_full: Some(self.swa_full),
             chat_template: self.chat_template,
             optimize: self.optimize.as_ref().map(|optimize| optimize.target),
         };
@@ -175,10 +187,12 @@ impl ModelConfig {
             default_task_timeout: Some(self.default_task_timeout),
             ageing: Some(self.ageing),
             max_parked_bytes: Some(self.max_parked_bytes),
+            share_prefixes: Some(self.share_prefixes),
             max_prompt_bytes: Some(self.max_prompt_bytes),
             max_unread_bytes: Some(self.max_unread_bytes),
-            idle_timeout: None,
-            auto_cleanup: None,
+            idle_timeout: Some(self.idle_timeout),
+            auto_cleanup: Some(self.auto_cleanup),
+            resume_closed: Some(self.resume_closed),
         };
         (model, backend)
     }

@@ -127,7 +127,6 @@ impl Settings {
         sampling.check(check);
         stopping.check(check);
         memory.check(check);
-        memory.check_possible(check);
         scheduling.check(check);
         output.check(check);
         output.check_one(check);

@@ -157,20 +157,26 @@ fn two_forms_at_once_are_refused() {
 }
 
 #[test]
-fn what_this_version_cannot_remember_is_refused() {
-    let text = told(&Settings {
-        memory: Memory {
-            cache_prompt: Some(true),
-            context_shifting: Some(false),
-            ..Memory::default()
+fn a_request_may_have_less_remembered_than_the_operator_allows_and_not_more() {
+    let remembered = |tokens| Memory {
+        max_cache_tokens: Some(tokens),
+        ..Memory::default()
+    };
+    let config = ModelConfig {
+        defaults: Settings {
+            memory: remembered(500),
+            ..Settings::default()
         },
-        ..Settings::default()
-    });
+        ..ModelConfig::default()
+    };
+    let check = |tokens| config.check_cache_tokens(&remembered(tokens).in_force());
+    check(0).unwrap();
+    check(500).unwrap();
+    let error = check(501).unwrap_err().to_string();
     assert!(
-        text.contains("`memory.cache_prompt` is true, it must be false"),
-        "{text}"
+        error.contains("`memory.max_cache_tokens` is 501, it must be at most 500"),
+        "{error}"
     );
-    assert!(!text.contains("context_shifting"), "{text}");
 }
 
 #[test]

@@ -2,6 +2,7 @@
 //!
 //! Two things do this: llama.cpp, and in tests a model whose every answer is known, which can be told to fail.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use llama_cpp_2::model::LlamaModel;
@@ -23,6 +24,25 @@ pub(super) trait Compute {
 
     /// Takes all tokens of a sequence out of the KV cells.
     fn clear_sequence(&mut self, sequence: u32);
+
+    /// Keeps the first `tokens` of a sequence. `false`: this memory can't be cut, and the sequence is as it was.
+    fn truncate_sequence(&mut self, sequence: u32, tokens: u32) -> bool;
+
+    /// Makes the first `tokens` of `from` those of `to` as well, which is empty. `false`: it couldn't, and `to` is empty.
+    fn share_sequence(&mut self, from: u32, to: u32, tokens: u32) -> bool;
+
+    /// Takes tokens out of a sequence and moves those after them down. Until the next decode nothing of any sequence can be saved.
+    /// `false`: it can't, and the sequence is as it was.
+    fn forget(&mut self, sequence: u32, tokens: Range<u32>) -> bool;
+
+    /// How many of the first `tokens` of a sequence can be gone on from: all of them, or none.
+    fn usable(&self, sequence: u32, tokens: u32) -> u32;
+
+    /// Whether that is all of them for every sequence.
+    fn cuts_anywhere(&self) -> bool;
+
+    /// Whether tokens can be moved.
+    fn can_shift(&self) -> bool;
 
     /// Tokens of a sequence that are in the KV cells.
     fn sequence_len(&self, sequence: u32) -> u32;
@@ -90,6 +110,34 @@ impl Compute for Llama {
         if let Some(context) = &mut self.context {
             context.clear_sequence(sequence);
         }
+    }
+
+    fn truncate_sequence(&mut self, sequence: u32, tokens: u32) -> bool {
+        let context = self.context.as_mut();
+        context.is_some_and(|context| context.truncate_sequence(sequence, tokens))
+    }
+
+    fn share_sequence(&mut self, from: u32, to: u32, tokens: u32) -> bool {
+        let context = self.context.as_mut();
+        context.is_some_and(|context| context.share_sequence(from, to, tokens))
+    }
+
+    fn forget(&mut self, sequence: u32, tokens: Range<u32>) -> bool {
+        let context = self.context.as_mut();
+        context.is_some_and(|context| context.forget(sequence, tokens.start, tokens.end))
+    }
+
+    fn usable(&self, sequence: u32, tokens: u32) -> u32 {
+        let context = self.context.as_ref();
+        context.map_or(0, |context| context.usable(sequence, tokens))
+    }
+
+    fn cuts_anywhere(&self) -> bool {
+        self.context.as_ref().is_some_and(Context::cuts_anywhere)
+    }
+
+    fn can_shift(&self) -> bool {
+        self.context.as_ref().is_some_and(Context::can_shift)
     }
 
     fn sequence_len(&self, sequence: u32) -> u32 {

@@ -7,11 +7,14 @@ use rayon::prelude::*;
 
 use super::compute::Compute;
 use super::constraint::Lost;
+use super::ending::ending;
 use super::inbox::Ending;
+use super::kv::Kv;
 use super::places::Parked;
-use super::sequence::{NoToken, Sequence, ending};
+use super::sequence::{NoToken, Sequence};
 use super::{Inbox, WorkerParams};
-use crate::llama::{Batch, DecodeError};
+use crate::llama::{Batch, DecodeError, SavedSequence};
+use crate::memory::Shelf;
 use crate::schedule::{Need, Planner, StepBudget, Turn, Want};
 use crate::{Error, FinishReason, Status};
 
@@ -27,16 +30,18 @@ const PARALLEL_LOGITS: usize = 1 << 19;
 
 /// The loop and everything it owns. Lives on the worker thread.
 pub(super) struct Engine<'a, C> {
-    pub(super) compute: C,
+    pub(super) kv: Kv<C>,
     pub(super) params: WorkerParams,
     pub(super) inbox: &'a Inbox,
     /// Samples the sequences of a step.
     samplers: &'a rayon::ThreadPool,
-    planner: Planner,
+    pub(super) planner: Planner,
     step_budget: StepBudget,
     batch: Batch,
     pub(super) running: Vec<Sequence>,
     pub(super) parked: Vec<Parked>,
+    /// What sequences left behind when they ended.
+    pub(super) shelf: Shelf<LlamaToken, SavedSequence>,
     /// Numbers of the context's sequences that nobody uses, falling: the lowest is taken first, since llama.cpp computes
     /// split sequences together only where their numbers follow one another.
     pub(super) free: Vec<u32>,
@@ -53,7 +58,7 @@ impl<'a, C: Compute> Engine<'a, C> {
         samplers: &'a rayon::ThreadPool,
     ) -> Self {
         Self {
-            compute,
+            kv: Kv::new(compute, params.context),
             params,
             inbox,
             samplers,
@@ -62,6 +67,7 @@ impl<'a, C: Compute> Engine<'a, C> {
             batch: Batch::default(),
             running: Vec::new(),
             parked: Vec::new(),
+            shelf: Shelf::new(params.share_prefixes),
             free: (0..params.context.sequences).rev().collect(),
             counters: Status {
                 cells_total: u64::from(params.context.cells),
@@ -75,13 +81,12 @@ impl<'a, C: Compute> Engine<'a, C> {
 
     /// Computes one token and forgets it: reads the weights into memory, and shows that the model computes at all.
     pub(super) fn warm_up(&mut self) -> Result<(), DecodeError> {
-        let token = self.compute.first_token();
+        let token = self.kv.compute.first_token();
         self.batch.clear();
         self.batch.push(token, 0, 0, true);
         let inbox = self.inbox;
-        self.compute
-            .decode(&mut self.batch, &|| inbox.is_closed())?;
-        self.compute.clear_sequence(0);
+        self.kv.decode(&mut self.batch, &|| inbox.is_closed())?;
+        self.kv.clear(0);
         self.publish();
         Ok(())
     }
@@ -92,7 +97,11 @@ impl<'a, C: Compute> Engine<'a, C> {
             let now = Instant::now();
             self.inbox.sweep(now);
             let ended = self.reap(now);
-            if self.give_places(now) || ended {
+            self.forget_gone();
+            self.close_idle(now);
+            let given = self.give_places(now);
+            self.recall(now);
+            if given || ended {
                 // Before the step too, which may take long.
                 self.publish();
             }
@@ -137,7 +146,7 @@ impl<'a, C: Compute> Engine<'a, C> {
     }
 
     /// Ends the running sequences for which `end` says how, and frees their places.
-    fn retire(
+    pub(super) fn retire(
         &mut self,
         mut end: impl FnMut(&mut Sequence) -> Option<Result<FinishReason, Error>>,
     ) {
@@ -146,20 +155,16 @@ impl<'a, C: Compute> Engine<'a, C> {
             match end(sequence) {
                 None => index += 1,
                 Some(how) => {
-                    let sequence = self.vacate(index);
+                    let sequence = self.running.remove(index);
+                    if how.is_ok() {
+                        self.leave_behind(&sequence, Instant::now());
+                    } else {
+                        self.release(sequence.id);
+                    }
                     self.finish(sequence, how);
                 }
             }
         }
-    }
-
-    /// Takes a running sequence out and frees its number and its cells.
-    pub(super) fn vacate(&mut self, index: usize) -> Sequence {
-        let sequence = self.running.remove(index);
-        self.compute.clear_sequence(sequence.id);
-        self.free.push(sequence.id);
-        self.free.sort_unstable_by(|a, b| b.cmp(a));
-        sequence
     }
 
     /// Counts a generation as ended, then tells its reader: who has read the end finds it counted.
@@ -168,7 +173,7 @@ impl<'a, C: Compute> Engine<'a, C> {
             Ok(reason) => ending(*reason),
             Err(_) => Ending::Failed,
         };
-        self.inbox.ended(&sequence.owner, counted);
+        self.inbox.ended(&sequence.owner, sequence.session, counted);
         match how {
             Ok(reason) => sequence.end(reason),
             Err(error) => sequence.fail(error),
@@ -177,15 +182,13 @@ impl<'a, C: Compute> Engine<'a, C> {
 
     /// Plans, decodes, samples and emits. Says whether there was anything to do.
     fn step(&mut self) -> Result<bool, String> {
-        let turn = loop {
-            let wants: Vec<Want> = self.running.iter().map(Sequence::want).collect();
-            if !self.make_room(&wants) {
-                let decodes = |want: &&Want| !want.alone && want.need == Need::Decode;
-                let decoding = wants.iter().filter(decodes).count();
-                let budget = self.step_budget.tokens(decoding);
-                break self.planner.next(&wants, budget, self.free_cells());
-            }
-        };
+        while self.make_room(&self.wants()) {}
+        self.shift();
+        let wants = self.wants();
+        let decodes = |want: &&Want| !want.alone && want.need == Need::Decode;
+        let decoding = wants.iter().filter(decodes).count();
+        let budget = self.step_budget.tokens(decoding);
+        let turn = self.planner.next(&wants, budget, self.free_cells());
         self.batch.clear();
         match turn {
             None => return Ok(false),
@@ -219,11 +222,15 @@ impl<'a, C: Compute> Engine<'a, C> {
         Ok(true)
     }
 
+    fn wants(&self) -> Vec<Want> {
+        self.running.iter().map(Sequence::want).collect()
+    }
+
     fn decode(&mut self) -> Result<(), DecodeError> {
         let (inbox, running) = (self.inbox, &self.running);
         // An abort loses the step for everybody in the batch, so it needs all of them to be cancelled. One that is
         // not keeps the step, which the batch size bounds.
-        self.compute.decode(&mut self.batch, &|| {
+        self.kv.decode(&mut self.batch, &|| {
             let mut in_step = running.iter().filter(|sequence| sequence.is_in_step());
             inbox.is_closed() || in_step.all(Sequence::is_cancelled)
         })
@@ -231,15 +238,18 @@ impl<'a, C: Compute> Engine<'a, C> {
 
     /// The step is done: gives those their next token that have computed all tokens they had.
     fn sample(&mut self) {
+        let kv = &mut self.kv;
         let in_step = self.running.iter_mut().filter(|one| one.is_in_step());
         self.inbox.serve(in_step.map(|sequence| {
+            let before = sequence.computed();
             let prompt = sequence.step_done();
+            kv.extend(sequence.id, sequence.computed() - before);
             let answer = u32::from(sequence.output().is_some());
             (&sequence.owner, prompt, answer)
         }));
 
         let mut chosen = self.choose().into_iter();
-        let (compute, context_tokens) = (&self.compute, self.params.context_tokens);
+        let (compute, context_tokens) = (&self.kv.compute, self.params.context_tokens);
         let piece = &mut self.piece;
         let mut ended = Vec::new();
         for sequence in &mut self.running {
@@ -284,7 +294,7 @@ impl<'a, C: Compute> Engine<'a, C> {
 
     /// The next tokens of those that have an output in this step, in their order; `None` without logits.
     fn choose(&mut self) -> Vec<Option<Result<LlamaToken, NoToken>>> {
-        let compute = &self.compute;
+        let compute = &self.kv.compute;
         let mut work: Vec<(&mut Sequence, Option<&[f32]>)> = Vec::new();
         for sequence in &mut self.running {
             if let Some(output) = sequence.output() {
@@ -316,13 +326,18 @@ impl<'a, C: Compute> Engine<'a, C> {
         tracing::warn!(%error, "a decode step failed");
         self.counters.failed_steps += 1;
         self.failures_in_a_row += 1;
-        let compute = &mut self.compute;
+        // What the step was to move is not to be trusted either.
+        let moved = self.kv.take_moved();
         let mut lost = Vec::new();
-        for sequence in self.running.iter_mut().filter(|one| one.is_in_step()) {
-            compute.clear_sequence(sequence.id);
+        for sequence in &mut self.running {
+            let was_in_step = sequence.is_in_step();
+            if !was_in_step && !moved.contains(&sequence.id) {
+                continue;
+            }
+            self.kv.clear(sequence.id);
             sequence.restart();
             self.counters.recomputed += 1;
-            if sequence.count_failure() >= MAX_FAILURES {
+            if was_in_step && sequence.count_failure() >= MAX_FAILURES {
                 lost.push(sequence.id);
             }
         }
@@ -338,7 +353,8 @@ impl<'a, C: Compute> Engine<'a, C> {
             self.failures_in_a_row = 0;
             self.counters.recoveries += 1;
             tracing::warn!("steps fail in a row: making the model's context anew");
-            self.compute.reset()?;
+            self.forget_resident();
+            self.kv.reset()?;
             for sequence in &mut self.running {
                 sequence.restart();
                 self.counters.recomputed += 1;
@@ -348,14 +364,16 @@ impl<'a, C: Compute> Engine<'a, C> {
     }
 
     pub(super) fn publish(&mut self) {
-        // Counted in the context itself, over all sequences, so that a leak would show.
-        let cells_used = (0..self.params.context.sequences)
-            .map(|id| u64::from(self.compute.sequence_len(id)))
-            .sum();
         self.counters.running = self.running.len();
         self.counters.parked = self.parked.len();
         self.counters.parked_bytes = self.parked_bytes();
-        self.counters.cells_used = cells_used;
+        self.counters.cells_used = self.kv.used();
+        self.counters.cells_idle = self.idle_cells();
+        self.counters.cache.saved_bytes = self.saved_bytes();
+        (
+            self.counters.cache.resident_tokens,
+            self.counters.cache.saved_tokens,
+        ) = self.left_tokens();
         self.inbox.publish(self.counters.clone());
     }
 }

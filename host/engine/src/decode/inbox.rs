@@ -1,13 +1,13 @@
 //! What a model's handles and its worker share: the waiting line, who was served what, and that something happened.
 
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use llama_cpp_2::token::LlamaToken;
 
-use super::{Constraint, Sampler, Writer};
-use crate::schedule::{Fairness, Full, Head, Line, Pace, Ticket};
+use super::{Constraint, Droppable, Sampler, Writer};
+use crate::schedule::{Fairness, Full, Head, Line, NotOpen, Pace, SessionLimits, Sessions, Ticket};
 use crate::{Effective, Error, Owner, Requests, Result, Status};
 
 /// A request that is checked and ready to run.
@@ -21,6 +21,12 @@ pub(crate) struct Job {
     pub(crate) settings: Arc<Effective>,
     pub(crate) outlet: Writer,
     pub(crate) owner: Owner,
+    /// The session that asks.
+    pub(crate) session: u64,
+    /// What makes room when the context is full, where anything may.
+    pub(crate) droppable: Option<Droppable>,
+    /// Tokens that were left out of the prompt because the context holds no more.
+    pub(crate) forgotten: u32,
     pub(crate) asked_at: Instant,
     pub(crate) queue_limit: QueueLimit,
 }
@@ -48,6 +54,11 @@ impl QueueLimit {
 }
 
 impl Job {
+    pub(super) fn prompt_tokens(&self) -> u32 {
+        // Fits: a prompt is shorter than the context, which is counted in u32.
+        u32::try_from(self.prompt.len()).unwrap_or(u32::MAX)
+    }
+
     fn ticket(&self) -> Ticket {
         Ticket {
             owner: self.owner.clone(),
@@ -55,8 +66,7 @@ impl Job {
             asked_at: self.asked_at,
             // A limit is a day at most, so this is never out of range.
             deadline: self.asked_at + self.queue_limit.time,
-            // Fits: a prompt is shorter than the context, which is counted in u32.
-            prompt_tokens: u32::try_from(self.prompt.len()).unwrap_or(u32::MAX),
+            prompt_tokens: self.prompt_tokens(),
         }
     }
 }
@@ -77,7 +87,6 @@ pub(crate) struct Inbox {
     told: Condvar,
     // Apart from the lock, since llama.cpp's abort callback asks thousands of times a second.
     closed: AtomicBool,
-    sessions: AtomicU32,
 }
 
 #[derive(Debug)]
@@ -86,6 +95,7 @@ struct State {
     fairness: Fairness,
     pace: Pace,
     requests: Requests,
+    sessions: Sessions,
     // Something happened since the worker last looked: a request, a cancel, or room in an outlet.
     woken: bool,
     // What the worker last published of itself.
@@ -93,19 +103,19 @@ struct State {
 }
 
 impl Inbox {
-    pub(crate) fn new(queue_size: usize, ageing: Duration) -> Self {
+    pub(crate) fn new(queue_size: usize, ageing: Duration, sessions: SessionLimits) -> Self {
         Self {
             state: Mutex::new(State {
                 line: Line::new(queue_size, ageing),
                 fairness: Fairness::default(),
                 pace: Pace::default(),
                 requests: Requests::default(),
+                sessions: Sessions::new(sessions),
                 woken: false,
                 published: Status::default(),
             }),
             told: Condvar::new(),
             closed: AtomicBool::new(false),
-            sessions: AtomicU32::new(0),
         }
     }
 
@@ -123,7 +133,7 @@ impl Inbox {
         // Those that nobody waits for any more hold no place.
         state.take_out_cancelled();
         let ticket = job.ticket();
-        let owner = ticket.owner.clone();
+        let (owner, session) = (ticket.owner.clone(), job.session);
         let capacity = state.line.capacity();
         if let Err(Full(queued)) = state.line.push(ticket, job) {
             state.requests.refused += 1;
@@ -136,6 +146,7 @@ impl Inbox {
         }
         state.requests.accepted += 1;
         state.fairness.join(&owner);
+        state.sessions.begin(session);
         state.woken = true;
         drop(state);
         self.told.notify_one();
@@ -158,22 +169,43 @@ impl Inbox {
         self.closed.load(Ordering::Relaxed)
     }
 
-    /// Counts one more session, if there may be one.
+    /// Opens a session, if there may be one more.
     ///
     /// # Errors
     ///
     /// [`Error::TooManySessions`].
-    pub(crate) fn open_session(&self, limit: u32) -> Result<()> {
-        let next = |count: u32| (count < limit).then_some(count + 1);
-        self.sessions
-            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, next)
-            .map(drop)
-            .map_err(|_| Error::TooManySessions { limit })
+    pub(crate) fn open_session(&self, session: u64) -> Result<()> {
+        let mut state = self.lock();
+        let opened = state.sessions.open(session, Instant::now());
+        state.woken = true;
+        let told = state.told(opened);
+        drop(state);
+        // Its place may be another's, and the time of a first one has begun.
+        self.told.notify_one();
+        told
     }
 
-    /// Counts one session less.
-    pub(crate) fn close_session(&self) {
-        self.sessions.fetch_sub(1, Ordering::Relaxed);
+    /// A session is about to ask.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::SessionClosed`] where it was closed, or [`Error::TooManySessions`] where it can't be opened again.
+    pub(crate) fn enter_session(&self, session: u64) -> Result<()> {
+        let mut state = self.lock();
+        let entered = state.sessions.enter(session, Instant::now());
+        state.told(entered)
+    }
+
+    /// The handle of a session is gone.
+    pub(crate) fn close_session(&self, session: u64) {
+        self.lock().sessions.leave(session);
+        // What it left may be nobody's now.
+        self.wake();
+    }
+
+    /// Closes the sessions that nobody has used for too long; returns those that were closed since the last call.
+    pub(super) fn sweep_sessions(&self, now: Instant) -> Vec<u64> {
+        self.lock().sessions.sweep(now)
     }
 
     /// Waits until something happens, or for as long as it may take (`until`), or until a request has waited for as long
@@ -181,7 +213,8 @@ impl Inbox {
     pub(super) fn wait(&self, until: Option<Instant>) {
         let mut state = self.lock();
         while !std::mem::take(&mut state.woken) && !self.is_closed() {
-            let deadline = [until, state.line.next_deadline()];
+            let line = state.line.next_deadline();
+            let deadline = [until, line, state.sessions.next_deadline()];
             let Some(deadline) = deadline.into_iter().flatten().min() else {
                 let woken = self.told.wait(state);
                 state = woken.unwrap_or_else(PoisonError::into_inner);
@@ -206,7 +239,7 @@ impl Inbox {
                 limit: job.queue_limit.time,
                 setting: job.queue_limit.setting,
             };
-            state.ended(&job.owner, Ending::TimedOut);
+            state.ended(&job.owner, job.session, Ending::TimedOut);
             job.outlet.finish(Err(error));
         }
     }
@@ -240,9 +273,16 @@ impl Inbox {
         }
     }
 
+    /// Takes back what an owner was charged for tokens of a prompt that were computed before.
+    pub(super) fn refund(&self, owner: &Owner, prompt_tokens: u32) {
+        if prompt_tokens > 0 {
+            self.lock().fairness.refund(owner, prompt_tokens);
+        }
+    }
+
     /// Counts a request that has ended after it had left the line.
-    pub(super) fn ended(&self, owner: &Owner, how: Ending) {
-        self.lock().ended(owner, how);
+    pub(super) fn ended(&self, owner: &Owner, session: u64, how: Ending) {
+        self.lock().ended(owner, session, how);
     }
 
     /// Takes all requests that wait: the worker ends.
@@ -267,7 +307,8 @@ impl Inbox {
             queue_capacity: state.line.capacity(),
             oldest_wait: oldest.map(|asked| now.saturating_duration_since(asked)),
             estimated_wait: state.pace.wait_behind(queued),
-            sessions: self.sessions.load(Ordering::Relaxed),
+            sessions: u32::try_from(state.sessions.len()).unwrap_or(u32::MAX),
+            sessions_closed: state.sessions.closed_count(),
             requests: state.requests,
             owners: state.fairness.shares(),
             fairness: state.fairness.index(),
@@ -282,15 +323,25 @@ impl Inbox {
 }
 
 impl State {
+    fn told(&self, answer: std::result::Result<(), NotOpen>) -> Result<()> {
+        answer.map_err(|not_open| match not_open {
+            NotOpen::TooMany => Error::TooManySessions {
+                limit: self.sessions.most(),
+            },
+            NotOpen::Closed(idle) => Error::SessionClosed { idle },
+        })
+    }
+
     fn take_out_cancelled(&mut self) {
         for (_, job) in self.line.take_out(|_, job| job.outlet.is_cancelled()) {
-            self.ended(&job.owner, Ending::Cancelled);
-            super::sequence::finish_unstarted(job);
+            self.ended(&job.owner, job.session, Ending::Cancelled);
+            super::ending::finish_unstarted(job);
         }
     }
 
-    fn ended(&mut self, owner: &Owner, how: Ending) {
+    fn ended(&mut self, owner: &Owner, session: u64, how: Ending) {
         self.fairness.leave(owner);
+        self.sessions.end(session, Instant::now());
         *match how {
             Ending::Completed => &mut self.requests.completed,
             Ending::TimedOut => &mut self.requests.timed_out,

@@ -2,12 +2,18 @@
 
 mod compute;
 mod constraint;
+mod droppable;
+mod ending;
 mod engine;
 mod inbox;
+mod kv;
 mod outlet;
 mod places;
+mod recall;
+mod remember;
 mod sampler;
 mod sequence;
+mod shift;
 mod stop;
 mod text;
 mod worker;
@@ -18,6 +24,7 @@ mod tests;
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) use constraint::fuzz::read as fuzz_form;
 pub(crate) use constraint::{Constraint, Grammars};
+pub(crate) use droppable::{Droppable, Turns};
 pub(crate) use inbox::{Inbox, Job, QueueLimit};
 pub(crate) use outlet::{Outlet, Writer};
 pub(crate) use sampler::{Sampler, SamplerParts};

@@ -41,19 +41,16 @@ impl<C: Compute> Engine<'_, C> {
                 // One that came in between may be taken in its stead; should it need more cells than are free, somebody
                 // is parked, and nothing is lost.
                 Decision::Admit => {
-                    let Some(id) = self.free.pop() else {
+                    let Some(job) = self.inbox.pop(now) else {
                         return changed;
                     };
-                    match self.inbox.pop(now) {
-                        Some(job) => self.running.push(Sequence::new(id, job)),
-                        None => {
-                            self.free.push(id);
-                            return changed;
-                        }
-                    }
+                    self.begin(job, now);
                 }
                 Decision::Resume => {
-                    let (Some(id), Some((index, _))) = (self.free.pop(), parked) else {
+                    let Some((index, _)) = parked else {
+                        return changed;
+                    };
+                    let Some(id) = self.number() else {
                         return changed;
                     };
                     self.resume(id, index, now);
@@ -70,17 +67,20 @@ impl<C: Compute> Engine<'_, C> {
     /// Parks one sequence if the next step could not give everybody a token for lack of cells. Says whether it did; then
     /// who needs what has to be looked at again.
     pub(super) fn make_room(&mut self, wants: &[Want]) -> bool {
-        let Some(free) = self.free_cells() else {
+        if self.params.context.split {
             return false;
-        };
-        let decoding = wants
-            .iter()
-            .filter(|want| want.need == Need::Decode)
-            .count();
-        let has_prompts = wants
-            .iter()
-            .any(|want| matches!(want.need, Need::Prefill(_)));
-        if free >= decoding as u64 + u64::from(has_prompts) {
+        }
+        let prompts = wants.iter().filter_map(|want| match want.need {
+            Need::Prefill(tokens) => Some(u64::from(tokens)),
+            Need::Decode | Need::Nothing => None,
+        });
+        let prompts: u64 = prompts.sum();
+        let decodes = |want: &&Want| want.need == Need::Decode;
+        let decoding = wants.iter().filter(decodes).count() as u64;
+        // What nobody uses makes way before anybody who runs has to.
+        let wanted = (decoding + prompts).min(u64::from(self.params.context.batch));
+        self.reclaim(wanted);
+        if self.kv.free() >= decoding + u64::from(prompts > 0) {
             return false;
         }
         let now = Instant::now();
@@ -97,12 +97,7 @@ impl<C: Compute> Engine<'_, C> {
         if self.params.context.split {
             return None;
         }
-        let used: u64 = self
-            .running
-            .iter()
-            .map(|sequence| u64::from(sequence.computed()))
-            .sum();
-        Some(u64::from(self.params.context.cells).saturating_sub(used))
+        Some(self.kv.free())
     }
 
     fn room(&self) -> Room {
@@ -114,8 +109,11 @@ impl<C: Compute> Engine<'_, C> {
             .sum();
         let sequences = self.running.len() as u64 + 1;
         Room {
-            sequences: self.free.len(),
-            cells: self.free_cells().map(|free| free.saturating_sub(promised)),
+            // What was left behind makes way.
+            sequences: self.free.len() + self.idle().count(),
+            cells: self
+                .free_cells()
+                .map(|free| (free + self.idle_cells()).saturating_sub(promised)),
             headroom: (sequences * HEADROOM).min(u64::from(self.params.context.cells) / 8),
         }
     }
@@ -158,11 +156,15 @@ impl<C: Compute> Engine<'_, C> {
         let Some(sequence) = self.running.get(index) else {
             return;
         };
+        let (id, computed) = (sequence.id, sequence.computed());
+        // What its cells hold beyond is not its own.
+        self.kv.truncate(id, computed);
         let state = self
-            .compute
-            .save_sequence(sequence.id)
-            .filter(|state| self.parked_bytes() + state.size() <= self.params.max_parked_bytes);
-        let sequence = self.vacate(index);
+            .kv
+            .save(id)
+            .filter(|state| self.make_bytes(state.size()));
+        let sequence = self.running.remove(index);
+        self.release(id);
         tracing::debug!(
             owner = sequence.owner.name(),
             tokens = sequence.computed(),
@@ -183,8 +185,11 @@ impl<C: Compute> Engine<'_, C> {
             ..
         } = self.parked.remove(index);
         let computed = match &state {
-            Some(state) if self.compute.restore_sequence(id, state) => state.tokens(),
-            _ => 0,
+            Some(state) => {
+                self.reclaim(u64::from(state.tokens()));
+                self.kv.restore(id, state, state.tokens())
+            }
+            None => 0,
         };
         if computed == 0 && sequence.computed() > 0 {
             self.counters.recomputed += 1;

@@ -23,6 +23,8 @@ pub(crate) struct WorkerParams {
     pub(crate) ageing: Duration,
     /// See [`ModelConfig::max_parked_bytes`](crate::ModelConfig::max_parked_bytes).
     pub(crate) max_parked_bytes: u64,
+    /// See [`ModelConfig::share_prefixes`](crate::ModelConfig::share_prefixes).
+    pub(crate) share_prefixes: bool,
 }
 
 /// The handle of a worker thread. Dropping it ends the thread and waits for that, which takes one node of llama.cpp's

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use llama_cpp_2::model::LlamaModel;
 use llama_cpp_sys_2 as sys;
 
-use super::{Batch, with_captured_errors};
+use super::{Batch, KvType, with_captured_errors};
 
 /// Sequences that one context can hold at most (`LLAMA_MAX_SEQ` in llama.cpp's `llama-cparams.h`).
 pub(crate) const MAX_SEQUENCES: u32 = 256;
@@ -27,6 +27,10 @@ pub(crate) struct ContextParams {
     pub(crate) sequences: u32,
     /// Threads that compute.
     pub(crate) threads: u32,
+    /// What keys and values are kept as.
+    pub(crate) kv_type: KvType,
+    /// Layers with a sliding window keep all their cells too, so that a sequence can be cut and moved.
+    pub(crate) swa_full: bool,
 }
 
 /// Why a decode did nothing.
@@ -46,36 +50,6 @@ pub(crate) enum DecodeError {
     Invalid(&'static str),
 }
 
-/// A sequence's state in host memory.
-#[derive(Debug)]
-pub(crate) struct SavedSequence {
-    bytes: Vec<u8>,
-    tokens: u32,
-}
-
-impl SavedSequence {
-    /// A state that a test makes up.
-    #[cfg(test)]
-    pub(crate) fn new(bytes: Vec<u8>, tokens: u32) -> Self {
-        Self { bytes, tokens }
-    }
-
-    #[cfg(test)]
-    pub(crate) fn bytes(&self) -> &[u8] {
-        &self.bytes
-    }
-
-    /// Bytes that it takes.
-    pub(crate) fn size(&self) -> u64 {
-        self.bytes.len() as u64
-    }
-
-    /// Tokens that it holds.
-    pub(crate) fn tokens(&self) -> u32 {
-        self.tokens
-    }
-}
-
 type AbortFn<'a> = &'a dyn Fn() -> bool;
 
 /// Where the abort callback finds the function of the decode that runs; empty between decodes.
@@ -84,14 +58,16 @@ type AbortSlot = Cell<Option<NonNull<c_void>>>;
 /// A llama.cpp context. Not `Send`: it is made, used and dropped on the model's worker thread, for which libgomp keeps
 /// the thread team.
 pub(crate) struct Context {
-    raw: NonNull<sys::llama_context>,
+    pub(super) raw: NonNull<sys::llama_context>,
     abort: Box<AbortSlot>,
-    params: ContextParams,
+    pub(super) params: ContextParams,
     vocabulary: i32,
+    // Cells were moved: the next decode turns their keys before anything else.
+    pub(super) has_pending: bool,
     // Indices of the last batch that have logits, in rising order.
     outputs: Vec<usize>,
     // Declared last, so that the model outlives the context.
-    _model: Arc<LlamaModel>,
+    pub(super) model: Arc<LlamaModel>,
 }
 
 impl Context {
@@ -124,6 +100,9 @@ impl Context {
         raw_params.n_seq_max = params.sequences;
         // One row a sequence: the default sizes the logits buffer for a whole batch (512 MiB for a 262k vocabulary).
         raw_params.n_outputs_max = params.sequences;
+        raw_params.type_k = params.kv_type.raw();
+        raw_params.type_v = params.kv_type.raw();
+        raw_params.swa_full = params.swa_full;
         raw_params.n_threads = threads;
         raw_params.n_threads_batch = threads;
         raw_params.kv_unified = !params.split;
@@ -141,8 +120,9 @@ impl Context {
             abort,
             params,
             vocabulary: model.n_vocab(),
+            has_pending: false,
             outputs: Vec::new(),
-            _model: model,
+            model,
         })
     }
 
@@ -155,14 +135,19 @@ impl Context {
     ) -> Result<(), DecodeError> {
         self.outputs.clear();
         self.check(batch)?;
-        let slot: *const AbortFn<'_> = &raw const should_stop;
-        self.abort.set(NonNull::new(slot.cast_mut().cast()));
+        // llama.cpp goes on with keys that were moved by half when that is aborted (`llama_kv_cache::update`).
+        if !self.has_pending {
+            let slot: *const AbortFn<'_> = &raw const should_stop;
+            self.abort.set(NonNull::new(slot.cast_mut().cast()));
+        }
         let raw = batch.as_raw();
         // SAFETY: `check` refused what llama.cpp asserts on; the arrays behind `raw` live in `batch`, which is borrowed
         // until the end of this function; `self.raw` is valid and only this thread uses it (`Context` isn't `Send`).
         let (code, errors) =
             with_captured_errors(|| unsafe { sys::llama_decode(self.raw.as_ptr(), raw) });
         self.abort.set(None);
+        // A batch that llama.cpp doesn't take (-1) is refused before it looks at the cells.
+        self.has_pending &= code == -1;
         match code {
             0 => {
                 let outputs = (0..batch.len()).filter(|&index| batch.is_output(index));
@@ -209,7 +194,7 @@ impl Context {
         Ok(())
     }
 
-    fn has(&self, sequence: i32) -> bool {
+    pub(super) fn has(&self, sequence: i32) -> bool {
         u32::try_from(sequence).is_ok_and(|sequence| sequence < self.params.sequences)
     }
 
@@ -224,90 +209,11 @@ impl Context {
         // needs `&mut self` and so ends this borrow.
         (!row.is_null()).then(|| unsafe { std::slice::from_raw_parts(row, length) })
     }
-
-    /// Takes all tokens of `sequence` out of the KV cells. An unknown sequence holds none.
-    pub(crate) fn clear_sequence(&mut self, sequence: u32) {
-        let Ok(sequence) = i32::try_from(sequence) else {
-            return;
-        };
-        if self.has(sequence) {
-            // SAFETY: the sequence is in range, which llama.cpp asserts; a whole sequence can always be removed.
-            unsafe {
-                let memory = sys::llama_get_memory(self.raw.as_ptr());
-                sys::llama_memory_seq_rm(memory, sequence, -1, -1);
-            }
-        }
-    }
-
-    /// Copies the state of `sequence` to host memory. `None` when it has none, or there is no memory for it.
-    pub(crate) fn save_sequence(&self, sequence: u32) -> Option<SavedSequence> {
-        let tokens = self.sequence_len(sequence);
-        let id = i32::try_from(sequence).ok().filter(|&id| self.has(id))?;
-        if tokens == 0 {
-            return None;
-        }
-        // SAFETY: the sequence is in range.
-        let size = unsafe { sys::llama_state_seq_get_size(self.raw.as_ptr(), id) };
-        let mut bytes: Vec<u8> = Vec::new();
-        bytes.try_reserve_exact(size).ok()?;
-        // SAFETY: the buffer has room for `size` bytes, and llama.cpp writes as many at most. It isn't zeroed first: for
-        // 92 MB that takes longer than the copy.
-        let written = unsafe {
-            sys::llama_state_seq_get_data(self.raw.as_ptr(), bytes.as_mut_ptr(), size, id)
-        };
-        if written == 0 || written > size {
-            return None;
-        }
-        // SAFETY: llama.cpp has written the first `written` bytes, which are within the capacity.
-        unsafe { bytes.set_len(written) };
-        Some(SavedSequence { bytes, tokens })
-    }
-
-    /// Puts a state back under the number `sequence`, which must be empty. `false` when llama.cpp won't have it: too few
-    /// free cells; then the sequence is empty.
-    pub(crate) fn restore_sequence(&mut self, sequence: u32, saved: &SavedSequence) -> bool {
-        let Some(id) = i32::try_from(sequence).ok().filter(|&id| self.has(id)) else {
-            return false;
-        };
-        // SAFETY: the sequence is in range, and the bytes came from `save_sequence`, of a context of the same model with
-        // the same parameters; llama.cpp checks their length as it reads.
-        let (read, errors) = with_captured_errors(|| unsafe {
-            let (from, size) = (saved.bytes.as_ptr(), saved.bytes.len());
-            sys::llama_state_seq_set_data(self.raw.as_ptr(), from, size, id)
-        });
-        let restored = read > 0 && self.sequence_len(sequence) == saved.tokens;
-        if !restored {
-            tracing::warn!(
-                sequence,
-                reason = reason(&errors),
-                "a parked state was not taken back"
-            );
-            self.clear_sequence(sequence);
-        }
-        restored
-    }
-
-    /// Tokens of `sequence` that are in the KV cells.
-    pub(crate) fn sequence_len(&self, sequence: u32) -> u32 {
-        let Ok(sequence) = i32::try_from(sequence) else {
-            return 0;
-        };
-        if !self.has(sequence) {
-            return 0;
-        }
-        // SAFETY: the sequence is in range, which llama.cpp asserts.
-        let last = unsafe {
-            let memory = sys::llama_get_memory(self.raw.as_ptr());
-            sys::llama_memory_seq_pos_max(memory, sequence)
-        };
-        // Positions start at 0 and have no gaps; -1 means empty.
-        u32::try_from(last + 1).unwrap_or(0)
-    }
 }
 
 impl Drop for Context {
     fn drop(&mut self) {
-        // SAFETY: `raw` came from `llama_init_from_model`, is freed once, and the model still lives (`_model`).
+        // SAFETY: `raw` came from `llama_init_from_model`, is freed once, and the model still lives (`model`).
         unsafe { sys::llama_free(self.raw.as_ptr()) };
     }
 }

@@ -9,16 +9,21 @@
 
 mod backend;
 mod batch;
+mod cells;
 mod context;
+mod kv_type;
 mod log;
 mod quantize;
+mod saved;
 mod system;
 
 pub use backend::llama_backend;
 pub(crate) use batch::Batch;
-pub(crate) use context::{Context, ContextParams, DecodeError, MAX_SEQUENCES, SavedSequence};
+pub(crate) use context::{Context, ContextParams, DecodeError, MAX_SEQUENCES};
+pub use kv_type::KvType;
 pub(crate) use log::with_captured_errors;
 pub(crate) use quantize::quantize;
+pub(crate) use saved::SavedSequence;
 pub(crate) use system::has_decoder_only;
 #[cfg(test)]
 pub(crate) use system::type_block;

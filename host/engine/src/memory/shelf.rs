@@ -19,8 +19,8 @@ pub(crate) enum Place<S> {
 #[derive(Debug)]
 pub(crate) struct Entry<T, S> {
     pub(crate) owner: OwnerRef,
-    /// The session that left it; it may be gone.
-    pub(crate) session: u64,
+    /// The session that goes on from it; it may be gone.
+    pub(crate) session: Option<u64>,
     /// What was computed, from the beginning.
     pub(crate) tokens: Vec<T>,
     /// The first so many were computed in the steps of a deterministic request.
@@ -56,8 +56,8 @@ impl<T, S> Entry<T, S> {
 
 /// All that sessions left behind.
 ///
-/// Looking a prompt up compares it with every entry of its owner, which `max_cache_tokens` bounds: 65,536 tokens take some
-/// ten microseconds.
+/// Looking a prompt up compares it with every entry of its owner, which `max_cache_tokens` bounds, up to the
+/// first token that differs.
 #[derive(Debug)]
 pub(crate) struct Shelf<T, S> {
     entries: Vec<Entry<T, S>>,
@@ -95,7 +95,16 @@ impl<T: PartialEq, S> Shelf<T, S> {
     /// What this session left.
     pub(crate) fn of_session(&self, session: u64) -> Option<usize> {
         let mut entries = self.entries.iter();
-        entries.position(|entry| entry.session == session)
+        entries.position(|entry| entry.session == Some(session))
+    }
+
+    /// What this session left is no longer what it goes on from.
+    pub(crate) fn disown(&mut self, session: u64) {
+        for entry in &mut self.entries {
+            if entry.session == Some(session) {
+                entry.session = None;
+            }
+        }
     }
 
     /// It was of use.
@@ -127,37 +136,38 @@ impl<T: PartialEq, S> Shelf<T, S> {
             .max_by_key(|(index, tokens)| (*tokens, std::cmp::Reverse(*index)))
     }
 
-    /// What is least worth keeping among what `among` takes: what nobody can ask for any more, then what another entry has too,
-    /// then what was of no use for longest.
+    /// What is least worth keeping among what `among` takes: what nobody can ask for any more, then what was of no use for longest.
     pub(crate) fn least_valuable(&self, among: impl Fn(&Entry<T, S>) -> bool) -> Option<usize> {
         let entries = self.entries.iter().enumerate();
         entries
             .filter(|(_, entry)| among(entry))
-            .min_by_key(|(index, entry)| {
-                let is_worthless = entry.owner.is_gone();
-                let is_double = self.is_double(*index);
-                (!is_worthless, !is_double, entry.used_at)
-            })
+            .min_by_key(|(_, entry)| (!entry.owner.is_gone(), entry.used_at))
             .map(|(index, _)| index)
     }
 
-    /// Whether another entry begins with all that this one has.
-    pub(crate) fn is_double(&self, index: usize) -> bool {
-        let Some(entry) = self.entries.get(index) else {
-            return false;
-        };
-        let others = self.entries.iter().enumerate();
-        others
-            .filter(|(other, _)| *other != index)
-            .filter(|(_, other)| other.owner.name() == entry.owner.name())
-            .any(|(number, other)| {
-                let has_all = common(&other.tokens, &entry.tokens) == entry.len();
-                // Of two that are equal the older one is double.
-                has_all
-                    && other.exact >= entry.exact
-                    && (other.len() > entry.len()
-                        || (other.used_at, number) > (entry.used_at, index))
-            })
+    /// Takes away all for which `goes` says so.
+    pub(crate) fn take_all(&mut self, goes: impl Fn(&Entry<T, S>) -> bool) -> Vec<Entry<T, S>> {
+        self.entries.extract_if(.., |entry| goes(entry)).collect()
+    }
+
+    /// Whether an owner has an entry that begins with all of this, of which the first `exact` tokens are exact.
+    pub(crate) fn has(&self, owner: &str, tokens: &[T], exact: u32) -> bool {
+        let mut entries = self.entries.iter();
+        entries.any(|entry| {
+            entry.owner.name() == owner && entry.exact >= exact && entry.tokens.starts_with(tokens)
+        })
+    }
+
+    /// Takes away what an owner has of which this has all, and begins with it.
+    pub(crate) fn take_covered(
+        &mut self,
+        owner: &str,
+        tokens: &[T],
+        exact: u32,
+    ) -> Vec<Entry<T, S>> {
+        self.take_all(|entry| {
+            entry.owner.name() == owner && entry.exact <= exact && tokens.starts_with(&entry.tokens)
+        })
     }
 
     /// Tokens that an owner has there.
@@ -182,7 +192,7 @@ mod tests {
         for (number, (owner, tokens, second)) in (0u64..).zip(entries) {
             shelf.put(Entry {
                 owner: Owner::named(*owner).to_ref(),
-                session: number,
+                session: Some(number),
                 tokens: tokens.to_vec(),
                 exact: 0,
                 place: Place::Resident(0),
@@ -220,33 +230,30 @@ mod tests {
     }
 
     #[test]
-    fn what_another_has_too_goes_first_then_the_oldest() {
-        let mut shelf = shelf(
-            false,
-            &[
-                ("a", &[1, 2, 3], 1),
-                ("a", &[5], 2),
-                ("a", &[1, 2], 9),
-                ("b", &[1], 3),
-            ],
+    fn what_was_of_no_use_for_longest_goes_first() {
+        let entries: &[(&str, &[u8], u64)] =
+            &[("a", &[1, 2, 3], 2), ("a", &[5], 1), ("b", &[1], 3)];
+        let shelf = shelf(false, entries);
+        assert_eq!(shelf.least_valuable(|_| true), Some(1));
+        assert_eq!(
+            shelf.least_valuable(|entry| entry.session != Some(1)),
+            Some(0)
         );
-        assert_eq!(shelf.least_valuable(|_| true), Some(2));
-        shelf.take(2);
-        assert_eq!(shelf.least_valuable(|_| true), Some(0));
-        assert_eq!(shelf.least_valuable(|entry| entry.session != 0), Some(1));
         assert_eq!(shelf.least_valuable(|_| false), None);
     }
 
     #[test]
-    fn of_two_equal_ones_one_is_double() {
-        let shelf = shelf(
-            false,
-            &[("a", &[1, 2], 1), ("a", &[1, 2], 1), ("b", &[1, 2], 1)],
-        );
-        assert_eq!(
-            [0, 1, 2].map(|index| shelf.is_double(index)),
-            [true, false, false]
-        );
+    fn what_another_begins_with_is_covered() {
+        let entries: &[(&str, &[u8], u64)] =
+            &[("a", &[1, 2], 1), ("a", &[1, 3], 1), ("b", &[1, 2], 1)];
+        let mut shelf = shelf(false, entries);
+        assert!(shelf.has("a", &[1, 2], 0) && shelf.has("a", &[1], 0));
+        assert!(!shelf.has("a", &[1, 2, 3], 0) && !shelf.has("c", &[1], 0));
+        // None of them is exact.
+        assert!(!shelf.has("a", &[1], 1));
+        let covered = shelf.take_covered("a", &[1, 2, 3], 0);
+        assert_eq!(covered.len(), 1);
+        assert_eq!(shelf.entries().len(), 2);
     }
 
     #[test]
@@ -255,7 +262,7 @@ mod tests {
         let gone = Owner::unique();
         shelf.put(Entry {
             owner: gone.to_ref(),
-            session: 7,
+            session: Some(7),
             tokens: vec![1, 2, 3],
             exact: 0,
             place: Place::Saved(()),

@@ -1,6 +1,7 @@
 //! A GGUF model: opened and checked, loaded once, shared by all its sessions.
 
 mod chat;
+mod fit;
 pub mod gguf;
 mod info;
 pub mod kernels;
@@ -13,6 +14,7 @@ pub use info::ModelInfo;
 pub use registry::Registry;
 
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Instant;
 
@@ -25,11 +27,13 @@ use crate::decode::{
     Grammars, Inbox, Job, Outlet, QueueLimit, Sampler, SamplerParts, Worker, WorkerParams, Writer,
 };
 use crate::llama::{ContextParams, has_decoder_only, llama_backend, with_captured_errors};
+use crate::schedule::SessionLimits;
 use crate::{Error, Generation, ModelConfig, Owner, Prompt, Result, Session, Settings, Status};
 use chat::ChatTemplate;
 pub use chat::ChatTemplateName;
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) use chat::fuzz::render as fuzz_template;
+pub(crate) use fit::Past;
 use gguf::GgufHeader;
 use recommended::recommended;
 
@@ -112,12 +116,22 @@ impl Model {
                 batch: config.batch_size.min(cells.total),
                 sequences: config.max_concurrent,
                 threads: config.threads_here(),
+                kv_type: config.kv_type,
+                swa_full: config.swa_full,
             },
             context_tokens: info.context_size,
             ageing: config.ageing,
             max_parked_bytes: config.max_parked_bytes,
+            share_prefixes: config.share_prefixes,
         };
-        let inbox = Arc::new(Inbox::new(config.queue_size as usize, config.ageing));
+        let sessions = SessionLimits {
+            most: config.max_sessions,
+            idle_timeout: config.idle_timeout,
+            auto_cleanup: config.auto_cleanup,
+            resume_closed: config.resume_closed,
+        };
+        let inbox = Inbox::new(config.queue_size as usize, config.ageing, sessions);
+        let inbox = Arc::new(inbox);
         let worker = Worker::start(Arc::clone(&llama), params, Arc::clone(&inbox))?;
         tracing::info!(
             model = info.name,
@@ -147,10 +161,10 @@ impl Model {
     ///
     /// [`Error::TooManySessions`] when as many are open as may be.
     pub fn session(&self, owner: Owner) -> Result<Session> {
-        self.inner
-            .inbox
-            .open_session(self.inner.config.max_sessions)?;
-        Ok(Session::new(self.clone(), owner))
+        static NEXT: AtomicU64 = AtomicU64::new(1);
+        let number = NEXT.fetch_add(1, Ordering::Relaxed);
+        self.inner.inbox.open_session(number)?;
+        Ok(Session::new(self.clone(), owner, number))
     }
 
     /// What the model is.
@@ -177,7 +191,7 @@ impl Model {
     ///
     /// As [`Session::start`]'s for the prompt: empty, too long, or one that the chat template can't render.
     pub fn tokens(&self, prompt: Prompt) -> Result<Vec<u32>> {
-        let tokens = self.inner.tokens(prompt)?;
+        let tokens = self.inner.tokens(&prompt)?;
         let ids = tokens.into_iter().map(|token| token.0.cast_unsigned());
         Ok(ids.collect())
     }
@@ -196,22 +210,22 @@ impl Model {
         self.inner.inbox.wake();
     }
 
-    pub(crate) fn close_session(&self) {
-        self.inner.inbox.close_session();
+    pub(crate) fn close_session(&self, session: u64) {
+        self.inner.inbox.close_session(session);
     }
 
     /// Checks, tokenises and queues a request.
     pub(crate) fn submit(
         &self,
-        owner: &Owner,
         prompt: Prompt,
         settings: Settings,
-        session: &Settings,
+        asker: Asker<'_>,
     ) -> Result<Generation> {
         let inner = &self.inner;
+        inner.inbox.enter_session(asker.session)?;
         settings.check()?;
         let merged = settings
-            .or(session)
+            .or(asker.settings)
             .or(self.defaults())
             .or(self.recommended());
         let effective = merged.resolve(draw_seed);
@@ -220,8 +234,9 @@ impl Model {
             let cells = inner.cells.total;
             return Err(Error::NotDeterministic { cells });
         }
+        inner.config.check_cache_tokens(&effective.memory)?;
         let asked_at = Instant::now();
-        let prompt = inner.tokens(prompt)?;
+        let fitted = inner.fit(prompt, &effective, asker.past)?;
         let info = &inner.info;
         let parts = SamplerParts::new(
             &effective,
@@ -236,17 +251,31 @@ impl Model {
             .transpose()?;
         let outlet = Arc::new(Outlet::new(inner.config.max_unread_bytes as usize));
         inner.inbox.submit(Job {
-            sampler: Sampler::new(&effective, parts, &prompt),
-            prompt,
+            sampler: Sampler::new(&effective, parts, &fitted.tokens),
+            prompt: fitted.tokens,
             constraint,
             settings: Arc::clone(&effective),
             outlet: Writer::new(Arc::clone(&outlet)),
-            owner: owner.clone(),
+            owner: asker.owner.clone(),
+            session: asker.session,
+            droppable: fitted.droppable,
+            forgotten: fitted.forgotten,
             asked_at,
             queue_limit: QueueLimit::new(inner.config.default_task_timeout, &effective),
         })?;
         Ok(Generation::new(outlet, effective, self.clone()))
     }
+}
+
+/// Who asks, and what it asked before.
+#[derive(Debug)]
+pub(crate) struct Asker<'a> {
+    pub(crate) owner: &'a Owner,
+    /// The session's number.
+    pub(crate) session: u64,
+    /// The session's settings.
+    pub(crate) settings: &'a Settings,
+    pub(crate) past: &'a mut Past,
 }
 
 impl Inner {

@@ -4,27 +4,69 @@ use llama_cpp_2::token::LlamaToken;
 
 use super::Inner;
 use super::chat::{Part, Rendered};
-use crate::{Conversation, Error, Prompt, Result};
+use super::fit::{Bounds, Fitted, Past};
+use crate::{Conversation, Effective, Error, Prompt, Result};
 
 impl Inner {
     /// The tokens of a prompt: at least one, all in the vocabulary, and fewer than the context holds.
-    pub(super) fn tokens(&self, prompt: Prompt) -> Result<Vec<LlamaToken>> {
-        let tokens = match prompt {
-            Prompt::Text(text) => self.tokenize(&text)?,
-            Prompt::Messages(conversation) => self.render(&conversation)?,
-            Prompt::Tokens(ids) => self.known(&ids)?,
-        };
+    pub(super) fn tokens(&self, prompt: &Prompt) -> Result<Vec<LlamaToken>> {
+        let tokens = self.all_tokens(prompt)?;
         let context = self.info.context_size;
-        if tokens.is_empty() {
-            Err(Error::EmptyPrompt)
-        } else if tokens.len() >= context as usize {
-            Err(Error::PromptTooLong {
+        if tokens.len() >= context as usize {
+            return Err(Error::PromptTooLong {
                 prompt: tokens.len(),
                 context,
-            })
-        } else {
-            Ok(tokens)
+            });
         }
+        Ok(tokens)
+    }
+
+    /// The prompt's tokens, as many as fit where the settings let the oldest part make room, and what may make room later.
+    pub(super) fn fit(
+        &self,
+        prompt: Prompt,
+        settings: &Effective,
+        past: &mut Past,
+    ) -> Result<Fitted<LlamaToken>> {
+        if !settings.memory.context_shifting {
+            return Ok(Fitted {
+                tokens: self.tokens(&prompt)?,
+                droppable: None,
+                forgotten: 0,
+            });
+        }
+        let bounds = Bounds {
+            context: self.info.context_size,
+            max_tokens: settings.stopping.max_tokens,
+            n_keep: settings.memory.n_keep,
+        };
+        let Prompt::Messages(conversation) = prompt else {
+            let begins = u32::from(self.llama.vocab().should_add_bos());
+            return bounds.text(self.all_tokens(&prompt)?, begins, past);
+        };
+        self.check_bytes(conversation.bytes())?;
+        bounds.chat(&conversation.messages, past, |left_out| {
+            let messages = &conversation.messages;
+            let before = messages.get(..left_out.start).unwrap_or_default();
+            let after = messages.get(left_out.end..).unwrap_or_default();
+            self.render(&Conversation {
+                messages: [before, after].concat(),
+                tools: conversation.tools.clone(),
+                variables: conversation.variables.clone(),
+            })
+        })
+    }
+
+    fn all_tokens(&self, prompt: &Prompt) -> Result<Vec<LlamaToken>> {
+        let tokens = match prompt {
+            Prompt::Text(text) => self.tokenize(text)?,
+            Prompt::Messages(conversation) => self.render(conversation)?,
+            Prompt::Tokens(ids) => self.known(ids)?,
+        };
+        if tokens.is_empty() {
+            return Err(Error::EmptyPrompt);
+        }
+        Ok(tokens)
     }
 
     fn render(&self, conversation: &Conversation) -> Result<Vec<LlamaToken>> {

@@ -80,6 +80,13 @@ impl Fairness {
         }
     }
 
+    /// So many tokens of a prompt that it was charged for need not be computed.
+    pub(crate) fn refund(&mut self, owner: &Owner, prompt_tokens: u32) {
+        if let Some(account) = self.owners.get_mut(owner.key()) {
+            account.virtual_time -= f64::from(prompt_tokens) / account.weight();
+        }
+    }
+
     /// So many tokens were computed for this owner: of prompts, which it was charged for when it began, and of answers.
     pub(crate) fn serve(&mut self, owner: &Owner, prompt_tokens: u32, answer_tokens: u32) {
         if let Some(account) = self.owners.get_mut(owner.key()) {

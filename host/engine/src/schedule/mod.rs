@@ -5,9 +5,11 @@ mod line;
 mod pace;
 mod place;
 mod plan;
+mod sessions;
 
 pub(crate) use fairness::Fairness;
 pub(crate) use line::{Full, Head, Line, Ticket, class_of};
 pub(crate) use pace::{Pace, StepBudget};
 pub(crate) use place::{Candidate, Decision, Holder, Room, decide, least_important};
 pub(crate) use plan::{Need, Planner, Turn, Want};
+pub(crate) use sessions::{NotOpen, SessionLimits, Sessions};

@@ -60,6 +60,11 @@ impl Planner {
         }
     }
 
+    /// Tokens of a prompt in one step of a sequence that computes alone.
+    pub(crate) fn chunk(&self) -> u32 {
+        self.chunk
+    }
+
     /// The next step; `None` when nobody needs one. `shared_budget` bounds the tokens of a shared step below the planner's
     /// own; `free_cells` bounds those of any step where sequences share a pool of KV cells.
     ///

@@ -59,6 +59,7 @@ impl From<mynah_engine::Error> for NnError {
             | E::Backend { .. }
             | E::Load { .. }
             | E::Unavailable
+            | E::SessionClosed { .. }
             | E::Decode { .. }
             | E::OutputFormLost { .. }
             | E::Convert { .. }

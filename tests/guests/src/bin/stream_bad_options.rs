@@ -10,7 +10,7 @@ fn main() -> Done {
             .max_tokens(max_tokens)
             .temperature(temperature)
     };
-    let cases: [(&str, Options, &[&str]); 11] = [
+    let cases: [(&str, Options, &[&str]); 12] = [
         (
             "temperature NaN",
             with(5, f32::NAN),
@@ -60,8 +60,16 @@ fn main() -> Done {
         ),
         (
             "memory",
-            Memory::new().cache_prompt(true).into(),
-            &["`memory.cache_prompt` is true"],
+            Memory::new().n_keep(-2).into(),
+            &["`memory.n_keep` is -2"],
+        ),
+        (
+            "more memory than the operator allows",
+            Memory::new().max_cache_tokens(u32::MAX).into(),
+            &[
+                "`memory.max_cache_tokens` is 4294967295",
+                "as the operator has it",
+            ],
         ),
     ];
     for (case, options, words) in cases {

@@ -6,10 +6,11 @@ use std::time::Instant;
 
 use anyhow::{Result, ensure};
 use mynah_engine::{
-    Event, FinishReason, Model, ModelConfig, OutputForm, Owner, Prompt, Reading, Settings, Stopping,
+    FinishReason, Model, ModelConfig, OutputForm, Owner, Prompt, Reading, Settings, Stopping,
 };
 
 use crate::Bench;
+use crate::ours;
 use crate::report::{Bounds, Kind, Round, Row};
 
 /// A document, read and merged with those of the other levels.
@@ -108,13 +109,7 @@ async fn speed(model: &Model, form: Option<&str>) -> Result<f64> {
     let mut session = model.session(Owner::unique())?;
     let prompt = "A JSON list of people, each with a name, an age and tags:\n";
     let mut generation = session.start(Prompt::Text(prompt.to_owned()), settings)?;
-    loop {
-        for event in generation.next().await? {
-            if let Event::Finished(outcome) = event {
-                ensure!(outcome.reason == FinishReason::MaxTokens, "{outcome:?}");
-                return Ok(f64::from(outcome.usage.generated_tokens)
-                    / outcome.usage.decode_time.as_secs_f64());
-            }
-        }
-    }
+    let outcome = ours::outcome(&mut generation).await?;
+    ensure!(outcome.reason == FinishReason::MaxTokens, "{outcome:?}");
+    Ok(f64::from(outcome.usage.generated_tokens) / outcome.usage.decode_time.as_secs_f64())
 }

@@ -11,6 +11,7 @@ mod config;
 mod guests;
 mod machine;
 mod many;
+mod memory;
 mod mixed;
 mod ours;
 mod peer;
@@ -26,6 +27,7 @@ use anyhow::{Context, Result, ensure};
 use clap::Parser;
 use tokio::runtime::Runtime;
 
+use peer::{Peer, Serving};
 use report::Row;
 
 /// Measures ratios against a bare llama.cpp loop and llama.cpp's own server.
@@ -117,6 +119,15 @@ impl Bench {
         if self.wants(&cancel::NAMES) {
             rows.extend(cancel::measure(self, &mut endless)?);
         }
+        if self.wants(&memory::SHARED) {
+            rows.extend(memory::shared(self)?);
+        }
+        if self.wants(&[memory::TURNS]) {
+            rows.push(memory::turns(self)?);
+        }
+        if self.wants(&[memory::RESUME]) {
+            rows.push(memory::resume(self)?);
+        }
         if self.wants(&[guests::CROSSING]) {
             rows.push(self.runtime.block_on(guests::crossing(self.rounds))?);
         }
@@ -160,10 +171,21 @@ impl Bench {
         chart::draw(rows, &about, &self.out.with_extension("svg"))
     }
 
-    /// Where a log of the peer goes.
-    fn log(&self, name: &str) -> PathBuf {
+    /// Starts the peer, if it takes part, for so many sequences of `ctx_size` tokens each. Its log is named after `name`.
+    fn start_peer(&self, name: &str, parallel: usize, ctx_size: u32) -> Result<Option<Peer>> {
+        let Some(python) = &self.peer else {
+            return Ok(None);
+        };
         let folder = self.out.parent().unwrap_or(Path::new(""));
-        folder.join(format!("peer.{name}.log"))
+        let serving = Serving {
+            python,
+            model: &self.model,
+            parallel,
+            ctx_size,
+            threads: self.threads,
+            log: &folder.join(format!("peer.{name}.log")),
+        };
+        Peer::start(serving).map(Some)
     }
 
     /// Tells how far it is: some rows take minutes.

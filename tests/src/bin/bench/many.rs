@@ -10,7 +10,7 @@ use mynah_engine::model::optimize::{Optimize, Target, optimized};
 
 use crate::bare::{Bare, Lockstep, apart};
 use crate::ours::{self, Instance, Program, value};
-use crate::peer::{Peer, Request, Serving};
+use crate::peer::{Peer, Request};
 use crate::prompts::Steady;
 use crate::report::{Bounds, Kind, Round, Row};
 use crate::{Bench, Turn, in_turn};
@@ -101,18 +101,7 @@ pub(crate) fn measure(bench: &Bench, case: &Case, steady: &mut Steady) -> Result
     } else {
         bare
     };
-    let log = bench.log(case.name);
-    let peer = bench.peer.as_deref().map(|python| {
-        Peer::start(Serving {
-            python,
-            model: &bench.model,
-            parallel: case.guests,
-            ctx_size: CTX_SIZE,
-            threads: bench.threads,
-            log: &log,
-        })
-    });
-    let peer = peer.transpose()?;
+    let peer = bench.start_peer(case.name, case.guests, CTX_SIZE)?;
 
     let mut rounds = Vec::new();
     for round in 0..bench.rounds.min(case.rounds) {

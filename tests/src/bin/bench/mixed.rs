@@ -9,7 +9,7 @@ use anyhow::{Context, Result};
 
 use crate::bare::Bare;
 use crate::ours::{self, Instance, Program};
-use crate::peer::{Peer, Request, Serving};
+use crate::peer::{Peer, Request};
 use crate::prompts::{Steady, words};
 use crate::report::{Bounds, Kind, Round, Row};
 use crate::{Bench, Turn, in_turn};
@@ -68,18 +68,7 @@ pub(crate) fn measure(bench: &Bench, endless: &mut Steady) -> Result<Vec<Row>> {
     let stream = endless.take(1, &bare)?.concat();
     let model = ours::load(&bench.model, PARALLEL, CTX_SIZE)?;
     let guest = Program::new("bench_arrivals", model, bench.runtime.handle())?;
-    let log = bench.log("mixed");
-    let peer = bench.peer.as_deref().map(|python| {
-        Peer::start(Serving {
-            python,
-            model: &bench.model,
-            parallel: PARALLEL,
-            ctx_size: CTX_SIZE,
-            threads: bench.threads,
-            log: &log,
-        })
-    });
-    let peer = peer.transpose()?;
+    let peer = bench.start_peer("mixed", PARALLEL, CTX_SIZE)?;
 
     let mut rounds: Vec<(Waits, Option<Waits>)> = Vec::new();
     let mut long_tokens = 0.0;

@@ -4,7 +4,9 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
-use mynah_engine::{Generation, Model, ModelConfig, Owner, Prompt, Session, Settings};
+use mynah_engine::{
+    Event, Generation, Model, ModelConfig, Outcome, Owner, Prompt, Session, Settings,
+};
 use mynah_tests::{Ended, Guest, Running, Started, greedy};
 use tokio::runtime::Handle;
 
@@ -13,15 +15,26 @@ const PATIENCE: Duration = Duration::from_secs(600);
 
 /// Loads a model for so many generations at once, with `ctx_size` tokens for each, greedy.
 pub(crate) fn load(path: &Path, parallel: usize, ctx_size: u32) -> Result<Model> {
-    let config = ModelConfig {
+    Ok(Model::load(path, config(parallel, ctx_size)?, |_| {})?)
+}
+
+/// As [`load`], for guests that share what they begin with, and go on where the model would end.
+pub(crate) fn load_sharing(path: &Path, parallel: usize, ctx_size: u32) -> Result<Model> {
+    let mut config = config(parallel, ctx_size)?;
+    config.share_prefixes = true;
+    config.defaults.stopping.ignore_eos = Some(true);
+    Ok(Model::load(path, config, |_| {})?)
+}
+
+fn config(parallel: usize, ctx_size: u32) -> Result<ModelConfig> {
+    Ok(ModelConfig {
         ctx_size: Some(ctx_size),
         max_concurrent: u32::try_from(parallel)?,
         queue_size: 1000,
         default_task_timeout: PATIENCE,
         defaults: Settings::greedy(),
         ..ModelConfig::default()
-    };
-    Ok(Model::load(path, config, |_| {})?)
+    })
 }
 
 /// Starts a greedy generation without a guest.
@@ -29,6 +42,17 @@ pub(crate) fn generate(model: &Model, prompt: &[u32], count: u32) -> Result<(Ses
     let mut session = model.session(Owner::unique())?;
     let generation = session.start(Prompt::Tokens(prompt.to_vec()), greedy(count))?;
     Ok((session, generation))
+}
+
+/// Reads a generation to its end.
+pub(crate) async fn outcome(generation: &mut Generation) -> Result<Outcome> {
+    loop {
+        for event in generation.next().await? {
+            if let Event::Finished(outcome) = event {
+                return Ok(outcome);
+            }
+        }
+    }
 }
 
 /// A compiled guest of the benchmark, and the model that its instances are granted.

@@ -84,12 +84,21 @@ impl Peer {
 
     /// Asks for exactly `count` tokens after a prompt.
     pub(crate) fn request(&self, prompt: &[u32], count: u32) -> Request {
+        self.ask(prompt, count, false)
+    }
+
+    /// As [`request`](Self::request), with what its server remembers of prompts, as it does by itself.
+    pub(crate) fn request_remembered(&self, prompt: &[u32], count: u32) -> Request {
+        self.ask(prompt, count, true)
+    }
+
+    fn ask(&self, prompt: &[u32], count: u32, cache_prompt: bool) -> Request {
         let body = json!({
             "prompt": prompt,
             "n_predict": count,
             "ignore_eos": true,
             "temperature": 0.0,
-            "cache_prompt": false,
+            "cache_prompt": cache_prompt,
             "stream": true,
         });
         let shared = Arc::new(Shared::default());

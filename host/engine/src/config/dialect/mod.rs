@@ -20,7 +20,7 @@ use std::ops::Range;
 
 use super::block::{AnyBlock, Block};
 use super::problem::{Check, Fault, Place, Problem};
-use super::{BackendSettings, Memory, ModelSettings, Operator, Settings, Stopping};
+use super::{BackendSettings, ModelSettings, Operator, Settings, Stopping};
 use crate::{Error, Result};
 use entry::{Entry, Node};
 use names::{Found, Names};
@@ -99,7 +99,6 @@ impl Reading {
                     others,
                 };
                 walk.root(entries);
-                reading.drop_what_has_no_effect();
                 let mut check = Check::default();
                 reading.settings.output.check_one(&mut check);
                 reading.problems.extend(check.0);
@@ -118,34 +117,6 @@ impl Reading {
             place,
             fault: Fault::Unreadable { reason },
         });
-    }
-
-    /// Memory and idle sessions aren't there yet.
-    fn drop_what_has_no_effect(&mut self) {
-        let memory = std::mem::take(&mut self.settings.memory);
-        self.note_no_effect(&memory, Memory::NOT_YET, |_| true);
-        let is_idle = |name: &str| matches!(name, "idle_timeout_ms" | "auto_cleanup");
-        let backend = self.backend.clone();
-        self.note_no_effect(&backend, BackendSettings::NOT_YET, is_idle);
-        self.backend.idle_timeout = None;
-        self.backend.auto_cleanup = None;
-    }
-
-    /// Notes that what `block` sets, to something else than its default, is left out.
-    fn note_no_effect<B: Block>(
-        &mut self,
-        block: &B,
-        reason: &str,
-        concerns: impl Fn(&str) -> bool,
-    ) {
-        for key in B::KEYS.iter().filter(|key| concerns(key.info.name)) {
-            let Some(value) = (key.json)(block) else {
-                continue;
-            };
-            if (key.info.default)() != Ok(value) {
-                self.no_effect(&format!("{}.{}", B::SECTION, key.info.name), reason);
-            }
-        }
     }
 
     fn no_effect(&mut self, canonical: &str, reason: &str) {

@@ -8,11 +8,14 @@ use llama_cpp_2::token::LlamaToken;
 use super::known::{Faults, Known, answer, words};
 use crate::decode::engine::Engine;
 use crate::decode::{
-    Grammars, Inbox, Job, Outlet, QueueLimit, Sampler, SamplerParts, WorkerParams, Writer,
+    Droppable, Grammars, Inbox, Job, Outlet, QueueLimit, Sampler, SamplerParts, WorkerParams,
+    Writer,
 };
-use crate::llama::ContextParams;
+use crate::llama::{ContextParams, KvType};
+use crate::schedule::SessionLimits;
 use crate::{
-    Error, Event, Outcome, OutputForm, Owner, Priority, Scheduling, Settings, Status, Stopping,
+    Error, Event, Memory, Outcome, OutputForm, Owner, Priority, Scheduling, Settings, Status,
+    Stopping,
 };
 
 /// How the loop is set up.
@@ -25,6 +28,8 @@ pub(super) struct Setup {
     pub(super) context: u32,
     pub(super) max_parked_bytes: u64,
     pub(super) max_unread_bytes: usize,
+    pub(super) share_prefixes: bool,
+    pub(super) sessions: SessionLimits,
     pub(super) faults: Faults,
 }
 
@@ -38,6 +43,13 @@ impl Default for Setup {
             context: 64,
             max_parked_bytes: 1 << 20,
             max_unread_bytes: 1 << 20,
+            share_prefixes: false,
+            sessions: SessionLimits {
+                most: 100,
+                idle_timeout: Duration::from_secs(300),
+                auto_cleanup: false,
+                resume_closed: true,
+            },
             faults: Faults::default(),
         }
     }
@@ -53,6 +65,10 @@ pub(super) struct Ask {
     pub(super) deterministic: bool,
     pub(super) max_time: Option<Duration>,
     pub(super) form: Option<OutputForm>,
+    pub(super) session: u64,
+    pub(super) is_unique: bool,
+    pub(super) memory: Memory,
+    pub(super) droppable: Option<fn() -> Droppable>,
 }
 
 impl Ask {
@@ -65,7 +81,16 @@ impl Ask {
             deterministic: false,
             max_time: None,
             form: None,
+            session: 0,
+            is_unique: false,
+            memory: Memory::default(),
+            droppable: None,
         }
+    }
+
+    pub(super) fn session(mut self, session: u64) -> Self {
+        self.session = session;
+        self
     }
 
     pub(super) fn priority(mut self, priority: Priority) -> Self {
@@ -75,6 +100,12 @@ impl Ask {
 
     pub(super) fn form(mut self, form: OutputForm) -> Self {
         self.form = Some(form);
+        self
+    }
+
+    /// An owner like no other, which is gone when the request is.
+    pub(super) fn unique(mut self) -> Self {
+        self.is_unique = true;
         self
     }
 
@@ -95,6 +126,7 @@ impl Ask {
                 deterministic: Some(self.deterministic),
                 ..Scheduling::default()
             },
+            memory: self.memory.clone(),
             ..Settings::greedy()
         };
         let settings = Arc::new(settings.resolve(|| 0));
@@ -108,7 +140,14 @@ impl Ask {
             queue_limit: QueueLimit::new(Duration::from_secs(60), &settings),
             settings,
             outlet: Writer::new(Arc::clone(outlet)),
-            owner: Owner::named(format!("owner-{}", self.owner)),
+            owner: if self.is_unique {
+                Owner::unique()
+            } else {
+                Owner::named(format!("owner-{}", self.owner))
+            },
+            session: self.session,
+            droppable: self.droppable.map(|make| make()),
+            forgotten: 0,
             asked_at: Instant::now(),
         }
     }
@@ -123,7 +162,7 @@ pub(super) struct Host {
 
 impl Host {
     pub(super) fn start(setup: Setup) -> Self {
-        let inbox = Arc::new(Inbox::new(1000, Duration::from_millis(20)));
+        let inbox = Arc::new(Inbox::new(1000, Duration::from_millis(20), setup.sessions));
         let thread = std::thread::spawn({
             let (inbox, setup) = (Arc::clone(&inbox), setup.clone());
             move || {
@@ -138,10 +177,13 @@ impl Host {
                         cells: setup.cells,
                         split: setup.split,
                         threads: 1,
+                        kv_type: KvType::F16,
+                        swa_full: true,
                     },
                     context_tokens: setup.context,
                     ageing: Duration::from_millis(20),
                     max_parked_bytes: setup.max_parked_bytes,
+                    share_prefixes: setup.share_prefixes,
                 };
                 let known = Known::new(params, setup.faults);
                 Engine::new(known, params, &inbox, &samplers).run();
@@ -179,7 +221,8 @@ impl Host {
     pub(super) fn settled(&self) -> Status {
         let status = self.until(|status| {
             let held = status.queued + status.running + status.parked;
-            held == 0 && status.cells_used == 0 && status.parked_bytes == 0
+            let cells = status.cells_used - status.cells_idle;
+            held == 0 && cells == 0 && status.parked_bytes == 0
         });
         assert_eq!(status.requests.accepted, status.requests.ended());
         assert!(status.owners.iter().all(|owner| owner.requests == 0));
@@ -226,6 +269,15 @@ impl Reader {
                 }
                 end
             }
+        }
+    }
+
+    /// Reads for a moment, so that more comes to an end before the next request.
+    pub(super) fn read_to(&mut self, limit: Duration) {
+        let begun = Instant::now();
+        let is_unread = |outlet: &Outlet| outlet.is_open();
+        while is_unread(&self.outlet) && begun.elapsed() < limit {
+            std::thread::sleep(Duration::from_micros(200));
         }
     }
 

@@ -1,6 +1,8 @@
 //! A model whose every answer is known: the next token is a function of all tokens before it. It keeps its sequences as
 //! plain lists, checks that the loop keeps llama.cpp's rules, and fails when it is told to.
 
+use std::collections::HashSet;
+use std::ops::Range;
 use std::time::Duration;
 
 use llama_cpp_2::token::LlamaToken;
@@ -13,7 +15,19 @@ use crate::llama::{Batch, DecodeError, SavedSequence};
 /// Tokens of the vocabulary; the last one ends a generation.
 const VOCABULARY: i32 = 64;
 
-/// What goes wrong.
+/// What its memory can do.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) enum Memory {
+    /// Cut anywhere, and tokens moved.
+    #[default]
+    Movable,
+    /// Cut anywhere.
+    Fixed,
+    /// Only kept or cleared as a whole.
+    Whole,
+}
+
+/// What goes wrong, and what the memory is like.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Faults {
     /// Each step takes a moment.
@@ -24,9 +38,14 @@ pub(super) struct Faults {
     poison: Option<i32>,
     /// From this step on all fail, until the next reset.
     broken_from: Option<u64>,
+    memory: Memory,
 }
 
 impl Faults {
+    pub(super) fn with_memory(self, memory: Memory) -> Self {
+        Self { memory, ..self }
+    }
+
     pub(super) fn slow() -> Self {
         Self {
             slow: true,
@@ -64,9 +83,18 @@ impl Faults {
 pub(super) struct Known {
     params: WorkerParams,
     faults: Faults,
-    sequences: Vec<Vec<i32>>,
+    sequences: Vec<Vec<Held>>,
+    cells: u64,
+    has_moved: bool,
     logits: Vec<(usize, Vec<f32>)>,
     steps: u64,
+}
+
+/// A token, and the cell that holds it.
+#[derive(Debug, Clone, Copy)]
+struct Held {
+    token: i32,
+    cell: u64,
 }
 
 /// The token that follows these.
@@ -117,13 +145,38 @@ impl Known {
             params,
             faults,
             sequences: vec![Vec::new(); params.context.sequences as usize],
+            cells: 0,
+            has_moved: false,
             logits: Vec::new(),
             steps: 0,
         }
     }
 
     fn used(&self) -> usize {
-        self.sequences.iter().map(Vec::len).sum()
+        let all = self.sequences.iter().flatten().map(|held| held.cell);
+        all.collect::<HashSet<u64>>().len()
+    }
+
+    fn hold(&mut self, sequence: u32, token: i32) {
+        self.cells += 1;
+        let cell = self.cells;
+        self.sequences[sequence as usize].push(Held { token, cell });
+    }
+
+    fn is_shared(&self, sequence: u32, from: u32) -> bool {
+        let own = self.sequences[sequence as usize].iter().skip(from as usize);
+        let others = self.sequences.iter().enumerate();
+        let others = others.filter(|(id, _)| *id != sequence as usize);
+        let others: HashSet<u64> = others
+            .flat_map(|(_, one)| one)
+            .map(|held| held.cell)
+            .collect();
+        own.into_iter().any(|held| others.contains(&held.cell))
+    }
+
+    fn tokens(&self, sequence: u32) -> impl Iterator<Item = i32> {
+        let held = self.sequences[sequence as usize].iter();
+        held.map(|held| held.token)
     }
 
     fn fails(&self, batch: &Batch) -> bool {
@@ -143,6 +196,7 @@ impl Compute for Known {
         should_stop: &dyn Fn() -> bool,
     ) -> Result<(), DecodeError> {
         self.steps += 1;
+        self.has_moved = false;
         self.logits.clear();
         assert!(
             batch.len() <= self.params.context.batch as usize,
@@ -162,29 +216,31 @@ impl Compute for Known {
         let fails = self.fails(batch);
         let tokens = batch.tokens().iter().zip(batch.positions());
         for (index, ((&token, &position), &id)) in tokens.zip(batch.sequences()).enumerate() {
-            let sequence = &mut self.sequences[usize::try_from(id).unwrap()];
+            let id = u32::try_from(id).unwrap();
             if fails {
                 // Whatever is left there must not be used.
-                sequence.push(-1);
+                self.hold(id, -1);
                 continue;
             }
+            let sequence = &self.sequences[id as usize];
             assert_eq!(
                 sequence.len(),
                 usize::try_from(position).unwrap(),
                 "positions have gaps"
             );
             assert!(
-                sequence.iter().all(|&token| token >= 0),
+                sequence.iter().all(|held| held.token >= 0),
                 "what a failed step left is used"
             );
             assert!(
                 sequence.len() < self.params.context_tokens as usize,
                 "too long"
             );
-            sequence.push(token);
+            self.hold(id, token);
             if batch.is_output(index) {
                 let mut logits = vec![0.0; usize::try_from(VOCABULARY).unwrap()];
-                logits[usize::try_from(next(sequence)).unwrap()] = 1.0;
+                let tokens: Vec<i32> = self.tokens(id).collect();
+                logits[usize::try_from(next(&tokens)).unwrap()] = 1.0;
                 self.logits.push((index, logits));
             }
         }
@@ -210,20 +266,75 @@ impl Compute for Known {
         u32::try_from(self.sequences[sequence as usize].len()).unwrap()
     }
 
+    fn truncate_sequence(&mut self, sequence: u32, tokens: u32) -> bool {
+        let is_whole = self.sequence_len(sequence) == tokens;
+        let may = is_whole || tokens == 0 || self.faults.memory != Memory::Whole;
+        if may {
+            self.sequences[sequence as usize].truncate(tokens as usize);
+        }
+        may
+    }
+
+    fn share_sequence(&mut self, from: u32, to: u32, tokens: u32) -> bool {
+        assert!(
+            self.sequences[to as usize].is_empty(),
+            "shared over another"
+        );
+        assert!(!self.params.context.split, "split sequences share nothing");
+        let shared = self.sequences[from as usize][..tokens as usize].to_vec();
+        self.sequences[to as usize] = shared;
+        true
+    }
+
+    fn forget(&mut self, sequence: u32, tokens: Range<u32>) -> bool {
+        if !self.can_shift() {
+            return false;
+        }
+        assert!(
+            !self.is_shared(sequence, tokens.start),
+            "moved for others too"
+        );
+        self.sequences[sequence as usize].drain(tokens.start as usize..tokens.end as usize);
+        self.has_moved = true;
+        true
+    }
+
+    fn usable(&self, sequence: u32, tokens: u32) -> u32 {
+        let is_whole = self.sequence_len(sequence) == tokens;
+        let may = is_whole || self.faults.memory != Memory::Whole;
+        if may { tokens } else { 0 }
+    }
+
+    fn cuts_anywhere(&self) -> bool {
+        self.faults.memory != Memory::Whole
+    }
+
+    fn can_shift(&self) -> bool {
+        self.faults.memory == Memory::Movable
+    }
+
     fn save_sequence(&self, sequence: u32) -> Option<SavedSequence> {
-        let tokens = &self.sequences[sequence as usize];
-        let bytes = tokens.iter().map(|&token| u8::try_from(token).unwrap());
-        let length = u32::try_from(tokens.len()).unwrap();
-        (length > 0).then(|| SavedSequence::new(bytes.collect(), length))
+        let bytes = self
+            .tokens(sequence)
+            .map(|token| u8::try_from(token).unwrap());
+        let bytes: Vec<u8> = bytes.collect();
+        let length = u32::try_from(bytes.len()).unwrap();
+        (length > 0 && !self.has_moved)
+            .then(|| SavedSequence::made_up(bytes, length, self.faults.memory == Memory::Whole))
     }
 
     fn restore_sequence(&mut self, sequence: u32, saved: &SavedSequence) -> bool {
         let free = self.params.context.split
             || self.used() + saved.tokens() as usize <= self.params.context.cells as usize;
-        let place = &mut self.sequences[sequence as usize];
-        assert!(place.is_empty(), "restored over another");
+        assert!(
+            self.sequences[sequence as usize].is_empty(),
+            "restored over another"
+        );
+        assert!(!self.has_moved, "restored while others are moved");
         if free {
-            place.extend(saved.bytes().iter().map(|&byte| i32::from(byte)));
+            for &byte in saved.bytes() {
+                self.hold(sequence, i32::from(byte));
+            }
         }
         free
     }

@@ -4,6 +4,7 @@
 mod forms;
 mod host;
 mod known;
+mod memory;
 
 use std::time::Duration;
 

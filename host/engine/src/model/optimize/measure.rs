@@ -8,7 +8,7 @@ use llama_cpp_2::model::LlamaModel;
 use llama_cpp_2::token::LlamaToken;
 
 use super::divergence::{Divergence, between};
-use crate::llama::{Batch, Context, ContextParams, DecodeError, has_decoder_only};
+use crate::llama::{Batch, Context, ContextParams, DecodeError, KvType, has_decoder_only};
 use crate::model::gguf::GgufHeader;
 use crate::model::load_weights;
 use crate::{Error, Result};
@@ -145,6 +145,8 @@ impl Subject {
             batch: BATCH as u32,
             sequences: ROWS as u32,
             threads,
+            kv_type: KvType::F16,
+            swa_full: false,
         };
         let context =
             Context::new(Arc::clone(&model), params).map_err(|reason| Error::Measure { reason })?;

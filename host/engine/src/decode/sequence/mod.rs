@@ -1,18 +1,24 @@
 //! One generation that has begun, as the worker sees it.
 
+mod reuse;
+
+pub(super) use reuse::Start;
+
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use llama_cpp_2::token::LlamaToken;
 
 use super::constraint::Lost;
-use super::inbox::Ending;
+use super::ending::{Times, Tokens};
 use super::sampler::{LogProbs, NoFiniteLogit, log_probs};
 use super::stop::StopMatcher;
 use super::text::Characters;
-use super::{Constraint, Job, Sampler, Writer};
+use super::{Constraint, Droppable, Job, Sampler, Writer};
 use crate::llama::Batch;
+use crate::memory::Alignment;
 use crate::schedule::{Holder, Need, Want};
-use crate::{Error, FinishReason, Outcome, Owner, Priority, TokenProb, TokenProbs, Usage};
+use crate::{Effective, Error, FinishReason, Owner, Priority, TokenProb, TokenProbs};
 
 /// One generation that has begun: where it is in its prompt or answer, and its reader. It keeps all its tokens, so that it
 /// can be computed again.
@@ -22,10 +28,19 @@ pub(super) struct Sequence {
     pub(super) id: u32,
     pub(super) owner: Owner,
     pub(super) priority: Priority,
-    // The prompt, then what was generated. Tokens before `computed` are in the KV cells.
+    pub(super) session: u64,
+    pub(super) settings: Arc<Effective>,
+    // The prompt, then what was generated, without what has made room. Tokens before `computed` are in the KV cells.
     tokens: Vec<LlamaToken>,
     prompt_len: u32,
     computed: u32,
+    // What it counts, the tokens that have made room among them.
+    counts: Tokens,
+    // How far it is with what was computed before it came.
+    start: Start,
+    // What its cells hold beyond `computed`, and what to take out of them so that more of it serves.
+    pieces: Option<Alignment>,
+    droppable: Option<Droppable>,
     // Prompt tokens that its owner has been served.
     served: u32,
     // Tokens that it has in the batch of this step.
@@ -37,12 +52,8 @@ pub(super) struct Sequence {
     characters: Characters,
     stop: StopMatcher,
     writer: Writer,
-    max_tokens: u32,
-    n_probs: usize,
     // Those of the token that was just chosen.
     log_probs: Option<LogProbs>,
-    seed: u32,
-    deterministic: bool,
     // Steps that failed in a row with it in them. From the first on it is computed alone until it gets on, so that it
     // fails nobody else.
     failures: u32,
@@ -61,23 +72,25 @@ pub(super) enum NoToken {
     Form(#[from] Lost),
 }
 
-#[derive(Debug)]
-struct Times {
-    asked: Instant,
-    begun: Option<Instant>,
-    first_token: Option<Instant>,
-}
-
 impl Sequence {
     pub(super) fn new(id: u32, job: Job) -> Self {
+        let prompt_len = job.prompt_tokens();
         Self {
             id,
             owner: job.owner,
             priority: job.settings.scheduling.priority,
-            // Fits: a prompt is shorter than the context, which is counted in u32.
-            prompt_len: u32::try_from(job.prompt.len()).unwrap_or(u32::MAX),
+            session: job.session,
+            prompt_len,
             tokens: job.prompt,
             computed: 0,
+            counts: Tokens {
+                prompt: prompt_len,
+                forgotten: job.forgotten,
+                ..Tokens::default()
+            },
+            start: Start::Fresh,
+            pieces: None,
+            droppable: job.droppable,
             served: 0,
             in_step: 0,
             output: None,
@@ -86,11 +99,7 @@ impl Sequence {
             characters: Characters::default(),
             stop: StopMatcher::new(job.settings.stopping.stop.clone()),
             writer: job.outlet,
-            max_tokens: job.settings.stopping.max_tokens,
-            n_probs: job.settings.sampling.n_probs as usize,
             log_probs: None,
-            seed: job.settings.seed,
-            deterministic: job.settings.scheduling.deterministic,
             failures: 0,
             // A limit is a day at most, so this is never out of range.
             deadline: job
@@ -98,6 +107,7 @@ impl Sequence {
                 .stopping
                 .max_time
                 .map(|limit| job.asked_at + limit),
+            settings: job.settings,
             paused_at: None,
             resumed_at: None,
             times: Times {
@@ -133,18 +143,36 @@ impl Sequence {
         }
     }
 
-    fn len(&self) -> u32 {
+    /// Its tokens.
+    pub(super) fn len(&self) -> u32 {
         // Fits: bounded by the context.
         u32::try_from(self.tokens.len()).unwrap_or(u32::MAX)
     }
 
-    fn generated(&self) -> u32 {
-        self.len().saturating_sub(self.prompt_len)
+    pub(super) fn tokens(&self) -> &[LlamaToken] {
+        &self.tokens
+    }
+
+    /// Those that are in KV cells.
+    pub(super) fn computed_tokens(&self) -> &[LlamaToken] {
+        self.tokens
+            .get(..self.computed as usize)
+            .unwrap_or_default()
     }
 
     /// Tokens that it has in KV cells.
     pub(super) fn computed(&self) -> u32 {
         self.computed
+    }
+
+    /// Tokens of its prompt that have not made room.
+    pub(super) fn prompt_tokens(&self) -> u32 {
+        self.prompt_len
+    }
+
+    /// Whether any of it was computed for it.
+    pub(super) fn has_begun(&self) -> bool {
+        self.times.begun.is_some()
     }
 
     /// KV cells that it needs to go on.
@@ -159,18 +187,18 @@ impl Sequence {
 
     /// Whether it waits for its reader. In its prompt it makes no text, so nothing pauses it.
     pub(super) fn is_paused(&self) -> bool {
-        self.generated() > 0 && self.writer.is_full()
+        self.counts.generated > 0 && self.writer.is_full()
     }
 
     /// What it wants of the next step.
     pub(super) fn want(&self) -> Want {
         let generates = self.computed >= self.prompt_len;
-        let need = if self.is_paused() {
+        let need = if self.is_paused() || self.start == Start::Waits {
             Need::Nothing
-        } else if generates && (self.left() == 1 || self.deterministic) {
+        } else if generates && (self.left() == 1 || self.is_deterministic()) {
             // A deterministic one that computes its answer again does it as it did the first time: token by token.
             Need::Decode
-        } else if self.deterministic {
+        } else if self.is_deterministic() {
             Need::Prefill(self.prompt_len.saturating_sub(self.computed))
         } else {
             Need::Prefill(self.left())
@@ -178,8 +206,13 @@ impl Sequence {
         Want {
             id: self.id,
             need,
-            alone: self.deterministic || self.failures > 0,
+            alone: self.is_deterministic() || self.failures > 0,
         }
+    }
+
+    /// Whether it is computed as if nobody else were there.
+    pub(super) fn is_deterministic(&self) -> bool {
+        self.settings.scheduling.deterministic
     }
 
     /// Notes since when it waits for its reader, if it does.
@@ -206,6 +239,11 @@ impl Sequence {
     pub(super) fn resume(&mut self, id: u32, computed: u32, now: Instant) {
         self.id = id;
         self.computed = computed.min(self.len().saturating_sub(1));
+        self.start = if self.computed == 0 {
+            Start::Fresh
+        } else {
+            Start::Begun
+        };
         self.resumed_at = Some(now);
         self.paused_at = None;
     }
@@ -214,6 +252,8 @@ impl Sequence {
     pub(super) fn restart(&mut self) {
         self.computed = 0;
         self.in_step = 0;
+        self.pieces = None;
+        self.start = Start::Begun;
     }
 
     /// A step failed with it; says how many did in a row.
@@ -270,8 +310,9 @@ impl Sequence {
     /// Chooses the next token.
     pub(super) fn choose(&mut self, logits: &[f32]) -> Result<LlamaToken, NoToken> {
         let token = self.draw(logits)?;
-        if self.n_probs > 0 {
-            self.log_probs = Some(log_probs(logits, token, self.n_probs));
+        let count = self.settings.sampling.n_probs as usize;
+        if count > 0 {
+            self.log_probs = Some(log_probs(logits, token, count));
         }
         Ok(token)
     }
@@ -333,6 +374,7 @@ impl Sequence {
         self.output = None;
         self.times.first_token.get_or_insert_with(Instant::now);
         self.tokens.push(token);
+        self.counts.generated += 1;
         self.sampler.accept(token);
         let mut text = String::new();
         self.characters.push(piece, &mut text);
@@ -350,13 +392,15 @@ impl Sequence {
                 return Ok(Some(FinishReason::EndOfGeneration));
             }
         }
-        Ok(if self.generated() >= self.max_tokens {
-            Some(FinishReason::MaxTokens)
-        } else if self.computed >= context_tokens {
-            Some(FinishReason::ContextFull)
-        } else {
-            None
-        })
+        Ok(
+            if self.counts.generated >= self.settings.stopping.max_tokens {
+                Some(FinishReason::MaxTokens)
+            } else if self.computed >= context_tokens && self.droppable.is_none() {
+                Some(FinishReason::ContextFull)
+            } else {
+                None
+            },
+        )
     }
 
     /// The chosen token ends the answer and is not part of it.
@@ -367,9 +411,7 @@ impl Sequence {
     /// Ends the generation: what is held back goes out, then the outcome.
     pub(super) fn end(mut self, reason: FinishReason) {
         self.release();
-        let outcome = self
-            .times
-            .outcome(reason, self.prompt_len, self.generated(), self.seed);
+        let outcome = self.times.outcome(reason, self.counts, self.settings.seed);
         tracing::debug!(
             owner = self.owner.name(),
             reason = reason.name(),
@@ -392,63 +434,5 @@ impl Sequence {
         self.release();
         tracing::warn!(owner = self.owner.name(), %error, "generation failed");
         self.writer.finish(Err(error));
-    }
-}
-
-/// How a reason counts.
-pub(super) fn ending(reason: FinishReason) -> Ending {
-    match reason {
-        FinishReason::Cancelled => Ending::Cancelled,
-        FinishReason::EndOfGeneration
-        | FinishReason::MaxTokens
-        | FinishReason::StopString
-        | FinishReason::MaxTime
-        | FinishReason::ContextFull
-        | FinishReason::DeadEnd => Ending::Completed,
-    }
-}
-
-/// Ends a request that was cancelled before it ran.
-pub(super) fn finish_unstarted(job: Job) {
-    let times = Times {
-        asked: job.asked_at,
-        begun: None,
-        first_token: None,
-    };
-    let prompt = u32::try_from(job.prompt.len()).unwrap_or(u32::MAX);
-    job.outlet.finish(Ok(times.outcome(
-        FinishReason::Cancelled,
-        prompt,
-        0,
-        job.settings.seed,
-    )));
-}
-
-impl Times {
-    fn outcome(
-        &self,
-        reason: FinishReason,
-        prompt_tokens: u32,
-        generated_tokens: u32,
-        seed: u32,
-    ) -> Outcome {
-        let now = Instant::now();
-        let since = |from: Option<Instant>, to: Option<Instant>| match from {
-            Some(from) => to.unwrap_or(now).duration_since(from),
-            None => Duration::ZERO,
-        };
-        Outcome {
-            reason,
-            seed,
-            usage: Usage {
-                prompt_tokens,
-                cached_tokens: 0,
-                generated_tokens,
-                forgotten_tokens: 0,
-                queue_time: since(Some(self.asked), self.begun),
-                prefill_time: since(self.begun, self.first_token),
-                decode_time: since(self.first_token, None),
-            },
-        }
     }
 }

@@ -1,0 +1,116 @@
+//! What of a conversation makes room when its context is full.
+
+use std::collections::VecDeque;
+use std::ops::Range;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+/// Messages of a conversation that make room together, the oldest ones first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Turns {
+    /// They are the tokens of the prompt from what stays up to here.
+    pub(crate) end: u32,
+    /// Messages of the conversation that are left out then.
+    pub(crate) messages: u32,
+}
+
+/// What of a sequence makes room when its context is full: of a chat whole messages, so that its template stays well formed, then
+/// of the answer its older half; of a text the older half.
+#[derive(Debug)]
+pub(crate) struct Droppable {
+    // Tokens at the beginning that stay.
+    keep: u32,
+    // Of a chat: messages that can go, each with those before it.
+    turns: Option<VecDeque<Turns>>,
+    // Tokens of the prompt that have gone.
+    out: u32,
+    // Messages that are left out, for the session's next prompt.
+    left_out: Arc<AtomicU32>,
+}
+
+/// A context that is full drops at least this share of itself: moving tokens takes as long for one as for many, and others wait for
+/// it.
+const LEAST_SHARE: u32 = 32;
+
+impl Droppable {
+    /// Of a text: all but the first `keep` tokens.
+    pub(crate) fn text(keep: u32) -> Self {
+        Self {
+            keep,
+            turns: None,
+            out: 0,
+            left_out: Arc::default(),
+        }
+    }
+
+    /// Of a chat: after the first `keep` tokens these messages, each with those before it. `left_out` is told how many have gone.
+    pub(crate) fn chat(
+        keep: u32,
+        turns: impl IntoIterator<Item = Turns>,
+        left_out: Arc<AtomicU32>,
+    ) -> Self {
+        Self {
+            keep,
+            turns: Some(turns.into_iter().collect()),
+            out: 0,
+            left_out,
+        }
+    }
+
+    /// What goes now from a sequence of `len` tokens, of which the first `prompt` are what is left of the prompt, in a context of
+    /// `context` tokens; `None`: nothing that would be worth it.
+    pub(crate) fn next(&mut self, prompt: u32, len: u32, context: u32) -> Option<Range<u32>> {
+        let least = (context / LEAST_SHARE).max(1);
+        let begin = match &mut self.turns {
+            None => self.keep,
+            Some(turns) => {
+                while let Some(next) = turns.pop_front() {
+                    let end = next.end.saturating_sub(self.out).min(prompt);
+                    // More may have to go than the oldest message alone.
+                    if end >= self.keep.saturating_add(least) {
+                        self.out += end - self.keep;
+                        self.left_out.store(next.messages, Ordering::Relaxed);
+                        return Some(self.keep..end);
+                    }
+                }
+                prompt
+            }
+        };
+        let half = len.saturating_sub(begin) / 2;
+        (half >= least).then(|| begin..begin + half)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_a_text_the_older_half_goes() {
+        let mut text = Droppable::text(10);
+        assert_eq!(text.next(50, 64, 64), Some(10..37));
+        assert_eq!(Droppable::text(61).next(62, 64, 64), None);
+        assert_eq!(Droppable::text(u32::MAX).next(62, 64, 64), None);
+    }
+
+    #[test]
+    fn of_a_chat_the_oldest_messages_go_then_the_older_half_of_the_answer() {
+        let left_out = Arc::new(AtomicU32::new(0));
+        let turns = [(30, 2), (50, 4)].map(|(end, messages)| Turns { end, messages });
+        let mut chat = Droppable::chat(10, turns, Arc::clone(&left_out));
+        assert_eq!(chat.next(60, 100, 100), Some(10..30));
+        assert_eq!(left_out.load(Ordering::Relaxed), 2);
+        assert_eq!(chat.next(40, 100, 100), Some(10..30));
+        assert_eq!(left_out.load(Ordering::Relaxed), 4);
+        // What is left of the prompt: the head and the last question.
+        assert_eq!(chat.next(20, 100, 100), Some(20..60));
+        assert_eq!(left_out.load(Ordering::Relaxed), 4);
+    }
+
+    #[test]
+    fn messages_too_short_to_be_worth_it_go_with_the_next() {
+        let turns = [(12, 2), (50, 4)].map(|(end, messages)| Turns { end, messages });
+        let mut chat = Droppable::chat(10, turns, Arc::default());
+        assert_eq!(chat.next(60, 100, 100), Some(10..50));
+    }
+}

@@ -1,0 +1,171 @@
+//! The model's KV cells as the loop handles them: whatever is done to a sequence is done to the accounts of its cells too.
+
+use std::ops::Range;
+
+use super::compute::Compute;
+use crate::llama::{Batch, ContextParams, DecodeError, SavedSequence};
+use crate::memory::Cells;
+
+/// A model, and which of its sequences holds which cells.
+#[derive(Debug)]
+pub(super) struct Kv<C> {
+    pub(super) compute: C,
+    cells: Cells,
+    params: ContextParams,
+    // Sequences whose tokens were moved since the last decode.
+    moved: Vec<u32>,
+}
+
+impl<C: Compute> Kv<C> {
+    pub(super) fn new(compute: C, params: ContextParams) -> Self {
+        Self {
+            compute,
+            cells: Cells::new(params.sequences, !params.split),
+            params,
+            moved: Vec::new(),
+        }
+    }
+
+    /// Computes the batch. What it computed is [`extend`](Self::extend)ed by for each sequence.
+    pub(super) fn decode(
+        &mut self,
+        batch: &mut Batch,
+        should_stop: &dyn Fn() -> bool,
+    ) -> Result<(), DecodeError> {
+        let decoded = self.compute.decode(batch, should_stop);
+        if !matches!(decoded, Err(DecodeError::Failed { .. })) {
+            self.moved.clear();
+        }
+        decoded
+    }
+
+    /// The sequences that were to be moved by a decode that failed: what they hold is not to be trusted.
+    pub(super) fn take_moved(&mut self) -> Vec<u32> {
+        std::mem::take(&mut self.moved)
+    }
+
+    /// A decode computed so many more tokens of a sequence.
+    pub(super) fn extend(&mut self, sequence: u32, tokens: u32) {
+        self.cells.extend(sequence, tokens);
+    }
+
+    /// Takes all tokens of a sequence out.
+    pub(super) fn clear(&mut self, sequence: u32) {
+        self.compute.clear_sequence(sequence);
+        self.cells.truncate(sequence, 0);
+    }
+
+    /// Keeps the first `tokens` of a sequence, or clears it where its memory can't be cut. Says how many are left.
+    pub(super) fn truncate(&mut self, sequence: u32, tokens: u32) -> u32 {
+        // An aborted decode may have left more than was counted, so the model is asked in any case.
+        let tokens = tokens.min(self.len(sequence));
+        if self.compute.usable(sequence, tokens) == tokens {
+            self.cut(sequence, tokens)
+        } else {
+            self.clear(sequence);
+            0
+        }
+    }
+
+    /// As [`truncate`](Self::truncate), of a sequence whose tokens were moved: llama.cpp takes the cells of tokens that a sliding
+    /// window has passed for new ones, and of those what is moved back under the window may miss some. Shifted contexts
+    /// are never exact.
+    pub(super) fn cut(&mut self, sequence: u32, tokens: u32) -> u32 {
+        if self.compute.truncate_sequence(sequence, tokens) {
+            self.cells.truncate(sequence, tokens);
+            tokens
+        } else {
+            self.clear(sequence);
+            0
+        }
+    }
+
+    /// Gives `to`, which is emptied first, the first `tokens` of `from`; the two share the cells. Says whether it could.
+    pub(super) fn share(&mut self, from: u32, to: u32, tokens: u32) -> bool {
+        self.clear(to);
+        let shared = self.compute.share_sequence(from, to, tokens);
+        if shared {
+            self.cells.copy(from, to, tokens);
+        }
+        shared
+    }
+
+    /// Whether sequences share what they have in common.
+    pub(super) fn shares(&self) -> bool {
+        !self.params.split
+    }
+
+    /// Copies a sequence to host memory.
+    pub(super) fn save(&self, sequence: u32) -> Option<SavedSequence> {
+        self.compute.save_sequence(sequence)
+    }
+
+    /// Puts the first `tokens` of a state back under a number, which is emptied first. Says how many are there.
+    pub(super) fn restore(&mut self, sequence: u32, saved: &SavedSequence, tokens: u32) -> u32 {
+        self.clear(sequence);
+        if !self.compute.restore_sequence(sequence, saved) {
+            return 0;
+        }
+        self.cells.extend(sequence, saved.tokens());
+        if tokens < saved.tokens() {
+            self.truncate(sequence, tokens)
+        } else {
+            saved.tokens()
+        }
+    }
+
+    /// Takes tokens out of a sequence that shares none from there on, and moves those after them down. Says whether it could.
+    pub(super) fn forget(&mut self, sequence: u32, tokens: Range<u32>) -> bool {
+        if self.is_shared(sequence, tokens.start) {
+            return false;
+        }
+        let moved = self.compute.forget(sequence, tokens.clone());
+        if moved {
+            self.cells.remove(sequence, tokens);
+            self.moved.push(sequence);
+        }
+        moved
+    }
+
+    /// Whether another sequence has any cell of this one, from the token at `from` on.
+    pub(super) fn is_shared(&self, sequence: u32, from: u32) -> bool {
+        self.cells.is_shared(sequence, from)
+    }
+
+    /// Makes the context anew; all sequences are empty.
+    ///
+    /// # Errors
+    ///
+    /// Why it can't.
+    pub(super) fn reset(&mut self) -> Result<(), String> {
+        self.cells = Cells::new(self.params.sequences, !self.params.split);
+        self.moved.clear();
+        self.compute.reset()
+    }
+
+    /// Tokens of a sequence.
+    pub(super) fn len(&self, sequence: u32) -> u32 {
+        self.cells.len(sequence)
+    }
+
+    /// Cells that hold a token. What the context has beyond the accounts is counted too, so that a leak shows.
+    pub(super) fn used(&self) -> u64 {
+        let all = 0..self.params.sequences;
+        let beyond = all.map(|id| self.compute.sequence_len(id).saturating_sub(self.len(id)));
+        self.cells.used() + beyond.map(u64::from).sum::<u64>()
+    }
+
+    /// Cells that any of these sequences holds.
+    pub(super) fn held_by(&self, sequences: impl Iterator<Item = u32>) -> u64 {
+        if self.shares() {
+            self.cells.held_by(sequences)
+        } else {
+            sequences.map(|id| u64::from(self.len(id))).sum()
+        }
+    }
+
+    /// Cells that nobody holds.
+    pub(super) fn free(&self) -> u64 {
+        u64::from(self.params.cells).saturating_sub(self.cells.used())
+    }
+}

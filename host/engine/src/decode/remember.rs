@@ -1,0 +1,198 @@
+//! What sequences leave behind when they end, and what of that goes when room is short.
+
+use std::time::Instant;
+
+use super::compute::Compute;
+use super::engine::Engine;
+use super::sequence::Sequence;
+use crate::llama::SavedSequence;
+use crate::memory::{Entry, Place};
+
+/// Tokens that are worth a place in host memory.
+const LEAST_SAVED: u32 = 16;
+
+/// Something that a sequence left behind.
+type Left = Entry<llama_cpp_2::token::LlamaToken, SavedSequence>;
+
+impl<C: Compute> Engine<'_, C> {
+    /// A sequence has ended: what it computed stays in its cells until they are needed, where its request says so.
+    pub(super) fn leave_behind(&mut self, sequence: &Sequence, now: Instant) {
+        let id = sequence.id;
+        let most = sequence.settings.memory.max_cache_tokens;
+        let tokens = sequence.computed().min(most);
+        let kept = if sequence.remembers() {
+            self.kv.truncate(id, tokens)
+        } else {
+            0
+        };
+        let tokens = sequence.tokens().get(..kept as usize).unwrap_or_default();
+        let exact = sequence.exact(self.planner.chunk()).min(kept);
+        if kept == 0 || self.shelf.has(sequence.owner.name(), tokens, exact) {
+            self.release(id);
+            return;
+        }
+        for covered in self
+            .shelf
+            .take_covered(sequence.owner.name(), tokens, exact)
+        {
+            self.drop_entry(&covered);
+        }
+        self.shelf.disown(sequence.session);
+        self.shelf.put(Entry {
+            owner: sequence.owner.to_ref(),
+            session: Some(sequence.session),
+            tokens: tokens.to_vec(),
+            exact,
+            place: Place::Resident(id),
+            used_at: now,
+        });
+        self.trim(sequence, most);
+    }
+
+    /// Holds what the owner of a sequence has to `most` tokens; what has just been put there goes last.
+    fn trim(&mut self, sequence: &Sequence, most: u32) {
+        let owner = sequence.owner.key();
+        while self.shelf.tokens_of(owner) > u64::from(most) {
+            let oldest = self.shelf.least_valuable(|entry| {
+                entry.owner.name() == &**owner && entry.resident() != Some(sequence.id)
+            });
+            let Some(entry) = oldest.and_then(|index| self.shelf.take(index)) else {
+                return;
+            };
+            self.counters.cache.evictions += 1;
+            self.drop_entry(&entry);
+        }
+    }
+
+    /// Frees a number and its cells.
+    pub(super) fn release(&mut self, id: u32) {
+        self.kv.clear(id);
+        self.free.push(id);
+        self.free.sort_unstable_by(|a, b| b.cmp(a));
+    }
+
+    /// A number that nobody uses; where there is none, the least valuable of those that were left makes way.
+    pub(super) fn number(&mut self) -> Option<u32> {
+        if self.free.is_empty() {
+            self.evict();
+        }
+        self.free.pop()
+    }
+
+    /// Numbers that hold what was left behind.
+    pub(super) fn idle(&self) -> impl Iterator<Item = u32> {
+        self.shelf.entries().iter().filter_map(Entry::resident)
+    }
+
+    /// Cells that only what was left behind holds.
+    pub(super) fn idle_cells(&self) -> u64 {
+        let running = self.running.iter().map(|sequence| sequence.id);
+        let all = self.kv.held_by(running.clone().chain(self.idle()));
+        all - self.kv.held_by(running)
+    }
+
+    /// Frees cells until so many are free, as far as what was left behind holds any.
+    pub(super) fn reclaim(&mut self, cells: u64) {
+        while !self.params.context.split && self.kv.free() < cells && self.evict() {}
+    }
+
+    /// Takes the least valuable of what was left in cells out of them, to host memory where there is room. Says whether there was
+    /// any.
+    fn evict(&mut self) -> bool {
+        let least = self
+            .shelf
+            .least_valuable(|entry| entry.resident().is_some());
+        let Some(mut entry) = least.and_then(|index| self.shelf.take(index)) else {
+            return false;
+        };
+        let is_worth_it = entry.len() >= LEAST_SAVED && !entry.owner.is_gone();
+        let state = entry
+            .resident()
+            .filter(|_| is_worth_it)
+            .and_then(|id| self.kv.save(id))
+            .filter(|state| self.make_bytes(state.size()));
+        self.drop_entry(&entry);
+        match state {
+            Some(state) => {
+                entry.place = Place::Saved(state);
+                self.shelf.put(entry);
+            }
+            None => self.counters.cache.evictions += 1,
+        }
+        true
+    }
+
+    /// Makes room for so many bytes of host memory, as far as what was left behind has any. Says whether there is.
+    pub(super) fn make_bytes(&mut self, bytes: u64) -> bool {
+        let most = self.params.max_parked_bytes;
+        if self.parked_bytes().saturating_add(bytes) > most {
+            return false;
+        }
+        while self.parked_bytes() + self.saved_bytes() + bytes > most {
+            let least = self.shelf.least_valuable(|entry| entry.saved().is_some());
+            if least.and_then(|index| self.shelf.take(index)).is_none() {
+                return false;
+            }
+            self.counters.cache.evictions += 1;
+        }
+        true
+    }
+
+    /// Host memory that what was left behind takes.
+    pub(super) fn saved_bytes(&self) -> u64 {
+        let entries = self.shelf.entries().iter();
+        entries
+            .filter_map(Entry::saved)
+            .map(SavedSequence::size)
+            .sum()
+    }
+
+    /// Tokens of what was left behind: in cells, and in host memory.
+    pub(super) fn left_tokens(&self) -> (u64, u64) {
+        let tokens = |is_resident: bool| {
+            let entries = self.shelf.entries().iter();
+            entries
+                .filter(|entry| entry.resident().is_some() == is_resident)
+                .map(|entry| u64::from(entry.len()))
+                .sum()
+        };
+        (tokens(true), tokens(false))
+    }
+
+    /// Forgets what nobody can ask for any more.
+    pub(super) fn forget_gone(&mut self) {
+        for entry in self.shelf.take_all(|entry| entry.owner.is_gone()) {
+            self.drop_entry(&entry);
+        }
+    }
+
+    /// Closes the sessions that nobody has used for too long, and forgets what they left.
+    pub(super) fn close_idle(&mut self, now: Instant) {
+        for session in self.inbox.sweep_sessions(now) {
+            let left = self.shelf.of_session(session);
+            let entry = left.and_then(|index| self.shelf.take(index));
+            tracing::info!(
+                session,
+                tokens = entry.as_ref().map_or(0, Entry::len),
+                "session closed: nobody has used it"
+            );
+            if let Some(entry) = entry {
+                self.drop_entry(&entry);
+            }
+        }
+    }
+
+    /// Forgets all that was left in cells: they are lost.
+    pub(super) fn forget_resident(&mut self) {
+        for entry in self.shelf.take_all(|entry| entry.resident().is_some()) {
+            self.drop_entry(&entry);
+        }
+    }
+
+    /// Frees what an entry that was taken off the shelf holds in cells.
+    fn drop_entry(&mut self, entry: &Left) {
+        if let Some(id) = entry.resident() {
+            self.release(id);
+        }
+    }
+}

@@ -1,0 +1,459 @@
+//! What the loop remembers: what is found again, by whom, how much of it, and that nobody's text changes by it.
+
+use std::time::Duration;
+
+use proptest::prelude::*;
+
+use super::host::{Ask, Host, Reader, Setup};
+use super::known::{self, Faults, answer};
+use crate::decode::{Droppable, Turns};
+use crate::{FinishReason, Memory, Usage};
+
+/// A prompt that begins like all others of its kind.
+fn prompt(kind: i32, own: &[i32]) -> Vec<i32> {
+    let mut prompt: Vec<i32> = (0..48).map(|n| (n + kind) % 40).collect();
+    prompt.extend(own);
+    prompt
+}
+
+fn large() -> Setup {
+    Setup {
+        context: 400,
+        cells: 2048,
+        ..Setup::default()
+    }
+}
+
+fn run(host: &Host, ask: &Ask) -> Usage {
+    let mut reader = host.submit(ask);
+    let outcome = reader.finish().unwrap();
+    assert_eq!(reader.text, ask.answer(&host.setup));
+    outcome.usage
+}
+
+#[test]
+fn the_next_turn_of_a_session_reads_only_what_is_new() {
+    for split in [true, false] {
+        let host = Host::start(Setup { split, ..large() });
+        let mut tokens = prompt(0, &[1, 2]);
+        let mut before = 0;
+        for turn in 0..4 {
+            let ask = Ask::new(&tokens, 10).session(7);
+            let usage = run(&host, &ask);
+            assert_eq!(usage.cached_tokens, before, "turn {turn}");
+            let text = ask.answer(&host.setup);
+            tokens.extend(text.bytes().map(|letter| i32::from(letter - b'0')));
+            // The token that was made last was never computed.
+            before = u32::try_from(tokens.len()).unwrap() - 1;
+            tokens.extend([30, 31]);
+        }
+        let status = host.settled();
+        assert_eq!((status.cache.hits, status.cache.misses), (3, 1));
+        assert_eq!(status.cells_idle, u64::from(before));
+        assert_eq!(status.cache.resident_tokens, u64::from(before));
+    }
+}
+
+#[test]
+fn what_one_session_left_serves_the_others_of_its_owner_alone() {
+    for split in [true, false] {
+        let host = Host::start(Setup { split, ..large() });
+        run(&host, &Ask::new(&prompt(0, &[1]), 4).session(1));
+        let second = Ask::new(&prompt(0, &[2, 3]), 4).session(2);
+        assert_eq!(run(&host, &second).cached_tokens, 48);
+        let mut stranger = Ask::new(&prompt(0, &[4]), 4).session(3);
+        stranger.owner = 1;
+        assert_eq!(run(&host, &stranger).cached_tokens, 0);
+        host.settled();
+    }
+}
+
+#[test]
+fn owners_share_where_the_operator_lets_them() {
+    let host = Host::start(Setup {
+        share_prefixes: true,
+        ..large()
+    });
+    run(&host, &Ask::new(&prompt(0, &[1]), 4).session(1));
+    let mut other = Ask::new(&prompt(0, &[2]), 4).session(2);
+    other.owner = 1;
+    assert_eq!(run(&host, &other).cached_tokens, 48);
+}
+
+#[test]
+fn who_begins_alike_at_the_same_moment_computes_it_once() {
+    for split in [true, false] {
+        let host = Host::start(Setup {
+            split,
+            faults: Faults::slow(),
+            ..large()
+        });
+        let asks: Vec<Ask> = (0..4)
+            .map(|n| Ask::new(&prompt(0, &[n, n + 1]), 6).session(n as u64))
+            .collect();
+        let mut readers: Vec<Reader> = asks.iter().map(|ask| host.submit(ask)).collect();
+        let mut cached = Vec::new();
+        for (reader, ask) in readers.iter_mut().zip(&asks) {
+            cached.push(reader.finish().unwrap().usage.cached_tokens);
+            assert_eq!(reader.text, ask.answer(&host.setup));
+        }
+        cached.sort_unstable();
+        assert_eq!(cached, [0, 48, 48, 48]);
+        host.settled();
+    }
+}
+
+#[test]
+fn who_waits_for_one_that_is_cancelled_goes_on_alone() {
+    let host = Host::start(Setup {
+        batch: 4,
+        faults: Faults::slow(),
+        ..large()
+    });
+    let leader = host.submit(&Ask::new(&prompt(0, &[1]), 6).session(1));
+    host.until(|status| status.cells_used > 4);
+    let follower = Ask::new(&prompt(0, &[2]), 6).session(2);
+    let mut reader = host.submit(&follower);
+    host.until(|status| status.running == 2);
+    leader.cancel();
+    reader.finish().unwrap();
+    assert_eq!(reader.text, follower.answer(&host.setup));
+    drop(leader);
+    host.settled();
+}
+
+#[test]
+fn nothing_is_remembered_where_the_request_says_so() {
+    let host = Host::start(large());
+    for memory in [
+        Memory {
+            cache_prompt: Some(false),
+            ..Memory::default()
+        },
+        Memory {
+            max_cache_tokens: Some(0),
+            ..Memory::default()
+        },
+    ] {
+        let mut ask = Ask::new(&prompt(0, &[1]), 4).session(1);
+        ask.memory = memory;
+        for _ in 0..2 {
+            assert_eq!(run(&host, &ask).cached_tokens, 0);
+        }
+    }
+    let status = host.settled();
+    assert_eq!(
+        (status.cells_idle, status.cache.hits, status.cache.misses),
+        (0, 0, 0)
+    );
+}
+
+#[test]
+fn an_owner_keeps_no_more_than_it_may() {
+    let host = Host::start(large());
+    for n in 0..4 {
+        let mut ask = Ask::new(&prompt(10 * n, &[1]), 4).session(n as u64);
+        ask.memory.max_cache_tokens = Some(100);
+        run(&host, &ask);
+    }
+    let status = host.settled();
+    // Fifty-two each.
+    assert_eq!(status.cache.resident_tokens, 52);
+    assert_eq!(status.cache.evictions, 3);
+    let mut short = Ask::new(&prompt(5, &[1]), 4).session(9);
+    short.memory.max_cache_tokens = Some(20);
+    run(&host, &short);
+    assert_eq!(host.settled().cache.resident_tokens, 20);
+}
+
+#[test]
+fn sessions_beyond_the_places_go_to_host_memory_and_come_back() {
+    for (split, max_parked_bytes) in [(true, 1 << 20), (false, 1 << 20), (true, 0)] {
+        let host = Host::start(Setup {
+            split,
+            max_parked_bytes,
+            ..large()
+        });
+        for round in 0..3 {
+            for session in 0..10 {
+                let ask = Ask::new(&prompt(4 * session, &[1; 3]), 4).session(session as u64);
+                let usage = run(&host, &ask);
+                if round > 0 {
+                    let there = if max_parked_bytes > 0 { 50 } else { 0 };
+                    assert_eq!(usage.cached_tokens, there);
+                }
+            }
+        }
+        let status = host.settled();
+        assert_eq!(status.cache.saved_tokens > 0, max_parked_bytes > 0);
+        assert_eq!(status.cache.evictions > 0, max_parked_bytes == 0);
+        assert!(status.cache.saved_bytes <= max_parked_bytes);
+    }
+}
+
+#[test]
+fn who_runs_goes_before_what_is_remembered() {
+    // A pool that a single request needs all of.
+    let host = Host::start(Setup {
+        split: false,
+        cells: 400,
+        ..large()
+    });
+    for session in 0..6 {
+        let ask = Ask::new(&prompt(4 * session, &[1; 3]), 40).session(session as u64);
+        run(&host, &ask);
+    }
+    run(&host, &Ask::new(&prompt(3, &[2; 300]), 40).session(7));
+    let status = host.settled();
+    assert_eq!((status.exhausted, status.preempted), (0, 0));
+}
+
+#[test]
+fn a_memory_that_can_not_be_cut_serves_whole_sequences_only() {
+    let host = Host::start(Setup {
+        faults: Faults::default().with_memory(known::Memory::Whole),
+        ..large()
+    });
+    let first = Ask::new(&prompt(0, &[1, 2]), 10).session(1);
+    run(&host, &first);
+    let other = Ask::new(&prompt(0, &[3]), 10).session(2);
+    assert_eq!(run(&host, &other).cached_tokens, 0);
+    let mut tokens = first.prompt.clone();
+    let text = first.answer(&host.setup);
+    tokens.extend(text.bytes().map(|letter| i32::from(letter - b'0')));
+    tokens.push(5);
+    let next = Ask::new(&tokens, 10).session(1);
+    assert_eq!(run(&host, &next).cached_tokens, 59);
+}
+
+#[test]
+fn a_deterministic_request_takes_only_what_was_computed_as_it_would_be() {
+    let host = Host::start(Setup {
+        batch: 64,
+        context: 1000,
+        cells: 4096,
+        ..Setup::default()
+    });
+    let long: Vec<i32> = (0..200).map(|n| n % 40).collect();
+    let mut exact = Ask::new(&long, 4);
+    exact.deterministic = true;
+    run(&host, &Ask::new(&long, 4).session(1));
+    assert_eq!(run(&host, &exact.clone().session(2)).cached_tokens, 0);
+    // Three whole steps; the last one had eight tokens.
+    assert_eq!(run(&host, &exact.clone().session(3)).cached_tokens, 192);
+    assert_eq!(
+        run(&host, &Ask::new(&long, 4).session(4)).cached_tokens,
+        199
+    );
+}
+
+/// What a prompt is answered with when the context shifts on the way.
+fn shifted(ask: &Ask, setup: &Setup, mut droppable: Droppable) -> String {
+    let mut tokens = ask.prompt.clone();
+    let mut prompt = tokens.len();
+    let mut text = String::new();
+    loop {
+        let left = ask.max_tokens - u32::try_from(text.len()).unwrap();
+        let more = answer(&tokens, left, setup.context);
+        tokens.extend(more.bytes().map(|letter| i32::from(letter - b'0')));
+        text.push_str(&more);
+        let len = u32::try_from(tokens.len()).unwrap();
+        if text.len() == ask.max_tokens as usize || len <= setup.context {
+            return text;
+        }
+        let Some(range) = droppable.next(u32::try_from(prompt).unwrap(), len, setup.context) else {
+            return text;
+        };
+        prompt -= (range.end as usize)
+            .min(prompt)
+            .saturating_sub(range.start as usize);
+        tokens.drain(range.start as usize..range.end as usize);
+    }
+}
+
+#[test]
+fn a_full_context_makes_room_and_goes_on() {
+    let chat: fn() -> Droppable = || {
+        let turns = [(20, 2), (30, 4)].map(|(end, messages)| Turns { end, messages });
+        Droppable::chat(8, turns, std::sync::Arc::default())
+    };
+    let text: fn() -> Droppable = || Droppable::text(8);
+    for memory in [
+        known::Memory::Movable,
+        known::Memory::Fixed,
+        known::Memory::Whole,
+    ] {
+        for (split, droppable) in [(true, chat), (true, text), (false, chat), (false, text)] {
+            let host = Host::start(Setup {
+                split,
+                faults: Faults::default().with_memory(memory),
+                ..Setup::default()
+            });
+            let mut ask = Ask::new(&prompt(0, &[]), 300);
+            ask.droppable = Some(droppable);
+            let mut reader = host.submit(&ask);
+            let outcome = reader.finish().unwrap();
+            let whole = shifted(&ask, &host.setup, droppable());
+            assert_eq!(reader.text, whole);
+            let usage = outcome.usage;
+            assert_eq!(usage.prompt_tokens, 48);
+            assert_eq!(usage.generated_tokens as usize, whole.len());
+            assert!(usage.forgotten_tokens >= 48 + usage.generated_tokens - 65);
+            let status = host.settled();
+            let again = status.cache.reevaluated == status.cache.shifts;
+            assert_eq!(
+                again,
+                memory != known::Memory::Movable,
+                "{:#?}",
+                status.cache
+            );
+            assert!(status.cache.shifts > 0);
+        }
+    }
+}
+
+#[test]
+fn a_context_with_nothing_that_may_go_is_full() {
+    let host = Host::start(Setup::default());
+    let mut ask = Ask::new(&prompt(0, &[]), 300);
+    ask.droppable = Some(|| Droppable::text(63));
+    let mut reader = host.submit(&ask);
+    assert_eq!(reader.finish().unwrap().reason, FinishReason::ContextFull);
+    assert_eq!(reader.text, ask.answer(&host.setup));
+}
+
+#[test]
+fn shared_cells_are_not_shifted_for_others() {
+    let host = Host::start(Setup {
+        split: false,
+        cells: 256,
+        faults: Faults::slow(),
+        ..Setup::default()
+    });
+    let asks: Vec<Ask> = (0..3)
+        .map(|n| {
+            let mut ask = Ask::new(&prompt(0, &[n]), 60).session(n as u64);
+            ask.droppable = Some(|| Droppable::text(4));
+            ask
+        })
+        .collect();
+    let mut readers: Vec<Reader> = asks.iter().map(|ask| host.submit(ask)).collect();
+    for (reader, ask) in readers.iter_mut().zip(&asks) {
+        reader.finish().unwrap();
+        assert_eq!(reader.text, shifted(ask, &host.setup, Droppable::text(4)));
+    }
+    assert!(host.settled().cache.shifts >= 3);
+}
+
+#[test]
+fn what_comes_after_an_edit_is_moved() {
+    for split in [true, false] {
+        let host = Host::start(Setup { split, ..large() });
+        let tail: Vec<i32> = (0..80).map(|n| n * 7 % 39).collect();
+        let old = prompt(0, &[&[38; 10], &tail[..]].concat());
+        run(&host, &Ask::new(&old, 4).session(1));
+        let new = prompt(0, &[&tail[..], &[5]].concat());
+        let mut ask = Ask::new(&new, 4).session(1);
+        ask.memory.context_shifting = Some(true);
+        let usage = run(&host, &ask);
+        assert_eq!(usage.cached_tokens, 128);
+        host.settled();
+    }
+}
+
+#[test]
+fn what_an_owner_that_is_gone_left_goes() {
+    let host = Host::start(large());
+    run(&host, &Ask::new(&prompt(0, &[1]), 4).unique());
+    host.inbox.wake();
+    host.until(|status| status.cells_idle == 0);
+}
+
+fn ask() -> impl Strategy<Value = Ask> {
+    let own = prop::collection::vec(0i32..40, 1..12);
+    let shape = (own, 1u32..60, 0i32..3, 0usize..49);
+    let flags = (0u8..2, 0u64..6, any::<bool>(), any::<bool>());
+    (shape, flags, prop_oneof![Just(0u32), Just(60), Just(4000)]).prop_map(
+        |((own, max_tokens, kind, common), (owner, session, deterministic, shifts), most)| {
+            let mut begin = prompt(kind * 5, &[]);
+            begin.truncate(common);
+            begin.extend(own);
+            let mut ask = Ask::new(&begin, max_tokens).session(session);
+            (ask.owner, ask.deterministic) = (owner, deterministic);
+            ask.memory.max_cache_tokens = Some(most);
+            if shifts {
+                ask.droppable = Some(|| Droppable::text(4));
+            }
+            ask
+        },
+    )
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 80, ..ProptestConfig::default() })]
+
+    /// Whatever is remembered, shared, moved and evicted meanwhile, in whatever memory: everybody gets the text that the prompt
+    /// has alone, and no cell is lost.
+    #[test]
+    fn nobodys_text_changes_by_what_is_remembered(
+        asks in prop::collection::vec((ask(), 0u8..8), 1..24),
+        sequences in 1u32..5,
+        split in any::<bool>(),
+        share_prefixes in any::<bool>(),
+        cells in 64u32..200,
+        max_parked_bytes in prop_oneof![Just(0u64), Just(120), Just(1 << 20)],
+        memory in prop_oneof![
+            3 => Just(known::Memory::Movable),
+            1 => Just(known::Memory::Fixed),
+            1 => Just(known::Memory::Whole),
+        ],
+        fails in prop::option::weighted(0.2, 5u64..30),
+    ) {
+        let faults = fails.map_or_else(Faults::default, Faults::every);
+        let setup = Setup {
+            batch: 8,
+            sequences,
+            split,
+            cells: if split { 256 } else { cells },
+            max_parked_bytes,
+            share_prefixes,
+            faults: faults.with_memory(memory),
+            ..Setup::default()
+        };
+        let host = Host::start(setup.clone());
+        let mut readers = Vec::new();
+        for (ask, fate) in asks {
+            let deterministic = ask.deterministic && split;
+            let ask = Ask { deterministic, ..ask };
+            readers.push((host.submit(&ask), ask, fate));
+            // Some come one after the other, some together.
+            if fate > 4 {
+                let (reader, _, _) = readers.last_mut().unwrap();
+                reader.read_to(Duration::from_millis(3));
+            }
+        }
+        for (reader, _, fate) in &readers {
+            if *fate == 0 {
+                reader.cancel();
+            }
+        }
+        for (reader, ask, fate) in &mut readers {
+            let whole = match ask.droppable {
+                Some(droppable) => shifted(ask, &setup, droppable()),
+                None => ask.answer(&setup),
+            };
+            match reader.finish() {
+                Ok(outcome) if outcome.reason == FinishReason::Cancelled => {
+                    prop_assert_eq!(*fate, 0);
+                    prop_assert!(whole.starts_with(&reader.text));
+                }
+                Ok(_) => prop_assert_eq!(&reader.text, &whole),
+                Err(error) => prop_assert!(fails.is_some(), "{}", error),
+            }
+        }
+        drop(readers);
+        let status = host.settled();
+        prop_assert!(status.cache.saved_bytes <= max_parked_bytes);
+        prop_assert!(status.cells_used <= u64::from(setup.cells));
+    }
+}

@@ -1,0 +1,261 @@
+//! What a context's KV cells hold: sequences, which can be cut, copied, moved and put aside.
+
+use llama_cpp_sys_2 as sys;
+
+use super::context::reason;
+use super::{Context, SavedSequence, with_captured_errors};
+
+impl Context {
+    /// Takes all tokens of `sequence` out of the KV cells. An unknown sequence holds none.
+    pub(crate) fn clear_sequence(&mut self, sequence: u32) {
+        if let Some(id) = self.id(sequence) {
+            // SAFETY: the sequence is in range, which llama.cpp asserts; a whole sequence can always be removed.
+            unsafe { sys::llama_memory_seq_rm(self.memory(), id, -1, -1) };
+        }
+    }
+
+    /// Keeps the first `tokens` of `sequence`. `false` when this kind of memory can't be cut (recurrent); then the sequence is
+    /// as it was.
+    pub(crate) fn truncate_sequence(&mut self, sequence: u32, tokens: u32) -> bool {
+        let (Some(id), Ok(from)) = (self.id(sequence), i32::try_from(tokens)) else {
+            return false;
+        };
+        if tokens >= self.sequence_len(sequence) {
+            return true;
+        }
+        // SAFETY: the sequence is in range; llama.cpp says no where a part can't be removed.
+        unsafe { sys::llama_memory_seq_rm(self.memory(), id, from, -1) }
+    }
+
+    /// Makes the first `tokens` of `from` those of `to` as well, which must be empty: both hold the same cells then. `false` when it
+    /// can't, as where sequences have cells of their own; then `to` is empty.
+    pub(crate) fn share_sequence(&mut self, from: u32, to: u32, tokens: u32) -> bool {
+        let (Some(from_id), Some(to_id)) = (self.id(from), self.id(to)) else {
+            return false;
+        };
+        let length = self.sequence_len(from);
+        let is_possible = !self.params.split && from_id != to_id && self.sequence_len(to) == 0;
+        if !is_possible || tokens == 0 || tokens > length {
+            return false;
+        }
+        // SAFETY: both sequences are in range and differ; in one pool any part can be shared, and all of it is.
+        unsafe { sys::llama_memory_seq_cp(self.memory(), from_id, to_id, -1, -1) };
+        let cut = self.truncate_sequence(to, tokens);
+        if !cut {
+            self.clear_sequence(to);
+        }
+        cut
+    }
+
+    /// Takes the tokens from `begin` to `end` out of `sequence` and moves those after them down; the next decode turns their
+    /// keys to their new positions. `false` when this model or memory can't; then the sequence is as it was.
+    ///
+    /// In one pool no other sequence may share the cells that move: they would move for it too.
+    pub(crate) fn forget(&mut self, sequence: u32, begin: u32, end: u32) -> bool {
+        let range = (i32::try_from(begin), i32::try_from(end));
+        let (Some(id), (Ok(begin), Ok(end))) = (self.id(sequence), range) else {
+            return false;
+        };
+        if begin >= end || !self.can_shift() {
+            return false;
+        }
+        // SAFETY: the sequence is in range, and `can_shift` has said that positions may move, which llama.cpp asserts here
+        // or at the next decode.
+        unsafe {
+            let memory = self.memory();
+            if !sys::llama_memory_seq_rm(memory, id, begin, end) {
+                return false;
+            }
+            sys::llama_memory_seq_add(memory, id, end, -1, begin - end);
+        }
+        self.has_pending = true;
+        true
+    }
+
+    /// Whether tokens can be moved to other positions.
+    pub(crate) fn can_shift(&self) -> bool {
+        // SAFETY: the context is valid, and so is its memory.
+        unsafe { sys::llama_memory_can_shift(self.memory()) }
+    }
+
+    /// How many of the first `tokens` of `sequence` can be gone on from: all, or none where what came before was given up (a
+    /// sliding window) or can't be taken apart (recurrent).
+    pub(crate) fn usable(&self, sequence: u32, tokens: u32) -> u32 {
+        self.bounds_of(sequence).usable(tokens)
+    }
+
+    /// Whether any beginning of a sequence can be gone on from.
+    pub(crate) fn cuts_anywhere(&self) -> bool {
+        let (window, is_recurrent) = self.memory_kind();
+        !is_recurrent && (window == 0 || self.params.swa_full)
+    }
+
+    fn bounds_of(&self, sequence: u32) -> UsableBounds {
+        let (window, is_recurrent) = self.memory_kind();
+        UsableBounds {
+            length: self.sequence_len(sequence),
+            first: self.first_position(sequence),
+            window,
+            is_recurrent,
+        }
+    }
+
+    /// Tokens that layers with a sliding window look back, and whether the memory is a state that can't be taken apart.
+    fn memory_kind(&self) -> (u32, bool) {
+        // SAFETY: plain questions about a model that is alive.
+        let (window, is_recurrent) = unsafe {
+            let model = super::context::raw_model(&self.model);
+            let recurrent =
+                sys::llama_model_is_recurrent(model) || sys::llama_model_is_hybrid(model);
+            (sys::llama_model_n_swa(model), recurrent)
+        };
+        (u32::try_from(window).unwrap_or(0), is_recurrent)
+    }
+
+    /// Copies the state of `sequence` to host memory. `None` when it has none, there is no memory for it, or the next decode
+    /// has yet to move its cells.
+    pub(crate) fn save_sequence(&self, sequence: u32) -> Option<SavedSequence> {
+        let id = self.id(sequence)?;
+        if self.sequence_len(sequence) == 0 || self.has_pending {
+            return None;
+        }
+        // SAFETY: the sequence is in range.
+        let size = unsafe { sys::llama_state_seq_get_size(self.raw.as_ptr(), id) };
+        let mut bytes: Vec<u8> = Vec::new();
+        bytes.try_reserve_exact(size).ok()?;
+        // SAFETY: the buffer has room for `size` bytes, and llama.cpp writes as many at most. It isn't zeroed first: for
+        // 92 MB that takes longer than the copy.
+        let written = unsafe {
+            sys::llama_state_seq_get_data(self.raw.as_ptr(), bytes.as_mut_ptr(), size, id)
+        };
+        if written == 0 || written > size {
+            return None;
+        }
+        // SAFETY: llama.cpp has written the first `written` bytes, which are within the capacity.
+        unsafe { bytes.set_len(written) };
+        Some(SavedSequence::new(bytes, self.bounds_of(sequence)))
+    }
+
+    /// Puts a state back under the number `sequence`, which must be empty. `false` when llama.cpp won't have it: too few
+    /// free cells; then the sequence is empty.
+    pub(crate) fn restore_sequence(&mut self, sequence: u32, saved: &SavedSequence) -> bool {
+        let Some(id) = self.id(sequence) else {
+            return false;
+        };
+        // SAFETY: the sequence is in range, and the bytes came from `save_sequence`, of a context of the same model with
+        // the same parameters; llama.cpp checks their length as it reads.
+        let (read, errors) = with_captured_errors(|| unsafe {
+            let (from, size) = (saved.bytes().as_ptr(), saved.bytes().len());
+            sys::llama_state_seq_set_data(self.raw.as_ptr(), from, size, id)
+        });
+        let restored = read > 0 && self.sequence_len(sequence) == saved.tokens();
+        if !restored {
+            tracing::warn!(
+                sequence,
+                reason = reason(&errors),
+                "a parked state was not taken back"
+            );
+            self.clear_sequence(sequence);
+        }
+        restored
+    }
+
+    /// Tokens of `sequence`: positions start at 0 and have no gaps.
+    pub(crate) fn sequence_len(&self, sequence: u32) -> u32 {
+        self.id(sequence).map_or(0, |id| {
+            // SAFETY: the sequence is in range, which llama.cpp asserts.
+            let last = unsafe { sys::llama_memory_seq_pos_max(self.memory(), id) };
+            // -1 means empty.
+            u32::try_from(last + 1).unwrap_or(0)
+        })
+    }
+
+    /// The first position of `sequence` that every layer has.
+    fn first_position(&self, sequence: u32) -> u32 {
+        self.id(sequence).map_or(0, |id| {
+            // SAFETY: the sequence is in range, which llama.cpp asserts.
+            let first = unsafe { sys::llama_memory_seq_pos_min(self.memory(), id) };
+            u32::try_from(first).unwrap_or(0)
+        })
+    }
+
+    fn id(&self, sequence: u32) -> Option<i32> {
+        i32::try_from(sequence).ok().filter(|&id| self.has(id))
+    }
+
+    fn memory(&self) -> sys::llama_memory_t {
+        // SAFETY: the context is valid. Models that make text have a memory, and it lives as long as the context.
+        unsafe { sys::llama_get_memory(self.raw.as_ptr()) }
+    }
+}
+
+/// What bounds how much of a sequence can be gone on from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct UsableBounds {
+    /// Its tokens.
+    pub(crate) length: u32,
+    /// The first position that every layer has.
+    pub(crate) first: u32,
+    /// Tokens that layers with a sliding window look back; 0 without such layers.
+    pub(crate) window: u32,
+    /// Its memory is a state that can't be taken apart.
+    pub(crate) is_recurrent: bool,
+}
+
+impl UsableBounds {
+    /// A sequence that can be cut anywhere.
+    #[cfg(test)]
+    pub(crate) fn whole(length: u32) -> Self {
+        Self {
+            length,
+            first: 0,
+            window: 0,
+            is_recurrent: false,
+        }
+    }
+
+    /// How many of the first `tokens` can be gone on from: `tokens`, or 0.
+    pub(crate) fn usable(&self, tokens: u32) -> u32 {
+        // As llama.cpp's server has it: the window of the next token must be there.
+        let has_window = || self.first == 0 || self.first + self.window <= tokens;
+        let is_usable =
+            tokens == self.length || (tokens < self.length && !self.is_recurrent && has_window());
+        if is_usable { tokens } else { 0 }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_sliding_window_must_be_there() {
+        let bounds = UsableBounds {
+            first: 500,
+            window: 512,
+            ..UsableBounds::whole(2000)
+        };
+        assert_eq!(bounds.usable(1012), 1012);
+        assert_eq!(bounds.usable(1011), 0);
+        assert_eq!(bounds.usable(2001), 0);
+        // Going on where it ended is what it was made for.
+        assert_eq!(
+            UsableBounds {
+                length: 900,
+                ..bounds
+            }
+            .usable(900),
+            900
+        );
+        assert_eq!(UsableBounds::whole(2000).usable(7), 7);
+    }
+
+    #[test]
+    fn a_recurrent_state_is_usable_as_a_whole() {
+        let bounds = UsableBounds {
+            is_recurrent: true,
+            ..UsableBounds::whole(10)
+        };
+        assert_eq!((bounds.usable(10), bounds.usable(9)), (10, 0));
+    }
+}

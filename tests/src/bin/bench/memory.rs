@@ -1,0 +1,267 @@
+//! What is remembered: a prefix that many guests share, sessions that take turns on fewer places, and one that comes back from host
+//! memory.
+
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, ensure};
+use mynah_engine::{Model, Outcome, Owner, Prompt, Session, Settings};
+use tokio::runtime::Runtime;
+
+use crate::bare::{Bare, apart};
+use crate::ours::{self, Instance, Program};
+use crate::peer::{Peer, Request};
+use crate::prompts::words;
+use crate::report::{Bounds, Kind, Round, Row};
+use crate::{Bench, Turn, in_turn};
+
+/// Thirty-two guests with one prefix: the time until all have their answers, and half of them their first token.
+pub(crate) const SHARED: [&str; 2] = ["shared-prefix.32", "shared-prefix.32.first-token"];
+/// A turn of one of a hundred sessions on sixteen places, against one of sixteen.
+pub(crate) const TURNS: &str = "turns.100";
+/// A session of 4,000 tokens that makes way for another and comes back, against a fiftieth of the time to compute it.
+pub(crate) const RESUME: &str = "resume.4000";
+
+/// Guests that share a prefix.
+const GUESTS: usize = 32;
+/// Words of the prefix, and words of its own that each guest adds.
+const PREFIX: usize = 400;
+const OWN: usize = 16;
+/// Tokens of each answer.
+const ANSWER: u32 = 32;
+/// Tokens of context for each sequence, on both sides.
+const CTX_SIZE: u32 = 768;
+/// Rounds at most: the peer takes most of a minute for one.
+const SHARED_ROUNDS: usize = 3;
+
+/// Sessions that take turns, and places that they have.
+const SESSIONS: usize = 100;
+const PLACES: usize = 16;
+/// Turns of each session that are measured, after the one that begins it.
+const MEASURED: usize = 1;
+
+/// Tokens of a session that comes back, and how many times faster that must be than computing it.
+const LONG: usize = 4000;
+const FASTER: f64 = 50.0;
+
+/// When an answer began and ended, in seconds since all were asked for.
+#[derive(Debug, Clone, Copy)]
+struct Times {
+    whole: f64,
+    first_token: f64,
+}
+
+/// `shared-prefix.32` and its first tokens.
+pub(crate) fn shared(bench: &Bench) -> Result<[Row; 2]> {
+    let bare = Bare::load(&bench.model, CTX_SIZE, bench.threads)?;
+    let prefix = words(7, PREFIX);
+    let prompts: Vec<Vec<u32>> = (0..GUESTS as u64)
+        .map(|guest| bare.tokens(&format!("{prefix}{}", words(100 + guest, OWN))))
+        .collect();
+    let peer = bench.start_peer("shared-prefix", GUESTS, CTX_SIZE)?;
+    let (mut wholes, mut firsts) = (Vec::new(), Vec::new());
+    for round in 0..bench.rounds.min(SHARED_ROUNDS) {
+        bench.say(&format!("shared-prefix.32: round {}", round + 1));
+        let (mut ours, mut theirs) = (None, None);
+        for side in in_turn(round) {
+            match side {
+                Turn::Ours => {
+                    let model = ours::load_sharing(&bench.model, GUESTS, CTX_SIZE)?;
+                    let guest = Program::new("bench_arrivals", model, bench.runtime.handle())?;
+                    ours = Some(guests(&guest, &prompts)?);
+                }
+                Turn::Peer => {
+                    let times = peer.as_ref().map(|peer| clients(peer, &prompts));
+                    theirs = times.transpose()?;
+                }
+                Turn::Limit => {}
+            }
+        }
+        let ours = ours.context("ours had no turn")?;
+        let row = |of: &dyn Fn(Times) -> f64| Round {
+            ours: of(ours),
+            limit: None,
+            peer: theirs.map(of),
+        };
+        wholes.push(row(&|times| times.whole));
+        firsts.push(row(&|times| times.first_token));
+    }
+    let bounds = |peer| Bounds {
+        limit: None,
+        peer: Some(peer),
+    };
+    Ok([
+        Row::new(SHARED[0], "s", Kind::Time, &wholes, bounds(0.2)),
+        Row::new(SHARED[1], "s", Kind::Time, &firsts, bounds(0.15)),
+    ])
+}
+
+fn guests(guest: &Program, prompts: &[Vec<u32>]) -> Result<Times> {
+    let begun = Instant::now();
+    let instances: Vec<Instance> = prompts.iter().map(|p| guest.start(p, ANSWER)).collect();
+    let arrivals = instances.into_iter().map(Instance::finish);
+    times(begun, arrivals.collect::<Result<_>>()?)
+}
+
+fn clients(peer: &Peer, prompts: &[Vec<u32>]) -> Result<Times> {
+    let begun = Instant::now();
+    let requests: Vec<Request> = prompts
+        .iter()
+        .map(|prompt| peer.request_remembered(prompt, ANSWER))
+        .collect();
+    let arrivals = requests.into_iter().map(Request::finish);
+    times(begun, arrivals.collect::<Result<_>>()?)
+}
+
+/// The last token of all, and the median of the first ones.
+fn times(begun: Instant, arrivals: Vec<Vec<Instant>>) -> Result<Times> {
+    let since = |at: &Instant| at.saturating_duration_since(begun).as_secs_f64();
+    let mut firsts = Vec::new();
+    let mut whole: f64 = 0.0;
+    for one in &arrivals {
+        firsts.push(one.first().map(since).context("an answer had no token")?);
+        whole = one.iter().map(since).fold(whole, f64::max);
+    }
+    firsts.sort_by(f64::total_cmp);
+    let first_token = firsts.get(firsts.len() / 2).copied();
+    Ok(Times {
+        whole,
+        first_token: first_token.context("there was no answer")?,
+    })
+}
+
+/// A session and what was said in it.
+struct Talk {
+    session: Session,
+    tokens: Vec<u32>,
+}
+
+/// `turns.100`.
+pub(crate) fn turns(bench: &Bench) -> Result<Row> {
+    let mut rounds = Vec::new();
+    let bare = Bare::load(&bench.model, CTX_SIZE, bench.threads)?;
+    let begins: Vec<Vec<u32>> = (0..SESSIONS as u64)
+        .map(|seed| bare.tokens(&words(200 + seed, 128)))
+        .collect();
+    for round in 0..bench.rounds.min(SHARED_ROUNDS) {
+        bench.say(&format!("{TURNS}: round {}", round + 1));
+        let latency = |sessions: usize| -> Result<f64> {
+            let model = ours::load(&bench.model, PLACES, CTX_SIZE)?;
+            let begins = begins.iter().take(sessions);
+            let mut talks = begins
+                .map(|begin| {
+                    Ok(Talk {
+                        session: model.session(Owner::unique())?,
+                        tokens: begin.clone(),
+                    })
+                })
+                .collect::<Result<Vec<Talk>>>()?;
+            let mut measured = Vec::new();
+            for turn in 0..=MEASURED {
+                for talk in &mut talks {
+                    let begun = Instant::now();
+                    let outcome = say(&bench.runtime, talk)?;
+                    if turn > 0 {
+                        measured.push(begun.elapsed().as_secs_f64());
+                        let usage = outcome.usage;
+                        ensure!(
+                            usage.cached_tokens * 2 > usage.prompt_tokens,
+                            "a session was not remembered: {usage:?}"
+                        );
+                    }
+                }
+            }
+            measured.sort_by(f64::total_cmp);
+            let median = measured.get(measured.len() / 2).copied();
+            median.context("nothing was measured")
+        };
+        let resident = latency(PLACES)?;
+        rounds.push(Round {
+            ours: latency(SESSIONS)?,
+            limit: Some(resident),
+            peer: None,
+        });
+    }
+    let bounds = Bounds {
+        limit: Some(1.3),
+        peer: None,
+    };
+    Ok(Row::new(TURNS, "s", Kind::Time, &rounds, bounds))
+}
+
+/// Sixteen more tokens, and as many in answer.
+fn say(runtime: &Runtime, talk: &mut Talk) -> Result<Outcome> {
+    let next: Vec<u32> = talk.tokens.iter().rev().take(16).copied().collect();
+    talk.tokens.extend(next);
+    let prompt = Prompt::Tokens(talk.tokens.clone());
+    let mut generation = talk.session.start(prompt, tokens_of(16))?;
+    runtime.block_on(ours::outcome(&mut generation))
+}
+
+fn tokens_of(count: u32) -> Settings {
+    let mut settings = mynah_tests::greedy(count);
+    settings.stopping.ignore_eos = Some(true);
+    settings
+}
+
+/// `resume.4000`.
+pub(crate) fn resume(bench: &Bench) -> Result<Row> {
+    let bare = Bare::load(&bench.model, CTX_SIZE, bench.threads)?;
+    let long: Vec<u32> = bare
+        .tokens(&words(9, LONG))
+        .into_iter()
+        .take(LONG)
+        .collect();
+    ensure!(long.len() == LONG, "the prompt has {} tokens", long.len());
+    let short = bare.tokens("A short one");
+    let mut rounds = Vec::new();
+    for round in 0..bench.rounds.min(SHARED_ROUNDS) {
+        bench.say(&format!("{RESUME}: round {}", round + 1));
+        let ctx_size = u32::try_from(LONG)? + 256;
+        // Asked on a thread that is gone when the next model computes.
+        let (computed, resumed) = apart(|| {
+            let model = ours::load(&bench.model, 1, ctx_size)?;
+            times_of(bench, &model, &long, &short)
+        })?;
+        rounds.push(Round {
+            ours: resumed.as_secs_f64(),
+            limit: Some(computed.as_secs_f64() / FASTER),
+            peer: None,
+        });
+    }
+    let bounds = Bounds {
+        limit: Some(1.0),
+        peer: None,
+    };
+    Ok(Row::new(RESUME, "s", Kind::Time, &rounds, bounds))
+}
+
+/// How long the first token of the long prompt takes when nothing of it is there, and when it makes way for a short one and comes back:
+/// the short one and both their tokens count.
+fn times_of(
+    bench: &Bench,
+    model: &Model,
+    long: &[u32],
+    short: &[u32],
+) -> Result<(Duration, Duration)> {
+    let mut first = model.session(Owner::unique())?;
+    let mut second = model.session(Owner::unique())?;
+    let ask = |session: &mut Session, prompt: &[u32]| {
+        let mut generation = session.start(Prompt::Tokens(prompt.to_vec()), tokens_of(1))?;
+        bench.runtime.block_on(ours::outcome(&mut generation))
+    };
+    let begun = Instant::now();
+    ask(&mut first, long)?;
+    let computed = begun.elapsed();
+    // Once to have both in memory.
+    ask(&mut second, short)?;
+    ask(&mut first, long)?;
+    let begun = Instant::now();
+    ask(&mut second, short)?;
+    let outcome = ask(&mut first, long)?;
+    let resumed = begun.elapsed();
+    ensure!(
+        outcome.usage.cached_tokens as usize == LONG - 1,
+        "it was not remembered: {outcome:?}"
+    );
+    Ok((computed, resumed))
+}
