@@ -114,9 +114,9 @@ impl<C: Compute> Kv<C> {
         }
     }
 
-    /// Takes tokens out of a sequence that shares none from there on, and moves those after them down. Says whether it could.
+    /// Takes tokens out of a sequence that has them and shares none from there on, and moves those after them down. Says whether it could.
     pub(super) fn forget(&mut self, sequence: u32, tokens: Range<u32>) -> bool {
-        if self.is_shared(sequence, tokens.start) {
+        if self.len(sequence) < tokens.end || self.is_shared(sequence, tokens.start) {
             return false;
         }
         let moved = self.compute.forget(sequence, tokens.clone());
