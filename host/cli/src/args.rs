@@ -268,6 +268,27 @@ pub(crate) struct ServingArgs {
     ))]
     pub(crate) max_parked_bytes: Option<ByteSize>,
 
+    /// Pack what is there, and with it what is on disk: less memory, and more time to put it aside and take it back [default: false].
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    pub(crate) compress_parked: Option<bool>,
+
+    /// Keep what was computed for sessions in this folder too, for the next run of a component with the same --owner [default: in
+    /// memory alone].
+    #[arg(long, value_name = "FOLDER", value_hint = ValueHint::DirPath)]
+    pub(crate) state_dir: Option<PathBuf>,
+
+    #[arg(long, value_name = "SIZE", help = or_default(
+        "Disk space for that; what has been of no use for longest makes way",
+        ByteSize(ModelConfig::default().max_state_bytes).display().iec(),
+    ))]
+    pub(crate) max_state_bytes: Option<ByteSize>,
+
+    #[arg(long, value_name = "DURATION", value_parser = humantime::parse_duration, help = or_default(
+        "Time after which a session's state is written there if nobody asks for it",
+        humantime::format_duration(ModelConfig::default().store_after),
+    ))]
+    pub(crate) store_after: Option<Duration>,
+
     /// Threads that compute [default: all cores].
     #[arg(long, value_name = "COUNT")]
     pub(crate) threads: Option<u32>,

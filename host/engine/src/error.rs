@@ -45,6 +45,14 @@ pub enum Error {
         /// Its `general.architecture`.
         architecture: String,
     },
+    /// The folder for states can't be used.
+    #[error("the state folder can't be used: {}: {error}. Give another one (`state_dir`), or none", path.display())]
+    StateFolder {
+        /// What in it.
+        path: PathBuf,
+        /// The file system's error.
+        error: std::io::Error,
+    },
     /// No context could be made for the model.
     #[error(
         "no llama.cpp context of {cells} KV cells ({max_concurrent} sequences of {ctx_size} tokens): {reason}. Lower \

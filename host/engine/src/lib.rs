@@ -34,12 +34,14 @@
 //! | `model/` | a GGUF: its header, tokenizer, chat template; named models; converted weights |
 //! | `config/` | typed settings and their ranges |
 //! | `memory/` | what is remembered of sequences that have ended: cells, alignment, the shelf; pure |
+//! | `disk/` | what is remembered on disk: files, their folder, the thread that reads and writes them |
 //! | `schedule/` | the waiting line, fairness, places and the plan of each step; pure |
 //! | `decode/` | the worker thread and its step: admit, plan, decode, sample, emit |
 //! | `llama/` | the only unsafe code: llama.cpp |
 
 mod config;
 mod decode;
+mod disk;
 mod error;
 #[cfg(any(test, feature = "fuzzing"))]
 #[doc(hidden)]
@@ -75,4 +77,4 @@ pub use request::{
     TokenProbs, Usage,
 };
 pub use session::Session;
-pub use status::{CacheStatus, OwnerShare, Requests, Status};
+pub use status::{CacheStatus, DiskStatus, OwnerShare, Requests, Status};

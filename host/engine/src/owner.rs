@@ -28,6 +28,11 @@ impl OwnerRef {
         &self.name
     }
 
+    /// Whether somebody may come by this name after the process has ended.
+    pub(crate) fn is_lasting(&self) -> bool {
+        self.life.is_none()
+    }
+
     /// Whether nobody can come by this name any more.
     pub(crate) fn is_gone(&self) -> bool {
         self.life

@@ -55,6 +55,8 @@ pub struct Status {
     pub recomputed: u64,
     /// What is remembered.
     pub cache: CacheStatus,
+    /// What of it is on disk, where there is a state folder.
+    pub disk: Option<DiskStatus>,
     /// What has become of all requests.
     pub requests: Requests,
     /// What each owner was served, in the order of their names: all that want something now, and those of late.
@@ -87,7 +89,37 @@ pub struct CacheStatus {
     pub saved_bytes: u64,
 }
 
+/// What a model remembers on disk.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct DiskStatus {
+    /// Tokens that are there.
+    pub tokens: u64,
+    /// Bytes of their files.
+    pub bytes: u64,
+    /// Bytes that all files of the folder may take.
+    pub max_bytes: u64,
+    /// States that were written.
+    pub written: u64,
+    /// States that were read back.
+    pub read: u64,
+    /// States that had to make way for others, or had no room.
+    pub evictions: u64,
+    /// Files that were damaged or another model's: what they held is computed again.
+    pub damaged: u64,
+    /// States that were being written when the process ended before, and are lost.
+    pub interrupted: u64,
+    /// States that could not be written, for an error that was logged.
+    pub failed: u64,
+}
+
 impl CacheStatus {
+    /// Something had to go from memory; `is_stored`: it is on disk still.
+    pub(crate) fn evicted(&mut self, is_stored: bool) {
+        if !is_stored {
+            self.evictions += 1;
+        }
+    }
+
     /// A request found so many tokens of its prompt computed.
     pub(crate) fn asked(&mut self, cached: u32) {
         if cached > 0 {

@@ -36,7 +36,7 @@ pub struct GuestModels {
     pub max_bytes: u64,
     /// Models of its own that a guest holds at once: each has KV cells and a worker thread. Default 1.
     pub max_models: u32,
-    /// How they are served, as they are: `optimize` is for the operator's own models.
+    /// How they are served, as they are: `optimize` and `state_dir` are for the operator's own models.
     pub config: ModelConfig,
 }
 

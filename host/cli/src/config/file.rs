@@ -43,6 +43,7 @@ pub(super) struct Own {
 #[serde(default)]
 pub(super) struct Run {
     pub(super) dirs: Vec<Text<Preopen>>,
+    pub(super) state_dir: Option<PathBuf>,
     pub(super) env: Vec<Text<Variable>>,
     pub(super) timeout: Option<Text<humantime::Duration>>,
     pub(super) max_memory: Option<Text<ByteSize>>,
@@ -54,8 +55,9 @@ pub(super) struct Run {
 }
 
 /// The keys of `[run]`.
-const RUN: [&str; 9] = [
+const RUN: [&str; 10] = [
     "dirs",
+    "state_dir",
     "env",
     "timeout",
     "max_memory",

@@ -75,6 +75,9 @@ impl ServingArgs {
                 default_task_timeout: self.queue_timeout,
                 ageing: self.ageing,
                 max_parked_bytes: self.max_parked_bytes.map(|size| size.as_u64()),
+                compress_parked: self.compress_parked,
+                max_state_bytes: self.max_state_bytes.map(|size| size.as_u64()),
+                store_after: self.store_after,
                 max_prompt_bytes: self.max_prompt_bytes,
                 max_unread_bytes: self.max_unread_bytes,
                 ..BackendSettings::default()

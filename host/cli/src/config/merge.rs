@@ -53,6 +53,11 @@ pub(super) fn merge(args: &RunArgs, file: File, source: &Source) -> Result<RunSe
         .map(cache::optimized_models)
         .transpose()?;
     let run = own.run;
+    model.state_dir = args
+        .serving
+        .state_dir
+        .clone()
+        .or_else(|| run.state_dir.map(|dir| source.path(&dir)));
     let models = own.models.into_iter().map(|(name, path)| NamedModel {
         name,
         path: source.path(&path),
@@ -210,12 +215,16 @@ mod tests {
         share_prefixes = true
         ageing_ms = 700
         max_parked_bytes = 4000
+        compress_parked = true
+        max_state_bytes = 5000
+        store_after_ms = 800
         max_prompt_bytes = 1000
         max_unread_bytes = 2000
         [scheduling]
         priority = 'low'
         deterministic = true
         [run]
+        state_dir = 'states'
         timeout = '3s'
         max_memory = '2MiB'
         allow_guest_models = '3MiB'
@@ -247,6 +256,10 @@ mod tests {
             kv_type: KvType::Q8_0,
             swa_full: false,
             max_parked_bytes: 4000,
+            compress_parked: true,
+            state_dir: Some("conf/states".into()),
+            max_state_bytes: 5000,
+            store_after: Duration::from_millis(800),
             share_prefixes: true,
             chat_template: Some(ChatTemplateName::Gemma),
             n_gpu_layers: Some(4),
@@ -291,7 +304,7 @@ mod tests {
     fn the_command_line_wins_over_the_file_in_every_setting() {
         let line = "--ctx-size 200 --batch-size 32 --threads 1 --n-gpu-layers 5 --chat-template plain --temperature 0 --seed 9 --max-tokens 7 --stop End \
             --max-concurrent 1 --queue-size 9 --queue-timeout 2s --max-sessions 31 --idle-timeout 61s --kv-type f16 --context-shifting=false --share-prefixes=false --ageing 8s --kv-cells 160 \
-            --kv-layout split --optimize=q8_0 --max-parked-bytes 5B --max-time 10s --priority high --deterministic=false --owner flag \
+            --kv-layout split --optimize=q8_0 --max-parked-bytes 5B --compress-parked=false --state-dir flags --max-state-bytes 6B --store-after 9ms --max-time 10s --priority high --deterministic=false --owner flag \
             --weight 3 --max-priority normal --max-prompt-bytes 10 --max-unread-bytes 1024 \
             --timeout 1s --max-memory 1MiB --allow-guest-models=1MiB --instances 2";
         let flags: Vec<&str> = line.split_whitespace().collect();
@@ -315,6 +328,10 @@ mod tests {
             kv_type: KvType::F16,
             swa_full: false,
             max_parked_bytes: 5,
+            compress_parked: false,
+            state_dir: Some("flags".into()),
+            max_state_bytes: 6,
+            store_after: Duration::from_millis(9),
             share_prefixes: false,
             chat_template: Some(ChatTemplateName::Plain),
             n_gpu_layers: Some(5),

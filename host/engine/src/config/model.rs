@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::num::NonZeroUsize;
+use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
@@ -61,6 +62,18 @@ pub struct ModelConfig {
     /// and what is remembered of those that have ended makes way. Beyond it, it is computed again. Default 1 GiB; 0 keeps
     /// none.
     pub max_parked_bytes: u64,
+    /// Whether states in host memory, and with them those on disk, are packed (zstd, its fastest level): they take less room, and longer
+    /// to be put aside and to be taken back. Default false.
+    pub compress_parked: bool,
+    /// Where states are kept on disk too, so that they are still there when the process has ended; `None`, the default: nowhere. Each model has a
+    /// folder of its own in it, which only one process uses at a time. What is written holds what the sessions were about, and
+    /// is its user's alone to read. What serves only an owner without a name of its own is removed with it.
+    pub state_dir: Option<PathBuf>,
+    /// Bytes of all files there. What has been of no use for longest makes way, that of models which nobody uses first. Default 4 GiB.
+    pub max_state_bytes: u64,
+    /// Time after which a session's state is written there if nobody asks for it. What is in memory when the model goes is written
+    /// then. 1 millisecond to a day; default 10 seconds. Spelled `store_after_ms` where the type carries no unit.
+    pub store_after: Duration,
     /// Whether owners use what was computed for others. One can then learn from the time to the first token, and from the
     /// usage, whether another has sent a prompt that begins the same. Default false.
     pub share_prefixes: bool,
@@ -168,6 +181,10 @@ impl Default for ModelConfig {
             kv_type: KvType::F16,
             swa_full: true,
             max_parked_bytes: 1 << 30,
+            compress_parked: false,
+            state_dir: None,
+            max_state_bytes: 4 << 30,
+            store_after: Duration::from_secs(10),
             share_prefixes: false,
             n_gpu_layers: None,
             threads: None,
@@ -315,6 +332,10 @@ mod tests {
             kv_type: KvType::Q8_0,
             swa_full: false,
             max_parked_bytes: 0,
+            compress_parked: true,
+            state_dir: None,
+            max_state_bytes: 0,
+            store_after: Duration::ZERO,
             share_prefixes: true,
             n_gpu_layers: None,
             threads: Some(0),
@@ -345,6 +366,7 @@ mod tests {
             "backend.default_task_timeout_ms",
             "backend.ageing_ms",
             "backend.idle_timeout_ms",
+            "backend.store_after_ms",
             "stopping.max_time_ms",
             "model.threads",
             "backend.max_prompt_bytes",

@@ -75,6 +75,13 @@ block! {
         ageing: Duration = ModelConfig::default().ageing, "ageing_ms", [], Millis::TO_A_DAY;
         /// Host memory for sequences that had to leave their KV cells, parked or remembered; what has no room is computed again.
         max_parked_bytes: u64 = ModelConfig::default().max_parked_bytes, "max_parked_bytes", [], Whole::new(0, u64::MAX);
+        /// Whether these, and with them those on disk, are packed: they take less room, and longer to be put aside and taken back.
+        compress_parked: bool = ModelConfig::default().compress_parked, "compress_parked", [], Any;
+        /// Bytes of all files in the state folder, where there is one (`mynah run --state-dir`); what was of no use for longest
+        /// makes way.
+        max_state_bytes: u64 = ModelConfig::default().max_state_bytes, "max_state_bytes", [], Whole::new(0, u64::MAX);
+        /// Time after which a session's state is written to the state folder if nobody asks for it.
+        store_after: Duration = ModelConfig::default().store_after, "store_after_ms", [], Millis::TO_A_DAY;
         /// Whether owners use what was computed for others: one may then learn what another has sent.
         share_prefixes: bool = ModelConfig::default().share_prefixes, "share_prefixes", [], Any;
         /// Bytes of a prompt at most, or of all messages together.
@@ -112,7 +119,8 @@ impl BackendSettings {
     fn apply(&self, config: &mut ModelConfig) {
         apply!(
             self => config;
-            max_concurrent, queue_size, max_sessions, default_task_timeout, ageing, max_parked_bytes, share_prefixes,
+            max_concurrent, queue_size, max_sessions, default_task_timeout, ageing, max_parked_bytes,
+            compress_parked, max_state_bytes, store_after, share_prefixes,
             max_prompt_bytes, max_unread_bytes, idle_timeout, auto_cleanup, resume_closed,
         );
     }
@@ -187,6 +195,9 @@ impl ModelConfig {
             default_task_timeout: Some(self.default_task_timeout),
             ageing: Some(self.ageing),
             max_parked_bytes: Some(self.max_parked_bytes),
+            compress_parked: Some(self.compress_parked),
+            max_state_bytes: Some(self.max_state_bytes),
+            store_after: Some(self.store_after),
             share_prefixes: Some(self.share_prefixes),
             max_prompt_bytes: Some(self.max_prompt_bytes),
             max_unread_bytes: Some(self.max_unread_bytes),

@@ -12,6 +12,7 @@ use super::inbox::Ending;
 use super::kv::Kv;
 use super::places::Parked;
 use super::sequence::{NoToken, Sequence};
+use super::stored::Stored;
 use super::{Inbox, WorkerParams};
 use crate::llama::{Batch, DecodeError, SavedSequence};
 use crate::memory::Shelf;
@@ -42,6 +43,8 @@ pub(super) struct Engine<'a, C> {
     pub(super) parked: Vec<Parked>,
     /// What sequences left behind when they ended.
     pub(super) shelf: Shelf<LlamaToken, SavedSequence>,
+    /// What of it is on disk, where there is a state folder.
+    pub(super) stored: Option<Stored>,
     /// Numbers of the context's sequences that nobody uses, falling: the lowest is taken first, since llama.cpp computes
     /// split sequences together only where their numbers follow one another.
     pub(super) free: Vec<u32>,
@@ -54,6 +57,7 @@ impl<'a, C: Compute> Engine<'a, C> {
     pub(super) fn new(
         compute: C,
         params: WorkerParams,
+        stored: Option<Stored>,
         inbox: &'a Inbox,
         samplers: &'a rayon::ThreadPool,
     ) -> Self {
@@ -68,6 +72,7 @@ impl<'a, C: Compute> Engine<'a, C> {
             running: Vec::new(),
             parked: Vec::new(),
             shelf: Shelf::new(params.share_prefixes),
+            stored,
             free: (0..params.context.sequences).rev().collect(),
             counters: Status {
                 cells_total: u64::from(params.context.cells),
@@ -99,6 +104,8 @@ impl<'a, C: Compute> Engine<'a, C> {
             let ended = self.reap(now);
             self.forget_gone();
             self.close_idle(now);
+            self.note_disk(now);
+            self.write_behind(now);
             let given = self.give_places(now);
             self.recall(now);
             if given || ended {
@@ -112,17 +119,21 @@ impl<'a, C: Compute> Engine<'a, C> {
                 Ok(false) => self.inbox.wait(self.next_deadline()),
                 Err(reason) => {
                     tracing::error!(reason, "the model's context is lost: load the model again");
-                    return;
+                    self.forget_resident();
+                    break;
                 }
             }
         }
+        self.store_all();
     }
 
-    /// When the time of the next generation is over that has begun.
+    /// When the time of the next generation is over that has begun, or there is something to write to disk.
     fn next_deadline(&self) -> Option<Instant> {
         let parked = self.parked.iter().map(|parked| &parked.sequence);
         let all = self.running.iter().chain(parked);
-        all.filter_map(Sequence::deadline).min()
+        all.filter_map(Sequence::deadline)
+            .chain(self.next_write())
+            .min()
     }
 
     /// Ends what was cancelled, and what has had its time. Says whether there was any.
@@ -374,6 +385,7 @@ impl<'a, C: Compute> Engine<'a, C> {
             self.counters.cache.resident_tokens,
             self.counters.cache.saved_tokens,
         ) = self.left_tokens();
+        self.counters.disk = self.stored.as_ref().map(Stored::status);
         self.inbox.publish(self.counters.clone());
     }
 }

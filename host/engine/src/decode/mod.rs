@@ -15,6 +15,7 @@ mod sampler;
 mod sequence;
 mod shift;
 mod stop;
+mod stored;
 mod text;
 mod worker;
 
@@ -28,4 +29,5 @@ pub(crate) use droppable::{Droppable, Turns};
 pub(crate) use inbox::{Inbox, Job, QueueLimit};
 pub(crate) use outlet::{Outlet, Writer};
 pub(crate) use sampler::{Sampler, SamplerParts};
+pub(crate) use stored::StoreParams;
 pub(crate) use worker::{Worker, WorkerParams};

@@ -159,10 +159,7 @@ impl<C: Compute> Engine<'_, C> {
         let (id, computed) = (sequence.id, sequence.computed());
         // What its cells hold beyond is not its own.
         self.kv.truncate(id, computed);
-        let state = self
-            .kv
-            .save(id)
-            .filter(|state| self.make_bytes(state.size()));
+        let state = self.put_aside(id);
         let sequence = self.running.remove(index);
         self.release(id);
         tracing::debug!(
@@ -179,16 +176,16 @@ impl<C: Compute> Engine<'_, C> {
     }
 
     fn resume(&mut self, id: u32, index: usize, now: Instant) {
+        let state = self.parked.get(index).and_then(|one| one.state.as_ref());
+        // Its state is still counted meanwhile.
+        self.reclaim(state.map_or(0, |state| u64::from(state.tokens())));
         let Parked {
             mut sequence,
             state,
             ..
         } = self.parked.remove(index);
         let computed = match &state {
-            Some(state) => {
-                self.reclaim(u64::from(state.tokens()));
-                self.kv.restore(id, state, state.tokens())
-            }
+            Some(state) => self.kv.restore(id, state, state.tokens()),
             None => 0,
         };
         if computed == 0 && sequence.computed() > 0 {

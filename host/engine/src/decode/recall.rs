@@ -7,14 +7,15 @@ use super::Job;
 use super::compute::Compute;
 use super::engine::Engine;
 use super::inbox::Ending;
+use super::remember::Left;
 use super::sequence::{Sequence, Start};
 use crate::Error;
 use crate::llama::SavedSequence;
 use crate::memory::{Alignment, Place, align, common};
 
-/// Tokens that a copy must save, and that are worth waiting for: fewer are computed in about the time that it takes to copy a
+/// Tokens that a copy must save, or a file, and that are worth waiting for: fewer are computed in about the time that it takes to copy a
 /// sequence or to wait for a step.
-const LEAST_GAIN: u32 = 32;
+pub(super) const LEAST_GAIN: u32 = 32;
 
 /// Tokens of a piece that is worth moving: each costs a turn of its keys, and shorter ones are alike by chance.
 const LEAST_PIECE: usize = 64;
@@ -95,7 +96,7 @@ impl<C: Compute> Engine<'_, C> {
     }
 
     /// How many of the tokens that both begin with may be used.
-    fn serves(&self, deterministic: bool, common: u32, exact: u32) -> u32 {
+    pub(super) fn serves(&self, deterministic: bool, common: u32, exact: u32) -> u32 {
         if !deterministic {
             return common;
         }
@@ -117,7 +118,7 @@ impl<C: Compute> Engine<'_, C> {
             let mut start = Start::Begun;
             if sequence.remembers() {
                 let (source, there) = self.best_source(sequence);
-                if self.is_coming(index, there) {
+                if self.is_coming(index, there) || self.comes_from_disk(index, there) {
                     start = Start::Waits;
                 } else if let Some(source) = source {
                     self.take(source, index, there, now, &mut copied);
@@ -261,25 +262,26 @@ impl<C: Compute> Engine<'_, C> {
 
     /// Puts a state back that was left in host memory. It stays there for others, unless it is the session's own.
     fn restore_left(&mut self, left: usize, id: u32, session: u64, tokens: u32) -> u32 {
-        let Some(entry) = self.shelf.take(left) else {
+        let Some(entry) = self.shelf.get(left) else {
             return 0;
         };
-        let Place::Saved(state) = &entry.place else {
-            self.shelf.put(entry);
+        let (is_own, state) = (entry.session == Some(session), entry.saved().cloned());
+        let Some(state) = state else {
             return 0;
         };
-        // What the sequence has there goes first: its cells may be needed.
+        // What the sequence has there goes first: its cells may be needed. The state is still counted where it is meanwhile.
         self.kv.clear(id);
         self.reclaim(u64::from(state.tokens()));
-        let there = self.kv.restore(id, state, tokens);
-        if entry.session != Some(session) || there == 0 {
-            self.shelf.put(entry);
+        let there = self.kv.restore(id, &state, tokens);
+        if is_own && there > 0 {
+            let is_it = |entry: &Left| entry.saved().is_some_and(|saved| saved.is_same(&state));
+            self.shelf.take_all(is_it);
         }
         there
     }
 }
 
 /// What of a sequence may come from elsewhere: its last token must be computed, for what comes after it.
-fn all_but_last<T>(tokens: &[T]) -> &[T] {
+pub(super) fn all_but_last<T>(tokens: &[T]) -> &[T] {
     tokens.split_last().map_or(&[], |(_, rest)| rest)
 }

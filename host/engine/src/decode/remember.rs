@@ -12,7 +12,7 @@ use crate::memory::{Entry, Place};
 const LEAST_SAVED: u32 = 16;
 
 /// Something that a sequence left behind.
-type Left = Entry<llama_cpp_2::token::LlamaToken, SavedSequence>;
+pub(super) type Left = Entry<llama_cpp_2::token::LlamaToken, SavedSequence>;
 
 impl<C: Compute> Engine<'_, C> {
     /// A sequence has ended: what it computed stays in its cells until they are needed, where its request says so.
@@ -44,6 +44,7 @@ impl<C: Compute> Engine<'_, C> {
             tokens: tokens.to_vec(),
             exact,
             place: Place::Resident(id),
+            is_stored: false,
             used_at: now,
         });
         self.trim(sequence, most);
@@ -106,36 +107,58 @@ impl<C: Compute> Engine<'_, C> {
             return false;
         };
         let is_worth_it = entry.len() >= LEAST_SAVED && !entry.owner.is_gone();
-        let state = entry
-            .resident()
-            .filter(|_| is_worth_it)
-            .and_then(|id| self.kv.save(id))
-            .filter(|state| self.make_bytes(state.size()));
+        let id = entry.resident().filter(|_| is_worth_it);
+        let state = id.and_then(|id| self.put_aside(id));
         self.drop_entry(&entry);
         match state {
             Some(state) => {
                 entry.place = Place::Saved(state);
                 self.shelf.put(entry);
             }
-            None => self.counters.cache.evictions += 1,
+            None => self.counters.cache.evicted(entry.is_stored),
         }
         true
+    }
+
+    /// Copies a sequence to host memory, if there is room.
+    pub(super) fn put_aside(&mut self, id: u32) -> Option<SavedSequence> {
+        let mut state = self.kv.save(id)?;
+        if self.params.compress_parked {
+            match state.packed() {
+                Ok(packed) => state = packed,
+                Err(error) => {
+                    tracing::warn!(%error, "a state can't be packed: it isn't kept");
+                    return None;
+                }
+            }
+        }
+        self.make_bytes(state.size()).then_some(state)
     }
 
     /// Makes room for so many bytes of host memory, as far as what was left behind has any. Says whether there is.
     pub(super) fn make_bytes(&mut self, bytes: u64) -> bool {
         let most = self.params.max_parked_bytes;
-        if self.parked_bytes().saturating_add(bytes) > most {
+        let in_use = self.bytes_in_use();
+        if in_use.saturating_add(bytes) > most {
             return false;
         }
-        while self.parked_bytes() + self.saved_bytes() + bytes > most {
-            let least = self.shelf.least_valuable(|entry| entry.saved().is_some());
-            if least.and_then(|index| self.shelf.take(index)).is_none() {
+        while in_use + self.saved_bytes() + bytes > most {
+            // What is being written stays in memory until it is.
+            let least = self.shelf.least_valuable(|entry| {
+                let state = entry.saved();
+                state.is_some_and(|state| !self.is_being_written(state))
+            });
+            let Some(entry) = least.and_then(|index| self.shelf.take(index)) else {
                 return false;
-            }
-            self.counters.cache.evictions += 1;
+            };
+            self.counters.cache.evicted(entry.is_stored);
         }
         true
+    }
+
+    /// Host memory that can't be had back now: of parked sequences, and of what is on its way to disk or back.
+    pub(super) fn bytes_in_use(&self) -> u64 {
+        self.parked_bytes() + self.bytes_on_their_way()
     }
 
     /// Host memory that what was left behind takes.
@@ -164,6 +187,9 @@ impl<C: Compute> Engine<'_, C> {
         for entry in self.shelf.take_all(|entry| entry.owner.is_gone()) {
             self.drop_entry(&entry);
         }
+        if let Some(stored) = &mut self.stored {
+            stored.forget_gone();
+        }
     }
 
     /// Closes the sessions that nobody has used for too long, and forgets what they left.
@@ -190,7 +216,7 @@ impl<C: Compute> Engine<'_, C> {
     }
 
     /// Frees what an entry that was taken off the shelf holds in cells.
-    fn drop_entry(&mut self, entry: &Left) {
+    pub(super) fn drop_entry(&mut self, entry: &Left) {
         if let Some(id) = entry.resident() {
             self.release(id);
         }

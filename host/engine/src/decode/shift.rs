@@ -13,7 +13,8 @@ impl<C: Compute> Engine<'_, C> {
         let mut drops = Vec::new();
         let mut full = Vec::new();
         for sequence in &mut self.running {
-            if sequence.computed() >= context_tokens {
+            // Also where they are yet to be computed, since the cells were lost.
+            if sequence.len() > context_tokens {
                 match sequence.next_drop(context_tokens) {
                     Some(range) => drops.push((sequence.id, range)),
                     None => full.push(sequence.id),

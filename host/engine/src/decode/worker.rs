@@ -10,6 +10,8 @@ use llama_cpp_2::model::LlamaModel;
 use super::Inbox;
 use super::compute::Llama;
 use super::engine::Engine;
+use super::stored::{StoreParams, Stored};
+use crate::disk::FolderError;
 use crate::llama::ContextParams;
 use crate::{Error, Result};
 
@@ -23,6 +25,8 @@ pub(crate) struct WorkerParams {
     pub(crate) ageing: Duration,
     /// See [`ModelConfig::max_parked_bytes`](crate::ModelConfig::max_parked_bytes).
     pub(crate) max_parked_bytes: u64,
+    /// See [`ModelConfig::compress_parked`](crate::ModelConfig::compress_parked).
+    pub(crate) compress_parked: bool,
     /// See [`ModelConfig::share_prefixes`](crate::ModelConfig::share_prefixes).
     pub(crate) share_prefixes: bool,
 }
@@ -40,12 +44,17 @@ impl Worker {
     ///
     /// # Errors
     ///
-    /// [`Error::Thread`], or [`Error::Context`] with what llama.cpp says.
+    /// [`Error::Thread`], [`Error::StateFolder`], or [`Error::Context`] with what llama.cpp says.
     pub(crate) fn start(
         model: Arc<LlamaModel>,
         params: WorkerParams,
+        store: Option<&StoreParams>,
         inbox: Arc<Inbox>,
     ) -> Result<Self> {
+        let stored = match store {
+            Some(store) => open(store, params.share_prefixes, &inbox)?,
+            None => None,
+        };
         let threads = usize::try_from(params.context.threads).unwrap_or(1);
         let samplers = rayon::ThreadPoolBuilder::new()
             .num_threads(threads)
@@ -57,7 +66,7 @@ impl Worker {
             .name("mynah-worker".to_owned())
             .spawn({
                 let inbox = Arc::clone(&inbox);
-                move || work(&model, params, &inbox, &samplers, &ready)
+                move || work(&model, params, stored, &inbox, &samplers, &ready)
             })
             .map_err(Error::Thread)?;
         let worker = Self {
@@ -87,17 +96,31 @@ impl Drop for Worker {
     }
 }
 
+/// Opens a model's state folder. One that another process has in use is done without.
+fn open(store: &StoreParams, share_prefixes: bool, inbox: &Arc<Inbox>) -> Result<Option<Stored>> {
+    let woken = Arc::clone(inbox);
+    match Stored::open(store, share_prefixes, move || woken.wake()) {
+        Ok(stored) => Ok(Some(stored)),
+        Err(error @ FolderError::InUse { .. }) => {
+            tracing::warn!("{error}. This one keeps none on disk");
+            Ok(None)
+        }
+        Err(FolderError::Io { path, error }) => Err(Error::StateFolder { path, error }),
+    }
+}
+
 /// The life of the thread.
 fn work(
     model: &Arc<LlamaModel>,
     params: WorkerParams,
+    stored: Option<Stored>,
     inbox: &Inbox,
     samplers: &rayon::ThreadPool,
     ready: &mpsc::Sender<std::result::Result<(), String>>,
 ) {
     let _leaving = Leaving(inbox);
     let made = Llama::new(Arc::clone(model), params.context).and_then(|compute| {
-        let mut engine = Engine::new(compute, params, inbox, samplers);
+        let mut engine = Engine::new(compute, params, stored, inbox, samplers);
         engine.warm_up().map_err(|error| error.to_string())?;
         Ok(engine)
     });

@@ -1,6 +1,7 @@
 //! What a context's KV cells hold: sequences, which can be cut, copied, moved and put aside.
 
 use llama_cpp_sys_2 as sys;
+use serde::{Deserialize, Serialize};
 
 use super::context::reason;
 use super::{Context, SavedSequence, with_captured_errors};
@@ -142,12 +143,15 @@ impl Context {
         let Some(id) = self.id(sequence) else {
             return false;
         };
-        // SAFETY: the sequence is in range, and the bytes came from `save_sequence`, of a context of the same model with
-        // the same parameters; llama.cpp checks their length as it reads.
-        let (read, errors) = with_captured_errors(|| unsafe {
-            let (from, size) = (saved.bytes().as_ptr(), saved.bytes().len());
-            sys::llama_state_seq_set_data(self.raw.as_ptr(), from, size, id)
-        });
+        let (read, errors) = match saved.unpacked() {
+            // SAFETY: the sequence is in range, and the bytes came from `save_sequence`, of a context of the same model with
+            // the same parameters, if by way of a file whose hash is right; llama.cpp checks their length as it reads.
+            Ok(bytes) => with_captured_errors(|| unsafe {
+                let (from, size) = (bytes.as_ptr(), bytes.len());
+                sys::llama_state_seq_set_data(self.raw.as_ptr(), from, size, id)
+            }),
+            Err(error) => (0, vec![error.to_string()]),
+        };
         let restored = read > 0 && self.sequence_len(sequence) == saved.tokens();
         if !restored {
             tracing::warn!(
@@ -190,7 +194,7 @@ impl Context {
 }
 
 /// What bounds how much of a sequence can be gone on from.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct UsableBounds {
     /// Its tokens.
     pub(crate) length: u32,

@@ -23,7 +23,7 @@ pub(crate) use context::{Context, ContextParams, DecodeError, MAX_SEQUENCES};
 pub use kv_type::KvType;
 pub(crate) use log::with_captured_errors;
 pub(crate) use quantize::quantize;
-pub(crate) use saved::SavedSequence;
+pub(crate) use saved::{SavedForm, SavedSequence};
 pub(crate) use system::has_decoder_only;
 #[cfg(test)]
 pub(crate) use system::type_block;

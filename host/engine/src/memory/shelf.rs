@@ -26,6 +26,8 @@ pub(crate) struct Entry<T, S> {
     /// The first so many were computed in the steps of a deterministic request.
     pub(crate) exact: u32,
     pub(crate) place: Place<S>,
+    /// It is on disk, or needn't be.
+    pub(crate) is_stored: bool,
     /// When it was last of use.
     pub(crate) used_at: Instant,
 }
@@ -104,6 +106,13 @@ impl<T: PartialEq, S> Shelf<T, S> {
             if entry.session == Some(session) {
                 entry.session = None;
             }
+        }
+    }
+
+    /// It is on disk now, or needn't be.
+    pub(crate) fn note_stored(&mut self, index: usize) {
+        if let Some(entry) = self.entries.get_mut(index) {
+            entry.is_stored = true;
         }
     }
 
@@ -196,6 +205,7 @@ mod tests {
                 tokens: tokens.to_vec(),
                 exact: 0,
                 place: Place::Resident(0),
+                is_stored: false,
                 used_at: begin + Duration::from_secs(*second),
             });
         }
@@ -266,6 +276,7 @@ mod tests {
             tokens: vec![1, 2, 3],
             exact: 0,
             place: Place::Saved(()),
+            is_stored: false,
             used_at: Instant::now() + Duration::from_secs(60),
         });
         assert_eq!(shelf.least_valuable(|_| true), Some(0));

@@ -24,8 +24,10 @@ use llama_cpp_2::token::LlamaToken;
 
 use crate::config::KvCells;
 use crate::decode::{
-    Grammars, Inbox, Job, Outlet, QueueLimit, Sampler, SamplerParts, Worker, WorkerParams, Writer,
+    Grammars, Inbox, Job, Outlet, QueueLimit, Sampler, SamplerParts, StoreParams, Worker,
+    WorkerParams, Writer,
 };
+use crate::disk::Fingerprint;
 use crate::llama::{ContextParams, has_decoder_only, llama_backend, with_captured_errors};
 use crate::schedule::SessionLimits;
 use crate::{Error, Generation, ModelConfig, Owner, Prompt, Result, Session, Settings, Status};
@@ -34,7 +36,7 @@ pub use chat::ChatTemplateName;
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) use chat::fuzz::render as fuzz_template;
 pub(crate) use fit::Past;
-use gguf::GgufHeader;
+use gguf::{GgufError, GgufHeader};
 use recommended::recommended;
 
 /// Share of the progress that a conversion takes, where there is one.
@@ -87,8 +89,9 @@ impl Model {
             Some(file) => (GgufHeader::read(file)?, Some(source.file_type()), CONVERTED),
             None => (source, None, 0.0),
         };
+        let loaded_from = converted.as_deref().unwrap_or(path);
         let llama = Arc::new(load_weights(
-            converted.as_deref().unwrap_or(path),
+            loaded_from,
             config.n_gpu_layers,
             move |share| progress(begun + share * (1.0 - begun)),
         )?);
@@ -122,6 +125,7 @@ impl Model {
             context_tokens: info.context_size,
             ageing: config.ageing,
             max_parked_bytes: config.max_parked_bytes,
+            compress_parked: config.compress_parked,
             share_prefixes: config.share_prefixes,
         };
         let sessions = SessionLimits {
@@ -132,7 +136,13 @@ impl Model {
         };
         let inbox = Inbox::new(config.queue_size as usize, config.ageing, sessions);
         let inbox = Arc::new(inbox);
-        let worker = Worker::start(Arc::clone(&llama), params, Arc::clone(&inbox))?;
+        let store = store(loaded_from, &header, &config, &params.context)?;
+        let worker = Worker::start(
+            Arc::clone(&llama),
+            params,
+            store.as_ref(),
+            Arc::clone(&inbox),
+        )?;
         tracing::info!(
             model = info.name,
             architecture = info.architecture,
@@ -307,6 +317,28 @@ fn built_in_template(
         "the model's file has no chat template: a built-in one is used"
     );
     Some(name)
+}
+
+/// Where the states of the model in this file are kept on disk, where the operator wants that.
+fn store(
+    path: &Path,
+    header: &GgufHeader,
+    config: &ModelConfig,
+    context: &ContextParams,
+) -> Result<Option<StoreParams>> {
+    let Some(root) = &config.state_dir else {
+        return Ok(None);
+    };
+    let fingerprint = Fingerprint::of(path, header, context).map_err(|error| GgufError {
+        path: path.to_owned(),
+        problem: error.into(),
+    })?;
+    Ok(Some(StoreParams {
+        root: root.clone(),
+        fingerprint,
+        max_bytes: config.max_state_bytes,
+        store_after: config.store_after,
+    }))
 }
 
 /// The file to load in place of `path`, where the operator wants one.

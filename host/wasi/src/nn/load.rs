@@ -162,6 +162,7 @@ fn load_blocking(bytes: &[u8], request: &LoadRequest) -> Result<Model, NnError> 
     // Converted copies stay on disk: a guest could fill it with models that each differ a little.
     let config = ModelConfig {
         optimize: None,
+        state_dir: None,
         ..request.allowed.config.clone()
     };
     Model::load(file.path(), config, |_| {}).map_err(|error| {

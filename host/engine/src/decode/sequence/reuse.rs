@@ -63,11 +63,8 @@ impl Sequence {
         self.pieces.take()
     }
 
-    /// What makes room, if it is full and anything may.
+    /// What makes room, if anything may.
     pub(in crate::decode) fn next_drop(&mut self, context_tokens: u32) -> Option<Range<u32>> {
-        if self.computed < context_tokens {
-            return None;
-        }
         let (prompt, len) = (self.prompt_len, self.len());
         self.droppable.as_mut()?.next(prompt, len, context_tokens)
     }

@@ -7,6 +7,7 @@ use llama_cpp_2::token::LlamaToken;
 
 use super::known::{Faults, Known, answer, words};
 use crate::decode::engine::Engine;
+use crate::decode::stored::{StoreParams, Stored};
 use crate::decode::{
     Droppable, Grammars, Inbox, Job, Outlet, QueueLimit, Sampler, SamplerParts, WorkerParams,
     Writer,
@@ -27,6 +28,8 @@ pub(super) struct Setup {
     pub(super) split: bool,
     pub(super) context: u32,
     pub(super) max_parked_bytes: u64,
+    pub(super) compress_parked: bool,
+    pub(super) store: Option<StoreParams>,
     pub(super) max_unread_bytes: usize,
     pub(super) share_prefixes: bool,
     pub(super) sessions: SessionLimits,
@@ -42,6 +45,8 @@ impl Default for Setup {
             split: true,
             context: 64,
             max_parked_bytes: 1 << 20,
+            compress_parked: false,
+            store: None,
             max_unread_bytes: 1 << 20,
             share_prefixes: false,
             sessions: SessionLimits {
@@ -183,10 +188,15 @@ impl Host {
                     context_tokens: setup.context,
                     ageing: Duration::from_millis(20),
                     max_parked_bytes: setup.max_parked_bytes,
+                    compress_parked: setup.compress_parked,
                     share_prefixes: setup.share_prefixes,
                 };
                 let known = Known::new(params, setup.faults);
-                Engine::new(known, params, &inbox, &samplers).run();
+                let stored = setup.store.map(|store| {
+                    let woken = Arc::clone(&inbox);
+                    Stored::open(&store, setup.share_prefixes, move || woken.wake()).unwrap()
+                });
+                Engine::new(known, params, stored, &inbox, &samplers).run();
             }
         });
         Self {

@@ -332,7 +332,7 @@ impl Compute for Known {
         );
         assert!(!self.has_moved, "restored while others are moved");
         if free {
-            for &byte in saved.bytes() {
+            for &byte in saved.unpacked().unwrap().iter() {
                 self.hold(sequence, i32::from(byte));
             }
         }

@@ -1,0 +1,292 @@
+//! What is kept on disk: across a restart, by whom, damaged, within its bound.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use tempfile::TempDir;
+
+use super::host::{Ask, Host, Setup};
+use crate::decode::stored::{StoreParams, Stored};
+use crate::disk::{Fingerprint, FolderError};
+use crate::{DiskStatus, Status, Usage};
+
+const AT_ONCE: Duration = Duration::from_millis(1);
+const LATER: Duration = Duration::from_secs(3600);
+
+fn store(root: &TempDir, model: &str, store_after: Duration) -> StoreParams {
+    StoreParams {
+        root: root.path().to_owned(),
+        fingerprint: Fingerprint::made_up(model),
+        max_bytes: 1 << 20,
+        store_after,
+    }
+}
+
+fn setup(store: StoreParams) -> Setup {
+    Setup {
+        context: 400,
+        cells: 2048,
+        store: Some(store),
+        ..Setup::default()
+    }
+}
+
+fn host(store: StoreParams) -> Host {
+    Host::start(setup(store))
+}
+
+fn prompt(kind: i32) -> Vec<i32> {
+    (0..100).map(|n| (n * n + kind) % 40).collect()
+}
+
+fn run(host: &Host, ask: &Ask) -> Usage {
+    let mut reader = host.submit(ask);
+    let outcome = reader.finish().unwrap();
+    assert_eq!(reader.text, ask.answer(&host.setup));
+    outcome.usage
+}
+
+fn disk(status: &Status) -> DiskStatus {
+    // None before the loop has first told anything.
+    status.disk.unwrap_or_default()
+}
+
+/// When nothing runs.
+fn settled(host: &Host) -> DiskStatus {
+    host.until(|status| status.disk.is_some());
+    disk(&host.settled())
+}
+
+fn files(root: &Path) -> Vec<PathBuf> {
+    let folders = fs::read_dir(root).unwrap();
+    let files = folders.flat_map(|folder| fs::read_dir(folder.unwrap().path()).unwrap());
+    let files = files.map(|file| file.unwrap().path());
+    files.filter(|file| !file.ends_with("lock")).collect()
+}
+
+#[test]
+fn a_session_goes_on_after_a_restart() {
+    for (store_after, compress_parked) in [(AT_ONCE, true), (LATER, false)] {
+        let root = tempfile::tempdir().unwrap();
+        let before = Host::start(Setup {
+            compress_parked,
+            ..setup(store(&root, "a", store_after))
+        });
+        run(&before, &Ask::new(&prompt(0), 10).session(1));
+        if store_after == AT_ONCE {
+            // Nobody has to go for it.
+            before.until(|status| disk(status).written == 1);
+        }
+        drop(before);
+        let after = host(store(&root, "a", LATER));
+        assert_eq!(settled(&after).tokens, 109);
+        let mut longer = prompt(0);
+        longer.extend([7, 8]);
+        let usage = run(&after, &Ask::new(&longer, 5).session(2));
+        assert_eq!(usage.cached_tokens, 100);
+        let status = after.settled();
+        assert_eq!(disk(&status).read, 1);
+        // The next one finds it in memory.
+        run(&after, &Ask::new(&longer, 3).session(3));
+        assert_eq!(settled(&after).read, 1);
+    }
+}
+
+#[test]
+fn what_grows_takes_the_place_of_what_it_began_with() {
+    let root = tempfile::tempdir().unwrap();
+    let host = host(store(&root, "a", AT_ONCE));
+    let mut tokens = prompt(0);
+    for turn in 1..4 {
+        run(&host, &Ask::new(&tokens, 1).session(1));
+        host.until(|status| disk(status).written == turn);
+        tokens.extend(prompt(3));
+    }
+    assert_eq!(settled(&host).tokens, 300);
+    drop(host);
+    assert_eq!(files(root.path()).len(), 1);
+}
+
+#[test]
+fn on_disk_too_everybody_has_his_own() {
+    let root = tempfile::tempdir().unwrap();
+    let before = host(store(&root, "a", AT_ONCE));
+    run(&before, &Ask::new(&prompt(0), 10).session(1));
+    let nameless = Ask::new(&prompt(1), 10).session(2).unique();
+    run(&before, &nameless);
+    before.until(|status| disk(status).written == 1);
+    drop(before);
+    // Nobody can come by the name of the other one.
+    assert_eq!(files(root.path()).len(), 1);
+    let after = host(store(&root, "a", LATER));
+    let mut stranger = Ask::new(&prompt(0), 5).session(3);
+    stranger.owner = 1;
+    assert_eq!(run(&after, &stranger).cached_tokens, 0);
+    let usage = run(&after, &Ask::new(&prompt(0), 5).session(4));
+    assert_eq!(usage.cached_tokens, 99);
+}
+
+#[test]
+fn another_models_states_are_not_used() {
+    let root = tempfile::tempdir().unwrap();
+    run(
+        &host(store(&root, "a", LATER)),
+        &Ask::new(&prompt(0), 10).session(1),
+    );
+    let other = host(store(&root, "b", LATER));
+    assert_eq!(settled(&other).tokens, 0);
+    drop(other);
+    // Not even by somebody who has put them there.
+    let file = files(root.path()).pop().unwrap();
+    fs::copy(&file, root.path().join("b").join(file.file_name().unwrap())).unwrap();
+    let other = host(store(&root, "b", LATER));
+    let status = settled(&other);
+    assert_eq!((status.tokens, status.damaged), (0, 1));
+}
+
+#[test]
+fn a_damaged_file_is_computed_again() {
+    // In its header, in its state, and cut off.
+    for (place, damaged_at_start) in [(20, 1), (usize::MAX, 0), (0, 1)] {
+        let root = tempfile::tempdir().unwrap();
+        run(
+            &host(store(&root, "a", LATER)),
+            &Ask::new(&prompt(0), 10).session(1),
+        );
+        let file = files(root.path()).pop().unwrap();
+        let mut bytes = fs::read(&file).unwrap();
+        if place == 0 {
+            bytes.truncate(bytes.len() - 1);
+        } else {
+            let at = place.min(bytes.len() - 40);
+            bytes[at] ^= 1;
+        }
+        fs::write(&file, bytes).unwrap();
+        let after = host(store(&root, "a", LATER));
+        assert_eq!(settled(&after).damaged, damaged_at_start);
+        let usage = run(&after, &Ask::new(&prompt(0), 10).session(2));
+        assert_eq!(usage.cached_tokens, 0);
+        assert_eq!(settled(&after).damaged, 1);
+        drop(after);
+        // What was computed again is there in its place.
+        let last = host(store(&root, "a", LATER));
+        assert_eq!(settled(&last).tokens, 109);
+    }
+}
+
+#[test]
+fn what_was_being_written_is_lost_and_told() {
+    let root = tempfile::tempdir().unwrap();
+    run(
+        &host(store(&root, "a", LATER)),
+        &Ask::new(&prompt(0), 10).session(1),
+    );
+    let partial = root.path().join("a").join("00000000000000ff.partial");
+    fs::write(&partial, b"MYNAHKV1").unwrap();
+    let after = host(store(&root, "a", LATER));
+    let status = settled(&after);
+    assert_eq!((status.tokens, status.interrupted), (109, 1));
+    assert!(!partial.exists());
+}
+
+#[test]
+fn the_folder_keeps_to_its_bound() {
+    let root = tempfile::tempdir().unwrap();
+    run(
+        &host(store(&root, "gone", LATER)),
+        &Ask::new(&prompt(0), 10).session(1),
+    );
+    let one = fs::metadata(&files(root.path())[0]).unwrap().len();
+    let max_bytes = 3 * one + one / 2;
+    let bounded = || StoreParams {
+        max_bytes,
+        ..store(&root, "a", AT_ONCE)
+    };
+    let before = host(bounded());
+    for turn in 0..6 {
+        let ask = Ask::new(&prompt(turn), 10).session(turn as u64);
+        run(&before, &ask);
+        before.until(|status| disk(status).written == turn as u64 + 1);
+        let status = settled(&before);
+        assert!(status.bytes <= max_bytes);
+    }
+    let status = settled(&before);
+    assert_eq!(status.evictions, 3);
+    drop(before);
+    let total: u64 = files(root.path())
+        .iter()
+        .map(|file| fs::metadata(file).unwrap().len())
+        .sum();
+    assert!(total <= max_bytes, "{total} of {max_bytes}");
+    // Those that were used last are there.
+    let after = host(bounded());
+    let usage = run(&after, &Ask::new(&prompt(5), 10).session(9));
+    assert_eq!(usage.cached_tokens, 99);
+    drop(after);
+    // What can't have room at all is no error.
+    let tiny = host(StoreParams {
+        max_bytes: 10,
+        ..bounded()
+    });
+    run(&tiny, &Ask::new(&prompt(0), 10).session(1));
+    let status = tiny.until(|status| disk(status).evictions > 3);
+    assert_eq!(disk(&status).bytes, 0);
+}
+
+#[test]
+fn a_state_that_memory_has_no_room_for_stays_on_disk() {
+    let root = tempfile::tempdir().unwrap();
+    run(
+        &host(store(&root, "a", LATER)),
+        &Ask::new(&prompt(0), 10).session(1),
+    );
+    let small = Host::start(Setup {
+        max_parked_bytes: 50,
+        ..setup(store(&root, "a", LATER))
+    });
+    let usage = run(&small, &Ask::new(&prompt(0), 10).session(1));
+    assert_eq!(usage.cached_tokens, 0);
+    assert_eq!(settled(&small).tokens, 109);
+}
+
+#[test]
+fn one_process_uses_a_folder_at_a_time() {
+    let root = tempfile::tempdir().unwrap();
+    let params = store(&root, "a", LATER);
+    let first = Stored::open(&params, false, || {}).unwrap();
+    let second = Stored::open(&params, false, || {}).unwrap_err();
+    assert!(
+        matches!(second, FolderError::InUse { .. }) && second.to_string().contains("another"),
+        "{second}"
+    );
+    drop(first);
+    Stored::open(&params, false, || {}).unwrap();
+    // Another model's is another folder.
+    let file = root.path().join("file");
+    fs::write(&file, "").unwrap();
+    let params = StoreParams {
+        root: file,
+        ..params
+    };
+    assert!(matches!(
+        Stored::open(&params, false, || {}),
+        Err(FolderError::Io { .. })
+    ));
+}
+
+#[cfg(unix)]
+#[test]
+fn what_is_written_is_its_users_alone() {
+    use std::os::unix::fs::PermissionsExt;
+
+    let root = tempfile::tempdir().unwrap();
+    run(
+        &host(store(&root, "a", LATER)),
+        &Ask::new(&prompt(0), 10).session(1),
+    );
+    let file = files(root.path()).pop().unwrap();
+    let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+    assert_eq!(mode(&file), 0o600);
+    assert_eq!(mode(file.parent().unwrap()), 0o700);
+}

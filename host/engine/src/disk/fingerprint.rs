@@ -1,0 +1,81 @@
+//! What tells one model's states from another's.
+
+use std::fs::File;
+use std::io::{self, Read, Seek, SeekFrom};
+use std::path::Path;
+
+use sha2::{Digest, Sha256};
+
+use crate::llama::ContextParams;
+use crate::model::gguf::GgufHeader;
+
+/// Samples of the weights that are taken.
+const SAMPLES: u64 = 256;
+
+/// Bytes of a sample.
+const SAMPLE_BYTES: u64 = 4096;
+
+/// What tells one model's states from another's: the model's file, how its cells are kept, and the version of this
+/// program, which fixes llama.cpp's.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Fingerprint(String);
+
+impl Fingerprint {
+    /// That of a model. Of its file, all that comes before the weights is looked at, and a mebibyte of samples from all over the weights:
+    /// reading a large one whole would take longer than loading it. Two files that differ in fewer places than training leaves alone
+    /// are taken for one.
+    ///
+    /// # Errors
+    ///
+    /// The file's.
+    pub(crate) fn of(path: &Path, header: &GgufHeader, params: &ContextParams) -> io::Result<Self> {
+        let mut hasher = Sha256::new();
+        let about = format!(
+            "{}\n{}\n{}\n{}\n",
+            env!("CARGO_PKG_VERSION"),
+            params.kv_type.name(),
+            params.swa_full,
+            header.file_bytes,
+        );
+        hasher.update(about);
+        let mut file = File::open(path)?;
+        let weights: u64 = header.tensors.iter().map(|tensor| tensor.bytes).sum();
+        let before = header.file_bytes.saturating_sub(weights);
+        io::copy(&mut (&mut file).take(before), &mut Hashing(&mut hasher))?;
+        for sample in 0..SAMPLES {
+            let last = weights.saturating_sub(SAMPLE_BYTES);
+            file.seek(SeekFrom::Start(before + last * sample / (SAMPLES - 1)))?;
+            let mut from = (&mut file).take(SAMPLE_BYTES);
+            io::copy(&mut from, &mut Hashing(&mut hasher))?;
+        }
+        let digest = hasher.finalize();
+        // Half of it is plenty to tell models apart, and short enough for a folder's name.
+        let half = digest.iter().take(16);
+        Ok(Self(half.map(|byte| format!("{byte:02x}")).collect()))
+    }
+
+    /// As a folder is named.
+    pub(crate) fn name(&self) -> &str {
+        &self.0
+    }
+
+    /// One that a test makes up.
+    #[cfg(test)]
+    pub(crate) fn made_up(name: &str) -> Self {
+        Self(name.to_owned())
+    }
+}
+
+/// Hashes what is written.
+struct Hashing<'a>(&'a mut Sha256);
+
+impl io::Write for Hashing<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.update(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
