@@ -20,6 +20,7 @@ mod gemma;
 mod memory;
 mod nn;
 mod optimize;
+mod restart;
 mod run;
 mod sdk;
 mod serving;

@@ -14,6 +14,7 @@ pub use info::ModelInfo;
 pub use registry::Registry;
 
 use std::path::{Path, PathBuf};
+use std::pin::Pin;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Instant;
@@ -28,7 +29,9 @@ use crate::decode::{
     WorkerParams, Writer,
 };
 use crate::disk::Fingerprint;
-use crate::llama::{ContextParams, has_decoder_only, llama_backend, with_captured_errors};
+use crate::llama::{
+    ContextParams, SystemInfo, has_decoder_only, llama_backend, with_captured_errors,
+};
 use crate::schedule::SessionLimits;
 use crate::{Error, Generation, ModelConfig, Owner, Prompt, Result, Session, Settings, Status};
 use chat::ChatTemplate;
@@ -369,6 +372,8 @@ fn load_weights(
         progress(share);
         true
     });
+    let mut params = std::pin::pin!(params);
+    keep_off_amx(params.as_mut())?;
     let (loaded, errors) =
         with_captured_errors(|| LlamaModel::load_from_file(backend, path, &params));
     loaded.map_err(|error| Error::Load {
@@ -379,6 +384,21 @@ fn load_weights(
             errors.join("; ")
         },
     })
+}
+
+/// Keeps all weights in plain memory where llama.cpp was built with its kernels for AMX: gcc 12 optimises away what they set up, and
+/// the first prompt would end the process (<https://github.com/ggml-org/llama.cpp/pull/26954>).
+fn keep_off_amx(params: Pin<&mut LlamaModelParams>) -> Result<()> {
+    // With layers on a graphics card, only what stays on the CPU is in danger, and taking all of them off it costs more.
+    if SystemInfo::read()?.has_feature("AMX_INT8") && !SystemInfo::has_gpu() {
+        tracing::warn!(
+            "llama.cpp was built with AMX kernels, which end the process with some compilers: they and repacked weights are not \
+             used. Build with CXXFLAGS=-U__AMX_INT8__ for faster kernels"
+        );
+        // Every tensor's name has a character.
+        params.add_cpu_buft_override(c".");
+    }
+    Ok(())
 }
 
 /// A seed that differs each time: the standard library's hash keys are random for the process and count up.
