@@ -17,9 +17,9 @@ use crate::engine::{finish, text, until};
 
 /// Some two hundred words, other ones for each number.
 fn story(number: u32) -> String {
-    (1..=25)
-        .map(|line| format!("In year {number} the parrot {line} flew over the sea. "))
-        .collect()
+    let lines =
+        (1..=25).map(|line| format!("In year {number} the parrot {line} flew over the sea."));
+    lines.collect::<Vec<_>>().join(" ")
 }
 
 fn config(state_dir: &Path) -> ModelConfig {
@@ -95,7 +95,7 @@ async fn a_conversation_goes_on_after_a_restart_as_if_there_had_been_none() {
             answers.push(answer.clone());
             whole.push(alone);
             messages.push(Message::new(Role::Assistant, answer));
-            messages.push(Message::new(Role::User, story(2 + turn)));
+            messages.push(Message::new(Role::User, "And what did the others see?"));
         }
         assert_eq!(answers, whole);
     }
@@ -170,11 +170,11 @@ fn start(root: &Path, prompts: &Path) -> Child {
 async fn a_process_that_is_killed_while_it_writes_loses_at_most_what_it_wrote() {
     let folder = tempfile::tempdir().unwrap();
     let prompts = folder.path().join("prompts");
-    let lines: Vec<String> = (0..16).map(story).collect();
+    let lines: Vec<String> = (0..6).map(story).collect();
     fs::write(&prompts, lines.join("\n")).unwrap();
     let is_partial = |path: &PathBuf| path.extension().is_some_and(|ending| ending == "partial");
     let mut interrupted = 0;
-    for kills_after in [0, 1, 3] {
+    for kills_after in [0, 2] {
         let root = tempfile::tempdir().unwrap();
         let mut process = start(root.path(), &prompts);
         let begun = Instant::now();
@@ -211,11 +211,7 @@ async fn a_process_that_is_killed_while_it_writes_loses_at_most_what_it_wrote() 
         let mut found = 0;
         for line in &lines {
             let mut session = model.session(owner.clone()).unwrap();
-            let prompt = Prompt::Messages(Conversation::from(vec![Message::new(
-                Role::User,
-                line.clone(),
-            )]));
-            let mut generation = session.start(prompt, greedy(2)).unwrap();
+            let mut generation = session.start(text(line), greedy(2)).unwrap();
             let (_, outcome) = finish(&mut generation).await;
             found += usize::from(outcome.usage.cached_tokens > 200);
         }
