@@ -10,6 +10,7 @@ mod paths;
 mod peer;
 mod process;
 mod setup;
+mod soak;
 mod test;
 mod tidy;
 mod tools;
@@ -38,6 +39,8 @@ enum Task {
     Test(test::Args),
     /// Measure against a bare llama.cpp loop and llama.cpp's own server; writes target/bench/results.json.
     Bench(bench::Args),
+    /// Run a hundred sessions for minutes, and look whether memory grows or anything is lost.
+    Soak(soak::Args),
     /// Fuzz what reads models, templates, settings and output forms, a minute for each target.
     Fuzz(fuzz::Args),
     /// Build the example components and the test guests.
@@ -71,6 +74,7 @@ fn run(task: Task) -> Result<ExitCode> {
         Task::Demo(args) => return demo::demo(&args),
         Task::Test(args) => test::test(&args)?,
         Task::Bench(args) => bench::bench(&args)?,
+        Task::Soak(args) => soak::soak(&args)?,
         Task::Fuzz(args) => fuzz::fuzz(&args)?,
         Task::Guests => guests::build()?,
         Task::Fixture(args) => fixture::fixture(&args)?,

@@ -6,13 +6,13 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail, ensure};
 
 use crate::process::{cargo, run, say};
-use crate::{demo, guests, model, paths, setup, tidy};
+use crate::{demo, guests, model, paths, setup, soak, tidy};
 
 /// A check: its name, and what it does.
 type Step = (&'static str, fn() -> Result<()>);
 
 /// All checks. The names are those of `--only`.
-const STEPS: [Step; 9] = [
+const STEPS: [Step; 10] = [
     ("setup", setup::for_tests),
     ("format", format),
     ("tidy", tidy::tidy),
@@ -21,13 +21,14 @@ const STEPS: [Step; 9] = [
     ("lint", lint),
     ("docs", docs),
     ("tests", tests),
+    ("soak", soak::briefly),
     ("demo", scripted_demo),
 ];
 
 /// Which checks to run.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// Run only this step: setup, format, tidy, guests, build, lint, docs, tests or demo. Can be given more than once.
+    /// Run only this step: setup, format, tidy, guests, build, lint, docs, tests, soak or demo. Can be given more than once.
     #[arg(long, value_name = "STEP", value_parser = STEPS.map(|(name, _)| name))]
     only: Vec<String>,
 }

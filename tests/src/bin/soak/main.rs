@@ -1,0 +1,185 @@
+//! The soak: for minutes, a hundred sessions come, talk, idle, come back and leave, with all that remembers on: host memory, disk, context
+//! shift, sessions that are closed. `cargo xtask soak` builds and runs it.
+//!
+//! On a tiny model with random weights: what is looked for is in the host, and that way much of it happens. It fails when memory is not flat after the warm-up, or when a cell, a request or a state was lost.
+
+mod memory;
+mod visitor;
+
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use anyhow::{Result, ensure};
+use clap::Parser;
+use mynah_engine::{Memory, Model, ModelConfig, Settings, Status};
+use mynah_tests::{Started, tiny_with};
+
+use memory::Memories;
+use visitor::{Counts, Visitor};
+
+/// Sessions at once.
+const VISITORS: u32 = 100;
+
+/// The part of the time that memory may grow in: caches, parked states and the allocator fill up to their bounds.
+const WARM_UP: f64 = 0.4;
+
+/// How far the mean of the last quarter may be from that of the first.
+const MOST_GROWTH: f64 = 0.02;
+
+/// Runs a hundred sessions for minutes and looks whether anything grows or is lost.
+#[derive(Debug, Parser)]
+struct Args {
+    /// How long.
+    #[arg(long, default_value_t = 30.0, value_parser = minutes)]
+    minutes: f64,
+}
+
+fn minutes(text: &str) -> Result<f64, String> {
+    match text.parse() {
+        Ok(minutes) if (0.5..=1440.0).contains(&minutes) => Ok(minutes),
+        _ => Err("give minutes from 0.5 to 1440".to_owned()),
+    }
+}
+
+fn main() -> ExitCode {
+    let args = Args::parse();
+    let soaked = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .map_err(anyhow::Error::from)
+        .and_then(|runtime| runtime.block_on(soak(&args)));
+    match soaked {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Small bounds, so that all of them are reached within the warm-up.
+fn config(states: &std::path::Path) -> ModelConfig {
+    ModelConfig {
+        ctx_size: Some(512),
+        max_concurrent: 8,
+        kv_cells: Some(2048),
+        queue_size: 2 * VISITORS,
+        max_sessions: VISITORS - 10,
+        idle_timeout: Duration::from_secs(2),
+        auto_cleanup: true,
+        default_task_timeout: Duration::from_secs(3600),
+        max_parked_bytes: 6 << 20,
+        state_dir: Some(states.to_owned()),
+        max_state_bytes: 12 << 20,
+        store_after: Duration::from_millis(20),
+        defaults: Settings {
+            memory: Memory {
+                context_shifting: Some(true),
+                max_cache_tokens: Some(8000),
+                ..Memory::default()
+            },
+            ..Settings::greedy()
+        },
+        ..ModelConfig::default()
+    }
+}
+
+async fn soak(args: &Args) -> Result<()> {
+    let states = tempfile::tempdir()?;
+    let config = config(states.path());
+    let model = tiny_with(config.clone());
+    let guest = Arc::new(Started::new("nn_complete")?);
+    let begun = Instant::now();
+    let time = Duration::from_secs_f64(args.minutes * 60.0);
+    let until = begun + time;
+    let tasks: Vec<_> = (0..VISITORS)
+        .map(|number| {
+            let visitor = Visitor::new(number, model.clone(), Arc::clone(&guest), until);
+            tokio::spawn(visitor.stay())
+        })
+        .collect();
+
+    let mut memories = Memories::default();
+    let mut told = begun;
+    while Instant::now() < until {
+        tokio::time::sleep(Duration::from_millis(250)).await;
+        memories.note(begun.elapsed());
+        if told.elapsed() >= Duration::from_secs(30) {
+            told = Instant::now();
+            tell(begun.elapsed(), &model.status(), memories.last());
+        }
+    }
+    let mut counts = Counts::default();
+    for task in tasks {
+        counts += task.await??;
+    }
+    let status = settled(&model).await;
+    tell(begun.elapsed(), &status, memories.last());
+    println!("{counts:?}");
+    println!("{:#?}", status.cache);
+    println!("{:#?}", status.disk);
+    check(&config, &status, &counts)?;
+    memories.check(time.mul_f64(WARM_UP), MOST_GROWTH)
+}
+
+fn tell(at: Duration, status: &Status, memory: Option<u64>) {
+    let memory = memory.map_or_else(|| "?".to_owned(), |bytes| (bytes >> 20).to_string());
+    println!(
+        "{:5.0} s: {memory} MiB; {} sessions, {} queued, {} running, {} parked; {} requests, {} evictions, {} shifts",
+        at.as_secs_f64(),
+        status.sessions,
+        status.queued,
+        status.running,
+        status.parked,
+        status.requests.accepted,
+        status.cache.evictions,
+        status.cache.shifts,
+    );
+}
+
+/// When nothing runs any more.
+async fn settled(model: &Model) -> Status {
+    for _ in 0..600 {
+        let status = model.status();
+        if status.queued + status.running + status.parked == 0 {
+            return status;
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    model.status()
+}
+
+fn check(config: &ModelConfig, status: &Status, counts: &Counts) -> Result<()> {
+    let requests = &status.requests;
+    let left = status.queued + status.running + status.parked;
+    ensure!(left == 0, "{left} requests have not ended");
+    ensure!(
+        requests.accepted == requests.ended() && requests.accepted == counts.asked,
+        "requests were lost: {requests:?}, {counts:?}"
+    );
+    ensure!(
+        requests.failed + requests.timed_out == 0 && counts.failed == 0,
+        "requests failed: {requests:?}, {counts:?}"
+    );
+    ensure!(
+        status.cells_used == status.cells_idle && status.cells_idle <= status.cells_total,
+        "cells were lost: {status:#?}"
+    );
+    ensure!(
+        status.cache.saved_bytes <= config.max_parked_bytes && status.parked_bytes == 0,
+        "host memory is beyond its bound: {:#?}",
+        status.cache
+    );
+    let disk = status.disk.unwrap_or_default();
+    ensure!(
+        disk.bytes <= config.max_state_bytes && disk.failed + disk.damaged == 0 && disk.written > 0,
+        "states on disk were lost: {disk:#?}"
+    );
+    ensure!(
+        status.cache.hits > 0 && status.cache.shifts > 0 && status.sessions_closed > 0,
+        "not everything was seen: {status:#?}"
+    );
+    Ok(())
+}

@@ -1,0 +1,39 @@
+//! `cargo xtask soak`: builds and runs the soak, which is a program of the test crate.
+
+use std::process::Command;
+
+use anyhow::Result;
+
+use crate::process::{run, step};
+use crate::{guests, paths, setup, test};
+
+/// Minutes that `cargo xtask test` takes for it.
+const BRIEFLY: f64 = 2.0;
+
+/// How long it lasts.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// Minutes, from 0.5 to 1440.
+    #[arg(default_value_t = 30.0)]
+    minutes: f64,
+}
+
+/// Sets up, builds, and runs it.
+pub(crate) fn soak(args: &Args) -> Result<()> {
+    setup::setup()?;
+    step("build the host", test::build_host)?;
+    step("build the guests", guests::build)?;
+    run_for(args.minutes)
+}
+
+/// Runs it for as long as every change can wait for it.
+pub(crate) fn briefly() -> Result<()> {
+    run_for(BRIEFLY)
+}
+
+fn run_for(minutes: f64) -> Result<()> {
+    run(Command::new(paths::binary("soak"))
+        .current_dir(paths::root())
+        .args(["--minutes", &minutes.to_string()])
+        .env("MYNAH_TEST_GUESTS", paths::guests()))
+}
