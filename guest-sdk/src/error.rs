@@ -28,6 +28,8 @@ pub enum Error {
         /// The answer as it is.
         text: String,
     },
+    /// What was to be restored is no saved conversation: something else, damaged, or of a later version.
+    NotAConversation(String),
     /// The prompt has more tokens than the context holds.
     PromptTooLong {
         /// Tokens in the prompt.
@@ -144,6 +146,7 @@ impl Error {
             | Self::InvalidSettings(_)
             | Self::NotFound(_)
             | Self::NotJson { .. }
+            | Self::NotAConversation(_)
             | Self::PromptTooLong { .. }
             | Self::PromptTooLarge(_)
             | Self::Busy { .. }
@@ -202,6 +205,7 @@ impl fmt::Display for Error {
             Self::InvalidArgument(message)
             | Self::NotFound(message)
             | Self::NotJson { message, .. }
+            | Self::NotAConversation(message)
             | Self::PromptTooLong { message, .. }
             | Self::PromptTooLarge(message)
             | Self::Busy { message, .. }
@@ -224,6 +228,7 @@ impl std::error::Error for Error {
             | Self::InvalidSettings(_)
             | Self::NotFound(_)
             | Self::NotJson { .. }
+            | Self::NotAConversation(_)
             | Self::PromptTooLong { .. }
             | Self::PromptTooLarge(_)
             | Self::Busy { .. }

@@ -22,7 +22,9 @@
 //! | bring a model of my own | [`Model::from_bytes`] |
 //! | get a whole answer | [`Session::generate`] |
 //! | show an answer as it is made | [`Session::stream`], [`Stream`] |
-//! | have a conversation that remembers | [`Chat`] |
+//! | have a conversation that remembers | [`Session::say`] |
+//! | go on from it in several ways | [`Session::fork`] |
+//! | go on from it in another run | `Session::save` and `Session::restore` with the feature `json` |
 //! | use the model's chat template myself, with tools | a [`Prompt`] of [`Message`]s, or a [`Conversation`] |
 //! | choose the length, the randomness, the seed | [`Options`], [`Sampling`], [`Stopping`], for a [session](Session::with_options) or a [request](Session::stream_with) |
 //! | get JSON, or any other form | [`OutputForm`], `json_schema` and `Answer::json` with the feature `json` |
@@ -54,13 +56,15 @@
 //! built on, so that a guest's own logic can be tested there; calling a model outside of a host panics.
 
 mod answers;
-mod chat;
 mod config;
 mod error;
 mod model;
 mod options;
 mod outcome;
 mod prompt;
+#[cfg(feature = "json")]
+mod saved;
+mod say;
 mod session;
 mod stream;
 mod streams;
@@ -68,7 +72,6 @@ mod streams;
 pub mod bindings;
 
 pub use answers::Answers;
-pub use chat::{Chat, Reply};
 pub use config::{Origin, SettingInForce};
 pub use error::{Error, NnErrorCode, Problem, Result};
 pub use model::Model;
@@ -80,6 +83,7 @@ pub use options::{
 };
 pub use outcome::{Answer, FinishReason, Outcome, TokenProb, TokenProbs, Usage};
 pub use prompt::{Conversation, Message, Prompt, Role};
+pub use say::Reply;
 pub use session::Session;
 pub use stream::Stream;
 pub use streams::{Progress, Streams};

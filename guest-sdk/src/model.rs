@@ -1,5 +1,7 @@
 //! A model that the host serves.
 
+use std::rc::Rc;
+
 use crate::bindings::wasi::nn::graph::{self, ExecutionTarget, Graph, GraphEncoding};
 use crate::{Result, Session};
 
@@ -8,12 +10,15 @@ use crate::{Result, Session};
 /// Dropping it lets go of this component's hold on it; sessions that were opened before go on.
 #[derive(Debug)]
 pub struct Model {
-    graph: Graph,
+    // Shared with its sessions, which fork.
+    graph: Rc<Graph>,
 }
 
 impl Model {
     pub(crate) fn new(graph: Graph) -> Self {
-        Self { graph }
+        Self {
+            graph: Rc::new(graph),
+        }
     }
 
     /// The model that the operator granted to this component under `name`, as in `mynah run --model NAME=PATH`.
@@ -31,7 +36,7 @@ impl Model {
     /// ```
     pub fn load(name: &str) -> Result<Self> {
         let graph = graph::load_by_name(name)?;
-        Ok(Self { graph })
+        Ok(Self::new(graph))
     }
 
     /// A model of this component's own: the bytes of a GGUF file.
@@ -53,7 +58,7 @@ impl Model {
     /// ```
     pub fn from_bytes(gguf: impl Into<Vec<u8>>) -> Result<Self> {
         let graph = graph::load(&[gguf.into()], GraphEncoding::Ggml, ExecutionTarget::Cpu)?;
-        Ok(Self { graph })
+        Ok(Self::new(graph))
     }
 
     /// Opens a session: a conversation's own place at the model, with default [`Options`](crate::Options).
@@ -63,6 +68,6 @@ impl Model {
     /// [`Error::Nn`](crate::Error::Nn) with [`TooLarge`](crate::NnErrorCode::TooLarge) when this component has as many
     /// sessions open as it may: drop one.
     pub fn session(&self) -> Result<Session> {
-        Ok(Session::new(self.graph.init_execution_context()?))
+        Session::open(&self.graph)
     }
 }

@@ -30,6 +30,11 @@ pub enum Prompt {
 
 /// Who says a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[cfg_attr(
+    feature = "json",
+    derive(serde::Serialize, serde::Deserialize),
+    serde(rename_all = "lowercase")
+)]
 pub enum Role {
     /// Instructions that stand above the conversation.
     System,
@@ -43,12 +48,21 @@ pub enum Role {
 
 /// One message of a conversation.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[cfg_attr(
+    feature = "json",
+    derive(serde::Serialize, serde::Deserialize),
+    serde(deny_unknown_fields)
+)]
 pub struct Message {
     /// Who says it.
     pub role: Role,
     /// What is said. The text of a control token in it is text, nothing more.
     pub content: String,
     /// Further fields, as the model's chat template knows them, such as `tool_calls` or `name`: a JSON object.
+    #[cfg_attr(
+        feature = "json",
+        serde(default, skip_serializing_if = "Option::is_none")
+    )]
     pub fields: Option<String>,
 }
 
@@ -64,9 +78,22 @@ pub struct Message {
 /// # let _ = conversation;
 /// ```
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[cfg_attr(
+    feature = "json",
+    derive(serde::Serialize, serde::Deserialize),
+    serde(deny_unknown_fields)
+)]
 pub struct Conversation {
     pub(crate) messages: Vec<Message>,
+    #[cfg_attr(
+        feature = "json",
+        serde(default, skip_serializing_if = "Option::is_none")
+    )]
     tools: Option<String>,
+    #[cfg_attr(
+        feature = "json",
+        serde(default, skip_serializing_if = "Option::is_none")
+    )]
     variables: Option<String>,
 }
 

@@ -3,14 +3,16 @@
 use std::rc::Rc;
 
 use crate::bindings::mynah::llm::generation;
+use crate::bindings::wasi::nn::graph::Graph;
 use crate::bindings::wasi::nn::inference::GraphExecutionContext;
-use crate::{Answer, Options, Prompt, Result, Stream};
+use crate::{Answer, Conversation, Options, Prompt, Result, Stream};
 
 /// A place at a model. It runs one generation at a time; a component that wants several at once opens several sessions.
 ///
 /// A stream goes on when its session is dropped, and ends when it is dropped itself.
 ///
-/// Each prompt stands alone: a session doesn't remember what was said before. [`Chat`](crate::Chat) does.
+/// [`say`](Session::say) has a conversation: the session remembers what was said. A prompt that is given to
+/// [`generate`](Session::generate) or [`stream`](Session::stream) stands alone and is not remembered.
 ///
 /// ```no_run
 /// use mynah_guest::{Message, Model, Options};
@@ -24,9 +26,12 @@ use crate::{Answer, Options, Prompt, Result, Stream};
 /// ```
 #[derive(Debug)]
 pub struct Session {
+    // For its forks.
+    pub(crate) graph: Rc<Graph>,
     // Shared with the streams that were started in it: dropping the last of them cancels.
     context: Rc<GraphExecutionContext>,
-    options: Options,
+    pub(crate) options: Options,
+    pub(crate) conversation: Conversation,
 }
 
 impl Session {
@@ -34,11 +39,13 @@ impl Session {
         &self.context
     }
 
-    pub(crate) fn new(context: GraphExecutionContext) -> Self {
-        Self {
-            context: Rc::new(context),
+    pub(crate) fn open(graph: &Rc<Graph>) -> Result<Self> {
+        Ok(Self {
+            context: Rc::new(graph.init_execution_context()?),
+            graph: Rc::clone(graph),
             options: Options::new(),
-        }
+            conversation: Conversation::default(),
+        })
     }
 
     /// The same session, with these options for all of its requests.

@@ -127,6 +127,73 @@ fn the_complete_example_takes_its_settings_from_the_operator() {
     assert!(said.stdout.contains("Paris"), "{said:?}");
 }
 
+/// The example's second run remembers the first, and the host what it computed for it.
+#[test]
+fn the_assistant_example_remembers_from_run_to_run() {
+    let folder = tempfile::tempdir().unwrap();
+    let memory = folder.path().join("memory");
+    std::fs::create_dir(&memory).unwrap();
+    let states = folder.path().join("states").display().to_string();
+    let example = cargo_component_wasm("assistant").display().to_string();
+    let dir = format!("{}::/memory", memory.display());
+    let model = real_model();
+    let say = |guest: &[&str]| {
+        let host = ["run", "--no-config", "--model", &model, "--dir", &dir];
+        let states = ["--owner", "ada", "--state-dir", &states, &example];
+        let options = ["--max-tokens", "12", "--temperature", "0"];
+        run(&[&host[..], &states, &options, guest].concat())
+    };
+    let first = say(&[
+        "My name is Ada, I live on an island, and I have a grey parrot who can count to twelve. \
+        Tell me something about grey parrots, about islands, and about counting.",
+    ]);
+    assert_eq!(first.code, Some(0), "{first:?}");
+    assert!(
+        first.stderr.contains(", 0 of them computed before"),
+        "{first:?}"
+    );
+    let second = say(&["What is my name?"]);
+    assert_eq!(second.code, Some(0), "{second:?}");
+    assert!(
+        second.stderr.contains("[2 messages remembered]"),
+        "{second:?}"
+    );
+    let cached = second
+        .stderr
+        .split("read, ")
+        .nth(1)
+        .and_then(|rest| rest.split(' ').next());
+    let cached: u32 = cached.unwrap().parse().unwrap();
+    assert!(cached > 40, "{second:?}");
+    let saved = std::fs::read_to_string(memory.join("conversation.json")).unwrap();
+    assert!(
+        saved.contains("Ada") && saved.contains(second.stdout.trim_end()),
+        "{saved}"
+    );
+
+    // What is no conversation is left as it is, until somebody says that it may go.
+    std::fs::write(memory.join("conversation.json"), "{").unwrap();
+    let refused = say(&["Hello"]);
+    assert_eq!(refused.code, Some(1), "{refused:?}");
+    assert!(
+        refused.stderr.contains("/memory/conversation.json") && refused.stderr.contains("--new"),
+        "{refused:?}"
+    );
+    assert_eq!(
+        std::fs::read(memory.join("conversation.json")).unwrap(),
+        b"{"
+    );
+    let anew = say(&["--new", "Hello"]);
+    assert_eq!(anew.code, Some(0), "{anew:?}");
+    assert!(!anew.stderr.contains("remembered"), "{anew:?}");
+    let nowhere = run(&["run", "--no-config", "--model", &model, &example, "Hello"]);
+    assert_eq!(nowhere.code, Some(1), "{nowhere:?}");
+    assert!(
+        nowhere.stderr.contains("--dir FOLDER::/memory"),
+        "{nowhere:?}"
+    );
+}
+
 #[test]
 fn the_batch_example_answers_every_line_of_a_file() {
     let folder = tempfile::tempdir().unwrap();

@@ -3,8 +3,8 @@
 use std::path::Path;
 use std::process::Command;
 
-use mynah_engine::ModelConfig;
-use mynah_tests::{Guest, foreach_sdk, solo, tiny, tiny_with};
+use mynah_engine::{Model, ModelConfig};
+use mynah_tests::{Guest, foreach_sdk, model_path, solo, tiny, tiny_with};
 
 use crate::assert_test_exists;
 use crate::engine::{is_idle, until};
@@ -76,10 +76,25 @@ async fn sdk_answer_all() {
     }
 }
 
+#[tokio::test]
+async fn sdk_fork() {
+    let model = Model::load(
+        &model_path(),
+        ModelConfig {
+            ctx_size: Some(1024),
+            max_concurrent: 2,
+            ..ModelConfig::default()
+        },
+        |_| {},
+    );
+    let guest = Guest::new("sdk_fork").model(model.unwrap());
+    assert_eq!(guest.stdout().await, "ok\n");
+}
+
 /// Both ways to build a guest give components with the same imports of ours.
 #[test]
 fn the_examples_built_either_way_import_the_same() {
-    for example in ["batch", "chat", "complete", "extract"] {
+    for example in ["assistant", "batch", "chat", "complete", "extract"] {
         let imports = |path: &Path| {
             let inspected = Command::new(crate::cli::mynah())
                 .arg("inspect")

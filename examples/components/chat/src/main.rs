@@ -1,4 +1,4 @@
-//! A conversation with a model, shown as it is made: the SDK's `Chat`, streamed.
+//! A conversation with a model, shown as it is made: the SDK's `Session::say`, streamed.
 //!
 //! What is said goes to stdout, everything about it to stderr, so that a script gets the answers alone.
 
@@ -7,7 +7,7 @@ mod args;
 use std::io::{self, BufRead, IsTerminal, Write};
 use std::process::ExitCode;
 
-use mynah_guest::{Chat, Model, Outcome, Result};
+use mynah_guest::{Model, Outcome, Result, Session};
 
 use args::{Args, USAGE};
 
@@ -34,21 +34,21 @@ fn main() -> ExitCode {
 
 fn chat(args: Args) -> Result<()> {
     let session = Model::load(&args.model)?.session()?;
-    let mut chat = Chat::new(session.with_options(args.options));
+    let mut session = session.with_options(args.options);
     if let Some(instructions) = args.system {
-        chat = chat.system(instructions);
+        session = session.system(instructions);
     }
     if args.questions.is_empty() {
-        return converse(&mut chat);
+        return converse(&mut session);
     }
     for question in &args.questions {
-        answer(&mut chat, question)?;
+        answer(&mut session, question)?;
     }
     Ok(())
 }
 
 /// Reads questions from stdin until it ends or `/quit`.
-fn converse(chat: &mut Chat) -> Result<()> {
+fn converse(session: &mut Session) -> Result<()> {
     let a_person_asks = io::stdin().is_terminal();
     if a_person_asks {
         eprintln!("Ask something. /quit or Ctrl-D ends.");
@@ -66,7 +66,7 @@ fn converse(chat: &mut Chat) -> Result<()> {
             "/quit" => return Ok(()),
             // One question that fails, because it is too long or the model is busy, doesn't end the conversation.
             question => {
-                if let Err(error) = answer(chat, question) {
+                if let Err(error) = answer(session, question) {
                     eprintln!("chat: {error}");
                 }
             }
@@ -75,9 +75,9 @@ fn converse(chat: &mut Chat) -> Result<()> {
 }
 
 /// Asks and prints the answer piece by piece, then what it took.
-fn answer(chat: &mut Chat, question: &str) -> Result<()> {
+fn answer(session: &mut Session, question: &str) -> Result<()> {
     let mut stdout = io::stdout().lock();
-    let mut reply = chat.ask(question)?;
+    let mut reply = session.say(question)?;
     let printed: Result<()> = reply.try_for_each(|piece| {
         stdout.write_all(piece?.as_bytes())?;
         Ok(stdout.flush()?)

@@ -1,19 +1,19 @@
-//! Promise: a chat remembers what was said, as far as it was read, and no question that got no answer.
+//! Promise: a session remembers what was said, as far as it was read, and no question that got no answer.
 
-use mynah_guest::{Chat, Message, Model, Options, Role};
+use mynah_guest::{Message, Model, Options, Role};
 use mynah_test_guests::{Done, ensure};
 
 fn main() -> Done {
     let options = Options::greedy().max_tokens(24);
     let chat = || {
         let session = Model::load("default")?.session()?;
-        Ok::<_, mynah_guest::Error>(Chat::new(session.with_options(options.clone())))
+        Ok::<_, mynah_guest::Error>(session.with_options(options.clone()))
     };
     let mut chat_with_tools = chat()?.tools("[]").variables(r#"{"mood": "calm"}"#);
     let mut chat_with_nonsense = chat()?.tools("nonsense");
     let mut chat = chat()?.system("You are a helpful assistant.");
-    let first = chat.ask("What is the capital of France?")?.finish()?;
-    let second = chat.ask("And of Italy?")?.finish()?;
+    let first = chat.say("What is the capital of France?")?.finish()?;
+    let second = chat.say("And of Italy?")?.finish()?;
     let prompts = [&first, &second].map(|answer| answer.outcome.usage.prompt_tokens);
     ensure!(
         prompts[1] > prompts[0],
@@ -30,7 +30,7 @@ fn main() -> Done {
     ensure!(said == expected, "{said:?} is not {expected:?}");
 
     // Broken off after a piece: that piece is remembered.
-    let mut reply = chat.ask("Tell me more.")?;
+    let mut reply = chat.say("Tell me more.")?;
     let piece = reply.next().transpose()?.unwrap_or_default();
     drop(reply);
     let last = chat.messages().last().cloned();
@@ -40,10 +40,10 @@ fn main() -> Done {
     );
     // Never read, and refused: as if never asked.
     let count = chat.messages().len();
-    drop(chat.ask("Are you there?")?);
+    drop(chat.say("Are you there?")?);
     ensure!(chat.messages().len() == count, "{chat:?}");
-    chat.session_mut().set_options(Options::new().max_tokens(0));
-    ensure!(chat.ask("Anything?").is_err(), "no tokens were accepted");
+    chat.set_options(Options::new().max_tokens(0));
+    ensure!(chat.say("Anything?").is_err(), "no tokens were accepted");
     ensure!(chat.messages().len() == count, "{chat:?}");
     ensure!(
         chat.forget() && chat.messages().len() == count - 2,
@@ -51,12 +51,12 @@ fn main() -> Done {
     );
 
     // What a tool gave is asked with too; tools that are none are told, and nothing is remembered.
-    chat_with_tools.ask("How old is it?")?.finish()?;
-    chat_with_tools.ask_with(Message::tool("7"))?.finish()?;
+    chat_with_tools.say("How old is it?")?.finish()?;
+    chat_with_tools.say_with(Message::tool("7"))?.finish()?;
     let roles: Vec<Role> = chat_with_tools.messages().iter().map(|m| m.role).collect();
     let expected = [Role::User, Role::Assistant, Role::Tool, Role::Assistant];
     ensure!(roles == expected, "{roles:?}");
-    ensure!(chat_with_nonsense.ask("x").is_err(), "nonsense was taken");
+    ensure!(chat_with_nonsense.say("x").is_err(), "nonsense was taken");
     ensure!(
         chat_with_nonsense.messages().is_empty(),
         "{chat_with_nonsense:?}"

@@ -63,6 +63,8 @@ fn main() -> ExitCode {
 fn config(states: &std::path::Path) -> ModelConfig {
     ModelConfig {
         ctx_size: Some(512),
+        // Several would wait for each other at every step of so small a model.
+        threads: Some(1),
         max_concurrent: 8,
         kv_cells: Some(2048),
         queue_size: 2 * VISITORS,

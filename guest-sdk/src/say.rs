@@ -1,53 +1,25 @@
-//! A conversation that remembers what was said.
+//! A session that remembers what was said.
 
-use crate::{Answer, Conversation, Message, Outcome, Result, Session, Stream};
+use crate::{Answer, Message, Outcome, Result, Session, Stream};
 
-/// A conversation: keeps what was said, and sends all of it with each question.
-///
-/// ```no_run
-/// use mynah_guest::{Chat, Model};
-///
-/// # fn main() -> mynah_guest::Result<()> {
-/// let session = Model::load("default")?.session()?;
-/// let mut chat = Chat::new(session).system("Answer in one sentence.");
-/// println!("{}", chat.ask("Which bird mimics best?")?.finish()?.text);
-/// println!("{}", chat.ask("And the second best?")?.finish()?.text);
-/// # Ok(())
-/// # }
-/// ```
-#[derive(Debug)]
-pub struct Chat {
-    session: Session,
-    conversation: Conversation,
-}
-
-impl Chat {
-    /// A conversation in which nothing was said yet. The session's options are those of all answers.
-    #[must_use]
-    pub fn new(session: Session) -> Self {
-        Self {
-            session,
-            conversation: Conversation::default(),
-        }
-    }
-
-    /// The same conversation with tools that the model may call, as [`Conversation::tools`]. What it answers is text, with a call in
-    /// the form that the model was trained for.
+impl Session {
+    /// The same session with tools that the model may call, as [`Conversation::tools`](crate::Conversation::tools). What it answers is text, with a call in the
+    /// form that the model was trained for.
     #[must_use]
     pub fn tools(mut self, json: impl Into<String>) -> Self {
         self.conversation = self.conversation.tools(json);
         self
     }
 
-    /// The same conversation with variables for the chat template, as [`Conversation::variables`].
+    /// The same session with variables for the chat template, as [`Conversation::variables`](crate::Conversation::variables).
     #[must_use]
     pub fn variables(mut self, json: impl Into<String>) -> Self {
         self.conversation = self.conversation.variables(json);
         self
     }
 
-    /// The same conversation with these instructions at its end: say this first. Chat templates differ in whether they
-    /// take instructions later or more than once.
+    /// The same session with these instructions at the end of its conversation: say this first. Chat templates differ in whether
+    /// they take instructions later or more than once.
     #[must_use]
     pub fn system(mut self, instructions: impl Into<String>) -> Self {
         self.conversation
@@ -56,28 +28,39 @@ impl Chat {
         self
     }
 
-    /// Asks, and returns the answer as it is made.
+    /// Says something, and returns the answer as it is made. The session remembers both, and what was said before: the host reads
+    /// only what is new.
     ///
     /// Question and answer are remembered when the reply is dropped: the whole answer, or as much of it as was read. A
     /// reply that is dropped before it said anything takes its question back.
+    ///
+    /// ```no_run
+    /// # fn main() -> mynah_guest::Result<()> {
+    /// let session = mynah_guest::Model::load("default")?.session()?;
+    /// let mut session = session.system("Answer in one sentence.");
+    /// println!("{}", session.say("Which bird mimics best?")?.finish()?.text);
+    /// println!("{}", session.say("And the second best?")?.finish()?.text);
+    /// # Ok(())
+    /// # }
+    /// ```
     ///
     /// # Errors
     ///
     /// As [`Session::stream`]; the question is then not remembered. A conversation that has become too long for the
     /// context is [`Error::PromptTooLong`](crate::Error::PromptTooLong), unless
-    /// [`Memory::context_shifting`](crate::Memory::context_shifting) is set: [`Chat::forget`] the oldest part.
-    pub fn ask(&mut self, question: impl Into<String>) -> Result<Reply<'_>> {
-        self.ask_with(Message::user(question))
+    /// [`Memory::context_shifting`](crate::Memory::context_shifting) is set: [`Session::forget`] the oldest part.
+    pub fn say(&mut self, question: impl Into<String>) -> Result<Reply<'_>> {
+        self.say_with(Message::user(question))
     }
 
-    /// Asks with any message, such as what a tool gave.
+    /// Says any message, such as what a tool gave.
     ///
     /// # Errors
     ///
-    /// As [`Chat::ask`].
-    pub fn ask_with(&mut self, message: Message) -> Result<Reply<'_>> {
+    /// As [`Session::say`].
+    pub fn say_with(&mut self, message: Message) -> Result<Reply<'_>> {
         self.conversation.messages.push(message);
-        match self.session.stream(self.conversation.clone()) {
+        match self.stream(self.conversation.clone()) {
             Ok(stream) => Ok(Reply {
                 stream,
                 messages: &mut self.conversation.messages,
@@ -100,18 +83,72 @@ impl Chat {
         forget_oldest(&mut self.conversation.messages)
     }
 
-    /// The session, to change its options.
-    pub fn session_mut(&mut self) -> &mut Session {
-        &mut self.session
+    /// Another session of the same model with the same options, in which the same was said: both go on from there, each in its own
+    /// way. The host reads what they have in common once.
+    ///
+    /// What the host was asked to keep for this session ([`Session::configure`]) is not taken over.
+    ///
+    /// ```no_run
+    /// # fn main() -> mynah_guest::Result<()> {
+    /// # let mut session = mynah_guest::Model::load("default")?.session()?;
+    /// session.say("Here is a story: ...")?.finish()?;
+    /// let mut other = session.fork()?;
+    /// let happy = session.say("Give it a happy end.")?.finish()?;
+    /// let sad = other.say("Give it a sad end.")?.finish()?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// As [`Model::session`](crate::Model::session).
+    pub fn fork(&self) -> Result<Self> {
+        let mut fork = Self::open(&self.graph)?;
+        fork.options = self.options.clone();
+        fork.conversation = self.conversation.clone();
+        Ok(fork)
+    }
+
+    /// What was said, with tools and variables, as JSON: to be kept by the component, and given to [`Session::restore`] in another run. Options
+    /// are not part of it.
+    #[cfg(feature = "json")]
+    #[must_use]
+    pub fn save(&self) -> String {
+        crate::saved::write(&self.conversation)
+    }
+
+    /// Goes on from what [`Session::save`] gave, in place of what was said in this session. Where the host has kept what it computed
+    /// for the conversation, it reads only what is new.
+    ///
+    /// ```no_run
+    /// # fn main() -> mynah_guest::Result<()> {
+    /// let mut session = mynah_guest::Model::load("default")?.session()?;
+    /// if let Ok(saved) = std::fs::read_to_string("/memory/conversation.json") {
+    ///     session.restore(&saved)?;
+    /// }
+    /// println!("{}", session.say("Where were we?")?.finish()?.text);
+    /// std::fs::write("/memory/conversation.json", session.save())?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NotAConversation`](crate::Error::NotAConversation) when it is something else, damaged, or of a later version; then
+    /// nothing is changed.
+    #[cfg(feature = "json")]
+    pub fn restore(&mut self, saved: &str) -> Result<()> {
+        self.conversation = crate::saved::read(saved)?;
+        Ok(())
     }
 }
 
-/// An answer as it is made: a [`Stream`] that its [`Chat`] remembers. Dropping it cancels what is still to come.
+/// An answer as it is made: a [`Stream`] that its [`Session`] remembers. Dropping it cancels what is still to come.
 #[derive(Debug)]
 #[must_use = "a reply that is dropped at once cancels its generation"]
-pub struct Reply<'chat> {
+pub struct Reply<'session> {
     stream: Stream,
-    messages: &'chat mut Vec<Message>,
+    messages: &'session mut Vec<Message>,
 }
 
 impl Reply<'_> {
