@@ -111,7 +111,7 @@ fn unknown_keys_are_all_told_with_their_place_and_a_hint() {
             "mynah.toml:2:1: `model.queue_size` is no setting: it belongs in `backend`",
             "mynah.toml:5:1: `backend.queue_sise` is no setting: did you mean `queue_size`?",
             "mynah.toml:7:2: `samplings` is no setting: did you mean the section `sampling`?",
-            "mynah.toml:10:1: `run.frobnicate` is no setting: `run` has `dirs`, `env`",
+            "mynah.toml:10:1: `run.frobnicate` is no setting: `run` has `dirs`, `state_dir`, `env`",
         ],
     );
 }

@@ -145,3 +145,25 @@ fn settings_out_of_range_are_refused_before_the_file_is_touched() {
         "{text}"
     );
 }
+
+#[test]
+fn a_model_that_takes_more_memory_than_there_is_is_refused_with_the_numbers() {
+    let config = ModelConfig {
+        ctx_size: Some(20_000_000),
+        ..ModelConfig::default()
+    };
+    let error = Model::load(&model_path(), config, |_| {}).unwrap_err();
+    let Error::TooLittleMemory {
+        needed,
+        cells,
+        available,
+        ..
+    } = &error
+    else {
+        panic!("{error}");
+    };
+    // 23,040 bytes a token, for each of eight sequences.
+    assert_eq!(cells.as_u64(), 8 * 20_000_000 * 23_040);
+    assert!(needed > cells && needed > available, "{error}");
+    assert!(error.to_string().contains("Lower `ctx_size`"), "{error}");
+}

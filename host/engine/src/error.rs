@@ -3,6 +3,8 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use bytesize::ByteSize;
+
 use crate::config::Problem;
 use crate::model::gguf::GgufError;
 use crate::model::optimize::{Quantisation, Target};
@@ -44,6 +46,30 @@ pub enum Error {
         path: PathBuf,
         /// Its `general.architecture`.
         architecture: String,
+    },
+    /// There is less memory than the model takes.
+    #[error(
+        "{}: the model takes {} of memory at least ({} of weights, {} of KV cells, {} for a step), and {} are available{}. \
+         Lower `ctx_size` or `max_concurrent`, set `kv_type` to q8_0, take a smaller model, or load it all the same with \
+         `check_memory = false`",
+        path.display(), needed.display().iec(), weights.display().iec(), cells.display().iec(), step.display().iec(),
+        available.display().iec(), of_limit(*limit)
+    )]
+    TooLittleMemory {
+        /// The file.
+        path: PathBuf,
+        /// All that it takes, as far as that can be told before.
+        needed: ByteSize,
+        /// Of this, its weights.
+        weights: ByteSize,
+        /// Of this, keys and values of all cells.
+        cells: ByteSize,
+        /// Of this, what a step takes.
+        step: ByteSize,
+        /// What is available.
+        available: ByteSize,
+        /// What the process's control group may have, where that is bounded.
+        limit: Option<ByteSize>,
     },
     /// The folder for states can't be used.
     #[error("the state folder can't be used: {}: {error}. Give another one (`state_dir`), or none", path.display())]
@@ -279,6 +305,15 @@ fn targets() -> String {
 fn list(problems: &[Problem]) -> String {
     let lines: Vec<String> = problems.iter().map(ToString::to_string).collect();
     lines.join("; ")
+}
+
+fn of_limit(limit: Option<ByteSize>) -> String {
+    limit.map_or_else(String::new, |limit| {
+        format!(
+            " of the {} that this process may have",
+            limit.display().iec()
+        )
+    })
 }
 
 #[cfg(test)]

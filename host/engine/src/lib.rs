@@ -53,6 +53,7 @@ mod generation;
 )]
 mod llama;
 mod memory;
+mod memory_limit;
 pub mod model;
 mod owner;
 mod request;

@@ -194,6 +194,7 @@ mod tests {
         kv_layout = 'unified'
         kv_type = 'q8_0'
         swa_full = false
+        check_memory = false
         optimize = 'auto'
         [memory]
         context_shifting = true
@@ -255,6 +256,7 @@ mod tests {
             kv_layout: KvLayout::Unified,
             kv_type: KvType::Q8_0,
             swa_full: false,
+            check_memory: false,
             max_parked_bytes: 4000,
             compress_parked: true,
             state_dir: Some("conf/states".into()),
@@ -327,6 +329,7 @@ mod tests {
             kv_layout: KvLayout::Split,
             kv_type: KvType::F16,
             swa_full: false,
+            check_memory: false,
             max_parked_bytes: 5,
             compress_parked: false,
             state_dir: Some("flags".into()),

@@ -58,6 +58,10 @@ pub struct ModelConfig {
     /// anywhere. Without, they keep what the window needs: less memory, and only whole sequences are remembered. Default true;
     /// nothing changes for other models.
     pub swa_full: bool,
+    /// Whether a model is refused that takes more memory than there is ([`Error::TooLittleMemory`](crate::Error::TooLittleMemory)): what its
+    /// header tells of weights, KV cells and a step, against what the machine and the process's control group have. Not looked at
+    /// where there is a graphics card, whose memory counts then. Default true.
+    pub check_memory: bool,
     /// Bytes of host memory for sequences that had to leave their KV cells: those that are parked while they run go first,
     /// and what is remembered of those that have ended makes way. Beyond it, it is computed again. Default 1 GiB; 0 keeps
     /// none.
@@ -180,6 +184,7 @@ impl Default for ModelConfig {
             kv_layout: KvLayout::Auto,
             kv_type: KvType::F16,
             swa_full: true,
+            check_memory: true,
             max_parked_bytes: 1 << 30,
             compress_parked: false,
             state_dir: None,
@@ -331,6 +336,7 @@ mod tests {
             kv_layout: KvLayout::Auto,
             kv_type: KvType::Q8_0,
             swa_full: false,
+            check_memory: false,
             max_parked_bytes: 0,
             compress_parked: true,
             state_dir: None,

@@ -50,6 +50,8 @@ block! {
         kv_type: KvType = ModelConfig::default().kv_type, "kv_type", ["cache_type"], Any;
         /// Whether layers with a sliding window keep all cells too, so that conversations can be shifted, cut and shared anywhere.
         swa_full: bool = ModelConfig::default().swa_full, "swa_full", [], Any;
+        /// Whether a model is refused that takes more memory than there is.
+        check_memory: bool = ModelConfig::default().check_memory, "check_memory", [], Any;
         /// A built-in chat template in place of the model's own.
         chat_template: ChatTemplateName, else "the model's own, or what goes with its vocabulary", "chat_template", [], Any;
         /// What the weights are converted to when the model is loaded; the result is kept in the cache. `auto` converts only
@@ -110,7 +112,7 @@ macro_rules! apply {
 impl ModelSettings {
     /// Sets in `config` what is set here, but for `optimize`: where converted models are kept is the program's to say.
     fn apply(&self, config: &mut ModelConfig) {
-        apply!(self => config; ctx_size, batch_size, threads, n_gpu_layers, kv_cells, kv_layout, kv_type, swa_full, chat_template);
+        apply!(self => config; ctx_size, batch_size, threads, n_gpu_layers, kv_cells, kv_layout, kv_type, swa_full, check_memory, chat_template);
     }
 }
 
@@ -185,6 +187,7 @@ impl ModelConfig {
             kv_layout: Some(self.kv_layout),
             kv_type: Some(self.kv_type),
             swa_full: Some(self.swa_full),
+            check_memory: Some(self.check_memory),
             chat_template: self.chat_template,
             optimize: self.optimize.as_ref().map(|optimize| optimize.target),
         };

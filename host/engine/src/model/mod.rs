@@ -9,6 +9,7 @@ pub mod optimize;
 mod prompt;
 mod recommended;
 mod registry;
+mod size;
 
 pub use info::ModelInfo;
 pub use registry::Registry;
@@ -32,6 +33,7 @@ use crate::disk::Fingerprint;
 use crate::llama::{
     ContextParams, SystemInfo, has_decoder_only, llama_backend, with_captured_errors,
 };
+use crate::memory_limit::MemoryLimit;
 use crate::schedule::SessionLimits;
 use crate::{Error, Generation, ModelConfig, Owner, Prompt, Result, Session, Settings, Status};
 use chat::ChatTemplate;
@@ -41,6 +43,7 @@ pub(crate) use chat::fuzz::render as fuzz_template;
 pub(crate) use fit::Past;
 use gguf::{GgufError, GgufHeader};
 use recommended::recommended;
+use size::Size;
 
 /// Share of the progress that a conversion takes, where there is one.
 const CONVERTED: f32 = 0.75;
@@ -76,7 +79,7 @@ impl Model {
     ///
     /// # Errors
     ///
-    /// A file that is not a whole GGUF ([`Error::File`]), a model that llama.cpp refuses or that makes no text, settings
+    /// A file that is not a whole GGUF ([`Error::File`]), less memory than the model takes ([`Error::TooLittleMemory`]), a model that llama.cpp refuses or that makes no text, settings
     /// out of range, or too little memory for its context; with [`ModelConfig::optimize`], those of
     /// [`optimize::optimized`].
     pub fn load(
@@ -93,6 +96,7 @@ impl Model {
             None => (source, None, 0.0),
         };
         let loaded_from = converted.as_deref().unwrap_or(path);
+        check_size(loaded_from, &header, &config)?;
         let llama = Arc::new(load_weights(
             loaded_from,
             config.n_gpu_layers,
@@ -116,15 +120,7 @@ impl Model {
         };
         let cells = config.kv_cells_for(info.context_size)?;
         let params = WorkerParams {
-            context: ContextParams {
-                cells: cells.total,
-                split: cells.split,
-                batch: config.batch_size.min(cells.total),
-                sequences: config.max_concurrent,
-                threads: config.threads_here(),
-                kv_type: config.kv_type,
-                swa_full: config.swa_full,
-            },
+            context: context_params(&config, &cells),
             context_tokens: info.context_size,
             ageing: config.ageing,
             max_parked_bytes: config.max_parked_bytes,
@@ -322,6 +318,31 @@ fn built_in_template(
     Some(name)
 }
 
+/// Checks that there is memory for a model, where that can be told.
+fn check_size(path: &Path, header: &GgufHeader, config: &ModelConfig) -> Result<()> {
+    if !config.check_memory || SystemInfo::has_gpu() {
+        return Ok(());
+    }
+    let (Some(trained), Some(memory)) = (header.context_length(), MemoryLimit::read()) else {
+        return Ok(());
+    };
+    let cells = config.kv_cells_for(config.context_for(trained))?;
+    Size::of(header, &context_params(config, &cells)).check(path, &memory)
+}
+
+/// What the context of a model is made with.
+fn context_params(config: &ModelConfig, cells: &KvCells) -> ContextParams {
+    ContextParams {
+        cells: cells.total,
+        split: cells.split,
+        batch: config.batch_size.min(cells.total),
+        sequences: config.max_concurrent,
+        threads: config.threads_here(),
+        kv_type: config.kv_type,
+        swa_full: config.swa_full,
+    }
+}
+
 /// Where the states of the model in this file are kept on disk, where the operator wants that.
 fn store(
     path: &Path,
@@ -393,7 +414,7 @@ fn keep_off_amx(params: Pin<&mut LlamaModelParams>) -> Result<()> {
     if SystemInfo::read()?.has_feature("AMX_INT8") && !SystemInfo::has_gpu() {
         tracing::warn!(
             "llama.cpp was built with AMX kernels, which end the process with some compilers: they and repacked weights are not \
-             used. Build with CXXFLAGS=-U__AMX_INT8__ for faster kernels"
+             used. Build with -U__AMX_INT8__ in CFLAGS and CXXFLAGS for faster kernels"
         );
         // Every tensor's name has a character.
         params.add_cpu_buft_override(c".");

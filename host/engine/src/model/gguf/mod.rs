@@ -157,11 +157,19 @@ impl GgufHeader {
         }
     }
 
-    fn of_architecture(&self, key: &str) -> Option<u32> {
-        match self
-            .metadata
-            .get(&format!("{}.{key}", self.architecture()?))?
-        {
+    /// Whether the header says anything under a key of its architecture.
+    pub(crate) fn has_of_architecture(&self, key: &str) -> bool {
+        self.value_of_architecture(key).is_some()
+    }
+
+    fn value_of_architecture(&self, key: &str) -> Option<&Value> {
+        self.metadata
+            .get(&format!("{}.{key}", self.architecture()?))
+    }
+
+    /// A number under a key of its architecture, such as `embedding_length`.
+    pub(crate) fn of_architecture(&self, key: &str) -> Option<u32> {
+        match self.value_of_architecture(key)? {
             Value::Unsigned(number) => u32::try_from(*number).ok(),
             Value::Signed(number) => u32::try_from(*number).ok(),
             _ => None,
