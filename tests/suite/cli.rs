@@ -186,6 +186,12 @@ fn the_assistant_example_remembers_from_run_to_run() {
     let anew = say(&["--new", "Hello"]);
     assert_eq!(anew.code, Some(0), "{anew:?}");
     assert!(!anew.stderr.contains("remembered"), "{anew:?}");
+    let nameless = ["run", "--model", &model, "--state-dir", &states, &example];
+    let nameless = run(&[&nameless[..], &["--max-tokens", "1", "--memory", "/x", "a"]].concat());
+    assert!(
+        nameless.stderr.contains("give it one with --owner"),
+        "{nameless:?}"
+    );
     let nowhere = run(&["run", "--no-config", "--model", &model, &example, "Hello"]);
     assert_eq!(nowhere.code, Some(1), "{nowhere:?}");
     assert!(

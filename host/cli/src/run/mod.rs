@@ -16,7 +16,7 @@ use wasmtime_wasi::p2::bindings::CommandPre;
 
 use crate::args::RunArgs;
 use crate::config::{self, RunSettings};
-use crate::{cache, component, models};
+use crate::{cache, component, models, output};
 use instance::Instance;
 use state::State;
 
@@ -27,6 +27,11 @@ const EPOCH: Duration = Duration::from_millis(10);
 pub(crate) fn run(args: &RunArgs) -> Result<ExitCode> {
     // The small files first: a mistake there need not wait for the models.
     let settings = config::settings(args)?;
+    if settings.model.state_dir.is_some() && settings.owner.is_none() {
+        output::warning(
+            "the state folder keeps nothing for the next run of a component without a name: give it one with --owner",
+        );
+    }
     let bytes = component::read(args.component())?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()

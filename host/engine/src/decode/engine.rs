@@ -119,6 +119,10 @@ impl<'a, C: Compute> Engine<'a, C> {
                 Ok(false) => self.inbox.wait(self.next_deadline()),
                 Err(reason) => {
                     tracing::error!(reason, "the model's context is lost: load the model again");
+                    // Whoever reads is told before anything is written.
+                    self.inbox.close();
+                    self.running.clear();
+                    self.parked.clear();
                     self.forget_resident();
                     break;
                 }
