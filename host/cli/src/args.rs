@@ -272,8 +272,7 @@ pub(crate) struct ServingArgs {
     #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
     pub(crate) compress_parked: Option<bool>,
 
-    /// Keep what was computed for sessions in this folder too, for the next run of a component with the same --owner [default: in
-    /// memory alone].
+    /// Keep what was computed for sessions here too, for the next run with the same --owner [default: in memory alone].
     #[arg(long, value_name = "FOLDER", value_hint = ValueHint::DirPath)]
     pub(crate) state_dir: Option<PathBuf>,
 
