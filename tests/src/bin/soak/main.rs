@@ -3,9 +3,18 @@
 //!
 //! On a tiny model with random weights: what is looked for is in the host, and that way much of it happens. It fails when memory is not flat after the warm-up, or when a cell, a request or a state was lost.
 
+/// Prints a line, to stdout.
+macro_rules! say {
+    ($($text:tt)*) => {{
+        // Nobody is left to tell if stdout is gone.
+        let _ = writeln!(std::io::stdout(), $($text)*);
+    }};
+}
+
 mod memory;
 mod visitor;
 
+use std::io::Write;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -53,7 +62,7 @@ fn main() -> ExitCode {
     match soaked {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("error: {error:#}");
+            say!("error: {error:#}");
             ExitCode::FAILURE
         }
     }
@@ -119,16 +128,16 @@ async fn soak(args: &Args) -> Result<()> {
     }
     let status = settled(&model).await;
     tell(begun.elapsed(), &status, memories.last());
-    println!("{counts:?}");
-    println!("{:#?}", status.cache);
-    println!("{:#?}", status.disk);
+    say!("{counts:?}");
+    say!("{:#?}", status.cache);
+    say!("{:#?}", status.disk);
     check(&config, &status, &counts)?;
     memories.check(time.mul_f64(WARM_UP), MOST_GROWTH)
 }
 
 fn tell(at: Duration, status: &Status, memory: Option<u64>) {
     let memory = memory.map_or_else(|| "?".to_owned(), |bytes| (bytes >> 20).to_string());
-    println!(
+    say!(
         "{:5.0} s: {memory} MiB; {} sessions, {} queued, {} running, {} parked; {} requests, {} evictions, {} shifts",
         at.as_secs_f64(),
         status.sessions,

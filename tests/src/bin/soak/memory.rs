@@ -1,5 +1,6 @@
 //! The process's memory over time.
 
+use std::io::Write;
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
@@ -30,7 +31,7 @@ impl Memories {
     /// When they differ by more than the share `most`.
     pub(crate) fn check(&self, warm_up: Duration, most: f64) -> Result<()> {
         if self.noted.is_empty() {
-            println!("memory: this system doesn't tell, so it was not looked at");
+            say!("memory: this system doesn't tell, so it was not looked at");
             return Ok(());
         }
         let after: Vec<u64> = self
@@ -44,7 +45,7 @@ impl Memories {
             .iter()
             .map(|bytes| format!("{:.1}", bytes / f64::from(1 << 20)))
             .collect();
-        println!(
+        say!(
             "memory after the warm-up, a quarter each: {} MiB",
             in_mib.join(", ")
         );
@@ -53,7 +54,7 @@ impl Memories {
             .zip(means.last())
             .context("nothing was noted")?;
         let growth = last / first - 1.0;
-        println!("last against first: {:+.2} %", growth * 100.0);
+        say!("last against first: {:+.2} %", growth * 100.0);
         ensure!(
             growth <= most,
             "memory grew by {:.2} %, {:.0} % are allowed",

@@ -1,5 +1,6 @@
 //! One of those who come, talk, idle, come back and leave.
 
+use std::io::Write;
 use std::ops::AddAssign;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -148,7 +149,7 @@ impl Visitor {
                     messages.push(Message::new(Role::Assistant, text));
                 }
                 Err(error) => {
-                    eprintln!("a generation failed: {error}");
+                    say!("a generation failed: {error}");
                     self.counts.failed += 1;
                 }
             }
