@@ -96,7 +96,7 @@ pub struct DiskStatus {
     pub tokens: u64,
     /// Bytes of their files.
     pub bytes: u64,
-    /// Bytes that all files of the folder may take.
+    /// Bytes that they may take, with those of models that nobody uses.
     pub max_bytes: u64,
     /// States that were written.
     pub written: u64,

@@ -73,7 +73,8 @@ pub struct ModelConfig {
     /// folder of its own in it, which only one process uses at a time. What is written holds what the sessions were about, and
     /// is its user's alone to read. What serves only an owner without a name of its own is removed with it.
     pub state_dir: Option<PathBuf>,
-    /// Bytes of all files there. What has been of no use for longest makes way, that of models which nobody uses first. Default 4 GiB.
+    /// Bytes of this model's files there, and of those of models that nobody uses, which make way first; then goes what has been of no use
+    /// for longest. Default 4 GiB.
     pub max_state_bytes: u64,
     /// Time after which a session's state is written there if nobody asks for it. What is in memory when the model goes is written
     /// then. 1 millisecond to a day; default 10 seconds. Spelled `store_after_ms` where the type carries no unit.

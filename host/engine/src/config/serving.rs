@@ -79,8 +79,8 @@ block! {
         max_parked_bytes: u64 = ModelConfig::default().max_parked_bytes, "max_parked_bytes", [], Whole::new(0, u64::MAX);
         /// Whether these, and with them those on disk, are packed: they take less room, and longer to be put aside and taken back.
         compress_parked: bool = ModelConfig::default().compress_parked, "compress_parked", [], Any;
-        /// Bytes of all files in the state folder, where there is one (`mynah run --state-dir`); what was of no use for longest
-        /// makes way.
+        /// Bytes of the model's files in the state folder, where there is one (`mynah run --state-dir`), and of those of models that
+        /// nobody uses; what was of no use for longest makes way.
         max_state_bytes: u64 = ModelConfig::default().max_state_bytes, "max_state_bytes", [], Whole::new(0, u64::MAX);
         /// Time after which a session's state is written to the state folder if nobody asks for it.
         store_after: Duration = ModelConfig::default().store_after, "store_after_ms", [], Millis::TO_A_DAY;

@@ -9,7 +9,7 @@ use super::compute::Compute;
 use super::engine::Engine;
 use super::recall::{LEAST_GAIN, all_but_last};
 use super::remember::Left;
-use crate::disk::{Disk, Done, FileId, Fingerprint, Folder, FolderError, Header, Task};
+use crate::disk::{Damage, Disk, Done, FileId, Fingerprint, Folder, FolderError, Header, Task};
 use crate::llama::{SavedForm, SavedSequence};
 use crate::memory::{Entry, Place, Shelf};
 use crate::{DiskStatus, Owner};
@@ -58,8 +58,6 @@ struct StoredFile {
 struct Writing {
     entry: Entry<LlamaToken, StoredFile>,
     state: SavedSequence,
-    /// It was copied to be written; else it is one that stays in host memory.
-    is_copy: bool,
 }
 
 /// A state that is being read.
@@ -183,7 +181,7 @@ impl Stored {
     }
 
     /// Begins to write a state. Nothing else is being written.
-    fn write(&mut self, from: &Left, state: SavedSequence, is_copy: bool) {
+    fn write(&mut self, from: &Left, state: SavedSequence) {
         let header = Header {
             fingerprint: self.folder.fingerprint().name().to_owned(),
             owner: from.owner.name().to_owned(),
@@ -199,30 +197,19 @@ impl Stored {
             return;
         }
         let id = self.folder.next_id();
-        let entry = Entry {
-            owner: from.owner.clone(),
-            session: None,
-            tokens: from.tokens.clone(),
-            exact: from.exact,
-            place: Place::Saved(StoredFile {
-                id,
-                bytes,
-                state_bytes: state.size(),
-                form: state.form(),
-            }),
-            is_stored: true,
-            used_at: from.used_at,
+        let file = StoredFile {
+            id,
+            bytes,
+            state_bytes: state.size(),
+            form: state.form(),
         };
+        let entry = from.stored_at(Place::Saved(file), from.used_at);
         self.disk.ask(Task::Write {
             id,
             header,
             state: state.clone(),
         });
-        self.writing = Some(Writing {
-            entry,
-            state,
-            is_copy,
-        });
+        self.writing = Some(Writing { entry, state });
     }
 
     /// A state was written, or not.
@@ -254,36 +241,27 @@ impl Stored {
     fn note_read(
         &mut self,
         id: FileId,
-        read: Result<SavedSequence, String>,
+        read: Result<SavedSequence, Damage>,
         now: Instant,
     ) -> Option<Left> {
         self.reading = None;
         let is_file =
             |entry: &Entry<_, StoredFile>| entry.saved().is_some_and(|file| file.id == id);
         let index = self.files.entries().iter().position(is_file)?;
+        let entry = self.files.get(index)?;
         let damage = match read {
-            Ok(state) => {
+            Ok(state) if state.tokens() == entry.len() => {
+                let back = entry.stored_at(Place::Saved(state), now);
                 self.files.touch(index, now);
-                let entry = self.files.get(index)?;
-                if state.tokens() == entry.len() {
-                    self.counters.read += 1;
-                    return Some(Entry {
-                        owner: entry.owner.clone(),
-                        session: None,
-                        tokens: entry.tokens.clone(),
-                        exact: entry.exact,
-                        place: Place::Saved(state),
-                        is_stored: true,
-                        used_at: now,
-                    });
-                }
-                "it holds something else than it did".to_owned()
+                self.counters.read += 1;
+                return Some(back);
             }
+            Ok(_) => Damage::State,
             Err(damage) => damage,
         };
         let entry = self.files.take(index)?;
         tracing::warn!(
-            damage,
+            %damage,
             owner = entry.owner.name(),
             tokens = entry.len(),
             "a state on disk is of no use: what it held is computed again"
@@ -307,8 +285,14 @@ impl<C: Compute> Engine<'_, C> {
         let Some(stored) = &self.stored else {
             return 0;
         };
-        let copied = stored.writing.as_ref().filter(|writing| writing.is_copy);
-        copied.map_or(0, |writing| writing.state.size())
+        let writing = stored.writing.as_ref().map(|writing| &writing.state);
+        // One that is on the shelf is counted there.
+        let is_there = |state: &SavedSequence| {
+            let mut saved = self.shelf.entries().iter().filter_map(Entry::saved);
+            saved.any(|other| other.is_same(state))
+        };
+        let writing = writing.filter(|state| !is_there(state));
+        writing.map_or(0, SavedSequence::size)
             + stored.reading.map_or(0, |reading| reading.state_bytes)
     }
 
@@ -335,7 +319,6 @@ impl<C: Compute> Engine<'_, C> {
         match done {
             Done::Written(written) => stored.note_written(written),
             Done::Read(id, read) => {
-                let read = read.map_err(|damage| damage.to_string());
                 if let Some(entry) = stored.note_read(id, read, now) {
                     self.shelf.put(entry);
                 }
@@ -389,7 +372,7 @@ impl<C: Compute> Engine<'_, C> {
         let Some(id) = entry.resident() else {
             let state = entry.saved().cloned();
             if let (Some(state), Some(stored)) = (state, &mut self.stored) {
-                stored.write(entry, state, false);
+                stored.write(entry, state);
             }
             return;
         };
@@ -400,7 +383,7 @@ impl<C: Compute> Engine<'_, C> {
         let mut entries = self.shelf.entries().iter();
         let entry = entries.find(|entry| entry.resident() == Some(id));
         if let (Some(entry), Some(stored)) = (entry, &mut self.stored) {
-            stored.write(entry, state, true);
+            stored.write(entry, state);
         }
     }
 
@@ -413,7 +396,7 @@ impl<C: Compute> Engine<'_, C> {
                 None => entry.saved().cloned(),
             };
             if let (Some(state), Some(stored)) = (state, &mut self.stored) {
-                stored.write(&entry, state, true);
+                stored.write(&entry, state);
             }
             self.drop_entry(&entry);
             self.await_written();

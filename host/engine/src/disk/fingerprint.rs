@@ -39,7 +39,7 @@ impl Fingerprint {
         );
         hasher.update(about);
         let mut file = File::open(path)?;
-        let weights: u64 = header.tensors.iter().map(|tensor| tensor.bytes).sum();
+        let weights = header.weight_bytes();
         let before = header.file_bytes.saturating_sub(weights);
         io::copy(&mut (&mut file).take(before), &mut Hashing(&mut hasher))?;
         for sample in 0..SAMPLES {

@@ -13,7 +13,7 @@ mod fingerprint;
 mod folder;
 mod thread;
 
-pub(crate) use file::Header;
+pub(crate) use file::{Damage, Header};
 pub(crate) use fingerprint::Fingerprint;
 pub(crate) use folder::{FileId, Folder, FolderError};
 pub(crate) use thread::{Disk, Done, Task};

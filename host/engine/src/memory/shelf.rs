@@ -33,6 +33,22 @@ pub(crate) struct Entry<T, S> {
 }
 
 impl<T, S> Entry<T, S> {
+    /// The same computation at a place where it goes on nobody's session: on disk, or back from there.
+    pub(crate) fn stored_at<P>(&self, place: Place<P>, used_at: Instant) -> Entry<T, P>
+    where
+        T: Clone,
+    {
+        Entry {
+            owner: self.owner.clone(),
+            session: None,
+            tokens: self.tokens.clone(),
+            exact: self.exact,
+            place,
+            is_stored: true,
+            used_at,
+        }
+    }
+
     /// Its tokens.
     pub(crate) fn len(&self) -> u32 {
         // Fits: bounded by the context.

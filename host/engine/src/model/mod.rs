@@ -79,9 +79,9 @@ impl Model {
     ///
     /// # Errors
     ///
-    /// A file that is not a whole GGUF ([`Error::File`]), less memory than the model takes ([`Error::TooLittleMemory`]), a model that llama.cpp refuses or that makes no text, settings
-    /// out of range, or too little memory for its context; with [`ModelConfig::optimize`], those of
-    /// [`optimize::optimized`].
+    /// A file that is not a whole GGUF ([`Error::File`]), less memory than the model takes ([`Error::TooLittleMemory`]), a model
+    /// that llama.cpp refuses or that makes no text, settings out of range, too little memory for its context, or a state
+    /// folder that can't be used ([`Error::StateFolder`]); with [`ModelConfig::optimize`], those of [`optimize::optimized`].
     pub fn load(
         path: &Path,
         config: ModelConfig,

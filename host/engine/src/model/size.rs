@@ -24,14 +24,12 @@ pub(crate) struct Size {
 
 impl Size {
     pub(crate) fn of(header: &GgufHeader, context: &ContextParams) -> Self {
-        let tensors = header.tensors.iter();
-        let weights = tensors.fold(0u64, |sum, tensor| sum.saturating_add(tensor.bytes));
         let bytes_of_f32 = 4;
         let step = u64::from(context.batch)
             .saturating_mul(u64::from(header.vocab_size().unwrap_or(0)))
             .saturating_mul(bytes_of_f32);
         Self {
-            weights,
+            weights: header.weight_bytes(),
             cells: cells(header, context).unwrap_or(0),
             step,
         }

@@ -98,6 +98,14 @@ impl GgufHeader {
             .fold(0, |sum, tensor| tensor.elements.saturating_add(sum))
     }
 
+    /// Bytes of all tensors together.
+    #[must_use]
+    pub fn weight_bytes(&self) -> u64 {
+        self.tensors
+            .iter()
+            .fold(0, |sum, tensor| tensor.bytes.saturating_add(sum))
+    }
+
     /// Tokens that the model was trained to hold.
     #[must_use]
     pub fn context_length(&self) -> Option<u32> {
