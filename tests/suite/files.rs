@@ -104,7 +104,7 @@ fn one_file_under_two_names_is_in_memory_once() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("model.gguf");
     TinyModel::default().write_to(&path).unwrap();
-    let mut registry = Registry::new();
+    let registry = Registry::new();
     let config = ModelConfig::default();
     let first = registry.load("a", &path, config.clone(), |_| {}).unwrap();
     let second = registry.load("b", &path, config.clone(), |_| {}).unwrap();

@@ -210,7 +210,7 @@ fn a_model_is_converted_once_and_taken_from_the_cache_then() {
     assert_eq!(fs::read(only_entry(&cache)).unwrap(), whole);
 
     // One file under two names is in memory once here too.
-    let mut registry = Registry::new();
+    let registry = Registry::new();
     let first = registry.load("a", &source, config.clone(), |_| {}).unwrap();
     let second = registry.load("b", &source, config.clone(), |_| {}).unwrap();
     assert!(first.is_same(&second));

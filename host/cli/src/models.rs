@@ -19,7 +19,7 @@ const STEPS: u64 = 1000;
 
 /// Loads all models, with a progress bar where stderr is a terminal.
 pub(crate) fn load(models: &[NamedModel], config: &ModelConfig) -> Result<Registry> {
-    let mut registry = Registry::new();
+    let registry = Registry::new();
     for NamedModel { name, path } in models {
         let bar = bar(format!("loading {name}"));
         let shown = bar.clone();

@@ -36,6 +36,12 @@ pub enum Error {
         /// What llama.cpp logged.
         reason: String,
     },
+    /// Whoever loaded the model ended that.
+    #[error("{}: the load was cancelled", path.display())]
+    LoadCancelled {
+        /// The file.
+        path: PathBuf,
+    },
     /// The model is of a kind that doesn't continue text.
     #[error(
         "{}: a model of architecture `{architecture}` does not generate text by itself: use a decoder-only text model",
@@ -68,7 +74,7 @@ pub enum Error {
         step: ByteSize,
         /// What is available.
         available: ByteSize,
-        /// What the process's control group may have, where that is bounded.
+        /// What the process or its control group may have, where that is bounded.
         limit: Option<ByteSize>,
     },
     /// The folder for states can't be used.
@@ -107,7 +113,9 @@ pub enum Error {
         name: String,
     },
     /// Two models want the same name.
-    #[error("the model name `{name}` is given twice: give each model its own name")]
+    #[error(
+        "the model name `{name}` is given twice: give each model its own name, or replace the one that is there"
+    )]
     DuplicateModel {
         /// The name.
         name: String,
@@ -182,6 +190,19 @@ pub enum Error {
         limit: Duration,
         /// What set the limit: `queue_timeout_ms`, `default_task_timeout_ms` or `max_time_ms`.
         setting: &'static str,
+    },
+    /// The process has nearly all the memory that it may have.
+    #[error(
+        "memory is short, so no new request is taken: {} are in use of {}. Try again when others have ended, lower \
+         `max_parked_bytes` or `max_concurrent`, or raise what bounds it (`max_process_bytes`, the control group's limit) or \
+         `pressure_threshold`",
+        used.display().iec(), limit.display().iec()
+    )]
+    MemoryShort {
+        /// What is in use, by the process or its control group.
+        used: ByteSize,
+        /// What there may be.
+        limit: ByteSize,
     },
     /// As many sessions are open as may be.
     #[error(

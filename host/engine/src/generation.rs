@@ -3,23 +3,24 @@
 use std::sync::Arc;
 
 use crate::decode::Outlet;
-use crate::{Effective, Event, Model, Result};
+use crate::model::Loaded;
+use crate::{Effective, Event, Result};
 
 /// A running generation. It runs by itself; dropping it cancels it within one decode step.
 #[derive(Debug)]
 pub struct Generation {
     outlet: Arc<Outlet>,
     settings: Arc<Effective>,
-    // Keeps the worker alive while somebody waits for it.
-    model: Model,
+    // Keeps the model in memory while somebody waits for it; `None` when the end has been delivered.
+    loaded: Option<Arc<Loaded>>,
 }
 
 impl Generation {
-    pub(crate) fn new(outlet: Arc<Outlet>, settings: Arc<Effective>, model: Model) -> Self {
+    pub(crate) fn new(outlet: Arc<Outlet>, settings: Arc<Effective>, loaded: Arc<Loaded>) -> Self {
         Self {
             outlet,
             settings,
-            model,
+            loaded: Some(loaded),
         }
     }
 
@@ -53,7 +54,15 @@ impl Generation {
     pub fn try_next(&mut self) -> Result<Option<Vec<Event>>> {
         let taken = self.outlet.take();
         if taken.made_room {
-            self.model.wake();
+            self.wake();
+        }
+        let is_end = |event: &Event| matches!(event, Event::Finished(_));
+        let has_ended = match &taken.events {
+            Ok(events) => events.iter().flatten().any(is_end),
+            Err(_) => true,
+        };
+        if has_ended {
+            self.let_go();
         }
         taken.events
     }
@@ -67,13 +76,26 @@ impl Generation {
     /// [`Cancelled`](crate::FinishReason::Cancelled) unless it ended by itself before.
     pub fn cancel(&self) {
         self.outlet.cancel();
-        self.model.wake();
+        self.wake();
+    }
+
+    fn wake(&self) {
+        if let Some(loaded) = &self.loaded {
+            loaded.inbox.wake();
+        }
+    }
+
+    fn let_go(&mut self) {
+        if let Some(loaded) = self.loaded.take() {
+            Loaded::let_go(loaded);
+        }
     }
 }
 
 impl Drop for Generation {
     fn drop(&mut self) {
         self.outlet.close();
-        self.model.wake();
+        self.wake();
+        self.let_go();
     }
 }

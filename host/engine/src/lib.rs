@@ -71,7 +71,8 @@ pub use config::{
 pub use error::{Error, Result};
 pub use generation::Generation;
 pub use llama::{Device, DeviceKind, KvType, SystemInfo, llama_backend};
-pub use model::{ChatTemplateName, Model, ModelInfo, Registry};
+pub use memory::{Pressure, PressureLevel};
+pub use model::{ChatTemplateName, Model, ModelInfo, Progress, Registry};
 pub use owner::Owner;
 pub use request::{
     Conversation, Event, FinishReason, Message, Outcome, Priority, Prompt, Role, TokenProb,

@@ -4,13 +4,15 @@ use std::sync::{Arc, Weak};
 
 use crate::config::in_force;
 use crate::decode::Outlet;
-use crate::model::{Asker, Past};
+use crate::model::{Asker, Loaded, Past};
 use crate::{Error, Generation, Level, Model, Owner, Prompt, Result, SettingInForce, Settings};
 
 /// One conversation with a model. It runs one generation at a time; dropping it cancels that.
 #[derive(Debug)]
 pub struct Session {
     model: Model,
+    // Where it is open; the model may have been unloaded or replaced since.
+    at: Weak<Loaded>,
     owner: Owner,
     settings: Settings,
     number: u64,
@@ -19,10 +21,11 @@ pub struct Session {
 }
 
 impl Session {
-    /// Counted by the model, which `drop` tells.
-    pub(crate) fn new(model: Model, owner: Owner, number: u64) -> Self {
+    /// Counted by the model, where it is in memory, which `drop` tells.
+    pub(crate) fn new(model: Model, at: Option<&Arc<Loaded>>, owner: Owner, number: u64) -> Self {
         Self {
             model,
+            at: at.map_or_else(Weak::new, Arc::downgrade),
             owner,
             settings: Settings::default(),
             number,
@@ -46,15 +49,26 @@ impl Session {
     /// Every setting as it is in force for a request that sets nothing itself, and who said so.
     #[must_use]
     pub fn effective(&self) -> Vec<SettingInForce> {
+        let [defaults, recommended] = self.model.levels();
         in_force(&[
             (Level::Session, &self.settings),
-            (Level::Model, self.model.defaults()),
-            (Level::File, self.model.recommended()),
+            (Level::Model, &defaults),
+            (Level::File, &recommended),
         ])
+    }
+
+    /// Waits until [`start`](Self::start) doesn't have to load the model first.
+    ///
+    /// # Errors
+    ///
+    /// See [`Model::ready`].
+    pub async fn ready(&self) -> Result<()> {
+        self.model.ready().await
     }
 
     /// Checks, tokenises and queues a request. Everything that is wrong with it is answered here, before any model work.
     ///
+    /// A model that is not in memory is loaded first, which blocks: see [`ready`](Self::ready).
     /// Tokenising takes time in proportion to the prompt, which [`ModelConfig::max_prompt_bytes`] bounds.
     ///
     /// [`ModelConfig::max_prompt_bytes`]: crate::ModelConfig::max_prompt_bytes
@@ -63,7 +77,7 @@ impl Session {
     ///
     /// A setting out of range, an empty or too long prompt, an unknown token, messages that the model's template can't
     /// render, a session that generates already ([`Error::SessionBusy`]), a deterministic request where sequences share
-    /// their KV cells ([`Error::NotDeterministic`]), a full queue ([`Error::Busy`]), or a session that was closed because
+    /// their KV cells ([`Error::NotDeterministic`]), a model that can't be loaded again, a full queue ([`Error::Busy`]), or a session that was closed because
     /// nobody had used it ([`Error::SessionClosed`]).
     pub fn start(&mut self, prompt: Prompt, settings: Settings) -> Result<Generation> {
         if self
@@ -73,15 +87,37 @@ impl Session {
         {
             return Err(Error::SessionBusy);
         }
+        let loaded = self.enter()?;
         let asker = Asker {
             owner: &self.owner,
             session: self.number,
             settings: &self.settings,
             past: &mut self.past,
         };
-        let generation = self.model.submit(prompt, settings, asker)?;
+        let generation = loaded.submit(prompt, settings, asker)?;
         self.current = Arc::downgrade(generation.outlet());
         Ok(generation)
+    }
+
+    /// The model as it is now, where the session is open from here on.
+    fn enter(&mut self) -> Result<Arc<Loaded>> {
+        let loaded = self.model.current()?;
+        if !std::ptr::eq(self.at.as_ptr(), Arc::as_ptr(&loaded)) {
+            loaded.inbox.open_session(self.number)?;
+            self.leave();
+            self.at = Arc::downgrade(&loaded);
+            // What was left out of earlier prompts was chosen for the other one.
+            self.past = Past::default();
+        }
+        loaded.inbox.enter_session(self.number)?;
+        Ok(loaded)
+    }
+
+    /// Tells the model where the session is open that it isn't any more.
+    fn leave(&self) {
+        if let Some(loaded) = self.at.upgrade() {
+            loaded.inbox.close_session(self.number);
+        }
     }
 
     /// Who asks.
@@ -102,8 +138,8 @@ impl Drop for Session {
         if let Some(outlet) = self.current.upgrade() {
             // Its reader may still read what was made, and the end.
             outlet.cancel();
-            self.model.wake();
         }
-        self.model.close_session(self.number);
+        // Wakes the worker too.
+        self.leave();
     }
 }

@@ -3,6 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::Pressure;
+
 /// What a model is doing.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Status {
@@ -44,6 +46,8 @@ pub struct Status {
     pub failed_steps: u64,
     /// How often the llama.cpp context was made anew, after several steps in a row had failed.
     pub recoveries: u64,
+    /// How short memory is, as it was looked at last: four times a second while anything runs.
+    pub pressure: Pressure,
     /// Sequences that made way for an urgent request, or because their reader didn't read while others waited.
     pub preempted: u64,
     /// Sequences that were parked because KV cells ran out.
@@ -138,7 +142,7 @@ impl CacheStatus {
 pub struct Requests {
     /// Taken into the queue.
     pub accepted: u64,
-    /// Turned away because the queue was full.
+    /// Turned away because the queue was full, or memory was short.
     pub refused: u64,
     /// Ended by themselves: the model was done, or a limit was reached.
     pub completed: u64,
@@ -148,6 +152,27 @@ pub struct Requests {
     pub cancelled: u64,
     /// Broken off by an error.
     pub failed: u64,
+}
+
+impl Status {
+    /// What is left of it when the model leaves memory: what has been, and nothing that is.
+    pub(crate) fn when_unloaded(self) -> Self {
+        Self {
+            sessions: 0,
+            parked_bytes: 0,
+            cells_used: 0,
+            cells_idle: 0,
+            cells_total: 0,
+            pressure: Pressure::default(),
+            cache: CacheStatus {
+                resident_tokens: 0,
+                saved_tokens: 0,
+                saved_bytes: 0,
+                ..self.cache
+            },
+            ..self
+        }
+    }
 }
 
 impl Requests {

@@ -36,7 +36,7 @@ pub struct GuestModels {
     pub max_bytes: u64,
     /// Models of its own that a guest holds at once: each has KV cells and a worker thread. Default 1.
     pub max_models: u32,
-    /// How they are served, as they are: `optimize` and `state_dir` are for the operator's own models.
+    /// How they are served, as they are: `optimize`, `state_dir` and `keep_alive` are for the operator's own models.
     pub config: ModelConfig,
 }
 
@@ -106,9 +106,7 @@ impl LlmCtxBuilder {
     /// Grants all models of a registry under their names there.
     #[must_use]
     pub fn models(mut self, registry: &Registry) -> Self {
-        let models = registry.iter();
-        self.models
-            .extend(models.map(|(name, model)| (name.to_owned(), model.clone())));
+        self.models.extend(registry.models());
         self
     }
 

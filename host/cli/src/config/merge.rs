@@ -195,6 +195,7 @@ mod tests {
         kv_type = 'q8_0'
         swa_full = false
         check_memory = false
+        keep_alive_ms = 600
         optimize = 'auto'
         [memory]
         context_shifting = true
@@ -216,6 +217,8 @@ mod tests {
         share_prefixes = true
         ageing_ms = 700
         max_parked_bytes = 4000
+        max_process_bytes = 7000
+        pressure_threshold = 0.5
         compress_parked = true
         max_state_bytes = 5000
         store_after_ms = 800
@@ -258,6 +261,8 @@ mod tests {
             swa_full: false,
             check_memory: false,
             max_parked_bytes: 4000,
+            max_process_bytes: Some(7000),
+            pressure_threshold: 0.5,
             compress_parked: true,
             state_dir: Some("conf/states".into()),
             max_state_bytes: 5000,
@@ -265,6 +270,7 @@ mod tests {
             share_prefixes: true,
             chat_template: Some(ChatTemplateName::Gemma),
             n_gpu_layers: Some(4),
+            keep_alive: Some(Duration::from_millis(600)),
             threads: Some(3),
             max_prompt_bytes: 1000,
             max_unread_bytes: 2000,
@@ -304,9 +310,9 @@ mod tests {
 
     #[test]
     fn the_command_line_wins_over_the_file_in_every_setting() {
-        let line = "--ctx-size 200 --batch-size 32 --threads 1 --n-gpu-layers 5 --chat-template plain --temperature 0 --seed 9 --max-tokens 7 --stop End \
+        let line = "--ctx-size 200 --batch-size 32 --threads 1 --keep-alive 2s --n-gpu-layers 5 --chat-template plain --temperature 0 --seed 9 --max-tokens 7 --stop End \
             --max-concurrent 1 --queue-size 9 --queue-timeout 2s --max-sessions 31 --idle-timeout 61s --kv-type f16 --context-shifting=false --share-prefixes=false --ageing 8s --kv-cells 160 \
-            --kv-layout split --optimize=q8_0 --max-parked-bytes 5B --compress-parked=false --state-dir flags --max-state-bytes 6B --store-after 9ms --max-time 10s --priority high --deterministic=false --owner flag \
+            --kv-layout split --optimize=q8_0 --max-parked-bytes 5B --max-process-bytes 8B --compress-parked=false --state-dir flags --max-state-bytes 6B --store-after 9ms --max-time 10s --priority high --deterministic=false --owner flag \
             --weight 3 --max-priority normal --max-prompt-bytes 10 --max-unread-bytes 1024 \
             --timeout 1s --max-memory 1MiB --allow-guest-models=1MiB --instances 2";
         let flags: Vec<&str> = line.split_whitespace().collect();
@@ -331,6 +337,8 @@ mod tests {
             swa_full: false,
             check_memory: false,
             max_parked_bytes: 5,
+            max_process_bytes: Some(8),
+            pressure_threshold: 0.5,
             compress_parked: false,
             state_dir: Some("flags".into()),
             max_state_bytes: 6,
@@ -338,6 +346,7 @@ mod tests {
             share_prefixes: false,
             chat_template: Some(ChatTemplateName::Plain),
             n_gpu_layers: Some(5),
+            keep_alive: Some(Duration::from_secs(2)),
             threads: Some(1),
             max_prompt_bytes: 10,
             max_unread_bytes: 1024,

@@ -214,6 +214,12 @@ pub(crate) struct Millis {
 }
 
 impl Millis {
+    /// From nothing to a day.
+    pub(crate) const UP_TO_A_DAY: Self = Self {
+        least: 0,
+        ..Self::TO_A_DAY
+    };
+
     /// From a millisecond to a day.
     pub(crate) const TO_A_DAY: Self = Self {
         least: 1,

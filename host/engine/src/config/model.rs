@@ -66,6 +66,12 @@ pub struct ModelConfig {
     /// and what is remembered of those that have ended makes way. Beyond it, it is computed again. Default 1 GiB; 0 keeps
     /// none.
     pub max_parked_bytes: u64,
+    /// Bytes of memory that the whole process may have, weights included; `None`, the default: what its control group or the machine
+    /// has. Near them less is remembered, then sessions that nobody uses are closed, and at last requests are refused
+    /// ([`Error::MemoryShort`](crate::Error::MemoryShort)): see [`PressureLevel`](crate::PressureLevel).
+    pub max_process_bytes: Option<u64>,
+    /// Share of the memory in use at which the first of these begins; the others follow in equal steps. 0.1 to 1.0; default 0.85.
+    pub pressure_threshold: f32,
     /// Whether states in host memory, and with them those on disk, are packed (zstd, its fastest level): they take less room, and longer
     /// to be put aside and to be taken back. Default false.
     pub compress_parked: bool,
@@ -82,9 +88,12 @@ pub struct ModelConfig {
     /// Whether owners use what was computed for others. One can then learn from the time to the first token, and from the
     /// usage, whether another has sent a prompt that begins the same. Default false.
     pub share_prefixes: bool,
-    /// Layers of the model that an accelerator computes, where there is one; default: as many as llama.cpp puts there by
-    /// itself. More than the model has are all of them.
+    /// Layers of the model that graphics cards compute, where there are any; default: as many as their free memory holds, with their
+    /// KV cells, when the model is loaded. More than the model has are all of them.
     pub n_gpu_layers: Option<u32>,
+    /// Time after which a model that nobody uses leaves memory; the next request loads it again. `None`, the default: it stays. Up to a
+    /// day; at 0 it goes as soon as it has nothing to do. Spelled `keep_alive_ms` where the type carries no unit.
+    pub keep_alive: Option<Duration>,
     /// Threads that compute. 1 to 512; default: the machine's available cores. More threads than cores are slower by
     /// an order of magnitude.
     pub threads: Option<u32>,
@@ -187,12 +196,15 @@ impl Default for ModelConfig {
             swa_full: true,
             check_memory: true,
             max_parked_bytes: 1 << 30,
+            max_process_bytes: None,
+            pressure_threshold: 0.85,
             compress_parked: false,
             state_dir: None,
             max_state_bytes: 4 << 30,
             store_after: Duration::from_secs(10),
             share_prefixes: false,
             n_gpu_layers: None,
+            keep_alive: None,
             threads: None,
             max_prompt_bytes: 1 << 20,
             max_unread_bytes: 64 << 10,
@@ -339,12 +351,15 @@ mod tests {
             swa_full: false,
             check_memory: false,
             max_parked_bytes: 0,
+            max_process_bytes: Some(0),
+            pressure_threshold: 0.0,
             compress_parked: true,
             state_dir: None,
             max_state_bytes: 0,
             store_after: Duration::ZERO,
             share_prefixes: true,
             n_gpu_layers: None,
+            keep_alive: Some(Duration::from_secs(86_401)),
             threads: Some(0),
             max_prompt_bytes: 0,
             max_unread_bytes: 0,
@@ -374,6 +389,9 @@ mod tests {
             "backend.ageing_ms",
             "backend.idle_timeout_ms",
             "backend.store_after_ms",
+            "backend.max_process_bytes",
+            "backend.pressure_threshold",
+            "model.keep_alive_ms",
             "stopping.max_time_ms",
             "model.threads",
             "backend.max_prompt_bytes",

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::Settings;
 use super::block::{Block, block};
-use super::kind::{Any, Millis, Named, Whole};
+use super::kind::{Any, Millis, Named, Number, Whole};
 use super::model::{KvLayout, ModelConfig};
 use super::problem::Check;
 use crate::Result;
@@ -38,8 +38,10 @@ block! {
         /// Threads that compute. More threads than cores are slower by an order of magnitude.
         threads: u32, else "all cores", "threads", ["n_threads"], Whole::new(1, ModelConfig::MAX_THREADS);
         /// Layers that an accelerator computes, where this build and this machine have one. More than the model has are all.
-        n_gpu_layers: u32, else "as llama.cpp chooses", "n_gpu_layers", ["ngl", "gpu_layers"],
+        n_gpu_layers: u32, else "what the free memory of the graphics cards holds", "n_gpu_layers", ["ngl", "gpu_layers"],
             Whole::new(0, u32::MAX).minus_one(u32::MAX).note("-1: all");
+        /// Time after which a model that nobody uses leaves memory; the next request loads it again.
+        keep_alive: Duration, else "it stays", "keep_alive_ms", ["keep_alive"], Millis::UP_TO_A_DAY;
         /// KV cells for all sequences together, one a token. From `ctx_size` to `ctx_size` (rounded up to 256) for each of
         /// `max_concurrent`; with fewer than that, sequences are parked when they run out.
         kv_cells: u32, else "enough for all sequences", "kv_cells", [], Whole::new(1, u32::MAX);
@@ -77,6 +79,13 @@ block! {
         ageing: Duration = ModelConfig::default().ageing, "ageing_ms", [], Millis::TO_A_DAY;
         /// Host memory for sequences that had to leave their KV cells, parked or remembered; what has no room is computed again.
         max_parked_bytes: u64 = ModelConfig::default().max_parked_bytes, "max_parked_bytes", [], Whole::new(0, u64::MAX);
+        /// Bytes of memory that the whole process may have. Near them less is remembered, then sessions that nobody uses are closed, and
+        /// at last requests are refused.
+        max_process_bytes: u64, else "what the control group or the machine has", "max_process_bytes", ["max_memory_bytes"],
+            Whole::new(1, u64::MAX);
+        /// Share of the memory in use at which the first of these begins; the others follow in equal steps.
+        pressure_threshold: f32 = ModelConfig::default().pressure_threshold, "pressure_threshold", ["memory_pressure_threshold"],
+            Number::new(0.1, 1.0, "");
         /// Whether these, and with them those on disk, are packed: they take less room, and longer to be put aside and taken back.
         compress_parked: bool = ModelConfig::default().compress_parked, "compress_parked", [], Any;
         /// Bytes of the model's files in the state folder, where there is one (`mynah run --state-dir`), and of those of models that
@@ -112,7 +121,7 @@ macro_rules! apply {
 impl ModelSettings {
     /// Sets in `config` what is set here, but for `optimize`: where converted models are kept is the program's to say.
     fn apply(&self, config: &mut ModelConfig) {
-        apply!(self => config; ctx_size, batch_size, threads, n_gpu_layers, kv_cells, kv_layout, kv_type, swa_full, check_memory, chat_template);
+        apply!(self => config; ctx_size, batch_size, threads, n_gpu_layers, keep_alive, kv_cells, kv_layout, kv_type, swa_full, check_memory, chat_template);
     }
 }
 
@@ -122,6 +131,7 @@ impl BackendSettings {
         apply!(
             self => config;
             max_concurrent, queue_size, max_sessions, default_task_timeout, ageing, max_parked_bytes,
+            max_process_bytes, pressure_threshold,
             compress_parked, max_state_bytes, store_after, share_prefixes,
             max_prompt_bytes, max_unread_bytes, idle_timeout, auto_cleanup, resume_closed,
         );
@@ -183,6 +193,7 @@ impl ModelConfig {
             batch_size: Some(self.batch_size),
             threads: self.threads,
             n_gpu_layers: self.n_gpu_layers,
+            keep_alive: self.keep_alive,
             kv_cells: self.kv_cells,
             kv_layout: Some(self.kv_layout),
             kv_type: Some(self.kv_type),
@@ -198,6 +209,8 @@ impl ModelConfig {
             default_task_timeout: Some(self.default_task_timeout),
             ageing: Some(self.ageing),
             max_parked_bytes: Some(self.max_parked_bytes),
+            max_process_bytes: self.max_process_bytes,
+            pressure_threshold: Some(self.pressure_threshold),
             compress_parked: Some(self.compress_parked),
             max_state_bytes: Some(self.max_state_bytes),
             store_after: Some(self.store_after),

@@ -7,6 +7,7 @@ use rayon::prelude::*;
 
 use super::compute::Compute;
 use super::constraint::Lost;
+use super::ease::Ease;
 use super::ending::ending;
 use super::inbox::Ending;
 use super::kv::Kv;
@@ -49,6 +50,7 @@ pub(super) struct Engine<'a, C> {
     /// split sequences together only where their numbers follow one another.
     pub(super) free: Vec<u32>,
     pub(super) counters: Status,
+    pub(super) ease: Ease,
     failures_in_a_row: u32,
     piece: Vec<u8>,
 }
@@ -79,6 +81,7 @@ impl<'a, C: Compute> Engine<'a, C> {
                 cells_split: params.context.split,
                 ..Status::default()
             },
+            ease: Ease::new(params.max_parked_bytes),
             failures_in_a_row: 0,
             piece: Vec::new(),
         }
@@ -92,6 +95,7 @@ impl<'a, C: Compute> Engine<'a, C> {
         let inbox = self.inbox;
         self.kv.decode(&mut self.batch, &|| inbox.is_closed())?;
         self.kv.clear(0);
+        self.ease_pressure(Instant::now());
         self.publish();
         Ok(())
     }
@@ -105,6 +109,7 @@ impl<'a, C: Compute> Engine<'a, C> {
             self.forget_gone();
             self.close_idle(now);
             self.note_disk(now);
+            self.ease_pressure(now);
             self.write_behind(now);
             let given = self.give_places(now);
             self.recall(now);
@@ -131,12 +136,13 @@ impl<'a, C: Compute> Engine<'a, C> {
         self.store_all();
     }
 
-    /// When the time of the next generation is over that has begun, or there is something to write to disk.
+    /// When the time of the next generation is over that has begun, there is something to write to disk, or memory is to be looked at.
     fn next_deadline(&self) -> Option<Instant> {
         let parked = self.parked.iter().map(|parked| &parked.sequence);
         let all = self.running.iter().chain(parked);
         all.filter_map(Sequence::deadline)
             .chain(self.next_write())
+            .chain(self.next_look())
             .min()
     }
 

@@ -4,9 +4,12 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use bytesize::ByteSize;
 use llama_cpp_2::token::LlamaToken;
 
 use super::{Constraint, Droppable, Sampler, Writer};
+use crate::memory::{Pressure, PressureLevel};
+use crate::memory_limit::MemoryWatch;
 use crate::schedule::{Fairness, Full, Head, Line, NotOpen, Pace, SessionLimits, Sessions, Ticket};
 use crate::{Effective, Error, Owner, Requests, Result, Status};
 
@@ -85,6 +88,8 @@ pub(super) enum Ending {
 pub(crate) struct Inbox {
     state: Mutex<State>,
     told: Condvar,
+    memory: MemoryWatch,
+    pressure_threshold: f32,
     // Apart from the lock, since llama.cpp's abort callback asks thousands of times a second.
     closed: AtomicBool,
 }
@@ -98,13 +103,23 @@ struct State {
     sessions: Sessions,
     // Something happened since the worker last looked: a request, a cancel, or room in an outlet.
     woken: bool,
+    // When the last request ended, or the model was loaded.
+    ended_at: Instant,
     // What the worker last published of itself.
     published: Status,
 }
 
 impl Inbox {
-    pub(crate) fn new(queue_size: usize, ageing: Duration, sessions: SessionLimits) -> Self {
+    pub(crate) fn new(
+        queue_size: usize,
+        ageing: Duration,
+        sessions: SessionLimits,
+        memory: MemoryWatch,
+        pressure_threshold: f32,
+    ) -> Self {
         Self {
+            memory,
+            pressure_threshold,
             state: Mutex::new(State {
                 line: Line::new(queue_size, ageing),
                 fairness: Fairness::default(),
@@ -112,6 +127,7 @@ impl Inbox {
                 requests: Requests::default(),
                 sessions: Sessions::new(sessions),
                 woken: false,
+                ended_at: Instant::now(),
                 published: Status::default(),
             }),
             told: Condvar::new(),
@@ -123,12 +139,18 @@ impl Inbox {
     ///
     /// # Errors
     ///
-    /// [`Error::Busy`] when the line is full, [`Error::Unavailable`] when the worker has ended.
+    /// [`Error::Busy`] when the line is full, [`Error::MemoryShort`] when memory is, [`Error::Unavailable`] when the worker has
+    /// ended.
     pub(crate) fn submit(&self, job: Job) -> Result<()> {
+        let short = self.memory_short();
         let mut state = self.lock();
         // Looked at under the lock: the worker takes the last requests out after it was closed.
         if self.is_closed() {
             return Err(Error::Unavailable);
+        }
+        if let Some(error) = short {
+            state.requests.refused += 1;
+            return Err(error);
         }
         // Those that nobody waits for any more hold no place.
         state.take_out_cancelled();
@@ -151,6 +173,25 @@ impl Inbox {
         drop(state);
         self.told.notify_one();
         Ok(())
+    }
+
+    /// Why no request is taken, where the process's memory is that short.
+    fn memory_short(&self) -> Option<Error> {
+        let process = self.memory.in_use(Instant::now()).process?;
+        let pressure = Pressure {
+            process: Some(process.share()),
+            ..Pressure::default()
+        };
+        let level = pressure.process_level(self.pressure_threshold);
+        (level == PressureLevel::Refuse).then_some(Error::MemoryShort {
+            used: ByteSize(process.used),
+            limit: ByteSize(process.limit),
+        })
+    }
+
+    /// What looks at the process's memory.
+    pub(super) fn memory(&self) -> &MemoryWatch {
+        &self.memory
     }
 
     /// Wakes the worker, so that it sees a cancel, or room in an outlet.
@@ -203,9 +244,10 @@ impl Inbox {
         self.wake();
     }
 
-    /// Closes the sessions that nobody has used for too long; returns those that were closed since the last call.
-    pub(super) fn sweep_sessions(&self, now: Instant) -> Vec<u64> {
-        self.lock().sessions.sweep(now)
+    /// Closes the sessions that nobody has used for too long, where that is done by itself or `is_short`; returns those that were
+    /// closed since the last call.
+    pub(super) fn sweep_sessions(&self, now: Instant, is_short: bool) -> Vec<u64> {
+        self.lock().sessions.sweep(now, is_short)
     }
 
     /// Waits until something happens, or for as long as it may take (`until`), or until a request has waited for as long
@@ -316,6 +358,13 @@ impl Inbox {
         }
     }
 
+    /// Since when there has been no request; `None` while there is one.
+    pub(crate) fn idle_since(&self) -> Option<Instant> {
+        let state = self.lock();
+        let is_idle = state.requests.accepted == state.requests.ended();
+        is_idle.then_some(state.ended_at)
+    }
+
     /// A panic while the lock was held can't leave the state half changed in a way that matters: every change is one call.
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
@@ -341,7 +390,9 @@ impl State {
 
     fn ended(&mut self, owner: &Owner, session: u64, how: Ending) {
         self.fairness.leave(owner);
-        self.sessions.end(session, Instant::now());
+        let now = Instant::now();
+        self.sessions.end(session, now);
+        self.ended_at = now;
         *match how {
             Ending::Completed => &mut self.requests.completed,
             Ending::TimedOut => &mut self.requests.timed_out,

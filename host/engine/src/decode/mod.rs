@@ -3,6 +3,7 @@
 mod compute;
 mod constraint;
 mod droppable;
+mod ease;
 mod ending;
 mod engine;
 mod inbox;

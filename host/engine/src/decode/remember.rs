@@ -6,7 +6,7 @@ use super::compute::Compute;
 use super::engine::Engine;
 use super::sequence::Sequence;
 use crate::llama::SavedSequence;
-use crate::memory::{Entry, Place};
+use crate::memory::{Entry, Place, PressureLevel};
 
 /// Tokens that are worth a place in host memory.
 const LEAST_SAVED: u32 = 16;
@@ -137,16 +137,17 @@ impl<C: Compute> Engine<'_, C> {
 
     /// Makes room for so many bytes of host memory, as far as what was left behind has any. Says whether there is.
     pub(super) fn make_bytes(&mut self, bytes: u64) -> bool {
-        let most = self.params.max_parked_bytes;
+        let most = self.ease.allowance;
         let in_use = self.bytes_in_use();
         if in_use.saturating_add(bytes) > most {
             return false;
         }
         while in_use + self.saved_bytes() + bytes > most {
             // What is being written stays in memory until it is.
+            let stored = self.stored.as_ref();
             let least = self.shelf.least_valuable(|entry| {
-                let state = entry.saved();
-                state.is_some_and(|state| !self.is_being_written(state))
+                let is_writing = stored.is_some_and(|stored| stored.is_writing(entry));
+                entry.saved().is_some() && !is_writing
             });
             let Some(entry) = least.and_then(|index| self.shelf.take(index)) else {
                 return false;
@@ -194,7 +195,8 @@ impl<C: Compute> Engine<'_, C> {
 
     /// Closes the sessions that nobody has used for too long, and forgets what they left.
     pub(super) fn close_idle(&mut self, now: Instant) {
-        for session in self.inbox.sweep_sessions(now) {
+        let is_short = self.counters.pressure.level >= PressureLevel::Close;
+        for session in self.inbox.sweep_sessions(now, is_short) {
             let left = self.shelf.of_session(session);
             let entry = left.and_then(|index| self.shelf.take(index));
             tracing::info!(

@@ -212,6 +212,12 @@ impl Stored {
         self.writing = Some(Writing { entry, state });
     }
 
+    /// Whether what an entry has in host memory is being written.
+    pub(super) fn is_writing(&self, entry: &Left) -> bool {
+        let both = self.writing.as_ref().zip(entry.saved());
+        both.is_some_and(|(writing, state)| writing.state.is_same(state))
+    }
+
     /// A state was written, or not.
     fn note_written(&mut self, written: std::io::Result<()>) {
         let Some(Writing { entry, .. }) = self.writing.take() else {
@@ -272,6 +278,11 @@ impl Stored {
     }
 }
 
+/// Whether an entry is not on disk, and worth being there.
+pub(super) fn is_to_be_written(entry: &Left) -> bool {
+    !entry.is_stored && entry.len() >= LEAST_STORED && !entry.owner.is_gone()
+}
+
 /// The time of a file on this process's clock, which may begin later.
 fn instant_of(time: SystemTime) -> Instant {
     let now = Instant::now();
@@ -294,15 +305,6 @@ impl<C: Compute> Engine<'_, C> {
         let writing = writing.filter(|state| !is_there(state));
         writing.map_or(0, SavedSequence::size)
             + stored.reading.map_or(0, |reading| reading.state_bytes)
-    }
-
-    /// Whether a state in host memory is being written.
-    pub(super) fn is_being_written(&self, state: &SavedSequence) -> bool {
-        let writing = self
-            .stored
-            .as_ref()
-            .and_then(|stored| stored.writing.as_ref());
-        writing.is_some_and(|writing| writing.state.is_same(state))
     }
 
     /// Takes what the disk has answered.
@@ -334,7 +336,7 @@ impl<C: Compute> Engine<'_, C> {
 
     /// Begins to write what nobody has asked for for a while, if nothing is being written.
     pub(super) fn write_behind(&mut self, now: Instant) {
-        while let Some(index) = self.next_to_write()
+        while let Some(index) = self.next_to_write(|_| true)
             && self.due_at(index).is_some_and(|due| due <= now)
         {
             self.store(index);
@@ -343,7 +345,7 @@ impl<C: Compute> Engine<'_, C> {
 
     /// When there is something to write.
     pub(super) fn next_write(&self) -> Option<Instant> {
-        self.due_at(self.next_to_write()?)
+        self.due_at(self.next_to_write(|_| true)?)
     }
 
     fn due_at(&self, index: usize) -> Option<Instant> {
@@ -352,19 +354,18 @@ impl<C: Compute> Engine<'_, C> {
         entry.used_at.checked_add(stored.store_after)
     }
 
-    /// What to write next, if nothing is being written.
-    fn next_to_write(&self) -> Option<usize> {
+    /// What to write next among what `among` takes, if nothing is being written.
+    pub(super) fn next_to_write(&self, among: impl Fn(&Left) -> bool) -> Option<usize> {
         let stored = self.stored.as_ref()?;
         if stored.writing.is_some() {
             return None;
         }
-        self.shelf.least_valuable(|entry| {
-            !entry.is_stored && entry.len() >= LEAST_STORED && !entry.owner.is_gone()
-        })
+        self.shelf
+            .least_valuable(|entry| is_to_be_written(entry) && among(entry))
     }
 
     /// Begins to write an entry of the shelf. Once: what has no room now is not tried again and again.
-    fn store(&mut self, index: usize) {
+    pub(super) fn store(&mut self, index: usize) {
         self.shelf.note_stored(index);
         let Some(entry) = self.shelf.get(index) else {
             return;

@@ -24,7 +24,7 @@ pub use kv_type::KvType;
 pub(crate) use log::with_captured_errors;
 pub(crate) use quantize::quantize;
 pub(crate) use saved::{SavedForm, SavedSequence};
-pub(crate) use system::has_decoder_only;
 #[cfg(test)]
 pub(crate) use system::type_block;
 pub use system::{Device, DeviceKind, SystemInfo};
+pub(crate) use system::{device_memory, has_decoder_only};

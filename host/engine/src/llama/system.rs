@@ -111,6 +111,25 @@ impl SystemInfo {
     }
 }
 
+/// Bytes that are in use of the memory of all graphics cards, and bytes that they have; `None` where there is none.
+pub(crate) fn device_memory() -> Option<(u64, u64)> {
+    if !SystemInfo::has_gpu() {
+        return None;
+    }
+    let cards: Vec<_> = list_llama_ggml_backend_devices()
+        .into_iter()
+        .filter(|device| {
+            matches!(
+                device.device_type,
+                LlamaBackendDeviceType::Gpu | LlamaBackendDeviceType::IntegratedGpu
+            )
+        })
+        .collect();
+    let total: usize = cards.iter().map(|card| card.memory_total).sum();
+    let free: usize = cards.iter().map(|card| card.memory_free).sum();
+    (total > 0).then(|| (total.saturating_sub(free) as u64, total as u64))
+}
+
 /// Whether the model continues text: it has a decoder, and needs no encoder to run first.
 pub(crate) fn has_decoder_only(model: &LlamaModel) -> bool {
     let raw = super::context::raw_model(model);

@@ -2,16 +2,16 @@
 
 use llama_cpp_2::token::LlamaToken;
 
-use super::Inner;
 use super::chat::{Part, Rendered};
 use super::fit::{Bounds, Fitted, Past};
+use super::loaded::Loaded;
 use crate::{Conversation, Effective, Error, Prompt, Result};
 
-impl Inner {
+impl Loaded {
     /// The tokens of a prompt: at least one, all in the vocabulary, and fewer than the context holds.
     pub(super) fn tokens(&self, prompt: &Prompt) -> Result<Vec<LlamaToken>> {
         let tokens = self.all_tokens(prompt)?;
-        let context = self.info.context_size;
+        let context = self.about.info.context_size;
         if tokens.len() >= context as usize {
             return Err(Error::PromptTooLong {
                 prompt: tokens.len(),
@@ -36,7 +36,7 @@ impl Inner {
             });
         }
         let bounds = Bounds {
-            context: self.info.context_size,
+            context: self.about.info.context_size,
             max_tokens: settings.stopping.max_tokens,
             n_keep: settings.memory.n_keep,
         };
@@ -74,10 +74,10 @@ impl Inner {
             return Err(Error::EmptyPrompt);
         }
         self.check_bytes(conversation.bytes())?;
-        let most = self.config.max_prompt_bytes as usize;
+        let most = self.about.config.max_prompt_bytes as usize;
         let rendered = self.template.render(conversation, most, &self.llama);
         let rendered = rendered.map_err(|reason| Error::ChatTemplate {
-            model: self.info.name.clone(),
+            model: self.about.info.name.clone(),
             reason,
         })?;
         let parts = match rendered {
@@ -112,7 +112,7 @@ impl Inner {
     }
 
     fn check_bytes(&self, bytes: u64) -> Result<()> {
-        let limit = u64::from(self.config.max_prompt_bytes);
+        let limit = u64::from(self.about.config.max_prompt_bytes);
         if bytes > limit {
             return Err(Error::PromptTooLarge { bytes, limit });
         }
@@ -127,12 +127,12 @@ impl Inner {
             .map(|(index, &token)| {
                 i32::try_from(token)
                     .ok()
-                    .filter(|_| token < self.info.vocabulary)
+                    .filter(|_| token < self.about.info.vocabulary)
                     .map(LlamaToken)
                     .ok_or(Error::UnknownToken {
                         token,
                         index,
-                        last: self.info.vocabulary.saturating_sub(1),
+                        last: self.about.info.vocabulary.saturating_sub(1),
                     })
             })
             .collect()

@@ -1,14 +1,57 @@
 //! Models by name. One file under several names is loaded once.
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
+use super::Progress;
 use crate::{Error, Model, ModelConfig, Result};
 
-/// Models by name.
+/// Models by name. Clones share them.
 #[derive(Debug, Clone, Default)]
 pub struct Registry {
-    models: BTreeMap<String, Model>,
+    shared: Arc<Shared>,
+}
+
+#[derive(Debug, Default)]
+struct Shared {
+    names: Mutex<BTreeMap<String, Named>>,
+    /// A load has ended.
+    settled: Condvar,
+}
+
+/// What a name stands for.
+#[derive(Debug)]
+enum Named {
+    Loading {
+        path: PathBuf,
+        config: Box<ModelConfig>,
+    },
+    Loaded(Model),
+}
+
+impl Named {
+    fn is_of(&self, wanted: &Path, wanted_config: &ModelConfig) -> bool {
+        match self {
+            Self::Loading { path, config } => {
+                **config == *wanted_config && is_same_file(path, wanted)
+            }
+            Self::Loaded(model) => model.is_of(wanted, wanted_config),
+        }
+    }
+
+    fn model(&self) -> Option<&Model> {
+        match self {
+            Self::Loading { .. } => None,
+            Self::Loaded(model) => Some(model),
+        }
+    }
+}
+
+/// Whether both lead to the same file. One that has gone is the same only by its path.
+pub(super) fn is_same_file(one: &Path, other: &Path) -> bool {
+    one == other
+        || matches!((one.canonicalize(), other.canonicalize()), (Ok(one), Ok(other)) if one == other)
 }
 
 impl Registry {
@@ -18,24 +61,55 @@ impl Registry {
         Self::default()
     }
 
-    /// Loads a file under a name; a file that is there already, with the same configuration, is shared.
+    /// Loads a file under a name. A file that is there already, with the same configuration, is shared, also under the same name; one
+    /// that somebody is loading is waited for.
     ///
     /// # Errors
     ///
-    /// [`Error::DuplicateModel`] when the name is taken, and whatever [`Model::load`] says.
-    pub fn load(
-        &mut self,
+    /// [`Error::DuplicateModel`] when the name stands for something else, and whatever [`Model::load`] says.
+    pub fn load<P: Progress>(
+        &self,
         name: &str,
         path: &Path,
         config: ModelConfig,
-        progress: impl FnMut(f32) + Send + 'static,
+        progress: impl FnMut(f32) -> P + Send + 'static,
     ) -> Result<Model> {
-        self.check_free(name)?;
-        let model = match self.loaded(path, &config) {
-            Some(model) => model,
-            None => Model::load(path, config, progress)?,
+        let mut names = self.lock();
+        loop {
+            if let Some(named) = names.get(name) {
+                if !named.is_of(path, &config) {
+                    return Err(duplicate(name));
+                }
+                if let Some(model) = named.model() {
+                    return Ok(model.clone());
+                }
+            } else {
+                match names.values().find(|named| named.is_of(path, &config)) {
+                    Some(Named::Loaded(model)) => {
+                        let model = model.clone();
+                        names.insert(name.to_owned(), Named::Loaded(model.clone()));
+                        return Ok(model);
+                    }
+                    Some(Named::Loading { .. }) => {}
+                    None => break,
+                }
+            }
+            let settled = self.shared.settled.wait(names);
+            names = settled.unwrap_or_else(PoisonError::into_inner);
+        }
+        let loading = Named::Loading {
+            path: path.to_owned(),
+            config: Box::new(config.clone()),
         };
-        self.models.insert(name.to_owned(), model.clone());
+        names.insert(name.to_owned(), loading);
+        drop(names);
+        let mut load = Load {
+            registry: self,
+            name,
+            model: None,
+        };
+        let model = Model::load(path, config, progress)?;
+        load.model = Some(model.clone());
         Ok(model)
     }
 
@@ -44,9 +118,12 @@ impl Registry {
     /// # Errors
     ///
     /// [`Error::DuplicateModel`] when the name is taken.
-    pub fn insert(&mut self, name: &str, model: Model) -> Result<()> {
-        self.check_free(name)?;
-        self.models.insert(name.to_owned(), model);
+    pub fn insert(&self, name: &str, model: Model) -> Result<()> {
+        let mut names = self.lock();
+        if names.contains_key(name) {
+            return Err(duplicate(name));
+        }
+        names.insert(name.to_owned(), Named::Loaded(model));
         Ok(())
     }
 
@@ -54,41 +131,63 @@ impl Registry {
     ///
     /// # Errors
     ///
-    /// [`Error::UnknownModel`] when there is none.
-    pub fn get(&self, name: &str) -> Result<&Model> {
-        self.models.get(name).ok_or_else(|| Error::UnknownModel {
+    /// [`Error::UnknownModel`] when there is none, or it is still being loaded.
+    pub fn get(&self, name: &str) -> Result<Model> {
+        let names = self.lock();
+        let model = names.get(name).and_then(Named::model);
+        model.cloned().ok_or_else(|| Error::UnknownModel {
             name: name.to_owned(),
         })
     }
 
-    /// All names with their models, in the order of the names.
-    pub fn iter(&self) -> impl Iterator<Item = (&str, &Model)> {
-        self.models
-            .iter()
-            .map(|(name, model)| (name.as_str(), model))
-    }
-
-    fn check_free(&self, name: &str) -> Result<()> {
-        if self.models.contains_key(name) {
-            return Err(Error::DuplicateModel {
-                name: name.to_owned(),
-            });
+    /// Takes a name away. The model stays in memory while anybody else has it.
+    pub fn remove(&self, name: &str) -> Option<Model> {
+        let mut names = self.lock();
+        names.get(name)?.model()?;
+        match names.remove(name)? {
+            Named::Loaded(model) => Some(model),
+            Named::Loading { .. } => None,
         }
-        Ok(())
     }
 
-    fn loaded(&self, path: &Path, config: &ModelConfig) -> Option<Model> {
-        let wanted = path.canonicalize().ok()?;
-        self.models
-            .values()
-            .find(|model| {
-                model.inner.config == *config
-                    && model
-                        .info()
-                        .path
-                        .canonicalize()
-                        .is_ok_and(|path| path == wanted)
-            })
-            .cloned()
+    /// All models with their names, in the order of the names.
+    #[must_use]
+    pub fn models(&self) -> Vec<(String, Model)> {
+        let names = self.lock();
+        let loaded = names
+            .iter()
+            .filter_map(|(name, named)| Some((name.clone(), named.model()?.clone())));
+        loaded.collect()
+    }
+
+    /// A panic while the lock was held leaves the names whole: each change is one call.
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<String, Named>> {
+        let names = self.shared.names.lock();
+        names.unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A load; its end, however it comes, is told to those who wait for it.
+struct Load<'a> {
+    registry: &'a Registry,
+    name: &'a str,
+    model: Option<Model>,
+}
+
+impl Drop for Load<'_> {
+    fn drop(&mut self) {
+        let mut names = self.registry.lock();
+        match self.model.take() {
+            Some(model) => names.insert(self.name.to_owned(), Named::Loaded(model)),
+            None => names.remove(self.name),
+        };
+        drop(names);
+        self.registry.shared.settled.notify_all();
+    }
+}
+
+fn duplicate(name: &str) -> Error {
+    Error::DuplicateModel {
+        name: name.to_owned(),
     }
 }

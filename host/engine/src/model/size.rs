@@ -41,6 +41,19 @@ impl Size {
             .saturating_add(self.step)
     }
 
+    /// Layers whose weights and cells fit in `free` bytes of graphics cards, with what a step takes there; `blocks` and the output layer are
+    /// all.
+    pub(crate) fn layers_in(&self, blocks: u32, free: u64) -> u32 {
+        /// Bytes that stay free, as llama.cpp's own fitting leaves them (`fit_params_target` in its `common/`): for its buffers, and for
+        /// others that use the card.
+        const MARGIN: u64 = 1 << 30;
+
+        let layers = u64::from(blocks) + 1;
+        let layer = (self.weights.saturating_add(self.cells) / layers).max(1);
+        let room = free.saturating_sub(MARGIN).saturating_sub(self.step);
+        u32::try_from((room / layer).min(layers)).unwrap_or(u32::MAX)
+    }
+
     /// Checks that there is so much.
     ///
     /// # Errors
@@ -164,6 +177,27 @@ mod tests {
             ..context()
         };
         assert_eq!(Size::of(&windowed, &window_alone).cells, 0);
+    }
+
+    #[test]
+    fn as_many_layers_go_to_a_card_as_fit_there() {
+        const GIB: u64 = 1 << 30;
+        let size = Size {
+            weights: 30 * GIB,
+            cells: 3 * GIB,
+            step: GIB,
+        };
+        // 32 blocks and the output layer: one GiB each.
+        for (free, layers) in [
+            (0, 0),
+            (2 * GIB, 0),
+            (3 * GIB, 1),
+            (18 * GIB + 1, 16),
+            (35 * GIB, 33),
+            (80 * GIB, 33),
+        ] {
+            assert_eq!(size.layers_in(32, free), layers, "{free} bytes");
+        }
     }
 
     #[test]

@@ -136,9 +136,10 @@ impl Sessions {
         self.closed.remove(&session);
     }
 
-    /// Closes those that have done nothing for too long, where that is done by itself. Returns what was closed since the last call.
-    pub(crate) fn sweep(&mut self, now: Instant) -> Vec<u64> {
-        if self.limits.auto_cleanup {
+    /// Closes those that have done nothing for too long, where that is done by itself or memory `is_short`. Returns what was closed
+    /// since the last call.
+    pub(crate) fn sweep(&mut self, now: Instant, is_short: bool) -> Vec<u64> {
+        if self.limits.auto_cleanup || is_short {
             let idle: Vec<(u64, Duration)> = self
                 .open
                 .iter()
@@ -193,9 +194,13 @@ mod tests {
         all.open(2, now + MINUTE / 2).unwrap();
         assert_eq!(all.open(3, now + MINUTE / 2), Err(NotOpen::TooMany));
         assert_eq!(all.next_deadline(), None);
-        assert!(all.sweep(now + 9 * MINUTE).is_empty());
+        assert!(all.sweep(now + 9 * MINUTE, false).is_empty());
+        let mut short = sessions(false, true);
+        short.open(1, now).unwrap();
+        assert!(short.sweep(now + MINUTE / 2, true).is_empty());
+        assert_eq!(short.sweep(now + MINUTE, true), [1]);
         all.open(3, now + MINUTE).unwrap();
-        assert_eq!(all.sweep(now + MINUTE), [1]);
+        assert_eq!(all.sweep(now + MINUTE, false), [1]);
         assert_eq!((all.len(), all.closed_count()), (2, 1));
         // It comes back when there is room.
         assert_eq!(all.enter(1, now + MINUTE), Err(NotOpen::TooMany));
@@ -212,12 +217,12 @@ mod tests {
         all.enter(2, now).unwrap();
         all.begin(2);
         assert_eq!(all.next_deadline(), Some(now + MINUTE));
-        assert_eq!(all.sweep(now + MINUTE), [1]);
+        assert_eq!(all.sweep(now + MINUTE, false), [1]);
         assert_eq!(all.enter(1, now + MINUTE), Err(NotOpen::Closed(MINUTE)));
         all.end(2, now + 5 * MINUTE);
         assert_eq!(all.next_deadline(), Some(now + 6 * MINUTE));
-        assert!(all.sweep(now + 5 * MINUTE).is_empty());
-        assert_eq!(all.sweep(now + 6 * MINUTE), [2]);
+        assert!(all.sweep(now + 5 * MINUTE, false).is_empty());
+        assert_eq!(all.sweep(now + 6 * MINUTE, false), [2]);
         all.leave(1);
         all.leave(2);
         assert!(all.closed.is_empty() && all.open.is_empty());

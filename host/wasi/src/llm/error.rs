@@ -39,7 +39,9 @@ impl From<mynah_engine::Error> for Error {
             }),
             E::QueueTimeout { .. } => Self::Timeout(message),
             E::NotDeterministic { .. } => Self::Unsupported(message),
-            E::Unavailable | E::SessionClosed { .. } => Self::Unavailable(message),
+            E::Unavailable | E::SessionClosed { .. } | E::MemoryShort { .. } => {
+                Self::Unavailable(message)
+            }
             // Loading is `wasi:nn`'s business and has its own errors; what is left broke while it ran.
             _ => Self::RuntimeError(message),
         }

@@ -40,6 +40,9 @@ impl wit::Host for LlmCtxView<'_> {
             return Ok(Err(error.into()));
         }
         let context = self.table.get_mut(&context)?;
+        if let Err(error) = context.session.ready().await {
+            return Ok(Err(error.into()));
+        }
         let started = context.session.start(prompt.into(), settings);
         let guest_model = context.guest_model.clone();
         Ok(match started {

@@ -56,6 +56,9 @@ impl From<mynah_engine::Error> for NnError {
             E::Kind { .. } | E::NotDeterministic { .. } => ErrorCode::UnsupportedOperation,
             E::QueueTimeout { .. } => ErrorCode::Timeout,
             E::Busy { .. }
+            | E::MemoryShort { .. }
+            | E::TooLittleMemory { .. }
+            | E::StateFolder { .. }
             | E::Backend { .. }
             | E::Load { .. }
             | E::Unavailable

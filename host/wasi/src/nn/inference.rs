@@ -168,11 +168,14 @@ impl HostGraphExecutionContext for LlmCtxView<'_> {
     ) -> wasmtime::Result<Result<Vec<NamedTensor>, Resource<NnError>>> {
         let request = self.request(inputs)?;
         let session = &mut self.table.get_mut(&context)?.session;
-        let generation = request.and_then(|(prompt, settings)| {
-            session
-                .start(Prompt::Text(prompt), settings)
-                .map_err(NnError::from)
-        });
+        let generation = match request {
+            Ok((prompt, settings)) => session
+                .ready()
+                .await
+                .and_then(|()| session.start(Prompt::Text(prompt), settings))
+                .map_err(NnError::from),
+            Err(error) => Err(error),
+        };
         let answer = match generation {
             Ok(generation) => run(generation).await,
             Err(error) => Err(error),

@@ -1,8 +1,9 @@
 //! A model that a guest brings as bytes: checked, put in a private file, loaded, and the file removed.
 
 use std::io::Write;
+use std::ops::ControlFlow;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
 use mynah_engine::{Model, ModelConfig, Settings};
 
@@ -119,11 +120,13 @@ impl LlmCtxView<'_> {
 /// Loads the model on a thread of its own: it takes as long as reading the file, and no runtime thread waits for it.
 pub(super) async fn load(bytes: Vec<u8>, request: LoadRequest) -> Result<Graph, NnError> {
     let (done, loaded) = tokio::sync::oneshot::channel();
+    let gone = Gone::default();
+    let is_gone = Arc::clone(&gone.0);
     let spawned = std::thread::Builder::new()
         .name("mynah-load".to_owned())
         .spawn(move || {
-            let graph = load_blocking(&bytes, &request);
-            // The store may be gone meanwhile; then the model goes too.
+            let graph = load_blocking(&bytes, &request, is_gone);
+            // The store may have gone; then the model goes too.
             let _ = done.send(graph.map(|model| Graph {
                 model,
                 settings: Settings::default(),
@@ -141,7 +144,21 @@ pub(super) async fn load(bytes: Vec<u8>, request: LoadRequest) -> Result<Graph, 
     })
 }
 
-fn load_blocking(bytes: &[u8], request: &LoadRequest) -> Result<Model, NnError> {
+/// Tells a load when its store is gone, and so the future that waits for it.
+#[derive(Debug, Default)]
+struct Gone(Arc<AtomicBool>);
+
+impl Drop for Gone {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
+fn load_blocking(
+    bytes: &[u8],
+    request: &LoadRequest,
+    is_gone: Arc<AtomicBool>,
+) -> Result<Model, NnError> {
     // Created with access for this user alone, under a name that nobody can guess. llama.cpp maps it, so the bytes stay
     // when the name goes at the end of this function.
     let write = || -> std::io::Result<tempfile::NamedTempFile> {
@@ -160,12 +177,18 @@ fn load_blocking(bytes: &[u8], request: &LoadRequest) -> Result<Model, NnError> 
         )
     })?;
     // Converted copies stay on disk: a guest could fill it with models that each differ a little.
+    // And it can't be loaded again: the file goes.
     let config = ModelConfig {
         optimize: None,
         state_dir: None,
+        keep_alive: None,
         ..request.allowed.config.clone()
     };
-    Model::load(file.path(), config, |_| {}).map_err(|error| {
+    let progress = move |_| match is_gone.load(Ordering::Relaxed) {
+        true => ControlFlow::Break(()),
+        false => ControlFlow::Continue(()),
+    };
+    Model::load(file.path(), config, progress).map_err(|error| {
         let mut error = NnError::from(error);
         error.hide(&file.path().display().to_string(), "the model");
         error

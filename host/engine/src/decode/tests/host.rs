@@ -1,6 +1,7 @@
 //! What the tests of the loop share: a loop on a thread of its own, requests, and readers.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use llama_cpp_2::token::LlamaToken;
@@ -13,10 +14,11 @@ use crate::decode::{
     Writer,
 };
 use crate::llama::{ContextParams, KvType};
+use crate::memory_limit::{MemoryInUse, MemoryUse, MemoryWatch};
 use crate::schedule::SessionLimits;
 use crate::{
-    Error, Event, Memory, Outcome, OutputForm, Owner, Priority, Scheduling, Settings, Status,
-    Stopping,
+    Error, Event, Memory, Outcome, OutputForm, Owner, PressureLevel, Priority, Scheduling,
+    Settings, Status, Stopping,
 };
 
 /// How the loop is set up.
@@ -28,6 +30,8 @@ pub(super) struct Setup {
     pub(super) split: bool,
     pub(super) context: u32,
     pub(super) max_parked_bytes: u64,
+    /// How much of the process's memory is in use, in percent; the first level begins at 80.
+    pub(super) memory_in_use: Arc<AtomicU64>,
     pub(super) compress_parked: bool,
     pub(super) store: Option<StoreParams>,
     pub(super) max_unread_bytes: usize,
@@ -45,6 +49,7 @@ impl Default for Setup {
             split: true,
             context: 64,
             max_parked_bytes: 1 << 20,
+            memory_in_use: Arc::default(),
             compress_parked: false,
             store: None,
             max_unread_bytes: 1 << 20,
@@ -167,7 +172,16 @@ pub(super) struct Host {
 
 impl Host {
     pub(super) fn start(setup: Setup) -> Self {
-        let inbox = Arc::new(Inbox::new(1000, Duration::from_millis(20), setup.sessions));
+        let in_use = Arc::clone(&setup.memory_in_use);
+        let memory = MemoryWatch::new(move || MemoryInUse {
+            process: Some(MemoryUse {
+                used: in_use.load(Ordering::Relaxed) << 20,
+                limit: 100 << 20,
+            }),
+            device: None,
+        });
+        let ageing = Duration::from_millis(20);
+        let inbox = Arc::new(Inbox::new(1000, ageing, setup.sessions, memory, 0.8));
         let thread = std::thread::spawn({
             let (inbox, setup) = (Arc::clone(&inbox), setup.clone());
             move || {
@@ -186,8 +200,9 @@ impl Host {
                         swa_full: true,
                     },
                     context_tokens: setup.context,
-                    ageing: Duration::from_millis(20),
+                    ageing,
                     max_parked_bytes: setup.max_parked_bytes,
+                    pressure_threshold: 0.8,
                     compress_parked: setup.compress_parked,
                     share_prefixes: setup.share_prefixes,
                 };
@@ -207,13 +222,27 @@ impl Host {
     }
 
     pub(super) fn submit(&self, ask: &Ask) -> Reader {
+        self.try_submit(ask).unwrap()
+    }
+
+    pub(super) fn try_submit(&self, ask: &Ask) -> Result<Reader, Error> {
         let outlet = Arc::new(Outlet::new(self.setup.max_unread_bytes));
-        self.inbox.submit(ask.job(&outlet)).unwrap();
-        Reader {
+        self.inbox.submit(ask.job(&outlet))?;
+        Ok(Reader {
             outlet,
             inbox: Arc::clone(&self.inbox),
             text: String::new(),
-        }
+        })
+    }
+
+    /// Has so many percent of the process's memory in use, and waits until the loop has seen it.
+    pub(super) fn set_memory(&self, percent: u64, level: PressureLevel) -> Status {
+        self.setup.memory_in_use.store(percent, Ordering::Relaxed);
+        // It looks when something happens, and by itself only while something could be given back.
+        self.until(|status| {
+            self.inbox.wake();
+            status.pressure.level == level
+        })
     }
 
     pub(super) fn until(&self, wanted: impl Fn(&Status) -> bool) -> Status {

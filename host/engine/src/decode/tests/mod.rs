@@ -5,6 +5,7 @@ mod forms;
 mod host;
 mod known;
 mod memory;
+mod pressure;
 mod stored;
 
 use std::time::Duration;

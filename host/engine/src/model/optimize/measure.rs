@@ -10,7 +10,7 @@ use llama_cpp_2::token::LlamaToken;
 use super::divergence::{Divergence, between};
 use crate::llama::{Batch, Context, ContextParams, DecodeError, KvType, has_decoder_only};
 use crate::model::gguf::GgufHeader;
-use crate::model::load_weights;
+use crate::model::load::load_weights;
 use crate::{Error, Result};
 
 /// Tokens of the prompt whose reading is timed.
@@ -132,7 +132,7 @@ pub(super) struct Subject {
 impl Subject {
     fn load(path: &Path, threads: u32) -> Result<Self> {
         let header = GgufHeader::read(path)?;
-        let model = Arc::new(load_weights(path, None, |_| {})?);
+        let model = Arc::new(load_weights(path, None, |_| true)?);
         if !has_decoder_only(&model) {
             return Err(Error::Kind {
                 path: path.to_owned(),

@@ -1,0 +1,125 @@
+//! What is done where memory is short: the actions of each level of pressure.
+
+use std::time::{Duration, Instant};
+
+use super::compute::Compute;
+use super::engine::Engine;
+use super::remember::Left;
+use super::stored::is_to_be_written;
+use crate::memory::{Pressure, PressureLevel};
+use crate::memory_limit::{BETWEEN_LOOKS, MemoryUse};
+
+/// Time between two looks of a worker that has nothing else to do, and holds what it could give back.
+const WHEN_IDLE: Duration = Duration::from_secs(2);
+
+/// What is known of memory.
+#[derive(Debug)]
+pub(super) struct Ease {
+    /// When memory is looked at again.
+    next_look: Instant,
+    /// Host memory that what was left behind and what is parked may take now: what the operator allows, and less where the process
+    /// has little left.
+    pub(super) allowance: u64,
+}
+
+impl Ease {
+    pub(super) fn new(allowance: u64) -> Self {
+        Self {
+            next_look: Instant::now(),
+            allowance,
+        }
+    }
+}
+
+impl<C: Compute> Engine<'_, C> {
+    /// Looks at memory where it is time to, and does what its level asks for.
+    pub(super) fn ease_pressure(&mut self, now: Instant) {
+        if now < self.ease.next_look {
+            return;
+        }
+        self.ease.next_look = now + BETWEEN_LOOKS;
+        let in_use = self.inbox.memory().in_use(now);
+        let threshold = self.params.pressure_threshold;
+        let running = self.kv.used().saturating_sub(self.idle_cells());
+        let pressure = Pressure {
+            level: PressureLevel::None,
+            cells: share(running, u64::from(self.params.context.cells)),
+            parked: share(self.bytes_in_use(), self.params.max_parked_bytes),
+            process: in_use.process.map(MemoryUse::share),
+            device: in_use.device.map(MemoryUse::share),
+        }
+        .with_level(threshold);
+        let before = std::mem::replace(&mut self.counters.pressure, pressure);
+        if pressure.level != before.level {
+            tracing::info!(
+                level = pressure.level.name(),
+                cells = pressure.cells,
+                parked = pressure.parked,
+                process = pressure.process,
+                device = pressure.device,
+                "memory pressure"
+            );
+        }
+        // The others are shortages that what is remembered in host memory doesn't make.
+        let level = pressure.process_level(threshold);
+        if level >= PressureLevel::Drop {
+            self.drop_unused();
+        }
+        if level >= PressureLevel::Park {
+            self.put_out();
+        }
+        // What it holds is part of what the process has.
+        let held = self.bytes_in_use() + self.saved_bytes();
+        let left = in_use
+            .process
+            .map_or(u64::MAX, |process| self.left_below_threshold(process));
+        self.ease.allowance = held.saturating_add(left).min(self.params.max_parked_bytes);
+    }
+
+    /// Bytes that the process may have before its level is above `None`.
+    fn left_below_threshold(&self, process: MemoryUse) -> u64 {
+        #[expect(
+            clippy::cast_precision_loss,
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "a share of a number of bytes, from 0.1 to 1.0"
+        )]
+        let most = (process.limit as f64 * f64::from(self.params.pressure_threshold)) as u64;
+        most.saturating_sub(process.used)
+    }
+
+    /// When memory is to be looked at though nothing happens: while something could be given back.
+    pub(super) fn next_look(&self) -> Option<Instant> {
+        let is_short = self.counters.pressure.level > PressureLevel::None;
+        (is_short || self.saved_bytes() > 0).then(|| self.ease.next_look + WHEN_IDLE)
+    }
+
+    /// Forgets what is in host memory that no open session goes on from.
+    fn drop_unused(&mut self) {
+        let unused = |entry: &Left| entry.saved().is_some() && entry.session.is_none();
+        for entry in self.shelf.take_all(unused) {
+            self.counters.cache.evicted(entry.is_stored);
+        }
+    }
+
+    /// Takes what is remembered out of host memory: at once what is on disk or can't be kept there; the rest is written first, one after
+    /// the other.
+    fn put_out(&mut self) {
+        let stored = self.stored.as_ref();
+        let stays = |entry: &Left| {
+            stored.is_some_and(|stored| is_to_be_written(entry) || stored.is_writing(entry))
+        };
+        let going = |entry: &Left| entry.saved().is_some() && !stays(entry);
+        for entry in self.shelf.take_all(going) {
+            self.counters.cache.evicted(entry.is_stored);
+        }
+        if let Some(index) = self.next_to_write(|entry| entry.saved().is_some()) {
+            self.store(index);
+        }
+    }
+}
+
+/// The share of a whole that is in use.
+fn share(used: u64, limit: u64) -> f32 {
+    MemoryUse { used, limit }.share()
+}

@@ -1,0 +1,294 @@
+//! Loading a model: its file checked, its weights read, its worker started.
+
+use std::ops::ControlFlow;
+use std::path::{Path, PathBuf};
+use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
+
+use llama_cpp_2::model::LlamaModel;
+use llama_cpp_2::model::params::LlamaModelParams;
+
+use super::chat::ChatTemplate;
+use super::gguf::{GgufError, GgufHeader};
+use super::loaded::{About, Loaded};
+use super::recommended::recommended;
+use super::size::Size;
+use super::{ChatTemplateName, ModelInfo, optimize};
+use crate::config::KvCells;
+use crate::decode::{Grammars, Inbox, StoreParams, Worker, WorkerParams};
+use crate::disk::Fingerprint;
+use crate::llama::{
+    ContextParams, SystemInfo, device_memory, has_decoder_only, llama_backend, with_captured_errors,
+};
+use crate::memory_limit::{MemoryLimit, MemoryWatch};
+use crate::schedule::SessionLimits;
+use crate::{Error, ModelConfig, Result};
+
+/// Share of the progress that a conversion takes, where there is one.
+const CONVERTED: f32 = 0.75;
+
+/// What a progress function may answer: nothing, or whether to go on. [`ControlFlow::Break`] ends the load.
+pub trait Progress {
+    /// Whether to go on.
+    fn goes_on(self) -> bool;
+}
+
+impl Progress for () {
+    fn goes_on(self) -> bool {
+        true
+    }
+}
+
+impl Progress for ControlFlow<()> {
+    fn goes_on(self) -> bool {
+        self.is_continue()
+    }
+}
+
+impl Loaded {
+    /// Loads a model and starts its worker.
+    ///
+    /// # Errors
+    ///
+    /// See [`Model::load`](super::Model::load).
+    pub(super) fn load<P: Progress>(
+        path: &Path,
+        config: ModelConfig,
+        mut progress: impl FnMut(f32) -> P + Send + 'static,
+    ) -> Result<Self> {
+        config.check()?;
+        // llama.cpp says little about a bad file, and trusts a good one: look first.
+        let source = GgufHeader::read(path)?;
+        // A conversion can't be broken off: what it was told meanwhile holds when it is done.
+        let mut goes_on = true;
+        let converted = converted(path, &config, &mut |share| {
+            goes_on &= progress(share).goes_on();
+        })?;
+        if !goes_on {
+            return Err(Error::LoadCancelled {
+                path: path.to_owned(),
+            });
+        }
+        let (header, optimized_from, begun) = match &converted {
+            Some(file) => (GgufHeader::read(file)?, Some(source.file_type()), CONVERTED),
+            None => (source, None, 0.0),
+        };
+        let loaded_from = converted.as_deref().unwrap_or(path);
+        let layers = gpu_layers(loaded_from, &header, &config)?;
+        let llama = Arc::new(load_weights(loaded_from, layers, move |share| {
+            progress(begun + share * (1.0 - begun)).goes_on()
+        })?);
+        if !has_decoder_only(&llama) {
+            return Err(Error::Kind {
+                path: path.to_owned(),
+                architecture: header.architecture().unwrap_or("unknown").to_owned(),
+            });
+        }
+        let built_in = built_in_template(&header, &config, &llama);
+        let info = ModelInfo::new(path, &header, optimized_from, &llama, &config, built_in);
+        let recommended = recommended(&header);
+        let template = match (built_in, header.chat_template()) {
+            (None, Some(own)) => ChatTemplate::new(own, header.tool_template(), &llama),
+            (name, _) => {
+                let name = name.unwrap_or(ChatTemplateName::Plain);
+                ChatTemplate::new(name.source(), None, &llama)
+            }
+        };
+        let cells = config.kv_cells_for(info.context_size)?;
+        let params = WorkerParams {
+            context: context_params(&config, &cells),
+            context_tokens: info.context_size,
+            ageing: config.ageing,
+            max_parked_bytes: config.max_parked_bytes,
+            pressure_threshold: config.pressure_threshold,
+            compress_parked: config.compress_parked,
+            share_prefixes: config.share_prefixes,
+        };
+        let sessions = SessionLimits {
+            most: config.max_sessions,
+            idle_timeout: config.idle_timeout,
+            auto_cleanup: config.auto_cleanup,
+            resume_closed: config.resume_closed,
+        };
+        let inbox = Arc::new(Inbox::new(
+            config.queue_size as usize,
+            config.ageing,
+            sessions,
+            MemoryWatch::of_process(config.max_process_bytes),
+            config.pressure_threshold,
+        ));
+        let store = store(loaded_from, &header, &config, &params.context)?;
+        let worker = Worker::start(
+            Arc::clone(&llama),
+            params,
+            store.as_ref(),
+            Arc::clone(&inbox),
+        )?;
+        tracing::info!(
+            model = info.name,
+            architecture = info.architecture,
+            context_size = info.context_size,
+            "model loaded"
+        );
+        Ok(Self {
+            _worker: worker,
+            inbox,
+            template,
+            grammars: Grammars::new(Arc::clone(&llama)),
+            llama,
+            ends: OnceLock::new(),
+            cells,
+            about: Arc::new(About {
+                info: Arc::new(info),
+                recommended,
+                config,
+            }),
+        })
+    }
+}
+
+/// The built-in template that messages are rendered with: the operator's choice, else one that goes with the vocabulary where
+/// the file has none of its own.
+fn built_in_template(
+    header: &GgufHeader,
+    config: &ModelConfig,
+    llama: &LlamaModel,
+) -> Option<ChatTemplateName> {
+    if config.chat_template.is_some() || header.chat_template().is_some() {
+        return config.chat_template;
+    }
+    let has_token = |text: &str| llama.vocab().tokenize(text.as_bytes(), false, true).len() == 1;
+    let name = ChatTemplateName::for_vocabulary(has_token);
+    tracing::info!(
+        template = name.name(),
+        "the model's file has no chat template: a built-in one is used"
+    );
+    Some(name)
+}
+
+/// The layers to put on graphics cards; `None` where there is none. Checks that there is memory for the rest, where that can be told.
+fn gpu_layers(path: &Path, header: &GgufHeader, config: &ModelConfig) -> Result<Option<u32>> {
+    let trained = header.context_length();
+    let context = config.context_for(trained.unwrap_or(ModelConfig::DEFAULT_CTX_SIZE));
+    let cells = config.kv_cells_for(context)?;
+    let size = Size::of(header, &context_params(config, &cells));
+    if SystemInfo::has_gpu() {
+        // What the operator says is done as it is said.
+        let layers = config.n_gpu_layers.or_else(|| {
+            let free = device_memory().map_or(0, |(used, total)| total.saturating_sub(used));
+            let fits = size.layers_in(header.block_count()?, free);
+            tracing::info!(
+                layers = fits,
+                free,
+                "layers for the graphics cards, by their free memory"
+            );
+            Some(fits)
+        });
+        return Ok(layers);
+    }
+    let memory = MemoryLimit::read(config.max_process_bytes);
+    if let (true, Some(_), Some(memory)) = (config.check_memory, trained, memory) {
+        size.check(path, &memory)?;
+    }
+    Ok(config.n_gpu_layers)
+}
+
+/// What the context of a model is made with.
+fn context_params(config: &ModelConfig, cells: &KvCells) -> ContextParams {
+    ContextParams {
+        cells: cells.total,
+        split: cells.split,
+        batch: config.batch_size.min(cells.total),
+        sequences: config.max_concurrent,
+        threads: config.threads_here(),
+        kv_type: config.kv_type,
+        swa_full: config.swa_full,
+    }
+}
+
+/// Where the states of the model in this file are kept on disk, where the operator wants that.
+fn store(
+    path: &Path,
+    header: &GgufHeader,
+    config: &ModelConfig,
+    context: &ContextParams,
+) -> Result<Option<StoreParams>> {
+    let Some(root) = &config.state_dir else {
+        return Ok(None);
+    };
+    let fingerprint = Fingerprint::of(path, header, context).map_err(|error| GgufError {
+        path: path.to_owned(),
+        problem: error.into(),
+    })?;
+    Ok(Some(StoreParams {
+        root: root.clone(),
+        fingerprint,
+        max_bytes: config.max_state_bytes,
+        store_after: config.store_after,
+    }))
+}
+
+/// The file to load in place of `path`, where the operator wants one.
+fn converted(
+    path: &Path,
+    config: &ModelConfig,
+    progress: &mut dyn FnMut(f32),
+) -> Result<Option<PathBuf>> {
+    let Some(wanted) = &config.optimize else {
+        return Ok(None);
+    };
+    optimize::optimized(path, wanted, config.threads_here(), &mut |share| {
+        progress(share * CONVERTED);
+    })
+}
+
+pub(super) fn load_weights(
+    path: &Path,
+    gpu_layers: Option<u32>,
+    mut progress: impl FnMut(f32) -> bool + Send + 'static,
+) -> Result<LlamaModel> {
+    let backend = llama_backend()?;
+    let mut params = LlamaModelParams::default();
+    if let Some(layers) = gpu_layers {
+        params = params.with_n_gpu_layers(layers);
+    }
+    let cancelled = Arc::new(AtomicBool::new(false));
+    let tells = Arc::clone(&cancelled);
+    let params = params.with_progress_callback(move |share| {
+        let goes_on = progress(share);
+        tells.store(!goes_on, Ordering::Relaxed);
+        goes_on
+    });
+    let mut params = std::pin::pin!(params);
+    keep_off_amx(params.as_mut())?;
+    let (loaded, errors) =
+        with_captured_errors(|| LlamaModel::load_from_file(backend, path, &params));
+    let path = path.to_owned();
+    if cancelled.load(Ordering::Relaxed) {
+        return Err(Error::LoadCancelled { path });
+    }
+    loaded.map_err(|error| Error::Load {
+        path,
+        reason: if errors.is_empty() {
+            error.to_string()
+        } else {
+            errors.join("; ")
+        },
+    })
+}
+
+/// Keeps all weights in plain memory where llama.cpp was built with its kernels for AMX: gcc 12 optimises away what they set up, and
+/// the first prompt would end the process (<https://github.com/ggml-org/llama.cpp/pull/26954>).
+fn keep_off_amx(params: Pin<&mut LlamaModelParams>) -> Result<()> {
+    // With layers on a graphics card, only what stays on the CPU is in danger, and taking all of them off it costs more.
+    if SystemInfo::read()?.has_feature("AMX_INT8") && !SystemInfo::has_gpu() {
+        tracing::warn!(
+            "llama.cpp was built with AMX kernels, which end the process with some compilers: they and repacked weights are not \
+             used. Build with -U__AMX_INT8__ in CFLAGS and CXXFLAGS for faster kernels"
+        );
+        // Every tensor's name has a character.
+        params.add_cpu_buft_override(c".");
+    }
+    Ok(())
+}

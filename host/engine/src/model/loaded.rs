@@ -1,0 +1,139 @@
+//! A model in memory: its worker and all that requests are checked with.
+
+use std::sync::{Arc, OnceLock};
+use std::time::Instant;
+
+use llama_cpp_2::model::LlamaModel;
+use llama_cpp_2::token::LlamaToken;
+
+use super::ModelInfo;
+use super::chat::ChatTemplate;
+use super::fit::Past;
+use crate::config::KvCells;
+use crate::decode::{
+    Grammars, Inbox, Job, Outlet, QueueLimit, Sampler, SamplerParts, Worker, Writer,
+};
+use crate::{Error, Generation, ModelConfig, Owner, Prompt, Result, Settings};
+
+/// A model in memory. When the last session's generation and handle of it is gone, its worker ends and its memory is free.
+#[derive(Debug)]
+pub(crate) struct Loaded {
+    // First, so that the worker has ended before the rest goes.
+    pub(super) _worker: Worker,
+    pub(crate) inbox: Arc<Inbox>,
+    pub(super) llama: Arc<LlamaModel>,
+    pub(super) grammars: Grammars,
+    pub(super) template: ChatTemplate,
+    pub(super) ends: OnceLock<Vec<LlamaToken>>,
+    pub(super) cells: KvCells,
+    pub(super) about: Arc<About>,
+}
+
+/// What stays known of a model that was unloaded.
+#[derive(Debug)]
+pub(super) struct About {
+    pub(super) info: Arc<ModelInfo>,
+    /// What its file recommends.
+    pub(super) recommended: Settings,
+    pub(super) config: ModelConfig,
+}
+
+/// Who asks, and what it asked before.
+#[derive(Debug)]
+pub(crate) struct Asker<'a> {
+    pub(crate) owner: &'a Owner,
+    /// The session's number.
+    pub(crate) session: u64,
+    /// The session's settings.
+    pub(crate) settings: &'a Settings,
+    pub(crate) past: &'a mut Past,
+}
+
+impl Loaded {
+    /// Gives up a share of the model. The last one waits until the worker has ended, on a thread of its own: who reads a generation may
+    /// not block.
+    pub(crate) fn let_go(self: Arc<Self>) {
+        if let Some(last) = Arc::into_inner(self) {
+            let spawned = std::thread::Builder::new()
+                .name("mynah-unload".to_owned())
+                .spawn(move || drop(last));
+            if let Err(error) = spawned {
+                // Then it has been dropped here.
+                tracing::debug!(%error, "no thread to unload a model");
+            }
+        }
+    }
+
+    /// Checks, tokenises and queues a request.
+    pub(crate) fn submit(
+        self: &Arc<Self>,
+        prompt: Prompt,
+        settings: Settings,
+        asker: Asker<'_>,
+    ) -> Result<Generation> {
+        let About {
+            config,
+            recommended,
+            info,
+        } = &*self.about;
+        settings.check()?;
+        let merged = settings
+            .or(asker.settings)
+            .or(&config.defaults)
+            .or(recommended);
+        let effective = merged.resolve(draw_seed);
+        let effective = Arc::new(effective);
+        if effective.scheduling.deterministic && !self.cells.split {
+            let cells = self.cells.total;
+            return Err(Error::NotDeterministic { cells });
+        }
+        config.check_cache_tokens(&effective.memory)?;
+        let asked_at = Instant::now();
+        let fitted = self.fit(prompt, &effective, asker.past)?;
+        let parts = SamplerParts::new(
+            &effective,
+            &self.llama,
+            || self.ends(),
+            info.vocabulary,
+            info.context_size,
+        )?;
+        let form = effective.output.as_ref();
+        let constraint = form
+            .map(|form| self.grammars.constraint(form))
+            .transpose()?;
+        let outlet = Arc::new(Outlet::new(config.max_unread_bytes as usize));
+        self.inbox.submit(Job {
+            sampler: Sampler::new(&effective, parts, &fitted.tokens),
+            prompt: fitted.tokens,
+            constraint,
+            settings: Arc::clone(&effective),
+            outlet: Writer::new(Arc::clone(&outlet)),
+            owner: asker.owner.clone(),
+            session: asker.session,
+            droppable: fitted.droppable,
+            forgotten: fitted.forgotten,
+            asked_at,
+            queue_limit: QueueLimit::new(config.default_task_timeout, &effective),
+        })?;
+        Ok(Generation::new(outlet, effective, Arc::clone(self)))
+    }
+
+    /// The tokens that end a generation, looked for once: a vocabulary is large.
+    fn ends(&self) -> &[LlamaToken] {
+        self.ends.get_or_init(|| {
+            let last = i32::try_from(self.about.info.vocabulary).unwrap_or(i32::MAX);
+            let all = (0..last).map(LlamaToken);
+            all.filter(|&token| self.llama.vocab().is_eog(token))
+                .collect()
+        })
+    }
+}
+
+/// A seed that differs each time: the standard library's hash keys are random for the process and count up.
+fn draw_seed() -> u32 {
+    use std::hash::{BuildHasher, RandomState};
+
+    let bits = RandomState::new().hash_one(Instant::now());
+    // The upper half is as random as the lower. The highest number is no seed, see `Seed`.
+    u32::try_from(bits >> 32).map_or(0, |seed| seed.min(u32::MAX - 1))
+}

@@ -1,0 +1,193 @@
+//! Where a model is in memory: loaded, being loaded, unloaded, and which one it is now.
+
+use std::sync::mpsc::Sender;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use super::keeper;
+use super::loaded::{About, Loaded};
+use crate::memory::PressureLevel;
+use crate::{Result, Status};
+
+/// What all handles of a model share.
+#[derive(Debug)]
+pub(super) struct Slot {
+    state: Mutex<State>,
+    /// A load or an unload has ended.
+    settled: Condvar,
+}
+
+#[derive(Debug)]
+struct State {
+    about: Arc<About>,
+    loaded: Option<Arc<Loaded>>,
+    /// Somebody loads it or takes it out of memory.
+    is_changing: bool,
+    /// What it had done when it was last unloaded.
+    last: Status,
+    /// The thread that unloads it when nobody uses it. It ends when this goes.
+    keeper: Option<Sender<()>>,
+}
+
+/// Ends a change, also when it panics: others wait for it.
+struct Change<'a>(&'a Slot);
+
+impl Drop for Change<'_> {
+    fn drop(&mut self) {
+        self.0.lock().is_changing = false;
+        self.0.settled.notify_all();
+    }
+}
+
+impl Slot {
+    /// A slot with this model.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Thread`](crate::Error::Thread).
+    pub(super) fn new(loaded: Loaded) -> Result<Arc<Self>> {
+        let slot = Arc::new(Self {
+            state: Mutex::new(State {
+                about: Arc::clone(&loaded.about),
+                loaded: Some(Arc::new(loaded)),
+                is_changing: false,
+                last: Status::default(),
+                keeper: None,
+            }),
+            settled: Condvar::new(),
+        });
+        slot.keep()?;
+        Ok(slot)
+    }
+
+    /// What is known of the model, in memory or not.
+    pub(super) fn about(&self) -> Arc<About> {
+        Arc::clone(&self.lock().about)
+    }
+
+    /// The model, if it is in memory.
+    pub(super) fn loaded(&self) -> Option<Arc<Loaded>> {
+        self.lock().loaded.clone()
+    }
+
+    /// The model, loaded as it was before if it isn't in memory. Those who ask meanwhile wait for the one load.
+    pub(super) fn current(self: &Arc<Self>) -> Result<Arc<Loaded>> {
+        let (change, about) = {
+            let mut state = self.lock();
+            loop {
+                if let Some(loaded) = &state.loaded {
+                    return Ok(Arc::clone(loaded));
+                }
+                if !state.is_changing {
+                    break;
+                }
+                let settled = self.settled.wait(state);
+                state = settled.unwrap_or_else(PoisonError::into_inner);
+            }
+            state.is_changing = true;
+            (Change(self), Arc::clone(&state.about))
+        };
+        let loaded = Loaded::load(&about.info.path, about.config.clone(), |_| {})?;
+        let loaded = Arc::new(loaded);
+        let mut state = self.lock();
+        // It may have been replaced meanwhile, and then that one holds.
+        if state.loaded.is_none() {
+            // Its file may be another than before.
+            state.about = Arc::clone(&loaded.about);
+        }
+        let loaded = Arc::clone(state.loaded.get_or_insert(loaded));
+        drop(state);
+        drop(change);
+        self.keep()?;
+        Ok(loaded)
+    }
+
+    /// Puts another model in its place.
+    pub(super) fn replace(self: &Arc<Self>, with: Loaded) -> Result<()> {
+        let mut state = self.lock();
+        state.about = Arc::clone(&with.about);
+        let before = state.loaded.replace(Arc::new(with));
+        drop(state);
+        // Waits for its worker, if nobody generates with it any more.
+        drop(before);
+        self.keep()
+    }
+
+    /// Takes the model out of memory if no generation of it lives. Says whether it is out.
+    pub(super) fn unload(&self) -> bool {
+        let (change, loaded) = {
+            let mut state = self.lock();
+            while state.is_changing {
+                let settled = self.settled.wait(state);
+                state = settled.unwrap_or_else(PoisonError::into_inner);
+            }
+            let Some(loaded) = state.loaded.take() else {
+                return true;
+            };
+            // Others are made under this lock alone, so that one is the last.
+            if Arc::strong_count(&loaded) > 1 {
+                state.loaded = Some(loaded);
+                return false;
+            }
+            state.last = loaded.inbox.status().when_unloaded();
+            state.is_changing = true;
+            (Change(self), loaded)
+        };
+        let name = &self.about().info.name.clone();
+        drop(loaded);
+        drop(change);
+        tracing::info!(model = name, "model unloaded");
+        true
+    }
+
+    pub(super) fn status(&self) -> Status {
+        let state = self.lock();
+        match &state.loaded {
+            Some(loaded) => loaded.inbox.status(),
+            None => state.last.clone(),
+        }
+    }
+
+    /// Has the model unloaded when nobody uses it, where that is wanted.
+    fn keep(self: &Arc<Self>) -> Result<()> {
+        let mut state = self.lock();
+        if state.about.config.keep_alive.is_none() {
+            return Ok(());
+        }
+        if let Some(keeper) = &state.keeper {
+            // It lives as long as this.
+            let _ = keeper.send(());
+            return Ok(());
+        }
+        state.keeper = Some(keeper::start(Arc::downgrade(self))?);
+        Ok(())
+    }
+
+    /// Time until the model may have to be unloaded; `None`: it isn't in memory, or stays there. At zero, nobody has used it for
+    /// as long as it is kept, or memory is short.
+    pub(super) fn left(&self, now: Instant) -> Option<Duration> {
+        /// Time between two looks at a model that is used.
+        const IN_USE: Duration = Duration::from_secs(1);
+
+        let state = self.lock();
+        let keep_alive = state.about.config.keep_alive?;
+        let loaded = state.loaded.as_ref()?;
+        let in_use = keep_alive.clamp(Duration::from_millis(1), IN_USE);
+        let Some(idle_since) = loaded.inbox.idle_since() else {
+            return Some(in_use);
+        };
+        if Arc::strong_count(loaded) > 1 {
+            return Some(in_use);
+        }
+        if loaded.inbox.status().pressure.level >= PressureLevel::Close {
+            return Some(Duration::ZERO);
+        }
+        let idle = now.saturating_duration_since(idle_since);
+        Some(keep_alive.saturating_sub(idle))
+    }
+
+    /// A panic while the lock was held leaves one of its states: each is set at once.
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
