@@ -204,6 +204,40 @@ pub enum Error {
         /// What there may be.
         limit: ByteSize,
     },
+    /// A request for vectors that was not done in the time that it may take.
+    #[error(
+        "the request was not done within {} ms: give it more (`max_time_ms`), or send fewer texts at once",
+        limit.as_millis()
+    )]
+    MaxTime {
+        /// The time that it may take (`max_time_ms`).
+        limit: Duration,
+    },
+    /// A request for vectors with more texts than one may have.
+    #[error(
+        "{texts} texts were sent at once, at most {limit} are taken: send them in several requests"
+    )]
+    TooManyTexts {
+        /// Texts of the request.
+        texts: usize,
+        /// Texts that one may have.
+        limit: usize,
+    },
+    /// A model that has no vectors for texts.
+    #[error(
+        "`{model}` gives no vectors: its file says pooling type {pooling}, which ranks texts or isn't known"
+    )]
+    NoVectors {
+        /// The model's name.
+        model: String,
+        /// The number of the file.
+        pooling: u32,
+    },
+    /// A request for text where the settings ask for vectors.
+    #[error(
+        "`embedding` is set, and this call generates text: leave it out, or ask for vectors (`embed`, or `compute` of wasi:nn)"
+    )]
+    VectorsAsked,
     /// As many sessions are open as may be.
     #[error(
         "{limit} sessions are open, as many as may be, and none has been idle for long: close one, or raise `max_sessions`"

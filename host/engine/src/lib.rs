@@ -72,11 +72,11 @@ pub use error::{Error, Result};
 pub use generation::Generation;
 pub use llama::{Device, DeviceKind, KvType, SystemInfo, llama_backend};
 pub use memory::{Pressure, PressureLevel};
-pub use model::{ChatTemplateName, Model, ModelInfo, Progress, Registry};
+pub use model::{ChatTemplateName, Embeddings, Model, ModelInfo, Progress, Registry};
 pub use owner::Owner;
 pub use request::{
     Conversation, Event, FinishReason, Message, Outcome, Priority, Prompt, Role, TokenProb,
     TokenProbs, Usage,
 };
 pub use session::Session;
-pub use status::{CacheStatus, DiskStatus, OwnerShare, Requests, Status};
+pub use status::{CacheStatus, DiskStatus, EmbeddingStatus, OwnerShare, Requests, Status};

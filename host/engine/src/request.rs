@@ -17,6 +17,17 @@ pub enum Prompt {
     Tokens(Vec<u32>),
 }
 
+impl Prompt {
+    /// What it costs to keep.
+    pub(crate) fn bytes(&self) -> u64 {
+        match self {
+            Self::Text(text) => text.len() as u64,
+            Self::Messages(conversation) => conversation.bytes(),
+            Self::Tokens(ids) => size_of_val(ids.as_slice()) as u64,
+        }
+    }
+}
+
 /// A conversation, from its beginning.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Conversation {

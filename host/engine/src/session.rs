@@ -5,7 +5,9 @@ use std::sync::{Arc, Weak};
 use crate::config::in_force;
 use crate::decode::Outlet;
 use crate::model::{Asker, Loaded, Past};
-use crate::{Error, Generation, Level, Model, Owner, Prompt, Result, SettingInForce, Settings};
+use crate::{
+    Embeddings, Error, Generation, Level, Model, Owner, Prompt, Result, SettingInForce, Settings,
+};
 
 /// One conversation with a model. It runs one generation at a time; dropping it cancels that.
 #[derive(Debug)]
@@ -97,6 +99,38 @@ impl Session {
         let generation = loaded.submit(prompt, settings, asker)?;
         self.current = Arc::downgrade(generation.outlet());
         Ok(generation)
+    }
+
+    /// Whether a request with these settings is one for vectors ([`embed`](Self::embed)): what `embedding` says.
+    #[must_use]
+    pub fn wants_vectors(&self, settings: &Settings) -> bool {
+        let [defaults, _] = self.model.levels();
+        let levels = [settings, &self.settings, &defaults].map(|level| &level.output);
+        let said = levels.into_iter().find(|output| output.is_set());
+        said.is_some_and(|output| output.embedding == Some(true))
+    }
+
+    /// The vectors of texts, each of length 1: what the model makes of their tokens, pooled as its file says, as a mean where it says nothing.
+    /// Does not disturb a generation of this session. Dropping the future cancels the request.
+    ///
+    /// Of the settings, those of scheduling and `max_time` count.
+    ///
+    /// # Errors
+    ///
+    /// As [`start`](Self::start)'s but for generating; no text or too many ([`Error::TooManyTexts`]), a model that has no vectors
+    /// ([`Error::NoVectors`]), or a request that had its time ([`Error::MaxTime`]).
+    pub async fn embed(&mut self, texts: &[Prompt], settings: Settings) -> Result<Embeddings> {
+        self.ready().await?;
+        let loaded = self.enter()?;
+        let asker = Asker {
+            owner: &self.owner,
+            session: self.number,
+            settings: &self.settings,
+            past: &mut self.past,
+        };
+        let embedding = loaded.embed(texts, settings, &asker)?;
+        drop(loaded);
+        embedding.finish().await
     }
 
     /// The model as it is now, where the session is open from here on.

@@ -19,7 +19,7 @@ pub struct Status {
     /// Time that a request which came now would wait, estimated from how fast requests left the queue so far; `None`
     /// before any has.
     pub estimated_wait: Option<Duration>,
-    /// Generations that hold a sequence.
+    /// Requests that are being computed: generations that hold a sequence, and requests for vectors.
     pub running: usize,
     /// Generations whose sequence is parked, to be resumed.
     pub parked: usize,
@@ -57,6 +57,8 @@ pub struct Status {
     /// Sequences that were computed again: after a failed step, or because their state was not kept when they were
     /// parked.
     pub recomputed: u64,
+    /// What was computed for vectors.
+    pub embedding: EmbeddingStatus,
     /// What is remembered.
     pub cache: CacheStatus,
     /// What of it is on disk, where there is a state folder.
@@ -91,6 +93,15 @@ pub struct CacheStatus {
     pub saved_tokens: u64,
     /// Bytes of host memory that they take.
     pub saved_bytes: u64,
+}
+
+/// What a model has computed for vectors since it was loaded.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct EmbeddingStatus {
+    /// Texts whose vectors are done.
+    pub texts: u64,
+    /// Steps that were computed for them.
+    pub steps: u64,
 }
 
 /// What a model remembers on disk.

@@ -3,7 +3,7 @@
 use serde_json::{Value as Json, json};
 
 use super::block::{Block, block};
-use super::kind::Kind;
+use super::kind::{Any, Kind};
 use super::problem::{Check, Problem};
 use super::value::Value;
 
@@ -36,6 +36,8 @@ block! {
         lark: FormText, else "none", "lark", ["lark_grammar"], Form { is_json: false };
         /// Grammar of the answer, in llama.cpp's GBNF.
         grammar: FormText, else "none", "grammar", ["gbnf"], Form { is_json: false };
+        /// Whether the answer is the prompt's vector, and no text. In `compute` of wasi:nn; other calls say themselves what they give.
+        embedding: bool, else "false", "embedding", ["embeddings"], Any;
     }
 }
 
@@ -58,7 +60,8 @@ impl Output {
     pub(crate) fn check_one(&self, check: &mut Check) {
         let is_given = |text: &&FormText| !text.0.is_empty();
         let texts = [&self.json_schema, &self.regex, &self.lark, &self.grammar];
-        let given = texts.into_iter().flatten().filter(is_given).count();
+        let given = texts.into_iter().flatten().filter(is_given).count()
+            + usize::from(self.embedding == Some(true));
         check.that(given <= 1, || {
             Problem::new(
                 Self::SECTION,

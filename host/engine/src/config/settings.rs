@@ -39,6 +39,8 @@ pub struct Effective {
     pub scheduling: SchedulingInForce,
     /// The form that the answer must have.
     pub output: Option<OutputForm>,
+    /// The answer is a vector, not a text.
+    pub embedding: bool,
     /// The seed that was given or drawn.
     pub seed: u32,
 }
@@ -162,6 +164,7 @@ impl Settings {
             stopping: self.stopping.in_force(),
             memory: self.memory.in_force(),
             scheduling: self.scheduling.in_force(),
+            embedding: self.output.embedding == Some(true),
             output: self.output.in_force(),
         }
     }

@@ -10,8 +10,52 @@ use llama_cpp_2::token::LlamaToken;
 
 use crate::llama::{Batch, Context, ContextParams, DecodeError, SavedSequence};
 
+/// What computes vectors of tokens. Every token of its batches is an output.
+pub(super) trait Embed {
+    /// Computes the batch. When `should_stop` says yes, it may end early with [`DecodeError::Aborted`].
+    fn decode(
+        &mut self,
+        batch: &mut Batch,
+        should_stop: &dyn Fn() -> bool,
+    ) -> Result<(), DecodeError>;
+
+    /// The vector of the token at `index` of the last batch.
+    fn row(&self, index: usize) -> Option<&[f32]>;
+
+    /// Takes all tokens of a sequence out.
+    fn clear_sequence(&mut self, sequence: u32);
+}
+
+impl Embed for Context {
+    fn decode(
+        &mut self,
+        batch: &mut Batch,
+        should_stop: &dyn Fn() -> bool,
+    ) -> Result<(), DecodeError> {
+        Context::decode(self, batch, should_stop)
+    }
+
+    fn row(&self, index: usize) -> Option<&[f32]> {
+        self.embedding(index)
+    }
+
+    fn clear_sequence(&mut self, sequence: u32) {
+        Context::clear_sequence(self, sequence);
+    }
+}
+
 /// A model that computes batches of sequences.
 pub(super) trait Compute {
+    /// What computes its vectors.
+    type Embedding: Embed;
+
+    /// Makes what computes vectors.
+    ///
+    /// # Errors
+    ///
+    /// Why it can't.
+    fn embedding(&self, params: ContextParams) -> Result<Self::Embedding, String>;
+
     /// Computes the batch. When `should_stop` says yes, it may end early with [`DecodeError::Aborted`].
     fn decode(
         &mut self,
@@ -91,6 +135,12 @@ impl Llama {
 }
 
 impl Compute for Llama {
+    type Embedding = Context;
+
+    fn embedding(&self, params: ContextParams) -> Result<Context, String> {
+        Context::new(Arc::clone(&self.model), params)
+    }
+
     fn decode(
         &mut self,
         batch: &mut Batch,

@@ -8,6 +8,7 @@ use rayon::prelude::*;
 use super::compute::Compute;
 use super::constraint::Lost;
 use super::ease::Ease;
+use super::embed::Embedder;
 use super::ending::ending;
 use super::inbox::Ending;
 use super::kv::Kv;
@@ -31,7 +32,7 @@ const FAILURES_TO_RECOVERY: u32 = 3;
 const PARALLEL_LOGITS: usize = 1 << 19;
 
 /// The loop and everything it owns. Lives on the worker thread.
-pub(super) struct Engine<'a, C> {
+pub(super) struct Engine<'a, C: Compute> {
     pub(super) kv: Kv<C>,
     pub(super) params: WorkerParams,
     pub(super) inbox: &'a Inbox,
@@ -51,6 +52,7 @@ pub(super) struct Engine<'a, C> {
     pub(super) free: Vec<u32>,
     pub(super) counters: Status,
     pub(super) ease: Ease,
+    pub(super) embedder: Embedder<C::Embedding>,
     failures_in_a_row: u32,
     piece: Vec<u8>,
 }
@@ -82,6 +84,7 @@ impl<'a, C: Compute> Engine<'a, C> {
                 ..Status::default()
             },
             ease: Ease::new(params.max_parked_bytes),
+            embedder: Embedder::new(params.context, params.context_tokens),
             failures_in_a_row: 0,
             piece: Vec::new(),
         }
@@ -118,9 +121,11 @@ impl<'a, C: Compute> Engine<'a, C> {
                 self.publish();
             }
             let stepped = self.step();
+            let embedded = self.embed(now);
             self.publish();
             match stepped {
                 Ok(true) => {}
+                Ok(false) if embedded => {}
                 Ok(false) => self.inbox.wait(self.next_deadline()),
                 Err(reason) => {
                     tracing::error!(reason, "the model's context is lost: load the model again");
@@ -136,13 +141,15 @@ impl<'a, C: Compute> Engine<'a, C> {
         self.store_all();
     }
 
-    /// When the time of the next generation is over that has begun, there is something to write to disk, or memory is to be looked at.
+    /// When the time of the next generation is over that has begun, there is something to write to disk, memory is to be looked at, or a
+    /// request for vectors has had its time.
     fn next_deadline(&self) -> Option<Instant> {
         let parked = self.parked.iter().map(|parked| &parked.sequence);
         let all = self.running.iter().chain(parked);
         all.filter_map(Sequence::deadline)
             .chain(self.next_write())
             .chain(self.next_look())
+            .chain(self.embedder.next_deadline())
             .min()
     }
 
@@ -385,7 +392,7 @@ impl<'a, C: Compute> Engine<'a, C> {
     }
 
     pub(super) fn publish(&mut self) {
-        self.counters.running = self.running.len();
+        self.counters.running = self.running.len() + self.embedder.running();
         self.counters.parked = self.parked.len();
         self.counters.parked_bytes = self.parked_bytes();
         self.counters.cells_used = self.kv.used();

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use bytesize::ByteSize;
 use llama_cpp_2::token::LlamaToken;
 
-use super::{Constraint, Droppable, Sampler, Writer};
+use super::{Constraint, Droppable, EmbedJob, Sampler, Writer};
 use crate::memory::{Pressure, PressureLevel};
 use crate::memory_limit::MemoryWatch;
 use crate::schedule::{Fairness, Full, Head, Line, NotOpen, Pace, SessionLimits, Sessions, Ticket};
@@ -54,6 +54,33 @@ impl QueueLimit {
         };
         Self { time, setting }
     }
+
+    /// Until when a request that was asked then may wait.
+    pub(super) fn deadline(self, asked_at: Instant) -> Instant {
+        // A limit is a day at most, so this is never out of range.
+        asked_at + self.time
+    }
+}
+
+/// A request that waits in a line.
+pub(super) trait Waits {
+    /// What the line goes by.
+    fn ticket(&self) -> Ticket;
+
+    /// The session that asks.
+    fn session(&self) -> u64;
+
+    /// Whether nobody waits for its answer any more.
+    fn is_cancelled(&self) -> bool;
+
+    /// How long it may wait.
+    fn queue_limit(&self) -> QueueLimit;
+
+    /// Tells its reader why it wasn't begun.
+    fn fail(self, error: Error);
+
+    /// It was cancelled before it was begun.
+    fn was_cancelled(self);
 }
 
 impl Job {
@@ -61,16 +88,37 @@ impl Job {
         // Fits: a prompt is shorter than the context, which is counted in u32.
         u32::try_from(self.prompt.len()).unwrap_or(u32::MAX)
     }
+}
 
+impl Waits for Job {
     fn ticket(&self) -> Ticket {
         Ticket {
             owner: self.owner.clone(),
             priority: self.settings.scheduling.priority,
             asked_at: self.asked_at,
-            // A limit is a day at most, so this is never out of range.
-            deadline: self.asked_at + self.queue_limit.time,
+            deadline: self.queue_limit.deadline(self.asked_at),
             prompt_tokens: self.prompt_tokens(),
         }
+    }
+
+    fn session(&self) -> u64 {
+        self.session
+    }
+
+    fn is_cancelled(&self) -> bool {
+        self.outlet.is_cancelled()
+    }
+
+    fn queue_limit(&self) -> QueueLimit {
+        self.queue_limit
+    }
+
+    fn fail(self, error: Error) {
+        self.outlet.finish(Err(error));
+    }
+
+    fn was_cancelled(self) {
+        super::ending::finish_unstarted(self);
     }
 }
 
@@ -97,6 +145,8 @@ pub(crate) struct Inbox {
 #[derive(Debug)]
 struct State {
     line: Line<Job>,
+    // What waits for vectors. Both lines together hold as many as one may.
+    embeddings: Line<EmbedJob>,
     fairness: Fairness,
     pace: Pace,
     requests: Requests,
@@ -122,6 +172,7 @@ impl Inbox {
             pressure_threshold,
             state: Mutex::new(State {
                 line: Line::new(queue_size, ageing),
+                embeddings: Line::new(queue_size, ageing),
                 fairness: Fairness::default(),
                 pace: Pace::default(),
                 requests: Requests::default(),
@@ -142,6 +193,19 @@ impl Inbox {
     /// [`Error::Busy`] when the line is full, [`Error::MemoryShort`] when memory is, [`Error::Unavailable`] when the worker has
     /// ended.
     pub(crate) fn submit(&self, job: Job) -> Result<()> {
+        self.take_in(job, |state| &mut state.line)
+    }
+
+    /// As [`submit`](Self::submit), for vectors.
+    ///
+    /// # Errors
+    ///
+    /// As [`submit`](Self::submit).
+    pub(crate) fn submit_embedding(&self, job: EmbedJob) -> Result<()> {
+        self.take_in(job, |state| &mut state.embeddings)
+    }
+
+    fn take_in<W: Waits>(&self, job: W, line: fn(&mut State) -> &mut Line<W>) -> Result<()> {
         let short = self.memory_short();
         let mut state = self.lock();
         // Looked at under the lock: the worker takes the last requests out after it was closed.
@@ -155,9 +219,14 @@ impl Inbox {
         // Those that nobody waits for any more hold no place.
         state.take_out_cancelled();
         let ticket = job.ticket();
-        let (owner, session) = (ticket.owner.clone(), job.session);
+        let (owner, session) = (ticket.owner.clone(), job.session());
         let capacity = state.line.capacity();
-        if let Err(Full(queued)) = state.line.push(ticket, job) {
+        let queued = state.queued();
+        let pushed = match queued < capacity {
+            true => line(&mut state).push(ticket, job),
+            false => Err(Full(queued)),
+        };
+        if let Err(Full(queued)) = pushed {
             state.requests.refused += 1;
             return Err(Error::Busy {
                 queued,
@@ -255,8 +324,12 @@ impl Inbox {
     pub(super) fn wait(&self, until: Option<Instant>) {
         let mut state = self.lock();
         while !std::mem::take(&mut state.woken) && !self.is_closed() {
-            let line = state.line.next_deadline();
-            let deadline = [until, line, state.sessions.next_deadline()];
+            let deadline = [
+                until,
+                state.line.next_deadline(),
+                state.embeddings.next_deadline(),
+                state.sessions.next_deadline(),
+            ];
             let Some(deadline) = deadline.into_iter().flatten().min() else {
                 let woken = self.told.wait(state);
                 state = woken.unwrap_or_else(PoisonError::into_inner);
@@ -275,15 +348,7 @@ impl Inbox {
     pub(super) fn sweep(&self, now: Instant) {
         let mut state = self.lock();
         state.take_out_cancelled();
-        for (_, job) in state.line.take_out(|ticket, _| ticket.deadline <= now) {
-            let error = Error::QueueTimeout {
-                waited: now.saturating_duration_since(job.asked_at),
-                limit: job.queue_limit.time,
-                setting: job.queue_limit.setting,
-            };
-            state.ended(&job.owner, job.session, Ending::TimedOut);
-            job.outlet.finish(Err(error));
-        }
+        state.take_out_late(now);
     }
 
     /// The request that would go next.
@@ -307,6 +372,19 @@ impl Inbox {
         Some(job)
     }
 
+    /// Takes the request for vectors that goes next.
+    pub(super) fn pop_embedding(&self, now: Instant) -> Option<EmbedJob> {
+        let mut state = self.lock();
+        let State {
+            embeddings,
+            fairness,
+            ..
+        } = &mut *state;
+        let (ticket, job) = embeddings.pop(now, fairness)?;
+        fairness.begin(&ticket.owner, ticket.prompt_tokens);
+        Some(job)
+    }
+
     /// Counts what a step computed: for each owner, tokens of prompts and of answers.
     pub(super) fn serve<'a>(&self, served: impl Iterator<Item = (&'a Owner, u32, u32)>) {
         let mut state = self.lock();
@@ -327,10 +405,13 @@ impl Inbox {
         self.lock().ended(owner, session, how);
     }
 
-    /// Takes all requests that wait: the worker ends.
-    pub(super) fn take_all(&self) -> Vec<Job> {
-        let all = self.lock().line.take_out(|_, _| true);
-        all.into_iter().map(|(_, job)| job).collect()
+    /// Drops all requests that wait: the worker ends. That tells their readers.
+    pub(super) fn drop_all(&self) {
+        let mut state = self.lock();
+        let jobs = state.line.take_out(|_, _| true);
+        let embeddings = state.embeddings.take_out(|_, _| true);
+        drop(state);
+        drop((jobs, embeddings));
     }
 
     /// Publishes what the worker knows of itself; the rest is known here.
@@ -341,11 +422,19 @@ impl Inbox {
     pub(crate) fn status(&self) -> Status {
         let now = Instant::now();
         let state = self.lock();
-        let queued = state.line.len();
-        let oldest = state.line.oldest();
+        let queued = state.queued();
+        let oldest = [state.line.oldest(), state.embeddings.oldest()];
+        let oldest = oldest.into_iter().flatten().min();
+        let mut queued_by_priority = state.line.by_priority();
+        for (all, more) in queued_by_priority
+            .iter_mut()
+            .zip(state.embeddings.by_priority())
+        {
+            *all += more;
+        }
         Status {
             queued,
-            queued_by_priority: state.line.by_priority(),
+            queued_by_priority,
             queue_capacity: state.line.capacity(),
             oldest_wait: oldest.map(|asked| now.saturating_duration_since(asked)),
             estimated_wait: state.pace.wait_behind(queued),
@@ -381,11 +470,38 @@ impl State {
         })
     }
 
+    /// Requests that wait.
+    fn queued(&self) -> usize {
+        self.line.len() + self.embeddings.len()
+    }
+
+    /// Ends what nobody waits for any more.
     fn take_out_cancelled(&mut self) {
-        for (_, job) in self.line.take_out(|_, job| job.outlet.is_cancelled()) {
-            self.ended(&job.owner, job.session, Ending::Cancelled);
-            super::ending::finish_unstarted(job);
+        fn of<W: Waits>(state: &mut State, line: fn(&mut State) -> &mut Line<W>) {
+            for (ticket, job) in line(state).take_out(|_, job| job.is_cancelled()) {
+                state.ended(&ticket.owner, job.session(), Ending::Cancelled);
+                job.was_cancelled();
+            }
         }
+        of(self, |state| &mut state.line);
+        of(self, |state| &mut state.embeddings);
+    }
+
+    /// Ends what has waited for as long as it may.
+    fn take_out_late(&mut self, now: Instant) {
+        fn of<W: Waits>(state: &mut State, now: Instant, line: fn(&mut State) -> &mut Line<W>) {
+            for (ticket, job) in line(state).take_out(|ticket, _| ticket.deadline <= now) {
+                let QueueLimit { time, setting } = job.queue_limit();
+                state.ended(&ticket.owner, job.session(), Ending::TimedOut);
+                job.fail(Error::QueueTimeout {
+                    waited: now.saturating_duration_since(ticket.asked_at),
+                    limit: time,
+                    setting,
+                });
+            }
+        }
+        of(self, now, |state| &mut state.line);
+        of(self, now, |state| &mut state.embeddings);
     }
 
     fn ended(&mut self, owner: &Owner, session: u64, how: Ending) {

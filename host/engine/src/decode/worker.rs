@@ -145,7 +145,6 @@ struct Leaving<'a>(&'a Inbox);
 impl Drop for Leaving<'_> {
     fn drop(&mut self) {
         self.0.close();
-        // Dropping a request tells its reader that the model is gone.
-        drop(self.0.take_all());
+        self.0.drop_all();
     }
 }

@@ -69,7 +69,7 @@ impl Batch {
         self.outputs.get(index).is_some_and(|&output| output != 0)
     }
 
-    pub(super) fn output_count(&self) -> usize {
+    pub(crate) fn output_count(&self) -> usize {
         self.outputs.iter().filter(|&&output| output != 0).count()
     }
 

@@ -31,6 +31,8 @@ pub(crate) struct ContextParams {
     pub(crate) kv_type: KvType,
     /// Layers with a sliding window keep all their cells too, so that a sequence can be cut and moved.
     pub(crate) swa_full: bool,
+    /// It gives a vector for each token ([`Context::embedding`]): all tokens of a batch are outputs, `sequences` doesn't bound them.
+    pub(crate) embeddings: bool,
 }
 
 /// Why a decode did nothing.
@@ -99,7 +101,12 @@ impl Context {
         raw_params.n_ubatch = params.batch;
         raw_params.n_seq_max = params.sequences;
         // One row a sequence: the default sizes the logits buffer for a whole batch (512 MiB for a 262k vocabulary).
-        raw_params.n_outputs_max = params.sequences;
+        raw_params.n_outputs_max = params.max_outputs();
+        raw_params.embeddings = params.embeddings;
+        if params.embeddings {
+            // A text may take several decodes, and llama.cpp pools within one.
+            raw_params.pooling_type = sys::LLAMA_POOLING_TYPE_NONE;
+        }
         raw_params.type_k = params.kv_type.raw();
         raw_params.type_v = params.kv_type.raw();
         raw_params.swa_full = params.swa_full;
@@ -163,6 +170,24 @@ impl Context {
         }
     }
 
+    /// The vector that the last decode computed for the token at `index` of its batch, in a context that has them.
+    pub(crate) fn embedding(&self, index: usize) -> Option<&[f32]> {
+        if !self.params.embeddings {
+            return None;
+        }
+        self.outputs.binary_search(&index).ok()?;
+        let index = i32::try_from(index).ok()?;
+        // SAFETY: the model is alive (`model`), and the function only reads it.
+        let length = unsafe { sys::llama_model_n_embd_out(raw_model(&self.model)) };
+        let length = usize::try_from(length).ok()?;
+        // SAFETY: the context was made for vectors, without pooling; the last decode succeeded and had `index` as an output, so
+        // llama.cpp returns its row.
+        let row = unsafe { sys::llama_get_embeddings_ith(self.raw.as_ptr(), index) };
+        // SAFETY: a row holds `n_embd_out` floats (`get_embeddings_ith`). It is overwritten by the next decode, which needs `&mut self`
+        // and so ends this borrow.
+        (!row.is_null()).then(|| unsafe { std::slice::from_raw_parts(row, length) })
+    }
+
     fn check(&self, batch: &Batch) -> Result<(), DecodeError> {
         if batch.is_empty() {
             return Err(DecodeError::Invalid("it has no tokens"));
@@ -172,7 +197,12 @@ impl Context {
                 "it has more tokens than the context takes",
             ));
         }
-        if batch.output_count() > self.params.sequences as usize {
+        if self.params.embeddings && batch.output_count() < batch.len() {
+            return Err(DecodeError::Invalid(
+                "it has a token that is not an output, in a context for vectors",
+            ));
+        }
+        if batch.output_count() > self.params.max_outputs() as usize {
             return Err(DecodeError::Invalid(
                 "it asks for more logits than the context has rows",
             ));
@@ -208,6 +238,17 @@ impl Context {
         // SAFETY: a row holds one float for each token of the vocabulary. It is overwritten by the next decode, which
         // needs `&mut self` and so ends this borrow.
         (!row.is_null()).then(|| unsafe { std::slice::from_raw_parts(row, length) })
+    }
+}
+
+impl ContextParams {
+    /// Tokens of a batch that may be outputs.
+    fn max_outputs(&self) -> u32 {
+        if self.embeddings {
+            self.batch
+        } else {
+            self.sequences
+        }
     }
 }
 

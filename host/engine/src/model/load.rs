@@ -16,7 +16,7 @@ use super::recommended::recommended;
 use super::size::Size;
 use super::{ChatTemplateName, ModelInfo, optimize};
 use crate::config::KvCells;
-use crate::decode::{Grammars, Inbox, StoreParams, Worker, WorkerParams};
+use crate::decode::{Grammars, Inbox, Pooling, StoreParams, Worker, WorkerParams};
 use crate::disk::Fingerprint;
 use crate::llama::{
     ContextParams, SystemInfo, device_memory, has_decoder_only, llama_backend, with_captured_errors,
@@ -142,6 +142,7 @@ impl Loaded {
             about: Arc::new(About {
                 info: Arc::new(info),
                 recommended,
+                pooling: Pooling::of(header.of_architecture("pooling_type")),
                 config,
             }),
         })
@@ -204,6 +205,7 @@ fn context_params(config: &ModelConfig, cells: &KvCells) -> ContextParams {
         threads: config.threads_here(),
         kv_type: config.kv_type,
         swa_full: config.swa_full,
+        embeddings: false,
     }
 }
 

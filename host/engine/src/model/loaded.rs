@@ -11,9 +11,9 @@ use super::chat::ChatTemplate;
 use super::fit::Past;
 use crate::config::KvCells;
 use crate::decode::{
-    Grammars, Inbox, Job, Outlet, QueueLimit, Sampler, SamplerParts, Worker, Writer,
+    Grammars, Inbox, Job, Outlet, Pooling, QueueLimit, Sampler, SamplerParts, Worker, Writer,
 };
-use crate::{Error, Generation, ModelConfig, Owner, Prompt, Result, Settings};
+use crate::{Effective, Error, Generation, ModelConfig, Owner, Prompt, Result, Settings};
 
 /// A model in memory. When the last session's generation and handle of it is gone, its worker ends and its memory is free.
 #[derive(Debug)]
@@ -35,6 +35,8 @@ pub(super) struct About {
     pub(super) info: Arc<ModelInfo>,
     /// What its file recommends.
     pub(super) recommended: Settings,
+    /// How the vectors of tokens become one of the text, or the number in the file where there are none.
+    pub(super) pooling: std::result::Result<Pooling, u32>,
     pub(super) config: ModelConfig,
 }
 
@@ -71,18 +73,12 @@ impl Loaded {
         settings: Settings,
         asker: Asker<'_>,
     ) -> Result<Generation> {
-        let About {
-            config,
-            recommended,
-            info,
-        } = &*self.about;
+        let About { config, info, .. } = &*self.about;
         settings.check()?;
-        let merged = settings
-            .or(asker.settings)
-            .or(&config.defaults)
-            .or(recommended);
-        let effective = merged.resolve(draw_seed);
-        let effective = Arc::new(effective);
+        let effective = Arc::new(self.effective(settings, asker.settings));
+        if effective.embedding {
+            return Err(Error::VectorsAsked);
+        }
         if effective.scheduling.deterministic && !self.cells.split {
             let cells = self.cells.total;
             return Err(Error::NotDeterministic { cells });
@@ -116,6 +112,15 @@ impl Loaded {
             queue_limit: QueueLimit::new(config.default_task_timeout, &effective),
         })?;
         Ok(Generation::new(outlet, effective, Arc::clone(self)))
+    }
+
+    /// The settings in force for a request with these in a session with those.
+    pub(super) fn effective(&self, settings: Settings, session: &Settings) -> Effective {
+        let merged = settings
+            .or(session)
+            .or(&self.about.config.defaults)
+            .or(&self.about.recommended);
+        merged.resolve(draw_seed)
     }
 
     /// The tokens that end a generation, looked for once: a vocabulary is large.

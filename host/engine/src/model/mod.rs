@@ -14,11 +14,13 @@ mod recommended;
 mod registry;
 mod size;
 mod slot;
+mod vectors;
 
 pub use chat::ChatTemplateName;
 pub use info::ModelInfo;
 pub use load::Progress;
 pub use registry::Registry;
+pub use vectors::Embeddings;
 
 use std::path::Path;
 use std::sync::Arc;

@@ -111,7 +111,7 @@ impl Loaded {
         Ok(self.llama.vocab().tokenize(text.as_bytes(), true, true))
     }
 
-    fn check_bytes(&self, bytes: u64) -> Result<()> {
+    pub(super) fn check_bytes(&self, bytes: u64) -> Result<()> {
         let limit = u64::from(self.about.config.max_prompt_bytes);
         if bytes > limit {
             return Err(Error::PromptTooLarge { bytes, limit });

@@ -148,6 +148,7 @@ mod tests {
             threads: 1,
             kv_type: KvType::F16,
             swa_full: true,
+            embeddings: false,
         }
     }
 

@@ -198,6 +198,7 @@ impl Host {
                         threads: 1,
                         kv_type: KvType::F16,
                         swa_full: true,
+                        embeddings: false,
                     },
                     context_tokens: setup.context,
                     ageing,

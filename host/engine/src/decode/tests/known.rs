@@ -1,16 +1,16 @@
 //! A model whose every answer is known: the next token is a function of all tokens before it. It keeps its sequences as
 //! plain lists, checks that the loop keeps llama.cpp's rules, and fails when it is told to.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::ops::Range;
 use std::time::Duration;
 
 use llama_cpp_2::token::LlamaToken;
 
-use super::super::compute::Compute;
+use super::super::compute::{Compute, Embed};
 use crate::decode::WorkerParams;
 use crate::decode::constraint::Words;
-use crate::llama::{Batch, DecodeError, SavedSequence};
+use crate::llama::{Batch, ContextParams, DecodeError, SavedSequence};
 
 /// Tokens of the vocabulary; the last one ends a generation.
 const VOCABULARY: i32 = 64;
@@ -189,7 +189,90 @@ impl Known {
     }
 }
 
+/// What gives the vectors of [`Known`]: of each token one that is a function of the tokens before it.
+#[derive(Debug)]
+pub(super) struct KnownVectors {
+    params: ContextParams,
+    faults: Faults,
+    sequences: HashMap<i32, Vec<i32>>,
+    rows: Vec<Vec<f32>>,
+}
+
+#[expect(clippy::cast_precision_loss, reason = "small numbers")]
+fn row(before: &[i32], token: i32) -> Vec<f32> {
+    let sum: i32 = before.iter().sum();
+    vec![sum as f32, token as f32, before.len() as f32 - 3.0]
+}
+
+/// The vector of a text, as the mean.
+pub(super) fn vector(tokens: &[i32]) -> Vec<f32> {
+    let rows = tokens.iter().enumerate();
+    let rows: Vec<_> = rows
+        .map(|(place, token)| row(&tokens[..place], *token))
+        .collect();
+    let sum = |index: usize| rows.iter().map(|row| f64::from(row[index])).sum::<f64>();
+    let sums = [sum(0), sum(1), sum(2)];
+    let length = sums.iter().map(|sum| sum * sum).sum::<f64>().sqrt();
+    #[expect(clippy::cast_possible_truncation, reason = "of length 1")]
+    sums.map(|sum| (sum / length) as f32).to_vec()
+}
+
+impl Embed for KnownVectors {
+    fn decode(
+        &mut self,
+        batch: &mut Batch,
+        should_stop: &dyn Fn() -> bool,
+    ) -> Result<(), DecodeError> {
+        assert!(batch.len() <= self.params.batch as usize);
+        assert_eq!(batch.output_count(), batch.len(), "all tokens are outputs");
+        if self.faults.slow {
+            std::thread::sleep(Duration::from_micros(500));
+        }
+        if should_stop() {
+            return Err(DecodeError::Aborted);
+        }
+        let poison = self.faults.poison;
+        if batch.tokens().iter().any(|&token| Some(token) == poison) {
+            return Err(DecodeError::Failed {
+                code: -3,
+                reason: "poisoned".to_owned(),
+            });
+        }
+        self.rows.clear();
+        let tokens = batch.tokens().iter().zip(batch.positions());
+        for ((&token, &position), &id) in tokens.zip(batch.sequences()) {
+            let before = self.sequences.entry(id).or_default();
+            assert_eq!(usize::try_from(position).unwrap(), before.len());
+            self.rows.push(row(before, token));
+            before.push(token);
+        }
+        let held: usize = self.sequences.values().map(Vec::len).sum();
+        assert!(held <= self.params.cells as usize, "out of cells");
+        assert!(self.sequences.len() <= self.params.sequences as usize);
+        Ok(())
+    }
+
+    fn row(&self, index: usize) -> Option<&[f32]> {
+        self.rows.get(index).map(Vec::as_slice)
+    }
+
+    fn clear_sequence(&mut self, sequence: u32) {
+        self.sequences.remove(&i32::try_from(sequence).unwrap());
+    }
+}
+
 impl Compute for Known {
+    type Embedding = KnownVectors;
+
+    fn embedding(&self, params: ContextParams) -> Result<KnownVectors, String> {
+        Ok(KnownVectors {
+            params,
+            faults: self.faults,
+            sequences: HashMap::new(),
+            rows: Vec::new(),
+        })
+    }
+
     fn decode(
         &mut self,
         batch: &mut Batch,

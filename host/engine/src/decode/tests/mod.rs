@@ -1,6 +1,7 @@
 //! The loop against a model whose every answer is known: whatever is parked, resumed, recomputed or failed on the way,
 //! each reader gets exactly the text that its prompt has alone, and nothing is left behind.
 
+mod embed;
 mod forms;
 mod host;
 mod known;

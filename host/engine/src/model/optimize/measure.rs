@@ -147,6 +147,7 @@ impl Subject {
             threads,
             kv_type: KvType::F16,
             swa_full: false,
+            embeddings: false,
         };
         let context =
             Context::new(Arc::clone(&model), params).map_err(|reason| Error::Measure { reason })?;

@@ -1,0 +1,351 @@
+//! Computing vectors: which texts a step reads, and what comes of it.
+
+use std::time::{Duration, Instant};
+
+use super::pool::Pool;
+use super::{EmbedJob, Vectors};
+use crate::Error;
+use crate::decode::compute::{Compute, Embed};
+use crate::decode::engine::Engine;
+use crate::decode::inbox::Ending;
+use crate::llama::{Batch, ContextParams, DecodeError};
+
+/// Texts that are computed side by side.
+const SEQUENCES: u32 = 8;
+
+/// Tokens of a step. llama.cpp computes the logits of each of them too, which nobody asked for: they bound its memory (8 bytes for each
+/// token of the vocabulary), and fewer tokens than these don't use its faster attention.
+const BATCH: u32 = 64;
+
+/// Time after which the context is given up when nobody asks for vectors.
+const KEPT: Duration = Duration::from_secs(60);
+
+/// All that is computed for vectors. Lives on the worker thread.
+#[derive(Debug)]
+pub(in crate::decode) struct Embedder<E> {
+    params: ContextParams,
+    /// Made when it is first needed, and given up when it hasn't been for a while.
+    context: Option<E>,
+    used_at: Instant,
+    batch: Batch,
+    jobs: Vec<Running>,
+    /// Texts that have begun, each with a sequence; in the order in which they did.
+    texts: Vec<Text>,
+    free: Vec<u32>,
+    next_job: u64,
+}
+
+/// A request that has begun.
+#[derive(Debug)]
+struct Running {
+    number: u64,
+    job: EmbedJob,
+    /// Texts of it that have begun.
+    begun: usize,
+    vectors: Vec<Option<Vec<f32>>>,
+}
+
+/// A text that has begun.
+#[derive(Debug)]
+struct Text {
+    id: u32,
+    /// The number of its request.
+    job: u64,
+    /// Its place in the request.
+    index: usize,
+    /// Its tokens.
+    tokens: usize,
+    /// Tokens of it that are computed.
+    computed: usize,
+    /// Indices of the batch that are its own.
+    in_step: std::ops::Range<usize>,
+    pool: Pool,
+}
+
+impl<E: Embed> Embedder<E> {
+    /// `params` are those of the generations; `context_tokens`: tokens that a text has at most.
+    pub(in crate::decode) fn new(params: ContextParams, context_tokens: u32) -> Self {
+        let batch = BATCH.min(params.batch).min(context_tokens);
+        Self {
+            params: ContextParams {
+                cells: context_tokens,
+                split: false,
+                batch,
+                sequences: SEQUENCES,
+                swa_full: true,
+                embeddings: true,
+                ..params
+            },
+            context: None,
+            used_at: Instant::now(),
+            batch: Batch::default(),
+            jobs: Vec::new(),
+            texts: Vec::new(),
+            free: (0..SEQUENCES).rev().collect(),
+            next_job: 0,
+        }
+    }
+
+    /// Requests that have begun.
+    pub(in crate::decode) fn running(&self) -> usize {
+        self.jobs.len()
+    }
+
+    /// When the next request has had its time, or the context is given up.
+    pub(in crate::decode) fn next_deadline(&self) -> Option<Instant> {
+        let deadlines = self.jobs.iter().filter_map(|running| running.deadline());
+        let given_up = self.context.as_ref().map(|_| self.used_at + KEPT);
+        deadlines.chain(given_up).min()
+    }
+
+    fn job(&self, number: u64) -> Option<&Running> {
+        self.jobs.iter().find(|running| running.number == number)
+    }
+
+    /// Takes a request out, with all that it holds.
+    fn take(&mut self, index: usize) -> EmbedJob {
+        let running = self.jobs.remove(index);
+        for text in self.texts.extract_if(.., |text| text.job == running.number) {
+            if let Some(context) = &mut self.context {
+                context.clear_sequence(text.id);
+            }
+            self.free.push(text.id);
+        }
+        running.job
+    }
+
+    /// Begins the next texts of what has begun, as far as there are sequences and cells. Says whether there is room for another request.
+    fn begin_texts(&mut self) -> bool {
+        loop {
+            let next = self
+                .jobs
+                .iter()
+                .position(|one| one.begun < one.job.texts.len());
+            let Some(running) = next.and_then(|index| self.jobs.get_mut(index)) else {
+                return !self.free.is_empty();
+            };
+            let tokens = running.job.texts.get(running.begun).map_or(0, Vec::len);
+            let held: usize = self.texts.iter().map(|text| text.tokens).sum();
+            if held + tokens > self.params.cells as usize && held > 0 {
+                return false;
+            }
+            let Some(id) = self.free.pop() else {
+                return false;
+            };
+            self.texts.push(Text {
+                id,
+                job: running.number,
+                index: running.begun,
+                tokens,
+                computed: 0,
+                in_step: 0..0,
+                pool: Pool::new(running.job.pooling),
+            });
+            running.begun += 1;
+        }
+    }
+
+    /// Fills the batch: the texts in their order, each as far as there is room; a deterministic request's alone.
+    fn fill(&mut self) {
+        self.batch.clear();
+        let mut room = self.params.batch as usize;
+        let is_alone = |jobs: &[Running], number| {
+            jobs.iter()
+                .any(|one| one.number == number && one.job.deterministic)
+        };
+        let first_is_alone = self
+            .texts
+            .first()
+            .is_some_and(|text| is_alone(&self.jobs, text.job));
+        for (place, text) in self.texts.iter_mut().enumerate() {
+            text.in_step = 0..0;
+            let is_in = match place {
+                0 => true,
+                _ => !first_is_alone && !is_alone(&self.jobs, text.job),
+            };
+            let job = self.jobs.iter().find(|one| one.number == text.job);
+            let tokens = job.and_then(|one| one.job.texts.get(text.index));
+            let Some(tokens) = tokens.filter(|_| is_in && room > 0) else {
+                continue;
+            };
+            let from = self.batch.len();
+            let positions = (0u32..).skip(text.computed);
+            let left = tokens.iter().skip(text.computed);
+            for (token, position) in left.zip(positions).take(room) {
+                self.batch.push(*token, position, text.id, true);
+            }
+            text.in_step = from..self.batch.len();
+            room -= text.in_step.len();
+        }
+    }
+
+    /// The step is done: takes its rows, and says which requests have all their vectors.
+    fn take_rows(&mut self) -> Result<Vec<usize>, DecodeError> {
+        let Some(context) = &mut self.context else {
+            return Ok(Vec::new());
+        };
+        for text in &mut self.texts {
+            for index in text.in_step.clone() {
+                let row = context
+                    .row(index)
+                    .ok_or(DecodeError::Invalid("llama.cpp gave no vector for a token"))?;
+                text.pool.add(row);
+            }
+            text.computed += text.in_step.len();
+        }
+        for text in self
+            .texts
+            .extract_if(.., |text| text.computed == text.tokens)
+        {
+            context.clear_sequence(text.id);
+            self.free.push(text.id);
+            let running = self.jobs.iter_mut().find(|one| one.number == text.job);
+            let vector = running.and_then(|one| one.vectors.get_mut(text.index));
+            if let Some(vector) = vector {
+                *vector = Some(text.pool.vector());
+            }
+        }
+        let all = self.jobs.iter().enumerate();
+        let done = all.filter(|(_, one)| one.vectors.iter().all(Option::is_some));
+        Ok(done.map(|(index, _)| index).collect())
+    }
+}
+
+impl Running {
+    fn deadline(&self) -> Option<Instant> {
+        // A limit is a day at most, so this is never out of range.
+        self.job.max_time.map(|most| self.job.asked_at + most)
+    }
+}
+
+impl<C: Compute> Engine<'_, C> {
+    /// One step for those who want vectors. Says whether there was anything to do.
+    pub(in crate::decode) fn embed(&mut self, now: Instant) -> bool {
+        self.reap_embeddings(now);
+        while self.embedder.begin_texts() {
+            let Some(job) = self.inbox.pop_embedding(now) else {
+                break;
+            };
+            let number = self.embedder.next_job;
+            self.embedder.next_job += 1;
+            self.embedder.jobs.push(Running {
+                number,
+                begun: 0,
+                vectors: vec![None; job.texts.len()],
+                job,
+            });
+        }
+        if self.embedder.texts.is_empty() {
+            if now.saturating_duration_since(self.embedder.used_at) >= KEPT {
+                self.embedder.context = None;
+            }
+            return false;
+        }
+        self.embedder.used_at = now;
+        if let Err(error) = self.embed_step() {
+            self.fail_embeddings(&error);
+        }
+        true
+    }
+
+    /// Ends what nobody waits for any more, and what has had its time.
+    fn reap_embeddings(&mut self, now: Instant) {
+        let mut index = 0;
+        while let Some(running) = self.embedder.jobs.get(index) {
+            let is_cancelled = running.job.answer.is_closed();
+            let is_over = running.deadline().is_some_and(|deadline| deadline <= now);
+            if !is_cancelled && !is_over {
+                index += 1;
+                continue;
+            }
+            let how = if is_cancelled {
+                Ending::Cancelled
+            } else {
+                Ending::TimedOut
+            };
+            let limit = running.job.max_time.unwrap_or_default();
+            self.end_embedding(index, how, Err(Error::MaxTime { limit }));
+        }
+    }
+
+    fn end_embedding(&mut self, index: usize, how: Ending, answer: Result<Vectors, Error>) {
+        let job = self.embedder.take(index);
+        self.inbox.ended(&job.owner, job.session, how);
+        // Nobody waits for it if this fails.
+        let _ = job.answer.send(answer);
+    }
+
+    fn embed_step(&mut self) -> Result<(), Broken> {
+        let embedder = &mut self.embedder;
+        if embedder.context.is_none() {
+            let made = self.kv.compute.embedding(embedder.params);
+            embedder.context = Some(made.map_err(Broken::NoContext)?);
+        }
+        embedder.fill();
+        let Some(context) = &mut embedder.context else {
+            return Ok(());
+        };
+        let (inbox, jobs) = (self.inbox, &embedder.jobs);
+        let should_stop =
+            || inbox.is_closed() || jobs.iter().all(|running| running.job.answer.is_closed());
+        match context.decode(&mut embedder.batch, &should_stop) {
+            Ok(()) => {}
+            // The next round sees to it.
+            Err(DecodeError::Aborted) => return Ok(()),
+            Err(error) => return Err(Broken::Step(error)),
+        }
+        let in_step = embedder
+            .texts
+            .iter()
+            .filter(|text| !text.in_step.is_empty());
+        self.inbox.serve(in_step.filter_map(|text| {
+            let owner = &embedder.job(text.job)?.job.owner;
+            Some((owner, u32::try_from(text.in_step.len()).ok()?, 0))
+        }));
+        self.counters.embedding.steps += 1;
+        let done = embedder.take_rows().map_err(Broken::Step)?;
+        // From the end: what is taken out moves what comes after it.
+        for index in done.into_iter().rev() {
+            let running = self.embedder.jobs.get_mut(index);
+            let vectors = running.map(|one| std::mem::take(&mut one.vectors));
+            let vectors: Vectors = vectors.into_iter().flatten().flatten().collect();
+            self.counters.embedding.texts += vectors.len() as u64;
+            self.end_embedding(index, Ending::Completed, Ok(vectors));
+        }
+        Ok(())
+    }
+
+    /// A step failed: all that had begun fails with it, and the context is made anew for the next.
+    fn fail_embeddings(&mut self, broken: &Broken) {
+        let params = self.embedder.params;
+        tracing::warn!(error = %broken.error(&params), "a step of embedding failed");
+        self.embedder.context = None;
+        while let Some(last) = self.embedder.jobs.len().checked_sub(1) {
+            self.end_embedding(last, Ending::Failed, Err(broken.error(&params)));
+        }
+    }
+}
+
+/// Why a step failed.
+#[derive(Debug)]
+enum Broken {
+    NoContext(String),
+    Step(DecodeError),
+}
+
+impl Broken {
+    fn error(&self, params: &ContextParams) -> Error {
+        match self {
+            Self::NoContext(reason) => Error::Context {
+                cells: u64::from(params.cells),
+                max_concurrent: params.sequences,
+                ctx_size: params.cells,
+                reason: reason.clone(),
+            },
+            Self::Step(error) => Error::Decode {
+                attempts: 1,
+                reason: error.to_string(),
+            },
+        }
+    }
+}

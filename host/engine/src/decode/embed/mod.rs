@@ -1,0 +1,79 @@
+//! Texts as vectors: requests that are read and not answered. They have a line and a small context of their own, and take turns with the
+//! steps of the generations, on the same thread.
+
+mod embedder;
+mod pool;
+
+use std::time::{Duration, Instant};
+
+use llama_cpp_2::token::LlamaToken;
+use tokio::sync::oneshot;
+
+use super::inbox::{QueueLimit, Waits};
+use crate::schedule::Ticket;
+use crate::{Error, Owner, Priority, Result};
+
+pub(super) use embedder::Embedder;
+pub(crate) use pool::Pooling;
+
+/// What a request for vectors is answered: one for each text, in their order.
+pub(crate) type Vectors = Vec<Vec<f32>>;
+
+/// A request for vectors that is checked and ready to run.
+#[derive(Debug)]
+pub(crate) struct EmbedJob {
+    /// Each of at least one token, all of them in the vocabulary, fewer than the context holds.
+    pub(crate) texts: Vec<Vec<LlamaToken>>,
+    pub(crate) pooling: Pooling,
+    pub(crate) priority: Priority,
+    /// Its texts are computed apart from all others.
+    pub(crate) deterministic: bool,
+    pub(crate) owner: Owner,
+    pub(crate) session: u64,
+    pub(crate) asked_at: Instant,
+    pub(crate) queue_limit: QueueLimit,
+    /// Time that it may take in all.
+    pub(crate) max_time: Option<Duration>,
+    /// Closed when nobody waits for the answer any more.
+    pub(crate) answer: oneshot::Sender<Result<Vectors>>,
+}
+
+impl EmbedJob {
+    /// Tokens of all texts.
+    pub(crate) fn tokens(&self) -> u32 {
+        let tokens: usize = self.texts.iter().map(Vec::len).sum();
+        // Fits: bounded by `max_prompt_bytes`, which is counted in u32.
+        u32::try_from(tokens).unwrap_or(u32::MAX)
+    }
+}
+
+impl Waits for EmbedJob {
+    fn ticket(&self) -> Ticket {
+        Ticket {
+            owner: self.owner.clone(),
+            priority: self.priority,
+            asked_at: self.asked_at,
+            deadline: self.queue_limit.deadline(self.asked_at),
+            prompt_tokens: self.tokens(),
+        }
+    }
+
+    fn session(&self) -> u64 {
+        self.session
+    }
+
+    fn is_cancelled(&self) -> bool {
+        self.answer.is_closed()
+    }
+
+    fn queue_limit(&self) -> QueueLimit {
+        self.queue_limit
+    }
+
+    fn fail(self, error: Error) {
+        // Nobody waits for it if this fails.
+        let _ = self.answer.send(Err(error));
+    }
+
+    fn was_cancelled(self) {}
+}
