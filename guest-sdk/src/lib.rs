@@ -39,6 +39,7 @@
 //! | go first, or let others go first | [`Options::priority`] |
 //! | bound the time that an answer takes | [`Options::max_time`], [`Options::queue_timeout`] |
 //! | get the same text whatever else the model does | [`Options::deterministic`] |
+//! | compare and search texts by their vectors | [`Session::embed`], [`cosine`] |
 //! | find out what went wrong, and keep what was said before | [`Error`], [`Error::partial_text`] |
 //! | use `wasi:nn` directly | [`bindings`] |
 //!
@@ -57,6 +58,7 @@
 
 mod answers;
 mod config;
+mod embed;
 mod error;
 mod model;
 mod options;
@@ -73,6 +75,7 @@ pub mod bindings;
 
 pub use answers::Answers;
 pub use config::{Origin, SettingInForce};
+pub use embed::{Embeddings, cosine};
 pub use error::{Error, NnErrorCode, Problem, Result};
 pub use model::Model;
 #[cfg(feature = "json")]

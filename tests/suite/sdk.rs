@@ -91,6 +91,12 @@ async fn sdk_fork() {
     assert_eq!(guest.stdout().await, "ok\n");
 }
 
+#[tokio::test]
+async fn sdk_embed() {
+    let guest = Guest::new("sdk_embed").model(solo());
+    assert_eq!(guest.stdout().await, "ok\n");
+}
+
 /// Both ways to build a guest give components with the same imports of ours.
 #[test]
 fn the_examples_built_either_way_import_the_same() {

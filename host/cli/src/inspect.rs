@@ -11,7 +11,11 @@ use wit_parser::{Resolve, WorldItem, WorldKey};
 use crate::output::{self, Table};
 
 /// Packages that the host serves, each version of ours and of `wasi:nn` that is linked.
-const OURS: [&str; 2] = ["wasi:nn@0.2.0-rc-2024-10-28", "mynah:llm@0.1.0"];
+const OURS: [&str; 3] = [
+    "wasi:nn@0.2.0-rc-2024-10-28",
+    "mynah:llm@0.1.0",
+    "mynah:llm@0.1.1",
+];
 
 /// Prints the report.
 pub(crate) fn inspect(path: &Path) -> Result<ExitCode> {

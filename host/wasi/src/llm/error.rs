@@ -19,7 +19,9 @@ impl From<mynah_engine::Error> for Error {
             | E::UnknownToken { .. }
             | E::ChatTemplate { .. }
             | E::OutputForm { .. }
-            | E::SessionBusy => Self::InvalidArgument(message),
+            | E::SessionBusy
+            | E::TooManyTexts { .. }
+            | E::VectorsAsked => Self::InvalidArgument(message),
             E::PromptTooLong { prompt, context } => Self::PromptTooLong(PromptTooLong {
                 prompt_tokens: u32::try_from(prompt).unwrap_or(u32::MAX),
                 context_tokens: context,
@@ -37,8 +39,8 @@ impl From<mynah_engine::Error> for Error {
                     .map(|wait| u32::try_from(wait.as_millis()).unwrap_or(u32::MAX)),
                 message,
             }),
-            E::QueueTimeout { .. } => Self::Timeout(message),
-            E::NotDeterministic { .. } => Self::Unsupported(message),
+            E::QueueTimeout { .. } | E::MaxTime { .. } => Self::Timeout(message),
+            E::NotDeterministic { .. } | E::NoVectors { .. } => Self::Unsupported(message),
             E::Unavailable | E::SessionClosed { .. } | E::MemoryShort { .. } => {
                 Self::Unavailable(message)
             }

@@ -1,6 +1,7 @@
 //! `mynah:llm`: Mynah's own interfaces, one file each.
 
 mod config;
+mod embedding;
 mod error;
 mod generation;
 mod settings;
@@ -16,5 +17,6 @@ pub(crate) fn add_to_linker<T: LlmView + 'static>(linker: &mut Linker<T>) -> was
     llm::errors::add_to_linker::<T, Llm>(linker, T::llm)?;
     llm::settings::add_to_linker::<T, Llm>(linker, T::llm)?;
     llm::llm_config::add_to_linker::<T, Llm>(linker, T::llm)?;
-    llm::generation::add_to_linker::<T, Llm>(linker, T::llm)
+    llm::generation::add_to_linker::<T, Llm>(linker, T::llm)?;
+    llm::embedding::add_to_linker::<T, Llm>(linker, T::llm)
 }

@@ -46,21 +46,26 @@ impl From<mynah_engine::Error> for NnError {
             | E::ChatTemplate { .. }
             | E::OutputForm { .. }
             | E::SessionBusy
+            | E::VectorsAsked
             | E::DuplicateModel { .. } => ErrorCode::InvalidArgument,
             E::File(_) => ErrorCode::InvalidEncoding,
             E::PromptTooLarge { .. }
             | E::PromptTooLong { .. }
             | E::TooManySessions { .. }
+            | E::TooManyTexts { .. }
             | E::Context { .. } => ErrorCode::TooLarge,
             E::UnknownModel { .. } => ErrorCode::NotFound,
-            E::Kind { .. } | E::NotDeterministic { .. } => ErrorCode::UnsupportedOperation,
-            E::QueueTimeout { .. } => ErrorCode::Timeout,
+            E::Kind { .. } | E::NotDeterministic { .. } | E::NoVectors { .. } => {
+                ErrorCode::UnsupportedOperation
+            }
+            E::QueueTimeout { .. } | E::MaxTime { .. } => ErrorCode::Timeout,
             E::Busy { .. }
             | E::MemoryShort { .. }
             | E::TooLittleMemory { .. }
             | E::StateFolder { .. }
             | E::Backend { .. }
             | E::Load { .. }
+            | E::LoadCancelled { .. }
             | E::Unavailable
             | E::SessionClosed { .. }
             | E::Decode { .. }

@@ -129,6 +129,22 @@ fn short(name: &str) -> &str {
         .unwrap_or(name)
 }
 
+/// What a prompt is answered: text, or its vector where the settings ask for that.
+async fn answer(
+    session: &mut Session,
+    prompt: Prompt,
+    settings: Settings,
+) -> Result<Tensor, NnError> {
+    if session.wants_vectors(&settings) {
+        let found = session.embed(&[prompt], settings).await?;
+        let vector = found.vectors.first().map_or(&[][..], Vec::as_slice);
+        return Ok(Tensor::vector(vector));
+    }
+    session.ready().await?;
+    let generation = session.start(prompt, settings)?;
+    Ok(Tensor::text(run(generation).await?))
+}
+
 /// Runs a generation to its end. An error keeps the text that was made before it.
 async fn run(mut generation: Generation) -> Result<String, NnError> {
     let mut answer = String::new();
@@ -168,21 +184,13 @@ impl HostGraphExecutionContext for LlmCtxView<'_> {
     ) -> wasmtime::Result<Result<Vec<NamedTensor>, Resource<NnError>>> {
         let request = self.request(inputs)?;
         let session = &mut self.table.get_mut(&context)?.session;
-        let generation = match request {
-            Ok((prompt, settings)) => session
-                .ready()
-                .await
-                .and_then(|()| session.start(Prompt::Text(prompt), settings))
-                .map_err(NnError::from),
+        let output = match request {
+            Ok((prompt, settings)) => answer(session, Prompt::Text(prompt), settings).await,
             Err(error) => Err(error),
         };
-        let answer = match generation {
-            Ok(generation) => run(generation).await,
-            Err(error) => Err(error),
-        };
-        let answer = match answer {
-            Ok(text) => {
-                let tensor = self.push_tensor(Tensor::text(text))?;
+        let answer = match output {
+            Ok(output) => {
+                let tensor = self.push_tensor(output)?;
                 Ok(vec![(OUTPUT.to_owned(), tensor)])
             }
             Err(error) => Err(error),

@@ -43,6 +43,17 @@ impl Tensor {
         }
     }
 
+    /// A vector, as one row of single precision.
+    pub(super) fn vector(numbers: &[f32]) -> Self {
+        let data: Vec<u8> = numbers.iter().flat_map(|one| one.to_le_bytes()).collect();
+        Self {
+            dimensions: vec![1, u32::try_from(numbers.len()).unwrap_or(u32::MAX)],
+            ty: TensorType::Fp32,
+            cost: OVERHEAD + data.len() as u64,
+            data: Data::Kept(data),
+        }
+    }
+
     /// The text in this tensor, which the guest calls `name`.
     pub(super) fn into_text(self, name: &str) -> Result<String, NnError> {
         let invalid = |what: String| Err(NnError::new(ErrorCode::InvalidArgument, what));

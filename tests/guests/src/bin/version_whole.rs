@@ -1,6 +1,7 @@
 //! Promise: every function of the contract does what it says, with every field set. Its build of each published version is kept
 //! in `tests/fixtures/`, and must run as it is for as long as the version is served; so it asks for nothing that may change.
 
+use mynah_test_guests::bindings::mynah::llm::embedding::embed;
 use mynah_test_guests::bindings::mynah::llm::errors::Error;
 use mynah_test_guests::bindings::mynah::llm::generation::{
     Conversation, Event, FinishReason, Generation, Message, Outcome, Prompt, Role, start,
@@ -79,6 +80,12 @@ fn main() -> Done {
             FinishReason::Cancelled | FinishReason::MaxTokens | FinishReason::EndOfGeneration
         ),
         "{outcome:?}"
+    );
+
+    let found = embed(&context, &[prompt.clone()], &settings(1)).map_err(refused)?;
+    ensure!(
+        found.vectors.len() == 1 && !found.vectors[0].is_empty() && found.prompt_tokens > 0,
+        "{found:?}"
     );
 
     let loaded = load_by_name_with_config("default", r#"{"n_predict": 1}"#, true);
