@@ -28,6 +28,7 @@ mod sdk;
 mod serving;
 mod settings;
 mod stream;
+mod vectors;
 mod versions;
 
 /// Fails to compile unless a test of that name is in scope.

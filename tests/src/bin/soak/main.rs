@@ -1,7 +1,9 @@
 //! The soak: for minutes, a hundred sessions come, talk, idle, come back and leave, with all that remembers on: host memory, disk, context
-//! shift, sessions that are closed. `cargo xtask soak` builds and runs it.
+//! shift, sessions that are closed. With `--cycles`, a model is loaded and unloaded a hundred times. `cargo xtask soak` builds and runs
+//! both.
 //!
-//! On a tiny model with random weights: what is looked for is in the host, and that way much of it happens. It fails when memory is not flat after the warm-up, or when a cell, a request or a state was lost.
+//! On a tiny model with random weights: what is looked for is in the host, and that way much of it happens. It fails when memory is not
+//! flat after the warm-up, or when a cell, a request or a state was lost.
 
 /// Prints a line, to stdout.
 macro_rules! say {
@@ -11,6 +13,7 @@ macro_rules! say {
     }};
 }
 
+mod cycles;
 mod memory;
 mod visitor;
 
@@ -42,6 +45,10 @@ struct Args {
     /// How long.
     #[arg(long, default_value_t = 30.0, value_parser = minutes)]
     minutes: f64,
+
+    /// Load and unload a model again and again, in place of that.
+    #[arg(long, conflicts_with = "minutes")]
+    cycles: bool,
 }
 
 fn minutes(text: &str) -> Result<f64, String> {
@@ -58,7 +65,10 @@ fn main() -> ExitCode {
         .enable_all()
         .build()
         .map_err(anyhow::Error::from)
-        .and_then(|runtime| runtime.block_on(soak(&args)));
+        .and_then(|runtime| match args.cycles {
+            true => runtime.block_on(cycles::run(MOST_GROWTH)),
+            false => runtime.block_on(soak(&args)),
+        });
     match soaked {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {

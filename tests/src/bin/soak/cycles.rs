@@ -1,0 +1,55 @@
+//! Models that come and go: loaded, used, unloaded and replaced, again and again.
+
+use std::io::Write;
+use std::time::Duration;
+
+use anyhow::{Result, ensure};
+use mynah_engine::{Model, ModelConfig, Owner, Prompt, Settings};
+use mynah_tests::tiny_model::TinyModel;
+
+use crate::memory::Memories;
+
+/// How often.
+const CYCLES: u64 = 100;
+
+/// Those that memory may grow in.
+const WARM_UP: u64 = 40;
+
+/// Does it, and compares the process's memory. `most`: how far it may grow.
+pub(crate) async fn run(most: f64) -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let paths = [1, 2].map(|seed| (seed, folder.path().join(format!("{seed}.gguf"))));
+    for (seed, path) in &paths {
+        let tiny = TinyModel {
+            seed: *seed,
+            ..TinyModel::default()
+        };
+        tiny.write_to(path)?;
+    }
+    let config = ModelConfig {
+        threads: Some(1),
+        defaults: Settings::greedy(),
+        ..ModelConfig::default()
+    };
+    let model = Model::load(&paths[0].1, config.clone(), |_| {})?;
+    let mut session = model.session(Owner::unique())?;
+    let mut memories = Memories::default();
+    for cycle in 0..CYCLES {
+        let [(_, first), (_, second)] = &paths;
+        match cycle % 3 {
+            0 => ensure!(model.unload(), "cycle {cycle}: somebody holds the model"),
+            1 => model.replace(second, config.clone(), |_| {})?,
+            _ => model.replace(first, config.clone(), |_| {})?,
+        }
+        let prompt = || Prompt::Text("a parrot that comes and goes".to_owned());
+        session.ready().await?;
+        let mut generation = session.start(prompt(), Settings::default())?;
+        while !generation.next().await?.is_empty() {}
+        drop(generation);
+        session.embed(&[prompt()], Settings::default()).await?;
+        // A cycle counts as a second.
+        memories.note(Duration::from_secs(cycle));
+    }
+    say!("{CYCLES} models were loaded and unloaded");
+    memories.check(Duration::from_secs(WARM_UP), most)
+}
