@@ -27,6 +27,7 @@ mod run;
 mod sdk;
 mod serving;
 mod settings;
+mod status;
 mod stream;
 mod vectors;
 mod versions;

@@ -72,6 +72,7 @@ pub use error::{Error, Result};
 pub use generation::Generation;
 pub use llama::{Device, DeviceKind, KvType, SystemInfo, llama_backend};
 pub use memory::{Pressure, PressureLevel};
+pub use memory_limit::MemoryUse;
 pub use model::{ChatTemplateName, Embeddings, Model, ModelInfo, Progress, Registry};
 pub use owner::Owner;
 pub use request::{
@@ -79,4 +80,8 @@ pub use request::{
     TokenProbs, Usage,
 };
 pub use session::Session;
-pub use status::{CacheStatus, DiskStatus, EmbeddingStatus, OwnerShare, Requests, Status};
+pub use status::{
+    ByPriority, CacheStatus, DiskStatus, EmbeddingStatus, Histogram, MemoryReport, ModelReport,
+    ModelState, OwnerShare, Percentiles, Performance, PerformanceReport, QueueReport, Rate, Report,
+    Requests, SessionState, SessionStatus, SessionsReport, Status,
+};

@@ -22,12 +22,12 @@ pub(crate) struct MemoryLimit {
 }
 
 /// Memory that is bounded.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct MemoryUse {
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct MemoryUse {
     /// Bytes in use.
-    pub(crate) used: u64,
+    pub used: u64,
     /// Bytes that there may be.
-    pub(crate) limit: u64,
+    pub limit: u64,
 }
 
 impl MemoryUse {
@@ -37,7 +37,8 @@ impl MemoryUse {
         clippy::cast_possible_truncation,
         reason = "a share, compared with a setting of two digits"
     )]
-    pub(crate) fn share(self) -> f32 {
+    #[must_use]
+    pub fn share(self) -> f32 {
         (self.used as f64 / self.limit.max(1) as f64) as f32
     }
 }

@@ -1,12 +1,14 @@
 //! One conversation with a model.
 
 use std::sync::{Arc, Weak};
+use std::time::Instant;
 
 use crate::config::in_force;
 use crate::decode::Outlet;
 use crate::model::{Asker, Loaded, Past};
 use crate::{
-    Embeddings, Error, Generation, Level, Model, Owner, Prompt, Result, SettingInForce, Settings,
+    Embeddings, Error, Generation, Level, Model, Owner, Prompt, Result, SessionState,
+    SessionStatus, SettingInForce, Settings,
 };
 
 /// One conversation with a model. It runs one generation at a time; dropping it cancels that.
@@ -19,6 +21,8 @@ pub struct Session {
     settings: Settings,
     number: u64,
     past: Past,
+    // When it last asked.
+    used_at: Instant,
     current: Weak<Outlet>,
 }
 
@@ -32,6 +36,7 @@ impl Session {
             settings: Settings::default(),
             number,
             past: Past::default(),
+            used_at: Instant::now(),
             current: Weak::new(),
         }
     }
@@ -144,6 +149,7 @@ impl Session {
             self.past = Past::default();
         }
         loaded.inbox.enter_session(self.number)?;
+        self.used_at = Instant::now();
         Ok(loaded)
     }
 
@@ -152,6 +158,24 @@ impl Session {
         if let Some(loaded) = self.at.upgrade() {
             loaded.inbox.close_session(self.number);
         }
+    }
+
+    /// What the session does now.
+    #[must_use]
+    pub fn status(&self) -> SessionStatus {
+        let loaded = self.at.upgrade();
+        let status = loaded
+            .as_ref()
+            .and_then(|loaded| loaded.inbox.session_status(self.number));
+        if let Some(loaded) = loaded {
+            Loaded::let_go(loaded);
+        }
+        status.unwrap_or(SessionStatus {
+            id: self.number,
+            state: SessionState::Cold,
+            tokens: 0,
+            last_used: self.used_at.elapsed(),
+        })
     }
 
     /// Who asks.

@@ -45,8 +45,8 @@ impl<C: Compute> Engine<'_, C> {
             level: PressureLevel::None,
             cells: share(running, u64::from(self.params.context.cells)),
             parked: share(self.bytes_in_use(), self.params.max_parked_bytes),
-            process: in_use.process.map(MemoryUse::share),
-            device: in_use.device.map(MemoryUse::share),
+            process: in_use.process,
+            device: in_use.device,
         }
         .with_level(threshold);
         let before = std::mem::replace(&mut self.counters.pressure, pressure);
@@ -55,8 +55,8 @@ impl<C: Compute> Engine<'_, C> {
                 level = pressure.level.name(),
                 cells = pressure.cells,
                 parked = pressure.parked,
-                process = pressure.process,
-                device = pressure.device,
+                process = pressure.process.map(MemoryUse::share),
+                device = pressure.device.map(MemoryUse::share),
                 "memory pressure"
             );
         }

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use super::Job;
-use super::inbox::Ending;
+use super::job::Ending;
 use crate::{FinishReason, Outcome, Usage};
 
 /// When a generation reached what.
@@ -12,6 +12,7 @@ pub(super) struct Times {
     pub(super) asked: Instant,
     pub(super) begun: Option<Instant>,
     pub(super) first_token: Option<Instant>,
+    pub(super) last_token: Option<Instant>,
 }
 
 /// Tokens that a generation counts.
@@ -42,6 +43,7 @@ pub(super) fn finish_unstarted(job: Job) {
         asked: job.asked_at,
         begun: None,
         first_token: None,
+        last_token: None,
     };
     let tokens = Tokens {
         prompt: job.prompt_tokens(),

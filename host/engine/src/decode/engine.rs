@@ -1,6 +1,6 @@
 //! The loop of a model's worker and everything it owns: admit, plan, decode, sample, emit.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use llama_cpp_2::token::LlamaToken;
 use rayon::prelude::*;
@@ -10,16 +10,18 @@ use super::constraint::Lost;
 use super::ease::Ease;
 use super::embed::Embedder;
 use super::ending::ending;
-use super::inbox::Ending;
+use super::inbox::SessionPlace;
+use super::job::Ending;
 use super::kv::Kv;
 use super::places::Parked;
-use super::sequence::{NoToken, Sequence};
+use super::sequence::{NoToken, Sequence, TokenTime};
 use super::stored::Stored;
 use super::{Inbox, WorkerParams};
 use crate::llama::{Batch, DecodeError, SavedSequence};
 use crate::memory::Shelf;
 use crate::schedule::{Need, Planner, StepBudget, Turn, Want};
-use crate::{Error, FinishReason, Status};
+use crate::status::StepNote;
+use crate::{Error, FinishReason, SessionState, Status};
 
 /// Steps that may fail in a row with the same request in them; then that request fails.
 const MAX_FAILURES: u32 = 3;
@@ -236,9 +238,10 @@ impl<'a, C: Compute> Engine<'a, C> {
         let begun = Instant::now();
         match self.decode() {
             Ok(()) => {
-                self.step_budget.note(self.batch.len(), begun.elapsed());
+                let took = begun.elapsed();
+                self.step_budget.note(self.batch.len(), took);
                 self.failures_in_a_row = 0;
-                self.sample();
+                self.sample(took);
             }
             // Everybody in the batch was cancelled, or the model is closed: the next round sees to it.
             Err(DecodeError::Aborted) => {
@@ -264,19 +267,30 @@ impl<'a, C: Compute> Engine<'a, C> {
         })
     }
 
-    /// The step is done: gives those their next token that have computed all tokens they had.
-    fn sample(&mut self) {
+    /// The step is done, and took so long: gives those their next token that have computed all tokens they had.
+    fn sample(&mut self, decode: Duration) {
+        let begun = Instant::now();
+        let mut note = StepNote {
+            batch: (
+                self.batch.len() as u64,
+                u64::from(self.params.context.batch),
+            ),
+            decode,
+            ..StepNote::default()
+        };
         let kv = &mut self.kv;
         let in_step = self.running.iter_mut().filter(|one| one.is_in_step());
         self.inbox.serve(in_step.map(|sequence| {
             let before = sequence.computed();
             let prompt = sequence.step_done();
+            note.prompt += u64::from(prompt);
             kv.extend(sequence.id, sequence.computed() - before);
             let answer = u32::from(sequence.output().is_some());
             (&sequence.owner, prompt, answer)
         }));
 
         let mut chosen = self.choose().into_iter();
+        let now = Instant::now();
         let (compute, context_tokens) = (&self.kv.compute, self.params.context_tokens);
         let piece = &mut self.piece;
         let mut ended = Vec::new();
@@ -295,6 +309,11 @@ impl<'a, C: Compute> Engine<'a, C> {
                     Some(Ok(FinishReason::EndOfGeneration))
                 }
                 Some(Ok(token)) => {
+                    note.generated += 1;
+                    match sequence.time_token(now) {
+                        TokenTime::First(took) => note.first_tokens.push(took),
+                        TokenTime::Next(took) => note.gaps.push(took),
+                    }
                     piece.clear();
                     compute.piece(token, piece);
                     sequence.tell(token, |token| {
@@ -314,6 +333,9 @@ impl<'a, C: Compute> Engine<'a, C> {
                 ended.push((sequence.id, end));
             }
         }
+        note.sampling = begun.elapsed();
+        // Before those that end are told: who has read the end finds its tokens counted.
+        self.inbox.note_step(&note);
         self.retire(|sequence| {
             let index = ended.iter().position(|(id, _)| *id == sequence.id)?;
             Some(ended.swap_remove(index).1)
@@ -403,6 +425,31 @@ impl<'a, C: Compute> Engine<'a, C> {
             self.counters.cache.saved_tokens,
         ) = self.left_tokens();
         self.counters.disk = self.stored.as_ref().map(Stored::status);
-        self.inbox.publish(self.counters.clone());
+        self.inbox.publish(self.counters.clone(), self.places());
+    }
+
+    /// Where the sessions are, each once, in the order of their numbers.
+    fn places(&self) -> Vec<SessionPlace> {
+        let place = |session, state, tokens| SessionPlace {
+            session,
+            state,
+            tokens,
+        };
+        let running = self.running.iter();
+        let running = running.map(|one| place(one.session, SessionState::Running, one.len()));
+        let parked = self.parked.iter().map(|parked| &parked.sequence);
+        let parked = parked.map(|one| place(one.session, SessionState::Preempted, one.len()));
+        let left = self.shelf.entries().iter().filter_map(|entry| {
+            let state = match entry.resident() {
+                Some(_) => SessionState::Resident,
+                None => SessionState::Parked,
+            };
+            Some(place(entry.session?, state, entry.len()))
+        });
+        let mut places: Vec<SessionPlace> = running.chain(parked).chain(left).collect();
+        // Stable: of a session that runs, that counts.
+        places.sort_by_key(|place| place.session);
+        places.dedup_by_key(|place| place.session);
+        places
     }
 }

@@ -1,135 +1,18 @@
 //! What a model's handles and its worker share: the waiting line, who was served what, and that something happened.
 
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use bytesize::ByteSize;
-use llama_cpp_2::token::LlamaToken;
 
-use super::{Constraint, Droppable, EmbedJob, Sampler, Writer};
+use super::EmbedJob;
+use super::job::{Ending, Job, QueueLimit, Waits};
 use crate::memory::{Pressure, PressureLevel};
 use crate::memory_limit::MemoryWatch;
-use crate::schedule::{Fairness, Full, Head, Line, NotOpen, Pace, SessionLimits, Sessions, Ticket};
-use crate::{Effective, Error, Owner, Requests, Result, Status};
-
-/// A request that is checked and ready to run.
-#[derive(Debug)]
-pub(crate) struct Job {
-    /// At least one token, all of them in the vocabulary, fewer than the context holds.
-    pub(crate) prompt: Vec<LlamaToken>,
-    pub(crate) sampler: Sampler,
-    /// Where the answer must have a form.
-    pub(crate) constraint: Option<Constraint>,
-    pub(crate) settings: Arc<Effective>,
-    pub(crate) outlet: Writer,
-    pub(crate) owner: Owner,
-    /// The session that asks.
-    pub(crate) session: u64,
-    /// What makes room when the context is full, where anything may.
-    pub(crate) droppable: Option<Droppable>,
-    /// Tokens that were left out of the prompt because the context holds no more.
-    pub(crate) forgotten: u32,
-    pub(crate) asked_at: Instant,
-    pub(crate) queue_limit: QueueLimit,
-}
-
-/// Time that a request may wait, and what set it.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct QueueLimit {
-    time: Duration,
-    setting: &'static str,
-}
-
-impl QueueLimit {
-    /// The shorter of the time in the queue, which is `default` where nobody set it, and the time in all.
-    pub(crate) fn new(default: Duration, effective: &Effective) -> Self {
-        let (in_queue, setting) = match effective.scheduling.queue_timeout {
-            Some(asked) => (asked, "queue_timeout_ms"),
-            None => (default, "default_task_timeout_ms"),
-        };
-        let (time, setting) = match effective.stopping.max_time {
-            Some(in_all) if in_all < in_queue => (in_all, "max_time_ms"),
-            _ => (in_queue, setting),
-        };
-        Self { time, setting }
-    }
-
-    /// Until when a request that was asked then may wait.
-    pub(super) fn deadline(self, asked_at: Instant) -> Instant {
-        // A limit is a day at most, so this is never out of range.
-        asked_at + self.time
-    }
-}
-
-/// A request that waits in a line.
-pub(super) trait Waits {
-    /// What the line goes by.
-    fn ticket(&self) -> Ticket;
-
-    /// The session that asks.
-    fn session(&self) -> u64;
-
-    /// Whether nobody waits for its answer any more.
-    fn is_cancelled(&self) -> bool;
-
-    /// How long it may wait.
-    fn queue_limit(&self) -> QueueLimit;
-
-    /// Tells its reader why it wasn't begun.
-    fn fail(self, error: Error);
-
-    /// It was cancelled before it was begun.
-    fn was_cancelled(self);
-}
-
-impl Job {
-    pub(super) fn prompt_tokens(&self) -> u32 {
-        // Fits: a prompt is shorter than the context, which is counted in u32.
-        u32::try_from(self.prompt.len()).unwrap_or(u32::MAX)
-    }
-}
-
-impl Waits for Job {
-    fn ticket(&self) -> Ticket {
-        Ticket {
-            owner: self.owner.clone(),
-            priority: self.settings.scheduling.priority,
-            asked_at: self.asked_at,
-            deadline: self.queue_limit.deadline(self.asked_at),
-            prompt_tokens: self.prompt_tokens(),
-        }
-    }
-
-    fn session(&self) -> u64 {
-        self.session
-    }
-
-    fn is_cancelled(&self) -> bool {
-        self.outlet.is_cancelled()
-    }
-
-    fn queue_limit(&self) -> QueueLimit {
-        self.queue_limit
-    }
-
-    fn fail(self, error: Error) {
-        self.outlet.finish(Err(error));
-    }
-
-    fn was_cancelled(self) {
-        super::ending::finish_unstarted(self);
-    }
-}
-
-/// How a request ended, for the counters.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Ending {
-    Completed,
-    TimedOut,
-    Cancelled,
-    Failed,
-}
+use crate::schedule::{Fairness, Full, Head, Line, NotOpen, Pace, SessionLimits, Sessions};
+use crate::status::{Meter, StepNote};
+use crate::{Error, Owner, Requests, Result, SessionState, SessionStatus, Status};
 
 /// What a model's handles and its worker share.
 #[derive(Debug)]
@@ -155,8 +38,18 @@ struct State {
     woken: bool,
     // When the last request ended, or the model was loaded.
     ended_at: Instant,
-    // What the worker last published of itself.
+    meter: Meter,
+    // What the worker last published of itself, and of where the sessions are.
     published: Status,
+    places: Vec<SessionPlace>,
+}
+
+/// Where the worker has a session.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct SessionPlace {
+    pub(super) session: u64,
+    pub(super) state: SessionState,
+    pub(super) tokens: u32,
 }
 
 impl Inbox {
@@ -179,7 +72,9 @@ impl Inbox {
                 sessions: Sessions::new(sessions),
                 woken: false,
                 ended_at: Instant::now(),
+                meter: Meter::new(Instant::now()),
                 published: Status::default(),
+                places: Vec::new(),
             }),
             told: Condvar::new(),
             closed: AtomicBool::new(false),
@@ -248,7 +143,7 @@ impl Inbox {
     fn memory_short(&self) -> Option<Error> {
         let process = self.memory.in_use(Instant::now()).process?;
         let pressure = Pressure {
-            process: Some(process.share()),
+            process: Some(process),
             ..Pressure::default()
         };
         let level = pressure.process_level(self.pressure_threshold);
@@ -414,9 +309,43 @@ impl Inbox {
         drop((jobs, embeddings));
     }
 
-    /// Publishes what the worker knows of itself; the rest is known here.
-    pub(super) fn publish(&self, status: Status) {
-        self.lock().published = status;
+    /// Counts what a step took and made.
+    pub(super) fn note_step(&self, step: &StepNote) {
+        self.lock().meter.note(Instant::now(), step);
+    }
+
+    /// Publishes what the worker knows of itself, and of where the sessions are; the rest is known here.
+    pub(super) fn publish(&self, status: Status, places: Vec<SessionPlace>) {
+        let mut state = self.lock();
+        let before = (
+            std::mem::replace(&mut state.published, status),
+            std::mem::replace(&mut state.places, places),
+        );
+        // Nobody waits for the memory to be given back.
+        drop(state);
+        drop(before);
+    }
+
+    /// What a session that is open does; `None` if it isn't.
+    pub(crate) fn session_status(&self, session: u64) -> Option<SessionStatus> {
+        let state = self.lock();
+        let (since, requests) = state.sessions.life(session)?;
+        let places = &state.places;
+        let place = places
+            .binary_search_by_key(&session, |place| place.session)
+            .ok()
+            .and_then(|index| places.get(index));
+        let is_begun = |state| matches!(state, SessionState::Running | SessionState::Preempted);
+        Some(SessionStatus {
+            id: session,
+            state: match place {
+                Some(place) if requests == 0 || is_begun(place.state) => place.state,
+                _ if requests > 0 => SessionState::Waiting,
+                _ => SessionState::Cold,
+            },
+            tokens: place.map_or(0, |place| place.tokens),
+            last_used: Instant::now().saturating_duration_since(since),
+        })
     }
 
     pub(crate) fn status(&self) -> Status {
@@ -439,7 +368,11 @@ impl Inbox {
             oldest_wait: oldest.map(|asked| now.saturating_duration_since(asked)),
             estimated_wait: state.pace.wait_behind(queued),
             sessions: u32::try_from(state.sessions.len()).unwrap_or(u32::MAX),
+            sessions_busy: u32::try_from(state.sessions.busy()).unwrap_or(u32::MAX),
             sessions_closed: state.sessions.closed_count(),
+            sessions_resident: state.idle_in(SessionState::Resident),
+            sessions_parked: state.idle_in(SessionState::Parked),
+            performance: state.meter.performance(now),
             requests: state.requests,
             owners: state.fairness.shares(),
             fairness: state.fairness.index(),
@@ -468,6 +401,16 @@ impl State {
             },
             NotOpen::Closed(idle) => Error::SessionClosed { idle },
         })
+    }
+
+    /// Sessions that do nothing and are in this state.
+    fn idle_in(&self, state: SessionState) -> u32 {
+        let places = self.places.iter().filter(|place| place.state == state);
+        let idle = places.filter(|place| {
+            let life = self.sessions.life(place.session);
+            life.is_some_and(|(_, requests)| requests == 0)
+        });
+        u32::try_from(idle.count()).unwrap_or(u32::MAX)
     }
 
     /// Requests that wait.

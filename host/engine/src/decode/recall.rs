@@ -6,7 +6,7 @@ use std::time::Instant;
 use super::Job;
 use super::compute::Compute;
 use super::engine::Engine;
-use super::inbox::Ending;
+use super::job::Ending;
 use super::remember::Left;
 use super::sequence::{Sequence, Start};
 use crate::Error;

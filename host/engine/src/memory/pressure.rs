@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use crate::memory_limit::MemoryUse;
+
 /// How short memory is. At each level is done what it is named for, and all that the levels below it do.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum PressureLevel {
@@ -64,8 +66,7 @@ impl fmt::Display for PressureLevel {
     }
 }
 
-/// How short each memory is: the share of it that is in use and can't be had back at once, from 0.0. More than 1.0 is beyond
-/// its limit.
+/// How short each memory is: what of it is in use and can't be had back at once. A share is from 0.0; more than 1.0 is beyond the limit.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct Pressure {
     /// The highest level of the four.
@@ -76,10 +77,10 @@ pub struct Pressure {
     pub parked: f32,
     /// Memory of the process, of what it may have (`max_process_bytes`, its control group's limit, the machine's memory: the
     /// nearest); `None` where the system doesn't tell.
-    pub process: Option<f32>,
+    pub process: Option<MemoryUse>,
     /// Memory of all graphics cards together, where there is one. Its level is `Close` at most: what a loaded model has there doesn't
     /// grow.
-    pub device: Option<f32>,
+    pub device: Option<MemoryUse>,
 }
 
 impl Pressure {
@@ -91,13 +92,16 @@ impl Pressure {
         self.level = level(self.cells, Level::Park)
             .max(level(self.parked, Level::Drop))
             .max(self.process_level(threshold))
-            .max(level(self.device.unwrap_or(0.0), Level::Close));
+            .max(level(
+                self.device.map_or(0.0, MemoryUse::share),
+                Level::Close,
+            ));
         self
     }
 
     /// The level of the process's memory alone.
     pub(crate) fn process_level(&self, threshold: f32) -> PressureLevel {
-        let share = self.process.unwrap_or(0.0);
+        let share = self.process.map_or(0.0, MemoryUse::share);
         PressureLevel::of(share, threshold, PressureLevel::Refuse)
     }
 }
@@ -131,6 +135,7 @@ mod tests {
     fn no_memory_asks_for_what_does_not_help_it() {
         let level = |pressure: Pressure| pressure.with_level(0.85).level;
         let none = Pressure::default();
+        let full = Some(MemoryUse { used: 9, limit: 9 });
         assert_eq!(level(none), PressureLevel::None);
         let cells = Pressure { cells: 1.0, ..none };
         assert_eq!(level(cells), PressureLevel::Park);
@@ -140,12 +145,12 @@ mod tests {
         };
         assert_eq!(level(parked), PressureLevel::Drop);
         let device = Pressure {
-            device: Some(1.0),
+            device: full,
             ..none
         };
         assert_eq!(level(device), PressureLevel::Close);
         let process = Pressure {
-            process: Some(1.0),
+            process: full,
             ..device
         };
         assert_eq!(level(process), PressureLevel::Refuse);

@@ -30,6 +30,10 @@ pub struct ModelInfo {
     pub context_trained: u32,
     /// Tokens that each session holds.
     pub context_size: u32,
+    /// Layers, without the output layer.
+    pub layers: u32,
+    /// Of these, layers that a graphics card computes.
+    pub layers_on_device: u32,
     /// Tokens in the vocabulary; ids go from 0 to one less.
     pub vocabulary: u32,
     /// The built-in template that messages are rendered with; `None`: the file's own.
@@ -44,7 +48,9 @@ impl ModelInfo {
         llama: &LlamaModel,
         config: &ModelConfig,
         chat_template: Option<ChatTemplateName>,
+        device_layers: u32,
     ) -> Self {
+        let layers = llama.n_layer();
         let context_trained = llama.n_ctx_train();
         let file_name = || {
             path.file_name()
@@ -64,6 +70,8 @@ impl ModelInfo {
             file_bytes: header.file_bytes,
             context_trained,
             context_size: config.context_for(context_trained),
+            layers,
+            layers_on_device: device_layers.min(layers),
             vocabulary: u32::try_from(llama.n_vocab()).unwrap_or_default(),
             chat_template,
         }

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
+use std::time::Instant;
 
 use llama_cpp_2::model::LlamaModel;
 use llama_cpp_2::model::params::LlamaModelParams;
@@ -86,7 +87,15 @@ impl Loaded {
             });
         }
         let built_in = built_in_template(&header, &config, &llama);
-        let info = ModelInfo::new(path, &header, optimized_from, &llama, &config, built_in);
+        let info = ModelInfo::new(
+            path,
+            &header,
+            optimized_from,
+            &llama,
+            &config,
+            built_in,
+            layers.filter(|_| SystemInfo::has_gpu()).unwrap_or(0),
+        );
         let recommended = recommended(&header);
         let template = match (built_in, header.chat_template()) {
             (None, Some(own)) => ChatTemplate::new(own, header.tool_template(), &llama),
@@ -139,6 +148,7 @@ impl Loaded {
             llama,
             ends: OnceLock::new(),
             cells,
+            since: Instant::now(),
             about: Arc::new(About {
                 info: Arc::new(info),
                 recommended,

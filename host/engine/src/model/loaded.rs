@@ -27,6 +27,7 @@ pub(crate) struct Loaded {
     pub(super) ends: OnceLock<Vec<LlamaToken>>,
     pub(super) cells: KvCells,
     pub(super) about: Arc<About>,
+    pub(super) since: Instant,
 }
 
 /// What stays known of a model that was unloaded.

@@ -26,7 +26,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use crate::{Error, ModelConfig, Owner, Prompt, Result, Session, Settings, Status};
+use crate::{Error, ModelConfig, Owner, Prompt, Report, Result, Session, Settings, Status};
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) use chat::fuzz::render as fuzz_template;
 pub(crate) use fit::Past;
@@ -144,6 +144,12 @@ impl Model {
     #[must_use]
     pub fn status(&self) -> Status {
         self.slot.status()
+    }
+
+    /// What there is to know of the model, in five kinds: what every view of it shows.
+    #[must_use]
+    pub fn report(&self) -> Report {
+        self.slot.report()
     }
 
     /// Whether both are the same model, in memory once.

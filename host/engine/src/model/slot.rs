@@ -7,7 +7,8 @@ use std::time::{Duration, Instant};
 use super::keeper;
 use super::loaded::{About, Loaded};
 use crate::memory::PressureLevel;
-use crate::{Result, Status};
+use crate::status::Stay;
+use crate::{ModelState, Report, Result, Status};
 
 /// What all handles of a model share.
 #[derive(Debug)]
@@ -124,16 +125,19 @@ impl Slot {
             let Some(loaded) = state.loaded.take() else {
                 return true;
             };
-            // Others are made under this lock alone, so that one is the last.
-            if Arc::strong_count(&loaded) > 1 {
-                state.loaded = Some(loaded);
-                return false;
-            }
+            let loaded = match Arc::try_unwrap(loaded) {
+                Ok(loaded) => loaded,
+                // A generation lives, or a session just looks.
+                Err(shared) => {
+                    state.loaded = Some(shared);
+                    return false;
+                }
+            };
             state.last = loaded.inbox.status().when_unloaded();
             state.is_changing = true;
             (Change(self), loaded)
         };
-        let name = &self.about().info.name.clone();
+        let name = loaded.about.info.name.clone();
         drop(loaded);
         drop(change);
         tracing::info!(model = name, "model unloaded");
@@ -145,6 +149,31 @@ impl Slot {
         match &state.loaded {
             Some(loaded) => loaded.inbox.status(),
             None => state.last.clone(),
+        }
+    }
+
+    /// What there is to know of the model.
+    pub(super) fn report(&self) -> Report {
+        // The lock is held throughout: a share of the model would keep it from being unloaded.
+        let state = self.lock();
+        let loaded = state.loaded.as_ref();
+        let kept_until = loaded.and_then(|loaded| {
+            let idle_since = loaded.inbox.idle_since()?;
+            idle_since.checked_add(state.about.config.keep_alive?)
+        });
+        let stay = Stay {
+            state: match loaded {
+                Some(_) => ModelState::Loaded,
+                None if state.is_changing => ModelState::Loading,
+                None => ModelState::Unloaded,
+            },
+            loaded_since: loaded.map(|loaded| loaded.since),
+            kept_until,
+        };
+        let info = &state.about.info;
+        match loaded {
+            Some(loaded) => Report::new(&loaded.inbox.status(), info, stay),
+            None => Report::new(&state.last, info, stay),
         }
     }
 

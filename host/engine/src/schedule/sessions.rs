@@ -65,6 +65,18 @@ impl Sessions {
         self.open.len()
     }
 
+    /// Sessions that are open and have a request.
+    pub(crate) fn busy(&self) -> usize {
+        let open = self.open.values();
+        open.filter(|life| life.requests > 0).count()
+    }
+
+    /// Since when a session does what it does, and how many requests it has; `None` if it isn't open.
+    pub(crate) fn life(&self, session: u64) -> Option<(Instant, u32)> {
+        let life = self.open.get(&session)?;
+        Some((life.since, life.requests))
+    }
+
     /// Sessions that were closed for doing nothing.
     pub(crate) fn closed_count(&self) -> u64 {
         self.closed_count

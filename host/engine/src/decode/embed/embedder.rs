@@ -7,8 +7,9 @@ use super::{EmbedJob, Vectors};
 use crate::Error;
 use crate::decode::compute::{Compute, Embed};
 use crate::decode::engine::Engine;
-use crate::decode::inbox::Ending;
+use crate::decode::job::Ending;
 use crate::llama::{Batch, ContextParams, DecodeError};
+use crate::status::StepNote;
 
 /// Texts that are computed side by side.
 const SEQUENCES: u32 = 8;
@@ -303,6 +304,10 @@ impl<C: Compute> Engine<'_, C> {
             Some((owner, u32::try_from(text.in_step.len()).ok()?, 0))
         }));
         self.counters.embedding.steps += 1;
+        self.inbox.note_step(&StepNote {
+            prompt: embedder.batch.len() as u64,
+            ..StepNote::default()
+        });
         let done = embedder.take_rows().map_err(Broken::Step)?;
         // From the end: what is taken out moves what comes after it.
         for index in done.into_iter().rev() {

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use llama_cpp_2::token::LlamaToken;
 use tokio::sync::oneshot;
 
-use super::inbox::{QueueLimit, Waits};
+use super::job::{QueueLimit, Waits};
 use crate::schedule::Ticket;
 use crate::{Error, Owner, Priority, Result};
 

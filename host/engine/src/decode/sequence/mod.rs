@@ -63,6 +63,15 @@ pub(super) struct Sequence {
     times: Times,
 }
 
+/// How long a token took.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum TokenTime {
+    /// Since the request.
+    First(Duration),
+    /// Since the token before.
+    Next(Duration),
+}
+
 /// Why there is no next token.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub(super) enum NoToken {
@@ -114,6 +123,7 @@ impl Sequence {
                 asked: job.asked_at,
                 begun: None,
                 first_token: None,
+                last_token: None,
             },
         }
     }
@@ -359,6 +369,17 @@ impl Sequence {
         self.sampler.is_costly() || self.constraint.is_some()
     }
 
+    /// A token of its answer was chosen: how long it took, since the request for the first one, since the one before for the others.
+    pub(super) fn time_token(&mut self, now: Instant) -> TokenTime {
+        match self.times.last_token.replace(now) {
+            Some(before) => TokenTime::Next(now.saturating_duration_since(before)),
+            None => {
+                self.times.first_token.get_or_insert(now);
+                TokenTime::First(now.saturating_duration_since(self.times.asked))
+            }
+        }
+    }
+
     /// Takes the chosen token and passes its text on. Says why the generation ends with it, if it does.
     ///
     /// # Errors
@@ -372,7 +393,6 @@ impl Sequence {
     ) -> Result<Option<FinishReason>, Lost> {
         self.failures = 0;
         self.output = None;
-        self.times.first_token.get_or_insert_with(Instant::now);
         self.tokens.push(token);
         self.counts.generated += 1;
         self.sampler.accept(token);

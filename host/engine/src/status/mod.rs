@@ -1,9 +1,19 @@
 //! What a model is doing, as its worker last published it. Reading it never waits for the worker's work.
 
+mod meter;
+mod report;
+
 use std::sync::Arc;
 use std::time::Duration;
 
 use crate::Pressure;
+pub use meter::{Histogram, Performance, Rate};
+pub(crate) use meter::{Meter, StepNote};
+pub(crate) use report::Stay;
+pub use report::{
+    ByPriority, MemoryReport, ModelReport, ModelState, Percentiles, PerformanceReport, QueueReport,
+    Report, SessionsReport,
+};
 
 /// What a model is doing.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -27,6 +37,12 @@ pub struct Status {
     pub parked_bytes: u64,
     /// Sessions that are open.
     pub sessions: u32,
+    /// Of these, sessions that have a request which waits or runs.
+    pub sessions_busy: u32,
+    /// Of the others, sessions whose tokens are in KV cells.
+    pub sessions_resident: u32,
+    /// Of the others, sessions whose tokens are in host memory.
+    pub sessions_parked: u32,
     /// Sessions that were closed because nobody had used them for long.
     pub sessions_closed: u64,
     /// Tokens that are in KV cells.
@@ -57,6 +73,8 @@ pub struct Status {
     /// Sequences that were computed again: after a failed step, or because their state was not kept when they were
     /// parked.
     pub recomputed: u64,
+    /// How fast the model is.
+    pub performance: Performance,
     /// What was computed for vectors.
     pub embedding: EmbeddingStatus,
     /// What is remembered.
@@ -95,6 +113,36 @@ pub struct CacheStatus {
     pub saved_bytes: u64,
 }
 
+/// Where a session is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SessionState {
+    /// A request of it waits in the queue.
+    Waiting,
+    /// A request of it is being computed.
+    Running,
+    /// A request of it was begun, and had to make way.
+    Preempted,
+    /// It does nothing; its tokens are in KV cells.
+    Resident,
+    /// It does nothing; its tokens are in host memory.
+    Parked,
+    /// It does nothing; its tokens are on disk, or computed again when it comes back.
+    Cold,
+}
+
+/// What one session does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SessionStatus {
+    /// Its number, the same as long as it lives.
+    pub id: u64,
+    /// Where it is.
+    pub state: SessionState,
+    /// Tokens that are computed or being computed for it.
+    pub tokens: u32,
+    /// How long ago its last request began or ended, or it was opened.
+    pub last_used: Duration,
+}
+
 /// What a model has computed for vectors since it was loaded.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct EmbeddingStatus {
@@ -105,7 +153,7 @@ pub struct EmbeddingStatus {
 }
 
 /// What a model remembers on disk.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct DiskStatus {
     /// Tokens that are there.
     pub tokens: u64,
@@ -170,6 +218,9 @@ impl Status {
     pub(crate) fn when_unloaded(self) -> Self {
         Self {
             sessions: 0,
+            sessions_busy: 0,
+            sessions_resident: 0,
+            sessions_parked: 0,
             parked_bytes: 0,
             cells_used: 0,
             cells_idle: 0,

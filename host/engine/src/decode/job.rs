@@ -1,0 +1,128 @@
+//! A request that is ready to run: what it is, how long it may wait, how it ends.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use llama_cpp_2::token::LlamaToken;
+
+use super::{Constraint, Droppable, Sampler, Writer};
+use crate::schedule::Ticket;
+use crate::{Effective, Error, Owner};
+
+/// A request that is checked and ready to run.
+#[derive(Debug)]
+pub(crate) struct Job {
+    /// At least one token, all of them in the vocabulary, fewer than the context holds.
+    pub(crate) prompt: Vec<LlamaToken>,
+    pub(crate) sampler: Sampler,
+    /// Where the answer must have a form.
+    pub(crate) constraint: Option<Constraint>,
+    pub(crate) settings: Arc<Effective>,
+    pub(crate) outlet: Writer,
+    pub(crate) owner: Owner,
+    /// The session that asks.
+    pub(crate) session: u64,
+    /// What makes room when the context is full, where anything may.
+    pub(crate) droppable: Option<Droppable>,
+    /// Tokens that were left out of the prompt because the context holds no more.
+    pub(crate) forgotten: u32,
+    pub(crate) asked_at: Instant,
+    pub(crate) queue_limit: QueueLimit,
+}
+
+/// Time that a request may wait, and what set it.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct QueueLimit {
+    pub(super) time: Duration,
+    pub(super) setting: &'static str,
+}
+
+impl QueueLimit {
+    /// The shorter of the time in the queue, which is `default` where nobody set it, and the time in all.
+    pub(crate) fn new(default: Duration, effective: &Effective) -> Self {
+        let (in_queue, setting) = match effective.scheduling.queue_timeout {
+            Some(asked) => (asked, "queue_timeout_ms"),
+            None => (default, "default_task_timeout_ms"),
+        };
+        let (time, setting) = match effective.stopping.max_time {
+            Some(in_all) if in_all < in_queue => (in_all, "max_time_ms"),
+            _ => (in_queue, setting),
+        };
+        Self { time, setting }
+    }
+
+    /// Until when a request that was asked then may wait.
+    pub(super) fn deadline(self, asked_at: Instant) -> Instant {
+        // A limit is a day at most, so this is never out of range.
+        asked_at + self.time
+    }
+}
+
+/// A request that waits in a line.
+pub(super) trait Waits {
+    /// What the line goes by.
+    fn ticket(&self) -> Ticket;
+
+    /// The session that asks.
+    fn session(&self) -> u64;
+
+    /// Whether nobody waits for its answer any more.
+    fn is_cancelled(&self) -> bool;
+
+    /// How long it may wait.
+    fn queue_limit(&self) -> QueueLimit;
+
+    /// Tells its reader why it wasn't begun.
+    fn fail(self, error: Error);
+
+    /// It was cancelled before it was begun.
+    fn was_cancelled(self);
+}
+
+impl Job {
+    pub(super) fn prompt_tokens(&self) -> u32 {
+        // Fits: a prompt is shorter than the context, which is counted in u32.
+        u32::try_from(self.prompt.len()).unwrap_or(u32::MAX)
+    }
+}
+
+impl Waits for Job {
+    fn ticket(&self) -> Ticket {
+        Ticket {
+            owner: self.owner.clone(),
+            priority: self.settings.scheduling.priority,
+            asked_at: self.asked_at,
+            deadline: self.queue_limit.deadline(self.asked_at),
+            prompt_tokens: self.prompt_tokens(),
+        }
+    }
+
+    fn session(&self) -> u64 {
+        self.session
+    }
+
+    fn is_cancelled(&self) -> bool {
+        self.outlet.is_cancelled()
+    }
+
+    fn queue_limit(&self) -> QueueLimit {
+        self.queue_limit
+    }
+
+    fn fail(self, error: Error) {
+        self.outlet.finish(Err(error));
+    }
+
+    fn was_cancelled(self) {
+        super::ending::finish_unstarted(self);
+    }
+}
+
+/// How a request ended, for the counters.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Ending {
+    Completed,
+    TimedOut,
+    Cancelled,
+    Failed,
+}

@@ -1,0 +1,349 @@
+//! How fast a model is: rates over windows, and how long things take. Pure: time is an argument.
+
+use std::time::{Duration, Instant};
+
+/// Seconds that rates are kept for.
+const KEPT: u64 = 300;
+
+/// Buckets of a [`Histogram`] for each doubling.
+const PER_DOUBLING: u32 = 4;
+
+/// The upper end of the first bucket, in seconds.
+const FIRST: f64 = 1e-4;
+
+/// Buckets: up to 0.1 ms, then four for each doubling up to 1,678 s; what takes longer is in the last one.
+const BUCKETS: usize = 97;
+
+/// Tokens per second.
+#[derive(Debug, Clone, Copy, Default, PartialEq, serde::Serialize, serde::Deserialize)]
+pub struct Rate {
+    /// Of prompts.
+    pub prompt: f64,
+    /// Of answers.
+    pub generated: f64,
+}
+
+/// How long something takes: how often it took how long.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Histogram {
+    counts: [u64; BUCKETS],
+    count: u64,
+    sum: f64,
+}
+
+impl Default for Histogram {
+    fn default() -> Self {
+        Self {
+            counts: [0; BUCKETS],
+            count: 0,
+            sum: 0.0,
+        }
+    }
+}
+
+/// The upper end of a bucket, in seconds.
+fn bound(bucket: usize) -> f64 {
+    let doublings = u32::try_from(bucket).map_or(f64::MAX, f64::from) / f64::from(PER_DOUBLING);
+    FIRST * doublings.exp2()
+}
+
+impl Histogram {
+    pub(crate) fn note(&mut self, took: Duration) {
+        let seconds = took.as_secs_f64();
+        let steps = (seconds / FIRST).log2() * f64::from(PER_DOUBLING);
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "`as` saturates, and the last bucket takes what is beyond"
+        )]
+        let bucket = (steps.ceil().max(0.0) as usize).min(BUCKETS - 1);
+        if let Some(count) = self.counts.get_mut(bucket) {
+            *count += 1;
+        }
+        self.count += 1;
+        self.sum += seconds;
+    }
+
+    /// How often it was measured.
+    #[must_use]
+    pub fn count(&self) -> u64 {
+        self.count
+    }
+
+    /// Seconds in all.
+    #[must_use]
+    pub fn sum(&self) -> f64 {
+        self.sum
+    }
+
+    /// Each bucket's upper end in seconds, and how often it took that long; the last one also holds what took longer.
+    pub fn buckets(&self) -> impl Iterator<Item = (f64, u64)> {
+        let counts = self.counts.iter().enumerate();
+        counts.map(|(bucket, count)| (bound(bucket), *count))
+    }
+
+    /// The time that the share `share` (0.0 to 1.0) took at most, in seconds, a fifth too long at worst; `None` before anything was
+    /// measured.
+    #[must_use]
+    pub fn quantile(&self, share: f64) -> Option<f64> {
+        if self.count == 0 {
+            return None;
+        }
+        #[expect(
+            clippy::cast_precision_loss,
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "a share of a count"
+        )]
+        let wanted = ((self.count as f64 * share.clamp(0.0, 1.0)).ceil() as u64).max(1);
+        let mut seen = 0;
+        self.buckets().find_map(|(bound, count)| {
+            seen += count;
+            (seen >= wanted).then_some(bound)
+        })
+    }
+}
+
+/// One second's tokens.
+#[derive(Debug, Clone, Copy, Default)]
+struct Second {
+    number: u64,
+    prompt: u64,
+    generated: u64,
+}
+
+/// What one step took and made.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct StepNote {
+    /// Tokens of prompts that it computed.
+    pub(crate) prompt: u64,
+    /// Tokens of answers that it made.
+    pub(crate) generated: u64,
+    /// Tokens that it computed, of those that it could have.
+    pub(crate) batch: (u64, u64),
+    pub(crate) decode: Duration,
+    pub(crate) sampling: Duration,
+    /// From the request to its first token, for each that had it in this step.
+    pub(crate) first_tokens: Vec<Duration>,
+    /// From one token to the next, for each of the others.
+    pub(crate) gaps: Vec<Duration>,
+}
+
+/// Measures a model from when it is loaded.
+#[derive(Debug)]
+pub(crate) struct Meter {
+    begun: Instant,
+    /// A ring, by the number of the second.
+    seconds: Vec<Second>,
+    total: Performance,
+    batch: (u64, u64),
+    decode: Duration,
+    sampling: Duration,
+}
+
+/// How fast a model is.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Performance {
+    /// Prompt tokens computed since the model was loaded.
+    pub prompt_tokens: u64,
+    /// Tokens of answers made since then.
+    pub generated_tokens: u64,
+    /// Tokens per second of the last 5 seconds.
+    pub now: Rate,
+    /// Of the last minute, or since the model was loaded where that is less.
+    pub minute: Rate,
+    /// Of the last five minutes, or since then.
+    pub five_minutes: Rate,
+    /// From a request to its first token.
+    pub first_token: Histogram,
+    /// From one token of an answer to the next.
+    pub between_tokens: Histogram,
+    /// Decode steps.
+    pub step: Histogram,
+    /// Share of the tokens that the steps since then could have computed that they did, 0.0 to 1.0.
+    pub batch_fill: f64,
+    /// Share of the time of the steps that choosing tokens took, 0.0 to 1.0.
+    pub sampling_share: f64,
+}
+
+impl Meter {
+    pub(crate) fn new(begun: Instant) -> Self {
+        let kept = usize::try_from(KEPT + 1).unwrap_or_default();
+        Self {
+            begun,
+            seconds: vec![Second::default(); kept],
+            total: Performance::default(),
+            batch: (0, 0),
+            decode: Duration::ZERO,
+            sampling: Duration::ZERO,
+        }
+    }
+
+    fn second(&self, at: Instant) -> u64 {
+        at.saturating_duration_since(self.begun).as_secs()
+    }
+
+    /// A step is done.
+    pub(crate) fn note(&mut self, now: Instant, step: &StepNote) {
+        let number = self.second(now);
+        let place = usize::try_from(number % (KEPT + 1)).unwrap_or_default();
+        if let Some(second) = self.seconds.get_mut(place) {
+            if second.number != number {
+                *second = Second {
+                    number,
+                    ..Second::default()
+                };
+            }
+            second.prompt += step.prompt;
+            second.generated += step.generated;
+        }
+        self.total.prompt_tokens += step.prompt;
+        self.total.generated_tokens += step.generated;
+        self.batch.0 += step.batch.0;
+        self.batch.1 += step.batch.1;
+        self.decode += step.decode;
+        self.sampling += step.sampling;
+        // Vectors are computed in steps of their own, which are no decode steps.
+        if step.batch.0 > 0 {
+            self.total.step.note(step.decode + step.sampling);
+        }
+        for took in &step.first_tokens {
+            self.total.first_token.note(*took);
+        }
+        for gap in &step.gaps {
+            self.total.between_tokens.note(*gap);
+        }
+    }
+
+    /// Tokens per second of the last whole seconds, so many of them, and of what has passed of this one.
+    fn rate(&self, now: Instant, seconds: u64) -> Rate {
+        let this = self.second(now);
+        let first = (this + 1).saturating_sub(seconds);
+        let counted = self
+            .seconds
+            .iter()
+            .filter(|second| (first..=this).contains(&second.number));
+        let (mut prompt, mut generated) = (0, 0);
+        for second in counted {
+            prompt += second.prompt;
+            generated += second.generated;
+        }
+        let begun = self.begun + Duration::from_secs(first);
+        let passed = now.saturating_duration_since(begun).as_secs_f64();
+        #[expect(clippy::cast_precision_loss, reason = "a rate")]
+        let rate = |tokens: u64| tokens as f64 / passed.max(1e-3);
+        Rate {
+            prompt: rate(prompt),
+            generated: rate(generated),
+        }
+    }
+
+    pub(crate) fn performance(&self, now: Instant) -> Performance {
+        #[expect(clippy::cast_precision_loss, reason = "a share")]
+        let share = |(part, whole): (u64, u64)| part as f64 / whole.max(1) as f64;
+        let stepped = (self.decode + self.sampling).as_secs_f64();
+        Performance {
+            now: self.rate(now, 5),
+            minute: self.rate(now, 60),
+            five_minutes: self.rate(now, KEPT),
+            batch_fill: share(self.batch),
+            sampling_share: if stepped > 0.0 {
+                self.sampling.as_secs_f64() / stepped
+            } else {
+                0.0
+            },
+            ..self.total.clone()
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn near(value: f64, expected: f64) -> bool {
+        (value - expected).abs() < 1e-6 * expected.abs().max(1.0)
+    }
+
+    #[test]
+    fn rates_are_of_their_windows() {
+        let begun = Instant::now();
+        let mut meter = Meter::new(begun);
+        let step = StepNote {
+            prompt: 30,
+            generated: 10,
+            batch: (40, 80),
+            decode: Duration::from_millis(90),
+            sampling: Duration::from_millis(10),
+            ..StepNote::default()
+        };
+        // A step each second for ten minutes.
+        for second in 0..600 {
+            meter.note(begun + Duration::from_secs(second), &step);
+        }
+        let at = |millis| meter.performance(begun + Duration::from_millis(millis));
+        let now = at(599_999);
+        for rate in [now.now, now.minute, now.five_minutes] {
+            assert!((rate.prompt - 30.0).abs() < 0.1, "{rate:?}");
+            assert!((rate.generated - 10.0).abs() < 0.1, "{rate:?}");
+        }
+        assert_eq!((now.prompt_tokens, now.generated_tokens), (18_000, 6000));
+        assert!(near(now.batch_fill, 0.5) && near(now.sampling_share, 0.1));
+        // Nothing for ten seconds: the short window is empty, the others are not.
+        let later = at(609_999);
+        assert_eq!(later.now, Rate::default());
+        assert!((later.minute.generated - 10.0 * 50.0 / 60.0).abs() < 0.1);
+        // All is forgotten but the totals.
+        let much_later = at(2_000_000);
+        assert_eq!(much_later.five_minutes, Rate::default());
+        assert_eq!(much_later.generated_tokens, 6000);
+    }
+
+    #[test]
+    fn a_model_that_was_just_loaded_has_rates_too() {
+        let begun = Instant::now();
+        let mut meter = Meter::new(begun);
+        assert_eq!(meter.performance(begun), Performance::default());
+        let step = StepNote {
+            generated: 10,
+            ..StepNote::default()
+        };
+        meter.note(begun, &step);
+        let half = meter.performance(begun + Duration::from_millis(500));
+        assert!(near(half.minute.generated, 20.0), "{half:?}");
+    }
+
+    #[test]
+    fn what_is_beyond_the_buckets_is_counted_at_their_ends() {
+        let mut histogram = Histogram::default();
+        assert_eq!(histogram.quantile(0.5), None);
+        histogram.note(Duration::ZERO);
+        assert_eq!(histogram.quantile(0.5), Some(FIRST));
+        histogram.note(Duration::from_secs(1_000_000));
+        assert!(near(histogram.quantile(1.0).unwrap(), 1677.7216));
+        assert_eq!(histogram.count(), 2);
+    }
+
+    proptest! {
+        #[test]
+        fn a_quantile_is_a_fifth_too_long_at_worst(
+            mut micros in prop::collection::vec(100u64..1_000_000_000, 1..50),
+            share in 0.01f64..1.0,
+        ) {
+            let mut histogram = Histogram::default();
+            for micros in &micros {
+                histogram.note(Duration::from_micros(*micros));
+            }
+            micros.sort_unstable();
+            #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, clippy::cast_precision_loss, reason = "a test")]
+            let index = (micros.len() as f64 * share).ceil() as usize - 1;
+            #[expect(clippy::cast_precision_loss, reason = "a test")]
+            let exact = micros[index] as f64 / 1e6;
+            let told = histogram.quantile(share).unwrap();
+            prop_assert!(told >= exact * 0.999_999 && told <= exact * 1.2, "{told} for {exact}");
+            prop_assert_eq!(histogram.buckets().map(|(_, count)| count).sum::<u64>(), micros.len() as u64);
+        }
+    }
+}

@@ -1,0 +1,197 @@
+//! What a host tells of itself is what happened: counters are exact, and all views agree.
+
+use std::time::Duration;
+
+use mynah_engine::{
+    Error, ModelConfig, ModelState, Report, Scheduling, SessionState, Settings, Stopping,
+};
+use mynah_tests::{greedy, solo, tiny_with};
+
+use crate::engine::{finish, session, start, text, until};
+
+/// Answers of exactly so many tokens.
+fn exactly(max_tokens: u32) -> Settings {
+    Settings {
+        stopping: Stopping {
+            max_tokens: Some(max_tokens),
+            ignore_eos: Some(true),
+            ..Stopping::default()
+        },
+        ..greedy(max_tokens)
+    }
+}
+
+#[tokio::test]
+async fn every_total_is_what_happened() {
+    let model = tiny_with(ModelConfig {
+        ctx_size: Some(2048),
+        max_concurrent: 1,
+        queue_size: 2,
+        ..ModelConfig::default()
+    });
+    // Three that complete, two of them in one session: the second turn finds the first.
+    let mut conversation = session(&model);
+    let first = text("one parrot");
+    let tokens = model.tokens(first.clone()).unwrap().len() as u64;
+    for _ in 0..2 {
+        let mut generation = conversation.start(first.clone(), exactly(8)).unwrap();
+        finish(&mut generation).await;
+    }
+    let mut other = start(&model, text("another"), exactly(5)).unwrap();
+    let (_, outcome) = finish(&mut other).await;
+    drop(other);
+    // One runs for long, and two wait behind it: one has no time, one is cancelled; two more are refused.
+    let long = start(&model, text("long"), exactly(2000)).unwrap();
+    until(&model, |status| status.running == 1).await;
+    let hurried = Settings {
+        scheduling: Scheduling {
+            queue_timeout: Some(Duration::from_millis(1)),
+            ..Scheduling::default()
+        },
+        ..exactly(1)
+    };
+    let late = start(&model, text("late"), hurried).unwrap();
+    let given_up = start(&model, text("given up"), exactly(1)).unwrap();
+    let mut refused = 0;
+    for _ in 0..2 {
+        match start(&model, text("refused"), exactly(1)) {
+            Err(Error::Busy { .. }) => refused += 1,
+            // The one that was late has made room.
+            other => drop(other),
+        }
+    }
+    until(&model, |status| status.requests.timed_out == 1).await;
+    drop((late, given_up, long));
+    let texts = [text("one"), text("two")];
+    let vectors = conversation.embed(&texts, Settings::default()).await;
+    let vectors = vectors.unwrap();
+    until(&model, |status| status.queued + status.running == 0).await;
+
+    let status = model.status();
+    let requests = status.requests;
+    assert_eq!(requests.accepted, requests.ended());
+    assert_eq!(
+        (requests.completed, requests.timed_out, requests.failed),
+        (4, 1, 0)
+    );
+    assert_eq!(requests.refused, refused);
+    assert_eq!(requests.cancelled, 2 + (2 - refused));
+    let performance = &status.performance;
+    // All but its last token of the second turn were there already.
+    let long_prompt = model.tokens(text("long")).unwrap().len() as u64;
+    let computed = tokens
+        + 1
+        + u64::from(outcome.usage.prompt_tokens)
+        + long_prompt
+        + u64::from(vectors.prompt_tokens);
+    assert_eq!(performance.prompt_tokens, computed);
+    assert_eq!(
+        (status.cache.hits, status.cache.cached_tokens),
+        (1, tokens - 1)
+    );
+    assert_eq!(performance.first_token.count(), 4);
+    let generated = performance.generated_tokens;
+    assert!(generated >= 8 + 8 + 5, "{generated}");
+    assert_eq!(performance.between_tokens.count(), generated - 4);
+    assert_eq!(
+        performance.step.count(),
+        status.steps - status.aborted_steps
+    );
+    assert_eq!(status.embedding.texts, 2);
+
+    // Every view is made of the same.
+    let report = model.report();
+    assert_eq!(report.queue.completed, requests.completed);
+    assert_eq!(report.queue.refused, requests.refused);
+    assert_eq!(report.queue.timed_out, requests.timed_out);
+    assert_eq!(report.queue.cancelled, requests.cancelled);
+    assert_eq!(report.performance.prompt_tokens, performance.prompt_tokens);
+    assert_eq!(report.performance.generated_tokens, generated);
+    assert_eq!(report.memory.cached_tokens, status.cache.cached_tokens);
+    assert_eq!(report.model.requests_served, 4);
+    let json = serde_json::to_string(&report).unwrap();
+    let again: Report = serde_json::from_str(&json).unwrap();
+    assert_eq!(again.queue, report.queue);
+}
+
+#[tokio::test]
+async fn a_session_tells_where_it_is() {
+    let model = tiny_with(ModelConfig {
+        ctx_size: Some(256),
+        max_concurrent: 1,
+        defaults: exactly(4),
+        ..ModelConfig::default()
+    });
+    let mut first = session(&model);
+    assert_eq!(
+        (first.status().state, first.status().tokens),
+        (SessionState::Cold, 0)
+    );
+    let long = text("a parrot that speaks of many things, of shoes and ships and sealing wax");
+    let length = u32::try_from(model.tokens(long.clone()).unwrap().len()).unwrap();
+    finish(&mut first.start(long, Settings::default()).unwrap()).await;
+    until(&model, |status| status.sessions_resident == 1).await;
+    let status = first.status();
+    assert_eq!(
+        (status.state, status.tokens),
+        (SessionState::Resident, length + 3)
+    );
+    let mut second = session(&model);
+    let mut running = second.start(text("b"), exactly(200)).unwrap();
+    until(&model, |status| status.sessions_parked == 1).await;
+    assert_eq!(first.status().state, SessionState::Parked);
+    let mut waiting = first.start(text("c"), exactly(1)).unwrap();
+    assert_eq!(first.status().state, SessionState::Waiting);
+    assert_ne!(first.status().id, second.status().id);
+    let sessions = model.report().sessions;
+    assert_eq!((sessions.open, sessions.busy, sessions.idle), (2, 2, 0));
+    running.cancel();
+    finish(&mut running).await;
+    finish(&mut waiting).await;
+}
+
+#[tokio::test]
+async fn a_model_tells_what_it_is_and_how_fast() {
+    let model = solo();
+    let mut generation = start(&model, text("The capital of France is"), exactly(16)).unwrap();
+    finish(&mut generation).await;
+    let Report {
+        model: about,
+        performance,
+        memory,
+        queue,
+        ..
+    } = model.report();
+    assert_eq!((about.architecture.as_str(), about.layers), ("llama", 30));
+    assert_eq!(
+        (about.layers_on_device, about.state),
+        (0, ModelState::Loaded)
+    );
+    assert!(about.loaded_since.is_some() && about.kept_until.is_none());
+    assert!(performance.minute.generated > 0.0 && performance.minute.prompt > 0.0);
+    assert!(performance.first_token.p50_ms > Some(0.0));
+    assert!(performance.between_tokens.p99_ms >= performance.between_tokens.p50_ms);
+    assert!(performance.batch_fill > 0.0 && performance.batch_fill <= 1.0);
+    assert!(performance.sampling_share > 0.0 && performance.sampling_share < 1.0);
+    assert!(memory.process.is_some_and(|process| process.used > 1 << 20));
+    assert_eq!(memory.cells_total % 256, 0);
+    assert_eq!(queue.by_priority, mynah_engine::ByPriority::default());
+}
+
+#[test]
+fn a_model_that_was_unloaded_tells_what_it_had_done() {
+    let model = tiny_with(ModelConfig {
+        keep_alive: Some(Duration::from_secs(3600)),
+        ..ModelConfig::default()
+    });
+    let report = model.report();
+    let kept_until = report.model.kept_until.unwrap();
+    assert!(kept_until >= report.model.loaded_since.unwrap() + 3599);
+    assert!(model.unload());
+    let report = model.report();
+    assert_eq!(report.model.state, ModelState::Unloaded);
+    assert_eq!(
+        (report.model.loaded_since, report.memory.cells_total),
+        (None, 0)
+    );
+}
