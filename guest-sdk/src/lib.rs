@@ -40,6 +40,7 @@
 //! | bound the time that an answer takes | [`Options::max_time`], [`Options::queue_timeout`] |
 //! | get the same text whatever else the model does | [`Options::deterministic`] |
 //! | compare and search texts by their vectors | [`Session::embed`], [`cosine`] |
+//! | see what a model is doing | [`Model::status`] |
 //! | find out what went wrong, and keep what was said before | [`Error`], [`Error::partial_text`] |
 //! | use `wasi:nn` directly | [`bindings`] |
 //!
@@ -68,6 +69,7 @@ mod prompt;
 mod saved;
 mod say;
 mod session;
+mod status;
 mod stream;
 mod streams;
 
@@ -88,6 +90,11 @@ pub use outcome::{Answer, FinishReason, Outcome, TokenProb, TokenProbs, Usage};
 pub use prompt::{Conversation, Message, Prompt, Role};
 pub use say::Reply;
 pub use session::Session;
+pub use status::{
+    ByPriority, DiskStatus, MemoryStatus, MemoryUse, ModelState, ModelStatus, Percentiles,
+    PerformanceStatus, PressureLevel, QueueStatus, Rate, SessionState, SessionStatus,
+    SessionTotals, SessionsStatus, Status, StatusKind,
+};
 pub use stream::Stream;
 pub use streams::{Progress, Streams};
 

@@ -61,6 +61,10 @@ impl Model {
         Ok(Self::new(graph))
     }
 
+    pub(crate) fn graph(&self) -> &Graph {
+        &self.graph
+    }
+
     /// Opens a session: a conversation's own place at the model, with default [`Options`](crate::Options).
     ///
     /// # Errors

@@ -127,6 +127,43 @@ fn the_complete_example_takes_its_settings_from_the_operator() {
     assert!(said.stdout.contains("Paris"), "{said:?}");
 }
 
+#[test]
+fn the_monitor_example_shows_all_five_kinds() {
+    let example = cargo_component_wasm("monitor").display().to_string();
+    let model = real_model();
+    let said = run(&[
+        "run",
+        "--no-config",
+        "--model",
+        &model,
+        "--allow-host-status",
+        &example,
+    ]);
+    assert_eq!(said.code, Some(0), "{said:?}");
+    for line in [
+        "model\n",
+        "sessions\n",
+        "queue\n",
+        "memory\n",
+        "performance\n",
+        "of Q4_1",
+        "1 of 1",
+    ] {
+        assert!(said.stdout.contains(line), "`{line}` in: {said:?}");
+    }
+    let said = run(&[
+        "run",
+        "--no-config",
+        "--model",
+        &model,
+        &example,
+        "--json",
+        "queue",
+    ]);
+    assert_eq!(said.code, Some(1), "{said:?}");
+    assert!(said.stderr.contains("--allow-host-status"), "{said:?}");
+}
+
 /// The example's second run remembers the first, and the host what it computed for it.
 #[test]
 fn the_assistant_example_remembers_from_run_to_run() {

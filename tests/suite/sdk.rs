@@ -97,10 +97,35 @@ async fn sdk_embed() {
     assert_eq!(guest.stdout().await, "ok\n");
 }
 
+#[tokio::test]
+async fn sdk_status() {
+    for (may_see_all, lines) in [("false", 3), ("true", 6)] {
+        let guest = Guest::new("sdk_status").args(&[may_see_all]);
+        let guest = guest.grant(|llm| llm.host_status(may_see_all == "true"));
+        let said = guest
+            .model(tiny_with(ModelConfig::default()))
+            .stdout()
+            .await;
+        let said: Vec<&str> = said.lines().collect();
+        assert_eq!((said.len(), said.last()), (lines, Some(&"ok")), "{said:?}");
+        for json in &said[..lines - 1] {
+            let value: serde_json::Value = serde_json::from_str(json).unwrap();
+            assert!(value.is_object(), "{json}");
+        }
+    }
+}
+
 /// Both ways to build a guest give components with the same imports of ours.
 #[test]
 fn the_examples_built_either_way_import_the_same() {
-    for example in ["assistant", "batch", "chat", "complete", "extract"] {
+    for example in [
+        "assistant",
+        "batch",
+        "chat",
+        "complete",
+        "extract",
+        "monitor",
+    ] {
         let imports = |path: &Path| {
             let inspected = Command::new(crate::cli::mynah())
                 .arg("inspect")

@@ -21,6 +21,10 @@ const STEPS: u64 = 1000;
 pub(crate) fn load(models: &[NamedModel], config: &ModelConfig) -> Result<Registry> {
     let registry = Registry::new();
     for NamedModel { name, path } in models {
+        // The registry would share one file under one name.
+        if registry.get(name).is_ok() {
+            return Err(mynah_engine::Error::DuplicateModel { name: name.clone() }.into());
+        }
         let bar = bar(format!("loading {name}"));
         let shown = bar.clone();
         let loaded = registry.load(name, path, config.clone(), move |share| {

@@ -1,6 +1,6 @@
 //! What one store grants its guest, and what the guest may use at most.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::atomic::AtomicU32;
 
@@ -58,6 +58,7 @@ pub struct LlmCtx {
     pub(crate) limits: Limits,
     pub(crate) owner: Owner,
     pub(crate) max_priority: Priority,
+    pub(crate) host_status: bool,
     pub(crate) held: Held,
 }
 
@@ -66,7 +67,8 @@ pub struct LlmCtx {
 pub(crate) struct Held {
     pub(crate) tensor_bytes: u64,
     pub(crate) graphs: u32,
-    pub(crate) contexts: u32,
+    /// Its execution contexts, by their place in the table.
+    pub(crate) contexts: BTreeSet<u32>,
     /// Models that the guest brought and that are in memory.
     pub(crate) guest_models: Arc<AtomicU32>,
 }
@@ -87,6 +89,7 @@ pub struct LlmCtxBuilder {
     limits: Limits,
     owner: Option<Owner>,
     max_priority: Option<Priority>,
+    host_status: bool,
 }
 
 impl LlmCtxBuilder {
@@ -141,6 +144,14 @@ impl LlmCtxBuilder {
         self
     }
 
+    /// Lets the guest see figures that count what all guests do (`mynah:llm/backend-status`): queue, memory and performance of the models
+    /// that it was granted. Default false: it sees those models and its own sessions.
+    #[must_use]
+    pub fn host_status(mut self, allowed: bool) -> Self {
+        self.host_status = allowed;
+        self
+    }
+
     /// The context.
     #[must_use]
     pub fn build(self) -> LlmCtx {
@@ -150,6 +161,7 @@ impl LlmCtxBuilder {
             limits: self.limits,
             owner: self.owner.unwrap_or_else(Owner::unique),
             max_priority: self.max_priority.unwrap_or(Priority::Urgent),
+            host_status: self.host_status,
             held: Held::default(),
         }
     }

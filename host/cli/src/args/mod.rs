@@ -167,6 +167,10 @@ pub(crate) struct RunArgs {
     #[arg(long, value_name = "SIZE", num_args = 0..=1, require_equals = true, default_missing_value = "64MiB")]
     pub(crate) allow_guest_models: Option<ByteSize>,
 
+    /// Let the component see figures that count what all components do: queue, memory and performance of its models [default: not allowed].
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    pub(crate) allow_host_status: Option<bool>,
+
     #[command(flatten)]
     pub(crate) serving: ServingArgs,
 

@@ -48,6 +48,7 @@ pub(super) struct Run {
     pub(super) timeout: Option<Text<humantime::Duration>>,
     pub(super) max_memory: Option<Text<ByteSize>>,
     pub(super) allow_guest_models: Option<Text<ByteSize>>,
+    pub(super) allow_host_status: Option<bool>,
     pub(super) instances: Option<u32>,
     pub(super) owner: Option<String>,
     pub(super) weight: Option<u32>,
@@ -55,13 +56,14 @@ pub(super) struct Run {
 }
 
 /// The keys of `[run]`.
-const RUN: [&str; 10] = [
+const RUN: [&str; 11] = [
     "dirs",
     "state_dir",
     "env",
     "timeout",
     "max_memory",
     "allow_guest_models",
+    "allow_host_status",
     "instances",
     "owner",
     "weight",

@@ -29,6 +29,7 @@ pub(crate) struct RunSettings {
     pub(crate) timeout: Option<Duration>,
     pub(crate) max_memory: ByteSize,
     pub(crate) allow_guest_models: Option<ByteSize>,
+    pub(crate) allow_host_status: bool,
     pub(crate) instances: u32,
     pub(crate) owner: Option<String>,
     pub(crate) weight: u32,
@@ -82,6 +83,7 @@ pub(super) fn merge(args: &RunArgs, file: File, source: &Source) -> Result<RunSe
         allow_guest_models: args
             .allow_guest_models
             .or(run.allow_guest_models.map(|size| size.0)),
+        allow_host_status: args.allow_host_status.or(run.allow_host_status) == Some(true),
         instances: args.instances.or(run.instances).unwrap_or(1),
         owner: args.owner.clone().or(run.owner),
         weight: args.weight.or(run.weight).unwrap_or(1),
@@ -232,6 +234,7 @@ mod tests {
         timeout = '3s'
         max_memory = '2MiB'
         allow_guest_models = '3MiB'
+        allow_host_status = true
         instances = 4
         owner = 'file'
         weight = 2
@@ -305,7 +308,7 @@ mod tests {
         assert_eq!(settings.timeout, Some(Duration::from_secs(3)));
         assert_eq!(settings.max_memory, ByteSize::mib(2));
         assert_eq!(settings.allow_guest_models, Some(ByteSize::mib(3)));
-        assert_eq!(settings.instances, 4);
+        assert_eq!((settings.instances, settings.allow_host_status), (4, true));
     }
 
     #[test]
@@ -314,7 +317,7 @@ mod tests {
             --max-concurrent 1 --queue-size 9 --queue-timeout 2s --max-sessions 31 --idle-timeout 61s --kv-type f16 --context-shifting=false --share-prefixes=false --ageing 8s --kv-cells 160 \
             --kv-layout split --optimize=q8_0 --max-parked-bytes 5B --max-process-bytes 8B --compress-parked=false --state-dir flags --max-state-bytes 6B --store-after 9ms --max-time 10s --priority high --deterministic=false --owner flag \
             --weight 3 --max-priority normal --max-prompt-bytes 10 --max-unread-bytes 1024 \
-            --timeout 1s --max-memory 1MiB --allow-guest-models=1MiB --instances 2";
+            --timeout 1s --max-memory 1MiB --allow-guest-models=1MiB --allow-host-status=false --instances 2";
         let flags: Vec<&str> = line.split_whitespace().collect();
         let settings = merged(&flags, FILE).unwrap();
         let optimize = settings.model.optimize.as_ref().unwrap();
@@ -381,7 +384,7 @@ mod tests {
         assert_eq!(settings.timeout, Some(Duration::from_secs(1)));
         assert_eq!(settings.max_memory, ByteSize::mib(1));
         assert_eq!(settings.allow_guest_models, Some(ByteSize::mib(1)));
-        assert_eq!(settings.instances, 2);
+        assert_eq!((settings.instances, settings.allow_host_status), (2, false));
     }
 
     #[test]

@@ -67,7 +67,8 @@ fn llm(settings: &RunSettings, models: &Registry) -> LlmCtx {
     let mut llm = LlmCtx::builder()
         .models(models)
         .owner(owner.with_weight(settings.weight))
-        .max_priority(settings.max_priority);
+        .max_priority(settings.max_priority)
+        .host_status(settings.allow_host_status);
     if let Some(size) = settings.allow_guest_models {
         llm = llm.guest_models(GuestModels {
             max_bytes: size.as_u64(),

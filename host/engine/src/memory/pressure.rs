@@ -5,7 +5,20 @@ use std::fmt;
 use crate::memory_limit::MemoryUse;
 
 /// How short memory is. At each level is done what it is named for, and all that the levels below it do.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(
+    Debug,
+    Clone,
+    Copy,
+    Default,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    serde::Serialize,
+    serde::Deserialize,
+)]
+#[serde(rename_all = "lowercase")]
 pub enum PressureLevel {
     /// Nothing is short.
     #[default]

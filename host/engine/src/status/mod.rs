@@ -130,6 +130,21 @@ pub enum SessionState {
     Cold,
 }
 
+impl SessionState {
+    /// The state's name, as everywhere outside Rust.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Waiting => "waiting",
+            Self::Running => "running",
+            Self::Preempted => "preempted",
+            Self::Resident => "resident",
+            Self::Parked => "parked",
+            Self::Cold => "cold",
+        }
+    }
+}
+
 /// What one session does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SessionStatus {

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{DiskStatus, Histogram, Rate, Status};
 use crate::memory_limit::MemoryUse;
-use crate::{ModelInfo, Priority};
+use crate::{ModelInfo, PressureLevel, Priority};
 
 /// What there is to know of a model.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -105,8 +105,8 @@ pub struct MemoryReport {
     pub process: Option<MemoryUse>,
     /// Memory of all graphics cards, where there is one.
     pub device: Option<MemoryUse>,
-    /// How short memory is: `none`, `drop`, `park`, `close` or `refuse`.
-    pub pressure: String,
+    /// How short memory is.
+    pub pressure: PressureLevel,
 }
 
 /// Conversations.
@@ -325,7 +325,7 @@ fn memory(status: &Status) -> MemoryReport {
         disk: status.disk,
         process: status.pressure.process,
         device: status.pressure.device,
-        pressure: status.pressure.level.name().to_owned(),
+        pressure: status.pressure.level,
     }
 }
 

@@ -5,6 +5,7 @@ mod embedding;
 mod error;
 mod generation;
 mod settings;
+mod status;
 
 pub use generation::Generation;
 
@@ -18,5 +19,6 @@ pub(crate) fn add_to_linker<T: LlmView + 'static>(linker: &mut Linker<T>) -> was
     llm::settings::add_to_linker::<T, Llm>(linker, T::llm)?;
     llm::llm_config::add_to_linker::<T, Llm>(linker, T::llm)?;
     llm::generation::add_to_linker::<T, Llm>(linker, T::llm)?;
-    llm::embedding::add_to_linker::<T, Llm>(linker, T::llm)
+    llm::embedding::add_to_linker::<T, Llm>(linker, T::llm)?;
+    llm::backend_status::add_to_linker::<T, Llm>(linker, T::llm)
 }

@@ -20,7 +20,7 @@ const INTERFACE: &str = "wasi:nn/graph@0.2.0-rc-2024-10-28";
 /// The host's side of `wasi:nn/graph.graph`: a loaded model.
 #[derive(Debug)]
 pub struct Graph {
-    pub(super) model: Model,
+    pub(crate) model: Model,
     /// How text is made in contexts of this graph, where they don't say.
     pub(super) settings: Settings,
     // Held by whatever keeps a guest's own model in memory.

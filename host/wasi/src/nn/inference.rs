@@ -33,7 +33,7 @@ impl LlmCtxView<'_> {
     ) -> wasmtime::Result<Result<Resource<ExecutionContext>, NnError>> {
         let graph = self.table.get(graph)?;
         let limit = self.ctx.limits.max_contexts;
-        if self.ctx.held.contexts >= limit {
+        if self.ctx.held.contexts.len() >= limit as usize {
             return Ok(Err(NnError::new(
                 ErrorCode::TooLarge,
                 format!(
@@ -57,7 +57,7 @@ impl LlmCtxView<'_> {
             guest_model: graph.guest_model.clone(),
         };
         let context = self.table.push(context)?;
-        self.ctx.held.contexts += 1;
+        self.ctx.held.contexts.insert(context.rep());
         Ok(Ok(context))
     }
 
@@ -199,8 +199,8 @@ impl HostGraphExecutionContext for LlmCtxView<'_> {
     }
 
     async fn drop(&mut self, context: Resource<ExecutionContext>) -> wasmtime::Result<()> {
+        self.ctx.held.contexts.remove(&context.rep());
         self.table.delete(context)?;
-        self.ctx.held.contexts = self.ctx.held.contexts.saturating_sub(1);
         Ok(())
     }
 }

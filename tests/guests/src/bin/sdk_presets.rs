@@ -55,6 +55,7 @@ fn main() -> Done {
             "output.regex=null",
             "output.lark=null",
             r#"output.grammar="""#,
+            "output.embedding=null",
         ],
     )?;
 

@@ -1,6 +1,7 @@
 //! Promise: every function of the contract does what it says, with every field set. Its build of each published version is kept
 //! in `tests/fixtures/`, and must run as it is for as long as the version is served; so it asks for nothing that may change.
 
+use mynah_test_guests::bindings::mynah::llm::backend_status;
 use mynah_test_guests::bindings::mynah::llm::embedding::embed;
 use mynah_test_guests::bindings::mynah::llm::errors::Error;
 use mynah_test_guests::bindings::mynah::llm::generation::{
@@ -13,6 +14,7 @@ use mynah_test_guests::bindings::mynah::llm::settings::{
     BiasTarget, LogitBias, Memory, OutputForm, Priority, SamplerName, Sampling, Scheduling, Seed,
     Settings, Stopping,
 };
+use mynah_test_guests::bindings::wasi::nn::graph::load_by_name;
 use mynah_test_guests::{Done, Failure, context, ensure};
 
 /// Seed of all draws.
@@ -87,6 +89,23 @@ fn main() -> Done {
         found.vectors.len() == 1 && !found.vectors[0].is_empty() && found.prompt_tokens > 0,
         "{found:?}"
     );
+
+    let graph = load_by_name("default").map_err(mynah_guest::Error::from)?;
+    let about = backend_status::model(&graph).map_err(refused)?;
+    ensure!(about.context_size > 0, "{about:?}");
+    let sessions = backend_status::sessions(&graph).map_err(refused)?;
+    ensure!(sessions.mine.len() == 1, "{sessions:?}");
+    let json = backend_status::json(&graph, backend_status::Kind::Model).map_err(refused)?;
+    ensure!(json.starts_with('{'), "{json}");
+    // Not granted.
+    let hidden = [
+        backend_status::queue(&graph).map(drop),
+        backend_status::memory(&graph).map(drop),
+        backend_status::performance(&graph).map(drop),
+    ];
+    for one in hidden {
+        ensure!(matches!(one, Err(Error::Unsupported(_))), "{one:?}");
+    }
 
     let loaded = load_by_name_with_config("default", r#"{"n_predict": 1}"#, true);
     let loaded = loaded.map_err(refused)?;

@@ -1,0 +1,240 @@
+//! `mynah:llm/backend-status`: the engine's report as a guest may see it.
+
+use mynah_engine::{self as engine, Report};
+use serde_json::{Value, json};
+use wasmtime::component::Resource;
+
+use crate::bindings::mynah::llm::backend_status as wit;
+use crate::bindings::mynah::llm::errors::Error;
+use crate::{ExecutionContext, Graph, LlmCtxView};
+
+/// Figures that count what all guests do.
+const OF_ALL: &str = "these figures count what all guests do, and this component may not see them: have the operator allow it \
+                      (`--allow-host-status`)";
+
+impl LlmCtxView<'_> {
+    fn report(&self, graph: &Resource<Graph>) -> wasmtime::Result<Report> {
+        Ok(self.table.get(graph)?.model.report())
+    }
+
+    /// The report, where the guest may see all of it.
+    fn whole_report(&self, graph: &Resource<Graph>) -> wasmtime::Result<Result<Report, Error>> {
+        let report = self.report(graph)?;
+        Ok(match self.ctx.host_status {
+            true => Ok(report),
+            false => Err(Error::Unsupported(OF_ALL.to_owned())),
+        })
+    }
+
+    /// The guest's own contexts of a model.
+    fn own_sessions(
+        &self,
+        graph: &Resource<Graph>,
+    ) -> wasmtime::Result<Vec<engine::SessionStatus>> {
+        let model = &self.table.get(graph)?.model;
+        let mut own = Vec::new();
+        for rep in &self.ctx.held.contexts {
+            let context = Resource::<ExecutionContext>::new_borrow(*rep);
+            let session = &self.table.get(&context)?.session;
+            if session.model().is_same(model) {
+                own.push(session.status());
+            }
+        }
+        Ok(own)
+    }
+
+    fn sessions_status(
+        &self,
+        graph: &Resource<Graph>,
+    ) -> wasmtime::Result<(Vec<engine::SessionStatus>, Option<engine::SessionsReport>)> {
+        let own = self.own_sessions(graph)?;
+        let report = self.report(graph)?;
+        Ok((own, self.ctx.host_status.then_some(report.sessions)))
+    }
+}
+
+impl wit::Host for LlmCtxView<'_> {
+    async fn queue(
+        &mut self,
+        graph: Resource<Graph>,
+    ) -> wasmtime::Result<Result<wit::QueueStatus, Error>> {
+        Ok(self.whole_report(&graph)?.map(|report| report.queue.into()))
+    }
+
+    async fn memory(
+        &mut self,
+        graph: Resource<Graph>,
+    ) -> wasmtime::Result<Result<wit::MemoryStatus, Error>> {
+        Ok(self
+            .whole_report(&graph)?
+            .map(|report| report.memory.into()))
+    }
+
+    async fn sessions(
+        &mut self,
+        graph: Resource<Graph>,
+    ) -> wasmtime::Result<Result<wit::SessionsStatus, Error>> {
+        let (own, all) = self.sessions_status(&graph)?;
+        Ok(Ok(wit::SessionsStatus {
+            mine: own.into_iter().map(wit::SessionStatus::from).collect(),
+            all: all.map(wit::SessionTotals::from),
+        }))
+    }
+
+    async fn performance(
+        &mut self,
+        graph: Resource<Graph>,
+    ) -> wasmtime::Result<Result<wit::PerformanceStatus, Error>> {
+        let report = self.whole_report(&graph)?;
+        Ok(report.map(|report| report.performance.into()))
+    }
+
+    async fn model(
+        &mut self,
+        graph: Resource<Graph>,
+    ) -> wasmtime::Result<Result<wit::ModelStatus, Error>> {
+        Ok(Ok(self.report(&graph)?.model.into()))
+    }
+
+    async fn json(
+        &mut self,
+        graph: Resource<Graph>,
+        kind: wit::Kind,
+    ) -> wasmtime::Result<Result<String, Error>> {
+        let value = match kind {
+            wit::Kind::Sessions => {
+                let (own, all) = self.sessions_status(&graph)?;
+                let own: Vec<Value> = own.iter().map(session_json).collect();
+                Ok(json!({"mine": own, "all": all}))
+            }
+            wit::Kind::Model => serde_json::to_value(self.report(&graph)?.model),
+            wit::Kind::Queue | wit::Kind::Memory | wit::Kind::Performance => {
+                let report = match self.whole_report(&graph)? {
+                    Ok(report) => report,
+                    Err(error) => return Ok(Err(error)),
+                };
+                match kind {
+                    wit::Kind::Queue => serde_json::to_value(report.queue),
+                    wit::Kind::Memory => serde_json::to_value(report.memory),
+                    _ => serde_json::to_value(report.performance),
+                }
+            }
+        };
+        Ok(value
+            .map(|value| value.to_string())
+            .map_err(|error| Error::RuntimeError(error.to_string())))
+    }
+}
+
+fn session_json(session: &engine::SessionStatus) -> Value {
+    json!({
+        "id": session.id,
+        "state": session.state.name(),
+        "tokens": session.tokens,
+        "last_used_ms": millis(session.last_used),
+    })
+}
+
+fn millis(time: std::time::Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
+}
+
+/// Converts a record whose fields have the same names on both sides; those behind `into` are converted too.
+macro_rules! record {
+    ($from:ty => $to:ty { $($field:ident),* $(,)? } into { $($other:ident),* $(,)? } $(rename { $($new:ident: $old:ident),* })?) => {
+        impl From<$from> for $to {
+            fn from(from: $from) -> Self {
+                Self {
+                    $($field: from.$field,)*
+                    $($other: from.$other.into(),)*
+                    $($($new: from.$old.into(),)*)?
+                }
+            }
+        }
+    };
+}
+
+record!(engine::ByPriority => wit::ByPriority { low, normal, high, urgent } into {});
+record!(engine::QueueReport => wit::QueueStatus {
+    length, capacity, running, parked, oldest_wait_ms, estimated_wait_ms, accepted, completed, refused, timed_out, cancelled,
+    failed, preempted, exhausted, resumed, fairness,
+} into {} rename { waiting: by_priority });
+record!(engine::MemoryUse => wit::MemoryUse { used, limit } into {});
+record!(engine::DiskStatus => wit::DiskStatus {
+    tokens, bytes, max_bytes, written, read, evictions, damaged, interrupted, failed,
+} into {});
+record!(engine::SessionsReport => wit::SessionTotals { open, busy, idle, resident, parked, closed } into {});
+record!(engine::Rate => wit::Rate { prompt, generated } into {});
+record!(engine::Percentiles => wit::Percentiles { p50_ms, p90_ms, p99_ms } into {});
+record!(engine::PerformanceReport => wit::PerformanceStatus {
+    prompt_tokens, generated_tokens, batch_fill, sampling_share, embedded_texts, steps, failed_steps,
+} into { now, minute, five_minutes, first_token, between_tokens, step });
+record!(engine::ModelReport => wit::ModelStatus {
+    name, architecture, parameters, quantisation, bytes, context_trained, context_size, layers, layers_on_device, loaded_since,
+    kept_until, requests_served,
+} into { state });
+
+impl From<engine::MemoryReport> for wit::MemoryStatus {
+    fn from(memory: engine::MemoryReport) -> Self {
+        Self {
+            cells_used: memory.cells_used,
+            cells_idle: memory.cells_idle,
+            cells_total: memory.cells_total,
+            prefix_tokens: memory.prefix_tokens,
+            prefix_bytes: memory.prefix_bytes,
+            hits: memory.hits,
+            misses: memory.misses,
+            hit_rate: memory.hit_rate,
+            cached_tokens: memory.cached_tokens,
+            evictions: memory.evictions,
+            shifts: memory.shifts,
+            parked_bytes: memory.parked_bytes,
+            disk: memory.disk.map(wit::DiskStatus::from),
+            process: memory.process.map(wit::MemoryUse::from),
+            device: memory.device.map(wit::MemoryUse::from),
+            pressure: memory.pressure.into(),
+        }
+    }
+}
+
+impl From<engine::PressureLevel> for wit::PressureLevel {
+    fn from(level: engine::PressureLevel) -> Self {
+        match level {
+            engine::PressureLevel::None => Self::None,
+            engine::PressureLevel::Drop => Self::Drop,
+            engine::PressureLevel::Park => Self::Park,
+            engine::PressureLevel::Close => Self::Close,
+            engine::PressureLevel::Refuse => Self::Refuse,
+        }
+    }
+}
+
+impl From<engine::SessionStatus> for wit::SessionStatus {
+    fn from(session: engine::SessionStatus) -> Self {
+        use engine::SessionState as State;
+
+        Self {
+            id: session.id,
+            state: match session.state {
+                State::Waiting => wit::SessionState::Waiting,
+                State::Running => wit::SessionState::Running,
+                State::Preempted => wit::SessionState::Preempted,
+                State::Resident => wit::SessionState::Resident,
+                State::Parked => wit::SessionState::Parked,
+                State::Cold => wit::SessionState::Cold,
+            },
+            tokens: session.tokens,
+            last_used_ms: millis(session.last_used),
+        }
+    }
+}
+
+impl From<engine::ModelState> for wit::ModelState {
+    fn from(state: engine::ModelState) -> Self {
+        match state {
+            engine::ModelState::Loaded => Self::Loaded,
+            engine::ModelState::Loading => Self::Loading,
+            engine::ModelState::Unloaded => Self::Unloaded,
+        }
+    }
+}
