@@ -20,6 +20,7 @@ mod gemma;
 mod life;
 mod memory;
 mod nn;
+mod operations;
 mod optimize;
 mod pressure;
 mod restart;

@@ -7,10 +7,12 @@ mod config;
 mod doctor;
 mod inspect;
 mod logging;
+mod metrics;
 mod models;
 mod optimize;
 mod output;
 mod run;
+mod status;
 
 use std::process::ExitCode;
 
@@ -31,6 +33,7 @@ fn main() -> ExitCode {
         Command::Config(ConfigCommand::Check { path, strict }) => config::check(&path, strict),
         Command::Config(ConfigCommand::Schema) => config::schema(),
         Command::Config(ConfigCommand::Table) => config::table(),
+        Command::Status { address, json } => status::status(address, json),
         Command::Doctor => doctor::doctor(),
         Command::Completions { shell } => output::completions(shell),
     });

@@ -25,6 +25,11 @@ pub(crate) fn error(error: &anyhow::Error) {
     let _ = writeln!(io::stderr().lock(), "error: {text}");
 }
 
+/// Prints a word on what goes on, to stderr.
+pub(crate) fn note(text: &str) {
+    let _ = writeln!(io::stderr().lock(), "{text}");
+}
+
 /// Prints a warning, to stderr.
 pub(crate) fn warning(text: &str) {
     let _ = writeln!(io::stderr().lock(), "warning: {text}");

@@ -81,7 +81,7 @@ pub use request::{
 };
 pub use session::Session;
 pub use status::{
-    ByPriority, CacheStatus, DiskStatus, EmbeddingStatus, Histogram, MemoryReport, ModelReport,
-    ModelState, OwnerShare, Percentiles, Performance, PerformanceReport, QueueReport, Rate, Report,
-    Requests, SessionState, SessionStatus, SessionsReport, Status,
+    ByPriority, CacheStatus, DiskStatus, EmbeddingStatus, Histogram, Histograms, MemoryReport,
+    ModelReport, ModelState, OwnerShare, Percentiles, Performance, PerformanceReport, QueueReport,
+    Rate, Report, Requests, SessionState, SessionStatus, SessionsReport, Status,
 };

@@ -2,6 +2,7 @@
 
 mod serving;
 
+use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::time::Duration;
@@ -14,6 +15,9 @@ use mynah_engine::Priority;
 use mynah_engine::model::optimize::Target;
 
 pub(crate) use serving::ServingArgs;
+
+/// Where `mynah status` asks: the port that OpenTelemetry's Prometheus exporters have.
+const STATUS_ADDRESS: SocketAddr = SocketAddr::V4(SocketAddrV4::new(Ipv4Addr::LOCALHOST, 9464));
 
 /// Runs WebAssembly components that use large language models.
 #[derive(Debug, Parser)]
@@ -42,6 +46,16 @@ pub(crate) enum Command {
     /// Check configuration files, and show what can be set.
     #[command(subcommand)]
     Config(ConfigCommand),
+    /// Show what the models of a running host are doing (`mynah run --metrics`).
+    Status {
+        /// Where the host serves its figures.
+        #[arg(default_value_t = STATUS_ADDRESS)]
+        address: SocketAddr,
+
+        /// Print the figures as JSON.
+        #[arg(long)]
+        json: bool,
+    },
     /// Show what this build and this machine can do, and what would make it faster.
     Doctor,
     /// Print a completion script for a shell.
@@ -170,6 +184,12 @@ pub(crate) struct RunArgs {
     /// Let the component see figures that count what all components do: queue, memory and performance of its models [default: not allowed].
     #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
     pub(crate) allow_host_status: Option<bool>,
+
+    /// Serve figures over HTTP at this address while it runs: /metrics (Prometheus), /status (JSON) and /healthz [default: not served].
+    ///
+    /// Whoever reaches the address sees them: it is best one of this machine alone, such as 127.0.0.1:9464.
+    #[arg(long, value_name = "ADDRESS")]
+    pub(crate) metrics: Option<SocketAddr>,
 
     #[command(flatten)]
     pub(crate) serving: ServingArgs,

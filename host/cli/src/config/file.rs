@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::marker::PhantomData;
+use std::net::SocketAddr;
 use std::ops::Range;
 use std::path::PathBuf;
 use std::str::FromStr;
@@ -49,6 +50,7 @@ pub(super) struct Run {
     pub(super) max_memory: Option<Text<ByteSize>>,
     pub(super) allow_guest_models: Option<Text<ByteSize>>,
     pub(super) allow_host_status: Option<bool>,
+    pub(super) metrics: Option<Text<SocketAddr>>,
     pub(super) instances: Option<u32>,
     pub(super) owner: Option<String>,
     pub(super) weight: Option<u32>,
@@ -56,7 +58,7 @@ pub(super) struct Run {
 }
 
 /// The keys of `[run]`.
-const RUN: [&str; 11] = [
+const RUN: [&str; 12] = [
     "dirs",
     "state_dir",
     "env",
@@ -64,6 +66,7 @@ const RUN: [&str; 11] = [
     "max_memory",
     "allow_guest_models",
     "allow_host_status",
+    "metrics",
     "instances",
     "owner",
     "weight",

@@ -4,6 +4,7 @@ mod instance;
 mod limiter;
 mod state;
 
+use std::net::SocketAddr;
 use std::process::ExitCode;
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::time::Duration;
@@ -16,7 +17,7 @@ use wasmtime_wasi::p2::bindings::CommandPre;
 
 use crate::args::RunArgs;
 use crate::config::{self, RunSettings};
-use crate::{cache, component, models, output};
+use crate::{cache, component, metrics, models, output};
 use instance::Instance;
 use state::State;
 
@@ -41,6 +42,10 @@ pub(crate) fn run(args: &RunArgs) -> Result<ExitCode> {
         let engine = engine()?;
         let command = link(&engine, &bytes, args)?;
         let models = models::load(&settings.models, &settings.model)?;
+        let _metrics = match settings.metrics {
+            Some(address) => Some(serve_metrics(address, &models).await?),
+            None => None,
+        };
         let _ticker = Ticker::start(&engine)?;
         let instances = instances(&engine, &command, args, &settings, &models)?;
         all(instances).await
@@ -48,6 +53,13 @@ pub(crate) fn run(args: &RunArgs) -> Result<ExitCode> {
     // A component that never gives way may hold a runtime thread; the process ends all the same.
     runtime.shutdown_background();
     Ok(ExitCode::from(code))
+}
+
+/// Serves figures, and says where: the port may be the system's choice.
+async fn serve_metrics(address: SocketAddr, models: &Registry) -> Result<metrics::Server> {
+    let server = metrics::serve(address, models).await?;
+    output::note(&format!("figures at http://{}/metrics", server.address));
+    Ok(server)
 }
 
 /// All instances, none begun: what can't be granted is told once, before anything runs.

@@ -36,6 +36,8 @@ struct State {
     sessions: Sessions,
     // Something happened since the worker last looked: a request, a cancel, or room in an outlet.
     woken: bool,
+    // Since when the worker works; `None` while it waits for something to do.
+    working_since: Option<Instant>,
     // When the last request ended, or the model was loaded.
     ended_at: Instant,
     meter: Meter,
@@ -71,6 +73,7 @@ impl Inbox {
                 requests: Requests::default(),
                 sessions: Sessions::new(sessions),
                 woken: false,
+                working_since: None,
                 ended_at: Instant::now(),
                 meter: Meter::new(Instant::now()),
                 published: Status::default(),
@@ -218,6 +221,7 @@ impl Inbox {
     /// as it may. Returns at once when something has happened since the last call.
     pub(super) fn wait(&self, until: Option<Instant>) {
         let mut state = self.lock();
+        state.working_since = None;
         while !std::mem::take(&mut state.woken) && !self.is_closed() {
             let deadline = [
                 until,
@@ -242,6 +246,7 @@ impl Inbox {
     /// Ends the requests in the line that were cancelled, or have waited for as long as they may.
     pub(super) fn sweep(&self, now: Instant) {
         let mut state = self.lock();
+        state.working_since = Some(now);
         state.take_out_cancelled();
         state.take_out_late(now);
     }
@@ -378,6 +383,12 @@ impl Inbox {
             fairness: state.fairness.index(),
             ..state.published.clone()
         }
+    }
+
+    /// How long the worker's round has taken until now; `None` while it waits for something to do.
+    pub(crate) fn working_for(&self) -> Option<Duration> {
+        let since = self.lock().working_since?;
+        Some(Instant::now().saturating_duration_since(since))
     }
 
     /// Since when there has been no request; `None` while there is one.

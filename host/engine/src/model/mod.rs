@@ -25,6 +25,7 @@ pub use vectors::Embeddings;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use crate::{Error, ModelConfig, Owner, Prompt, Report, Result, Session, Settings, Status};
 #[cfg(any(test, feature = "fuzzing"))]
@@ -150,6 +151,18 @@ impl Model {
     #[must_use]
     pub fn report(&self) -> Report {
         self.slot.report()
+    }
+
+    /// Whether the model's worker does its work: it waits for something to do, or began its round less than a minute ago, which is far
+    /// more than a step takes. A model that is not in memory has none, and counts as alive.
+    #[must_use]
+    pub fn is_alive(&self) -> bool {
+        const LONGEST_ROUND: Duration = Duration::from_secs(60);
+
+        self.slot.with_inbox(|inbox| {
+            let working = inbox.working_for();
+            !inbox.is_closed() && working.is_none_or(|working| working < LONGEST_ROUND)
+        })
     }
 
     /// Whether both are the same model, in memory once.

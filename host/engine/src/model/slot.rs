@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use super::keeper;
 use super::loaded::{About, Loaded};
+use crate::decode::Inbox;
 use crate::memory::PressureLevel;
 use crate::status::Stay;
 use crate::{ModelState, Report, Result, Status};
@@ -150,6 +151,13 @@ impl Slot {
             Some(loaded) => loaded.inbox.status(),
             None => state.last.clone(),
         }
+    }
+
+    /// What `look` says of the model's worker; true where it is not in memory.
+    pub(super) fn with_inbox(&self, look: impl FnOnce(&Inbox) -> bool) -> bool {
+        let state = self.lock();
+        let loaded = state.loaded.as_ref();
+        loaded.is_none_or(|loaded| look(&loaded.inbox))
     }
 
     /// What there is to know of the model.

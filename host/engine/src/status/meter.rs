@@ -5,9 +5,6 @@ use std::time::{Duration, Instant};
 /// Seconds that rates are kept for.
 const KEPT: u64 = 300;
 
-/// Buckets of a [`Histogram`] for each doubling.
-const PER_DOUBLING: u32 = 4;
-
 /// The upper end of the first bucket, in seconds.
 const FIRST: f64 = 1e-4;
 
@@ -43,14 +40,20 @@ impl Default for Histogram {
 
 /// The upper end of a bucket, in seconds.
 fn bound(bucket: usize) -> f64 {
-    let doublings = u32::try_from(bucket).map_or(f64::MAX, f64::from) / f64::from(PER_DOUBLING);
-    FIRST * doublings.exp2()
+    let buckets = u32::try_from(bucket).map_or(f64::MAX, f64::from);
+    FIRST * (buckets / PER_DOUBLING).exp2()
 }
 
+/// The same, to compute with.
+const PER_DOUBLING: f64 = Histogram::PER_DOUBLING as f64;
+
 impl Histogram {
+    /// Buckets for each doubling.
+    pub const PER_DOUBLING: usize = 4;
+
     pub(crate) fn note(&mut self, took: Duration) {
         let seconds = took.as_secs_f64();
-        let steps = (seconds / FIRST).log2() * f64::from(PER_DOUBLING);
+        let steps = (seconds / FIRST).log2() * PER_DOUBLING;
         #[expect(
             clippy::cast_possible_truncation,
             clippy::cast_sign_loss,

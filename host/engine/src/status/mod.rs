@@ -11,8 +11,8 @@ pub use meter::{Histogram, Performance, Rate};
 pub(crate) use meter::{Meter, StepNote};
 pub(crate) use report::Stay;
 pub use report::{
-    ByPriority, MemoryReport, ModelReport, ModelState, Percentiles, PerformanceReport, QueueReport,
-    Report, SessionsReport,
+    ByPriority, Histograms, MemoryReport, ModelReport, ModelState, Percentiles, PerformanceReport,
+    QueueReport, Report, SessionsReport,
 };
 
 /// What a model is doing.

@@ -155,6 +155,20 @@ pub struct PerformanceReport {
     pub steps: u64,
     /// Decode steps that failed.
     pub failed_steps: u64,
+    /// The same times, bucket by bucket. Not in the JSON.
+    #[serde(skip)]
+    pub histograms: Histograms,
+}
+
+/// Times, bucket by bucket.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Histograms {
+    /// From a request to its first token.
+    pub first_token: Histogram,
+    /// From one token of an answer to the next.
+    pub between_tokens: Histogram,
+    /// Decode steps.
+    pub step: Histogram,
 }
 
 /// Times that a half, nine tenths and ninety-nine hundredths took at most, in milliseconds; a fifth too long at worst. `None` before
@@ -357,5 +371,10 @@ fn performance(status: &Status) -> PerformanceReport {
         embedded_texts: status.embedding.texts,
         steps: status.steps,
         failed_steps: status.failed_steps,
+        histograms: Histograms {
+            first_token: performance.first_token.clone(),
+            between_tokens: performance.between_tokens.clone(),
+            step: performance.step.clone(),
+        },
     }
 }

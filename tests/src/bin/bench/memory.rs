@@ -53,14 +53,16 @@ struct Times {
 /// `shared-prefix.32` and its first tokens.
 pub(crate) fn shared(bench: &Bench) -> Result<[Row; 2]> {
     let bare = Bare::load(&bench.model, CTX_SIZE, bench.threads)?;
-    let prefix = words(7, PREFIX);
-    let prompts: Vec<Vec<u32>> = (0..GUESTS as u64)
-        .map(|guest| bare.tokens(&format!("{prefix}{}", words(100 + guest, OWN))))
-        .collect();
     let peer = bench.start_peer("shared-prefix", GUESTS, CTX_SIZE)?;
     let (mut wholes, mut firsts) = (Vec::new(), Vec::new());
     for round in 0..bench.rounds.min(SHARED_ROUNDS) {
         bench.say(&format!("shared-prefix.32: round {}", round + 1));
+        // Others in each round: the peer runs through all of them, and remembers.
+        let seed = 10_000 * (round as u64 + 1);
+        let prefix = words(seed, PREFIX);
+        let prompts: Vec<Vec<u32>> = (0..GUESTS as u64)
+            .map(|guest| bare.tokens(&format!("{prefix}{}", words(seed + 1 + guest, OWN))))
+            .collect();
         let (mut ours, mut theirs) = (None, None);
         for side in in_turn(round) {
             match side {

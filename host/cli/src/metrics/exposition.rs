@@ -1,0 +1,100 @@
+//! The figures in the text format of OpenMetrics, which Prometheus reads.
+
+use std::fmt;
+
+use mynah_engine::{Histogram, Report};
+use prometheus_client::collector::Collector;
+use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric, MetricEncoder};
+use prometheus_client::metrics::MetricType;
+use prometheus_client::metrics::counter::ConstCounter;
+use prometheus_client::metrics::gauge::ConstGauge;
+use prometheus_client::registry::Registry;
+
+use super::HostStatus;
+use super::table::{METRICS, Metric, Value};
+
+/// What the text is.
+pub(super) const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+
+/// The figures of all models, each with its name as a label.
+pub(super) fn text(status: &HostStatus) -> Result<String, fmt::Error> {
+    let mut registry = Registry::default();
+    let reports = status.models.clone().into_iter().collect();
+    registry.register_collector(Box::new(Models(reports)));
+    let mut text = String::new();
+    prometheus_client::encoding::text::encode(&mut text, &registry)?;
+    Ok(text)
+}
+
+#[derive(Debug)]
+struct Models(Vec<(String, Report)>);
+
+impl Collector for Models {
+    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), fmt::Error> {
+        for Metric {
+            name,
+            help,
+            kind,
+            value,
+        } in METRICS
+        {
+            let mut family = encoder.encode_descriptor(name, help, None, *kind)?;
+            for (model, report) in &self.0 {
+                let of_model = ("model", model.as_str());
+                match value(report) {
+                    Value::None => {}
+                    Value::One(number) => {
+                        one(family.encode_family(&[of_model])?, *kind, number)?;
+                    }
+                    Value::By(label, numbers) => {
+                        for (of, number) in numbers {
+                            let labels = [of_model, (label, of)];
+                            one(family.encode_family(&labels)?, *kind, number)?;
+                        }
+                    }
+                    Value::Told(told) => {
+                        let labels = std::iter::once(of_model)
+                            .chain(told.iter().map(|(label, value)| (*label, value.as_str())));
+                        let labels: Vec<(&str, &str)> = labels.collect();
+                        one(family.encode_family(&labels)?, *kind, 1.0)?;
+                    }
+                    Value::Times(times) => {
+                        let buckets = buckets(&times);
+                        family
+                            .encode_family(&[of_model])?
+                            .encode_histogram::<[(&str, &str); 0]>(
+                                times.sum(),
+                                times.count(),
+                                &buckets,
+                                None,
+                            )?;
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+fn one(encoder: MetricEncoder<'_>, kind: MetricType, number: f64) -> Result<(), fmt::Error> {
+    match kind {
+        MetricType::Counter => ConstCounter::new(number).encode(encoder),
+        _ => ConstGauge::new(number).encode(encoder),
+    }
+}
+
+/// One bucket for each doubling, which is what a scrape should carry; the last one holds all that took longer.
+fn buckets(times: &Histogram) -> Vec<(f64, u64)> {
+    let all: Vec<(f64, u64)> = times.buckets().collect();
+    let doublings = all.chunks(Histogram::PER_DOUBLING);
+    let mut buckets: Vec<(f64, u64)> = doublings
+        .filter_map(|doubling| {
+            let (bound, _) = doubling.last()?;
+            Some((*bound, doubling.iter().map(|(_, count)| count).sum()))
+        })
+        .collect();
+    if let Some((bound, _)) = buckets.last_mut() {
+        *bound = f64::INFINITY;
+    }
+    buckets
+}

@@ -1,0 +1,365 @@
+//! Every figure that is exported: its name, what it is, and where in the report it comes from. The names of OpenTelemetry's conventions for
+//! generative models where there are any.
+
+use mynah_engine::{Histogram, ModelState, PressureLevel, Report};
+use prometheus_client::metrics::MetricType;
+
+/// An exported figure. Of a counter the exposition adds `_total` to its name.
+pub(super) struct Metric {
+    pub(super) name: &'static str,
+    pub(super) help: &'static str,
+    pub(super) kind: MetricType,
+    pub(super) value: fn(&Report) -> Value,
+}
+
+/// What a report has for a figure.
+pub(super) enum Value {
+    /// Nothing.
+    None,
+    One(f64),
+    /// One for each value of a label.
+    By(&'static str, Vec<(&'static str, f64)>),
+    /// Words, as labels of a 1.
+    Told(Vec<(&'static str, String)>),
+    Times(Box<Histogram>),
+}
+
+#[expect(
+    clippy::cast_precision_loss,
+    reason = "the format has no other numbers, and 2^53 bytes or tokens are far"
+)]
+fn count(number: u64) -> f64 {
+    number as f64
+}
+
+fn one(number: u64) -> Value {
+    Value::One(count(number))
+}
+
+fn some(number: Option<u64>) -> Value {
+    number.map_or(Value::None, one)
+}
+
+fn seconds(millis: Option<u64>) -> Value {
+    millis.map_or(Value::None, |millis| Value::One(count(millis) / 1000.0))
+}
+
+const fn metric(
+    name: &'static str,
+    help: &'static str,
+    kind: MetricType,
+    value: fn(&Report) -> Value,
+) -> Metric {
+    Metric {
+        name,
+        help,
+        kind,
+        value,
+    }
+}
+
+const GAUGE: MetricType = MetricType::Gauge;
+const COUNTER: MetricType = MetricType::Counter;
+const HISTOGRAM: MetricType = MetricType::Histogram;
+
+/// All of them.
+pub(super) const METRICS: &[Metric] = &[
+    metric(
+        "mynah_queue_length",
+        "Requests that wait",
+        GAUGE,
+        |report| {
+            let waiting = &report.queue.by_priority;
+            let by = [
+                ("low", waiting.low),
+                ("normal", waiting.normal),
+                ("high", waiting.high),
+                ("urgent", waiting.urgent),
+            ];
+            Value::By(
+                "priority",
+                by.map(|(name, number)| (name, count(number))).to_vec(),
+            )
+        },
+    ),
+    metric(
+        "mynah_queue_capacity",
+        "Requests that may wait",
+        GAUGE,
+        |report| one(report.queue.capacity),
+    ),
+    metric(
+        "mynah_queue_oldest_wait_seconds",
+        "How long the request that has waited longest has waited",
+        GAUGE,
+        |report| seconds(report.queue.oldest_wait_ms),
+    ),
+    metric(
+        "mynah_queue_estimated_wait_seconds",
+        "Time that a request which came now would wait",
+        GAUGE,
+        |report| seconds(report.queue.estimated_wait_ms),
+    ),
+    metric(
+        "mynah_requests_running",
+        "Requests that are being computed",
+        GAUGE,
+        |report| one(report.queue.running),
+    ),
+    metric(
+        "mynah_requests_parked",
+        "Requests that were begun and had to make way",
+        GAUGE,
+        |report| one(report.queue.parked),
+    ),
+    metric(
+        "mynah_requests_accepted",
+        "Requests that were taken into the queue",
+        COUNTER,
+        |report| one(report.queue.accepted),
+    ),
+    metric(
+        "mynah_requests",
+        "Requests by what became of them",
+        COUNTER,
+        |report| {
+            let queue = &report.queue;
+            let by = [
+                ("completed", queue.completed),
+                ("refused", queue.refused),
+                ("timed_out", queue.timed_out),
+                ("cancelled", queue.cancelled),
+                ("failed", queue.failed),
+            ];
+            Value::By(
+                "outcome",
+                by.map(|(name, number)| (name, count(number))).to_vec(),
+            )
+        },
+    ),
+    metric(
+        "mynah_preemptions",
+        "How often a request made way for others",
+        COUNTER,
+        |report| one(report.queue.preempted),
+    ),
+    metric(
+        "mynah_exhaustions",
+        "How often a request made way because KV cells ran out",
+        COUNTER,
+        |report| one(report.queue.exhausted),
+    ),
+    metric("mynah_kv_cells", "KV cells", GAUGE, |report| {
+        one(report.memory.cells_total)
+    }),
+    metric(
+        "mynah_kv_cells_used",
+        "KV cells that hold a token",
+        GAUGE,
+        |report| one(report.memory.cells_used),
+    ),
+    metric(
+        "mynah_kv_cells_idle",
+        "KV cells of what has ended and is remembered",
+        GAUGE,
+        |report| one(report.memory.cells_idle),
+    ),
+    metric(
+        "mynah_prefix_tokens",
+        "Tokens that are remembered",
+        GAUGE,
+        |report| one(report.memory.prefix_tokens),
+    ),
+    metric(
+        "mynah_prefix_bytes",
+        "Host memory of what is remembered",
+        GAUGE,
+        |report| one(report.memory.prefix_bytes),
+    ),
+    metric(
+        "mynah_prefix_hits",
+        "Requests that found the beginning of their prompt",
+        COUNTER,
+        |report| one(report.memory.hits),
+    ),
+    metric(
+        "mynah_prefix_misses",
+        "Requests that looked for it and found nothing",
+        COUNTER,
+        |report| one(report.memory.misses),
+    ),
+    metric(
+        "mynah_prefix_cached_tokens",
+        "Prompt tokens that didn't have to be computed",
+        COUNTER,
+        |report| one(report.memory.cached_tokens),
+    ),
+    metric(
+        "mynah_prefix_evictions",
+        "What was remembered and had to go",
+        COUNTER,
+        |report| one(report.memory.evictions),
+    ),
+    metric(
+        "mynah_context_shifts",
+        "How often the oldest part of a conversation made room",
+        COUNTER,
+        |report| one(report.memory.shifts),
+    ),
+    metric(
+        "mynah_parked_bytes",
+        "Host memory of parked requests",
+        GAUGE,
+        |report| one(report.memory.parked_bytes),
+    ),
+    metric(
+        "mynah_disk_bytes",
+        "Files of states on disk",
+        GAUGE,
+        |report| some(report.memory.disk.map(|disk| disk.bytes)),
+    ),
+    metric(
+        "mynah_process_memory_bytes",
+        "Memory of the process",
+        GAUGE,
+        |report| some(report.memory.process.map(|memory| memory.used)),
+    ),
+    metric(
+        "mynah_process_memory_limit_bytes",
+        "Memory that the process may have",
+        GAUGE,
+        |report| some(report.memory.process.map(|memory| memory.limit)),
+    ),
+    metric(
+        "mynah_device_memory_bytes",
+        "Memory in use of graphics cards",
+        GAUGE,
+        |report| some(report.memory.device.map(|memory| memory.used)),
+    ),
+    metric(
+        "mynah_device_memory_limit_bytes",
+        "Memory that graphics cards have",
+        GAUGE,
+        |report| some(report.memory.device.map(|memory| memory.limit)),
+    ),
+    metric(
+        "mynah_pressure_level",
+        "How short memory is: 0 none, 1 drop, 2 park, 3 close, 4 refuse",
+        GAUGE,
+        |report| {
+            let mut levels = PressureLevel::ALL.into_iter().zip(0..);
+            let level = levels.find(|(level, _)| *level == report.memory.pressure);
+            some(level.map(|(_, number)| number))
+        },
+    ),
+    metric(
+        "mynah_sessions_open",
+        "Sessions that are open",
+        GAUGE,
+        |report| one(report.sessions.open),
+    ),
+    metric(
+        "mynah_sessions",
+        "Sessions that are open, by what they do",
+        GAUGE,
+        |report| {
+            let sessions = &report.sessions;
+            let cold = sessions
+                .idle
+                .saturating_sub(sessions.resident + sessions.parked);
+            let by = [
+                ("busy", sessions.busy),
+                ("resident", sessions.resident),
+                ("parked", sessions.parked),
+                ("cold", cold),
+            ];
+            Value::By(
+                "state",
+                by.map(|(name, number)| (name, count(number))).to_vec(),
+            )
+        },
+    ),
+    metric(
+        "mynah_sessions_closed",
+        "Sessions that were closed because nobody had used them",
+        COUNTER,
+        |report| one(report.sessions.closed),
+    ),
+    metric(
+        "mynah_tokens",
+        "Tokens that were computed",
+        COUNTER,
+        |report| {
+            let performance = &report.performance;
+            let by = [
+                ("input", count(performance.prompt_tokens)),
+                ("output", count(performance.generated_tokens)),
+            ];
+            Value::By("type", by.to_vec())
+        },
+    ),
+    metric(
+        "mynah_embedded_texts",
+        "Texts whose vectors were computed",
+        COUNTER,
+        |report| one(report.performance.embedded_texts),
+    ),
+    metric("mynah_steps", "Decode steps", COUNTER, |report| {
+        one(report.performance.steps)
+    }),
+    metric(
+        "mynah_failed_steps",
+        "Decode steps that failed",
+        COUNTER,
+        |report| one(report.performance.failed_steps),
+    ),
+    metric(
+        "mynah_batch_fill_ratio",
+        "Share of the tokens that steps could have computed that they did",
+        GAUGE,
+        |report| Value::One(report.performance.batch_fill),
+    ),
+    metric(
+        "mynah_sampling_ratio",
+        "Share of the time of steps that choosing tokens took",
+        GAUGE,
+        |report| Value::One(report.performance.sampling_share),
+    ),
+    metric(
+        "gen_ai_server_time_to_first_token_seconds",
+        "From a request to its first token",
+        HISTOGRAM,
+        |report| Value::Times(Box::new(report.performance.histograms.first_token.clone())),
+    ),
+    metric(
+        "gen_ai_server_time_per_output_token_seconds",
+        "From one token of an answer to the next",
+        HISTOGRAM,
+        |report| {
+            Value::Times(Box::new(
+                report.performance.histograms.between_tokens.clone(),
+            ))
+        },
+    ),
+    metric("mynah_step_seconds", "Decode steps", HISTOGRAM, |report| {
+        Value::Times(Box::new(report.performance.histograms.step.clone()))
+    }),
+    metric(
+        "mynah_model_loaded",
+        "Whether the model is in memory",
+        GAUGE,
+        |report| one(u64::from(report.model.state == ModelState::Loaded)),
+    ),
+    metric(
+        "mynah_model_bytes",
+        "Weights in use, as a file",
+        GAUGE,
+        |report| one(report.model.bytes),
+    ),
+    metric("mynah_model_info", "What the model is", GAUGE, |report| {
+        Value::Told(vec![
+            ("architecture", report.model.architecture.clone()),
+            ("quantisation", report.model.quantisation.clone()),
+        ])
+    }),
+];

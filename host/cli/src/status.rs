@@ -1,0 +1,135 @@
+//! `mynah status`: what the models of a running host are doing, once.
+
+use std::net::SocketAddr;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use bytesize::ByteSize;
+use mynah_engine::{Percentiles, Report};
+
+use crate::metrics::HostStatus;
+use crate::output::{self, Table};
+
+/// Time that a host may take to answer.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// Asks the host at an address and prints what it tells.
+pub(crate) fn status(address: SocketAddr, as_json: bool) -> Result<ExitCode> {
+    let told = ask(address)?;
+    if as_json {
+        return output::print(&format_args!("{told}\n"));
+    }
+    let status: HostStatus = serde_json::from_str(&told)
+        .with_context(|| format!("{address} answers, but not as this version of mynah"))?;
+    let mut table = Table::default();
+    for (name, report) in &status.models {
+        rows(&mut table, name, report);
+    }
+    output::print(&table)
+}
+
+/// What the host tells, as JSON.
+fn ask(address: SocketAddr) -> Result<String> {
+    let agent = ureq::Agent::new_with_config(
+        ureq::Agent::config_builder()
+            .timeout_global(Some(PATIENCE))
+            .build(),
+    );
+    let answer = agent.get(format!("http://{address}/status")).call();
+    let mut answer = answer.with_context(|| {
+        format!(
+            "no host tells its status at {address}: start one with `mynah run --metrics {address}`"
+        )
+    })?;
+    let told = answer.body_mut().read_to_string();
+    told.with_context(|| format!("the host at {address} broke off its answer"))
+}
+
+fn rows(table: &mut Table, name: &str, report: &Report) {
+    let Report {
+        queue,
+        memory,
+        sessions,
+        performance,
+        model,
+    } = report;
+    table.row("model", name);
+    table.row(
+        "what it is",
+        format!(
+            "{}, {}, {}",
+            model.name, model.architecture, model.quantisation
+        ),
+    );
+    table.row("context", format!("{} tokens", model.context_size));
+    table.row(
+        "requests",
+        format!(
+            "{} running, {} waiting of {}, {} parked",
+            queue.running, queue.length, queue.capacity, queue.parked
+        ),
+    );
+    table.row(
+        "ended",
+        format!(
+            "{} completed, {} refused, {} timed out, {} cancelled, {} failed",
+            queue.completed, queue.refused, queue.timed_out, queue.cancelled, queue.failed
+        ),
+    );
+    table.row(
+        "sessions",
+        format!(
+            "{} open: {} busy, {} in cells, {} in host memory",
+            sessions.open, sessions.busy, sessions.resident, sessions.parked
+        ),
+    );
+    table.row(
+        "KV cells",
+        format!(
+            "{} of {} used, {} of them idle",
+            memory.cells_used, memory.cells_total, memory.cells_idle
+        ),
+    );
+    table.row(
+        "prefixes",
+        format!(
+            "{} tokens, {:.0} % hits, {} tokens saved",
+            memory.prefix_tokens,
+            memory.hit_rate * 100.0,
+            memory.cached_tokens
+        ),
+    );
+    if let Some(process) = memory.process {
+        table.row(
+            "memory",
+            format!(
+                "{} of {}, pressure: {}",
+                ByteSize(process.used).display().iec(),
+                ByteSize(process.limit).display().iec(),
+                memory.pressure
+            ),
+        );
+    }
+    table.row(
+        "speed",
+        format!(
+            "{:.1} tokens/s of answers, {:.1} of prompts (a minute: {:.1}, {:.1})",
+            performance.now.generated,
+            performance.now.prompt,
+            performance.minute.generated,
+            performance.minute.prompt
+        ),
+    );
+    table.row("first token", times(&performance.first_token));
+    table.row("between tokens", times(&performance.between_tokens));
+}
+
+fn times(times: &Percentiles) -> String {
+    let one = |time: Option<f64>| time.map_or("-".to_owned(), |time| format!("{time:.0} ms"));
+    format!(
+        "{} (half), {} (99 of 100)",
+        one(times.p50_ms),
+        one(times.p99_ms)
+    )
+}
