@@ -37,6 +37,7 @@
 //! | `disk/` | what is remembered on disk: files, their folder, the thread that reads and writes them |
 //! | `schedule/` | the waiting line, fairness, places and the plan of each step; pure |
 //! | `decode/` | the worker thread and its step: admit, plan, decode, sample, emit |
+//! | `status/` | the snapshot that everybody reads, and the report that all views show |
 //! | `llama/` | the only unsafe code: llama.cpp |
 
 mod config;

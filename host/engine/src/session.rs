@@ -95,13 +95,7 @@ impl Session {
             return Err(Error::SessionBusy);
         }
         let loaded = self.enter()?;
-        let asker = Asker {
-            owner: &self.owner,
-            session: self.number,
-            settings: &self.settings,
-            past: &mut self.past,
-        };
-        let generation = loaded.submit(prompt, settings, asker)?;
+        let generation = loaded.submit(prompt, settings, self.asker())?;
         self.current = Arc::downgrade(generation.outlet());
         Ok(generation)
     }
@@ -127,15 +121,18 @@ impl Session {
     pub async fn embed(&mut self, texts: &[Prompt], settings: Settings) -> Result<Embeddings> {
         self.ready().await?;
         let loaded = self.enter()?;
-        let asker = Asker {
+        let embedding = loaded.embed(texts, settings, &self.asker())?;
+        drop(loaded);
+        embedding.finish().await
+    }
+
+    fn asker(&mut self) -> Asker<'_> {
+        Asker {
             owner: &self.owner,
             session: self.number,
             settings: &self.settings,
             past: &mut self.past,
-        };
-        let embedding = loaded.embed(texts, settings, &asker)?;
-        drop(loaded);
-        embedding.finish().await
+        }
     }
 
     /// The model as it is now, where the session is open from here on.

@@ -128,6 +128,9 @@ impl Bench {
         if self.wants(&[memory::RESUME]) {
             rows.push(memory::resume(self)?);
         }
+        if self.wants(&memory::KV_TYPE) {
+            rows.extend(memory::kv_type(self)?);
+        }
         if self.wants(&[guests::CROSSING]) {
             rows.push(self.runtime.block_on(guests::crossing(self.rounds))?);
         }

@@ -4,7 +4,7 @@
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
-use mynah_engine::{Model, Outcome, Owner, Prompt, Session, Settings};
+use mynah_engine::{KvType, Model, Outcome, Owner, Prompt, Session, Settings};
 use tokio::runtime::Runtime;
 
 use crate::bare::{Bare, apart};
@@ -42,6 +42,9 @@ const MEASURED: usize = 1;
 /// Tokens of a session that comes back, and how many times faster that must be than computing it.
 const LONG: usize = 4000;
 const FASTER: f64 = 50.0;
+
+/// A long prompt and its answer with keys and values in eight bits, against sixteen.
+pub(crate) const KV_TYPE: [&str; 2] = ["kv-q8_0.prefill", "kv-q8_0.decode"];
 
 /// When an answer began and ended, in seconds since all were asked for.
 #[derive(Debug, Clone, Copy)]
@@ -266,4 +269,54 @@ fn times_of(
         "it was not remembered: {outcome:?}"
     );
     Ok((computed, resumed))
+}
+
+/// `kv-q8_0`: what `kv_type` q8_0 costs in time.
+pub(crate) fn kv_type(bench: &Bench) -> Result<[Row; 2]> {
+    const PROMPT: usize = 1500;
+    let bare = Bare::load(&bench.model, CTX_SIZE, bench.threads)?;
+    let prompt: Vec<u32> = bare
+        .tokens(&words(11, PROMPT))
+        .into_iter()
+        .take(PROMPT)
+        .collect();
+    let (mut prefills, mut decodes) = (Vec::new(), Vec::new());
+    for round in 0..bench.rounds {
+        bench.say(&format!("kv-q8_0: round {}", round + 1));
+        let usage = |kv_type: KvType| {
+            apart(|| {
+                let model =
+                    ours::load_with(&bench.model, 1, 2048, |config| config.kv_type = kv_type)?;
+                let mut session = model.session(Owner::unique())?;
+                let mut generation =
+                    session.start(Prompt::Tokens(prompt.clone()), tokens_of(64))?;
+                let outcome = bench.runtime.block_on(ours::outcome(&mut generation))?;
+                Ok(outcome.usage)
+            })
+        };
+        let (mut packed, mut whole) = (None, None);
+        for side in in_turn(round) {
+            match side {
+                Turn::Ours => packed = Some(usage(KvType::Q8_0)?),
+                Turn::Limit => whole = Some(usage(KvType::F16)?),
+                Turn::Peer => {}
+            }
+        }
+        let (packed, whole) = packed.zip(whole).context("a side had no turn")?;
+        let of = |ours: Duration, limit: Duration| Round {
+            ours: ours.as_secs_f64(),
+            limit: Some(limit.as_secs_f64()),
+            peer: None,
+        };
+        prefills.push(of(packed.prefill_time, whole.prefill_time));
+        decodes.push(of(packed.decode_time, whole.decode_time));
+    }
+    let bounds = || Bounds {
+        limit: None,
+        peer: None,
+    };
+    Ok([
+        Row::new(KV_TYPE[0], "s", Kind::Time, &prefills, bounds()),
+        Row::new(KV_TYPE[1], "s", Kind::Time, &decodes, bounds()),
+    ])
 }

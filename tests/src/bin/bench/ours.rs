@@ -18,12 +18,24 @@ pub(crate) fn load(path: &Path, parallel: usize, ctx_size: u32) -> Result<Model>
     Ok(Model::load(path, config(parallel, ctx_size)?, |_| {})?)
 }
 
+/// As [`load`], served otherwise.
+pub(crate) fn load_with(
+    path: &Path,
+    parallel: usize,
+    ctx_size: u32,
+    change: impl FnOnce(&mut ModelConfig),
+) -> Result<Model> {
+    let mut config = config(parallel, ctx_size)?;
+    change(&mut config);
+    Ok(Model::load(path, config, |_| {})?)
+}
+
 /// As [`load`], for guests that share what they begin with, and go on where the model would end.
 pub(crate) fn load_sharing(path: &Path, parallel: usize, ctx_size: u32) -> Result<Model> {
-    let mut config = config(parallel, ctx_size)?;
-    config.share_prefixes = true;
-    config.defaults.stopping.ignore_eos = Some(true);
-    Ok(Model::load(path, config, |_| {})?)
+    load_with(path, parallel, ctx_size, |config| {
+        config.share_prefixes = true;
+        config.defaults.stopping.ignore_eos = Some(true);
+    })
 }
 
 fn config(parallel: usize, ctx_size: u32) -> Result<ModelConfig> {
