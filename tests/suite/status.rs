@@ -109,7 +109,7 @@ async fn every_total_is_what_happened() {
     assert_eq!(report.performance.prompt_tokens, performance.prompt_tokens);
     assert_eq!(report.performance.generated_tokens, generated);
     assert_eq!(report.memory.cached_tokens, status.cache.cached_tokens);
-    assert_eq!(report.model.requests_served, 4);
+    assert_eq!(report.model.requests_served, Some(4));
     let json = serde_json::to_string(&report).unwrap();
     let again: Report = serde_json::from_str(&json).unwrap();
     assert_eq!(again.queue, report.queue);

@@ -63,7 +63,9 @@ fn model(table: &mut Table, status: &Status) {
         ),
     );
     table.row("state", format_args!("{:?}", model.state));
-    table.row("requests served", model.requests_served);
+    if let Some(served) = model.requests_served {
+        table.row("requests served", served);
+    }
 }
 
 fn sessions(table: &mut Table, status: &Status) {

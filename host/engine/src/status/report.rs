@@ -231,8 +231,8 @@ pub struct ModelReport {
     pub loaded_since: Option<u64>,
     /// Until when it stays if nobody uses it, in seconds since 1970; `None`: it stays, or is in use.
     pub kept_until: Option<u64>,
-    /// Requests that have ended by themselves since it was loaded.
-    pub requests_served: u64,
+    /// Requests that have ended by themselves since it was loaded; `None`: not for whoever this report is for.
+    pub requests_served: Option<u64>,
 }
 
 /// When a model is in memory.
@@ -280,7 +280,7 @@ impl Report {
                 state: stay.state,
                 loaded_since: stay.loaded_since.map(unix),
                 kept_until: stay.kept_until.map(unix),
-                requests_served: status.requests.completed,
+                requests_served: Some(status.requests.completed),
             },
         }
     }

@@ -17,6 +17,15 @@ impl LlmCtxView<'_> {
         Ok(self.table.get(graph)?.model.report())
     }
 
+    /// What the model is, without what others did with it where the guest may not see that.
+    fn model_report(&self, graph: &Resource<Graph>) -> wasmtime::Result<engine::ModelReport> {
+        let mut model = self.report(graph)?.model;
+        if !self.ctx.host_status {
+            model.requests_served = None;
+        }
+        Ok(model)
+    }
+
     /// The report, where the guest may see all of it.
     fn whole_report(&self, graph: &Resource<Graph>) -> wasmtime::Result<Result<Report, Error>> {
         let report = self.report(graph)?;
@@ -93,7 +102,7 @@ impl wit::Host for LlmCtxView<'_> {
         &mut self,
         graph: Resource<Graph>,
     ) -> wasmtime::Result<Result<wit::ModelStatus, Error>> {
-        Ok(Ok(self.report(&graph)?.model.into()))
+        Ok(Ok(self.model_report(&graph)?.into()))
     }
 
     async fn json(
@@ -107,7 +116,7 @@ impl wit::Host for LlmCtxView<'_> {
                 let own: Vec<Value> = own.iter().map(session_json).collect();
                 Ok(json!({"mine": own, "all": all}))
             }
-            wit::Kind::Model => serde_json::to_value(self.report(&graph)?.model),
+            wit::Kind::Model => serde_json::to_value(self.model_report(&graph)?),
             wit::Kind::Queue | wit::Kind::Memory | wit::Kind::Performance => {
                 let report = match self.whole_report(&graph)? {
                     Ok(report) => report,
