@@ -24,7 +24,9 @@ fn exactly(max_tokens: u32) -> Settings {
 #[tokio::test]
 async fn every_total_is_what_happened() {
     let model = tiny_with(ModelConfig {
-        ctx_size: Some(2048),
+        // Room for an answer that outlasts everything else here.
+        ctx_size: Some(16_384),
+        max_unread_bytes: 1 << 20,
         max_concurrent: 1,
         queue_size: 2,
         ..ModelConfig::default()
@@ -41,7 +43,7 @@ async fn every_total_is_what_happened() {
     let (_, outcome) = finish(&mut other).await;
     drop(other);
     // One runs for long, and two wait behind it: one has no time, one is cancelled; two more are refused.
-    let long = start(&model, text("long"), exactly(2000)).unwrap();
+    let long = start(&model, text("long"), exactly(16_000)).unwrap();
     // What the worker published may be from before, what waits is told as it is.
     until(&model, |status| status.queued == 0 && status.running == 1).await;
     let hurried = Settings {

@@ -154,6 +154,7 @@ impl Session {
     fn leave(&self) {
         if let Some(loaded) = self.at.upgrade() {
             loaded.inbox.close_session(self.number);
+            Loaded::let_go(loaded);
         }
     }
 

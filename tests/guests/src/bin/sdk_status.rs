@@ -21,11 +21,7 @@ fn main() -> Done {
     let status = model.status()?;
     ensure!(status.model.architecture == "llama", "{:?}", status.model);
     let served = may_see_all.then_some(1);
-    ensure!(
-        status.model.requests_served == served,
-        "{:?}",
-        status.model
-    );
+    ensure!(status.model.requests_served == served, "{:?}", status.model);
     let mine = &status.sessions.mine;
     let states: Vec<_> = mine.iter().map(|one| (one.state, one.tokens)).collect();
     let usage = &answer.outcome.usage;

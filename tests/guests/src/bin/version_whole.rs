@@ -84,7 +84,7 @@ fn main() -> Done {
         "{outcome:?}"
     );
 
-    let found = embed(&context, &[prompt.clone()], &settings(1)).map_err(refused)?;
+    let found = embed(&context, std::slice::from_ref(&prompt), &settings(1)).map_err(refused)?;
     ensure!(
         found.vectors.len() == 1 && !found.vectors[0].is_empty() && found.prompt_tokens > 0,
         "{found:?}"
