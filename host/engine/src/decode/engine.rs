@@ -167,7 +167,8 @@ impl<'a, C: Compute> Engine<'a, C> {
                 None => index += 1,
                 Some(reason) => {
                     let parked = self.parked.remove(index);
-                    self.finish(parked.sequence, Ok(reason));
+                    self.count(&parked.sequence, &Ok(reason));
+                    parked.sequence.finish(Ok(reason));
                 }
             }
         }
@@ -181,6 +182,7 @@ impl<'a, C: Compute> Engine<'a, C> {
         mut end: impl FnMut(&mut Sequence) -> Option<Result<FinishReason, Error>>,
     ) {
         let mut index = 0;
+        let mut retired = Vec::new();
         while let Some(sequence) = self.running.get_mut(index) {
             match end(sequence) {
                 None => index += 1,
@@ -191,23 +193,30 @@ impl<'a, C: Compute> Engine<'a, C> {
                     } else {
                         self.release(sequence.id);
                     }
-                    self.finish(sequence, how);
+                    retired.push((sequence, how));
                 }
             }
         }
+        if retired.is_empty() {
+            return;
+        }
+        for (sequence, how) in &retired {
+            self.count(sequence, how);
+        }
+        // Before they are told: who has read the end finds published what it left.
+        self.publish();
+        for (sequence, how) in retired {
+            sequence.finish(how);
+        }
     }
 
-    /// Counts a generation as ended, then tells its reader: who has read the end finds it counted.
-    fn finish(&self, sequence: Sequence, how: Result<FinishReason, Error>) {
-        let counted = match &how {
+    /// Counts a generation as ended. Then its reader is told: who has read the end finds it counted.
+    fn count(&self, sequence: &Sequence, how: &Result<FinishReason, Error>) {
+        let counted = match how {
             Ok(reason) => ending(*reason),
             Err(_) => Ending::Failed,
         };
         self.inbox.ended(&sequence.owner, sequence.session, counted);
-        match how {
-            Ok(reason) => sequence.end(reason),
-            Err(error) => sequence.fail(error),
-        }
     }
 
     /// Plans, decodes, samples and emits. Says whether there was anything to do.

@@ -428,8 +428,16 @@ impl Sequence {
         self.times.first_token.get_or_insert_with(Instant::now);
     }
 
+    /// Tells the reader how it ended, after all text.
+    pub(super) fn finish(self, how: Result<FinishReason, Error>) {
+        match how {
+            Ok(reason) => self.end(reason),
+            Err(error) => self.fail(error),
+        }
+    }
+
     /// Ends the generation: what is held back goes out, then the outcome.
-    pub(super) fn end(mut self, reason: FinishReason) {
+    fn end(mut self, reason: FinishReason) {
         self.release();
         let outcome = self.times.outcome(reason, self.counts, self.settings.seed);
         tracing::debug!(
@@ -450,7 +458,7 @@ impl Sequence {
     }
 
     /// Ends the generation with an error, after the text so far.
-    pub(super) fn fail(mut self, error: Error) {
+    fn fail(mut self, error: Error) {
         self.release();
         tracing::warn!(owner = self.owner.name(), %error, "generation failed");
         self.writer.finish(Err(error));
