@@ -128,24 +128,35 @@ pub(crate) struct MemoryInUse {
 /// Looks at the memory in use, and not more often than it is worth.
 pub(crate) struct MemoryWatch {
     look: Box<dyn Fn() -> MemoryInUse + Send + Sync>,
+    threshold: f32,
     last: Mutex<Option<(Instant, MemoryInUse)>>,
 }
 
 impl MemoryWatch {
     /// Looks at this process, which may have `bound` bytes; where that isn't given, what the machine and the control group have.
-    pub(crate) fn of_process(bound: Option<u64>) -> Self {
-        Self::new(move || MemoryInUse {
+    /// `threshold`: see [`ModelConfig::pressure_threshold`](crate::ModelConfig::pressure_threshold).
+    pub(crate) fn of_process(bound: Option<u64>, threshold: f32) -> Self {
+        Self::new(threshold, move || MemoryInUse {
             process: Look::take().map(|look| look.tightest(bound)),
             device: device_memory().map(|(used, limit)| MemoryUse { used, limit }),
         })
     }
 
     /// Looks wherever a test wants.
-    pub(crate) fn new(look: impl Fn() -> MemoryInUse + Send + Sync + 'static) -> Self {
+    pub(crate) fn new(
+        threshold: f32,
+        look: impl Fn() -> MemoryInUse + Send + Sync + 'static,
+    ) -> Self {
         Self {
             look: Box::new(look),
+            threshold,
             last: Mutex::new(None),
         }
+    }
+
+    /// The share in use at which pressure begins.
+    pub(crate) fn threshold(&self) -> f32 {
+        self.threshold
     }
 
     /// What is in use, as it was at most [`BETWEEN_LOOKS`] ago.
@@ -188,7 +199,7 @@ mod tests {
         );
         let full = MemoryLimit::read(Some(1 << 20)).unwrap();
         assert_eq!((full.available, full.limit), (0, Some(1 << 20)));
-        let process = MemoryWatch::of_process(Some(1 << 20))
+        let process = MemoryWatch::of_process(Some(1 << 20), 0.8)
             .in_use(Instant::now())
             .process
             .unwrap();
@@ -221,7 +232,7 @@ mod tests {
     #[test]
     fn the_system_is_not_asked_again_and_again() {
         static ASKED: AtomicU64 = AtomicU64::new(0);
-        let watch = MemoryWatch::new(|| MemoryInUse {
+        let watch = MemoryWatch::new(0.8, || MemoryInUse {
             process: Some(MemoryUse {
                 used: ASKED.fetch_add(1, Ordering::Relaxed),
                 limit: 1,

@@ -56,11 +56,11 @@ impl Session {
     /// Every setting as it is in force for a request that sets nothing itself, and who said so.
     #[must_use]
     pub fn effective(&self) -> Vec<SettingInForce> {
-        let [defaults, recommended] = self.model.levels();
+        let about = self.model.about();
         in_force(&[
             (Level::Session, &self.settings),
-            (Level::Model, &defaults),
-            (Level::File, &recommended),
+            (Level::Model, &about.config.defaults),
+            (Level::File, &about.recommended),
         ])
     }
 
@@ -103,10 +103,9 @@ impl Session {
     /// Whether a request with these settings is one for vectors ([`embed`](Self::embed)): what `embedding` says.
     #[must_use]
     pub fn wants_vectors(&self, settings: &Settings) -> bool {
-        let [defaults, _] = self.model.levels();
-        let levels = [settings, &self.settings, &defaults].map(|level| &level.output);
-        let said = levels.into_iter().find(|output| output.is_set());
-        said.is_some_and(|output| output.embedding == Some(true))
+        let about = self.model.about();
+        let below = self.settings.output.over(&about.config.defaults.output);
+        settings.output.over(below).embedding == Some(true)
     }
 
     /// The vectors of texts, each of length 1: what the model makes of their tokens, pooled as its file says, as a mean where it says nothing.

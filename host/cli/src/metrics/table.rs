@@ -36,6 +36,11 @@ fn one(number: u64) -> Value {
     Value::One(count(number))
 }
 
+fn by<const N: usize>(label: &'static str, numbers: [(&'static str, u64); N]) -> Value {
+    let numbers = numbers.map(|(name, number)| (name, count(number)));
+    Value::By(label, numbers.to_vec())
+}
+
 fn some(number: Option<u64>) -> Value {
     number.map_or(Value::None, one)
 }
@@ -70,15 +75,14 @@ pub(super) const METRICS: &[Metric] = &[
         GAUGE,
         |report| {
             let waiting = &report.queue.by_priority;
-            let by = [
-                ("low", waiting.low),
-                ("normal", waiting.normal),
-                ("high", waiting.high),
-                ("urgent", waiting.urgent),
-            ];
-            Value::By(
+            by(
                 "priority",
-                by.map(|(name, number)| (name, count(number))).to_vec(),
+                [
+                    ("low", waiting.low),
+                    ("normal", waiting.normal),
+                    ("high", waiting.high),
+                    ("urgent", waiting.urgent),
+                ],
             )
         },
     ),
@@ -124,16 +128,15 @@ pub(super) const METRICS: &[Metric] = &[
         COUNTER,
         |report| {
             let queue = &report.queue;
-            let by = [
-                ("completed", queue.completed),
-                ("refused", queue.refused),
-                ("timed_out", queue.timed_out),
-                ("cancelled", queue.cancelled),
-                ("failed", queue.failed),
-            ];
-            Value::By(
+            by(
                 "outcome",
-                by.map(|(name, number)| (name, count(number))).to_vec(),
+                [
+                    ("completed", queue.completed),
+                    ("refused", queue.refused),
+                    ("timed_out", queue.timed_out),
+                    ("cancelled", queue.cancelled),
+                    ("failed", queue.failed),
+                ],
             )
         },
     ),
@@ -267,15 +270,14 @@ pub(super) const METRICS: &[Metric] = &[
             let cold = sessions
                 .idle
                 .saturating_sub(sessions.resident + sessions.parked);
-            let by = [
-                ("busy", sessions.busy),
-                ("resident", sessions.resident),
-                ("parked", sessions.parked),
-                ("cold", cold),
-            ];
-            Value::By(
+            by(
                 "state",
-                by.map(|(name, number)| (name, count(number))).to_vec(),
+                [
+                    ("busy", sessions.busy),
+                    ("resident", sessions.resident),
+                    ("parked", sessions.parked),
+                    ("cold", cold),
+                ],
             )
         },
     ),
@@ -291,11 +293,13 @@ pub(super) const METRICS: &[Metric] = &[
         COUNTER,
         |report| {
             let performance = &report.performance;
-            let by = [
-                ("input", count(performance.prompt_tokens)),
-                ("output", count(performance.generated_tokens)),
-            ];
-            Value::By("type", by.to_vec())
+            by(
+                "type",
+                [
+                    ("input", performance.prompt_tokens),
+                    ("output", performance.generated_tokens),
+                ],
+            )
         },
     ),
     metric(

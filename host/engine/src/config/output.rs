@@ -51,6 +51,11 @@ impl Output {
         }
     }
 
+    /// What holds where this stands above `base`: forms exclude each other, so one that says anything leaves no room for another.
+    pub(crate) fn over<'a>(&'a self, base: &'a Self) -> &'a Self {
+        if self.is_set() { self } else { base }
+    }
+
     /// Whether it says anything.
     pub(crate) fn is_set(&self) -> bool {
         Self::KEYS.iter().any(|key| (key.json)(self).is_some())

@@ -142,12 +142,7 @@ impl Settings {
             stopping: self.stopping.or(&base.stopping),
             memory: self.memory.or(&base.memory),
             scheduling: self.scheduling.or(&base.scheduling),
-            // Forms exclude each other: one that is set leaves no room for another.
-            output: if self.output.is_set() {
-                self.output
-            } else {
-                base.output.clone()
-            },
+            output: self.output.over(&base.output).clone(),
         }
     }
 

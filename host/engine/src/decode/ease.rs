@@ -39,7 +39,7 @@ impl<C: Compute> Engine<'_, C> {
         }
         self.ease.next_look = now + BETWEEN_LOOKS;
         let in_use = self.inbox.memory().in_use(now);
-        let threshold = self.params.pressure_threshold;
+        let threshold = self.inbox.memory().threshold();
         let running = self.kv.used().saturating_sub(self.idle_cells());
         let pressure = Pressure {
             level: PressureLevel::None,
@@ -61,7 +61,7 @@ impl<C: Compute> Engine<'_, C> {
             );
         }
         // The others are shortages that what is remembered in host memory doesn't make.
-        let level = pressure.process_level(threshold);
+        let level = PressureLevel::of_process(pressure.process, threshold);
         if level >= PressureLevel::Drop {
             self.drop_unused();
         }
@@ -72,20 +72,8 @@ impl<C: Compute> Engine<'_, C> {
         let held = self.bytes_in_use() + self.saved_bytes();
         let left = in_use
             .process
-            .map_or(u64::MAX, |process| self.left_below_threshold(process));
+            .map_or(u64::MAX, |process| left_below(process, threshold));
         self.ease.allowance = held.saturating_add(left).min(self.params.max_parked_bytes);
-    }
-
-    /// Bytes that the process may have before its level is above `None`.
-    fn left_below_threshold(&self, process: MemoryUse) -> u64 {
-        #[expect(
-            clippy::cast_precision_loss,
-            clippy::cast_possible_truncation,
-            clippy::cast_sign_loss,
-            reason = "a share of a number of bytes, from 0.1 to 1.0"
-        )]
-        let most = (process.limit as f64 * f64::from(self.params.pressure_threshold)) as u64;
-        most.saturating_sub(process.used)
     }
 
     /// When memory is to be looked at though nothing happens: while something could be given back.
@@ -122,4 +110,16 @@ impl<C: Compute> Engine<'_, C> {
 /// The share of a whole that is in use.
 fn share(used: u64, limit: u64) -> f32 {
     MemoryUse { used, limit }.share()
+}
+
+/// Bytes that may be taken before that share of the limit is in use.
+#[expect(
+    clippy::cast_precision_loss,
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "a share of a number of bytes, from 0.1 to 1.0"
+)]
+fn left_below(memory: MemoryUse, threshold: f32) -> u64 {
+    let most = (memory.limit as f64 * f64::from(threshold)) as u64;
+    most.saturating_sub(memory.used)
 }

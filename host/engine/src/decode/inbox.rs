@@ -8,7 +8,7 @@ use bytesize::ByteSize;
 
 use super::EmbedJob;
 use super::job::{Ending, Job, QueueLimit, Waits};
-use crate::memory::{Pressure, PressureLevel};
+use crate::memory::PressureLevel;
 use crate::memory_limit::MemoryWatch;
 use crate::schedule::{Fairness, Full, Head, Line, NotOpen, Pace, SessionLimits, Sessions};
 use crate::status::{Meter, StepNote};
@@ -20,7 +20,6 @@ pub(crate) struct Inbox {
     state: Mutex<State>,
     told: Condvar,
     memory: MemoryWatch,
-    pressure_threshold: f32,
     // Apart from the lock, since llama.cpp's abort callback asks thousands of times a second.
     closed: AtomicBool,
 }
@@ -60,11 +59,9 @@ impl Inbox {
         ageing: Duration,
         sessions: SessionLimits,
         memory: MemoryWatch,
-        pressure_threshold: f32,
     ) -> Self {
         Self {
             memory,
-            pressure_threshold,
             state: Mutex::new(State {
                 line: Line::new(queue_size, ageing),
                 embeddings: Line::new(queue_size, ageing),
@@ -145,11 +142,7 @@ impl Inbox {
     /// Why no request is taken, where the process's memory is that short.
     fn memory_short(&self) -> Option<Error> {
         let process = self.memory.in_use(Instant::now()).process?;
-        let pressure = Pressure {
-            process: Some(process),
-            ..Pressure::default()
-        };
-        let level = pressure.process_level(self.pressure_threshold);
+        let level = PressureLevel::of_process(Some(process), self.memory.threshold());
         (level == PressureLevel::Refuse).then_some(Error::MemoryShort {
             used: ByteSize(process.used),
             limit: ByteSize(process.limit),

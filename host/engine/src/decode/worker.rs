@@ -25,8 +25,6 @@ pub(crate) struct WorkerParams {
     pub(crate) ageing: Duration,
     /// See [`ModelConfig::max_parked_bytes`](crate::ModelConfig::max_parked_bytes).
     pub(crate) max_parked_bytes: u64,
-    /// See [`ModelConfig::pressure_threshold`](crate::ModelConfig::pressure_threshold).
-    pub(crate) pressure_threshold: f32,
     /// See [`ModelConfig::compress_parked`](crate::ModelConfig::compress_parked).
     pub(crate) compress_parked: bool,
     /// See [`ModelConfig::share_prefixes`](crate::ModelConfig::share_prefixes).

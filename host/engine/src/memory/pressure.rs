@@ -73,6 +73,14 @@ impl PressureLevel {
     }
 }
 
+impl PressureLevel {
+    /// The level of the process's memory.
+    pub(crate) fn of_process(memory: Option<MemoryUse>, threshold: f32) -> Self {
+        let share = memory.map_or(0.0, MemoryUse::share);
+        Self::of(share, threshold, Self::Refuse)
+    }
+}
+
 impl fmt::Display for PressureLevel {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.name())
@@ -104,18 +112,12 @@ impl Pressure {
         let level = |share, most| Level::of(share, threshold, most);
         self.level = level(self.cells, Level::Park)
             .max(level(self.parked, Level::Drop))
-            .max(self.process_level(threshold))
+            .max(Level::of_process(self.process, threshold))
             .max(level(
                 self.device.map_or(0.0, MemoryUse::share),
                 Level::Close,
             ));
         self
-    }
-
-    /// The level of the process's memory alone.
-    pub(crate) fn process_level(&self, threshold: f32) -> PressureLevel {
-        let share = self.process.map_or(0.0, MemoryUse::share);
-        PressureLevel::of(share, threshold, PressureLevel::Refuse)
     }
 }
 

@@ -110,7 +110,6 @@ impl Loaded {
             context_tokens: info.context_size,
             ageing: config.ageing,
             max_parked_bytes: config.max_parked_bytes,
-            pressure_threshold: config.pressure_threshold,
             compress_parked: config.compress_parked,
             share_prefixes: config.share_prefixes,
         };
@@ -124,8 +123,7 @@ impl Loaded {
             config.queue_size as usize,
             config.ageing,
             sessions,
-            MemoryWatch::of_process(config.max_process_bytes),
-            config.pressure_threshold,
+            MemoryWatch::of_process(config.max_process_bytes, config.pressure_threshold),
         ));
         let store = store(loaded_from, &header, &config, &params.context)?;
         let worker = Worker::start(

@@ -32,13 +32,13 @@ pub(crate) struct Loaded {
 
 /// What stays known of a model that was unloaded.
 #[derive(Debug)]
-pub(super) struct About {
-    pub(super) info: Arc<ModelInfo>,
+pub(crate) struct About {
+    pub(crate) info: Arc<ModelInfo>,
     /// What its file recommends.
-    pub(super) recommended: Settings,
+    pub(crate) recommended: Settings,
     /// How the vectors of tokens become one of the text, or the number in the file where there are none.
-    pub(super) pooling: std::result::Result<Pooling, u32>,
-    pub(super) config: ModelConfig,
+    pub(crate) pooling: std::result::Result<Pooling, u32>,
+    pub(crate) config: ModelConfig,
 }
 
 /// Who asks, and what it asked before.

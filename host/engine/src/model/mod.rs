@@ -27,11 +27,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use crate::{Error, ModelConfig, Owner, Prompt, Report, Result, Session, Settings, Status};
+use crate::{Error, ModelConfig, Owner, Prompt, Report, Result, Session, Status};
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) use chat::fuzz::render as fuzz_template;
 pub(crate) use fit::Past;
-pub(crate) use loaded::{Asker, Loaded};
+pub(crate) use loaded::{About, Asker, Loaded};
 use slot::Slot;
 
 /// A model. Clones share it; when the last clone and session is gone, and the last generation, its worker ends and its memory is free.
@@ -182,10 +182,9 @@ impl Model {
         Ok(ids.collect())
     }
 
-    /// What the operator set for all requests, and what the model's file recommends.
-    pub(crate) fn levels(&self) -> [Settings; 2] {
-        let about = self.slot.about();
-        [about.config.defaults.clone(), about.recommended.clone()]
+    /// What is known of the model, in memory or not.
+    pub(crate) fn about(&self) -> Arc<About> {
+        self.slot.about()
     }
 
     /// The model in memory, loaded if it isn't.

@@ -31,6 +31,21 @@ struct State {
     keeper: Option<Sender<()>>,
 }
 
+impl State {
+    fn status(&self) -> Status {
+        match &self.loaded {
+            Some(loaded) => loaded.inbox.status(),
+            None => self.last.clone(),
+        }
+    }
+
+    /// Until when the model stays if nobody uses it; `None`: it stays, is in use, or not in memory.
+    fn kept_until(&self) -> Option<Instant> {
+        let idle_since = self.loaded.as_ref()?.inbox.idle_since()?;
+        idle_since.checked_add(self.about.config.keep_alive?)
+    }
+}
+
 /// Ends a change, also when it panics: others wait for it.
 struct Change<'a>(&'a Slot);
 
@@ -146,11 +161,7 @@ impl Slot {
     }
 
     pub(super) fn status(&self) -> Status {
-        let state = self.lock();
-        match &state.loaded {
-            Some(loaded) => loaded.inbox.status(),
-            None => state.last.clone(),
-        }
+        self.lock().status()
     }
 
     /// What `look` says of the model's worker; true where it is not in memory.
@@ -165,10 +176,6 @@ impl Slot {
         // The lock is held throughout: a share of the model would keep it from being unloaded.
         let state = self.lock();
         let loaded = state.loaded.as_ref();
-        let kept_until = loaded.and_then(|loaded| {
-            let idle_since = loaded.inbox.idle_since()?;
-            idle_since.checked_add(state.about.config.keep_alive?)
-        });
         let stay = Stay {
             state: match loaded {
                 Some(_) => ModelState::Loaded,
@@ -176,13 +183,9 @@ impl Slot {
                 None => ModelState::Unloaded,
             },
             loaded_since: loaded.map(|loaded| loaded.since),
-            kept_until,
+            kept_until: state.kept_until(),
         };
-        let info = &state.about.info;
-        match loaded {
-            Some(loaded) => Report::new(&loaded.inbox.status(), info, stay),
-            None => Report::new(&state.last, info, stay),
-        }
+        Report::new(&state.status(), &state.about.info, stay)
     }
 
     /// Has the model unloaded when nobody uses it, where that is wanted.
@@ -210,17 +213,14 @@ impl Slot {
         let keep_alive = state.about.config.keep_alive?;
         let loaded = state.loaded.as_ref()?;
         let in_use = keep_alive.clamp(Duration::from_millis(1), IN_USE);
-        let Some(idle_since) = loaded.inbox.idle_since() else {
+        let kept_until = state.kept_until();
+        let Some(kept_until) = kept_until.filter(|_| Arc::strong_count(loaded) == 1) else {
             return Some(in_use);
         };
-        if Arc::strong_count(loaded) > 1 {
-            return Some(in_use);
-        }
         if loaded.inbox.status().pressure.level >= PressureLevel::Close {
             return Some(Duration::ZERO);
         }
-        let idle = now.saturating_duration_since(idle_since);
-        Some(keep_alive.saturating_sub(idle))
+        Some(kept_until.saturating_duration_since(now))
     }
 
     /// A panic while the lock was held leaves one of its states: each is set at once.

@@ -2,6 +2,8 @@
 
 use std::time::{Duration, Instant};
 
+use llama_cpp_2::token::LlamaToken;
+
 use super::pool::Pool;
 use super::{EmbedJob, Vectors};
 use crate::Error;
@@ -54,8 +56,9 @@ struct Text {
     job: u64,
     /// Its place in the request.
     index: usize,
-    /// Its tokens.
-    tokens: usize,
+    tokens: Vec<LlamaToken>,
+    /// It is computed apart from all others.
+    is_alone: bool,
     /// Tokens of it that are computed.
     computed: usize,
     /// Indices of the batch that are its own.
@@ -118,16 +121,20 @@ impl<E: Embed> Embedder<E> {
     /// Begins the next texts of what has begun, as far as there are sequences and cells. Says whether there is room for another request.
     fn begin_texts(&mut self) -> bool {
         loop {
-            let next = self
-                .jobs
-                .iter()
-                .position(|one| one.begun < one.job.texts.len());
-            let Some(running) = next.and_then(|index| self.jobs.get_mut(index)) else {
+            let mut jobs = self.jobs.iter_mut();
+            let next = jobs.find_map(
+                |Running {
+                     number, job, begun, ..
+                 }| {
+                    let text = job.texts.get_mut(*begun)?;
+                    Some((*number, begun, text, job.pooling, job.deterministic))
+                },
+            );
+            let Some((number, begun, text, pooling, is_alone)) = next else {
                 return !self.free.is_empty();
             };
-            let tokens = running.job.texts.get(running.begun).map_or(0, Vec::len);
-            let held: usize = self.texts.iter().map(|text| text.tokens).sum();
-            if held + tokens > self.params.cells as usize && held > 0 {
+            let held: usize = self.texts.iter().map(|text| text.tokens.len()).sum();
+            if held + text.len() > self.params.cells as usize && held > 0 {
                 return false;
             }
             let Some(id) = self.free.pop() else {
@@ -135,14 +142,15 @@ impl<E: Embed> Embedder<E> {
             };
             self.texts.push(Text {
                 id,
-                job: running.number,
-                index: running.begun,
-                tokens,
+                job: number,
+                index: *begun,
+                tokens: std::mem::take(text),
+                is_alone,
                 computed: 0,
                 in_step: 0..0,
-                pool: Pool::new(running.job.pooling),
+                pool: Pool::new(pooling),
             });
-            running.begun += 1;
+            *begun += 1;
         }
     }
 
@@ -150,28 +158,15 @@ impl<E: Embed> Embedder<E> {
     fn fill(&mut self) {
         self.batch.clear();
         let mut room = self.params.batch as usize;
-        let is_alone = |jobs: &[Running], number| {
-            jobs.iter()
-                .any(|one| one.number == number && one.job.deterministic)
-        };
-        let first_is_alone = self
-            .texts
-            .first()
-            .is_some_and(|text| is_alone(&self.jobs, text.job));
+        let first_is_alone = self.texts.first().is_some_and(|text| text.is_alone);
         for (place, text) in self.texts.iter_mut().enumerate() {
             text.in_step = 0..0;
-            let is_in = match place {
-                0 => true,
-                _ => !first_is_alone && !is_alone(&self.jobs, text.job),
-            };
-            let job = self.jobs.iter().find(|one| one.number == text.job);
-            let tokens = job.and_then(|one| one.job.texts.get(text.index));
-            let Some(tokens) = tokens.filter(|_| is_in && room > 0) else {
+            if place > 0 && (first_is_alone || text.is_alone) {
                 continue;
-            };
+            }
             let from = self.batch.len();
             let positions = (0u32..).skip(text.computed);
-            let left = tokens.iter().skip(text.computed);
+            let left = text.tokens.iter().skip(text.computed);
             for (token, position) in left.zip(positions).take(room) {
                 self.batch.push(*token, position, text.id, true);
             }
@@ -196,7 +191,7 @@ impl<E: Embed> Embedder<E> {
         }
         for text in self
             .texts
-            .extract_if(.., |text| text.computed == text.tokens)
+            .extract_if(.., |text| text.computed == text.tokens.len())
         {
             context.clear_sequence(text.id);
             self.free.push(text.id);

@@ -173,7 +173,7 @@ pub(super) struct Host {
 impl Host {
     pub(super) fn start(setup: Setup) -> Self {
         let in_use = Arc::clone(&setup.memory_in_use);
-        let memory = MemoryWatch::new(move || MemoryInUse {
+        let memory = MemoryWatch::new(0.8, move || MemoryInUse {
             process: Some(MemoryUse {
                 used: in_use.load(Ordering::Relaxed) << 20,
                 limit: 100 << 20,
@@ -181,7 +181,7 @@ impl Host {
             device: None,
         });
         let ageing = Duration::from_millis(20);
-        let inbox = Arc::new(Inbox::new(1000, ageing, setup.sessions, memory, 0.8));
+        let inbox = Arc::new(Inbox::new(1000, ageing, setup.sessions, memory));
         let thread = std::thread::spawn({
             let (inbox, setup) = (Arc::clone(&inbox), setup.clone());
             move || {
@@ -203,7 +203,6 @@ impl Host {
                     context_tokens: setup.context,
                     ageing,
                     max_parked_bytes: setup.max_parked_bytes,
-                    pressure_threshold: 0.8,
                     compress_parked: setup.compress_parked,
                     share_prefixes: setup.share_prefixes,
                 };
