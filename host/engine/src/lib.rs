@@ -56,6 +56,7 @@ mod llama;
 mod memory;
 mod memory_limit;
 pub mod model;
+mod observer;
 mod owner;
 mod request;
 mod schedule;
@@ -75,6 +76,7 @@ pub use llama::{Device, DeviceKind, KvType, SystemInfo, llama_backend};
 pub use memory::{Pressure, PressureLevel};
 pub use memory_limit::MemoryUse;
 pub use model::{ChatTemplateName, Embeddings, Model, ModelInfo, Progress, Registry};
+pub use observer::{Observer, RequestEnd, RequestOutcome, Task};
 pub use owner::Owner;
 pub use request::{
     Conversation, Event, FinishReason, Message, Outcome, Priority, Prompt, Role, TokenProb,

@@ -9,10 +9,10 @@ use std::time::Duration;
 use super::block::Block;
 use super::problem::{Check, Problem};
 use super::{MemoryInForce, Settings, by_name};
-use crate::Result;
 use crate::llama::KvType;
 use crate::model::ChatTemplateName;
 use crate::model::optimize::Optimize;
+use crate::{Observer, Result};
 
 /// How a model is served.
 #[derive(Debug, Clone, PartialEq)]
@@ -107,6 +107,8 @@ pub struct ModelConfig {
     /// A built-in chat template in place of the model's own; default: the model's own, or where its file has none, the one
     /// that goes with its vocabulary.
     pub chat_template: Option<ChatTemplateName>,
+    /// Who is told of every request that has ended; default: nobody.
+    pub observer: Option<Observer>,
     /// How text is made where the request doesn't say.
     pub defaults: Settings,
 }
@@ -210,6 +212,7 @@ impl Default for ModelConfig {
             max_unread_bytes: 64 << 10,
             optimize: None,
             chat_template: None,
+            observer: None,
             defaults: Settings::default(),
         }
     }

@@ -56,23 +56,28 @@ pub(super) fn finish_unstarted(job: Job) {
 
 impl Times {
     pub(super) fn outcome(&self, reason: FinishReason, tokens: Tokens, seed: u32) -> Outcome {
+        Outcome {
+            reason,
+            seed,
+            usage: self.usage(tokens),
+        }
+    }
+
+    /// What was used until now.
+    pub(super) fn usage(&self, tokens: Tokens) -> Usage {
         let now = Instant::now();
         let since = |from: Option<Instant>, to: Option<Instant>| match from {
             Some(from) => to.unwrap_or(now).duration_since(from),
             None => Duration::ZERO,
         };
-        Outcome {
-            reason,
-            seed,
-            usage: Usage {
-                prompt_tokens: tokens.prompt,
-                cached_tokens: tokens.cached,
-                generated_tokens: tokens.generated,
-                forgotten_tokens: tokens.forgotten,
-                queue_time: since(Some(self.asked), self.begun),
-                prefill_time: since(self.begun, self.first_token),
-                decode_time: since(self.first_token, None),
-            },
+        Usage {
+            prompt_tokens: tokens.prompt,
+            cached_tokens: tokens.cached,
+            generated_tokens: tokens.generated,
+            forgotten_tokens: tokens.forgotten,
+            queue_time: since(Some(self.asked), self.begun),
+            prefill_time: since(self.begun, self.first_token),
+            decode_time: since(self.first_token, None),
         }
     }
 }

@@ -10,7 +10,6 @@ use super::constraint::Lost;
 use super::ease::Ease;
 use super::embed::Embedder;
 use super::ending::ending;
-use super::inbox::SessionPlace;
 use super::job::Ending;
 use super::kv::Kv;
 use super::places::Parked;
@@ -20,8 +19,8 @@ use super::{Inbox, WorkerParams};
 use crate::llama::{Batch, DecodeError, SavedSequence};
 use crate::memory::Shelf;
 use crate::schedule::{Need, Planner, StepBudget, Turn, Want};
-use crate::status::StepNote;
-use crate::{Error, FinishReason, SessionState, Status};
+use crate::status::{SessionPlace, StepNote};
+use crate::{Error, FinishReason, RequestOutcome, SessionState, Status};
 
 /// Steps that may fail in a row with the same request in them; then that request fails.
 const MAX_FAILURES: u32 = 3;
@@ -217,6 +216,14 @@ impl<'a, C: Compute> Engine<'a, C> {
             Err(_) => Ending::Failed,
         };
         self.inbox.ended(&sequence.owner, sequence.session, counted);
+        self.inbox.tell(|| {
+            let outcome = match how {
+                Ok(FinishReason::Cancelled) => RequestOutcome::Cancelled,
+                Ok(reason) => RequestOutcome::Completed(Some(*reason)),
+                Err(error) => RequestOutcome::Failed(error.to_string()),
+            };
+            (sequence.asked(), sequence.usage(), outcome)
+        });
     }
 
     /// Plans, decodes, samples and emits. Says whether there was anything to do.

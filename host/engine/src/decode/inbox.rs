@@ -10,9 +10,12 @@ use super::EmbedJob;
 use super::job::{Ending, Job, QueueLimit, Waits};
 use crate::memory::PressureLevel;
 use crate::memory_limit::MemoryWatch;
+use crate::observer::{Asked, Observed};
 use crate::schedule::{Fairness, Full, Head, Line, NotOpen, Pace, SessionLimits, Sessions};
-use crate::status::{Meter, StepNote};
-use crate::{Error, Owner, Requests, Result, SessionState, SessionStatus, Status};
+use crate::status::{Meter, SessionPlace, StepNote};
+use crate::{
+    Error, Owner, RequestOutcome, Requests, Result, SessionState, SessionStatus, Status, Usage,
+};
 
 /// What a model's handles and its worker share.
 #[derive(Debug)]
@@ -40,17 +43,11 @@ struct State {
     // When the last request ended, or the model was loaded.
     ended_at: Instant,
     meter: Meter,
+    // Who is told of the ends.
+    observed: Option<Observed>,
     // What the worker last published of itself, and of where the sessions are.
     published: Status,
     places: Vec<SessionPlace>,
-}
-
-/// Where the worker has a session.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct SessionPlace {
-    pub(super) session: u64,
-    pub(super) state: SessionState,
-    pub(super) tokens: u32,
 }
 
 impl Inbox {
@@ -59,6 +56,7 @@ impl Inbox {
         ageing: Duration,
         sessions: SessionLimits,
         memory: MemoryWatch,
+        observed: Option<Observed>,
     ) -> Self {
         Self {
             memory,
@@ -73,6 +71,7 @@ impl Inbox {
                 working_since: None,
                 ended_at: Instant::now(),
                 meter: Meter::new(Instant::now()),
+                observed,
                 published: Status::default(),
                 places: Vec::new(),
             }),
@@ -108,8 +107,7 @@ impl Inbox {
             return Err(Error::Unavailable);
         }
         if let Some(error) = short {
-            state.requests.refused += 1;
-            return Err(error);
+            return Err(state.refuse(&job, error));
         }
         // Those that nobody waits for any more hold no place.
         state.take_out_cancelled();
@@ -119,16 +117,19 @@ impl Inbox {
         let queued = state.queued();
         let pushed = match queued < capacity {
             true => line(&mut state).push(ticket, job),
-            false => Err(Full(queued)),
+            false => Err(Full {
+                held: queued,
+                request: job,
+            }),
         };
-        if let Err(Full(queued)) = pushed {
-            state.requests.refused += 1;
-            return Err(Error::Busy {
-                queued,
+        if let Err(Full { held, request }) = pushed {
+            let error = Error::Busy {
+                queued: held,
                 capacity,
                 // A place in the line is free as soon as one leaves it.
                 estimated_wait: state.pace.wait_behind(1),
-            });
+            };
+            return Err(state.refuse(&request, error));
         }
         state.requests.accepted += 1;
         state.fairness.join(&owner);
@@ -298,6 +299,14 @@ impl Inbox {
         self.lock().ended(owner, session, how);
     }
 
+    /// Tells who is to be told that a request has ended, what it used, and how.
+    pub(super) fn tell(&self, end: impl FnOnce() -> (Asked, Usage, RequestOutcome)) {
+        if let Some(observed) = &self.lock().observed {
+            let (asked, usage, outcome) = end();
+            observed.tell(asked, usage, outcome);
+        }
+    }
+
     /// Drops all requests that wait: the worker ends. That tells their readers.
     pub(super) fn drop_all(&self) {
         let mut state = self.lock();
@@ -427,6 +436,7 @@ impl State {
         fn of<W: Waits>(state: &mut State, line: fn(&mut State) -> &mut Line<W>) {
             for (ticket, job) in line(state).take_out(|_, job| job.is_cancelled()) {
                 state.ended(&ticket.owner, job.session(), Ending::Cancelled);
+                state.tell_unbegun(&job, RequestOutcome::Cancelled);
                 job.was_cancelled();
             }
         }
@@ -440,15 +450,37 @@ impl State {
             for (ticket, job) in line(state).take_out(|ticket, _| ticket.deadline <= now) {
                 let QueueLimit { time, setting } = job.queue_limit();
                 state.ended(&ticket.owner, job.session(), Ending::TimedOut);
-                job.fail(Error::QueueTimeout {
+                let error = Error::QueueTimeout {
                     waited: now.saturating_duration_since(ticket.asked_at),
                     limit: time,
                     setting,
-                });
+                };
+                state.tell_unbegun(&job, RequestOutcome::TimedOut(error.to_string()));
+                job.fail(error);
             }
         }
         of(self, now, |state| &mut state.line);
         of(self, now, |state| &mut state.embeddings);
+    }
+
+    /// Counts a request that is turned away.
+    fn refuse<W: Waits>(&mut self, job: &W, error: Error) -> Error {
+        self.requests.refused += 1;
+        self.tell_unbegun(job, RequestOutcome::Refused(error.to_string()));
+        error
+    }
+
+    /// Tells the end of a request that no model work was done for.
+    fn tell_unbegun<W: Waits>(&self, job: &W, outcome: RequestOutcome) {
+        if let Some(observed) = &self.observed {
+            let asked = job.asked();
+            let usage = Usage {
+                prompt_tokens: job.ticket().prompt_tokens,
+                queue_time: asked.asked_at.elapsed(),
+                ..Usage::default()
+            };
+            observed.tell(asked, usage, outcome);
+        }
     }
 
     fn ended(&mut self, owner: &Owner, session: u64, how: Ending) {

@@ -6,14 +6,16 @@ use std::time::{Duration, Instant};
 use llama_cpp_2::token::LlamaToken;
 
 use super::{Constraint, Droppable, Sampler, Writer};
+use crate::observer::Asked;
 use crate::schedule::Ticket;
-use crate::{Effective, Error, Owner};
+use crate::{Effective, Error, Owner, Task};
 
 /// A request that is checked and ready to run.
 #[derive(Debug)]
 pub(crate) struct Job {
     /// At least one token, all of them in the vocabulary, fewer than the context holds.
     pub(crate) prompt: Vec<LlamaToken>,
+    pub(crate) task: Task,
     pub(crate) sampler: Sampler,
     /// Where the answer must have a form.
     pub(crate) constraint: Option<Constraint>,
@@ -72,6 +74,9 @@ pub(super) trait Waits {
     /// How long it may wait.
     fn queue_limit(&self) -> QueueLimit;
 
+    /// What it is, for who is told of its end.
+    fn asked(&self) -> Asked;
+
     /// Tells its reader why it wasn't begun.
     fn fail(self, error: Error);
 
@@ -107,6 +112,16 @@ impl Waits for Job {
 
     fn queue_limit(&self) -> QueueLimit {
         self.queue_limit
+    }
+
+    fn asked(&self) -> Asked {
+        Asked {
+            task: self.task,
+            owner: self.owner.clone(),
+            session: self.session,
+            settings: Some(Arc::clone(&self.settings)),
+            asked_at: self.asked_at,
+        }
     }
 
     fn fail(self, error: Error) {

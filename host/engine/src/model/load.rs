@@ -23,6 +23,7 @@ use crate::llama::{
     ContextParams, SystemInfo, device_memory, has_decoder_only, llama_backend, with_captured_errors,
 };
 use crate::memory_limit::{MemoryLimit, MemoryWatch};
+use crate::observer::Observed;
 use crate::schedule::SessionLimits;
 use crate::{Error, ModelConfig, Result};
 
@@ -87,7 +88,7 @@ impl Loaded {
             });
         }
         let built_in = built_in_template(&header, &config, &llama);
-        let info = ModelInfo::new(
+        let info = Arc::new(ModelInfo::new(
             path,
             &header,
             optimized_from,
@@ -95,7 +96,7 @@ impl Loaded {
             &config,
             built_in,
             layers.filter(|_| SystemInfo::has_gpu()).unwrap_or(0),
-        );
+        ));
         let recommended = recommended(&header);
         let template = match (built_in, header.chat_template()) {
             (None, Some(own)) => ChatTemplate::new(own, header.tool_template(), &llama),
@@ -124,6 +125,10 @@ impl Loaded {
             config.ageing,
             sessions,
             MemoryWatch::of_process(config.max_process_bytes, config.pressure_threshold),
+            config.observer.clone().map(|observer| Observed {
+                observer,
+                model: Arc::clone(&info),
+            }),
         ));
         let store = store(loaded_from, &header, &config, &params.context)?;
         let worker = Worker::start(
@@ -148,7 +153,7 @@ impl Loaded {
             cells,
             since: Instant::now(),
             about: Arc::new(About {
-                info: Arc::new(info),
+                info,
                 recommended,
                 pooling: Pooling::of(header.of_architecture("pooling_type")),
                 config,

@@ -13,7 +13,7 @@ use crate::config::KvCells;
 use crate::decode::{
     Grammars, Inbox, Job, Outlet, Pooling, QueueLimit, Sampler, SamplerParts, Worker, Writer,
 };
-use crate::{Effective, Error, Generation, ModelConfig, Owner, Prompt, Result, Settings};
+use crate::{Effective, Error, Generation, ModelConfig, Owner, Prompt, Result, Settings, Task};
 
 /// A model in memory. When the last session's generation and handle of it is gone, its worker ends and its memory is free.
 #[derive(Debug)]
@@ -86,6 +86,10 @@ impl Loaded {
         }
         config.check_cache_tokens(&effective.memory)?;
         let asked_at = Instant::now();
+        let task = match &prompt {
+            Prompt::Messages(_) => Task::Chat,
+            Prompt::Text(_) | Prompt::Tokens(_) => Task::Complete,
+        };
         let fitted = self.fit(prompt, &effective, asker.past)?;
         let parts = SamplerParts::new(
             &effective,
@@ -102,6 +106,7 @@ impl Loaded {
         self.inbox.submit(Job {
             sampler: Sampler::new(&effective, parts, &fitted.tokens),
             prompt: fitted.tokens,
+            task,
             constraint,
             settings: Arc::clone(&effective),
             outlet: Writer::new(Arc::clone(&outlet)),

@@ -6,12 +6,12 @@ use llama_cpp_2::token::LlamaToken;
 
 use super::pool::Pool;
 use super::{EmbedJob, Vectors};
-use crate::Error;
 use crate::decode::compute::{Compute, Embed};
 use crate::decode::engine::Engine;
-use crate::decode::job::Ending;
+use crate::decode::job::{Ending, Waits};
 use crate::llama::{Batch, ContextParams, DecodeError};
 use crate::status::StepNote;
+use crate::{Error, RequestOutcome, Usage};
 
 /// Texts that are computed side by side.
 const SEQUENCES: u32 = 8;
@@ -45,6 +45,9 @@ struct Running {
     job: EmbedJob,
     /// Texts of it that have begun.
     begun: usize,
+    begun_at: Instant,
+    /// Of all its texts.
+    prompt_tokens: u32,
     vectors: Vec<Option<Vec<f32>>>,
 }
 
@@ -107,7 +110,7 @@ impl<E: Embed> Embedder<E> {
     }
 
     /// Takes a request out, with all that it holds.
-    fn take(&mut self, index: usize) -> EmbedJob {
+    fn take(&mut self, index: usize) -> Running {
         let running = self.jobs.remove(index);
         for text in self.texts.extract_if(.., |text| text.job == running.number) {
             if let Some(context) = &mut self.context {
@@ -115,7 +118,7 @@ impl<E: Embed> Embedder<E> {
             }
             self.free.push(text.id);
         }
-        running.job
+        running
     }
 
     /// Begins the next texts of what has begun, as far as there are sequences and cells. Says whether there is room for another request.
@@ -227,6 +230,8 @@ impl<C: Compute> Engine<'_, C> {
             self.embedder.jobs.push(Running {
                 number,
                 begun: 0,
+                begun_at: now,
+                prompt_tokens: job.tokens(),
                 vectors: vec![None; job.texts.len()],
                 job,
             });
@@ -265,8 +270,27 @@ impl<C: Compute> Engine<'_, C> {
     }
 
     fn end_embedding(&mut self, index: usize, how: Ending, answer: Result<Vectors, Error>) {
-        let job = self.embedder.take(index);
+        let Running {
+            job,
+            begun_at,
+            prompt_tokens,
+            ..
+        } = self.embedder.take(index);
         self.inbox.ended(&job.owner, job.session, how);
+        let outcome = match (how, &answer) {
+            (Ending::Completed, _) => RequestOutcome::Completed(None),
+            (Ending::Cancelled, _) => RequestOutcome::Cancelled,
+            (Ending::TimedOut, Err(error)) => RequestOutcome::TimedOut(error.to_string()),
+            (_, Err(error)) => RequestOutcome::Failed(error.to_string()),
+            (Ending::TimedOut | Ending::Failed, Ok(_)) => RequestOutcome::Failed(String::new()),
+        };
+        let usage = Usage {
+            prompt_tokens,
+            queue_time: begun_at.saturating_duration_since(job.asked_at),
+            prefill_time: begun_at.elapsed(),
+            ..Usage::default()
+        };
+        self.inbox.tell(|| (job.asked(), usage, outcome));
         // Nobody waits for it if this fails.
         let _ = job.answer.send(answer);
     }

@@ -10,8 +10,9 @@ use llama_cpp_2::token::LlamaToken;
 use tokio::sync::oneshot;
 
 use super::job::{QueueLimit, Waits};
+use crate::observer::Asked;
 use crate::schedule::Ticket;
-use crate::{Error, Owner, Priority, Result};
+use crate::{Error, Owner, Priority, Result, Task};
 
 pub(super) use embedder::Embedder;
 pub(crate) use pool::Pooling;
@@ -68,6 +69,16 @@ impl Waits for EmbedJob {
 
     fn queue_limit(&self) -> QueueLimit {
         self.queue_limit
+    }
+
+    fn asked(&self) -> Asked {
+        Asked {
+            task: Task::Embed,
+            owner: self.owner.clone(),
+            session: self.session,
+            settings: None,
+            asked_at: self.asked_at,
+        }
     }
 
     fn fail(self, error: Error) {

@@ -17,8 +17,9 @@ use super::text::Characters;
 use super::{Constraint, Droppable, Job, Sampler, Writer};
 use crate::llama::Batch;
 use crate::memory::Alignment;
+use crate::observer::Asked;
 use crate::schedule::{Holder, Need, Want};
-use crate::{Effective, Error, FinishReason, Owner, Priority, TokenProb, TokenProbs};
+use crate::{Effective, Error, FinishReason, Owner, Priority, Task, TokenProb, TokenProbs, Usage};
 
 /// One generation that has begun: where it is in its prompt or answer, and its reader. It keeps all its tokens, so that it
 /// can be computed again.
@@ -29,6 +30,7 @@ pub(super) struct Sequence {
     pub(super) owner: Owner,
     pub(super) priority: Priority,
     pub(super) session: u64,
+    task: Task,
     pub(super) settings: Arc<Effective>,
     // The prompt, then what was generated, without what has made room. Tokens before `computed` are in the KV cells.
     tokens: Vec<LlamaToken>,
@@ -89,6 +91,7 @@ impl Sequence {
             owner: job.owner,
             priority: job.settings.scheduling.priority,
             session: job.session,
+            task: job.task,
             prompt_len,
             tokens: job.prompt,
             computed: 0,
@@ -130,6 +133,22 @@ impl Sequence {
 
     pub(super) fn is_cancelled(&self) -> bool {
         self.writer.is_cancelled()
+    }
+
+    /// What it was asked for, for who is told of its end.
+    pub(super) fn asked(&self) -> Asked {
+        Asked {
+            task: self.task,
+            owner: self.owner.clone(),
+            session: self.session,
+            settings: Some(Arc::clone(&self.settings)),
+            asked_at: self.times.asked,
+        }
+    }
+
+    /// What it has used until now.
+    pub(super) fn usage(&self) -> Usage {
+        self.times.usage(self.counts)
     }
 
     /// When its request was asked.

@@ -18,7 +18,7 @@ use crate::memory_limit::{MemoryInUse, MemoryUse, MemoryWatch};
 use crate::schedule::SessionLimits;
 use crate::{
     Error, Event, Memory, Outcome, OutputForm, Owner, PressureLevel, Priority, Scheduling,
-    Settings, Status, Stopping,
+    Settings, Status, Stopping, Task,
 };
 
 /// How the loop is set up.
@@ -142,6 +142,7 @@ impl Ask {
         let settings = Arc::new(settings.resolve(|| 0));
         Job {
             prompt: self.prompt.iter().copied().map(LlamaToken).collect(),
+            task: Task::Complete,
             sampler: Sampler::new(&settings, SamplerParts::plain(256, 4096), &[]),
             constraint: self.form.as_ref().map(|form| {
                 let grammars = Grammars::of_words(words());
@@ -181,7 +182,7 @@ impl Host {
             device: None,
         });
         let ageing = Duration::from_millis(20);
-        let inbox = Arc::new(Inbox::new(1000, ageing, setup.sessions, memory));
+        let inbox = Arc::new(Inbox::new(1000, ageing, setup.sessions, memory, None));
         let thread = std::thread::spawn({
             let (inbox, setup) = (Arc::clone(&inbox), setup.clone());
             move || {
