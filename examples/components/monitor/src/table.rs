@@ -136,6 +136,13 @@ fn memory(table: &mut Table, status: &Status) {
         "hits",
         format_args!("{} of {}", memory.hits, memory.hits + memory.misses),
     );
+    table.row(
+        "parked",
+        format_args!(
+            "{} sessions, {} bytes of requests",
+            memory.parked_sessions, memory.parked_bytes
+        ),
+    );
     table.row("evictions", memory.evictions);
     table.row("shifts", memory.shifts);
     table.row("process", bytes(memory.process.as_ref()));

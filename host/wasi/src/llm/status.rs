@@ -197,6 +197,7 @@ impl From<engine::MemoryReport> for wit::MemoryStatus {
             cached_tokens: memory.cached_tokens,
             evictions: memory.evictions,
             shifts: memory.shifts,
+            parked_sessions: memory.parked_sessions,
             parked_bytes: memory.parked_bytes,
             disk: memory.disk.map(wit::DiskStatus::from),
             process: memory.process.map(wit::MemoryUse::from),
