@@ -61,7 +61,8 @@ pub(crate) fn run_with_cache(args: &[&str], cache: &Path) -> Said {
     said(Command::new(mynah()).args(args).env("MYNAH_CACHE", cache))
 }
 
-fn said(command: &mut Command) -> Said {
+/// Runs a command with nothing to read.
+pub(crate) fn said(command: &mut Command) -> Said {
     let output = command
         .env_remove("MYNAH_LOG")
         .stdin(std::process::Stdio::null())

@@ -13,6 +13,8 @@
 mod chat;
 pub(crate) mod cli;
 mod config;
+#[cfg(unix)]
+mod control;
 mod engine;
 mod examples;
 mod files;
@@ -26,11 +28,15 @@ mod optimize;
 mod pressure;
 mod restart;
 mod run;
+pub(crate) mod running;
 mod sdk;
 mod serving;
 mod settings;
 mod status;
 mod stream;
+mod telemetry;
+#[cfg(unix)]
+mod top;
 mod vectors;
 mod versions;
 

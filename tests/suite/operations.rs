@@ -1,119 +1,17 @@
 //! What a running host shows over HTTP and to `mynah status`: the same everywhere, and what happened.
 
-use std::io::{BufRead, BufReader, Write};
+use std::collections::BTreeMap;
 use std::net::TcpListener;
-use std::process::{Child, ChildStdin, Command, Stdio};
-use std::sync::mpsc;
-use std::time::Duration;
 
-use mynah_engine::{Model, ModelConfig, Report};
+use mynah_engine::{Model, ModelConfig};
 use mynah_tests::tiny_model::TinyModel;
 use mynah_tests::{cargo_component_wasm, tiny};
 
-use crate::cli::{mynah, run};
-
-/// A host whose component waits for questions; ended when it is dropped.
-struct Running {
-    child: Child,
-    stdin: Option<ChildStdin>,
-    stdout: mpsc::Receiver<String>,
-    address: String,
-    _folder: tempfile::TempDir,
-}
-
-impl Running {
-    fn start() -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("tiny.gguf");
-        let chat = TinyModel {
-            chat_template: Some("{{ messages[-1].content }}".to_owned()),
-            ..TinyModel::default()
-        };
-        chat.write_to(&path).unwrap();
-        let mut child = Command::new(mynah())
-            .args([
-                "run",
-                "--no-config",
-                "--metrics",
-                "127.0.0.1:0",
-                "--temperature",
-                "0",
-            ])
-            .args(["--set", "ignore_eos=true", "--model"])
-            .arg(format!("default={}", path.display()))
-            .arg(cargo_component_wasm("chat"))
-            .args(["--max-tokens", "8"])
-            .env_remove("MYNAH_LOG")
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let mut stderr = BufReader::new(child.stderr.take().unwrap());
-        let mut said = String::new();
-        stderr.read_line(&mut said).unwrap();
-        let address = said
-            .trim()
-            .strip_prefix("figures at http://")
-            .and_then(|rest| rest.strip_suffix("/metrics"))
-            .unwrap_or_else(|| panic!("{said}"))
-            .to_owned();
-        // Read on, so that nobody waits for us.
-        std::thread::spawn(move || std::io::copy(&mut stderr, &mut std::io::sink()));
-        let (tell, lines) = mpsc::channel();
-        let stdout = BufReader::new(child.stdout.take().unwrap());
-        std::thread::spawn(move || {
-            for line in stdout.split(b'\n').map_while(Result::ok) {
-                if tell
-                    .send(String::from_utf8_lossy(&line).into_owned())
-                    .is_err()
-                {
-                    return;
-                }
-            }
-        });
-        Self {
-            stdin: child.stdin.take(),
-            child,
-            stdout: lines,
-            address,
-            _folder: folder,
-        }
-    }
-
-    /// Asks something and waits for the end of the answer.
-    fn ask(&mut self, question: &str) {
-        let stdin = self.stdin.as_mut().unwrap();
-        writeln!(stdin, "{question}").unwrap();
-        self.stdout.recv_timeout(Duration::from_secs(60)).unwrap();
-    }
-
-    fn get(&self, path: &str) -> String {
-        let url = format!("http://{}/{path}", self.address);
-        ureq::get(url)
-            .call()
-            .unwrap()
-            .body_mut()
-            .read_to_string()
-            .unwrap()
-    }
-
-    fn report(&self) -> Report {
-        let status: serde_json::Value = serde_json::from_str(&self.get("status")).unwrap();
-        serde_json::from_value(status["models"]["default"].clone()).unwrap()
-    }
-}
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        // It may have ended by itself.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
+use crate::cli::run;
+use crate::running::Running;
 
 /// The value of a figure in the text, whole line but the number.
-fn figure(text: &str, line: &str) -> f64 {
+pub(crate) fn figure(text: &str, line: &str) -> f64 {
     let found = text.lines().find_map(|one| one.strip_prefix(line));
     let found = found.unwrap_or_else(|| panic!("`{line}` in:\n{text}"));
     found.trim().parse().unwrap()
@@ -121,7 +19,7 @@ fn figure(text: &str, line: &str) -> f64 {
 
 #[test]
 fn all_views_show_the_same_and_it_is_what_happened() {
-    let mut host = Running::start();
+    let mut host = Running::chat();
     assert_eq!(host.get("healthz"), "ok\n");
     for _ in 0..3 {
         host.ask("marker-of-the-prompt");
@@ -146,10 +44,10 @@ fn all_views_show_the_same_and_it_is_what_happened() {
         number(r#"gen_ai_server_time_to_first_token_seconds_bucket{le="+Inf",model="default"}"#);
     assert!((last - 3.0).abs() < 0.5, "{last}");
 
-    let said = run(&["status", &host.address]);
+    let said = run(&["status", host.address()]);
     assert_eq!(said.code, Some(0), "{said:?}");
     assert!(said.stdout.contains("3 completed, 0 refused"), "{said:?}");
-    let said = run(&["status", &host.address, "--json"]);
+    let said = run(&["status", host.address(), "--json"]);
     let json: serde_json::Value = serde_json::from_str(&said.stdout).unwrap();
     assert_eq!(json["models"]["default"]["queue"]["completed"], 3);
 
@@ -157,15 +55,14 @@ fn all_views_show_the_same_and_it_is_what_happened() {
         assert!(!view.contains("marker-of-the-prompt"), "{view}");
     }
     // The component ends, and the host with it.
-    host.stdin = None;
-    assert!(host.child.wait().unwrap().success());
-    let said = run(&["status", &host.address]);
+    assert!(host.end().success());
+    let said = run(&["status", host.address()]);
     said.host_line("no host tells its status");
 }
 
 #[test]
 fn every_figure_of_the_documentation_is_there_and_the_other_way_round() {
-    let host = Running::start();
+    let host = Running::chat();
     let text = host.get("metrics");
     let page = include_str!("../../docs/operations/README.md");
     let (_, table) = page.split_once("## Figures").unwrap();
@@ -217,4 +114,108 @@ fn a_model_is_alive_while_it_rests_and_while_it_is_out_of_memory() {
     assert!(model.is_alive());
     assert!(model.unload());
     assert!(model.is_alive());
+}
+
+/// The names in a query of Prometheus', with the labels that it asks them for.
+fn asked_for(query: &str) -> Vec<(String, Vec<String>)> {
+    let is_name = |c: char| c.is_ascii_alphanumeric() || c == '_';
+    let mut found = Vec::new();
+    let mut rest = query;
+    while let Some(at) = ["mynah_", "gen_ai_"]
+        .iter()
+        .filter_map(|of| rest.find(of))
+        .min()
+    {
+        let (_, from) = rest.split_at(at);
+        let end = from.find(|c: char| !is_name(c)).unwrap_or(from.len());
+        let (name, after) = from.split_at(end);
+        let labels = after
+            .strip_prefix('{')
+            .and_then(|after| after.split_once('}'))
+            .map_or("", |(labels, _)| labels);
+        let labels = labels
+            .split(',')
+            .filter_map(|label| label.split(['=', '!']).next());
+        let labels = labels.filter(|label| !label.is_empty());
+        found.push((name.to_owned(), labels.map(str::to_owned).collect()));
+        rest = after;
+    }
+    found
+}
+
+/// The labels that a query groups by.
+fn grouped_by(query: &str) -> Vec<String> {
+    let groups = query.split("by (").skip(1);
+    let names = groups
+        .filter_map(|group| group.split_once(')'))
+        .flat_map(|(names, _)| names.split(','));
+    names.map(|name| name.trim().to_owned()).collect()
+}
+
+#[test]
+fn every_query_of_the_dashboard_asks_for_what_the_host_exports() {
+    let mut host = Running::chat();
+    host.ask("something");
+    let text = host.get("metrics");
+    // Each series by its name, with its labels.
+    let mut exported: BTreeMap<&str, Vec<String>> = BTreeMap::new();
+    for line in text.lines().filter(|line| !line.starts_with('#')) {
+        let name = line.split(['{', ' ']).next().unwrap();
+        let labels = line
+            .split_once('{')
+            .map_or("", |(_, rest)| rest.rsplit_once('}').unwrap().0);
+        let names = labels
+            .split("\",")
+            .filter_map(|label| label.split('=').next());
+        exported
+            .entry(name)
+            .or_default()
+            .extend(names.map(str::to_owned));
+    }
+    let types = text.lines().filter_map(|line| line.strip_prefix("# TYPE "));
+    let described: Vec<&str> = types.filter_map(|line| line.split(' ').next()).collect();
+    let dashboard: serde_json::Value =
+        serde_json::from_str(include_str!("../../docs/operations/grafana.json")).unwrap();
+    let panels = dashboard["panels"].as_array().unwrap();
+    let targets = panels
+        .iter()
+        .filter_map(|panel| panel["targets"].as_array())
+        .flatten();
+    let mut queries: Vec<&str> = targets
+        .map(|target| target["expr"].as_str().unwrap())
+        .collect();
+    let variables = dashboard["templating"]["list"].as_array().unwrap();
+    let variables = variables
+        .iter()
+        .filter_map(|variable| variable["definition"].as_str());
+    queries.extend(variables);
+    assert!(queries.len() > 40, "{}", queries.len());
+    let mut shown: Vec<String> = Vec::new();
+    for query in queries {
+        let asked = asked_for(query);
+        assert!(!asked.is_empty(), "{query}");
+        for (name, mut labels) in asked {
+            labels.extend(grouped_by(query));
+            let Some(there) = exported.get(name.as_str()) else {
+                // Exported where there is such memory, which this machine may not have.
+                assert!(described.contains(&name.as_str()), "`{name}` of: {query}");
+                shown.push(name);
+                continue;
+            };
+            for label in labels {
+                assert!(there.contains(&label), "`{label}` of `{name}` in: {query}");
+            }
+            shown.push(name);
+        }
+    }
+    // And nothing that is exported is left out.
+    for name in described {
+        let is_shown = shown.iter().any(|shown| {
+            let of = shown
+                .strip_suffix("_total")
+                .or(shown.strip_suffix("_bucket"));
+            shown == name || of == Some(name)
+        });
+        assert!(is_shown, "`{name}` is on no panel");
+    }
 }

@@ -115,6 +115,35 @@ async fn sdk_status() {
     }
 }
 
+#[tokio::test]
+async fn sdk_load() {
+    let model = tiny_with(ModelConfig {
+        ctx_size: Some(65_536),
+        max_concurrent: 1,
+        queue_size: 2,
+        max_unread_bytes: 16 << 20,
+        ..ModelConfig::default()
+    });
+    let guest = Guest::new("sdk_load").grant(|llm| llm.host_status(true));
+    let said = guest.model(model.clone()).stdout().await;
+    let mut said = said
+        .lines()
+        .map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap());
+    let expected = said.next().unwrap();
+    // What the guest was told, typed and as JSON, is what the engine tells.
+    let report = serde_json::to_value(model.report()).unwrap();
+    let mut compared = 0;
+    for (kind, told) in ["queue", "memory", "performance", "model"].iter().zip(said) {
+        for (name, value) in expected.as_object().unwrap() {
+            if let Some(here) = report[kind].get(name) {
+                assert_eq!((here, &told[name]), (value, value), "{kind}.{name}");
+                compared += 1;
+            }
+        }
+    }
+    assert_eq!(compared, 12);
+}
+
 /// Both ways to build a guest give components with the same imports of ours.
 #[test]
 fn the_examples_built_either_way_import_the_same() {

@@ -1,9 +1,11 @@
 //! What a host tells of itself is what happened: counters are exact, and all views agree.
 
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use mynah_engine::{
-    Error, ModelConfig, ModelState, Report, Scheduling, SessionState, Settings, Stopping,
+    Error, FinishReason, ModelConfig, ModelState, Observer, Report, RequestEnd, RequestOutcome,
+    Scheduling, SessionState, Settings, Stopping, Task, Usage,
 };
 use mynah_tests::{greedy, solo, tiny_with};
 
@@ -197,4 +199,110 @@ fn a_model_that_was_unloaded_tells_what_it_had_done() {
         (report.model.loaded_since, report.memory.cells_total),
         (None, 0)
     );
+}
+
+#[tokio::test]
+async fn an_observer_is_told_of_every_request_when_it_has_ended() {
+    let told: Arc<Mutex<Vec<RequestEnd>>> = Arc::default();
+    let observer = Observer::new({
+        let told = Arc::clone(&told);
+        move |end| told.lock().unwrap().push(end)
+    });
+    let observer = observer.unwrap();
+    let config = ModelConfig {
+        observer: Some(observer.clone()),
+        // Room for an answer that outlasts everything else here.
+        ctx_size: Some(65_536),
+        max_unread_bytes: 16 << 20,
+        max_concurrent: 1,
+        queue_size: 1,
+        ..ModelConfig::default()
+    };
+    let model = tiny_with(config);
+    let mut session = session(&model);
+    let mut generation = session.start(text("one parrot"), exactly(8)).unwrap();
+    let (_, outcome) = finish(&mut generation).await;
+    let texts = [text("one"), text("two")];
+    let vectors = session.embed(&texts, Settings::default()).await.unwrap();
+    let long = start(&model, text("long"), exactly(60_000)).unwrap();
+    until(&model, |status| status.queued == 0 && status.running == 1).await;
+    let waits = start(&model, text("waits"), exactly(1)).unwrap();
+    let refused = start(&model, text("refused"), exactly(1));
+    assert!(
+        matches!(refused, Err(Error::Busy { .. })),
+        "{:?}",
+        refused.err()
+    );
+    drop((waits, long));
+    until(&model, |status| status.queued + status.running == 0).await;
+    assert!(observer.flush(Duration::from_secs(60)));
+    assert_eq!(observer.missed(), 0);
+
+    let told = told.lock().unwrap();
+    let mut outcomes: Vec<&RequestOutcome> = told.iter().map(|end| &end.outcome).collect();
+    assert_eq!(
+        outcomes[..2],
+        [
+            &RequestOutcome::Completed(Some(FinishReason::MaxTokens)),
+            &RequestOutcome::Completed(None)
+        ]
+    );
+    outcomes.retain(|outcome| matches!(outcome, RequestOutcome::Cancelled));
+    assert_eq!((told.len(), outcomes.len()), (5, 2), "{told:?}");
+    let refused = told.iter().find_map(|end| match &end.outcome {
+        RequestOutcome::Refused(error) => Some((error, end.usage.prompt_tokens)),
+        _ => None,
+    });
+    let (error, prompt_tokens) = refused.unwrap();
+    assert!(error.contains("queue") && prompt_tokens > 0, "{error}");
+    // What it used is what its reader is told, and who asked is known.
+    let [first, second, ..] = told.as_slice() else {
+        panic!("{told:?}");
+    };
+    let counts = |usage: &Usage| {
+        (
+            usage.prompt_tokens,
+            usage.cached_tokens,
+            usage.generated_tokens,
+        )
+    };
+    assert_eq!(counts(&first.usage), counts(&outcome.usage));
+    assert_eq!((first.task, second.task), (Task::Complete, Task::Embed));
+    assert_eq!(second.usage.prompt_tokens, vectors.prompt_tokens);
+    assert_eq!(&*first.owner, session.owner().name());
+    assert_eq!(first.session, session.status().id);
+    assert!(Arc::ptr_eq(&first.model, &model.info()));
+    let settings = first.settings.as_ref().unwrap();
+    assert_eq!(settings.stopping.max_tokens, 8);
+}
+
+#[tokio::test]
+async fn an_observer_that_is_slow_misses_some_and_costs_nobody_time() {
+    let (go_on, waits) = std::sync::mpsc::channel::<()>();
+    let observer = Observer::new(move |_| {
+        // For ever, until the test is done.
+        let _ = waits.recv();
+    });
+    let observer = observer.unwrap();
+    let model = tiny_with(ModelConfig {
+        observer: Some(observer.clone()),
+        // Room for an answer that outlasts everything else here.
+        ctx_size: Some(65_536),
+        max_unread_bytes: 16 << 20,
+        max_concurrent: 1,
+        queue_size: 1,
+        ..ModelConfig::default()
+    });
+    let long = start(&model, text("long"), exactly(60_000)).unwrap();
+    until(&model, |status| status.queued == 0 && status.running == 1).await;
+    let waits = start(&model, text("waits"), exactly(1)).unwrap();
+    // More than wait to be told at most.
+    let mut session = session(&model);
+    for _ in 0..5000 {
+        let refused = session.start(text("refused"), exactly(1));
+        assert!(matches!(refused, Err(Error::Busy { .. })));
+    }
+    assert!(observer.missed() > 0);
+    assert!(!observer.flush(Duration::from_millis(10)));
+    drop((waits, long, go_on));
 }

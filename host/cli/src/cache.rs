@@ -1,4 +1,5 @@
-//! Where the host keeps what it can make again: compiled components and converted models.
+//! Where the host keeps what it can make again: compiled components and converted models. Also of its socket where the system has no
+//! better folder.
 
 use std::path::PathBuf;
 
@@ -11,7 +12,7 @@ use wasmtime::{Cache, CacheConfig};
 const VARIABLE: &str = "MYNAH_CACHE";
 
 /// The cache folder: `MYNAH_CACHE`, else `mynah` in the user's cache folder (on Linux `$XDG_CACHE_HOME` or `~/.cache`).
-fn folder() -> Option<PathBuf> {
+pub(crate) fn folder() -> Option<PathBuf> {
     match std::env::var_os(VARIABLE) {
         Some(folder) if !folder.is_empty() => std::path::absolute(folder).ok(),
         _ => etcetera::choose_base_strategy()

@@ -4,8 +4,10 @@ mod args;
 mod cache;
 mod component;
 mod config;
+mod control;
 mod doctor;
 mod inspect;
+mod log;
 mod logging;
 mod metrics;
 mod models;
@@ -13,6 +15,8 @@ mod optimize;
 mod output;
 mod run;
 mod status;
+mod telemetry;
+mod top;
 
 use std::process::ExitCode;
 
@@ -33,7 +37,9 @@ fn main() -> ExitCode {
         Command::Config(ConfigCommand::Check { path, strict }) => config::check(&path, strict),
         Command::Config(ConfigCommand::Schema) => config::schema(),
         Command::Config(ConfigCommand::Table) => config::table(),
-        Command::Status { address, json } => status::status(address, json),
+        Command::Status { host, json } => status::status(&host, json),
+        Command::Top { host, every } => top::top(&host, every),
+        Command::Log { filter, host } => log::log(&host, filter.as_deref()),
         Command::Doctor => doctor::doctor(),
         Command::Completions { shell } => output::completions(shell),
     });

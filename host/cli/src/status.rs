@@ -1,49 +1,41 @@
 //! `mynah status`: what the models of a running host are doing, once.
 
-use std::net::SocketAddr;
 use std::process::ExitCode;
-use std::time::Duration;
 
 use anyhow::{Context, Result};
 use bytesize::ByteSize;
 use mynah_engine::{Percentiles, Report};
 
+use crate::args::{HostAddress, HostArgs};
+use crate::control::{self, Host};
 use crate::metrics::HostStatus;
 use crate::output::{self, Table};
 
-/// Time that a host may take to answer.
-const PATIENCE: Duration = Duration::from_secs(5);
-
-/// Asks the host at an address and prints what it tells.
-pub(crate) fn status(address: SocketAddr, as_json: bool) -> Result<ExitCode> {
-    let told = ask(address)?;
+/// Asks a host and prints what it tells.
+pub(crate) fn status(args: &HostArgs, as_json: bool) -> Result<ExitCode> {
+    let (told, at) = control::runtime()?.block_on(async {
+        let host = Host::find(args).await?;
+        anyhow::Ok((host.get("status").await?, host.at))
+    })?;
     if as_json {
         return output::print(&format_args!("{told}\n"));
     }
-    let status: HostStatus = serde_json::from_str(&told)
-        .with_context(|| format!("{address} answers, but not as this version of mynah"))?;
+    let status = read(&told, &at)?;
     let mut table = Table::default();
+    table.row(
+        "host",
+        format!("process {}, {}", status.pid, status.component),
+    );
     for (name, report) in &status.models {
         rows(&mut table, name, report);
     }
     output::print(&table)
 }
 
-/// What the host tells, as JSON.
-fn ask(address: SocketAddr) -> Result<String> {
-    let agent = ureq::Agent::new_with_config(
-        ureq::Agent::config_builder()
-            .timeout_global(Some(PATIENCE))
-            .build(),
-    );
-    let answer = agent.get(format!("http://{address}/status")).call();
-    let mut answer = answer.with_context(|| {
-        format!(
-            "no host tells its status at {address}: start one with `mynah run --metrics {address}`"
-        )
-    })?;
-    let told = answer.body_mut().read_to_string();
-    told.with_context(|| format!("the host at {address} broke off its answer"))
+/// What a host told.
+pub(crate) fn read(told: &str, at: &HostAddress) -> Result<HostStatus> {
+    serde_json::from_str(told)
+        .with_context(|| format!("{at} answers, but not as this version of mynah"))
 }
 
 fn rows(table: &mut Table, name: &str, report: &Report) {

@@ -1,8 +1,9 @@
 //! The command line: what can be said, and how it is read. Nothing here does anything.
 
+mod host;
 mod serving;
 
-use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::time::Duration;
@@ -14,10 +15,8 @@ use clap_complete::Shell;
 use mynah_engine::Priority;
 use mynah_engine::model::optimize::Target;
 
+pub(crate) use host::{Control, DEFAULT_METRICS, HostAddress, HostArgs};
 pub(crate) use serving::ServingArgs;
-
-/// Where `mynah status` asks: the port that OpenTelemetry's Prometheus exporters have.
-const STATUS_ADDRESS: SocketAddr = SocketAddr::V4(SocketAddrV4::new(Ipv4Addr::LOCALHOST, 9464));
 
 /// Runs WebAssembly components that use large language models.
 #[derive(Debug, Parser)]
@@ -46,15 +45,31 @@ pub(crate) enum Command {
     /// Check configuration files, and show what can be set.
     #[command(subcommand)]
     Config(ConfigCommand),
-    /// Show what the models of a running host are doing (`mynah run --metrics`).
+    /// Show what the models of a running host are doing, once.
     Status {
-        /// Where the host serves its figures.
-        #[arg(default_value_t = STATUS_ADDRESS)]
-        address: SocketAddr,
+        #[command(flatten)]
+        host: HostArgs,
 
         /// Print the figures as JSON.
         #[arg(long)]
         json: bool,
+    },
+    /// Watch what the models of a running host are doing: requests, sessions, speed and memory, live in the terminal.
+    Top {
+        #[command(flatten)]
+        host: HostArgs,
+
+        /// Time between two looks, from 100ms to 1min.
+        #[arg(long, value_name = "DURATION", default_value = "1s", value_parser = interval)]
+        every: Duration,
+    },
+    /// Show what a running host logs, or set it, without a restart.
+    Log {
+        /// What is to be logged from now on, as of `mynah run --log`: such as `info` or `mynah_engine=debug` [default: show what is].
+        filter: Option<String>,
+
+        #[command(flatten)]
+        host: HostArgs,
     },
     /// Show what this build and this machine can do, and what would make it faster.
     Doctor,
@@ -191,6 +206,11 @@ pub(crate) struct RunArgs {
     #[arg(long, value_name = "ADDRESS")]
     pub(crate) metrics: Option<SocketAddr>,
 
+    /// Open the socket through which `mynah status`, `top` and `log` find this host here, or none (`off`) [default: in a folder of the
+    /// user's alone].
+    #[arg(long, value_name = "PATH|off", value_hint = ValueHint::FilePath)]
+    pub(crate) control: Option<Control>,
+
     #[command(flatten)]
     pub(crate) serving: ServingArgs,
 
@@ -216,6 +236,15 @@ impl RunArgs {
     pub(crate) fn arguments(&self) -> &[String] {
         &self.component_and_args
     }
+}
+
+/// Time between two looks.
+fn interval(text: &str) -> anyhow::Result<Duration> {
+    let every = humantime::parse_duration(text)?;
+    if !(Duration::from_millis(100)..=Duration::from_secs(60)).contains(&every) {
+        bail!("give a time from 100ms to 1min");
+    }
+    Ok(every)
 }
 
 /// `NAME=PATH`.

@@ -16,7 +16,7 @@ use serde::de::{self, Deserializer, Visitor};
 use toml::de::{DeTable, DeValue};
 
 use super::source::Source;
-use crate::args::{Preopen, Variable};
+use crate::args::{Control, Preopen, Variable};
 
 /// A configuration file.
 #[derive(Debug, Default)]
@@ -51,6 +51,7 @@ pub(super) struct Run {
     pub(super) allow_guest_models: Option<Text<ByteSize>>,
     pub(super) allow_host_status: Option<bool>,
     pub(super) metrics: Option<Text<SocketAddr>>,
+    pub(super) control: Option<Text<Control>>,
     pub(super) instances: Option<u32>,
     pub(super) owner: Option<String>,
     pub(super) weight: Option<u32>,
@@ -58,7 +59,7 @@ pub(super) struct Run {
 }
 
 /// The keys of `[run]`.
-const RUN: [&str; 12] = [
+const RUN: [&str; 13] = [
     "dirs",
     "state_dir",
     "env",
@@ -67,6 +68,7 @@ const RUN: [&str; 12] = [
     "allow_guest_models",
     "allow_host_status",
     "metrics",
+    "control",
     "instances",
     "owner",
     "weight",

@@ -9,7 +9,7 @@ use mynah_engine::{Error, ModelConfig, Owner, Place, Priority, Problem};
 
 use super::file::File;
 use super::source::Source;
-use crate::args::{NamedModel, Preopen, RunArgs, Variable};
+use crate::args::{Control, NamedModel, Preopen, RunArgs, Variable};
 use crate::cache;
 
 /// The variable that tells an instance its number where there are several.
@@ -32,6 +32,7 @@ pub(crate) struct RunSettings {
     pub(crate) allow_guest_models: Option<ByteSize>,
     pub(crate) allow_host_status: bool,
     pub(crate) metrics: Option<SocketAddr>,
+    pub(crate) control: Option<Control>,
     pub(crate) instances: u32,
     pub(crate) owner: Option<String>,
     pub(crate) weight: u32,
@@ -87,6 +88,12 @@ pub(super) fn merge(args: &RunArgs, file: File, source: &Source) -> Result<RunSe
             .or(run.allow_guest_models.map(|size| size.0)),
         allow_host_status: args.allow_host_status.or(run.allow_host_status) == Some(true),
         metrics: args.metrics.or(run.metrics.map(|address| address.0)),
+        control: args.control.clone().or_else(|| {
+            run.control.map(|control| match control.0 {
+                Control::Off => Control::Off,
+                Control::At(path) => Control::At(source.path(&path)),
+            })
+        }),
         instances: args.instances.or(run.instances).unwrap_or(1),
         owner: args.owner.clone().or(run.owner),
         weight: args.weight.or(run.weight).unwrap_or(1),

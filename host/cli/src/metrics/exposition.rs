@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use mynah_engine::{Histogram, Report};
+use mynah_engine::Report;
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric, MetricEncoder};
 use prometheus_client::metrics::MetricType;
@@ -11,7 +11,7 @@ use prometheus_client::metrics::gauge::ConstGauge;
 use prometheus_client::registry::Registry;
 
 use super::HostStatus;
-use super::table::{METRICS, Metric, Value};
+use super::table::{Kind, METRICS, Metric, Value, buckets};
 
 /// What the text is.
 pub(super) const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
@@ -26,6 +26,16 @@ pub(super) fn text(status: &HostStatus) -> Result<String, fmt::Error> {
     Ok(text)
 }
 
+impl From<Kind> for MetricType {
+    fn from(kind: Kind) -> Self {
+        match kind {
+            Kind::Gauge => Self::Gauge,
+            Kind::Counter => Self::Counter,
+            Kind::Histogram => Self::Histogram,
+        }
+    }
+}
+
 #[derive(Debug)]
 struct Models(Vec<(String, Report)>);
 
@@ -38,7 +48,7 @@ impl Collector for Models {
             value,
         } in METRICS
         {
-            let mut family = encoder.encode_descriptor(name, help, None, *kind)?;
+            let mut family = encoder.encode_descriptor(name, help, None, (*kind).into())?;
             for (model, report) in &self.0 {
                 let of_model = ("model", model.as_str());
                 match value(report) {
@@ -76,25 +86,9 @@ impl Collector for Models {
     }
 }
 
-fn one(encoder: MetricEncoder<'_>, kind: MetricType, number: f64) -> Result<(), fmt::Error> {
+fn one(encoder: MetricEncoder<'_>, kind: Kind, number: f64) -> Result<(), fmt::Error> {
     match kind {
-        MetricType::Counter => ConstCounter::new(number).encode(encoder),
-        _ => ConstGauge::new(number).encode(encoder),
+        Kind::Counter => ConstCounter::new(number).encode(encoder),
+        Kind::Gauge | Kind::Histogram => ConstGauge::new(number).encode(encoder),
     }
-}
-
-/// One bucket for each doubling, which is what a scrape should carry; the last one holds all that took longer.
-fn buckets(times: &Histogram) -> Vec<(f64, u64)> {
-    let all: Vec<(f64, u64)> = times.buckets().collect();
-    let doublings = all.chunks(Histogram::PER_DOUBLING);
-    let mut buckets: Vec<(f64, u64)> = doublings
-        .filter_map(|doubling| {
-            let (bound, _) = doubling.last()?;
-            Some((*bound, doubling.iter().map(|(_, count)| count).sum()))
-        })
-        .collect();
-    if let Some((bound, _)) = buckets.last_mut() {
-        *bound = f64::INFINITY;
-    }
-    buckets
 }

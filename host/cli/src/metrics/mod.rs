@@ -5,7 +5,8 @@ mod table;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::path::Path;
+use std::sync::{Arc, Weak};
 
 use anyhow::{Context, Result};
 use axum::Router;
@@ -13,28 +14,60 @@ use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
-use mynah_engine::{Registry, Report};
+use mynah_engine::{ModelInfo, Registry, Report};
 use serde::{Deserialize, Serialize};
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 
-/// What `/status` tells.
-#[derive(Debug, Serialize, Deserialize)]
-pub(crate) struct HostStatus {
-    /// Of the host.
-    pub(crate) version: String,
-    /// By the names under which components load them.
-    pub(crate) models: BTreeMap<String, Report>,
+pub(crate) use table::{Kind, METRICS, Metric, Value, buckets};
+
+/// What is served: the models of a host, and which host it is.
+#[derive(Debug)]
+pub(crate) struct Serving {
+    models: Registry,
+    component: String,
 }
 
-impl HostStatus {
-    fn of(models: &Registry) -> Self {
-        let models = models.models().into_iter();
-        Self {
+impl Serving {
+    /// `component` is the name of what runs.
+    pub(crate) fn new(models: &Registry, component: &Path) -> Arc<Self> {
+        let name = component.file_name().unwrap_or_default();
+        Arc::new(Self {
+            models: models.clone(),
+            component: name.to_string_lossy().into_owned(),
+        })
+    }
+
+    /// The name under which components load a model.
+    pub(crate) fn name_of(&self, info: &Arc<ModelInfo>) -> Option<String> {
+        let mut models = self.models.models().into_iter();
+        let named = models.find(|(_, model)| Arc::ptr_eq(&model.info(), info));
+        named.map(|(name, _)| name)
+    }
+
+    /// What the host does now.
+    pub(crate) fn status(&self) -> HostStatus {
+        let models = self.models.models().into_iter();
+        HostStatus {
             version: env!("CARGO_PKG_VERSION").to_owned(),
+            pid: std::process::id(),
+            component: self.component.clone(),
             models: models.map(|(name, model)| (name, model.report())).collect(),
         }
     }
+}
+
+/// What `/status` tells.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct HostStatus {
+    /// Of the host.
+    pub(crate) version: String,
+    /// The host's process.
+    pub(crate) pid: u32,
+    /// The file name of what it runs.
+    pub(crate) component: String,
+    /// By the names under which components load them.
+    pub(crate) models: BTreeMap<String, Report>,
 }
 
 /// The server. It ends when this goes.
@@ -50,21 +83,17 @@ impl Drop for Server {
     }
 }
 
-/// Serves the figures of these models.
+/// Serves the figures at an address.
 ///
 /// # Errors
 ///
 /// An address that can't be had.
-pub(crate) async fn serve(address: SocketAddr, models: &Registry) -> Result<Server> {
+pub(crate) async fn serve(address: SocketAddr, serving: &Arc<Serving>) -> Result<Server> {
     let listener = TcpListener::bind(address).await.with_context(|| {
         format!("figures can't be served at {address}: give another address with --metrics")
     })?;
     let address = listener.local_addr()?;
-    let router = Router::new()
-        .route("/metrics", get(metrics))
-        .route("/status", get(status))
-        .route("/healthz", get(health))
-        .with_state(Arc::new(models.clone()));
+    let router = router(serving);
     let task = tokio::spawn(async move {
         if let Err(error) = axum::serve(listener, router).await {
             tracing::warn!(%error, "figures are no longer served");
@@ -73,20 +102,41 @@ pub(crate) async fn serve(address: SocketAddr, models: &Registry) -> Result<Serv
     Ok(Server { address, task })
 }
 
-async fn metrics(State(models): State<Arc<Registry>>) -> Response {
-    match exposition::text(&HostStatus::of(&models)) {
+/// What is asked for at which path. It doesn't keep the models: a host that ends closes them, whoever still asks.
+pub(crate) fn router(serving: &Arc<Serving>) -> Router {
+    Router::new()
+        .route("/metrics", get(metrics))
+        .route("/status", get(status))
+        .route("/healthz", get(health))
+        .with_state(Arc::downgrade(serving))
+}
+
+/// What a host answers that is about to end.
+const ENDS: (StatusCode, &str) = (StatusCode::SERVICE_UNAVAILABLE, "the host ends\n");
+
+async fn metrics(State(serving): State<Weak<Serving>>) -> Response {
+    let Some(serving) = serving.upgrade() else {
+        return ENDS.into_response();
+    };
+    match exposition::text(&serving.status()) {
         Ok(text) => ([(header::CONTENT_TYPE, exposition::CONTENT_TYPE)], text).into_response(),
         Err(error) => (StatusCode::INTERNAL_SERVER_ERROR, error.to_string()).into_response(),
     }
 }
 
-async fn status(State(models): State<Arc<Registry>>) -> Response {
-    axum::Json(HostStatus::of(&models)).into_response()
+async fn status(State(serving): State<Weak<Serving>>) -> Response {
+    match serving.upgrade() {
+        Some(serving) => axum::Json(serving.status()).into_response(),
+        None => ENDS.into_response(),
+    }
 }
 
 /// Whether every model's worker does what it should; who doesn't is named.
-async fn health(State(models): State<Arc<Registry>>) -> Response {
-    let models = models.models().into_iter();
+async fn health(State(serving): State<Weak<Serving>>) -> Response {
+    let Some(serving) = serving.upgrade() else {
+        return ENDS.into_response();
+    };
+    let models = serving.models.models().into_iter();
     let hanging: Vec<String> = models
         .filter(|(_, model)| !model.is_alive())
         .map(|(name, _)| name)

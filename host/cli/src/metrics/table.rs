@@ -2,18 +2,55 @@
 //! generative models where there are any.
 
 use mynah_engine::{Histogram, ModelState, PressureLevel, Report};
-use prometheus_client::metrics::MetricType;
 
-/// An exported figure. Of a counter the exposition adds `_total` to its name.
-pub(super) struct Metric {
-    pub(super) name: &'static str,
-    pub(super) help: &'static str,
-    pub(super) kind: MetricType,
-    pub(super) value: fn(&Report) -> Value,
+/// What kind of figure it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// It is what it is now.
+    Gauge,
+    /// It only grows, as long as the model is in memory.
+    Counter,
+    /// How often something took how long.
+    Histogram,
+}
+
+/// An exported figure. Its name is Prometheus'; of a counter the exposition adds `_total` to it.
+#[derive(Debug)]
+pub(crate) struct Metric {
+    pub(crate) name: &'static str,
+    pub(crate) help: &'static str,
+    pub(crate) kind: Kind,
+    pub(crate) value: fn(&Report) -> Value,
+}
+
+impl Metric {
+    /// Its name in OpenTelemetry, which Prometheus' rules turn into the other one: namespaces with dots, the unit apart.
+    pub(crate) fn dotted_name(&self) -> String {
+        let name = self.name.strip_suffix("_seconds").unwrap_or(self.name);
+        match name.strip_prefix("gen_ai_server_") {
+            Some(rest) => format!("gen_ai.server.{rest}"),
+            None => name.replacen('_', ".", 1),
+        }
+    }
+
+    /// Its unit, in the code that OpenTelemetry has for it.
+    pub(crate) fn unit(&self) -> &'static str {
+        let ends = |suffix: &str| self.name.ends_with(suffix);
+        if ends("_seconds") {
+            "s"
+        } else if ends("_bytes") {
+            "By"
+        } else if ends("_ratio") {
+            "1"
+        } else {
+            ""
+        }
+    }
 }
 
 /// What a report has for a figure.
-pub(super) enum Value {
+#[derive(Debug)]
+pub(crate) enum Value {
     /// Nothing.
     None,
     One(f64),
@@ -22,6 +59,22 @@ pub(super) enum Value {
     /// Words, as labels of a 1.
     Told(Vec<(&'static str, String)>),
     Times(Box<Histogram>),
+}
+
+/// One bucket for each doubling, which is what a scrape should carry; the last one holds all that took longer.
+pub(crate) fn buckets(times: &Histogram) -> Vec<(f64, u64)> {
+    let all: Vec<(f64, u64)> = times.buckets().collect();
+    let doublings = all.chunks(Histogram::PER_DOUBLING);
+    let mut buckets: Vec<(f64, u64)> = doublings
+        .filter_map(|doubling| {
+            let (bound, _) = doubling.last()?;
+            Some((*bound, doubling.iter().map(|(_, count)| count).sum()))
+        })
+        .collect();
+    if let Some((bound, _)) = buckets.last_mut() {
+        *bound = f64::INFINITY;
+    }
+    buckets
 }
 
 #[expect(
@@ -52,7 +105,7 @@ fn seconds(millis: Option<u64>) -> Value {
 const fn metric(
     name: &'static str,
     help: &'static str,
-    kind: MetricType,
+    kind: Kind,
     value: fn(&Report) -> Value,
 ) -> Metric {
     Metric {
@@ -63,12 +116,12 @@ const fn metric(
     }
 }
 
-const GAUGE: MetricType = MetricType::Gauge;
-const COUNTER: MetricType = MetricType::Counter;
-const HISTOGRAM: MetricType = MetricType::Histogram;
+const GAUGE: Kind = Kind::Gauge;
+const COUNTER: Kind = Kind::Counter;
+const HISTOGRAM: Kind = Kind::Histogram;
 
 /// All of them.
-pub(super) const METRICS: &[Metric] = &[
+pub(crate) const METRICS: &[Metric] = &[
     metric(
         "mynah_queue_length",
         "Requests that wait",
@@ -367,3 +420,38 @@ pub(super) const METRICS: &[Metric] = &[
         ])
     }),
 ];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What Prometheus makes of a name of OpenTelemetry's: dots are underscores, and the unit's name is at the end.
+    fn translated(name: &str, unit: &str) -> String {
+        let name = name.replace('.', "_");
+        let suffix = match unit {
+            "s" => "_seconds",
+            "By" => "_bytes",
+            "1" => "_ratio",
+            _ => "",
+        };
+        match name.ends_with(suffix) {
+            true => name,
+            false => name + suffix,
+        }
+    }
+
+    #[test]
+    fn both_names_of_a_figure_are_the_same_to_prometheus() {
+        for metric in METRICS {
+            let dotted = metric.dotted_name();
+            assert_eq!(translated(&dotted, metric.unit()), metric.name, "{dotted}");
+        }
+        let names = METRICS.iter().map(Metric::dotted_name);
+        let mut names: Vec<String> = names.collect();
+        assert!(names.contains(&"gen_ai.server.time_to_first_token".to_owned()));
+        assert!(names.contains(&"mynah.queue_length".to_owned()));
+        names.sort();
+        names.dedup();
+        assert_eq!(names.len(), METRICS.len());
+    }
+}

@@ -1,11 +1,14 @@
 //! `mynah run`: a component, its grants, its instances, and the exit code.
 
+#[cfg(unix)]
+mod ending;
 mod instance;
 mod limiter;
 mod state;
 
 use std::net::SocketAddr;
 use std::process::ExitCode;
+use std::sync::Arc;
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::time::Duration;
 
@@ -15,9 +18,13 @@ use wasmtime::component::{Component, Linker};
 use wasmtime::{Config, Engine};
 use wasmtime_wasi::p2::bindings::CommandPre;
 
-use crate::args::RunArgs;
+use crate::args::{Control, RunArgs};
 use crate::config::{self, RunSettings};
-use crate::{cache, component, metrics, models, output};
+#[cfg(unix)]
+use crate::control;
+use crate::metrics::{self, Serving};
+use crate::telemetry::Telemetry;
+use crate::{cache, component, models, output};
 use instance::Instance;
 use state::State;
 
@@ -27,7 +34,7 @@ const EPOCH: Duration = Duration::from_millis(10);
 /// Runs the component.
 pub(crate) fn run(args: &RunArgs) -> Result<ExitCode> {
     // The small files first: a mistake there need not wait for the models.
-    let settings = config::settings(args)?;
+    let mut settings = config::settings(args)?;
     if settings.model.state_dir.is_some() && settings.owner.is_none() {
         output::warning(
             "the state folder keeps nothing for the next run of a component without a name: give it one with --owner",
@@ -38,26 +45,82 @@ pub(crate) fn run(args: &RunArgs) -> Result<ExitCode> {
         .enable_all()
         .build()
         .context("no threads for the runtime")?;
+    let telemetry = Arc::new(Telemetry::start()?);
+    settings.model.observer = telemetry.observer();
     let code = runtime.block_on(async {
         let engine = engine()?;
         let command = link(&engine, &bytes, args)?;
         let models = models::load(&settings.models, &settings.model)?;
+        let serving = Serving::new(&models, args.component());
         let _metrics = match settings.metrics {
-            Some(address) => Some(serve_metrics(address, &models).await?),
+            Some(address) => Some(serve_metrics(address, &serving).await?),
             None => None,
         };
+        telemetry.watch(&serving)?;
+        let _open = Open::new(settings.control.as_ref(), &serving, &telemetry)?;
         let _ticker = Ticker::start(&engine)?;
         let instances = instances(&engine, &command, args, &settings, &models)?;
-        all(instances).await
+        let ended = all(instances).await;
+        // While the models are there still, which the last figures are of.
+        telemetry.finish();
+        ended
     })?;
     // A component that never gives way may hold a runtime thread; the process ends all the same.
     runtime.shutdown_background();
     Ok(ExitCode::from(code))
 }
 
+/// What a host has open for others while it runs, and closes when it ends or is told to.
+#[cfg(unix)]
+struct Open {
+    _ending: ending::Ending,
+    _socket: Option<control::Socket>,
+}
+
+#[cfg(unix)]
+impl Open {
+    fn new(
+        control: Option<&Control>,
+        serving: &Arc<Serving>,
+        telemetry: &Arc<Telemetry>,
+    ) -> Result<Self> {
+        let socket = control::open(control, serving)?;
+        let path = socket.as_ref().map(|socket| socket.path().to_owned());
+        let telemetry = Arc::clone(telemetry);
+        let ending = ending::Ending::watch(move || {
+            if let Some(path) = &path {
+                // Whoever looks for hosts removes it, should this fail.
+                let _ = std::fs::remove_file(path);
+            }
+            telemetry.finish();
+        })?;
+        Ok(Self {
+            _ending: ending,
+            _socket: socket,
+        })
+    }
+}
+
+/// Elsewhere there are no sockets.
+#[cfg(not(unix))]
+struct Open;
+
+#[cfg(not(unix))]
+impl Open {
+    fn new(control: Option<&Control>, _: &Arc<Serving>, _: &Arc<Telemetry>) -> Result<Self> {
+        match control {
+            Some(Control::At(path)) => Err(anyhow!(
+                "there can be no socket at {}: this system has none for hosts, leave --control out",
+                path.display()
+            )),
+            Some(Control::Off) | None => Ok(Self),
+        }
+    }
+}
+
 /// Serves figures, and says where: the port may be the system's choice.
-async fn serve_metrics(address: SocketAddr, models: &Registry) -> Result<metrics::Server> {
-    let server = metrics::serve(address, models).await?;
+async fn serve_metrics(address: SocketAddr, serving: &Arc<Serving>) -> Result<metrics::Server> {
+    let server = metrics::serve(address, serving).await?;
     output::note(&format!("figures at http://{}/metrics", server.address));
     Ok(server)
 }

@@ -1,0 +1,93 @@
+//! Where a running host is, as the command line says it.
+
+use std::convert::Infallible;
+use std::fmt;
+use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
+use std::path::PathBuf;
+use std::str::FromStr;
+
+use clap::{Args, ValueHint};
+
+/// Where figures are asked for if no host is found by its socket: the port that OpenTelemetry's Prometheus exporters have.
+pub(crate) const DEFAULT_METRICS: SocketAddr =
+    SocketAddr::V4(SocketAddrV4::new(Ipv4Addr::LOCALHOST, 9464));
+
+/// Which host is meant.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct HostArgs {
+    /// Where the host is: the address of its figures (`mynah run --metrics`), or its socket (`--control`) [default: the only host
+    /// of this user that runs, else 127.0.0.1:9464].
+    #[arg(value_hint = ValueHint::FilePath)]
+    pub(crate) address: Option<HostAddress>,
+
+    /// The host that runs as this process.
+    #[arg(long, conflicts_with = "address")]
+    pub(crate) pid: Option<u32>,
+}
+
+/// Where a host can be asked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum HostAddress {
+    Http(SocketAddr),
+    Socket(PathBuf),
+}
+
+impl FromStr for HostAddress {
+    type Err = Infallible;
+
+    fn from_str(text: &str) -> Result<Self, Infallible> {
+        Ok(match text.parse() {
+            Ok(address) => Self::Http(address),
+            Err(_) => Self::Socket(text.into()),
+        })
+    }
+}
+
+impl fmt::Display for HostAddress {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Http(address) => address.fmt(f),
+            Self::Socket(path) => path.display().fmt(f),
+        }
+    }
+}
+
+/// `--control`: where a host opens its socket.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Control {
+    Off,
+    At(PathBuf),
+}
+
+impl FromStr for Control {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text {
+            "" => Err("give a path, or `off`"),
+            "off" => Ok(Self::Off),
+            path => Ok(Self::At(path.into())),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_no_address_is_a_socket() {
+        let read = |text: &str| text.parse::<HostAddress>().unwrap();
+        assert_eq!(read("127.0.0.1:9464"), HostAddress::Http(DEFAULT_METRICS));
+        assert!(matches!(read("[::1]:80"), HostAddress::Http(_)));
+        let path = HostAddress::Socket("/run/user/1/mynah/7.sock".into());
+        assert_eq!(read(&path.to_string()), path);
+    }
+
+    #[test]
+    fn a_socket_can_be_turned_off() {
+        assert_eq!("off".parse(), Ok(Control::Off));
+        assert_eq!("./off".parse(), Ok(Control::At("./off".into())));
+        assert!("".parse::<Control>().is_err());
+    }
+}

@@ -1,0 +1,104 @@
+//! The socket of a running host: the figures, and what may be changed while it runs.
+
+use std::fs::{self, Permissions};
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use anyhow::{Context, Result, bail};
+use axum::http::StatusCode;
+use axum::routing::get;
+use tokio::net::UnixListener;
+use tokio::task::JoinHandle;
+
+use super::folder;
+use crate::args::Control;
+use crate::logging;
+use crate::metrics::{self, Serving};
+
+/// The open socket. It is closed and removed when this goes.
+#[derive(Debug)]
+pub(crate) struct Socket {
+    path: PathBuf,
+    task: JoinHandle<()>,
+}
+
+impl Socket {
+    /// Where it is.
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+}
+
+impl Drop for Socket {
+    fn drop(&mut self) {
+        self.task.abort();
+        // Whoever looks for hosts removes it, should this fail.
+        let _ = fs::remove_file(&self.path);
+    }
+}
+
+/// Opens the socket. Where nobody said where, a host runs without one rather than not at all.
+///
+/// # Errors
+///
+/// A path that was given and can't be listened at.
+pub(crate) fn open(control: Option<&Control>, serving: &Arc<Serving>) -> Result<Option<Socket>> {
+    match control {
+        Some(Control::Off) => Ok(None),
+        Some(Control::At(path)) => {
+            let opened = listen(path.clone(), serving);
+            let opened = opened.with_context(|| {
+                format!(
+                    "there can be no socket at {}: give another path with --control, or `--control off`",
+                    path.display()
+                )
+            })?;
+            Ok(Some(opened))
+        }
+        None => Ok(own(serving)
+            .inspect_err(|error| {
+                tracing::warn!(
+                    "this host can't be seen by `mynah status`, it has no socket (`--control`): {error:#}"
+                );
+            })
+            .ok()),
+    }
+}
+
+/// Opens it where others look for it.
+fn own(serving: &Arc<Serving>) -> Result<Socket> {
+    let folder = folder::folder().context("there is no folder for it")?;
+    folder::make(&folder).with_context(|| folder.display().to_string())?;
+    let path = folder::socket_of(&folder, std::process::id());
+    listen(path.clone(), serving).with_context(|| path.display().to_string())
+}
+
+fn listen(path: PathBuf, serving: &Arc<Serving>) -> Result<Socket> {
+    if !folder::clear(&path)? {
+        bail!("another host listens there");
+    }
+    let listener = UnixListener::bind(&path)?;
+    // Where the path was given, its folder may be open to others.
+    fs::set_permissions(&path, Permissions::from_mode(0o600))?;
+    let router = metrics::router(serving).route("/log", get(filter).put(set_filter));
+    let task = tokio::spawn(async move {
+        if let Err(error) = axum::serve(listener, router).await {
+            tracing::warn!(%error, "the host's socket is closed");
+        }
+    });
+    Ok(Socket { path, task })
+}
+
+/// What is logged.
+async fn filter() -> String {
+    format!("{}\n", logging::filter())
+}
+
+/// Sets what is logged from now on.
+async fn set_filter(wanted: String) -> (StatusCode, String) {
+    match logging::set_filter(wanted.trim()) {
+        Ok(()) => (StatusCode::OK, filter().await),
+        Err(error) => (StatusCode::BAD_REQUEST, format!("{error:#}\n")),
+    }
+}

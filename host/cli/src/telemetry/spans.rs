@@ -1,0 +1,208 @@
+//! Requests as spans: one each, with its times as children. Names and attributes are those of OpenTelemetry's conventions for generative
+//! models where there are any. What was said is never in them.
+
+use std::sync::{Arc, OnceLock, Weak};
+use std::time::{Duration, SystemTime};
+
+use anyhow::Result;
+use mynah_engine::{Effective, RequestEnd, RequestOutcome, Task, Usage};
+use opentelemetry::trace::{SpanKind, Status, TraceContextExt, Tracer, TracerProvider};
+use opentelemetry::{Array, Context, KeyValue, StringValue, Value};
+use opentelemetry_otlp::{SpanExporter, WithHttpConfig};
+use opentelemetry_sdk::Resource;
+use opentelemetry_sdk::trace::{SdkTracer, SdkTracerProvider};
+
+use super::client::Client;
+use crate::metrics::Serving;
+
+/// Who makes the text, in the conventions' words.
+pub(super) const PROVIDER: &str = "mynah";
+
+/// Makes spans, and sends them in batches on a thread of its own.
+#[derive(Debug)]
+pub(super) struct Spans {
+    provider: SdkTracerProvider,
+    tracer: SdkTracer,
+    // The models end with the host, whoever still has spans to send.
+    serving: OnceLock<Weak<Serving>>,
+}
+
+impl Spans {
+    pub(super) fn start(client: Client, resource: Resource) -> Result<Self> {
+        let exporter = SpanExporter::builder()
+            .with_http()
+            .with_http_client(client)
+            .build()?;
+        let provider = SdkTracerProvider::builder()
+            .with_batch_exporter(exporter)
+            .with_resource(resource)
+            .build();
+        Ok(Self {
+            tracer: provider.tracer("mynah"),
+            provider,
+            serving: OnceLock::new(),
+        })
+    }
+
+    /// From here on the models' names are known.
+    pub(super) fn know(&self, serving: &Arc<Serving>) {
+        self.serving.get_or_init(|| Arc::downgrade(serving));
+    }
+
+    /// Makes the spans of a request.
+    pub(super) fn tell(&self, end: &RequestEnd) {
+        let serving = self.serving.get().and_then(Weak::upgrade);
+        // A component's own model has no name here but its file's.
+        let model = serving
+            .and_then(|serving| serving.name_of(&end.model))
+            .unwrap_or_else(|| end.model.name.clone());
+        let operation = operation(end.task);
+        let Usage {
+            queue_time,
+            prefill_time,
+            decode_time,
+            ..
+        } = end.usage;
+        let parent = self
+            .tracer
+            .span_builder(format!("{operation} {model}"))
+            .with_kind(SpanKind::Internal)
+            .with_start_time(end.asked_at)
+            .with_attributes(attributes(end, operation, model))
+            .start_with_context(&self.tracer, &Context::new());
+        let context = Context::new().with_span(parent);
+        let begun = end.asked_at + queue_time;
+        let first = begun + prefill_time;
+        let child = |name: &'static str, from, took: Duration, tokens| {
+            self.child(&context, name, (from, took), tokens);
+        };
+        child("queue", end.asked_at, queue_time, None);
+        if prefill_time > Duration::ZERO {
+            let computed = end
+                .usage
+                .prompt_tokens
+                .saturating_sub(end.usage.cached_tokens);
+            let tokens = KeyValue::new("mynah.prefill.computed_tokens", i64::from(computed));
+            child("prefill", begun, prefill_time, Some(tokens));
+        }
+        if decode_time > Duration::ZERO {
+            let generated = i64::from(end.usage.generated_tokens);
+            let tokens = KeyValue::new("gen_ai.usage.output_tokens", generated);
+            child("decode", first, decode_time, Some(tokens));
+        }
+        let span = context.span();
+        match &end.outcome {
+            RequestOutcome::Completed(_) | RequestOutcome::Cancelled => {}
+            RequestOutcome::Refused(error)
+            | RequestOutcome::TimedOut(error)
+            | RequestOutcome::Failed(error) => span.set_status(Status::error(error.clone())),
+        }
+        span.end_with_timestamp(first + decode_time);
+    }
+
+    fn child(
+        &self,
+        parent: &Context,
+        name: &'static str,
+        (from, took): (SystemTime, Duration),
+        attribute: Option<KeyValue>,
+    ) {
+        let span = self
+            .tracer
+            .span_builder(name)
+            .with_kind(SpanKind::Internal)
+            .with_start_time(from)
+            .with_attributes(attribute)
+            .start_with_context(&self.tracer, parent);
+        let child = Context::new().with_span(span);
+        child.span().end_with_timestamp(from + took);
+    }
+
+    /// Sends what is left.
+    pub(super) fn finish(&self, within: Duration) {
+        if let Err(error) = self.provider.shutdown_with_timeout(within) {
+            tracing::debug!(%error, "not all spans were sent");
+        }
+    }
+}
+
+/// A task in the conventions' words.
+fn operation(task: Task) -> &'static str {
+    match task {
+        Task::Chat => "chat",
+        Task::Complete => "text_completion",
+        Task::Embed => "embeddings",
+    }
+}
+
+fn attributes(end: &RequestEnd, operation: &'static str, model: String) -> Vec<KeyValue> {
+    let usage = &end.usage;
+    let mut all = vec![
+        KeyValue::new("gen_ai.operation.name", operation),
+        KeyValue::new("gen_ai.provider.name", PROVIDER),
+        KeyValue::new("gen_ai.request.model", model),
+        KeyValue::new("gen_ai.response.model", end.model.name.clone()),
+        KeyValue::new("gen_ai.conversation.id", end.session.to_string()),
+        KeyValue::new("gen_ai.usage.input_tokens", i64::from(usage.prompt_tokens)),
+        KeyValue::new(
+            "gen_ai.usage.cache_read.input_tokens",
+            i64::from(usage.cached_tokens),
+        ),
+        KeyValue::new("mynah.owner", end.owner.to_string()),
+    ];
+    if end.task != Task::Embed {
+        all.push(KeyValue::new(
+            "gen_ai.usage.output_tokens",
+            i64::from(usage.generated_tokens),
+        ));
+    }
+    if usage.generated_tokens > 0 {
+        let first = usage.queue_time + usage.prefill_time;
+        all.push(KeyValue::new(
+            "gen_ai.response.time_to_first_chunk",
+            first.as_secs_f64(),
+        ));
+    }
+    if let Some(settings) = &end.settings {
+        asked_for(&mut all, settings);
+    }
+    let (outcome, reason) = match &end.outcome {
+        RequestOutcome::Completed(reason) => ("completed", reason.map(|reason| reason.name())),
+        RequestOutcome::Cancelled => ("cancelled", Some("cancelled")),
+        RequestOutcome::Refused(_) => ("refused", None),
+        RequestOutcome::TimedOut(_) => ("timed_out", None),
+        RequestOutcome::Failed(_) => ("failed", None),
+    };
+    all.push(KeyValue::new("mynah.outcome", outcome));
+    if let Some(reason) = reason {
+        let reasons = vec![StringValue::from(reason)];
+        let reasons = Value::Array(Array::String(reasons));
+        all.push(KeyValue::new("gen_ai.response.finish_reasons", reasons));
+    } else if outcome != "completed" {
+        all.push(KeyValue::new("error.type", outcome));
+    }
+    all
+}
+
+/// The settings that the conventions know.
+fn asked_for(all: &mut Vec<KeyValue>, settings: &Effective) {
+    let sampling = &settings.sampling;
+    let numbers = [
+        ("temperature", sampling.temperature),
+        ("top_p", sampling.top_p),
+        ("frequency_penalty", sampling.frequency_penalty),
+        ("presence_penalty", sampling.presence_penalty),
+    ];
+    for (name, number) in numbers {
+        let name = format!("gen_ai.request.{name}");
+        all.push(KeyValue::new(name, f64::from(number)));
+    }
+    for (name, number) in [
+        ("top_k", i64::from(sampling.top_k)),
+        ("max_tokens", i64::from(settings.stopping.max_tokens)),
+        ("seed", i64::from(settings.seed)),
+    ] {
+        let name = format!("gen_ai.request.{name}");
+        all.push(KeyValue::new(name, number));
+    }
+}

@@ -1,0 +1,105 @@
+//! `mynah top`: what the models of a running host are doing, live in the terminal.
+
+mod figures;
+mod screen;
+mod state;
+mod view;
+mod watch;
+
+use std::io::IsTerminal;
+use std::process::ExitCode;
+use std::time::{Duration, SystemTime};
+
+use anyhow::{Result, bail};
+use ratatui::crossterm::event::{self, Event, KeyCode, KeyEventKind, KeyModifiers};
+
+use crate::args::HostArgs;
+use screen::Screen;
+use state::State;
+use watch::Watch;
+
+/// Time between two looks at whether there is something to draw, or the process is told to end.
+const ROUND: Duration = Duration::from_millis(50);
+
+/// Watches a host until it is told to stop.
+pub(crate) fn top(args: &HostArgs, every: Duration) -> Result<ExitCode> {
+    if !std::io::stdout().is_terminal() {
+        bail!(
+            "there is no terminal to draw in: `mynah status` shows the same once, `--json` for programs"
+        );
+    }
+    // Whoever names no host, or one of several, hears of it before the screen is taken.
+    let mut watch = Watch::start(args.clone(), every)?;
+    let mut state = State::new(watch.at());
+    let mut screen = Screen::take()?;
+    let mut is_new = true;
+    loop {
+        while let Some(told) = watch.next() {
+            state.take(told);
+            is_new = true;
+        }
+        if is_new {
+            state.now = unix_now();
+            screen.draw(|frame| view::draw(frame, &state))?;
+        }
+        is_new = false;
+        if let Some(signal) = screen.signal() {
+            // The terminal first, then the end that was asked for.
+            drop(screen);
+            return Ok(screen::end_of(signal));
+        }
+        if !event::poll(ROUND)? {
+            continue;
+        }
+        is_new = true;
+        if let Event::Key(key) = event::read()?
+            && key.kind != KeyEventKind::Release
+            && press(&mut state, key.code, key.modifiers) == Next::Quit
+        {
+            return Ok(ExitCode::SUCCESS);
+        }
+    }
+}
+
+/// What a key leads to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Next {
+    Stay,
+    Quit,
+}
+
+fn press(state: &mut State, key: KeyCode, with: KeyModifiers) -> Next {
+    match key {
+        KeyCode::Char('c') if with.contains(KeyModifiers::CONTROL) => return Next::Quit,
+        KeyCode::Esc if state.help => state.help = false,
+        KeyCode::Esc | KeyCode::Char('q' | 'Q') => return Next::Quit,
+        KeyCode::Char('?' | 'h') | KeyCode::F(1) => state.help = !state.help,
+        KeyCode::Tab | KeyCode::Down | KeyCode::Right | KeyCode::Char('j') => state.select(1),
+        KeyCode::BackTab | KeyCode::Up | KeyCode::Left | KeyCode::Char('k') => state.select(-1),
+        _ => {}
+    }
+    Next::Stay
+}
+
+fn unix_now() -> u64 {
+    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+    since.unwrap_or_default().as_secs()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn escape_closes_the_help_and_then_the_view() {
+        let mut state = State::new("here".to_owned());
+        let mut press = |key| super::press(&mut state, key, KeyModifiers::NONE);
+        assert_eq!(press(KeyCode::Char('?')), Next::Stay);
+        assert_eq!(press(KeyCode::Esc), Next::Stay);
+        assert_eq!(press(KeyCode::Esc), Next::Quit);
+        assert_eq!(press(KeyCode::Char('q')), Next::Quit);
+        assert_eq!(press(KeyCode::Char('c')), Next::Stay);
+        let control_c = super::press(&mut state, KeyCode::Char('c'), KeyModifiers::CONTROL);
+        assert_eq!(control_c, Next::Quit);
+    }
+}

@@ -1,0 +1,107 @@
+//! The terminal: taken, drawn in, and given back as it was, however this ends.
+
+use std::io::{self, Stdout};
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use anyhow::{Context, Result};
+use ratatui::backend::CrosstermBackend;
+use ratatui::crossterm::cursor::Show;
+use ratatui::crossterm::execute;
+use ratatui::crossterm::terminal::{
+    EnterAlternateScreen, LeaveAlternateScreen, disable_raw_mode, enable_raw_mode,
+};
+use ratatui::{Frame, Terminal};
+
+/// The taken terminal. It is given back when this goes, when the process panics and when it is told to end.
+#[derive(Debug)]
+pub(super) struct Screen {
+    // None only while it is dropped.
+    terminal: Terminal<CrosstermBackend<Stdout>>,
+    told: Arc<AtomicUsize>,
+}
+
+impl Screen {
+    pub(super) fn take() -> Result<Self> {
+        let told = Arc::new(AtomicUsize::new(0));
+        // Before the terminal is changed: from here on a signal waits until it is given back.
+        watch_signals(&told)?;
+        let hook = std::panic::take_hook();
+        std::panic::set_hook(Box::new(move |panic| {
+            give_back();
+            hook(panic);
+        }));
+        let taken = enable_raw_mode().and_then(|()| {
+            execute!(io::stdout(), EnterAlternateScreen)?;
+            Terminal::new(CrosstermBackend::new(io::stdout()))
+        });
+        match taken {
+            Ok(terminal) => Ok(Self { terminal, told }),
+            Err(error) => {
+                give_back();
+                Err(error)
+                    .context("this terminal can't be drawn in: `mynah status` shows the same once")
+            }
+        }
+    }
+
+    pub(super) fn draw(&mut self, draw: impl FnOnce(&mut Frame<'_>)) -> Result<()> {
+        // It asks for the size each time, so that a resize is seen.
+        self.terminal.draw(draw)?;
+        Ok(())
+    }
+
+    /// The signal that tells the process to end, if one came.
+    pub(super) fn signal(&self) -> Option<usize> {
+        Some(self.told.load(Ordering::Relaxed)).filter(|signal| *signal > 0)
+    }
+}
+
+impl Drop for Screen {
+    fn drop(&mut self) {
+        give_back();
+    }
+}
+
+/// Gives the terminal back. It may be gone, and then there is nothing to give back.
+fn give_back() {
+    let _ = disable_raw_mode();
+    let _ = execute!(io::stdout(), LeaveAlternateScreen, Show);
+}
+
+#[cfg(unix)]
+fn watch_signals(told: &Arc<AtomicUsize>) -> Result<()> {
+    use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM};
+
+    for signal in [SIGHUP, SIGINT, SIGQUIT, SIGTERM] {
+        let number = usize::try_from(signal)?;
+        signal_hook::flag::register_usize(signal, Arc::clone(told), number)
+            .context("signals can't be watched")?;
+    }
+    Ok(())
+}
+
+#[cfg(not(unix))]
+fn watch_signals(_told: &Arc<AtomicUsize>) -> Result<()> {
+    Ok(())
+}
+
+/// Ends the process as the signal would have; the exit code of shells where that can't be.
+#[cfg(unix)]
+pub(super) fn end_of(signal: usize) -> ExitCode {
+    if let Ok(signal) = i32::try_from(signal) {
+        // It doesn't come back from one that ends the process.
+        let _ = signal_hook::low_level::emulate_default_handler(signal);
+    }
+    exit_code(signal)
+}
+
+#[cfg(not(unix))]
+pub(super) fn end_of(signal: usize) -> ExitCode {
+    exit_code(signal)
+}
+
+fn exit_code(signal: usize) -> ExitCode {
+    ExitCode::from(u8::try_from(128 + signal).unwrap_or(u8::MAX))
+}

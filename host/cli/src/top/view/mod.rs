@@ -1,0 +1,143 @@
+//! How it looks: which part is where, at any size of the terminal.
+
+mod charts;
+mod panels;
+#[cfg(test)]
+mod tests;
+
+use ratatui::Frame;
+use ratatui::layout::{Constraint, Flex, Layout, Rect};
+use ratatui::style::{Color, Modifier, Style};
+use ratatui::text::{Line, Span};
+use ratatui::widgets::{Block, Clear, Paragraph};
+
+use super::figures::{count, percent, rate, share};
+use super::state::{State, Watched};
+
+/// Below this the parts don't fit, and the most important figures are told in words.
+const SMALLEST: (u16, u16) = (64, 18);
+
+/// Rows of the figures of one model.
+const PANELS: u16 = 8;
+
+/// Rows of charts from which there are two rows of them.
+const TWO_ROWS: u16 = 12;
+
+const TITLE: Style = Style::new().add_modifier(Modifier::BOLD);
+const FAINT: Style = Style::new().fg(Color::DarkGray);
+const TROUBLE: Style = Style::new().fg(Color::Red).add_modifier(Modifier::BOLD);
+
+const KEYS: [(&str, &str); 4] = [
+    ("q, Esc, Ctrl-C", "quit"),
+    ("Tab, Down, j", "next model"),
+    ("Shift-Tab, Up, k", "model before"),
+    ("?", "this help"),
+];
+
+/// Draws all of it.
+pub(super) fn draw(frame: &mut Frame<'_>, state: &State) {
+    let area = frame.area();
+    let rows = Layout::vertical([
+        Constraint::Length(1),
+        Constraint::Min(0),
+        Constraint::Length(1),
+    ]);
+    let [head, body, foot] = area.layout(&rows);
+    frame.render_widget(header(state), head);
+    frame.render_widget(footer(), foot);
+    match state.shown() {
+        Some(shown) if area.width >= SMALLEST.0 && area.height >= SMALLEST.1 => {
+            whole(frame, body, state, shown);
+        }
+        Some(shown) => frame.render_widget(in_words(state, shown), body),
+        None => frame.render_widget(Paragraph::new("The host has no models."), body),
+    }
+    if state.help {
+        help(frame, area);
+    }
+}
+
+fn header(state: &State) -> Line<'_> {
+    if let Some(trouble) = &state.trouble {
+        return Line::styled(
+            format!("The host is gone, asking again: {trouble}"),
+            TROUBLE,
+        );
+    }
+    Line::from(vec![
+        Span::styled("mynah top", TITLE),
+        Span::raw(format!("  {}", state.host)),
+        Span::styled(format!("  {}", state.at), FAINT),
+    ])
+}
+
+fn footer() -> Line<'static> {
+    Line::styled("q quit   Tab next model   ? help", FAINT)
+}
+
+fn help(frame: &mut Frame<'_>, area: Rect) {
+    let lines: Vec<Line<'_>> = KEYS
+        .iter()
+        .map(|(key, does)| Line::raw(format!("{key:18}{does}")))
+        .collect();
+    let height = u16::try_from(lines.len()).unwrap_or(u16::MAX);
+    let [across] = area.layout(&Layout::horizontal([Constraint::Length(36)]).flex(Flex::Center));
+    let [place] =
+        across.layout(&Layout::vertical([Constraint::Length(height + 2)]).flex(Flex::Center));
+    frame.render_widget(Clear, place);
+    frame.render_widget(Paragraph::new(lines).block(block("keys")), place);
+}
+
+/// All parts.
+fn whole(frame: &mut Frame<'_>, area: Rect, state: &State, shown: &Watched) {
+    let memory = 2 + panels::memory_rows(&shown.report);
+    // The charts have what is left, and three rows at least; the list of models is scrolled before they go.
+    let models = u16::try_from(state.models.len()).unwrap_or(u16::MAX);
+    let left = area.height.saturating_sub(PANELS + memory + 3);
+    let models = models.saturating_add(3).min(left.max(4));
+    let rows = Layout::vertical([
+        Constraint::Length(models),
+        Constraint::Length(PANELS),
+        Constraint::Fill(1),
+        Constraint::Length(memory),
+    ]);
+    let [models, figures, throughput, memory] = area.layout(&rows);
+    panels::models(frame, models, state);
+    let columns = Layout::horizontal([
+        Constraint::Fill(17),
+        Constraint::Fill(10),
+        Constraint::Fill(13),
+    ]);
+    let [queue, sessions, speed] = figures.layout(&columns);
+    panels::queue(frame, queue, &shown.report);
+    panels::sessions(frame, sessions, &shown.report);
+    panels::speed(frame, speed, &shown.report);
+    charts::all(frame, throughput, shown);
+    panels::memory(frame, memory, &shown.report);
+}
+
+/// The most important figures, where there is little room.
+fn in_words(state: &State, shown: &Watched) -> Paragraph<'static> {
+    let report = &shown.report;
+    let (queue, memory) = (&report.queue, &report.memory);
+    let name = state.selected.clone().unwrap_or_default();
+    let lines = [
+        name,
+        format!("{} run, {} wait", count(queue.running), count(queue.length)),
+        format!("{} tokens/s", rate(report.performance.now.generated)),
+        format!(
+            "{} of KV cells",
+            percent(share(memory.cells_used, memory.cells_total))
+        ),
+        format!("{} sessions", count(report.sessions.open)),
+        format!("pressure {}", memory.pressure),
+        "(a larger terminal shows more)".to_owned(),
+    ];
+    Paragraph::new(lines.map(Line::raw).to_vec())
+}
+
+fn block(title: &str) -> Block<'static> {
+    Block::bordered()
+        .border_style(FAINT)
+        .title(Line::styled(format!(" {title} "), TITLE))
+}
