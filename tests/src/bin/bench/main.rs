@@ -18,6 +18,7 @@ mod peer;
 mod prompts;
 mod report;
 mod single;
+mod status;
 mod table;
 
 use std::io::Write;
@@ -136,6 +137,9 @@ impl Bench {
         }
         if self.wants(&[guests::START]) {
             rows.push(self.runtime.block_on(guests::start(self.rounds))?);
+        }
+        if self.wants(&[status::COST]) {
+            rows.push(status::cost(self)?);
         }
         if self.wants(&[config::RESOLVE]) {
             rows.push(config::resolve(self.rounds)?);
