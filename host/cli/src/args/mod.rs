@@ -1,5 +1,6 @@
 //! The command line: what can be said, and how it is read. Nothing here does anything.
 
+mod logging;
 mod serving;
 
 use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
@@ -14,6 +15,7 @@ use clap_complete::Shell;
 use mynah_engine::Priority;
 use mynah_engine::model::optimize::Target;
 
+pub(crate) use logging::LogArgs;
 pub(crate) use serving::ServingArgs;
 
 /// Where `mynah status` asks: the port that OpenTelemetry's Prometheus exporters have.
@@ -25,6 +27,9 @@ const STATUS_ADDRESS: SocketAddr = SocketAddr::V4(SocketAddrV4::new(Ipv4Addr::LO
 pub(crate) struct Cli {
     #[command(subcommand)]
     pub(crate) command: Command,
+
+    #[command(flatten)]
+    pub(crate) log: LogArgs,
 }
 
 #[derive(Debug, Subcommand)]
