@@ -146,14 +146,14 @@ fn what_is_logged_is_told_and_set_while_it_runs() {
     assert_eq!(host.said(), "");
     let told = ask(&mut host.command(), &["log"]);
     assert!(told.stdout.contains("warn"), "{told:?}");
-    let set = ask(&mut host.command(), &["log", "mynah_engine=debug"]);
-    assert_eq!(set.stdout.trim(), "mynah_engine=debug", "{set:?}");
+    let set = ask(&mut host.command(), &["log", "mynah::task=info"]);
+    assert_eq!(set.stdout.trim(), "mynah::task=info", "{set:?}");
     host.ask("loud");
-    let wrong = ask(&mut host.command(), &["log", "mynah_engine=loudest"]);
+    let wrong = ask(&mut host.command(), &["log", "mynah::task=loudest"]);
     wrong.host_line("is not a log filter");
     let told = ask(&mut host.command(), &["log"]);
-    assert_eq!(told.stdout.trim(), "mynah_engine=debug", "as it was");
-    host.said_with("generation ended");
+    assert_eq!(told.stdout.trim(), "mynah::task=info", "as it was");
+    host.said_with("request completed");
     // Whoever reaches the figures can't change it.
     let told = ask(&mut host.command(), &["log", "trace", host.address()]);
     told.host_line("through its socket alone");

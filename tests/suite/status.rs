@@ -250,11 +250,13 @@ async fn an_observer_is_told_of_every_request_when_it_has_ended() {
     outcomes.retain(|outcome| matches!(outcome, RequestOutcome::Cancelled));
     assert_eq!((told.len(), outcomes.len()), (5, 2), "{told:?}");
     let refused = told.iter().find_map(|end| match &end.outcome {
-        RequestOutcome::Refused(error) => Some((error, end.usage.prompt_tokens)),
+        RequestOutcome::Refused(error) => Some(error),
         _ => None,
     });
-    let (error, prompt_tokens) = refused.unwrap();
-    assert!(error.contains("queue") && prompt_tokens > 0, "{error}");
+    assert!(
+        refused.is_some_and(|error| error.contains("queue")),
+        "{refused:?}"
+    );
     // What it used is what its reader is told, and who asked is known.
     let [first, second, ..] = told.as_slice() else {
         panic!("{told:?}");

@@ -7,7 +7,7 @@ mod config;
 mod control;
 mod doctor;
 mod inspect;
-mod log;
+mod log_filter;
 mod logging;
 mod metrics;
 mod models;
@@ -28,9 +28,20 @@ use args::{Cli, Command, ConfigCommand, ModelsCommand};
 const HOST_ERROR: u8 = 1;
 
 fn main() -> ExitCode {
-    let cli = Cli::parse();
-    let done = logging::start().and_then(|()| match cli.command {
-        Command::Run(args) => run::run(&args),
+    done(Cli::parse()).unwrap_or_else(|error| {
+        output::error(&error);
+        ExitCode::from(HOST_ERROR)
+    })
+}
+
+fn done(Cli { command, log }: Cli) -> anyhow::Result<ExitCode> {
+    // What is logged of a run may be said in its configuration, which it reads first.
+    let _log = match command {
+        Command::Run(_) => None,
+        _ => Some(logging::start(&log.settings()?)?),
+    };
+    match command {
+        Command::Run(args) => run::run(&args, &log),
         Command::Inspect { component } => inspect::inspect(&component),
         Command::Models(ModelsCommand::Inspect { path }) => models::inspect(&path),
         Command::Models(ModelsCommand::Optimize(args)) => optimize::optimize(&args),
@@ -39,12 +50,8 @@ fn main() -> ExitCode {
         Command::Config(ConfigCommand::Table) => config::table(),
         Command::Status { host, json } => status::status(&host, json),
         Command::Top { host, every } => top::top(&host, every),
-        Command::Log { filter, host } => log::log(&host, filter.as_deref()),
+        Command::Log { filter, host } => log_filter::log_filter(&host, filter.as_deref()),
         Command::Doctor => doctor::doctor(),
         Command::Completions { shell } => output::completions(shell),
-    });
-    done.unwrap_or_else(|error| {
-        output::error(&error);
-        ExitCode::from(HOST_ERROR)
-    })
+    }
 }

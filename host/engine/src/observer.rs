@@ -1,10 +1,11 @@
 //! Telling somebody of every request that has ended: what it was, what it used and how it ended. Never what was said.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{self, Receiver, SyncSender, TrySendError};
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant, SystemTime};
 
+use crate::log::{End, Logged};
 use crate::{Effective, Error, FinishReason, ModelInfo, Owner, Result, Usage};
 
 /// Ends that wait to be told. Each takes some hundred bytes.
@@ -16,6 +17,8 @@ const FLUSH_RETRY: Duration = Duration::from_millis(5);
 /// A request that has ended.
 #[derive(Debug, Clone)]
 pub struct RequestEnd {
+    /// Its number, as the log has it.
+    pub request: u64,
     /// The model that it was for.
     pub model: Arc<ModelInfo>,
     /// Who asked.
@@ -24,12 +27,12 @@ pub struct RequestEnd {
     pub session: u64,
     /// What was asked for.
     pub task: Task,
-    /// The settings in force; `None` for vectors, which have none.
+    /// The settings in force; `None` for vectors, which have none, and for what was turned away before they were looked at.
     pub settings: Option<Arc<Effective>>,
     /// When it was asked.
     pub asked_at: SystemTime,
-    /// What it used until it ended. Of a request that was never begun, its prompt and how long it waited; of one for vectors,
-    /// `prefill_time` is how long they took.
+    /// What it used until it ended: nothing if it was turned away, and if it was never begun, its prompt and how long it waited; of one
+    /// for vectors, `prefill_time` is how long they took.
     pub usage: Usage,
     /// How it ended.
     pub outcome: RequestOutcome,
@@ -46,13 +49,16 @@ pub enum Task {
     Embed,
 }
 
-/// How a request ended: as [`Requests`](crate::Requests) counts it.
+/// How a request ended: as [`Requests`](crate::Requests) counts it, but for those that were rejected, which aren't counted. What a guest
+/// said is in no error here, unless the log may have it ([`log::show_content`](crate::log::show_content)).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum RequestOutcome {
     /// By itself; `None` for vectors.
     Completed(Option<FinishReason>),
-    /// It was turned away, with this error.
+    /// There was no room for it.
     Refused(String),
+    /// Something was wrong with it.
+    Rejected(String),
     /// It had no time left, with this error.
     TimedOut(String),
     /// By its reader.
@@ -146,34 +152,65 @@ impl Observer {
     }
 }
 
-/// An observer, and the model whose requests it is told of.
+/// An observer, and what it will be told of a request beside its end.
 #[derive(Debug)]
 pub(crate) struct Observed {
-    pub(crate) observer: Observer,
-    pub(crate) model: Arc<ModelInfo>,
-}
-
-/// What a request was.
-#[derive(Debug)]
-pub(crate) struct Asked {
-    pub(crate) task: Task,
-    pub(crate) owner: Owner,
-    pub(crate) session: u64,
-    pub(crate) settings: Option<Arc<Effective>>,
-    pub(crate) asked_at: Instant,
+    observer: Observer,
+    model: Arc<ModelInfo>,
+    settings: OnceLock<Arc<Effective>>,
 }
 
 impl Observed {
-    pub(crate) fn tell(&self, asked: Asked, usage: Usage, outcome: RequestOutcome) {
+    pub(crate) fn new(observer: Observer, model: Arc<ModelInfo>) -> Self {
+        Self {
+            observer,
+            model,
+            settings: OnceLock::new(),
+        }
+    }
+
+    pub(crate) fn with(&self, settings: &Arc<Effective>) {
+        self.settings.get_or_init(|| Arc::clone(settings));
+    }
+
+    pub(crate) fn tell(
+        &self,
+        request: u64,
+        session: u64,
+        owner: &Owner,
+        task: Task,
+        end: End<'_>,
+        usage: &Usage,
+    ) {
+        let took = usage.queue_time + usage.prefill_time + usage.decode_time;
         self.observer.tell(RequestEnd {
+            request,
             model: Arc::clone(&self.model),
-            owner: Arc::clone(asked.owner.key()),
-            session: asked.session,
-            task: asked.task,
-            settings: asked.settings,
-            asked_at: SystemTime::now() - asked.asked_at.elapsed(),
-            usage,
-            outcome,
+            owner: Arc::clone(owner.key()),
+            session,
+            task,
+            settings: self.settings.get().cloned(),
+            asked_at: SystemTime::now() - took,
+            usage: *usage,
+            outcome: RequestOutcome::from(end),
         });
+    }
+}
+
+impl From<End<'_>> for RequestOutcome {
+    fn from(end: End<'_>) -> Self {
+        // What a guest said is left out, as in the log.
+        let told = |error: &Error| Logged(error).to_string();
+        match end {
+            End::Finished(FinishReason::Cancelled) => Self::Cancelled,
+            End::Finished(reason) => Self::Completed(Some(reason)),
+            End::Embedded => Self::Completed(None),
+            End::NotTaken(error @ (Error::Busy { .. } | Error::MemoryShort { .. })) => {
+                Self::Refused(told(error))
+            }
+            End::NotTaken(error) => Self::Rejected(told(error)),
+            End::TimedOut(error) => Self::TimedOut(told(error)),
+            End::Failed(error) => Self::Failed(told(error)),
+        }
     }
 }

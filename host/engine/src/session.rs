@@ -5,10 +5,12 @@ use std::time::Instant;
 
 use crate::config::in_force;
 use crate::decode::Outlet;
-use crate::model::{Asker, Loaded, Past};
+use crate::log::{CONTENT, End, RequestLog, shows_content, told};
+use crate::model::{Asker, Embedding, Loaded, Past};
+use crate::observer::Observed;
 use crate::{
     Embeddings, Error, Generation, Level, Model, Owner, Prompt, Result, SessionState,
-    SessionStatus, SettingInForce, Settings,
+    SessionStatus, SettingInForce, Settings, Task, Usage,
 };
 
 /// One conversation with a model. It runs one generation at a time; dropping it cancels that.
@@ -87,6 +89,26 @@ impl Session {
     /// their KV cells ([`Error::NotDeterministic`]), a model that can't be loaded again, a full queue ([`Error::Busy`]), or a session that was closed because
     /// nobody had used it ([`Error::SessionClosed`]).
     pub fn start(&mut self, prompt: Prompt, settings: Settings) -> Result<Generation> {
+        let log = self.log(match &prompt {
+            Prompt::Messages(_) => Task::Chat,
+            Prompt::Text(_) | Prompt::Tokens(_) => Task::Complete,
+        });
+        if shows_content() {
+            told!(INFO, CONTENT, log, ?prompt, "prompt");
+        }
+        let started = self.try_start(prompt, settings, &log);
+        if let Err(error) = &started {
+            log.end(End::NotTaken(error), &Usage::default());
+        }
+        started
+    }
+
+    fn try_start(
+        &mut self,
+        prompt: Prompt,
+        settings: Settings,
+        log: &Arc<RequestLog>,
+    ) -> Result<Generation> {
         if self
             .current
             .upgrade()
@@ -95,7 +117,7 @@ impl Session {
             return Err(Error::SessionBusy);
         }
         let loaded = self.enter()?;
-        let generation = loaded.submit(prompt, settings, self.asker())?;
+        let generation = loaded.submit(prompt, settings, self.asker(), log)?;
         self.current = Arc::downgrade(generation.outlet());
         Ok(generation)
     }
@@ -118,11 +140,38 @@ impl Session {
     /// As [`start`](Self::start)'s but for generating; no text or too many ([`Error::TooManyTexts`]), a model that has no vectors
     /// ([`Error::NoVectors`]), or a request that had its time ([`Error::MaxTime`]).
     pub async fn embed(&mut self, texts: &[Prompt], settings: Settings) -> Result<Embeddings> {
-        self.ready().await?;
-        let loaded = self.enter()?;
-        let embedding = loaded.embed(texts, settings, &self.asker())?;
-        drop(loaded);
-        embedding.finish().await
+        let log = self.log(Task::Embed);
+        if shows_content() {
+            told!(INFO, CONTENT, log, ?texts, "texts");
+        }
+        let asked = match self.ready().await {
+            Ok(()) => self.ask(texts, settings, &log),
+            Err(error) => Err(error),
+        };
+        if let Err(error) = &asked {
+            log.end(End::NotTaken(error), &Usage::default());
+        }
+        // Those who compute it have it from here on.
+        drop(log);
+        asked?.finish().await
+    }
+
+    fn ask(
+        &mut self,
+        texts: &[Prompt],
+        settings: Settings,
+        log: &Arc<RequestLog>,
+    ) -> Result<Embedding> {
+        self.enter()?.embed(texts, settings, &self.asker(), log)
+    }
+
+    /// What the log and the observer know of a request that comes.
+    fn log(&self, task: Task) -> Arc<RequestLog> {
+        let about = self.model.about();
+        let observer = about.config.observer.clone();
+        let observed = observer.map(|observer| Observed::new(observer, Arc::clone(&about.info)));
+        let model = Arc::clone(&about.label);
+        RequestLog::new(model, self.number, self.owner.clone(), task, observed)
     }
 
     fn asker(&mut self) -> Asker<'_> {
@@ -173,6 +222,12 @@ impl Session {
             tokens: 0,
             last_used: self.used_at.elapsed(),
         })
+    }
+
+    /// The session's number: no other of this process has it. The log calls it `session`.
+    #[must_use]
+    pub fn number(&self) -> u64 {
+        self.number
     }
 
     /// Who asks.

@@ -1,6 +1,7 @@
 //! The command line: what can be said, and how it is read. Nothing here does anything.
 
 mod host;
+mod logging;
 mod serving;
 
 use std::net::SocketAddr;
@@ -16,6 +17,7 @@ use mynah_engine::Priority;
 use mynah_engine::model::optimize::Target;
 
 pub(crate) use host::{Control, DEFAULT_METRICS, HostAddress, HostArgs};
+pub(crate) use logging::LogArgs;
 pub(crate) use serving::ServingArgs;
 
 /// Runs WebAssembly components that use large language models.
@@ -24,6 +26,9 @@ pub(crate) use serving::ServingArgs;
 pub(crate) struct Cli {
     #[command(subcommand)]
     pub(crate) command: Command,
+
+    #[command(flatten)]
+    pub(crate) log: LogArgs,
 }
 
 #[derive(Debug, Subcommand)]
@@ -65,7 +70,7 @@ pub(crate) enum Command {
     },
     /// Show what a running host logs, or set it, without a restart.
     Log {
-        /// What is to be logged from now on, as of `mynah run --log`: such as `info` or `mynah_engine=debug` [default: show what is].
+        /// What is to be logged from now on, as of `mynah run --log`: such as `info` or `warn,mynah::task=info` [default: show what is].
         filter: Option<String>,
 
         #[command(flatten)]

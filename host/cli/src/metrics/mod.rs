@@ -41,7 +41,7 @@ impl Serving {
     /// The name under which components load a model.
     pub(crate) fn name_of(&self, info: &Arc<ModelInfo>) -> Option<String> {
         let mut models = self.models.models().into_iter();
-        let named = models.find(|(_, model)| Arc::ptr_eq(&model.info(), info));
+        let named = models.find(|(_, model)| model.info() == *info);
         named.map(|(name, _)| name)
     }
 

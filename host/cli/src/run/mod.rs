@@ -18,13 +18,13 @@ use wasmtime::component::{Component, Linker};
 use wasmtime::{Config, Engine};
 use wasmtime_wasi::p2::bindings::CommandPre;
 
-use crate::args::{Control, RunArgs};
+use crate::args::{Control, LogArgs, RunArgs};
 use crate::config::{self, RunSettings};
 #[cfg(unix)]
 use crate::control;
 use crate::metrics::{self, Serving};
 use crate::telemetry::Telemetry;
-use crate::{cache, component, models, output};
+use crate::{cache, component, logging, models, output};
 use instance::Instance;
 use state::State;
 
@@ -32,9 +32,11 @@ use state::State;
 const EPOCH: Duration = Duration::from_millis(10);
 
 /// Runs the component.
-pub(crate) fn run(args: &RunArgs) -> Result<ExitCode> {
+pub(crate) fn run(args: &RunArgs, log: &LogArgs) -> Result<ExitCode> {
     // The small files first: a mistake there need not wait for the models.
-    let mut settings = config::settings(args)?;
+    let (mut settings, file) = config::settings(args, log)?;
+    let _log = logging::start(&settings.log)?;
+    file.tell();
     if settings.model.state_dir.is_some() && settings.owner.is_none() {
         output::warning(
             "the state folder keeps nothing for the next run of a component without a name: give it one with --owner",
@@ -93,6 +95,7 @@ impl Open {
                 let _ = std::fs::remove_file(path);
             }
             telemetry.finish();
+            logging::finish();
         })?;
         Ok(Self {
             _ending: ending,

@@ -94,6 +94,7 @@ impl Spans {
         match &end.outcome {
             RequestOutcome::Completed(_) | RequestOutcome::Cancelled => {}
             RequestOutcome::Refused(error)
+            | RequestOutcome::Rejected(error)
             | RequestOutcome::TimedOut(error)
             | RequestOutcome::Failed(error) => span.set_status(Status::error(error.clone())),
         }
@@ -149,6 +150,7 @@ fn attributes(end: &RequestEnd, operation: &'static str, model: String) -> Vec<K
             i64::from(usage.cached_tokens),
         ),
         KeyValue::new("mynah.owner", end.owner.to_string()),
+        KeyValue::new("mynah.request", end.request.to_string()),
     ];
     if end.task != Task::Embed {
         all.push(KeyValue::new(
@@ -170,6 +172,7 @@ fn attributes(end: &RequestEnd, operation: &'static str, model: String) -> Vec<K
         RequestOutcome::Completed(reason) => ("completed", reason.map(|reason| reason.name())),
         RequestOutcome::Cancelled => ("cancelled", Some("cancelled")),
         RequestOutcome::Refused(_) => ("refused", None),
+        RequestOutcome::Rejected(_) => ("rejected", None),
         RequestOutcome::TimedOut(_) => ("timed_out", None),
         RequestOutcome::Failed(_) => ("failed", None),
     };

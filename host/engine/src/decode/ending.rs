@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use super::Job;
 use super::job::Ending;
+use crate::log::End;
 use crate::{FinishReason, Outcome, Usage};
 
 /// When a generation reached what.
@@ -51,6 +52,7 @@ pub(super) fn finish_unstarted(job: Job) {
     };
     let seed = job.settings.seed;
     let outcome = times.outcome(FinishReason::Cancelled, tokens, seed);
+    job.log.end(End::Finished(outcome.reason), &outcome.usage);
     job.outlet.finish(Ok(outcome));
 }
 
@@ -63,7 +65,7 @@ impl Times {
         }
     }
 
-    /// What was used until now.
+    /// What is used by now.
     pub(super) fn usage(&self, tokens: Tokens) -> Usage {
         let now = Instant::now();
         let since = |from: Option<Instant>, to: Option<Instant>| match from {

@@ -1,21 +1,19 @@
 //! What a model's handles and its worker share: the waiting line, who was served what, and that something happened.
 
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use bytesize::ByteSize;
 
 use super::EmbedJob;
 use super::job::{Ending, Job, QueueLimit, Waits};
+use crate::log::{TASK, told};
 use crate::memory::PressureLevel;
 use crate::memory_limit::MemoryWatch;
-use crate::observer::{Asked, Observed};
 use crate::schedule::{Fairness, Full, Head, Line, NotOpen, Pace, SessionLimits, Sessions};
-use crate::status::{Meter, SessionPlace, StepNote};
-use crate::{
-    Error, Owner, RequestOutcome, Requests, Result, SessionState, SessionStatus, Status, Usage,
-};
+use crate::status::{Meter, StepNote};
+use crate::{Error, Owner, Requests, Result, SessionState, SessionStatus, Status};
 
 /// What a model's handles and its worker share.
 #[derive(Debug)]
@@ -23,6 +21,8 @@ pub(crate) struct Inbox {
     state: Mutex<State>,
     told: Condvar,
     memory: MemoryWatch,
+    // What the log calls the model.
+    model: Arc<str>,
     // Apart from the lock, since llama.cpp's abort callback asks thousands of times a second.
     closed: AtomicBool,
 }
@@ -43,11 +43,17 @@ struct State {
     // When the last request ended, or the model was loaded.
     ended_at: Instant,
     meter: Meter,
-    // Who is told of the ends.
-    observed: Option<Observed>,
     // What the worker last published of itself, and of where the sessions are.
     published: Status,
     places: Vec<SessionPlace>,
+}
+
+/// Where the worker has a session.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct SessionPlace {
+    pub(super) session: u64,
+    pub(super) state: SessionState,
+    pub(super) tokens: u32,
 }
 
 impl Inbox {
@@ -56,10 +62,11 @@ impl Inbox {
         ageing: Duration,
         sessions: SessionLimits,
         memory: MemoryWatch,
-        observed: Option<Observed>,
+        model: Arc<str>,
     ) -> Self {
         Self {
             memory,
+            model,
             state: Mutex::new(State {
                 line: Line::new(queue_size, ageing),
                 embeddings: Line::new(queue_size, ageing),
@@ -71,7 +78,6 @@ impl Inbox {
                 working_since: None,
                 ended_at: Instant::now(),
                 meter: Meter::new(Instant::now()),
-                observed,
                 published: Status::default(),
                 places: Vec::new(),
             }),
@@ -107,7 +113,8 @@ impl Inbox {
             return Err(Error::Unavailable);
         }
         if let Some(error) = short {
-            return Err(state.refuse(&job, error));
+            state.requests.refused += 1;
+            return Err(error);
         }
         // Those that nobody waits for any more hold no place.
         state.take_out_cancelled();
@@ -116,20 +123,29 @@ impl Inbox {
         let capacity = state.line.capacity();
         let queued = state.queued();
         let pushed = match queued < capacity {
-            true => line(&mut state).push(ticket, job),
-            false => Err(Full {
-                held: queued,
-                request: job,
-            }),
+            true => {
+                // Before anybody can say that it began.
+                told!(
+                    DEBUG,
+                    TASK,
+                    job.log(),
+                    prompt_tokens = ticket.prompt_tokens,
+                    priority = ticket.priority.name(),
+                    before = queued,
+                    "request queued"
+                );
+                line(&mut state).push(ticket, job)
+            }
+            false => Err(Full(queued)),
         };
-        if let Err(Full { held, request }) = pushed {
-            let error = Error::Busy {
-                queued: held,
+        if let Err(Full(queued)) = pushed {
+            state.requests.refused += 1;
+            return Err(Error::Busy {
+                queued,
                 capacity,
                 // A place in the line is free as soon as one leaves it.
                 estimated_wait: state.pace.wait_behind(1),
-            };
-            return Err(state.refuse(&request, error));
+            });
         }
         state.requests.accepted += 1;
         state.fairness.join(&owner);
@@ -148,6 +164,11 @@ impl Inbox {
             used: ByteSize(process.used),
             limit: ByteSize(process.limit),
         })
+    }
+
+    /// What the log calls the model.
+    pub(crate) fn model(&self) -> &Arc<str> {
+        &self.model
     }
 
     /// What looks at the process's memory.
@@ -299,14 +320,6 @@ impl Inbox {
         self.lock().ended(owner, session, how);
     }
 
-    /// Tells who is to be told that a request has ended, what it used, and how.
-    pub(super) fn tell(&self, end: impl FnOnce() -> (Asked, Usage, RequestOutcome)) {
-        if let Some(observed) = &self.lock().observed {
-            let (asked, usage, outcome) = end();
-            observed.tell(asked, usage, outcome);
-        }
-    }
-
     /// Drops all requests that wait: the worker ends. That tells their readers.
     pub(super) fn drop_all(&self) {
         let mut state = self.lock();
@@ -436,7 +449,6 @@ impl State {
         fn of<W: Waits>(state: &mut State, line: fn(&mut State) -> &mut Line<W>) {
             for (ticket, job) in line(state).take_out(|_, job| job.is_cancelled()) {
                 state.ended(&ticket.owner, job.session(), Ending::Cancelled);
-                state.tell_unbegun(&job, RequestOutcome::Cancelled);
                 job.was_cancelled();
             }
         }
@@ -455,32 +467,11 @@ impl State {
                     limit: time,
                     setting,
                 };
-                state.tell_unbegun(&job, RequestOutcome::TimedOut(error.to_string()));
-                job.fail(error);
+                job.time_out(error, now);
             }
         }
         of(self, now, |state| &mut state.line);
         of(self, now, |state| &mut state.embeddings);
-    }
-
-    /// Counts a request that is turned away.
-    fn refuse<W: Waits>(&mut self, job: &W, error: Error) -> Error {
-        self.requests.refused += 1;
-        self.tell_unbegun(job, RequestOutcome::Refused(error.to_string()));
-        error
-    }
-
-    /// Tells the end of a request that no model work was done for.
-    fn tell_unbegun<W: Waits>(&self, job: &W, outcome: RequestOutcome) {
-        if let Some(observed) = &self.observed {
-            let asked = job.asked();
-            let usage = Usage {
-                prompt_tokens: job.ticket().prompt_tokens,
-                queue_time: asked.asked_at.elapsed(),
-                ..Usage::default()
-            };
-            observed.tell(asked, usage, outcome);
-        }
     }
 
     fn ended(&mut self, owner: &Owner, session: u64, how: Ending) {

@@ -23,7 +23,6 @@ use crate::llama::{
     ContextParams, SystemInfo, device_memory, has_decoder_only, llama_backend, with_captured_errors,
 };
 use crate::memory_limit::{MemoryLimit, MemoryWatch};
-use crate::observer::Observed;
 use crate::schedule::SessionLimits;
 use crate::{Error, ModelConfig, Result};
 
@@ -88,7 +87,7 @@ impl Loaded {
             });
         }
         let built_in = built_in_template(&header, &config, &llama);
-        let info = Arc::new(ModelInfo::new(
+        let info = ModelInfo::new(
             path,
             &header,
             optimized_from,
@@ -96,7 +95,7 @@ impl Loaded {
             &config,
             built_in,
             layers.filter(|_| SystemInfo::has_gpu()).unwrap_or(0),
-        ));
+        );
         let recommended = recommended(&header);
         let template = match (built_in, header.chat_template()) {
             (None, Some(own)) => ChatTemplate::new(own, header.tool_template(), &llama),
@@ -120,15 +119,13 @@ impl Loaded {
             auto_cleanup: config.auto_cleanup,
             resume_closed: config.resume_closed,
         };
+        let label: Arc<str> = info.name.as_str().into();
         let inbox = Arc::new(Inbox::new(
             config.queue_size as usize,
             config.ageing,
             sessions,
             MemoryWatch::of_process(config.max_process_bytes, config.pressure_threshold),
-            config.observer.clone().map(|observer| Observed {
-                observer,
-                model: Arc::clone(&info),
-            }),
+            Arc::clone(&label),
         ));
         let store = store(loaded_from, &header, &config, &params.context)?;
         let worker = Worker::start(
@@ -153,7 +150,8 @@ impl Loaded {
             cells,
             since: Instant::now(),
             about: Arc::new(About {
-                info,
+                info: Arc::new(info),
+                label,
                 recommended,
                 pooling: Pooling::of(header.of_architecture("pooling_type")),
                 config,

@@ -13,7 +13,8 @@ use crate::config::KvCells;
 use crate::decode::{
     Grammars, Inbox, Job, Outlet, Pooling, QueueLimit, Sampler, SamplerParts, Worker, Writer,
 };
-use crate::{Effective, Error, Generation, ModelConfig, Owner, Prompt, Result, Settings, Task};
+use crate::log::RequestLog;
+use crate::{Effective, Error, Generation, ModelConfig, Owner, Prompt, Result, Settings};
 
 /// A model in memory. When the last session's generation and handle of it is gone, its worker ends and its memory is free.
 #[derive(Debug)]
@@ -34,6 +35,8 @@ pub(crate) struct Loaded {
 #[derive(Debug)]
 pub(crate) struct About {
     pub(crate) info: Arc<ModelInfo>,
+    /// What the log calls it: its name.
+    pub(crate) label: Arc<str>,
     /// What its file recommends.
     pub(crate) recommended: Settings,
     /// How the vectors of tokens become one of the text, or the number in the file where there are none.
@@ -73,10 +76,12 @@ impl Loaded {
         prompt: Prompt,
         settings: Settings,
         asker: Asker<'_>,
+        log: &Arc<RequestLog>,
     ) -> Result<Generation> {
         let About { config, info, .. } = &*self.about;
         settings.check()?;
         let effective = Arc::new(self.effective(settings, asker.settings));
+        log.with(&effective);
         if effective.embedding {
             return Err(Error::VectorsAsked);
         }
@@ -86,10 +91,6 @@ impl Loaded {
         }
         config.check_cache_tokens(&effective.memory)?;
         let asked_at = Instant::now();
-        let task = match &prompt {
-            Prompt::Messages(_) => Task::Chat,
-            Prompt::Text(_) | Prompt::Tokens(_) => Task::Complete,
-        };
         let fitted = self.fit(prompt, &effective, asker.past)?;
         let parts = SamplerParts::new(
             &effective,
@@ -106,10 +107,10 @@ impl Loaded {
         self.inbox.submit(Job {
             sampler: Sampler::new(&effective, parts, &fitted.tokens),
             prompt: fitted.tokens,
-            task,
             constraint,
             settings: Arc::clone(&effective),
             outlet: Writer::new(Arc::clone(&outlet)),
+            log: Arc::clone(log),
             owner: asker.owner.clone(),
             session: asker.session,
             droppable: fitted.droppable,
@@ -117,7 +118,12 @@ impl Loaded {
             asked_at,
             queue_limit: QueueLimit::new(config.default_task_timeout, &effective),
         })?;
-        Ok(Generation::new(outlet, effective, Arc::clone(self)))
+        Ok(Generation::new(
+            outlet,
+            effective,
+            Arc::clone(self),
+            log.number,
+        ))
     }
 
     /// The settings in force for a request with these in a session with those.

@@ -32,14 +32,9 @@ pub(crate) struct Head {
     pub(crate) prompt_tokens: u32,
 }
 
-/// The line is full.
+/// The line is full; it holds this many.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Full<T> {
-    /// Requests that it holds.
-    pub(crate) held: usize,
-    /// The one that it doesn't take.
-    pub(crate) request: T,
-}
+pub(crate) struct Full(pub(crate) usize);
 
 /// A priority with age: one higher for each `ageing` since `since`.
 pub(crate) fn class_of(priority: Priority, since: Instant, now: Instant, ageing: Duration) -> u64 {
@@ -98,10 +93,9 @@ impl<T> Line<T> {
     /// # Errors
     ///
     /// [`Full`] when as many wait as may.
-    pub(crate) fn push(&mut self, ticket: Ticket, request: T) -> Result<(), Full<T>> {
+    pub(crate) fn push(&mut self, ticket: Ticket, request: T) -> Result<(), Full> {
         if self.length >= self.capacity {
-            let held = self.length;
-            return Err(Full { held, request });
+            return Err(Full(self.length));
         }
         let key = (Arc::clone(ticket.owner.key()), ticket.priority);
         let group = self.groups.entry(key).or_insert_with(|| Group {
@@ -357,7 +351,7 @@ mod tests {
                                 fairness.join(&Owner::named(owner.as_str()));
                                 waiting.push((owner, priority, number));
                             }
-                            Err(Full { held, .. }) => prop_assert!(held == capacity && waiting.len() == capacity),
+                            Err(Full(held)) => prop_assert!(held == capacity && waiting.len() == capacity),
                         }
                     }
                     Op::Pop => {

@@ -145,14 +145,6 @@ impl SessionState {
     }
 }
 
-/// Where the worker has a session.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct SessionPlace {
-    pub(crate) session: u64,
-    pub(crate) state: SessionState,
-    pub(crate) tokens: u32,
-}
-
 /// What one session does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SessionStatus {

@@ -48,7 +48,7 @@ const KNOWN: [(&[&str], &str); 12] = [
             "no_perf_sampling",
             "timing_per_token",
         ],
-        "the operator chooses what is logged, with MYNAH_LOG",
+        "the operator chooses what is logged, in `logging`",
     ),
     (
         &["stream", "stream_stdout"],

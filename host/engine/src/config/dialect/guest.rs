@@ -27,13 +27,22 @@ impl Reading {
     ///
     /// [`Error::Settings`](crate::Error::Settings) with all problems; where it is `strict`, warnings are problems.
     pub fn for_guest(mut self, strict: bool) -> Result<(Settings, Vec<Problem>)> {
-        const OPERATORS: &str = "how a model is served is the operator's to set";
+        const SERVED: &str = "how a model is served is the operator's to set";
+        const LOGGED: &str = "what is logged is the operator's to set";
 
-        let (model, backend) = (self.model.clone(), self.backend.clone());
-        for block in [&model as &dyn AnyBlock, &backend] {
+        let (model, backend, logging) = (
+            self.model.clone(),
+            self.backend.clone(),
+            self.logging.clone(),
+        );
+        for (block, why) in [
+            (&model as &dyn AnyBlock, SERVED),
+            (&backend, SERVED),
+            (&logging, LOGGED),
+        ] {
             for index in 0..block.len() {
                 if let (Some(_), Some(info)) = (block.json(index), block.info(index)) {
-                    self.no_effect(&format!("{}.{}", block.section(), info.name), OPERATORS);
+                    self.no_effect(&format!("{}.{}", block.section(), info.name), why);
                 }
             }
         }

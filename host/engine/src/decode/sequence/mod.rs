@@ -16,10 +16,10 @@ use super::stop::StopMatcher;
 use super::text::Characters;
 use super::{Constraint, Droppable, Job, Sampler, Writer};
 use crate::llama::Batch;
+use crate::log::{CONTENT, End, RequestLog, shows_content, told};
 use crate::memory::Alignment;
-use crate::observer::Asked;
 use crate::schedule::{Holder, Need, Want};
-use crate::{Effective, Error, FinishReason, Owner, Priority, Task, TokenProb, TokenProbs, Usage};
+use crate::{Effective, Error, FinishReason, Owner, Priority, TokenProb, TokenProbs};
 
 /// One generation that has begun: where it is in its prompt or answer, and its reader. It keeps all its tokens, so that it
 /// can be computed again.
@@ -27,10 +27,10 @@ use crate::{Effective, Error, FinishReason, Owner, Priority, Task, TokenProb, To
 pub(super) struct Sequence {
     /// Its number in the context. Means nothing while it is parked.
     pub(super) id: u32,
+    pub(super) log: Arc<RequestLog>,
     pub(super) owner: Owner,
     pub(super) priority: Priority,
     pub(super) session: u64,
-    task: Task,
     pub(super) settings: Arc<Effective>,
     // The prompt, then what was generated, without what has made room. Tokens before `computed` are in the KV cells.
     tokens: Vec<LlamaToken>,
@@ -54,6 +54,8 @@ pub(super) struct Sequence {
     characters: Characters,
     stop: StopMatcher,
     writer: Writer,
+    // Its text, where it is to be logged.
+    answer: Option<String>,
     // Those of the token that was just chosen.
     log_probs: Option<LogProbs>,
     // Steps that failed in a row with it in them. From the first on it is computed alone until it gets on, so that it
@@ -88,10 +90,10 @@ impl Sequence {
         let prompt_len = job.prompt_tokens();
         Self {
             id,
+            log: job.log,
             owner: job.owner,
             priority: job.settings.scheduling.priority,
             session: job.session,
-            task: job.task,
             prompt_len,
             tokens: job.prompt,
             computed: 0,
@@ -111,6 +113,7 @@ impl Sequence {
             characters: Characters::default(),
             stop: StopMatcher::new(job.settings.stopping.stop.clone()),
             writer: job.outlet,
+            answer: shows_content().then(String::new),
             log_probs: None,
             failures: 0,
             // A limit is a day at most, so this is never out of range.
@@ -133,22 +136,6 @@ impl Sequence {
 
     pub(super) fn is_cancelled(&self) -> bool {
         self.writer.is_cancelled()
-    }
-
-    /// What it was asked for, for who is told of its end.
-    pub(super) fn asked(&self) -> Asked {
-        Asked {
-            task: self.task,
-            owner: self.owner.clone(),
-            session: self.session,
-            settings: Some(Arc::clone(&self.settings)),
-            asked_at: self.times.asked,
-        }
-    }
-
-    /// What it has used until now.
-    pub(super) fn usage(&self) -> Usage {
-        self.times.usage(self.counts)
     }
 
     /// When its request was asked.
@@ -419,7 +406,7 @@ impl Sequence {
         self.characters.push(piece, &mut text);
         let mut ready = String::new();
         let is_stopped = self.stop.push(&text, &mut ready);
-        self.writer.push(&ready);
+        self.pass_on(&ready);
         if is_stopped {
             // What came after it in the same token is not part of the answer either.
             self.characters = Characters::default();
@@ -459,12 +446,7 @@ impl Sequence {
     fn end(mut self, reason: FinishReason) {
         self.release();
         let outcome = self.times.outcome(reason, self.counts, self.settings.seed);
-        tracing::debug!(
-            owner = self.owner.name(),
-            reason = reason.name(),
-            usage = ?outcome.usage,
-            "generation ended"
-        );
+        self.log.end(End::Finished(reason), &outcome.usage);
         self.writer.finish(Ok(outcome));
     }
 
@@ -473,13 +455,25 @@ impl Sequence {
         let mut rest = String::new();
         self.stop.finish(&mut rest);
         self.characters.finish(&mut rest);
-        self.writer.push(&rest);
+        self.pass_on(&rest);
+        if let Some(answer) = &self.answer {
+            told!(INFO, CONTENT, self.log, answer, "answer");
+        }
+    }
+
+    /// Gives its reader text.
+    fn pass_on(&mut self, text: &str) {
+        self.writer.push(text);
+        if let Some(answer) = &mut self.answer {
+            answer.push_str(text);
+        }
     }
 
     /// Ends the generation with an error, after the text so far.
     fn fail(mut self, error: Error) {
         self.release();
-        tracing::warn!(owner = self.owner.name(), %error, "generation failed");
+        let usage = self.times.usage(self.counts);
+        self.log.end(End::Failed(&error), &usage);
         self.writer.finish(Err(error));
     }
 }

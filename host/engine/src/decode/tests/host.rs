@@ -14,6 +14,7 @@ use crate::decode::{
     Writer,
 };
 use crate::llama::{ContextParams, KvType};
+use crate::log::RequestLog;
 use crate::memory_limit::{MemoryInUse, MemoryUse, MemoryWatch};
 use crate::schedule::SessionLimits;
 use crate::{
@@ -142,7 +143,6 @@ impl Ask {
         let settings = Arc::new(settings.resolve(|| 0));
         Job {
             prompt: self.prompt.iter().copied().map(LlamaToken).collect(),
-            task: Task::Complete,
             sampler: Sampler::new(&settings, SamplerParts::plain(256, 4096), &[]),
             constraint: self.form.as_ref().map(|form| {
                 let grammars = Grammars::of_words(words());
@@ -156,6 +156,13 @@ impl Ask {
             } else {
                 Owner::named(format!("owner-{}", self.owner))
             },
+            log: RequestLog::new(
+                "known".into(),
+                self.session,
+                Owner::unique(),
+                Task::Complete,
+                None,
+            ),
             session: self.session,
             droppable: self.droppable.map(|make| make()),
             forgotten: 0,
@@ -182,7 +189,13 @@ impl Host {
             device: None,
         });
         let ageing = Duration::from_millis(20);
-        let inbox = Arc::new(Inbox::new(1000, ageing, setup.sessions, memory, None));
+        let inbox = Arc::new(Inbox::new(
+            1000,
+            ageing,
+            setup.sessions,
+            memory,
+            "known".into(),
+        ));
         let thread = std::thread::spawn({
             let (inbox, setup) = (Arc::clone(&inbox), setup.clone());
             move || {

@@ -12,6 +12,8 @@ mod tensor_type;
 mod vocabulary;
 
 pub use error::GgufError;
+#[cfg(test)]
+pub(crate) use error::Problem as GgufProblem;
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) use reader::read_bytes;
 pub use tensor_type::TensorType;

@@ -9,7 +9,7 @@ use crate::control::{self, Asked, Host, Method};
 use crate::output;
 
 /// Sets what a host logs, if that is wanted, and prints what it logs.
-pub(crate) fn log(args: &HostArgs, filter: Option<&str>) -> Result<ExitCode> {
+pub(crate) fn log_filter(args: &HostArgs, filter: Option<&str>) -> Result<ExitCode> {
     let Asked { status, text } = control::runtime()?.block_on(async {
         let host = Host::find(args).await?;
         if let HostAddress::Http(address) = &host.at {
