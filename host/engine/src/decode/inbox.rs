@@ -15,6 +15,9 @@ use crate::schedule::{Fairness, Full, Head, Line, NotOpen, Pace, SessionLimits, 
 use crate::status::{Meter, StepNote};
 use crate::{Error, Owner, Requests, Result, SessionState, SessionStatus, Status};
 
+/// Far more than a round of the worker takes.
+const LONGEST_ROUND: Duration = Duration::from_secs(60);
+
 /// What a model's handles and its worker share.
 #[derive(Debug)]
 pub(crate) struct Inbox {
@@ -400,10 +403,10 @@ impl Inbox {
         }
     }
 
-    /// How long the worker's round has taken until now; `None` while it waits for something to do.
-    pub(crate) fn working_for(&self) -> Option<Duration> {
-        let since = self.lock().working_since?;
-        Some(Instant::now().saturating_duration_since(since))
+    /// Whether the worker waits for something to do, or began its round not long ago.
+    pub(crate) fn is_alive(&self) -> bool {
+        let since = self.lock().working_since;
+        !self.is_closed() && since.is_none_or(|since| since.elapsed() < LONGEST_ROUND)
     }
 
     /// Since when there has been no request; `None` while there is one.

@@ -26,8 +26,8 @@ pub use vectors::Embeddings;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
 
+use crate::decode::Inbox;
 use crate::{Error, ModelConfig, Owner, Prompt, Report, Result, Session, Status};
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) use chat::fuzz::render as fuzz_template;
@@ -158,12 +158,7 @@ impl Model {
     /// more than a step takes. A model that is not in memory has none, and counts as alive.
     #[must_use]
     pub fn is_alive(&self) -> bool {
-        const LONGEST_ROUND: Duration = Duration::from_secs(60);
-
-        self.slot.with_inbox(|inbox| {
-            let working = inbox.working_for();
-            !inbox.is_closed() && working.is_none_or(|working| working < LONGEST_ROUND)
-        })
+        self.slot.with_inbox(Inbox::is_alive)
     }
 
     /// Whether both are the same model, in memory once.

@@ -9,7 +9,7 @@ mod memory;
 mod pressure;
 mod stored;
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use proptest::prelude::*;
 
@@ -43,6 +43,23 @@ fn an_urgent_request_takes_the_place_of_a_low_one_which_loses_nothing() {
         let kept = max_parked_bytes > 0;
         assert_eq!(status.recomputed, u64::from(!kept));
     }
+}
+
+#[test]
+fn a_loop_that_hangs_in_a_round_is_told_from_one_that_waits() {
+    let host = Host::start(Setup::default());
+    host.submit(&Ask::new(&[1], 4)).finish().unwrap();
+    host.settled();
+    // As if its round had begun long ago and never ended.
+    let begun = Instant::now() - Duration::from_secs(61);
+    host.until(|_| {
+        host.inbox.sweep(begun);
+        !host.inbox.is_alive()
+    });
+    host.inbox.wake();
+    host.until(|_| host.inbox.is_alive());
+    host.inbox.close();
+    assert!(!host.inbox.is_alive());
 }
 
 #[test]
