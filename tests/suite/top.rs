@@ -87,7 +87,7 @@ impl InTerminal {
         self.seen.lock().unwrap().clone()
     }
 
-    /// Waits until the terminal has got this.
+    /// Waits until the terminal has got this. Words are looked for one by one: what is between them may be there already.
     fn until(&self, words: &str) {
         for _ in 0..6000 {
             if self.seen().contains(words) {
@@ -166,7 +166,7 @@ fn it_follows_the_size_of_the_terminal() {
     };
     // There is no signal without a controlling terminal: the size is asked for with each picture.
     tcsetwinsize(&top.terminal, small).unwrap();
-    top.until("a larger terminal");
+    top.until("larger");
     top.keys.write_all(b"q").unwrap();
     assert!(top.assert_given_back().success());
 }
@@ -176,8 +176,7 @@ fn a_host_that_goes_is_told_and_one_that_comes_back_is_found() {
     let mut host = Running::chat();
     let mut top = InTerminal::start(&host, &[]);
     top.until("completed");
-    let first = format!("process {}", host.child.id());
-    top.until(&first);
+    top.until(&host.child.id().to_string());
     assert!(host.end().success());
     top.until("The host is gone");
     let again = Running::chat_in(host.shared_folder(), |_| {});

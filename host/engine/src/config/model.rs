@@ -338,6 +338,7 @@ mod tests {
     #[test]
     fn every_setting_out_of_range_is_named() {
         let config = ModelConfig {
+            observer: None,
             ctx_size: Some(0),
             batch_size: 0,
             max_concurrent: 0,

@@ -88,6 +88,7 @@ const FILE: &str = "
     allow_guest_models = '3MiB'
     allow_host_status = true
 metrics = '127.0.0.1:1'
+control = 'host.sock'
     instances = 4
     owner = 'file'
     weight = 2
@@ -164,6 +165,7 @@ fn the_file_wins_over_the_defaults_in_every_setting() {
     assert_eq!(settings.allow_guest_models, Some(ByteSize::mib(3)));
     assert_eq!((settings.instances, settings.allow_host_status), (4, true));
     assert_eq!(settings.metrics.unwrap().port(), 1);
+    assert_eq!(settings.control, Some(Control::At("conf/host.sock".into())));
 }
 
 #[test]
@@ -172,7 +174,7 @@ fn the_command_line_wins_over_the_file_in_every_setting() {
         --max-concurrent 1 --queue-size 9 --queue-timeout 2s --max-sessions 31 --idle-timeout 61s --kv-type f16 --context-shifting=false --share-prefixes=false --ageing 8s --kv-cells 160 \
         --kv-layout split --optimize=q8_0 --max-parked-bytes 5B --max-process-bytes 8B --compress-parked=false --state-dir flags --max-state-bytes 6B --store-after 9ms --max-time 10s --priority high --deterministic=false --owner flag \
         --weight 3 --max-priority normal --max-prompt-bytes 10 --max-unread-bytes 1024 \
-        --timeout 1s --max-memory 1MiB --allow-guest-models=1MiB --allow-host-status=false --metrics [::1]:2 --instances 2";
+        --timeout 1s --max-memory 1MiB --allow-guest-models=1MiB --allow-host-status=false --metrics [::1]:2 --control off --instances 2";
     let flags: Vec<&str> = line.split_whitespace().collect();
     let settings = merged(&flags, FILE).unwrap();
     let optimize = settings.model.optimize.as_ref().unwrap();
@@ -242,6 +244,7 @@ fn the_command_line_wins_over_the_file_in_every_setting() {
     assert_eq!(settings.allow_guest_models, Some(ByteSize::mib(1)));
     assert_eq!((settings.instances, settings.allow_host_status), (2, false));
     assert_eq!(settings.metrics.unwrap().port(), 2);
+    assert_eq!(settings.control, Some(Control::Off));
 }
 
 #[test]

@@ -235,14 +235,17 @@ fn gauge(frame: &mut Frame<'_>, row: Rect, label: (&str, String), share: f64, co
     let (name, told) = label;
     let columns = Layout::horizontal([
         Constraint::Length(10),
-        Constraint::Fill(1),
-        Constraint::Fill(1),
+        Constraint::Fill(3),
+        Constraint::Fill(5),
     ]);
     let [of, bar, words] = row.layout(&columns);
     frame.render_widget(Line::styled(name, FAINT), of);
     let gauge = LineGauge::default()
         .ratio(share)
         .label(Line::styled(format!("{:>5}", percent(share)), TITLE))
+        // To be told apart without colours too.
+        .filled_symbol("█")
+        .unfilled_symbol("░")
         .filled_style(Style::new().fg(color))
         .unfilled_style(FAINT);
     frame.render_widget(gauge, bar);
