@@ -410,3 +410,17 @@ fn what_the_variables_ask_for_that_cannot_be_done_is_told_and_the_rest_goes_on()
     assert!(said.contains("traces are not exported"), "{said}");
     assert!(host.end().success());
 }
+
+#[test]
+fn a_collector_that_never_answers_does_not_keep_a_host_that_ends() {
+    let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = silent.local_addr().unwrap();
+    let mut host = Running::chat_in(Arc::new(tempfile::tempdir().unwrap()), |command| {
+        command
+            .env("OTEL_EXPORTER_OTLP_ENDPOINT", format!("http://{address}"))
+            // An hour, which nobody waits for.
+            .env("OTEL_EXPORTER_OTLP_TIMEOUT", "3600000");
+    });
+    host.ask("one");
+    assert!(host.end().success());
+}
