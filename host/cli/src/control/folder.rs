@@ -106,7 +106,7 @@ mod tests {
         let _listener = UnixListener::bind(&alive).unwrap();
         fs::write(folder.join("notes.txt"), "no socket").unwrap();
         assert!(dead.exists(), "a socket outlives its listener");
-        assert_eq!(sockets(&folder).unwrap(), [alive.clone()]);
+        assert_eq!(sockets(&folder).unwrap(), [alive.as_path()]);
         assert!(!dead.exists());
         assert!(!clear(&alive).unwrap() && alive.exists());
         assert!(clear(&dead).unwrap());

@@ -1,6 +1,6 @@
 //! Asking the host again and again, on a thread of its own: a host that doesn't answer must not stop the drawing.
 
-use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender, TryRecvError};
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
 use std::time::Duration;
 
 use anyhow::{Context, Result};
@@ -85,11 +85,7 @@ impl Watch {
 
     /// What came since the last call, one by one.
     pub(super) fn next(&mut self) -> Option<Told> {
-        match self.told.try_recv() {
-            Ok(told) => Some(told),
-            // The thread ends with this.
-            Err(TryRecvError::Empty | TryRecvError::Disconnected) => None,
-        }
+        self.told.try_recv().ok()
     }
 }
 
