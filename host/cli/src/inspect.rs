@@ -11,7 +11,9 @@ use wit_parser::{Resolve, WorldItem, WorldKey};
 use crate::output::{self, Table};
 
 /// Packages that the host serves, each version of ours and of `wasi:nn` that is linked.
-const OURS: [&str; 3] = [
+const OURS: [&str; 5] = [
+    "wasi:nn@0.2.0-rc-2024-06-25",
+    "wasi:nn@0.2.0-rc-2024-08-19",
     "wasi:nn@0.2.0-rc-2024-10-28",
     "mynah:llm@0.1.0",
     "mynah:llm@0.1.1",
@@ -123,6 +125,8 @@ mod tests {
     #[test]
     fn imports_are_told_apart() {
         assert!(describe("wasi:nn/graph@0.2.0-rc-2024-10-28").ends_with("(served)"));
+        assert!(describe("wasi:nn/graph@0.2.0-rc-2024-06-25").ends_with("(served)"));
+        assert!(describe("wasi:nn/graph@0.2.0-rc-2023-01-01").contains("this version is not"));
         assert!(describe("mynah:llm/generation@0.1.0").ends_with("(served)"));
         assert!(describe("mynah:llm/generation@9.0.0").contains("this version is not"));
         assert!(describe("test:absent/nothing").contains("not served"));

@@ -10,8 +10,8 @@ use wasmtime::component::ResourceTable;
 /// What a guest may hold and send at most. Each bound answers with an error that names it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
-    /// Bytes of all tensors that a guest holds at once, shapes included. Default 64 MiB. Beyond it `compute` answers
-    /// `too-large`.
+    /// Bytes of all tensors that a guest holds at once, shapes included, and in the older snapshots of `wasi:nn` those that its contexts
+    /// keep and the errors that it makes. Default 64 MiB. Beyond it `compute` answers `too-large`.
     pub max_tensor_bytes: u64,
     /// Graphs that a guest holds at once. Default 64.
     pub max_graphs: u32,

@@ -61,7 +61,8 @@
 //! never traps. Host functions are async: a guest that waits for the model blocks no thread. They need no runtime of
 //! their own.
 //!
-//! `wasi:nn` is implemented whole: [`bindings::wasi::nn`]. The contract of Mynah's interfaces is in the project's `wit/`.
+//! `wasi:nn` is implemented whole: [`bindings::wasi::nn`] is its snapshot 0.2.0-rc-2024-10-28; 0.2.0-rc-2024-08-19 and
+//! 0.2.0-rc-2024-06-25 are linked beside it. The contract of Mynah's interfaces is in the project's `wit/`.
 
 pub mod bindings;
 mod ctx;
@@ -82,7 +83,7 @@ impl HasData for Llm {
     type Data<'a> = LlmCtxView<'a>;
 }
 
-/// Adds `wasi:nn` and all `mynah:llm` interfaces to a linker. WASI itself (`wasi:io` at least) is added by
+/// Adds `wasi:nn`, in three snapshots, and all `mynah:llm` interfaces to a linker. WASI itself (`wasi:io` at least) is added by
 /// `wasmtime_wasi`.
 ///
 /// # Errors

@@ -14,9 +14,6 @@ use super::{ErrorCode, ExecutionContext, NnError};
 use crate::bindings::wasi::nn::graph::{ExecutionTarget, GraphEncoding};
 use crate::{LlmCtxView, LlmView};
 
-/// Name of the interface, as components import it.
-const INTERFACE: &str = "wasi:nn/graph@0.2.0-rc-2024-10-28";
-
 /// The host's side of `wasi:nn/graph.graph`: a loaded model.
 #[derive(Debug)]
 pub struct Graph {
@@ -29,8 +26,12 @@ pub struct Graph {
 
 type Answer<T> = Result<Resource<T>, Resource<NnError>>;
 
-pub(super) fn add_to_linker<T: LlmView + 'static>(linker: &mut Linker<T>) -> wasmtime::Result<()> {
-    let mut graph = linker.instance(INTERFACE)?;
+/// Links the interface of one snapshot of `wasi:nn`: it is the same in all of them.
+pub(super) fn add_to_linker<T: LlmView + 'static>(
+    linker: &mut Linker<T>,
+    snapshot: &str,
+) -> wasmtime::Result<()> {
+    let mut graph = linker.instance(&format!("wasi:nn/graph@{snapshot}"))?;
     graph.resource(
         "graph",
         ResourceType::host::<Graph>(),

@@ -6,6 +6,7 @@ use mynah_engine::{Event, FinishReason, Generation, Prompt, Reading, Session, Se
 use wasmtime::component::Resource;
 
 use super::load::Place;
+use super::older::Kept;
 use super::{ErrorCode, Graph, NnError, Tensor};
 use crate::LlmCtxView;
 use crate::bindings::wasi::nn::inference::{Host, HostGraphExecutionContext};
@@ -15,7 +16,7 @@ const PROMPT: &str = "prompt";
 /// Name of the input tensor with settings, a JSON document of any dialect.
 const CONFIG: &str = "config";
 /// Name of the output tensor.
-const OUTPUT: &str = "output";
+pub(super) const OUTPUT: &str = "output";
 
 type NamedTensor = (String, Resource<Tensor>);
 
@@ -24,6 +25,7 @@ type NamedTensor = (String, Resource<Tensor>);
 pub struct ExecutionContext {
     pub(crate) session: Session,
     pub(crate) guest_model: Option<Arc<Place>>,
+    pub(super) kept: Kept,
 }
 
 impl LlmCtxView<'_> {
@@ -55,6 +57,7 @@ impl LlmCtxView<'_> {
         let context = ExecutionContext {
             session,
             guest_model: graph.guest_model.clone(),
+            kept: Kept::default(),
         };
         let context = self.table.push(context)?;
         self.ctx.held.contexts.insert(context.rep());
@@ -74,7 +77,30 @@ impl LlmCtxView<'_> {
         Ok(self.read_request(tensors))
     }
 
-    fn read_request(
+    /// The output for these inputs.
+    pub(super) async fn output_of(
+        &mut self,
+        context: &Resource<ExecutionContext>,
+        request: Result<(String, Settings), NnError>,
+    ) -> wasmtime::Result<Result<Tensor, NnError>> {
+        let session = &mut self.table.get_mut(context)?.session;
+        Ok(match request {
+            Ok((prompt, settings)) => answer(session, Prompt::Text(prompt), settings).await,
+            Err(error) => Err(error),
+        })
+    }
+
+    pub(super) fn drop_context(
+        &mut self,
+        context: Resource<ExecutionContext>,
+    ) -> wasmtime::Result<()> {
+        self.ctx.held.contexts.remove(&context.rep());
+        let context = self.table.delete(context)?;
+        self.release(context.kept.cost());
+        Ok(())
+    }
+
+    pub(super) fn read_request(
         &self,
         mut tensors: Vec<(String, Tensor)>,
     ) -> Result<(String, Settings), NnError> {
@@ -122,7 +148,7 @@ impl LlmCtxView<'_> {
 }
 
 /// A name to show: the guest chooses its length.
-fn short(name: &str) -> &str {
+pub(super) fn short(name: &str) -> &str {
     name.char_indices()
         .nth(64)
         .and_then(|(end, _)| name.get(..end))
@@ -183,12 +209,7 @@ impl HostGraphExecutionContext for LlmCtxView<'_> {
         inputs: Vec<NamedTensor>,
     ) -> wasmtime::Result<Result<Vec<NamedTensor>, Resource<NnError>>> {
         let request = self.request(inputs)?;
-        let session = &mut self.table.get_mut(&context)?.session;
-        let output = match request {
-            Ok((prompt, settings)) => answer(session, Prompt::Text(prompt), settings).await,
-            Err(error) => Err(error),
-        };
-        let answer = match output {
+        let answer = match self.output_of(&context, request).await? {
             Ok(output) => {
                 let tensor = self.push_tensor(output)?;
                 Ok(vec![(OUTPUT.to_owned(), tensor)])
@@ -199,8 +220,6 @@ impl HostGraphExecutionContext for LlmCtxView<'_> {
     }
 
     async fn drop(&mut self, context: Resource<ExecutionContext>) -> wasmtime::Result<()> {
-        self.ctx.held.contexts.remove(&context.rep());
-        self.table.delete(context)?;
-        Ok(())
+        self.drop_context(context)
     }
 }
