@@ -10,6 +10,7 @@
     reason = "a test fails by panicking; clippy.toml reaches only into `#[test]` functions"
 )]
 
+mod apuslabs;
 mod chat;
 pub(crate) mod cli;
 mod config;
