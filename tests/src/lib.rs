@@ -2,6 +2,7 @@
 //!
 //! The tests themselves are in `tests/suite/`, the guests in `guests/`.
 
+pub mod core_driver;
 mod guest;
 mod models;
 pub mod tiny_model;

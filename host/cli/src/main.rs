@@ -1,10 +1,10 @@
-//! The `mynah` command: runs components that use large language models. Wires engine and host, and talks to people.
+//! The `mynah` command: runs WebAssembly guests that use large language models. Wires engine and host, and talks to people.
 
 mod args;
 mod cache;
-mod component;
 mod config;
 mod doctor;
+mod guest;
 mod inspect;
 mod logging;
 mod metrics;
@@ -27,7 +27,7 @@ fn main() -> ExitCode {
     let cli = Cli::parse();
     let done = logging::start().and_then(|()| match cli.command {
         Command::Run(args) => run::run(&args),
-        Command::Inspect { component } => inspect::inspect(&component),
+        Command::Inspect { guest } => inspect::inspect(&guest),
         Command::Models(ModelsCommand::Inspect { path }) => models::inspect(&path),
         Command::Models(ModelsCommand::Optimize(args)) => optimize::optimize(&args),
         Command::Config(ConfigCommand::Check { path, strict }) => config::check(&path, strict),

@@ -87,6 +87,20 @@ impl Session {
     /// their KV cells ([`Error::NotDeterministic`]), a model that can't be loaded again, a full queue ([`Error::Busy`]), or a session that was closed because
     /// nobody had used it ([`Error::SessionClosed`]).
     pub fn start(&mut self, prompt: Prompt, settings: Settings) -> Result<Generation> {
+        self.begin(prompt, settings, false)
+    }
+
+    /// As [`start`](Self::start), but the text of each token is an event of its own, and [`Generation::next`] gives one event at a
+    /// time: text that waits is not put together. A token whose text is held back, or is part of a character, comes with a later one.
+    ///
+    /// # Errors
+    ///
+    /// As [`start`](Self::start)'s.
+    pub fn start_by_token(&mut self, prompt: Prompt, settings: Settings) -> Result<Generation> {
+        self.begin(prompt, settings, true)
+    }
+
+    fn begin(&mut self, prompt: Prompt, settings: Settings, by_token: bool) -> Result<Generation> {
         if self
             .current
             .upgrade()
@@ -95,7 +109,7 @@ impl Session {
             return Err(Error::SessionBusy);
         }
         let loaded = self.enter()?;
-        let generation = loaded.submit(prompt, settings, self.asker())?;
+        let generation = loaded.submit(prompt, settings, self.asker(), by_token)?;
         self.current = Arc::downgrade(generation.outlet());
         Ok(generation)
     }

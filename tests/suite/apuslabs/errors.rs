@@ -3,6 +3,8 @@
 use std::path::Path;
 
 use mynah_engine::{Error, Model, ModelConfig, Owner, Prompt, Settings};
+use mynah_tests::core_driver::{Driver, PLACE};
+use mynah_wasi::LlmCtx;
 
 use super::{Endless, context, read, run, settings, tiny};
 use crate::engine::{finish, is_idle, start, text, until};
@@ -47,6 +49,53 @@ async fn apuslabs_21_error_handling() {
     run(&mut session, "and it goes on", r#"{"max_tokens": 1}"#)
         .await
         .unwrap();
+}
+
+/// The same of a guest: each function with what isn't there and with what lies nowhere. Nothing traps, each gives its number.
+#[tokio::test]
+async fn apuslabs_21_error_handling_of_every_function() {
+    const NOWHERE: u32 = u32::MAX;
+    const ZEROS: u32 = 2048;
+
+    let model = tiny(r#"{"max_tokens": 3}"#);
+    let mut guest = Driver::new(LlmCtx::builder().model("default", model)).await;
+    assert_eq!(guest.load_with_config("default", "invalid_json").await, Err(2));
+    assert_eq!(guest.load_with_config("default", "").await, Err(2));
+    assert_eq!(guest.load_with_config("nonexistent.gguf", "{}").await, Err(8));
+    assert_eq!(guest.load_by_name("").await, Err(8));
+    let graph = guest.load_by_name("default").await.unwrap();
+    let context = guest.init(graph).await.unwrap();
+    guest.put(PLACE, &[0xAA; 4]);
+    let calls: [(&str, &[u32], u32); 21] = [
+        ("load", &[NOWHERE, 1, 5, 0, PLACE], 1),
+        ("load", &[ZEROS, 1, 5, 0, PLACE], 6),
+        ("load", &[ZEROS, 0, 5, 0, PLACE], 1),
+        ("load", &[ZEROS, 1, 5, 0, NOWHERE], 1),
+        ("load_by_name", &[NOWHERE, 7, PLACE], 1),
+        ("load_by_name", &[ZEROS, 7, NOWHERE], 1),
+        ("load_by_name_with_config", &[NOWHERE, 0, ZEROS, 2, PLACE], 1),
+        ("load_by_name_with_config", &[ZEROS, 7, NOWHERE, 2, PLACE], 1),
+        ("init_execution_context", &[999, PLACE], 1),
+        ("init_execution_context", &[graph, NOWHERE], 1),
+        ("set_input", &[999, 0, ZEROS], 1),
+        ("set_input", &[context, 0, NOWHERE], 1),
+        // A tensor of nothing is no prompt.
+        ("set_input", &[context, 0, ZEROS], 1),
+        ("compute", &[999], 1),
+        ("compute", &[context], 1),
+        ("compute_single", &[999], 1),
+        ("get_output", &[context, 0, NOWHERE, 256, PLACE], 1),
+        ("get_output_single", &[999, 0, ZEROS, 256, PLACE], 1),
+        ("fini_single", &[999], 1),
+        ("unload", &[999], 1),
+        ("finalize_execution_context", &[999], 1),
+    ];
+    for (function, arguments, number) in calls {
+        let answer = guest.call(function, arguments).await;
+        assert_eq!(answer, number, "{function}{arguments:?}");
+        assert_eq!(guest.number(PLACE), 0xAAAA_AAAA, "{function}{arguments:?} wrote");
+    }
+    assert!(!guest.answer(context, "and it goes on").await.unwrap().is_empty());
 }
 
 #[test]
@@ -215,4 +264,22 @@ async fn apuslabs_26_dangerous_edge_cases() {
         .await
         .unwrap();
     assert_eq!(said.1.usage.generated_tokens, 2);
+
+    // And of a guest: what is no JSON has its number, what nobody knows does no harm, and nothing is given up twice.
+    let mut guest = Driver::new(LlmCtx::builder().model("default", model)).await;
+    let junk = "x".repeat(1 << 20);
+    assert_eq!(guest.load_with_config("default", &junk).await, Err(7));
+    for nothing in ["", "   \n\t  "] {
+        assert_eq!(guest.load_with_config("default", nothing).await, Err(2));
+    }
+    for harmless in [deep.as_str(), unicode] {
+        let graph = guest.load_with_config("default", harmless).await.unwrap();
+        let context = guest.init(graph).await.unwrap();
+        assert_eq!(guest.set_input(context, 1, br#"{"n-predict": 2}"#).await, 0);
+        assert!(!guest.answer(context, "still there").await.unwrap().is_empty());
+        for (function, handle) in [("unload", graph), ("finalize_execution_context", context)] {
+            assert_eq!(guest.call(function, &[handle]).await, 0, "{function}");
+            assert_eq!(guest.call(function, &[handle]).await, 1, "{function} again");
+        }
+    }
 }

@@ -1,6 +1,8 @@
 //! Cases 6 to 8: text, and settings of a single run. On the real model.
 
 use mynah_engine::{Error, FinishReason};
+use mynah_tests::core_driver::Driver;
+use mynah_wasi::LlmCtx;
 
 use super::{context, real, run};
 
@@ -137,6 +139,15 @@ async fn apuslabs_08_dynamic_runtime_parameters() {
         panic!("{refused:?}");
     };
     assert!(problems[0].to_string().contains("not JSON"), "{problems:?}");
+    // A core module is told by number, and goes on as it was.
+    let mut guest = Driver::new(LlmCtx::builder().model("default", model.clone())).await;
+    let graph = guest.load_by_name("default").await.unwrap();
+    let other = guest.init(graph).await.unwrap();
+    assert_eq!(guest.set_input(other, 1, br#"{"n-predict": 5}"#).await, 0);
+    let broken = br#"{"temperature":0.8,"invalid_json"#;
+    assert_eq!(guest.set_input(other, 1, broken).await, 2);
+    assert!(!guest.answer(other, "Test invalid config").await.unwrap().is_empty());
+    assert!(guest.metadata(other).await["output_tokens"].as_u64() <= Some(5));
     // 7: extreme, and in range.
     let extreme = r#"{"temperature": 5.0, "top_p": 0.01, "max_tokens": 10, "repeat_penalty": 2.0}"#;
     let (said, outcome) = run(&mut context, "Hello", extreme).await.unwrap();

@@ -16,7 +16,7 @@ use serde::de::{self, Deserializer, Visitor};
 use toml::de::{DeTable, DeValue};
 
 use super::source::Source;
-use crate::args::{Preopen, Variable};
+use crate::args::{Compat, Preload, Preopen, Variable};
 
 /// A configuration file.
 #[derive(Debug, Default)]
@@ -43,6 +43,8 @@ pub(super) struct Own {
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 pub(super) struct Run {
+    pub(super) nn_preload: Vec<Text<Preload>>,
+    pub(super) compat: Vec<Text<Compat>>,
     pub(super) dirs: Vec<Text<Preopen>>,
     pub(super) state_dir: Option<PathBuf>,
     pub(super) env: Vec<Text<Variable>>,
@@ -58,7 +60,9 @@ pub(super) struct Run {
 }
 
 /// The keys of `[run]`.
-const RUN: [&str; 12] = [
+const RUN: [&str; 14] = [
+    "nn_preload",
+    "compat",
     "dirs",
     "state_dir",
     "env",

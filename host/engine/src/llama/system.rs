@@ -21,6 +21,28 @@ pub struct SystemInfo {
     pub devices: Vec<Device>,
 }
 
+/// Which llama.cpp this is, as far as it knows itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LlamaBuild {
+    /// Version of ggml, llama.cpp's tensor library, such as `0.26.0`.
+    pub ggml_version: String,
+    /// The commit it was built from; `None` where its sources don't say, as those of the binding's crate.
+    pub commit: Option<String>,
+}
+
+impl LlamaBuild {
+    /// What llama.cpp says of itself.
+    #[must_use]
+    pub fn read() -> Self {
+        // SAFETY: both return a static NUL-terminated string; it is copied at once.
+        let (version, commit) = unsafe { (text(sys::ggml_version()), text(sys::ggml_commit())) };
+        Self {
+            ggml_version: version,
+            commit: Some(commit).filter(|commit| !commit.is_empty() && commit != "unknown"),
+        }
+    }
+}
+
 /// A device that llama.cpp can compute on.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Device {

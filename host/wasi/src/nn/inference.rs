@@ -8,8 +8,8 @@ use wasmtime::component::Resource;
 use super::load::Place;
 use super::older::Kept;
 use super::{ErrorCode, Graph, NnError, Tensor};
-use crate::LlmCtxView;
 use crate::bindings::wasi::nn::inference::{Host, HostGraphExecutionContext};
+use crate::{LlmCtx, LlmCtxView};
 
 /// Name of the input tensor.
 const PROMPT: &str = "prompt";
@@ -28,31 +28,39 @@ pub struct ExecutionContext {
     pub(super) kept: Kept,
 }
 
+impl LlmCtx {
+    /// Whether the guest may hold one more execution context, where it holds so many.
+    pub(crate) fn check_contexts(&self, held: usize) -> Result<(), NnError> {
+        let limit = self.limits.max_contexts;
+        if held < limit as usize {
+            return Ok(());
+        }
+        Err(NnError::new(
+            ErrorCode::TooLarge,
+            format!("this guest holds {limit} execution contexts, as many as it may: drop one"),
+        ))
+    }
+
+    /// A session with a graph's model and settings.
+    pub(crate) fn open(&self, graph: &Graph) -> mynah_engine::Result<Session> {
+        let mut session = graph.model.session(self.owner.clone())?;
+        session.configure(graph.settings.clone())?;
+        Ok(session)
+    }
+}
+
 impl LlmCtxView<'_> {
     pub(super) fn init_execution_context(
         &mut self,
         graph: &Resource<Graph>,
     ) -> wasmtime::Result<Result<Resource<ExecutionContext>, NnError>> {
         let graph = self.table.get(graph)?;
-        let limit = self.ctx.limits.max_contexts;
-        if self.ctx.held.contexts.len() >= limit as usize {
-            return Ok(Err(NnError::new(
-                ErrorCode::TooLarge,
-                format!(
-                    "this component holds {limit} execution contexts, as many as it may: drop one"
-                ),
-            )));
-        }
-        let opened = graph
-            .model
-            .session(self.ctx.owner.clone())
-            .and_then(|mut session| {
-                session.configure(graph.settings.clone())?;
-                Ok(session)
-            });
+        let held = self.ctx.held.contexts.len();
+        let opened = self.ctx.check_contexts(held);
+        let opened = opened.and_then(|()| Ok(self.ctx.open(graph)?));
         let session = match opened {
             Ok(session) => session,
-            Err(error) => return Ok(Err(error.into())),
+            Err(error) => return Ok(Err(error)),
         };
         let context = ExecutionContext {
             session,
@@ -148,7 +156,7 @@ impl LlmCtxView<'_> {
 }
 
 /// A name to show: the guest chooses its length.
-pub(super) fn short(name: &str) -> &str {
+pub(crate) fn short(name: &str) -> &str {
     name.char_indices()
         .nth(64)
         .and_then(|(end, _)| name.get(..end))

@@ -11,7 +11,8 @@ pub use crate::bindings::wasi::nn::errors::ErrorCode;
 pub use error::NnError;
 pub use graph::Graph;
 pub use inference::ExecutionContext;
-pub(crate) use load::Place;
+pub(crate) use inference::short;
+pub(crate) use load::{LoadRequest, Place, load};
 pub use tensor::Tensor;
 
 use wasmtime::component::Linker;

@@ -63,7 +63,7 @@ impl Tensor {
                 return Err(NnError::new(
                     ErrorCode::TooLarge,
                     format!(
-                        "with tensor `{name}` this component would hold {wanted} bytes of tensors, at most {limit} are \
+                        "with tensor `{name}` this guest would hold {wanted} bytes of tensors, at most {limit} are \
                          kept: send less, or drop tensors that are no longer needed"
                     ),
                 ));

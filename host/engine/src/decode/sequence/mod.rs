@@ -355,13 +355,14 @@ impl Sequence {
             bytes: piece(token),
             log_prob,
         };
-        self.writer.push_token(TokenProbs {
+        let token = TokenProbs {
             chosen: told(token, chosen),
             top: top
                 .into_iter()
                 .map(|(token, log_prob)| told(token, log_prob))
                 .collect(),
-        });
+        };
+        self.writer.push_token(token, self.counts.generated);
     }
 
     /// Whether choosing means more than finding the highest logit.
@@ -400,7 +401,7 @@ impl Sequence {
         self.characters.push(piece, &mut text);
         let mut ready = String::new();
         let is_stopped = self.stop.push(&text, &mut ready);
-        self.writer.push(&ready);
+        self.writer.push(&ready, self.counts.generated);
         if is_stopped {
             // What came after it in the same token is not part of the answer either.
             self.characters = Characters::default();
@@ -454,7 +455,7 @@ impl Sequence {
         let mut rest = String::new();
         self.stop.finish(&mut rest);
         self.characters.finish(&mut rest);
-        self.writer.push(&rest);
+        self.writer.push(&rest, self.counts.generated);
     }
 
     /// Ends the generation with an error, after the text so far.

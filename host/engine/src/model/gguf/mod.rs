@@ -11,7 +11,7 @@ mod reader;
 mod tensor_type;
 mod vocabulary;
 
-pub use error::GgufError;
+pub use error::{GgufError, Problem};
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) use reader::read_bytes;
 pub use tensor_type::TensorType;
