@@ -4,6 +4,7 @@
 
 pub mod core_driver;
 mod guest;
+pub mod hostile;
 mod models;
 pub mod tiny_model;
 

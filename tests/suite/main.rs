@@ -19,6 +19,7 @@ mod examples;
 mod files;
 mod forms;
 mod gemma;
+mod hostile;
 mod life;
 mod memory;
 mod nn;
