@@ -177,7 +177,10 @@ impl Hostile {
                 let (to, text) = rest.split_once(' ').unwrap_or((rest, ""));
                 let (at, to) = (number(at), number(to));
                 self.put(to, text.as_bytes());
-                self.put_numbers(at, &[at.wrapping_add(20), 1, 3, to, length(text.as_bytes()), 1]);
+                self.put_numbers(
+                    at,
+                    &[at.wrapping_add(20), 1, 3, to, length(text.as_bytes()), 1],
+                );
             }
             "model" => {
                 let (at, to) = rest.split_once(' ').unwrap_or((rest, ""));
@@ -225,7 +228,9 @@ impl Hostile {
         let written = places(function, arguments, answer, after, self.lenient);
         let changed = before.iter().zip(after).enumerate();
         let mut changed = changed.filter(|(_, (before, after))| before != after);
-        if let Some((at, _)) = changed.find(|(at, _)| !written.iter().any(|place| place.contains(at))) {
+        if let Some((at, _)) =
+            changed.find(|(at, _)| !written.iter().any(|place| place.contains(at)))
+        {
             panic_with(&called, at, &written);
         }
         self.handles(function, arguments, answer, &called);
@@ -237,7 +242,11 @@ impl Hostile {
         let place = |driver: &mut Driver, at: u32| driver.number(at);
         match function {
             "load" | "load_by_name" | "load_by_name_with_config" if answer == SUCCESS => {
-                let at = if function == "load_by_name" { third } else { fifth };
+                let at = if function == "load_by_name" {
+                    third
+                } else {
+                    fifth
+                };
                 let graph = place(&mut self.driver, at);
                 // What is loaded already has a name.
                 if function == "load" || !self.graphs.has(graph) {

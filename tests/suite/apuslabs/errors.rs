@@ -4,9 +4,10 @@ use std::path::Path;
 
 use mynah_engine::{Error, Model, ModelConfig, Owner, Prompt, Settings};
 use mynah_tests::core_driver::{Driver, PLACE};
+use mynah_tests::tiny_model::TinyModel;
 use mynah_wasi::LlmCtx;
 
-use super::{Endless, context, read, run, settings, tiny};
+use super::{Endless, context, load, read, run, settings, tiny};
 use crate::engine::{finish, is_idle, start, text, until};
 
 /// The document of three of the cases there.
@@ -59,9 +60,15 @@ async fn apuslabs_21_error_handling_of_every_function() {
 
     let model = tiny(r#"{"max_tokens": 3}"#);
     let mut guest = Driver::new(LlmCtx::builder().model("default", model)).await;
-    assert_eq!(guest.load_with_config("default", "invalid_json").await, Err(2));
+    assert_eq!(
+        guest.load_with_config("default", "invalid_json").await,
+        Err(2)
+    );
     assert_eq!(guest.load_with_config("default", "").await, Err(2));
-    assert_eq!(guest.load_with_config("nonexistent.gguf", "{}").await, Err(8));
+    assert_eq!(
+        guest.load_with_config("nonexistent.gguf", "{}").await,
+        Err(8)
+    );
     assert_eq!(guest.load_by_name("").await, Err(8));
     let graph = guest.load_by_name("default").await.unwrap();
     let context = guest.init(graph).await.unwrap();
@@ -73,8 +80,16 @@ async fn apuslabs_21_error_handling_of_every_function() {
         ("load", &[ZEROS, 1, 5, 0, NOWHERE], 1),
         ("load_by_name", &[NOWHERE, 7, PLACE], 1),
         ("load_by_name", &[ZEROS, 7, NOWHERE], 1),
-        ("load_by_name_with_config", &[NOWHERE, 0, ZEROS, 2, PLACE], 1),
-        ("load_by_name_with_config", &[ZEROS, 7, NOWHERE, 2, PLACE], 1),
+        (
+            "load_by_name_with_config",
+            &[NOWHERE, 0, ZEROS, 2, PLACE],
+            1,
+        ),
+        (
+            "load_by_name_with_config",
+            &[ZEROS, 7, NOWHERE, 2, PLACE],
+            1,
+        ),
         ("init_execution_context", &[999, PLACE], 1),
         ("init_execution_context", &[graph, NOWHERE], 1),
         ("set_input", &[999, 0, ZEROS], 1),
@@ -93,9 +108,19 @@ async fn apuslabs_21_error_handling_of_every_function() {
     for (function, arguments, number) in calls {
         let answer = guest.call(function, arguments).await;
         assert_eq!(answer, number, "{function}{arguments:?}");
-        assert_eq!(guest.number(PLACE), 0xAAAA_AAAA, "{function}{arguments:?} wrote");
+        assert_eq!(
+            guest.number(PLACE),
+            0xAAAA_AAAA,
+            "{function}{arguments:?} wrote"
+        );
     }
-    assert!(!guest.answer(context, "and it goes on").await.unwrap().is_empty());
+    assert!(
+        !guest
+            .answer(context, "and it goes on")
+            .await
+            .unwrap()
+            .is_empty()
+    );
 }
 
 #[test]
@@ -257,7 +282,10 @@ async fn apuslabs_26_dangerous_edge_cases() {
         assert!(told.contains("not JSON"), "{told}");
     }
     // Taken out of memory twice.
-    let model = tiny("{}");
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("tiny.gguf");
+    TinyModel::default().write_to(&path).unwrap();
+    let model = load(&path, "{}");
     assert!(model.unload());
     assert!(model.unload() && !model.is_loaded());
     let said = run(&mut context(&model), "still there", r#"{"max_tokens": 2}"#)
@@ -276,7 +304,13 @@ async fn apuslabs_26_dangerous_edge_cases() {
         let graph = guest.load_with_config("default", harmless).await.unwrap();
         let context = guest.init(graph).await.unwrap();
         assert_eq!(guest.set_input(context, 1, br#"{"n-predict": 2}"#).await, 0);
-        assert!(!guest.answer(context, "still there").await.unwrap().is_empty());
+        assert!(
+            !guest
+                .answer(context, "still there")
+                .await
+                .unwrap()
+                .is_empty()
+        );
         for (function, handle) in [("unload", graph), ("finalize_execution_context", context)] {
             assert_eq!(guest.call(function, &[handle]).await, 0, "{function}");
             assert_eq!(guest.call(function, &[handle]).await, 1, "{function} again");

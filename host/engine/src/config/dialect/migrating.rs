@@ -81,6 +81,7 @@ fn value(setting: &str) -> Json {
     (info.default)().unwrap_or_else(|_| match setting {
         "output.grammar" => json!("root ::= \"a\""),
         "output.json_schema" => json!("{}"),
+        "output.embedding" => json!(true),
         "model.chat_template" => json!("chatml"),
         _ => json!(64),
     })
