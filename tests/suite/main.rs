@@ -15,6 +15,7 @@ mod chat;
 pub(crate) mod cli;
 mod config;
 mod engine;
+mod ephemeral;
 mod examples;
 mod files;
 mod forms;

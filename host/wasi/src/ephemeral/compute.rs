@@ -122,6 +122,7 @@ pub(super) async fn compute_single(ctx: &mut LlmCtx, handle: u32) -> Result<(), 
             }
             Err(failure) => {
                 stream.is_broken = true;
+                stream.generation.cancel();
                 return Err(failure);
             }
         },

@@ -68,12 +68,13 @@ pub(super) fn get<T: LlmView>(
     let is_lenient = length == 0 && ctx.lenient_output_size;
     if size > length && !is_lenient {
         memory::write_number(data, written, size, WRITTEN)?;
+        let hint = match length {
+            0 => "; a guest that means no bound by it needs `--compat lenient-output-size`",
+            _ => "",
+        };
         return Err(Failure::new(
             Errno::TooLarge,
-            format!(
-                "the output has {size} bytes, the buffer {length}: give a larger one; a guest that means 0 as no bound needs \
-                 `--compat lenient-output-size`"
-            ),
+            format!("the output has {size} bytes, the buffer {length}: give a larger one{hint}"),
         ));
     }
     memory::bytes_mut(data, buffer, size, BUFFER)?.copy_from_slice(output.as_bytes());
