@@ -24,9 +24,20 @@ use args::{Cli, Command, ConfigCommand, ModelsCommand};
 const HOST_ERROR: u8 = 1;
 
 fn main() -> ExitCode {
-    let cli = Cli::parse();
-    let done = logging::start().and_then(|()| match cli.command {
-        Command::Run(args) => run::run(&args),
+    done(Cli::parse()).unwrap_or_else(|error| {
+        output::error(&error);
+        ExitCode::from(HOST_ERROR)
+    })
+}
+
+fn done(Cli { command, log }: Cli) -> anyhow::Result<ExitCode> {
+    // What is logged of a run may be said in its configuration, which it reads first.
+    let _log = match command {
+        Command::Run(_) => None,
+        _ => Some(logging::start(&log.settings()?)?),
+    };
+    match command {
+        Command::Run(args) => run::run(&args, &log),
         Command::Inspect { guest } => inspect::inspect(&guest),
         Command::Models(ModelsCommand::Inspect { path }) => models::inspect(&path),
         Command::Models(ModelsCommand::Optimize(args)) => optimize::optimize(&args),
@@ -36,9 +47,5 @@ fn main() -> ExitCode {
         Command::Status { address, json } => status::status(address, json),
         Command::Doctor => doctor::doctor(),
         Command::Completions { shell } => output::completions(shell),
-    });
-    done.unwrap_or_else(|error| {
-        output::error(&error);
-        ExitCode::from(HOST_ERROR)
-    })
+    }
 }

@@ -29,7 +29,11 @@ pub enum Error {
     #[error(transparent)]
     File(#[from] GgufError),
     /// llama.cpp refused the model.
-    #[error("{}: llama.cpp can't load this model: {reason}", path.display())]
+    #[error(
+        "{}: llama.cpp can't load this model: {reason}. Download the file again, or take a model that this version of \
+         llama.cpp knows",
+        path.display()
+    )]
     Load {
         /// The file.
         path: PathBuf,
@@ -37,7 +41,7 @@ pub enum Error {
         reason: String,
     },
     /// Whoever loaded the model ended that.
-    #[error("{}: the load was cancelled", path.display())]
+    #[error("{}: the load was cancelled by whoever asked for it: load it again", path.display())]
     LoadCancelled {
         /// The file.
         path: PathBuf,
@@ -107,7 +111,9 @@ pub enum Error {
         problems: Vec<Problem>,
     },
     /// No model has this name.
-    #[error("there is no model `{name}`")]
+    #[error(
+        "there is no model `{name}`: use a name that was granted, or have the operator grant it (`--model {name}=FILE`)"
+    )]
     UnknownModel {
         /// The name asked for.
         name: String,
@@ -146,7 +152,7 @@ pub enum Error {
     },
     /// A token id that the model lacks.
     #[error(
-        "token {token} at index {index} of the prompt is not in the vocabulary: ids go from 0 to {last}"
+        "token {token} at index {index} of the prompt is not in the vocabulary: use ids from 0 to {last}"
     )]
     UnknownToken {
         /// The id.
@@ -157,7 +163,10 @@ pub enum Error {
         last: u32,
     },
     /// The model's chat template failed on these messages.
-    #[error("the chat template of `{model}` can't render these messages: {reason}")]
+    #[error(
+        "the chat template of `{model}` can't render these messages: {reason}. Send what it takes, or have the operator set \
+         another (`chat_template`)"
+    )]
     ChatTemplate {
         /// The model's name.
         model: String,
@@ -225,7 +234,7 @@ pub enum Error {
     },
     /// A model that has no vectors for texts.
     #[error(
-        "`{model}` gives no vectors: its file says pooling type {pooling}, which ranks texts or isn't known"
+        "`{model}` gives no vectors: its file says pooling type {pooling}, which ranks texts or isn't known. Use another model"
     )]
     NoVectors {
         /// The model's name.
@@ -272,7 +281,7 @@ pub enum Error {
     )]
     SessionBusy,
     /// An output form that can't be used.
-    #[error("`{form}` can't be the form of an answer: {reason}")]
+    #[error("`{form}` can't be the form of an answer: {reason}. Change it, or leave it out")]
     OutputForm {
         /// The setting that it came in: `json_schema`, `regex`, `lark` or `grammar`.
         form: &'static str,
@@ -336,7 +345,8 @@ pub enum Error {
     },
     /// Two models can't be measured side by side.
     #[error(
-        "the models can't be measured: {reason}. Both are in memory at once; a converted file is whole all the same"
+        "the models can't be measured: {reason}. Both are in memory at once: free some, or convert without measuring \
+         (`--no-measure`); a converted file is whole all the same"
     )]
     Measure {
         /// What llama.cpp said.
@@ -372,21 +382,4 @@ fn of_limit(limit: Option<ByteSize>) -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn all_settings_out_of_range_are_named_at_once() {
-        let error = Error::Settings {
-            problems: vec![
-                Problem::new("max_tokens", 0, "1 or more"),
-                Problem::new("temperature", -1.0, "0.0 to 100.0"),
-            ],
-        };
-        let text = error.to_string();
-        assert!(
-            text.contains("`max_tokens` is 0") && text.contains("`temperature` is -1"),
-            "{text}"
-        );
-    }
-}
+mod tests;

@@ -11,21 +11,34 @@ use crate::{Effective, Event, Result};
 pub struct Generation {
     outlet: Arc<Outlet>,
     settings: Arc<Effective>,
+    number: u64,
     // Keeps the model in memory while somebody waits for it; `None` when the end has been delivered.
     loaded: Option<Arc<Loaded>>,
 }
 
 impl Generation {
-    pub(crate) fn new(outlet: Arc<Outlet>, settings: Arc<Effective>, loaded: Arc<Loaded>) -> Self {
+    pub(crate) fn new(
+        outlet: Arc<Outlet>,
+        settings: Arc<Effective>,
+        loaded: Arc<Loaded>,
+        number: u64,
+    ) -> Self {
         Self {
             outlet,
             settings,
+            number,
             loaded: Some(loaded),
         }
     }
 
     pub(crate) fn outlet(&self) -> &Arc<Outlet> {
         &self.outlet
+    }
+
+    /// The request's number: no other of this process has it. The log calls it `request`.
+    #[must_use]
+    pub fn number(&self) -> u64 {
+        self.number
     }
 
     /// The settings in force, the seed that was drawn among them.

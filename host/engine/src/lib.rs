@@ -37,6 +37,7 @@
 //! | `disk/` | what is remembered on disk: files, their folder, the thread that reads and writes them |
 //! | `schedule/` | the waiting line, fairness, places and the plan of each step; pure |
 //! | `decode/` | the worker thread and its step: admit, plan, decode, sample, emit |
+//! | `log` | classes of the log, whose request a line is about, and what stays out of it |
 //! | `status/` | the snapshot that everybody reads, and the report that all views show |
 //! | `llama/` | the only unsafe code: llama.cpp |
 
@@ -53,6 +54,7 @@ mod generation;
     reason = "llama.cpp is C; this folder is its only door, and each block says why it is sound"
 )]
 mod llama;
+pub mod log;
 mod memory;
 mod memory_limit;
 pub mod model;
@@ -63,11 +65,11 @@ mod session;
 mod status;
 
 pub use config::{
-    BackendSettings, BiasTarget, Effective, Fault, FormText, KvLayout, Level, LogitBias, Memory,
-    MemoryInForce, ModelConfig, ModelSettings, Operator, OperatorDocument, OtherSection, Output,
-    OutputForm, Place, Problem, Reading, SamplerName, Sampling, SamplingInForce, Scheduling,
-    SchedulingInForce, Seed, SettingInForce, Settings, Stopping, StoppingInForce, settings_schema,
-    settings_table,
+    BackendSettings, BiasTarget, Effective, Fault, FormText, KvLayout, Level, LogColors, LogFormat,
+    LogLevel, LoggingInForce, LoggingSettings, LogitBias, Memory, MemoryInForce, ModelConfig,
+    ModelSettings, Operator, OperatorDocument, OtherSection, Output, OutputForm, Place, Problem,
+    Reading, SamplerName, Sampling, SamplingInForce, Scheduling, SchedulingInForce, Seed,
+    SettingInForce, Settings, Stopping, StoppingInForce, settings_schema, settings_table,
 };
 pub use error::{Error, Result};
 pub use generation::Generation;

@@ -5,10 +5,11 @@ use std::time::Instant;
 
 use crate::config::in_force;
 use crate::decode::Outlet;
-use crate::model::{Asker, Loaded, Past};
+use crate::log::{CONTENT, End, Kind, RequestLog, shows_content, told};
+use crate::model::{Asker, Embedding, Loaded, Past};
 use crate::{
     Embeddings, Error, Generation, Level, Model, Owner, Prompt, Result, SessionState,
-    SessionStatus, SettingInForce, Settings,
+    SessionStatus, SettingInForce, Settings, Usage,
 };
 
 /// One conversation with a model. It runs one generation at a time; dropping it cancels that.
@@ -101,6 +102,24 @@ impl Session {
     }
 
     fn begin(&mut self, prompt: Prompt, settings: Settings, by_token: bool) -> Result<Generation> {
+        let log = self.log(Kind::Text);
+        if shows_content() {
+            told!(INFO, CONTENT, log, ?prompt, "prompt");
+        }
+        let started = self.try_start(prompt, settings, by_token, &log);
+        if let Err(error) = &started {
+            log.end(End::NotTaken(error), &Usage::default());
+        }
+        started
+    }
+
+    fn try_start(
+        &mut self,
+        prompt: Prompt,
+        settings: Settings,
+        by_token: bool,
+        log: &Arc<RequestLog>,
+    ) -> Result<Generation> {
         if self
             .current
             .upgrade()
@@ -109,7 +128,7 @@ impl Session {
             return Err(Error::SessionBusy);
         }
         let loaded = self.enter()?;
-        let generation = loaded.submit(prompt, settings, self.asker(), by_token)?;
+        let generation = loaded.submit(prompt, settings, self.asker(), by_token, log)?;
         self.current = Arc::downgrade(generation.outlet());
         Ok(generation)
     }
@@ -132,11 +151,35 @@ impl Session {
     /// As [`start`](Self::start)'s but for generating; no text or too many ([`Error::TooManyTexts`]), a model that has no vectors
     /// ([`Error::NoVectors`]), or a request that had its time ([`Error::MaxTime`]).
     pub async fn embed(&mut self, texts: &[Prompt], settings: Settings) -> Result<Embeddings> {
-        self.ready().await?;
-        let loaded = self.enter()?;
-        let embedding = loaded.embed(texts, settings, &self.asker())?;
-        drop(loaded);
-        embedding.finish().await
+        let log = self.log(Kind::Vectors);
+        if shows_content() {
+            told!(INFO, CONTENT, log, ?texts, "texts");
+        }
+        let asked = match self.ready().await {
+            Ok(()) => self.ask(texts, settings, &log),
+            Err(error) => Err(error),
+        };
+        if let Err(error) = &asked {
+            log.end(End::NotTaken(error), &Usage::default());
+        }
+        // Those who compute it have it from here on.
+        drop(log);
+        asked?.finish().await
+    }
+
+    fn ask(
+        &mut self,
+        texts: &[Prompt],
+        settings: Settings,
+        log: &Arc<RequestLog>,
+    ) -> Result<Embedding> {
+        self.enter()?.embed(texts, settings, &self.asker(), log)
+    }
+
+    /// What the log knows of a request that comes.
+    fn log(&self, kind: Kind) -> Arc<RequestLog> {
+        let model = Arc::clone(&self.model.about().label);
+        RequestLog::new(model, self.number, self.owner.clone(), kind)
     }
 
     fn asker(&mut self) -> Asker<'_> {
@@ -187,6 +230,12 @@ impl Session {
             tokens: 0,
             last_used: self.used_at.elapsed(),
         })
+    }
+
+    /// The session's number: no other of this process has it. The log calls it `session`.
+    #[must_use]
+    pub fn number(&self) -> u64 {
+        self.number
     }
 
     /// Who asks.

@@ -7,15 +7,14 @@
 mod basic;
 mod errors;
 mod inference;
+mod logging;
 mod model;
 mod sessions;
 mod stopping;
 
 use std::path::Path;
 
-use mynah_engine::{
-    Error, Model, ModelConfig, OtherSection, Outcome, Owner, Reading, Session, Settings,
-};
+use mynah_engine::{Error, Model, ModelConfig, Outcome, Owner, Reading, Session, Settings};
 use mynah_tests::model_path;
 use mynah_tests::tiny_model::TinyModel;
 
@@ -27,13 +26,9 @@ struct Read {
     warnings: Vec<String>,
 }
 
-/// Reads an operator's document. Its section `logging` is the program's own, as in `mynah run --config`.
+/// Reads an operator's document.
 fn read(document: &str) -> Result<Read, Error> {
-    let logging = OtherSection {
-        name: "logging",
-        keys: None,
-    };
-    let read = Reading::json_with(document.as_bytes(), &[logging]).for_operator(false)?;
+    let read = Reading::json(document.as_bytes()).for_operator(false)?;
     Ok(Read {
         config: read.operator.config(),
         warnings: read.warnings.iter().map(ToString::to_string).collect(),

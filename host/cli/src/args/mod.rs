@@ -1,5 +1,6 @@
 //! The command line: what can be said, and how it is read. Nothing here does anything.
 
+mod logging;
 mod preload;
 mod serving;
 
@@ -15,6 +16,7 @@ use clap_complete::Shell;
 use mynah_engine::Priority;
 use mynah_engine::model::optimize::Target;
 
+pub(crate) use logging::LogArgs;
 pub(crate) use preload::{Compat, Preload, Target as PreloadTarget};
 pub(crate) use serving::ServingArgs;
 
@@ -27,6 +29,9 @@ const STATUS_ADDRESS: SocketAddr = SocketAddr::V4(SocketAddrV4::new(Ipv4Addr::LO
 pub(crate) struct Cli {
     #[command(subcommand)]
     pub(crate) command: Command,
+
+    #[command(flatten)]
+    pub(crate) log: LogArgs,
 }
 
 #[derive(Debug, Subcommand)]

@@ -17,6 +17,7 @@ use toml::de::{DeTable, DeValue};
 
 use super::source::Source;
 use crate::args::{Compat, Preload, Preopen, Variable};
+use crate::logging;
 
 /// A configuration file.
 #[derive(Debug, Default)]
@@ -123,7 +124,13 @@ pub(super) fn parse(source: &Source, strict: bool) -> Result<File> {
         Reading::toml_with(text, &OTHERS)
     };
     let read = match reading.for_operator(strict) {
-        Ok(read) => Ok(read),
+        Ok(read) => match logging::wrong_filter(&read.operator.logging) {
+            Some(problem) => Err(source.refuse(&[Problem {
+                place: read.places.get("logging.filter").copied(),
+                ..problem
+            }])),
+            None => Ok(read),
+        },
         Err(Error::Settings { problems }) => Err(source.refuse(&problems)),
         Err(error) => Err(error.into()),
     };

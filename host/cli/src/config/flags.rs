@@ -84,6 +84,8 @@ impl ServingArgs {
                 max_unread_bytes: self.max_unread_bytes,
                 ..BackendSettings::default()
             },
+            // The log's flags are every command's.
+            ..Operator::default()
         };
         Ok(flags.or(&self.set()?))
     }

@@ -9,8 +9,11 @@ use mynah_engine::{Error, ModelConfig, Owner, Place, Priority, Problem, SystemIn
 
 use super::file::File;
 use super::source::Source;
-use crate::args::{Compat, NamedModel, Preload, PreloadTarget, Preopen, RunArgs, Variable};
+use crate::args::{
+    Compat, LogArgs, NamedModel, Preload, PreloadTarget, Preopen, RunArgs, Variable,
+};
 use crate::cache;
+use crate::logging::LogSettings;
 
 /// The variable that tells an instance its number where there are several.
 pub(crate) const INSTANCE: &str = "MYNAH_INSTANCE";
@@ -37,18 +40,26 @@ pub(crate) struct RunSettings {
     pub(crate) owner: Option<String>,
     pub(crate) weight: u32,
     pub(crate) max_priority: Priority,
+    pub(crate) log: LogSettings,
 }
 
 /// The settings in force.
-pub(super) fn merge(args: &RunArgs, file: File, source: &Source) -> Result<RunSettings> {
+pub(super) fn merge(
+    args: &RunArgs,
+    log: &LogArgs,
+    file: File,
+    source: &Source,
+) -> Result<RunSettings> {
     let File {
-        operator,
+        mut operator,
         places,
         own,
         ..
     } = file;
-    let flags = args.serving.operator()?;
+    let flags = log.operator().or(&args.serving.operator()?);
     let checked = flags.check();
+    operator.logging.file = operator.logging.file.map(|file| source.text_path(&file));
+    let log = LogSettings::new(log, flags.logging.clone(), &operator.logging)?;
     let operator = flags.or(&operator);
     let mut model = operator.config();
     model.optimize = operator
@@ -107,6 +118,7 @@ pub(super) fn merge(args: &RunArgs, file: File, source: &Source) -> Result<RunSe
             .max_priority
             .or(run.max_priority.map(|priority| priority.0))
             .unwrap_or(Priority::Urgent),
+        log,
     };
     let is_flag = |key: &str| match key {
         "run.instances" => args.instances.is_some(),

@@ -13,7 +13,7 @@ use std::path::Path;
 
 use anyhow::{Context, Result};
 
-use crate::args::RunArgs;
+use crate::args::{LogArgs, RunArgs};
 pub(crate) use check::{check, schema, table};
 use file::File;
 pub(crate) use merge::{INSTANCE, RunSettings};
@@ -22,8 +22,8 @@ use source::Source;
 /// The file that is read without being named, from the current folder.
 const FILE: &str = "mynah.toml";
 
-/// The settings of a run.
-pub(crate) fn settings(args: &RunArgs) -> Result<RunSettings> {
+/// The settings of a run, and what there is to say of the file, once there is a log to say it in.
+pub(crate) fn settings(args: &RunArgs, log: &LogArgs) -> Result<(RunSettings, FileRead)> {
     let source = match &args.config {
         Some(path) => Some(
             Source::read(path)
@@ -33,14 +33,35 @@ pub(crate) fn settings(args: &RunArgs) -> Result<RunSettings> {
         None => found()?,
     };
     let Some(source) = source else {
-        return merge::merge(args, File::default(), &Source::default());
+        let settings = merge::merge(args, log, File::default(), &Source::default())?;
+        return Ok((settings, FileRead::default()));
     };
-    tracing::info!(file = source.name(), "settings are read from a file");
     let file = file::parse(&source, false)?;
-    for warning in &file.warnings {
-        tracing::warn!("{}", source.at(warning));
+    let warnings = file.warnings.iter().map(|warning| source.at(warning));
+    let read = FileRead {
+        warnings: warnings.collect(),
+        name: Some(source.name().to_owned()),
+    };
+    Ok((merge::merge(args, log, file, &source)?, read))
+}
+
+/// What there is to say of a file that was read.
+#[derive(Debug, Default)]
+pub(crate) struct FileRead {
+    name: Option<String>,
+    warnings: Vec<String>,
+}
+
+impl FileRead {
+    /// Says it in the log.
+    pub(crate) fn tell(&self) {
+        if let Some(file) = &self.name {
+            tracing::info!(file, "settings are read from a file");
+        }
+        for warning in &self.warnings {
+            tracing::warn!("{warning}");
+        }
     }
-    merge::merge(args, file, &source)
 }
 
 /// The file in the current folder, if there is one.

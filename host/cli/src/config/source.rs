@@ -45,6 +45,12 @@ impl Source {
         self.folder.join(path)
     }
 
+    /// The same of a path that is a text of the file.
+    pub(super) fn text_path(&self, path: &str) -> String {
+        // Both are texts, so nothing is lost.
+        self.path(Path::new(path)).display().to_string()
+    }
+
     /// `FILE:LINE:COLUMN` of a byte, both from 1, as editors and terminals take it.
     pub(super) fn place(&self, at: usize) -> String {
         let before = self.text.get(..at).unwrap_or(&self.text);

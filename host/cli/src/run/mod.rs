@@ -14,9 +14,9 @@ use anyhow::{Context, Result};
 use mynah_engine::Registry;
 use wasmtime::{Config, Engine};
 
-use crate::args::RunArgs;
+use crate::args::{LogArgs, RunArgs};
 use crate::config::{self, RunSettings};
-use crate::{cache, guest, metrics, models, output};
+use crate::{cache, guest, logging, metrics, models, output};
 use instance::Instance;
 use program::Program;
 use state::State;
@@ -25,9 +25,11 @@ use state::State;
 const EPOCH: Duration = Duration::from_millis(10);
 
 /// Runs the guest.
-pub(crate) fn run(args: &RunArgs) -> Result<ExitCode> {
+pub(crate) fn run(args: &RunArgs, log: &LogArgs) -> Result<ExitCode> {
     // The small files first: a mistake there need not wait for the models.
-    let settings = config::settings(args)?;
+    let (settings, file) = config::settings(args, log)?;
+    let _log = logging::start(&settings.log)?;
+    file.tell();
     if settings.model.state_dir.is_some() && settings.owner.is_none() {
         output::warning(
             "the state folder keeps nothing for the next run of a component without a name: give it one with --owner",

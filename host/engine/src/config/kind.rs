@@ -227,6 +227,8 @@ impl Kind for bool {
 pub(crate) struct Millis {
     least: u64,
     most: u64,
+    /// The most in words.
+    most_is: &'static str,
 }
 
 impl Millis {
@@ -240,6 +242,14 @@ impl Millis {
     pub(crate) const TO_A_DAY: Self = Self {
         least: 1,
         most: 24 * 60 * 60 * 1000,
+        most_is: "a day",
+    };
+
+    /// From a second to a year.
+    pub(crate) const A_SECOND_TO_A_YEAR: Self = Self {
+        least: 1000,
+        most: 365 * 24 * 60 * 60 * 1000,
+        most_is: "a year",
     };
 }
 
@@ -261,8 +271,8 @@ impl Kind for Duration {
 
     fn allowed(rule: &Millis) -> String {
         format!(
-            "a whole number of milliseconds from {} to {} (a day)",
-            rule.least, rule.most
+            "a whole number of milliseconds from {} to {} ({})",
+            rule.least, rule.most, rule.most_is
         )
     }
 

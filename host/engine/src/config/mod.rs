@@ -10,6 +10,7 @@
 //! | `sampling`, `stopping`, `memory`, `scheduling`, `output` | what a request may set |
 //! | `settings` | these five together; the levels, and what is in force |
 //! | `model`, `serving` | what the operator sets for a model, as the engine has it and as documents do |
+//! | `logging` | what the operator has logged |
 //! | `dialect/` | settings from documents, JSON and TOML, in all spellings |
 //! | `reference` | what there is to set, as a table and as a JSON Schema |
 //! | `problem` | what is wrong with a setting |
@@ -17,6 +18,7 @@
 mod block;
 mod dialect;
 mod kind;
+mod logging;
 mod memory;
 mod model;
 mod output;
@@ -33,6 +35,7 @@ mod value;
 
 pub use dialect::{OperatorDocument, OtherSection, Reading};
 pub(crate) use kind::Named;
+pub use logging::{LogColors, LogFormat, LogLevel, LoggingInForce, LoggingSettings};
 pub use memory::{Memory, MemoryInForce};
 pub(crate) use model::KvCells;
 pub use model::{KvLayout, ModelConfig};

@@ -6,7 +6,7 @@ use std::fmt::Write;
 use serde_json::{Map, Value as Json, json};
 
 use super::block::{AnyBlock, KeyInfo};
-use super::dialect::spellings;
+use super::dialect::{is_flat, spellings};
 use super::serving::Operator;
 use super::settings::{Level, SettingInForce};
 
@@ -22,7 +22,9 @@ pub fn settings_schema() -> Json {
             let reference = json!({"$ref": format!("#/$defs/{id}")});
             for spelling in all_spellings(info) {
                 properties.insert(spelling.clone(), reference.clone());
-                root.insert(spelling, reference.clone());
+                if is_flat(section) {
+                    root.insert(spelling, reference.clone());
+                }
             }
             definitions.insert(id, definition(info));
         }
@@ -123,7 +125,7 @@ impl Operator {
     #[must_use]
     pub fn in_force(&self) -> Vec<SettingInForce> {
         let mut all = super::settings::in_force(&[(Level::Model, &self.settings)]);
-        for block in [&self.model as &dyn AnyBlock, &self.backend] {
+        for block in [&self.model as &dyn AnyBlock, &self.backend, &self.logging] {
             for index in 0..block.len() {
                 let Some(info) = block.info(index) else {
                     continue;
@@ -159,7 +161,7 @@ mod tests {
         ] {
             assert!(table.contains(words), "`{words}` in:\n{table}");
         }
-        assert_eq!(table.matches("### ").count(), 7);
+        assert_eq!(table.matches("### ").count(), 8);
     }
 
     #[test]
@@ -171,6 +173,8 @@ mod tests {
             assert!(schema["$defs"].get(name).is_some(), "{name}");
         }
         assert!(schema["properties"]["top-k"].is_object());
+        assert!(schema["properties"]["logging"]["properties"]["file"].is_object());
+        assert!(schema["properties"]["file"].is_null());
         assert!(schema["properties"]["model"]["properties"]["n_ctx"].is_object());
     }
 }

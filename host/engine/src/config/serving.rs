@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::Settings;
 use super::block::{Block, block};
 use super::kind::{Any, Millis, Named, Number, Whole};
+use super::logging::LoggingSettings;
 use super::model::{KvLayout, ModelConfig};
 use super::problem::Check;
 use crate::Result;
@@ -147,6 +148,8 @@ pub struct Operator {
     pub model: ModelSettings,
     /// How many are served at once.
     pub backend: BackendSettings,
+    /// What is logged: the program's to do, which has nothing to do with a model.
+    pub logging: LoggingSettings,
 }
 
 impl Operator {
@@ -160,6 +163,7 @@ impl Operator {
         self.settings.check_into(&mut check);
         self.model.check(&mut check);
         self.backend.check(&mut check);
+        self.logging.check(&mut check);
         check.done()
     }
 
@@ -170,6 +174,7 @@ impl Operator {
             settings: self.settings.or(&base.settings),
             model: self.model.or(&base.model),
             backend: self.backend.or(&base.backend),
+            logging: self.logging.or(&base.logging),
         }
     }
 

@@ -206,7 +206,8 @@ fn every_default_is_in_its_own_range() {
 
     let mut settings = Settings::default();
     let (mut model, mut backend) = (ModelSettings::default(), BackendSettings::default());
-    let operator: [&mut dyn AnyBlock; 2] = [&mut model, &mut backend];
+    let mut logging = LoggingSettings::default();
+    let operator: [&mut dyn AnyBlock; 3] = [&mut model, &mut backend, &mut logging];
     for block in settings.blocks_mut().into_iter().chain(operator) {
         for index in 0..block.len() {
             let info = block.info(index).unwrap();

@@ -6,6 +6,7 @@ use super::compute::Compute;
 use super::engine::Engine;
 use super::remember::Left;
 use super::stored::is_to_be_written;
+use crate::log::MEMORY;
 use crate::memory::{Pressure, PressureLevel};
 use crate::memory_limit::{BETWEEN_LOOKS, MemoryUse};
 
@@ -52,12 +53,15 @@ impl<C: Compute> Engine<'_, C> {
         let before = std::mem::replace(&mut self.counters.pressure, pressure);
         if pressure.level != before.level {
             tracing::info!(
-                level = pressure.level.name(),
+                target: MEMORY,
+                model = &**self.inbox.model(),
+                pressure = pressure.level.name(),
+                before = before.level.name(),
                 cells = pressure.cells,
                 parked = pressure.parked,
                 process = pressure.process.map(MemoryUse::share),
                 device = pressure.device.map(MemoryUse::share),
-                "memory pressure"
+                "memory pressure changed"
             );
         }
         // The others are shortages that what is remembered in host memory doesn't make.
@@ -86,7 +90,7 @@ impl<C: Compute> Engine<'_, C> {
     fn drop_unused(&mut self) {
         let unused = |entry: &Left| entry.saved().is_some() && entry.session.is_none();
         for entry in self.shelf.take_all(unused) {
-            self.counters.cache.evicted(entry.is_stored);
+            self.note_evicted(&entry, "memory is short");
         }
     }
 
@@ -99,7 +103,7 @@ impl<C: Compute> Engine<'_, C> {
         };
         let going = |entry: &Left| entry.saved().is_some() && !stays(entry);
         for entry in self.shelf.take_all(going) {
-            self.counters.cache.evicted(entry.is_stored);
+            self.note_evicted(&entry, "memory is short");
         }
         if let Some(index) = self.next_to_write(|entry| entry.saved().is_some()) {
             self.store(index);

@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use super::Job;
 use super::job::Ending;
+use crate::log::End;
 use crate::{FinishReason, Outcome, Usage};
 
 /// When a generation reached what.
@@ -51,28 +52,34 @@ pub(super) fn finish_unstarted(job: Job) {
     };
     let seed = job.settings.seed;
     let outcome = times.outcome(FinishReason::Cancelled, tokens, seed);
+    job.log.end(End::Finished(outcome.reason), &outcome.usage);
     job.outlet.finish(Ok(outcome));
 }
 
 impl Times {
     pub(super) fn outcome(&self, reason: FinishReason, tokens: Tokens, seed: u32) -> Outcome {
+        Outcome {
+            reason,
+            seed,
+            usage: self.usage(tokens),
+        }
+    }
+
+    /// What is used by now.
+    pub(super) fn usage(&self, tokens: Tokens) -> Usage {
         let now = Instant::now();
         let since = |from: Option<Instant>, to: Option<Instant>| match from {
             Some(from) => to.unwrap_or(now).duration_since(from),
             None => Duration::ZERO,
         };
-        Outcome {
-            reason,
-            seed,
-            usage: Usage {
-                prompt_tokens: tokens.prompt,
-                cached_tokens: tokens.cached,
-                generated_tokens: tokens.generated,
-                forgotten_tokens: tokens.forgotten,
-                queue_time: since(Some(self.asked), self.begun),
-                prefill_time: since(self.begun, self.first_token),
-                decode_time: since(self.first_token, None),
-            },
+        Usage {
+            prompt_tokens: tokens.prompt,
+            cached_tokens: tokens.cached,
+            generated_tokens: tokens.generated,
+            forgotten_tokens: tokens.forgotten,
+            queue_time: since(Some(self.asked), self.begun),
+            prefill_time: since(self.begun, self.first_token),
+            decode_time: since(self.first_token, None),
         }
     }
 }

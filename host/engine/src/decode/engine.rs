@@ -16,6 +16,7 @@ use super::kv::Kv;
 use super::places::Parked;
 use super::sequence::{NoToken, Sequence, TokenTime};
 use super::stored::Stored;
+use super::watch::{Present, Watch};
 use super::{Inbox, WorkerParams};
 use crate::llama::{Batch, DecodeError, SavedSequence};
 use crate::memory::Shelf;
@@ -56,6 +57,7 @@ pub(super) struct Engine<'a, C: Compute> {
     pub(super) ease: Ease,
     pub(super) embedder: Embedder<C::Embedding>,
     failures_in_a_row: u32,
+    watch: Watch,
     piece: Vec<u8>,
 }
 
@@ -88,6 +90,7 @@ impl<'a, C: Compute> Engine<'a, C> {
             ease: Ease::new(params.max_parked_bytes),
             embedder: Embedder::new(params.context, params.context_tokens),
             failures_in_a_row: 0,
+            watch: Watch::new(Instant::now()),
             piece: Vec::new(),
         }
     }
@@ -130,7 +133,12 @@ impl<'a, C: Compute> Engine<'a, C> {
                 Ok(false) if embedded => {}
                 Ok(false) => self.inbox.wait(self.next_deadline()),
                 Err(reason) => {
-                    tracing::error!(reason, "the model's context is lost: load the model again");
+                    let model = &**self.inbox.model();
+                    tracing::error!(
+                        model,
+                        reason,
+                        "the model's context is lost: load the model again"
+                    );
                     // Whoever reads is told before anything is written.
                     self.inbox.close();
                     self.running.clear();
@@ -345,6 +353,11 @@ impl<'a, C: Compute> Engine<'a, C> {
         note.sampling = begun.elapsed();
         // Before those that end are told: who has read the end finds its tokens counted.
         self.inbox.note_step(&note);
+        let present = Present {
+            running: self.running.len(),
+            parked: self.parked.len(),
+        };
+        self.watch.note(self.inbox.model(), &note, present, now);
         self.retire(|sequence| {
             let index = ended.iter().position(|(id, _)| *id == sequence.id)?;
             Some(ended.swap_remove(index).1)
@@ -382,7 +395,8 @@ impl<'a, C: Compute> Engine<'a, C> {
     /// A decode failed: the cells of those in the batch are in an unknown state. Each is computed again by itself, so that
     /// only the one that can't be computed fails.
     fn recover(&mut self, error: &DecodeError) -> Result<(), String> {
-        tracing::warn!(%error, "a decode step failed");
+        let model = &**self.inbox.model();
+        tracing::warn!(model, %error, "a decode step failed");
         self.counters.failed_steps += 1;
         self.failures_in_a_row += 1;
         // What the step was to move is not to be trusted either.
@@ -411,7 +425,10 @@ impl<'a, C: Compute> Engine<'a, C> {
         if self.failures_in_a_row >= FAILURES_TO_RECOVERY {
             self.failures_in_a_row = 0;
             self.counters.recoveries += 1;
-            tracing::warn!("steps fail in a row: making the model's context anew");
+            tracing::warn!(
+                model,
+                "steps fail in a row: making the model's context anew"
+            );
             self.forget_resident();
             self.kv.reset()?;
             for sequence in &mut self.running {

@@ -1,13 +1,14 @@
 //! What a model's handles and its worker share: the waiting line, who was served what, and that something happened.
 
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use bytesize::ByteSize;
 
 use super::EmbedJob;
 use super::job::{Ending, Job, QueueLimit, Waits};
+use crate::log::{TASK, told};
 use crate::memory::PressureLevel;
 use crate::memory_limit::MemoryWatch;
 use crate::schedule::{Fairness, Full, Head, Line, NotOpen, Pace, SessionLimits, Sessions};
@@ -20,6 +21,8 @@ pub(crate) struct Inbox {
     state: Mutex<State>,
     told: Condvar,
     memory: MemoryWatch,
+    // What the log calls the model.
+    model: Arc<str>,
     // Apart from the lock, since llama.cpp's abort callback asks thousands of times a second.
     closed: AtomicBool,
 }
@@ -59,9 +62,11 @@ impl Inbox {
         ageing: Duration,
         sessions: SessionLimits,
         memory: MemoryWatch,
+        model: Arc<str>,
     ) -> Self {
         Self {
             memory,
+            model,
             state: Mutex::new(State {
                 line: Line::new(queue_size, ageing),
                 embeddings: Line::new(queue_size, ageing),
@@ -118,7 +123,19 @@ impl Inbox {
         let capacity = state.line.capacity();
         let queued = state.queued();
         let pushed = match queued < capacity {
-            true => line(&mut state).push(ticket, job),
+            true => {
+                // Before anybody can say that it began.
+                told!(
+                    DEBUG,
+                    TASK,
+                    job.log(),
+                    prompt_tokens = ticket.prompt_tokens,
+                    priority = ticket.priority.name(),
+                    before = queued,
+                    "request queued"
+                );
+                line(&mut state).push(ticket, job)
+            }
             false => Err(Full(queued)),
         };
         if let Err(Full(queued)) = pushed {
@@ -147,6 +164,11 @@ impl Inbox {
             used: ByteSize(process.used),
             limit: ByteSize(process.limit),
         })
+    }
+
+    /// What the log calls the model.
+    pub(crate) fn model(&self) -> &Arc<str> {
+        &self.model
     }
 
     /// What looks at the process's memory.
@@ -440,11 +462,12 @@ impl State {
             for (ticket, job) in line(state).take_out(|ticket, _| ticket.deadline <= now) {
                 let QueueLimit { time, setting } = job.queue_limit();
                 state.ended(&ticket.owner, job.session(), Ending::TimedOut);
-                job.fail(Error::QueueTimeout {
+                let error = Error::QueueTimeout {
                     waited: now.saturating_duration_since(ticket.asked_at),
                     limit: time,
                     setting,
-                });
+                };
+                job.time_out(error, now);
             }
         }
         of(self, now, |state| &mut state.line);

@@ -6,8 +6,9 @@ use std::time::{Duration, Instant};
 use llama_cpp_2::token::LlamaToken;
 
 use super::{Constraint, Droppable, Sampler, Writer};
+use crate::log::{End, RequestLog};
 use crate::schedule::Ticket;
-use crate::{Effective, Error, Owner};
+use crate::{Effective, Error, Owner, Usage};
 
 /// A request that is checked and ready to run.
 #[derive(Debug)]
@@ -19,6 +20,7 @@ pub(crate) struct Job {
     pub(crate) constraint: Option<Constraint>,
     pub(crate) settings: Arc<Effective>,
     pub(crate) outlet: Writer,
+    pub(crate) log: Arc<RequestLog>,
     pub(crate) owner: Owner,
     /// The session that asks.
     pub(crate) session: u64,
@@ -66,14 +68,17 @@ pub(super) trait Waits {
     /// The session that asks.
     fn session(&self) -> u64;
 
+    /// What its lines of the log have in common.
+    fn log(&self) -> &RequestLog;
+
     /// Whether nobody waits for its answer any more.
     fn is_cancelled(&self) -> bool;
 
     /// How long it may wait.
     fn queue_limit(&self) -> QueueLimit;
 
-    /// Tells its reader why it wasn't begun.
-    fn fail(self, error: Error);
+    /// Tells its reader that it has waited for too long, and when that was.
+    fn time_out(self, error: Error, now: Instant);
 
     /// It was cancelled before it was begun.
     fn was_cancelled(self);
@@ -109,12 +114,27 @@ impl Waits for Job {
         self.queue_limit
     }
 
-    fn fail(self, error: Error) {
+    fn log(&self) -> &RequestLog {
+        &self.log
+    }
+
+    fn time_out(self, error: Error, now: Instant) {
+        let usage = unstarted(self.prompt_tokens(), self.asked_at, now);
+        self.log.end(End::TimedOut(&error), &usage);
         self.outlet.finish(Err(error));
     }
 
     fn was_cancelled(self) {
         super::ending::finish_unstarted(self);
+    }
+}
+
+/// What a request used that was never begun.
+pub(super) fn unstarted(prompt_tokens: u32, asked_at: Instant, now: Instant) -> Usage {
+    Usage {
+        prompt_tokens,
+        queue_time: now.saturating_duration_since(asked_at),
+        ..Usage::default()
     }
 }
 

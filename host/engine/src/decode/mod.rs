@@ -20,6 +20,7 @@ mod shift;
 mod stop;
 mod stored;
 mod text;
+mod watch;
 mod worker;
 
 #[cfg(test)]

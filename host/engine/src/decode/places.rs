@@ -7,6 +7,7 @@ use super::compute::Compute;
 use super::engine::Engine;
 use super::sequence::Sequence;
 use crate::llama::SavedSequence;
+use crate::log::{MEMORY, millis, told};
 use crate::schedule::{
     Candidate, Decision, Holder, Need, Room, Want, class_of, decide, least_important,
 };
@@ -162,11 +163,13 @@ impl<C: Compute> Engine<'_, C> {
         let state = self.put_aside(id);
         let sequence = self.running.remove(index);
         self.release(id);
-        tracing::debug!(
-            owner = sequence.owner.name(),
+        told!(
+            DEBUG,
+            MEMORY,
+            sequence.log,
             tokens = sequence.computed(),
             kept = state.is_some(),
-            "sequence parked"
+            "parked"
         );
         self.parked.push(Parked {
             sequence,
@@ -182,7 +185,7 @@ impl<C: Compute> Engine<'_, C> {
         let Parked {
             mut sequence,
             state,
-            ..
+            since,
         } = self.parked.remove(index);
         let computed = match &state {
             Some(state) => self.kv.restore(id, state, state.tokens()),
@@ -193,6 +196,15 @@ impl<C: Compute> Engine<'_, C> {
         }
         self.counters.resumed += 1;
         sequence.resume(id, computed, now);
+        told!(
+            DEBUG,
+            MEMORY,
+            sequence.log,
+            tokens = sequence.len(),
+            there = computed,
+            parked_ms = millis(now.saturating_duration_since(since)),
+            "resumed"
+        );
         self.running.push(sequence);
     }
 }

@@ -11,6 +11,7 @@ use super::remember::Left;
 use super::sequence::{Sequence, Start};
 use crate::Error;
 use crate::llama::SavedSequence;
+use crate::log::{TASK, millis, told};
 use crate::memory::{Alignment, Place, align, common};
 
 /// Tokens that a copy must save, or a file, and that are worth waiting for: fewer are computed in about the time that it takes to copy a
@@ -52,12 +53,14 @@ impl<C: Compute> Engine<'_, C> {
             }
             Some(found) => sequence.found_pieces(found),
         }
-        tracing::debug!(
-            owner = sequence.owner.name(),
-            tokens = sequence.len(),
-            there = sequence.computed(),
-            waited = ?now.saturating_duration_since(sequence.asked_at()),
-            "sequence begun"
+        told!(
+            DEBUG,
+            TASK,
+            sequence.log,
+            prompt_tokens = sequence.len(),
+            cached_tokens = sequence.computed(),
+            queue_ms = millis(now.saturating_duration_since(sequence.asked_at())),
+            "request started"
         );
         self.running.push(sequence);
     }

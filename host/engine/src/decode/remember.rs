@@ -6,6 +6,7 @@ use super::compute::Compute;
 use super::engine::Engine;
 use super::sequence::Sequence;
 use crate::llama::SavedSequence;
+use crate::log::MEMORY;
 use crate::memory::{Entry, Place, PressureLevel};
 
 /// Tokens that are worth a place in host memory.
@@ -60,6 +61,7 @@ impl<C: Compute> Engine<'_, C> {
             let Some(entry) = oldest.and_then(|index| self.shelf.take(index)) else {
                 return;
             };
+            self.note_forgotten(&entry, "the owner has more than `max_cache_tokens`");
             self.counters.cache.evictions += 1;
             self.drop_entry(&entry);
         }
@@ -112,10 +114,19 @@ impl<C: Compute> Engine<'_, C> {
         self.drop_entry(&entry);
         match state {
             Some(state) => {
+                tracing::debug!(
+                    target: MEMORY,
+                    model = &**self.inbox.model(),
+                    session = entry.session,
+                    owner = entry.owner.name(),
+                    tokens = entry.len(),
+                    bytes = state.size(),
+                    "put aside in host memory"
+                );
                 entry.place = Place::Saved(state);
                 self.shelf.put(entry);
             }
-            None => self.counters.cache.evicted(entry.is_stored),
+            None => self.note_evicted(&entry, "its cells were needed"),
         }
         true
     }
@@ -127,7 +138,7 @@ impl<C: Compute> Engine<'_, C> {
             match state.packed() {
                 Ok(packed) => state = packed,
                 Err(error) => {
-                    tracing::warn!(%error, "a state can't be packed: it isn't kept");
+                    tracing::warn!(target: MEMORY, model = &**self.inbox.model(), %error, "a state can't be packed: it isn't kept");
                     return None;
                 }
             }
@@ -152,9 +163,28 @@ impl<C: Compute> Engine<'_, C> {
             let Some(entry) = least.and_then(|index| self.shelf.take(index)) else {
                 return false;
             };
-            self.counters.cache.evicted(entry.is_stored);
+            self.note_evicted(&entry, "its host memory was needed");
         }
         true
+    }
+
+    /// Something that was left behind is no longer in memory: counts and tells it.
+    pub(super) fn note_evicted(&mut self, entry: &Left, why: &'static str) {
+        self.note_forgotten(entry, why);
+        self.counters.cache.evicted(entry.is_stored);
+    }
+
+    fn note_forgotten(&self, entry: &Left, why: &'static str) {
+        tracing::debug!(
+            target: MEMORY,
+            model = &**self.inbox.model(),
+            session = entry.session,
+            owner = entry.owner.name(),
+            tokens = entry.len(),
+            on_disk = entry.is_stored,
+            why,
+            "evicted"
+        );
     }
 
     /// Host memory that can't be had back now: of parked sequences, and of what is on its way to disk or back.
@@ -200,6 +230,8 @@ impl<C: Compute> Engine<'_, C> {
             let left = self.shelf.of_session(session);
             let entry = left.and_then(|index| self.shelf.take(index));
             tracing::info!(
+                target: MEMORY,
+                model = &**self.inbox.model(),
                 session,
                 tokens = entry.as_ref().map_or(0, Entry::len),
                 "session closed: nobody has used it"

@@ -4,6 +4,7 @@ use super::compute::Compute;
 use super::engine::Engine;
 use super::sequence::Start;
 use crate::FinishReason;
+use crate::log::{MEMORY, told};
 
 impl<C: Compute> Engine<'_, C> {
     /// Makes room in the sequences that are full, and moves what of an older computation serves. Ends those that are full and have
@@ -34,12 +35,26 @@ impl<C: Compute> Engine<'_, C> {
             let Some(sequence) = self.running.iter_mut().find(|one| one.id == id) else {
                 continue;
             };
+            let dropped = range.len();
             sequence.drop_tokens(range);
-            if !moved {
+            let tokens = sequence.len();
+            if moved {
+                told!(
+                    DEBUG,
+                    MEMORY,
+                    sequence.log,
+                    tokens,
+                    dropped,
+                    "context shifted"
+                );
+            } else {
                 // A memory that can't move tokens, or cells that others have too.
-                tracing::info!(
-                    owner = sequence.owner.name(),
-                    tokens = sequence.len(),
+                told!(
+                    INFO,
+                    MEMORY,
+                    sequence.log,
+                    tokens,
+                    dropped,
                     "the context was full and can't be shifted: computing again what is kept"
                 );
                 self.kv.clear(id);

@@ -11,6 +11,7 @@ use super::recall::{LEAST_GAIN, all_but_last};
 use super::remember::Left;
 use crate::disk::{Damage, Disk, Done, FileId, Fingerprint, Folder, FolderError, Header, Task};
 use crate::llama::{SavedForm, SavedSequence};
+use crate::log::MEMORY;
 use crate::memory::{Entry, Place, Shelf};
 use crate::{DiskStatus, Owner};
 
@@ -119,6 +120,7 @@ impl Stored {
         stored.make_room(0);
         let status = stored.status();
         tracing::info!(
+            target: MEMORY,
             tokens = status.tokens,
             bytes = status.bytes,
             damaged = status.damaged,
@@ -226,6 +228,7 @@ impl Stored {
         if let Err(error) = written {
             self.counters.failed += 1;
             tracing::warn!(
+                target: MEMORY,
                 %error,
                 owner = entry.owner.name(),
                 tokens = entry.len(),
@@ -233,6 +236,7 @@ impl Stored {
             );
             return;
         }
+        tracing::debug!(target: MEMORY, owner = entry.owner.name(), tokens = entry.len(), "written to disk");
         self.counters.written += 1;
         // What it begins with has served until now.
         let owner = entry.owner.name();
@@ -259,6 +263,7 @@ impl Stored {
             Ok(state) if state.tokens() == entry.len() => {
                 let back = entry.stored_at(Place::Saved(state), now);
                 self.files.touch(index, now);
+                tracing::debug!(target: MEMORY, owner = back.owner.name(), tokens = back.len(), "read from disk");
                 self.counters.read += 1;
                 return Some(back);
             }
@@ -267,6 +272,7 @@ impl Stored {
         };
         let entry = self.files.take(index)?;
         tracing::warn!(
+            target: MEMORY,
             %damage,
             owner = entry.owner.name(),
             tokens = entry.len(),
@@ -327,6 +333,7 @@ impl<C: Compute> Engine<'_, C> {
             }
             Done::Lost => {
                 tracing::error!(
+                    target: MEMORY,
                     "the thread that keeps states on disk is lost: none are kept there any more"
                 );
                 self.stored = None;

@@ -68,20 +68,28 @@ unsafe extern "C" fn receive(level: sys::ggml_log_level, text: *const c_char, _u
     }
     // SAFETY: llama.cpp passes a NUL-terminated string that lives until this function returns.
     let text = unsafe { CStr::from_ptr(text) }.to_string_lossy();
-    let ended = LINE.try_with(|line| {
-        let Ok(mut line) = line.try_borrow_mut() else {
-            return None;
-        };
-        if level != sys::GGML_LOG_LEVEL_CONT {
-            line.level = level;
+    let ended = LINE.try_with(|line| line.try_borrow_mut().ok()?.push(level, &text));
+    if let Ok(Some((level, ended))) = ended {
+        for line in ended.lines() {
+            emit(level, line.trim_end());
         }
-        let room = MAX_LINE_BYTES.saturating_sub(line.text.len());
-        line.text.push_str(text.get(..room).unwrap_or(&text));
-        (line.text.ends_with('\n') || line.text.len() >= MAX_LINE_BYTES)
-            .then(|| (line.level, std::mem::take(&mut line.text)))
-    });
-    if let Ok(Some((level, line))) = ended {
-        emit(level, line.trim_end());
+    }
+}
+
+impl Line {
+    /// Adds a piece; gives what is ended by it, one line or more, with its level. A piece that goes on has the level of what it goes on.
+    fn push(
+        &mut self,
+        level: sys::ggml_log_level,
+        piece: &str,
+    ) -> Option<(sys::ggml_log_level, String)> {
+        if level != sys::GGML_LOG_LEVEL_CONT {
+            self.level = level;
+        }
+        let room = MAX_LINE_BYTES.saturating_sub(self.text.len());
+        self.text.push_str(piece.get(..room).unwrap_or(piece));
+        let is_ended = self.text.ends_with('\n') || self.text.len() >= MAX_LINE_BYTES;
+        is_ended.then(|| (self.level, std::mem::take(&mut self.text)))
     }
 }
 
@@ -99,6 +107,7 @@ fn emit(level: sys::ggml_log_level, line: &str) {
             show(line);
             tracing::info!(target: "llama_cpp", "{line}");
         }
+        // DEBUG, and what says nothing of its level.
         _ => tracing::debug!(target: "llama_cpp", "{line}"),
     }
 }
@@ -122,4 +131,92 @@ fn keep(line: &str) {
             lines.push(line.to_owned());
         }
     });
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{Arc, Mutex};
+
+    use tracing::field::{Field, Visit};
+    use tracing::span::{Attributes, Id, Record};
+    use tracing::{Event, Metadata, Subscriber};
+
+    use super::*;
+
+    /// Keeps level, target and message of each event.
+    #[derive(Debug, Clone, Default)]
+    struct Heard(Arc<Mutex<Vec<(String, String, String)>>>);
+
+    impl Subscriber for Heard {
+        fn enabled(&self, _: &Metadata<'_>) -> bool {
+            true
+        }
+
+        fn new_span(&self, _: &Attributes<'_>) -> Id {
+            Id::from_u64(1)
+        }
+
+        fn record(&self, _: &Id, _: &Record<'_>) {}
+
+        fn record_follows_from(&self, _: &Id, _: &Id) {}
+
+        fn event(&self, event: &Event<'_>) {
+            struct Message(String);
+            impl Visit for Message {
+                fn record_debug(&mut self, field: &Field, value: &dyn std::fmt::Debug) {
+                    if field.name() == "message" {
+                        self.0 = format!("{value:?}");
+                    }
+                }
+            }
+            let mut message = Message(String::new());
+            event.record(&mut message);
+            let metadata = event.metadata();
+            let (level, target) = (metadata.level().to_string(), metadata.target().to_owned());
+            self.0.lock().unwrap().push((level, target, message.0));
+        }
+
+        fn enter(&self, _: &Id) {}
+
+        fn exit(&self, _: &Id) {}
+    }
+
+    fn say(level: sys::ggml_log_level, text: &str) {
+        let text = std::ffi::CString::new(text).unwrap();
+        // SAFETY: the text lives until the call returns, which is all that is asked of it.
+        unsafe { receive(level, text.as_ptr(), std::ptr::null_mut()) };
+    }
+
+    #[test]
+    fn lines_come_with_their_own_level_whole_and_one_by_one() {
+        let heard = Heard::default();
+        tracing::subscriber::with_default(heard.clone(), || {
+            say(sys::GGML_LOG_LEVEL_ERROR, "an error\n");
+            say(sys::GGML_LOG_LEVEL_WARN, "a war");
+            say(sys::GGML_LOG_LEVEL_CONT, "ning");
+            say(sys::GGML_LOG_LEVEL_CONT, ", in pieces\n");
+            say(sys::GGML_LOG_LEVEL_INFO, "one\ntwo\n\n");
+            say(sys::GGML_LOG_LEVEL_CONT, "goes on\n");
+            say(sys::GGML_LOG_LEVEL_DEBUG, "how\n");
+            say(sys::GGML_LOG_LEVEL_NONE, "what\n");
+        });
+        let heard = heard.0.lock().unwrap();
+        let lines: Vec<(&str, &str)> = heard
+            .iter()
+            .map(|(level, target, message)| {
+                assert_eq!(target, "llama_cpp");
+                (level.as_str(), message.as_str())
+            })
+            .collect();
+        let expected = [
+            ("ERROR", "an error"),
+            ("WARN", "a warning, in pieces"),
+            ("INFO", "one"),
+            ("INFO", "two"),
+            ("INFO", "goes on"),
+            ("DEBUG", "how"),
+            ("DEBUG", "what"),
+        ];
+        assert_eq!(lines, expected);
+    }
 }

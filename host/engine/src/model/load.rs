@@ -119,11 +119,13 @@ impl Loaded {
             auto_cleanup: config.auto_cleanup,
             resume_closed: config.resume_closed,
         };
+        let label: Arc<str> = info.name.as_str().into();
         let inbox = Arc::new(Inbox::new(
             config.queue_size as usize,
             config.ageing,
             sessions,
             MemoryWatch::of_process(config.max_process_bytes, config.pressure_threshold),
+            Arc::clone(&label),
         ));
         let store = store(loaded_from, &header, &config, &params.context)?;
         let worker = Worker::start(
@@ -149,6 +151,7 @@ impl Loaded {
             since: Instant::now(),
             about: Arc::new(About {
                 info: Arc::new(info),
+                label,
                 recommended,
                 pooling: Pooling::of(header.of_architecture("pooling_type")),
                 config,

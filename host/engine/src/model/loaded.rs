@@ -13,6 +13,7 @@ use crate::config::KvCells;
 use crate::decode::{
     Grammars, Inbox, Job, Outlet, Pooling, QueueLimit, Sampler, SamplerParts, Worker, Writer,
 };
+use crate::log::RequestLog;
 use crate::{Effective, Error, Generation, ModelConfig, Owner, Prompt, Result, Settings};
 
 /// A model in memory. When the last session's generation and handle of it is gone, its worker ends and its memory is free.
@@ -34,6 +35,8 @@ pub(crate) struct Loaded {
 #[derive(Debug)]
 pub(crate) struct About {
     pub(crate) info: Arc<ModelInfo>,
+    /// What the log calls it: its name.
+    pub(crate) label: Arc<str>,
     /// What its file recommends.
     pub(crate) recommended: Settings,
     /// How the vectors of tokens become one of the text, or the number in the file where there are none.
@@ -74,6 +77,7 @@ impl Loaded {
         settings: Settings,
         asker: Asker<'_>,
         by_token: bool,
+        log: &Arc<RequestLog>,
     ) -> Result<Generation> {
         let About { config, info, .. } = &*self.about;
         settings.check()?;
@@ -110,6 +114,7 @@ impl Loaded {
             constraint,
             settings: Arc::clone(&effective),
             outlet: Writer::new(Arc::clone(&outlet)),
+            log: Arc::clone(log),
             owner: asker.owner.clone(),
             session: asker.session,
             droppable: fitted.droppable,
@@ -117,7 +122,12 @@ impl Loaded {
             asked_at,
             queue_limit: QueueLimit::new(config.default_task_timeout, &effective),
         })?;
-        Ok(Generation::new(outlet, effective, Arc::clone(self)))
+        Ok(Generation::new(
+            outlet,
+            effective,
+            Arc::clone(self),
+            log.number,
+        ))
     }
 
     /// The settings in force for a request with these in a session with those.

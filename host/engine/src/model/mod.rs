@@ -20,6 +20,7 @@ pub use chat::ChatTemplateName;
 pub use info::ModelInfo;
 pub use load::Progress;
 pub use registry::Registry;
+pub(crate) use vectors::Embedding;
 pub use vectors::Embeddings;
 
 use std::path::Path;

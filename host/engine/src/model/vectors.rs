@@ -7,6 +7,7 @@ use tokio::sync::oneshot;
 
 use super::loaded::{About, Asker, Loaded};
 use crate::decode::{EmbedJob, QueueLimit, Vectors};
+use crate::log::RequestLog;
 use crate::{Error, Prompt, Result, Settings};
 
 /// Texts of one request at most: their vectors are in memory at once.
@@ -64,6 +65,7 @@ impl Loaded {
         texts: &[Prompt],
         settings: Settings,
         asker: &Asker<'_>,
+        log: &Arc<RequestLog>,
     ) -> Result<Embedding> {
         let About {
             config, pooling, ..
@@ -93,6 +95,7 @@ impl Loaded {
             pooling,
             priority: effective.scheduling.priority,
             deterministic: effective.scheduling.deterministic,
+            log: Arc::clone(log),
             owner: asker.owner.clone(),
             session: asker.session,
             asked_at,

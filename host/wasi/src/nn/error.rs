@@ -1,5 +1,6 @@
 //! `wasi:nn/errors`: which code stands for what, and the text beside it.
 
+use mynah_engine::log::TASK;
 use wasmtime::component::Resource;
 
 use crate::LlmCtxView;
@@ -92,7 +93,12 @@ impl LlmCtxView<'_> {
         Ok(match result {
             Ok(value) => Ok(value),
             Err(error) => {
-                tracing::debug!(code = ?error.code, "wasi:nn error");
+                tracing::debug!(
+                    target: TASK,
+                    owner = self.ctx.owner.name(),
+                    code = ?error.code,
+                    "a call of wasi:nn failed"
+                );
                 Err(self.table.push(error)?)
             }
         })

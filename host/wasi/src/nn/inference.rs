@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use mynah_engine::log::TASK;
 use mynah_engine::{Event, FinishReason, Generation, Prompt, Reading, Session, Settings};
 use wasmtime::component::Resource;
 
@@ -75,6 +76,7 @@ impl LlmCtxView<'_> {
     /// The prompt and the settings among the inputs: the tensors of these names, or an only one, which is the prompt.
     fn request(
         &mut self,
+        context: &Resource<ExecutionContext>,
         inputs: Vec<NamedTensor>,
     ) -> wasmtime::Result<Result<(String, Settings), NnError>> {
         // Tensors are owned: taken out of the table first, whatever comes of the call.
@@ -82,7 +84,8 @@ impl LlmCtxView<'_> {
         for (name, tensor) in inputs {
             tensors.push((name, self.take_tensor(tensor)?));
         }
-        Ok(self.read_request(tensors))
+        let session = &self.table.get(context)?.session;
+        Ok(self.read_request(session, tensors))
     }
 
     /// The output for these inputs.
@@ -110,6 +113,7 @@ impl LlmCtxView<'_> {
 
     pub(super) fn read_request(
         &self,
+        session: &Session,
         mut tensors: Vec<(String, Tensor)>,
     ) -> Result<(String, Settings), NnError> {
         let count = tensors.len();
@@ -127,7 +131,7 @@ impl LlmCtxView<'_> {
         match (prompt.next(), prompt.next(), config.next(), config.next()) {
             (Some((name, prompt)), None, config, None) if tensors.is_empty() => {
                 let settings = match config {
-                    Some((_, config)) => self.settings(&config.into_text(CONFIG)?)?,
+                    Some((_, config)) => self.settings(session, &config.into_text(CONFIG)?)?,
                     None => Settings::default(),
                 };
                 Ok((prompt.into_text(short(&name))?, settings))
@@ -140,14 +144,18 @@ impl LlmCtxView<'_> {
     }
 
     /// The settings of a `config` tensor. Nobody can be told what is strange about it, so it goes to the log.
-    fn settings(&self, json: &str) -> Result<Settings, NnError> {
+    fn settings(&self, session: &Session, json: &str) -> Result<Settings, NnError> {
         let (settings, warnings) = Reading::json(json.as_bytes())
             .with_max_priority(self.ctx.max_priority)
             .for_guest(false)?;
         for warning in warnings {
-            // The guest's words stay out of the log.
+            // The guest's words stay out of the log: a key that there isn't may be anything.
             tracing::warn!(
-                path = short(&warning.path),
+                target: TASK,
+                model = session.model().info().name,
+                session = session.number(),
+                owner = session.owner().name(),
+                path = short(warning.logged_path()),
                 "a setting of a `{CONFIG}` tensor is not in force"
             );
         }
@@ -216,7 +224,7 @@ impl HostGraphExecutionContext for LlmCtxView<'_> {
         context: Resource<ExecutionContext>,
         inputs: Vec<NamedTensor>,
     ) -> wasmtime::Result<Result<Vec<NamedTensor>, Resource<NnError>>> {
-        let request = self.request(inputs)?;
+        let request = self.request(&context, inputs)?;
         let answer = match self.output_of(&context, request).await? {
             Ok(output) => {
                 let tensor = self.push_tensor(output)?;

@@ -228,7 +228,8 @@ impl LlmCtxView<'_> {
         let inputs = kept.inputs.clone();
         let before = kept.output.take().map_or(0, |output| output.cost);
         self.release(before);
-        let request = self.read_request(inputs);
+        let session = &self.table.get(context)?.session;
+        let request = self.read_request(session, inputs);
         let output = match self.output_of(context, request).await? {
             Ok(output) => output,
             Err(error) => return Ok(Err(error)),

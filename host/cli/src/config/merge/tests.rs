@@ -14,12 +14,14 @@ use crate::config::file;
 
 fn merged(flags: &[&str], text: &str) -> Result<RunSettings, String> {
     let line = [&["mynah", "run"], flags, &["x.wasm"]].concat();
-    let Command::Run(args) = Cli::parse_from(line).command else {
+    let Cli { command, log } = Cli::parse_from(line);
+    let Command::Run(args) = command else {
         panic!("not run");
     };
     let source = Source::new(Path::new("conf/mynah.toml"), text.to_owned());
     let told = |error: anyhow::Error| format!("{error:#}");
-    merge(&args, file::parse(&source, false).map_err(told)?, &source).map_err(told)
+    let file = file::parse(&source, false).map_err(told)?;
+    merge(&args, &log, file, &source).map_err(told)
 }
 
 #[test]

@@ -67,7 +67,7 @@ const KNOWN: [(&[&str], &str); 27] = [
             "timings_per_token",
             "verbose_prompt",
         ],
-        "the operator chooses what is logged",
+        "the operator chooses what is logged, in `logging`",
     ),
     (
         &[

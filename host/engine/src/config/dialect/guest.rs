@@ -44,11 +44,21 @@ impl Reading {
     ///
     /// [`Error::Settings`](crate::Error::Settings) with all problems; where it is `strict`, warnings are problems.
     pub fn for_guest(mut self, strict: bool) -> Result<(Settings, Vec<Problem>)> {
-        let (model, backend) = (self.model.clone(), self.backend.clone());
-        for block in [&model as &dyn AnyBlock, &backend] {
+        const LOGGED: &str = "what is logged is the operator's to set";
+
+        let (model, backend, logging) = (
+            self.model.clone(),
+            self.backend.clone(),
+            self.logging.clone(),
+        );
+        for (block, why) in [
+            (&model as &dyn AnyBlock, OPERATORS),
+            (&backend, OPERATORS),
+            (&logging, LOGGED),
+        ] {
             for index in 0..block.len() {
                 if let (Some(_), Some(info)) = (block.json(index), block.info(index)) {
-                    self.no_effect(&format!("{}.{}", block.section(), info.name), OPERATORS);
+                    self.no_effect(&format!("{}.{}", block.section(), info.name), why);
                 }
             }
         }

@@ -15,14 +15,14 @@ mod names;
 mod tests;
 mod toml;
 
-pub(crate) use names::spellings;
+pub(crate) use names::{is_flat, spellings};
 
 use std::collections::BTreeMap;
 use std::ops::Range;
 
 use super::block::{AnyBlock, Block};
 use super::problem::{Check, Fault, Place, Problem};
-use super::{BackendSettings, ModelSettings, Operator, Settings, Stopping};
+use super::{BackendSettings, LoggingSettings, ModelSettings, Operator, Settings, Stopping};
 use crate::{Error, Result};
 use entry::{Entry, Node};
 use names::{Found, Names};
@@ -33,6 +33,7 @@ pub struct Reading {
     settings: Settings,
     model: ModelSettings,
     backend: BackendSettings,
+    logging: LoggingSettings,
     problems: Vec<Problem>,
     // What is set: by canonical path, how it was written and where.
     set: BTreeMap<String, Written>,
@@ -145,6 +146,7 @@ impl Reading {
                 settings: self.settings,
                 model: self.model,
                 backend: self.backend,
+                logging: self.logging,
             },
             warnings: self.problems,
             places: self
@@ -436,6 +438,7 @@ impl Reading {
         let mut blocks: Vec<&mut dyn AnyBlock> = self.settings.blocks_mut().into_iter().collect();
         blocks.push(&mut self.model);
         blocks.push(&mut self.backend);
+        blocks.push(&mut self.logging);
         blocks
     }
 }

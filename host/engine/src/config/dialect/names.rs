@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::OnceLock;
 
 use super::{OtherSection, WEAK};
-use crate::config::block::{AnyBlock, KeyInfo};
-use crate::config::{BackendSettings, ModelSettings, Settings};
+use crate::config::block::{AnyBlock, Block, KeyInfo};
+use crate::config::{BackendSettings, LoggingSettings, ModelSettings, Settings};
 
 /// Settings that stand together under one name in some dialects: `dynatemp: {range}` is `dynatemp_range`.
 const GROUPS: [&str; 5] = ["dynatemp", "dry", "xtc", "mirostat", "penalty"];
@@ -30,7 +30,7 @@ pub(super) struct Found {
 #[derive(Debug)]
 pub(super) struct Names {
     sections: Vec<Section>,
-    // Every spelling, whatever its section.
+    // Every spelling, whatever its section, of those that may stand without it.
     flat: HashMap<&'static str, Found>,
 }
 
@@ -65,7 +65,9 @@ impl Names {
                 section.canonical.push(info.name);
                 for spelling in std::iter::once(&info.name).chain(info.also) {
                     section.spellings.insert(spelling, found);
-                    flat.insert(*spelling, found);
+                    if is_flat(name) {
+                        flat.insert(*spelling, found);
+                    }
                 }
             }
             sections.push(section);
@@ -186,14 +188,20 @@ fn list(names: &[&str]) -> String {
     names.join(", ")
 }
 
+/// Whether the keys of a section may stand without it. Words like `file` and `format` mean other things in other documents.
+pub(crate) fn is_flat(section: &str) -> bool {
+    section != LoggingSettings::SECTION
+}
+
 /// All settings by section, in the order of their declaration: those of a request, then the operator's.
 pub(crate) fn spellings() -> Vec<(&'static str, Vec<&'static KeyInfo>)> {
-    let (settings, model, backend) = (
+    let (settings, model, backend, logging) = (
         Settings::default(),
         ModelSettings::default(),
         BackendSettings::default(),
+        LoggingSettings::default(),
     );
-    let operator: [&dyn AnyBlock; 2] = [&model, &backend];
+    let operator: [&dyn AnyBlock; 3] = [&model, &backend, &logging];
     let blocks = settings.blocks().into_iter().chain(operator);
     blocks
         .map(|block| {

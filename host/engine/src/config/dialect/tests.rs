@@ -6,7 +6,7 @@ use serde_json::json;
 
 use super::*;
 use crate::Priority;
-use crate::config::{BiasTarget, SamplerName, Seed};
+use crate::config::{BiasTarget, LogColors, LogFormat, LogLevel, SamplerName, Seed};
 
 /// The document that guests of other hosts send.
 const NESTED: &str = r#"{
@@ -124,6 +124,48 @@ fn a_guest_sets_how_text_is_made_and_is_told_what_is_not_its_to_set() {
 }
 
 #[test]
+fn what_is_logged_is_the_operators_to_set() {
+    let text = r#"{"logging": {"level": "debug", "enable_debug": true, "timestamps": false, "colors": false,
+        "file": "host.log", "format": "json", "content": false, "max_file_age_ms": 1000}}"#;
+    let document = operator(text);
+    assert_eq!(document.warnings, []);
+    let logging = document.operator.logging;
+    assert_eq!(logging.level, Some(LogLevel::Debug));
+    assert_eq!(logging.enable_debug, Some(true));
+    assert_eq!(logging.timestamps, Some(false));
+    assert_eq!(logging.colors, Some(LogColors::Never));
+    assert_eq!(logging.file.as_deref(), Some("host.log"));
+    assert_eq!(logging.format, Some(LogFormat::Json));
+    assert_eq!(logging.max_file_age, Some(Duration::from_secs(1)));
+    let (settings, warnings) = guest(text);
+    assert_eq!(settings, Settings::default());
+    assert_eq!(warnings.len(), 8, "{warnings:?}");
+    for warning in &warnings {
+        let words = "has no effect: what is logged is the operator's to set";
+        assert!(warning.contains(words), "{warning}");
+    }
+    for (bad, words) in [
+        (
+            r#"{"logging": {"level": "loud"}}"#,
+            "`logging.level` is \"loud\", it must be one of off, error",
+        ),
+        (r#"{"logging": {"colors": 1}}"#, "`logging.colors` is 1"),
+        (
+            r#"{"logging": {"file": ""}}"#,
+            "`logging.file` is an empty text",
+        ),
+        (r#"{"logging": {"max_file_age_ms": 1}}"#, "(a year)"),
+        // Flat, such words may mean anything.
+        (r#"{"file": "host.log"}"#, "it belongs in `logging`"),
+    ] {
+        let told = Reading::json(bad.as_bytes())
+            .for_operator(true)
+            .unwrap_err();
+        assert!(told.to_string().contains(words), "`{words}` in: {told}");
+    }
+}
+
+#[test]
 fn the_flat_document_is_read_with_sampling_keys_in_it() {
     let flat = r#"{"n_gpu_layers": 98, "ctx_size": 2048, "n_predict": 512, "batch_size": 512, "threads": 8,
         "temp": 0.5, "top_p": 0.9, "repeat_penalty": 1.2}"#;
@@ -151,10 +193,14 @@ fn every_spelling_of_every_setting_is_read_flat_hyphenated_and_in_its_section() 
             for spelling in std::iter::once(&info.name).chain(info.also) {
                 let hyphens = spelling.replace('_', "-");
                 for document in [
-                    json!({ *spelling: value }),
-                    json!({ hyphens: value }),
                     json!({ section: { *spelling: value } }),
+                    json!({ section: { &*hyphens: value } }),
+                    json!({ *spelling: value }),
+                    json!({ &*hyphens: value }),
                 ] {
+                    if document.get(section).is_none() && !is_flat(section) {
+                        continue;
+                    }
                     let reading = Reading::json(document.to_string().as_bytes());
                     assert!(
                         reading.problems().is_empty(),

@@ -6,12 +6,13 @@ use llama_cpp_2::token::LlamaToken;
 
 use super::pool::Pool;
 use super::{EmbedJob, Vectors};
-use crate::Error;
 use crate::decode::compute::{Compute, Embed};
 use crate::decode::engine::Engine;
 use crate::decode::job::Ending;
 use crate::llama::{Batch, ContextParams, DecodeError};
+use crate::log::{End, TASK, millis, told};
 use crate::status::StepNote;
+use crate::{Error, FinishReason, Usage};
 
 /// Texts that are computed side by side.
 const SEQUENCES: u32 = 8;
@@ -45,6 +46,9 @@ struct Running {
     job: EmbedJob,
     /// Texts of it that have begun.
     begun: usize,
+    begun_at: Instant,
+    /// Tokens of all its texts.
+    prompt_tokens: u32,
     vectors: Vec<Option<Vec<f32>>>,
 }
 
@@ -107,7 +111,7 @@ impl<E: Embed> Embedder<E> {
     }
 
     /// Takes a request out, with all that it holds.
-    fn take(&mut self, index: usize) -> EmbedJob {
+    fn take(&mut self, index: usize) -> Running {
         let running = self.jobs.remove(index);
         for text in self.texts.extract_if(.., |text| text.job == running.number) {
             if let Some(context) = &mut self.context {
@@ -115,7 +119,7 @@ impl<E: Embed> Embedder<E> {
             }
             self.free.push(text.id);
         }
-        running.job
+        running
     }
 
     /// Begins the next texts of what has begun, as far as there are sequences and cells. Says whether there is room for another request.
@@ -212,6 +216,16 @@ impl Running {
         // A limit is a day at most, so this is never out of range.
         self.job.max_time.map(|most| self.job.asked_at + most)
     }
+
+    /// What it has used by now.
+    fn usage(&self, now: Instant) -> Usage {
+        Usage {
+            prompt_tokens: self.prompt_tokens,
+            queue_time: self.begun_at.saturating_duration_since(self.job.asked_at),
+            prefill_time: now.saturating_duration_since(self.begun_at),
+            ..Usage::default()
+        }
+    }
 }
 
 impl<C: Compute> Engine<'_, C> {
@@ -224,9 +238,19 @@ impl<C: Compute> Engine<'_, C> {
             };
             let number = self.embedder.next_job;
             self.embedder.next_job += 1;
+            told!(
+                DEBUG,
+                TASK,
+                job.log,
+                prompt_tokens = job.tokens(),
+                queue_ms = millis(now.saturating_duration_since(job.asked_at)),
+                "request started"
+            );
             self.embedder.jobs.push(Running {
                 number,
                 begun: 0,
+                begun_at: now,
+                prompt_tokens: job.tokens(),
                 vectors: vec![None; job.texts.len()],
                 job,
             });
@@ -265,8 +289,17 @@ impl<C: Compute> Engine<'_, C> {
     }
 
     fn end_embedding(&mut self, index: usize, how: Ending, answer: Result<Vectors, Error>) {
-        let job = self.embedder.take(index);
+        let running = self.embedder.take(index);
+        let usage = running.usage(Instant::now());
+        let job = running.job;
         self.inbox.ended(&job.owner, job.session, how);
+        let end = match (&answer, how) {
+            (_, Ending::Cancelled) => End::Finished(FinishReason::Cancelled),
+            (Err(error), Ending::TimedOut) => End::TimedOut(error),
+            (Err(error), Ending::Failed | Ending::Completed) => End::Failed(error),
+            (Ok(_), _) => End::Embedded,
+        };
+        job.log.end(end, &usage);
         // Nobody waits for it if this fails.
         let _ = job.answer.send(answer);
     }
@@ -318,7 +351,7 @@ impl<C: Compute> Engine<'_, C> {
     /// A step failed: all that had begun fails with it, and the context is made anew for the next.
     fn fail_embeddings(&mut self, broken: &Broken) {
         let params = self.embedder.params;
-        tracing::warn!(error = %broken.error(&params), "a step of embedding failed");
+        tracing::warn!(model = &**self.inbox.model(), error = %broken.error(&params), "a step of embedding failed");
         self.embedder.context = None;
         while let Some(last) = self.embedder.jobs.len().checked_sub(1) {
             self.end_embedding(last, Ending::Failed, Err(broken.error(&params)));

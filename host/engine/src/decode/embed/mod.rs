@@ -4,14 +4,16 @@
 mod embedder;
 mod pool;
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use llama_cpp_2::token::LlamaToken;
 use tokio::sync::oneshot;
 
-use super::job::{QueueLimit, Waits};
+use super::job::{QueueLimit, Waits, unstarted};
+use crate::log::{End, RequestLog};
 use crate::schedule::Ticket;
-use crate::{Error, Owner, Priority, Result};
+use crate::{Error, FinishReason, Owner, Priority, Result};
 
 pub(super) use embedder::Embedder;
 pub(crate) use pool::Pooling;
@@ -28,6 +30,7 @@ pub(crate) struct EmbedJob {
     pub(crate) priority: Priority,
     /// Its texts are computed apart from all others.
     pub(crate) deterministic: bool,
+    pub(crate) log: Arc<RequestLog>,
     pub(crate) owner: Owner,
     pub(crate) session: u64,
     pub(crate) asked_at: Instant,
@@ -70,10 +73,19 @@ impl Waits for EmbedJob {
         self.queue_limit
     }
 
-    fn fail(self, error: Error) {
+    fn log(&self) -> &RequestLog {
+        &self.log
+    }
+
+    fn time_out(self, error: Error, now: Instant) {
+        let usage = unstarted(self.tokens(), self.asked_at, now);
+        self.log.end(End::TimedOut(&error), &usage);
         // Nobody waits for it if this fails.
         let _ = self.answer.send(Err(error));
     }
 
-    fn was_cancelled(self) {}
+    fn was_cancelled(self) {
+        let usage = unstarted(self.tokens(), self.asked_at, Instant::now());
+        self.log.end(End::Finished(FinishReason::Cancelled), &usage);
+    }
 }

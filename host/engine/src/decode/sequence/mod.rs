@@ -16,6 +16,7 @@ use super::stop::StopMatcher;
 use super::text::Characters;
 use super::{Constraint, Droppable, Job, Sampler, Writer};
 use crate::llama::Batch;
+use crate::log::{CONTENT, End, RequestLog, shows_content, told};
 use crate::memory::Alignment;
 use crate::schedule::{Holder, Need, Want};
 use crate::{Effective, Error, FinishReason, Owner, Priority, TokenProb, TokenProbs};
@@ -26,6 +27,7 @@ use crate::{Effective, Error, FinishReason, Owner, Priority, TokenProb, TokenPro
 pub(super) struct Sequence {
     /// Its number in the context. Means nothing while it is parked.
     pub(super) id: u32,
+    pub(super) log: Arc<RequestLog>,
     pub(super) owner: Owner,
     pub(super) priority: Priority,
     pub(super) session: u64,
@@ -52,6 +54,8 @@ pub(super) struct Sequence {
     characters: Characters,
     stop: StopMatcher,
     writer: Writer,
+    // Its text, where it is to be logged.
+    answer: Option<String>,
     // Those of the token that was just chosen.
     log_probs: Option<LogProbs>,
     // Steps that failed in a row with it in them. From the first on it is computed alone until it gets on, so that it
@@ -86,6 +90,7 @@ impl Sequence {
         let prompt_len = job.prompt_tokens();
         Self {
             id,
+            log: job.log,
             owner: job.owner,
             priority: job.settings.scheduling.priority,
             session: job.session,
@@ -108,6 +113,7 @@ impl Sequence {
             characters: Characters::default(),
             stop: StopMatcher::new(job.settings.stopping.stop.clone()),
             writer: job.outlet,
+            answer: shows_content().then(String::new),
             log_probs: None,
             failures: 0,
             // A limit is a day at most, so this is never out of range.
@@ -401,7 +407,7 @@ impl Sequence {
         self.characters.push(piece, &mut text);
         let mut ready = String::new();
         let is_stopped = self.stop.push(&text, &mut ready);
-        self.writer.push(&ready, self.counts.generated);
+        self.pass_on(&ready);
         if is_stopped {
             // What came after it in the same token is not part of the answer either.
             self.characters = Characters::default();
@@ -441,12 +447,7 @@ impl Sequence {
     fn end(mut self, reason: FinishReason) {
         self.release();
         let outcome = self.times.outcome(reason, self.counts, self.settings.seed);
-        tracing::debug!(
-            owner = self.owner.name(),
-            reason = reason.name(),
-            usage = ?outcome.usage,
-            "generation ended"
-        );
+        self.log.end(End::Finished(reason), &outcome.usage);
         self.writer.finish(Ok(outcome));
     }
 
@@ -455,13 +456,25 @@ impl Sequence {
         let mut rest = String::new();
         self.stop.finish(&mut rest);
         self.characters.finish(&mut rest);
-        self.writer.push(&rest, self.counts.generated);
+        self.pass_on(&rest);
+        if let Some(answer) = &self.answer {
+            told!(INFO, CONTENT, self.log, answer, "answer");
+        }
+    }
+
+    /// Gives its reader text.
+    fn pass_on(&mut self, text: &str) {
+        self.writer.push(text, self.counts.generated);
+        if let Some(answer) = &mut self.answer {
+            answer.push_str(text);
+        }
     }
 
     /// Ends the generation with an error, after the text so far.
     fn fail(mut self, error: Error) {
         self.release();
-        tracing::warn!(owner = self.owner.name(), %error, "generation failed");
+        let usage = self.times.usage(self.counts);
+        self.log.end(End::Failed(&error), &usage);
         self.writer.finish(Err(error));
     }
 }

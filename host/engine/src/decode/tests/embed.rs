@@ -8,6 +8,7 @@ use tokio::sync::oneshot;
 use super::host::{Ask, Host, Setup};
 use super::known::{Faults, vector};
 use crate::decode::{EmbedJob, Pooling, QueueLimit, Vectors};
+use crate::log::{Kind, RequestLog};
 use crate::{Error, Owner, Priority, Result, Settings};
 
 /// Waits for the vectors of these texts.
@@ -42,6 +43,7 @@ fn try_ask(host: &Host, texts: &[Vec<i32>], asked: Asked) -> Result<Wanted> {
         pooling: Pooling::Mean,
         priority: Priority::Normal,
         deterministic: asked.deterministic,
+        log: RequestLog::new("known".into(), 1, Owner::named("embedder"), Kind::Vectors),
         owner: Owner::named("embedder"),
         session: 1,
         asked_at: Instant::now(),

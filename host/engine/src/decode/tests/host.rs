@@ -14,6 +14,7 @@ use crate::decode::{
     Writer,
 };
 use crate::llama::{ContextParams, KvType};
+use crate::log::{Kind, RequestLog};
 use crate::memory_limit::{MemoryInUse, MemoryUse, MemoryWatch};
 use crate::schedule::SessionLimits;
 use crate::{
@@ -155,6 +156,7 @@ impl Ask {
             } else {
                 Owner::named(format!("owner-{}", self.owner))
             },
+            log: RequestLog::new("known".into(), self.session, Owner::unique(), Kind::Text),
             session: self.session,
             droppable: self.droppable.map(|make| make()),
             forgotten: 0,
@@ -181,7 +183,13 @@ impl Host {
             device: None,
         });
         let ageing = Duration::from_millis(20);
-        let inbox = Arc::new(Inbox::new(1000, ageing, setup.sessions, memory));
+        let inbox = Arc::new(Inbox::new(
+            1000,
+            ageing,
+            setup.sessions,
+            memory,
+            "known".into(),
+        ));
         let thread = std::thread::spawn({
             let (inbox, setup) = (Arc::clone(&inbox), setup.clone());
             move || {

@@ -18,7 +18,9 @@ pub struct GgufError {
 #[non_exhaustive]
 pub enum Problem {
     /// There is none, or it can't be read.
-    #[error("the model file can't be read: {0}")]
+    #[error(
+        "the model file can't be read: {0}. Give one that is there, and that this user may read"
+    )]
     Io(#[from] io::Error),
     /// It is a folder.
     #[error("this is a folder: give the model file, a .gguf")]

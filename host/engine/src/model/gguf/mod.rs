@@ -11,6 +11,8 @@ mod reader;
 mod tensor_type;
 mod vocabulary;
 
+#[cfg(test)]
+pub(crate) use error::Problem as GgufProblem;
 pub use error::{GgufError, Problem};
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) use reader::read_bytes;

@@ -1,0 +1,128 @@
+//! What is shown: levels of modules and classes, also while it runs.
+
+use std::sync::{Mutex, OnceLock, PoisonError};
+
+use anyhow::{Context, Result, bail};
+use mynah_engine::log::CONTENT;
+use tracing::{Level, Metadata};
+use tracing_subscriber::filter::{FilterExt, LevelFilter, filter_fn};
+use tracing_subscriber::layer::Filter;
+use tracing_subscriber::{EnvFilter, Registry, reload};
+
+/// What chooses, and what was chosen.
+#[derive(Debug)]
+struct Control {
+    handle: reload::Handle<EnvFilter, Registry>,
+    content: bool,
+    text: Mutex<String>,
+}
+
+static CONTROL: OnceLock<Control> = OnceLock::new();
+
+/// Crates that log what a component reads and writes, which may be a prompt or an answer, at the levels behind `info`.
+const TELL_CONTENT: [&str; 3] = ["wasmtime_wasi", "wasmtime_wasi_io", "wasmtime_wasi_http"];
+
+/// The filter in force, as it was given; empty before the log is started.
+pub(crate) fn filter() -> String {
+    CONTROL.get().map_or_else(String::new, |control| {
+        let text = control.text.lock().unwrap_or_else(PoisonError::into_inner);
+        text.clone()
+    })
+}
+
+/// Puts another filter in force, for all that comes from now on. Content is shown only if it was to be from the start.
+///
+/// # Errors
+///
+/// Text that is no filter; then the one before stays.
+pub(crate) fn set_filter(text: &str) -> Result<()> {
+    let control = CONTROL.get().context("the log has not been started")?;
+    let parsed = parse(text, control.content)?;
+    // Held throughout, so that what is told is what is in force.
+    let mut told = control.text.lock().unwrap_or_else(PoisonError::into_inner);
+    let replaced = control.handle.reload(parsed);
+    replaced.context("the log has ended")?;
+    text.trim().clone_into(&mut told);
+    // Crates that use `log` ask this first.
+    log::set_max_level(log_level(LevelFilter::current()));
+    Ok(())
+}
+
+/// What chooses, which lets nothing through until [`set_filter`] is called.
+pub(super) fn install(content: bool) -> Result<impl Filter<Registry> + Send + Sync + 'static> {
+    let (chosen, handle) = reload::Layer::new(EnvFilter::new("off"));
+    let control = Control {
+        handle,
+        content,
+        text: Mutex::default(),
+    };
+    if CONTROL.set(control).is_err() {
+        bail!("the log was started before");
+    }
+    let harmless = filter_fn(move |metadata| content || is_harmless(metadata));
+    // Without a hint, events that nobody wants would be asked about one by one.
+    Ok(chosen.and(harmless.with_max_level_hint(LevelFilter::TRACE)))
+}
+
+fn log_level(level: LevelFilter) -> log::LevelFilter {
+    match level.into_level() {
+        None => log::LevelFilter::Off,
+        Some(Level::ERROR) => log::LevelFilter::Error,
+        Some(Level::WARN) => log::LevelFilter::Warn,
+        Some(Level::INFO) => log::LevelFilter::Info,
+        Some(Level::DEBUG) => log::LevelFilter::Debug,
+        Some(Level::TRACE) => log::LevelFilter::Trace,
+    }
+}
+
+/// Whether an event of others can't have a prompt or an answer in it.
+fn is_harmless(metadata: &Metadata<'_>) -> bool {
+    *metadata.level() <= Level::INFO || {
+        let module = metadata.target().split("::").next().unwrap_or_default();
+        !TELL_CONTENT.contains(&module)
+    }
+}
+
+/// Reads a filter; where content is wanted, it is shown unless the filter says otherwise.
+pub(super) fn parse(text: &str, content: bool) -> Result<EnvFilter> {
+    let text = text.trim();
+    let wrong = || {
+        format!(
+            "`{text}` is not a log filter: give a level (off, error, warn, info, debug, trace), or levels of modules and \
+             classes, such as `warn,mynah::task=info,llama_cpp=debug`"
+        )
+    };
+    if text.is_empty() {
+        bail!(wrong());
+    }
+    let parsed: EnvFilter = text.parse().with_context(wrong)?;
+    if content && !text.contains(CONTENT) {
+        let shown = format!("{CONTENT}=info");
+        return Ok(parsed.add_directive(shown.parse()?));
+    }
+    Ok(parsed)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_no_filter_is_refused_and_says_what_would_be() {
+        for text in ["", "  ", "mynah=loud", "a=b=c"] {
+            let told = format!("{:#}", parse(text, false).unwrap_err());
+            assert!(told.contains("mynah::task=info"), "{told}");
+        }
+        for text in ["info", "warn,llama_cpp=off", "mynah::memory=debug", "OFF"] {
+            parse(text, false).unwrap();
+        }
+    }
+
+    #[test]
+    fn content_is_shown_where_it_is_wanted_unless_the_filter_names_it() {
+        let shown = |text, content| parse(text, content).unwrap().to_string();
+        assert!(shown("warn", true).contains("mynah::content=info"));
+        assert!(!shown("warn", false).contains("content"));
+        assert!(shown("mynah::content=off", true).contains("mynah::content=off"));
+    }
+}

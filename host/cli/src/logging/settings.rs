@@ -1,0 +1,220 @@
+//! What the operator wants of the log: the command line, else `MYNAH_LOG`, else the configuration file, else the default.
+
+use std::io::IsTerminal;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use mynah_engine::{LogColors, LogFormat, LoggingSettings, Operator, Problem};
+
+use super::filter;
+use crate::args::LogArgs;
+
+/// The variable that chooses what is logged, such as `debug` or `mynah_engine=trace,llama_cpp=info`.
+const VARIABLE: &str = "MYNAH_LOG";
+
+/// What the operator wants of the log.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct LogSettings {
+    pub(crate) filter: String,
+    pub(crate) format: LogFormat,
+    pub(crate) timestamps: bool,
+    pub(crate) colors: LogColors,
+    pub(crate) content: bool,
+    pub(crate) file: Option<LogFile>,
+}
+
+/// The file that lines go to beside stderr.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct LogFile {
+    pub(crate) path: PathBuf,
+    /// Size at which it becomes an old one.
+    pub(crate) max_bytes: u64,
+    /// Age at which it does.
+    pub(crate) max_age: Duration,
+    /// Old ones that are kept.
+    pub(crate) max_old: u32,
+}
+
+impl LogArgs {
+    /// The settings of a command that reads no configuration.
+    ///
+    /// # Errors
+    ///
+    /// A filter that is none, or a bound on the file that is out of range.
+    pub(crate) fn settings(&self) -> Result<LogSettings> {
+        let flags = self.operator();
+        flags.check()?;
+        LogSettings::new(self, flags.logging, &LoggingSettings::default())
+    }
+
+    /// What the flags set, without `--log`, which is more than a setting of the file.
+    pub(crate) fn operator(&self) -> Operator {
+        Operator {
+            logging: LoggingSettings {
+                format: self.log_format,
+                timestamps: self.log_timestamps,
+                colors: self.log_colors,
+                file: self.log_file.clone(),
+                max_file_bytes: self.log_file_size.map(|size| size.as_u64()),
+                max_file_age: self.log_file_age,
+                max_old_files: self.log_old_files,
+                content: self.log_content,
+                ..LoggingSettings::default()
+            },
+            ..Operator::default()
+        }
+    }
+}
+
+impl LogSettings {
+    /// The settings in force. `flags` win over the variable, which wins over `file`.
+    ///
+    /// # Errors
+    ///
+    /// A filter that is none.
+    pub(crate) fn new(
+        args: &LogArgs,
+        flags: LoggingSettings,
+        file: &LoggingSettings,
+    ) -> Result<Self> {
+        let variable = std::env::var(VARIABLE).unwrap_or_default();
+        let filter = chosen(args.log.as_deref(), &flags, &variable, file)?;
+        let all = flags.or(file).with_defaults();
+        Ok(Self {
+            filter,
+            format: all.format,
+            timestamps: all.timestamps,
+            colors: all.colors,
+            content: all.content,
+            file: all.file.map(|path| LogFile {
+                path: path.into(),
+                max_bytes: all.max_file_bytes,
+                max_age: all.max_file_age,
+                max_old: all.max_old_files,
+            }),
+        })
+    }
+
+    /// Whether lines on stderr have colours.
+    pub(super) fn has_colors(&self) -> bool {
+        let variable = |name| std::env::var_os(name).filter(|value| !value.is_empty());
+        self.colored(
+            std::io::stderr().is_terminal(),
+            variable("NO_COLOR").is_some(),
+            variable("TERM").is_some_and(|kind| kind == "dumb"),
+        )
+    }
+
+    fn colored(&self, is_terminal: bool, none_wanted: bool, is_dumb: bool) -> bool {
+        let wanted = match self.colors {
+            LogColors::Always => true,
+            LogColors::Never => false,
+            LogColors::Auto => is_terminal && !none_wanted && !is_dumb,
+        };
+        wanted && self.format == LogFormat::Human
+    }
+}
+
+/// The filter of the first that says something: `--log`, `--set`, the variable, the file.
+fn chosen(
+    flag: Option<&str>,
+    flags: &LoggingSettings,
+    variable: &str,
+    file: &LoggingSettings,
+) -> Result<String> {
+    let set = flags.directives();
+    let variable = Some(variable).filter(|text| !text.trim().is_empty());
+    let said = file.directives();
+    let all = [
+        (flag, "--log"),
+        (set.as_deref(), "--set"),
+        (variable, VARIABLE),
+        (said.as_deref(), "logging"),
+    ];
+    let first = all.into_iter().find_map(|(text, who)| Some((text?, who)));
+    let (text, who) = first.unwrap_or((LoggingSettings::DEFAULT_FILTER, ""));
+    filter::parse(text, false).with_context(|| who.to_owned())?;
+    Ok(text.trim().to_owned())
+}
+
+/// What is wrong with the filter of a configuration file, if it is none. The engine, which reads the file, knows no filters.
+pub(crate) fn wrong_filter(settings: &LoggingSettings) -> Option<Problem> {
+    let filter = settings.filter.as_deref()?;
+    filter::parse(filter, false).is_err().then(|| {
+        Problem::new(
+            "logging.filter",
+            format_args!("{filter:?}"),
+            "a log filter, such as `mynah::memory=debug,llama_cpp=info`",
+        )
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use mynah_engine::LogLevel;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_wins_over_the_variable_and_that_over_the_file() {
+        let level = |level| LoggingSettings {
+            level: Some(level),
+            ..LoggingSettings::default()
+        };
+        let (set, file) = (level(LogLevel::Info), level(LogLevel::Error));
+        let none = LoggingSettings::default();
+        let of = |flag, set: &LoggingSettings, variable, file: &LoggingSettings| {
+            chosen(flag, set, variable, file).unwrap()
+        };
+        assert_eq!(of(Some("trace"), &set, "debug", &file), "trace");
+        assert_eq!(of(None, &set, "debug", &file), "info");
+        assert_eq!(of(None, &none, "debug", &file), "debug");
+        assert_eq!(of(None, &none, " ", &file), "error");
+        assert_eq!(of(None, &none, "", &none), "warn,llama_cpp=off");
+        let told = format!(
+            "{:#}",
+            chosen(None, &none, "mynah=loud", &file).unwrap_err()
+        );
+        assert!(told.starts_with("MYNAH_LOG: `mynah=loud` is not"), "{told}");
+    }
+
+    #[test]
+    fn a_filter_of_the_file_that_is_none_is_a_problem_of_the_file() {
+        let filter = |text: &str| LoggingSettings {
+            filter: Some(text.to_owned()),
+            ..LoggingSettings::default()
+        };
+        assert_eq!(wrong_filter(&LoggingSettings::default()), None);
+        assert_eq!(wrong_filter(&filter("mynah::task=info")), None);
+        let told = wrong_filter(&filter("a=loud")).unwrap().to_string();
+        assert!(told.starts_with("`logging.filter` is \"a=loud\""), "{told}");
+    }
+
+    #[test]
+    fn colours_that_are_asked_for_are_there_and_else_only_on_a_terminal() {
+        let colors = |colors| LogSettings {
+            filter: "info".to_owned(),
+            format: LogFormat::Human,
+            timestamps: true,
+            colors,
+            content: false,
+            file: None,
+        };
+        assert!(colors(LogColors::Always).colored(false, false, false));
+        assert!(!colors(LogColors::Never).colored(true, false, false));
+        let auto = colors(LogColors::Auto);
+        assert!(auto.colored(true, false, false));
+        assert!(!auto.colored(false, false, false), "no terminal");
+        assert!(!auto.colored(true, true, false), "NO_COLOR");
+        assert!(!auto.colored(true, false, true), "a dumb one");
+        let json = LogSettings {
+            format: LogFormat::Json,
+            ..colors(LogColors::Always)
+        };
+        assert!(
+            !json.colored(true, false, false),
+            "nobody reads colours from JSON"
+        );
+    }
+}

@@ -1,0 +1,108 @@
+//! What the log tells of speed: steps that take long, and now and then how fast the model is.
+
+use std::time::{Duration, Instant};
+
+use tracing::Level;
+
+use crate::log::{PERFORMANCE, millis};
+use crate::status::StepNote;
+
+/// Time from which a step is slow: whoever reads a stream waits for that long.
+const SLOW: Duration = Duration::from_secs(1);
+
+/// Time between two lines about rates, while there is something to compute.
+const BETWEEN_RATES: Duration = Duration::from_secs(10);
+
+/// What has been computed since rates were last told.
+#[derive(Debug)]
+pub(super) struct Watch {
+    since: Instant,
+    steps: u32,
+    prompt: u64,
+    generated: u64,
+    batch: (u64, u64),
+    decode: Duration,
+    sampling: Duration,
+}
+
+/// Who is there when a step is done.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Present {
+    pub(super) running: usize,
+    pub(super) parked: usize,
+}
+
+impl Watch {
+    pub(super) fn new(now: Instant) -> Self {
+        Self {
+            since: now,
+            steps: 0,
+            prompt: 0,
+            generated: 0,
+            batch: (0, 0),
+            decode: Duration::ZERO,
+            sampling: Duration::ZERO,
+        }
+    }
+
+    /// A step of this model is done.
+    pub(super) fn note(&mut self, model: &str, step: &StepNote, present: Present, now: Instant) {
+        let took = step.decode + step.sampling;
+        macro_rules! tell {
+            ($level:ident, $message:literal) => {
+                tracing::event!(
+                    target: PERFORMANCE,
+                    Level::$level,
+                    model,
+                    tokens = step.batch.0,
+                    prompt_tokens = step.prompt,
+                    generated_tokens = step.generated,
+                    decode_ms = millis(step.decode),
+                    sampling_ms = millis(step.sampling),
+                    running = present.running,
+                    $message
+                )
+            };
+        }
+        if took >= SLOW {
+            tell!(INFO, "slow step");
+        } else {
+            tell!(TRACE, "step");
+        }
+        self.steps += 1;
+        self.prompt += step.prompt;
+        self.generated += step.generated;
+        self.batch.0 += step.batch.0;
+        self.batch.1 += step.batch.1;
+        self.decode += step.decode;
+        self.sampling += step.sampling;
+        if now.saturating_duration_since(self.since) >= BETWEEN_RATES {
+            self.tell_rates(model, present, now);
+            *self = Self::new(now);
+        }
+    }
+
+    /// Rates are of the time that steps took: a model that waits for requests isn't slow.
+    fn tell_rates(&self, model: &str, present: Present, now: Instant) {
+        let computing = self.decode + self.sampling;
+        let seconds = computing.as_secs_f64().max(f64::EPSILON);
+        #[expect(clippy::cast_precision_loss, reason = "rates, for people")]
+        let per_second = |count: u64| (count as f64 / seconds * 10.0).round() / 10.0;
+        #[expect(clippy::cast_precision_loss, reason = "a share, for people")]
+        let batch_fill = self.batch.0 as f64 / (self.batch.1.max(1)) as f64;
+        tracing::debug!(
+            target: PERFORMANCE,
+            model,
+            prompt_per_s = per_second(self.prompt),
+            generated_per_s = per_second(self.generated),
+            steps = self.steps,
+            step_ms = millis(computing / self.steps.max(1)),
+            batch_fill,
+            computing_ms = millis(computing),
+            of_ms = millis(now.saturating_duration_since(self.since)),
+            running = present.running,
+            parked = present.parked,
+            "rates"
+        );
+    }
+}
