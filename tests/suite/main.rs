@@ -23,6 +23,7 @@ mod gemma;
 mod hostile;
 mod life;
 mod memory;
+mod migrating;
 mod nn;
 mod operations;
 mod optimize;

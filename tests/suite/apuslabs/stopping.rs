@@ -1,6 +1,6 @@
 //! Cases 16 to 20: when an answer ends. On the real model where a text is looked at.
 
-use mynah_engine::{Error, Event, FinishReason, Level};
+use mynah_engine::{Error, Event, FinishReason, Level, Session};
 use serde_json::json;
 
 use super::{context, read, real, run, settings, tiny};
@@ -120,42 +120,33 @@ async fn apuslabs_18_dynamic_timeout_stopping() {
     );
 }
 
-#[tokio::test]
-async fn apuslabs_19_token_pattern_stopping() {
-    let model = tiny(r#"{"ctx_size": 256, "temp": 0, "max_tokens": 12, "n_probs": 1}"#);
-    let mut session = context(&model);
-    let mut free = Vec::new();
-    let mut generation = session
-        .start(text("List three benefits"), settings("{}").unwrap())
-        .unwrap();
-    loop {
-        let events = generation.next().await.unwrap();
-        if events.is_empty() {
-            break;
-        }
-        free.extend(events.into_iter().filter_map(|event| match event {
-            Event::Token(token) => Some(token.chosen.id),
-            Event::Text(_) | Event::Finished(_) => None,
-        }));
-    }
-    assert_eq!(free.len(), 12);
-    // A token that it would have taken is forbidden: it never comes.
-    let forbidden = free[0];
-    let document = format!(r#"{{"logit_bias": [[{forbidden}, false]]}}"#);
-    let mut generation = session
-        .start(text("List three benefits"), settings(&document).unwrap())
-        .unwrap();
+/// The tokens of an answer.
+async fn chosen(session: &mut Session, document: &str) -> Vec<u32> {
+    let prompt = text("List three benefits");
+    let mut generation = session.start(prompt, settings(document).unwrap()).unwrap();
     let mut chosen = Vec::new();
     loop {
         let events = generation.next().await.unwrap();
         if events.is_empty() {
-            break;
+            return chosen;
         }
         chosen.extend(events.into_iter().filter_map(|event| match event {
             Event::Token(token) => Some(token.chosen.id),
             Event::Text(_) | Event::Finished(_) => None,
         }));
     }
+}
+
+#[tokio::test]
+async fn apuslabs_19_token_pattern_stopping() {
+    let model = tiny(r#"{"ctx_size": 256, "temp": 0, "max_tokens": 12, "n_probs": 1}"#);
+    let mut session = context(&model);
+    let free = chosen(&mut session, "{}").await;
+    assert_eq!(free.len(), 12);
+    // A token that it would have taken is forbidden: it never comes.
+    let forbidden = free[0];
+    let document = format!(r#"{{"logit_bias": [[{forbidden}, false]]}}"#);
+    let chosen = chosen(&mut session, &document).await;
     assert!(
         chosen.len() == 12 && !chosen.contains(&forbidden),
         "{forbidden} in {chosen:?}"
