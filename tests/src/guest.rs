@@ -4,8 +4,9 @@ use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
 use mynah_wasi::{LlmCtx, LlmCtxBuilder, LlmCtxView, LlmView};
-use wasmtime::component::{Component, Linker, ResourceTable};
-use wasmtime::{Config, Engine, Store};
+use wasmtime::component::{Component, Linker};
+use wasmtime::{Config, Engine, InstancePre, Module, Store};
+use wasmtime_wasi::p1::WasiP1Ctx;
 use wasmtime_wasi::p2::bindings::CommandPre;
 use wasmtime_wasi::p2::pipe::MemoryOutputPipe;
 use wasmtime_wasi::{FsPerms, I32Exit, WasiCtx, WasiCtxBuilder, WasiCtxView, WasiView};
@@ -14,31 +15,24 @@ use wasmtime_wasi::{FsPerms, I32Exit, WasiCtx, WasiCtxBuilder, WasiCtxView, Wasi
 const MAX_OUTPUT: usize = 1 << 20;
 
 /// A store's data.
-#[expect(missing_debug_implementations, reason = "`WasiCtx` has none")]
+#[expect(missing_debug_implementations, reason = "`WasiP1Ctx` has none")]
 pub struct Host {
-    table: ResourceTable,
-    wasi: WasiCtx,
+    // WASI for both kinds of guests, with the table.
+    wasi: WasiP1Ctx,
     llm: LlmCtx,
 }
 
 impl Host {
     /// A store's data.
     #[must_use]
-    pub fn new(wasi: WasiCtx, llm: LlmCtx) -> Self {
-        Self {
-            table: ResourceTable::new(),
-            wasi,
-            llm,
-        }
+    pub fn new(wasi: WasiP1Ctx, llm: LlmCtx) -> Self {
+        Self { wasi, llm }
     }
 }
 
 impl WasiView for Host {
     fn ctx(&mut self) -> WasiCtxView<'_> {
-        WasiCtxView {
-            ctx: &mut self.wasi,
-            table: &mut self.table,
-        }
+        self.wasi.ctx()
     }
 }
 
@@ -46,7 +40,7 @@ impl LlmView for Host {
     fn llm(&mut self) -> LlmCtxView<'_> {
         LlmCtxView {
             ctx: &mut self.llm,
-            table: &mut self.table,
+            table: self.wasi.ctx().table,
         }
     }
 }
@@ -81,6 +75,12 @@ impl Guest {
     #[must_use]
     pub fn new(name: &str) -> Self {
         Self::prebuilt(name, wasm(name))
+    }
+
+    /// The core module of that name, built for WASI preview 1, without grants.
+    #[must_use]
+    pub fn core(name: &str) -> Self {
+        Self::prebuilt(name, cargo_component_wasm(name))
     }
 
     /// A guest that was built before, without grants.
@@ -139,11 +139,15 @@ impl Guest {
 
     /// Runs it to its end.
     pub async fn run(self) -> Ended {
-        let component = component_file(&self.file);
-        let beside = self.beside;
+        let linked = if is_core(&self.file) {
+            link_core(&self.file).map(Program::Core)
+        } else {
+            link(&component_file(&self.file), self.beside).map(Program::Component)
+        };
         let (host, output) = self.prepare();
-        let code = match link(&component, beside) {
-            Ok(command) => execute(&command, host).await,
+        let code = match linked {
+            Ok(Program::Core(module)) => execute_core(&module, host).await,
+            Ok(Program::Component(command)) => execute(&command, host).await,
             Err(error) => Err(error),
         };
         output.ended(code)
@@ -167,7 +171,8 @@ impl Guest {
             .stderr(output.stderr.clone())
             .arg(&self.name)
             .args(&self.args);
-        (Host::new(self.wasi.build(), self.llm.build()), output)
+        let llm = self.llm.stdout(output.stdout.clone()).build();
+        (Host::new(self.wasi.build_p1(), llm), output)
     }
 
     /// Runs it and gives what it wrote to stdout.
@@ -256,7 +261,7 @@ impl Started {
     ///
     /// When wasmtime can't.
     pub async fn instantiate(&self) -> wasmtime::Result<()> {
-        let host = Host::new(WasiCtx::builder().build(), LlmCtx::builder().build());
+        let host = Host::new(WasiCtx::builder().build_p1(), LlmCtx::builder().build());
         self.0.instantiate_async(Store::new(engine(), host)).await?;
         Ok(())
     }
@@ -270,10 +275,40 @@ fn link(component: &Component, beside: AddToLinker) -> wasmtime::Result<CommandP
     CommandPre::new(linker.instantiate_pre(component)?)
 }
 
+/// A guest of either kind, linked.
+enum Program {
+    Component(CommandPre<Host>),
+    Core(InstancePre<Host>),
+}
+
+/// Whether a file is a core module; what isn't there is told by whoever reads it.
+fn is_core(file: &Path) -> bool {
+    std::fs::read(file).is_ok_and(|bytes| bytes.starts_with(b"\0asm\x01\0\0\0"))
+}
+
+fn link_core(file: &Path) -> wasmtime::Result<InstancePre<Host>> {
+    let module = Module::from_file(engine(), file)?;
+    let mut linker = wasmtime::Linker::<Host>::new(engine());
+    wasmtime_wasi::p1::add_to_linker_async(&mut linker, |host| &mut host.wasi)?;
+    mynah_wasi::add_to_core_linker(&mut linker)?;
+    linker.instantiate_pre(&module)
+}
+
+async fn execute_core(module: &InstancePre<Host>, host: Host) -> wasmtime::Result<i32> {
+    let mut store = Store::new(engine(), host);
+    let instance = module.instantiate_async(&mut store).await?;
+    let start = instance.get_typed_func::<(), ()>(&mut store, "_start")?;
+    exit_code(start.call_async(&mut store, ()).await.map(Ok))
+}
+
 async fn execute(command: &CommandPre<Host>, host: Host) -> wasmtime::Result<i32> {
     let mut store = Store::new(engine(), host);
     let instance = command.instantiate_async(&mut store).await?;
-    match instance.wasi_cli_run().call_run(&mut store).await {
+    exit_code(instance.wasi_cli_run().call_run(&mut store).await)
+}
+
+fn exit_code(ended: wasmtime::Result<Result<(), ()>>) -> wasmtime::Result<i32> {
+    match ended {
         Ok(ended) => Ok(i32::from(ended.is_err())),
         Err(error) => match error.downcast_ref::<I32Exit>() {
             Some(exit) => Ok(exit.0),

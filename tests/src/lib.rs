@@ -2,7 +2,9 @@
 //!
 //! The tests themselves are in `tests/suite/`, the guests in `guests/`.
 
+pub mod core_driver;
 mod guest;
+pub mod hostile;
 mod models;
 pub mod tiny_model;
 

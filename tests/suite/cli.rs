@@ -94,7 +94,7 @@ pub(crate) fn real_model() -> String {
 }
 
 #[test]
-fn a_component_that_is_no_component_is_refused() {
+fn a_guest_that_is_none_is_refused() {
     let folder = tempfile::tempdir().unwrap();
     let file = |name: &str, bytes: &[u8]| {
         let path = folder.path().join(name);
@@ -116,7 +116,11 @@ fn a_component_that_is_no_component_is_refused() {
     );
     refused(
         &["run", &file("core.wasm", b"\0asm\x01\0\0\0")],
-        "core WebAssembly module",
+        "it exports no `_start`",
+    );
+    refused(
+        &["run", &file("broken.wasm", b"\0asm\x01\0\0\0\xff")],
+        "not a valid core module",
     );
     let whole = std::fs::read(cargo_component_wasm("chat")).unwrap();
     refused(

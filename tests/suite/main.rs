@@ -10,18 +10,22 @@
     reason = "a test fails by panicking; clippy.toml reaches only into `#[test]` functions"
 )]
 
+mod apuslabs;
 mod chat;
 pub(crate) mod cli;
 mod config;
 #[cfg(unix)]
 mod control;
 mod engine;
+mod ephemeral;
 mod examples;
 mod files;
 mod forms;
 mod gemma;
+mod hostile;
 mod life;
 mod memory;
+mod migrating;
 mod nn;
 mod operations;
 mod optimize;

@@ -127,6 +127,49 @@ async fn nn_prompt_too_long() {
     }
 }
 
+/// Runs a guest's own checks, with room for few bytes.
+async fn checks(name: &str) {
+    let limits = Limits {
+        max_tensor_bytes: 16 << 10,
+        ..Limits::default()
+    };
+    let guest = Guest::new(name)
+        .model(tiny())
+        .grant(|llm| llm.limits(limits));
+    let text = guest.args(&["check"]).stdout().await;
+    assert!(text.ends_with("ok\n"), "{text}");
+}
+
+#[tokio::test]
+async fn nn_2024_08_19() {
+    let today = Guest::new("nn_complete").model(solo()).stdout().await;
+    let text = Guest::new("nn_2024_08_19").model(solo()).stdout().await;
+    assert_eq!(text, today);
+    checks("nn_2024_08_19").await;
+}
+
+#[tokio::test]
+async fn nn_2024_06_25() {
+    let today = Guest::new("nn_complete").model(solo()).stdout().await;
+    let text = Guest::new("nn_2024_06_25").model(solo()).stdout().await;
+    assert_eq!(text, today);
+    checks("nn_2024_06_25").await;
+}
+
+#[tokio::test]
+async fn nn_three_snapshots() {
+    let limits = Limits {
+        max_tensor_bytes: 16 << 10,
+        ..Limits::default()
+    };
+    let guest = Guest::new("nn_three_snapshots")
+        .model(solo())
+        .grant(|llm| llm.limits(limits));
+    let text = guest.stdout().await;
+    let today = Guest::new("nn_complete").model(solo()).stdout().await;
+    assert!(text.starts_with(&today), "{text:?} and {today:?}");
+}
+
 #[tokio::test]
 async fn nn_many_contexts() {
     let model = tiny_with(ModelConfig::default());

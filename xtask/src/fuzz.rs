@@ -1,6 +1,6 @@
 //! `cargo xtask fuzz`: bytes that nobody thought of, into everything that reads what somebody else wrote.
 //!
-//! The targets are in `fuzz/`, a workspace of its own. They call safe Rust alone, so they are built for coverage and without a
+//! The targets are in `fuzz/`, a workspace of its own. They look into safe Rust alone, so they are built for coverage and without a
 //! sanitizer, which the toolchain of the project can do. The engine links llama.cpp all the same: it takes the libraries that
 //! the host was built with instead of building its own, which would take ten minutes.
 

@@ -1,4 +1,4 @@
-//! `cargo xtask guests`: the components, examples and test guests, in both ways that people build them.
+//! `cargo xtask guests`: the components, examples and test guests, in both ways that people build them, and core modules.
 
 use std::ffi::OsStr;
 use std::path::PathBuf;
@@ -12,6 +12,11 @@ use crate::tools::CARGO_COMPONENT;
 
 /// Chooses what builds the examples: `cargo` for plain `--target wasm32-wasip2` in place of cargo-component.
 const BUILDER: &str = "MYNAH_GUEST_BUILDER";
+
+/// What core modules are built for. Beside them in `target/guests` are what cargo-component makes, under other names.
+pub(crate) const CORE_TARGET: &str = "wasm32-wasip1";
+/// What components are built for without cargo-component.
+const COMPONENT_TARGET: &str = "wasm32-wasip2";
 
 /// What builds the examples.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -38,8 +43,8 @@ impl Builder {
 
     fn target(self) -> &'static str {
         match self {
-            Self::Component => "wasm32-wasip1",
-            Self::Cargo => "wasm32-wasip2",
+            Self::Component => CORE_TARGET,
+            Self::Cargo => COMPONENT_TARGET,
         }
     }
 }
@@ -58,7 +63,8 @@ pub(crate) fn build() -> Result<()> {
 
 /// Builds the test guests.
 pub(crate) fn test_guests() -> Result<()> {
-    plain(paths::TEST_GUESTS)
+    plain(paths::TEST_GUESTS)?;
+    run(&mut for_target("build", CORE_TARGET, paths::CORE_GUESTS))
 }
 
 /// Builds the examples as the README says.
@@ -91,6 +97,11 @@ fn plain(manifest: &str) -> Result<()> {
 
 /// A cargo command for a workspace of guests, with the settings that all of them share, so that nothing is built twice.
 pub(crate) fn for_wasm(subcommand: &str, manifest: &str) -> Command {
+    for_target(subcommand, COMPONENT_TARGET, manifest)
+}
+
+/// The same for any wasm target.
+pub(crate) fn for_target(subcommand: &str, target: &str, manifest: &str) -> Command {
     let mut command = cargo();
     command
         .args([
@@ -99,7 +110,7 @@ pub(crate) fn for_wasm(subcommand: &str, manifest: &str) -> Command {
             "--locked",
             "--workspace",
             "--target",
-            "wasm32-wasip2",
+            target,
             "--manifest-path",
             manifest,
         ])

@@ -48,6 +48,8 @@ pub(crate) fn guest(target: &str, name: &str) -> PathBuf {
 pub(crate) const EXAMPLES: &str = "examples/components/Cargo.toml";
 /// The workspace of the test guests.
 pub(crate) const TEST_GUESTS: &str = "tests/guests/Cargo.toml";
+/// The workspace of the test guests that are core modules.
+pub(crate) const CORE_GUESTS: &str = "tests/core-guests/Cargo.toml";
 /// The workspace of the fuzz targets.
 pub(crate) const FUZZ: &str = "fuzz/Cargo.toml";
 

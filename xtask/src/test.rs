@@ -65,7 +65,12 @@ pub(crate) fn build_host() -> Result<()> {
 
 fn format() -> Result<()> {
     run(cargo().args(["fmt", "--all", "--check"]))?;
-    for manifest in [paths::EXAMPLES, paths::TEST_GUESTS, paths::FUZZ] {
+    for manifest in [
+        paths::EXAMPLES,
+        paths::TEST_GUESTS,
+        paths::CORE_GUESTS,
+        paths::FUZZ,
+    ] {
         run(cargo().args(["fmt", "--all", "--check", "--manifest-path", manifest]))?;
     }
     Ok(())
@@ -78,7 +83,7 @@ fn lint() -> Result<()> {
     for manifest in [paths::EXAMPLES, paths::TEST_GUESTS] {
         run(guests::for_wasm("clippy", manifest).args(deny))?;
     }
-    Ok(())
+    run(guests::for_target("clippy", guests::CORE_TARGET, paths::CORE_GUESTS).args(deny))
 }
 
 fn docs() -> Result<()> {

@@ -8,10 +8,22 @@ use sha2::{Digest, Sha256};
 use crate::paths;
 use crate::process::{cargo, output, say};
 
-/// `wasi:nn@0.2.0-rc-2024-10-28` of WebAssembly/wasi-nn, and its sha256. Nobody publishes it as a crate that we use, so it
-/// is pinned.
-const WASI_NN: &str = "wit/deps/nn/wasi-nn.wit";
-const WASI_NN_SHA256: &str = "362c214e8192a7b4754575c6c22813409323690d089742504e661f3e5f5d2fe2";
+/// The snapshots of `wasi:nn`, of WebAssembly/wasi-nn, and their sha256: 0.2.0-rc-2024-10-28 and the older ones that are served beside
+/// it. Nobody publishes them as a crate that we use, so they are pinned.
+const WASI_NN: [(&str, &str); 3] = [
+    (
+        "wit/deps/nn/wasi-nn.wit",
+        "362c214e8192a7b4754575c6c22813409323690d089742504e661f3e5f5d2fe2",
+    ),
+    (
+        "wit/older/nn-2024-08-19/wasi-nn.wit",
+        "b095998001e22bd9e37cd72f25d617c431d1ca675e84d934adf7a69e388ba8ef",
+    ),
+    (
+        "wit/older/nn-2024-06-25/wasi-nn.wit",
+        "9a91452d3d0eaa29f46467373dc4984717ef257fd8a8840b0633d05b9ccb09d7",
+    ),
+];
 
 /// `wasi:io`, of the crate whose bindings the host shares.
 const WASI_IO: &str = "wit/deps/io/io.wit";
@@ -20,7 +32,9 @@ const WASI_IO_IN_CRATE: &str = "wit/deps/io.wit";
 
 /// Copies what differs, or only says so.
 pub(crate) fn wit(check_only: bool) -> Result<()> {
-    check_wasi_nn()?;
+    for (file, sha256) in WASI_NN {
+        check_pinned(file, sha256)?;
+    }
     let ours = paths::root().join(WASI_IO);
     let theirs = std::fs::read(crate_folder(WASI_IO_CRATE)?.join(WASI_IO_IN_CRATE))?;
     if std::fs::read(&ours).is_ok_and(|ours| ours == theirs) {
@@ -34,13 +48,13 @@ pub(crate) fn wit(check_only: bool) -> Result<()> {
     Ok(())
 }
 
-fn check_wasi_nn() -> Result<()> {
-    let bytes = std::fs::read(paths::root().join(WASI_NN))
-        .with_context(|| format!("{WASI_NN} is missing"))?;
+fn check_pinned(file: &str, sha256: &str) -> Result<()> {
+    let bytes =
+        std::fs::read(paths::root().join(file)).with_context(|| format!("{file} is missing"))?;
     let hash = Sha256::digest(bytes);
     let found: String = hash.iter().map(|byte| format!("{byte:02x}")).collect();
-    if found != WASI_NN_SHA256 {
-        bail!("{WASI_NN} is not upstream's: its sha256 is {found}, it should be {WASI_NN_SHA256}");
+    if found != sha256 {
+        bail!("{file} is not upstream's: its sha256 is {found}, it should be {sha256}");
     }
     Ok(())
 }

@@ -1,11 +1,11 @@
-//! The `mynah` command: runs components that use large language models. Wires engine and host, and talks to people.
+//! The `mynah` command: runs WebAssembly guests that use large language models. Wires engine and host, and talks to people.
 
 mod args;
 mod cache;
-mod component;
 mod config;
 mod control;
 mod doctor;
+mod guest;
 mod inspect;
 mod log_filter;
 mod logging;
@@ -42,7 +42,7 @@ fn done(Cli { command, log }: Cli) -> anyhow::Result<ExitCode> {
     };
     match command {
         Command::Run(args) => run::run(&args, &log),
-        Command::Inspect { component } => inspect::inspect(&component),
+        Command::Inspect { guest } => inspect::inspect(&guest),
         Command::Models(ModelsCommand::Inspect { path }) => models::inspect(&path),
         Command::Models(ModelsCommand::Optimize(args)) => optimize::optimize(&args),
         Command::Config(ConfigCommand::Check { path, strict }) => config::check(&path, strict),

@@ -113,6 +113,13 @@ fn rows(table: &mut Table, name: &str, report: &Report) {
             performance.minute.prompt
         ),
     );
+    if !model.ignored_keys.is_empty() {
+        let keys = model.ignored_keys.iter();
+        let keys: Vec<String> = keys
+            .map(|one| format!("`{}`: {}", one.key, one.hint))
+            .collect();
+        table.row("ignored settings", keys.join("\n"));
+    }
     table.row("first token", times(&performance.first_token));
     table.row("between tokens", times(&performance.between_tokens));
 }

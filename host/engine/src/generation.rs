@@ -47,6 +47,13 @@ impl Generation {
         &self.settings
     }
 
+    /// Tokens of the answer up to what was read last, where it is read by token
+    /// ([`Session::start_by_token`](crate::Session::start_by_token)); else 0. The end tells all of them.
+    #[must_use]
+    pub fn read_tokens(&self) -> u32 {
+        self.outlet.read_tokens()
+    }
+
     /// Waits for the next events and returns all that are there; none when the end has been delivered already.
     ///
     /// Cancel-safe: events are taken only when they are returned.

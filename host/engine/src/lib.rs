@@ -74,7 +74,7 @@ pub use config::{
 };
 pub use error::{Error, Result};
 pub use generation::Generation;
-pub use llama::{Device, DeviceKind, KvType, SystemInfo, llama_backend};
+pub use llama::{Device, DeviceKind, KvType, LlamaBuild, SystemInfo, llama_backend};
 pub use memory::{Pressure, PressureLevel};
 pub use memory_limit::MemoryUse;
 pub use model::{ChatTemplateName, Embeddings, Model, ModelInfo, Progress, Registry};
@@ -86,7 +86,7 @@ pub use request::{
 };
 pub use session::Session;
 pub use status::{
-    ByPriority, CacheStatus, DiskStatus, EmbeddingStatus, Histogram, Histograms, MemoryReport,
-    ModelReport, ModelState, OwnerShare, Percentiles, Performance, PerformanceReport, QueueReport,
-    Rate, Report, Requests, SessionState, SessionStatus, SessionsReport, Status,
+    ByPriority, CacheStatus, DiskStatus, EmbeddingStatus, Histogram, Histograms, IgnoredKey,
+    MemoryReport, ModelReport, ModelState, OwnerShare, Percentiles, Performance, PerformanceReport,
+    QueueReport, Rate, Report, Requests, SessionState, SessionStatus, SessionsReport, Status,
 };

@@ -89,6 +89,20 @@ impl Session {
     /// their KV cells ([`Error::NotDeterministic`]), a model that can't be loaded again, a full queue ([`Error::Busy`]), or a session that was closed because
     /// nobody had used it ([`Error::SessionClosed`]).
     pub fn start(&mut self, prompt: Prompt, settings: Settings) -> Result<Generation> {
+        self.begin(prompt, settings, false)
+    }
+
+    /// As [`start`](Self::start), but the text of each token is an event of its own, and [`Generation::next`] gives one event at a
+    /// time: text that waits is not put together. A token whose text is held back, or is part of a character, comes with a later one.
+    ///
+    /// # Errors
+    ///
+    /// As [`start`](Self::start)'s.
+    pub fn start_by_token(&mut self, prompt: Prompt, settings: Settings) -> Result<Generation> {
+        self.begin(prompt, settings, true)
+    }
+
+    fn begin(&mut self, prompt: Prompt, settings: Settings, by_token: bool) -> Result<Generation> {
         let log = self.log(match &prompt {
             Prompt::Messages(_) => Task::Chat,
             Prompt::Text(_) | Prompt::Tokens(_) => Task::Complete,
@@ -96,7 +110,7 @@ impl Session {
         if shows_content() {
             told!(INFO, CONTENT, log, ?prompt, "prompt");
         }
-        let started = self.try_start(prompt, settings, &log);
+        let started = self.try_start(prompt, settings, by_token, &log);
         if let Err(error) = &started {
             log.end(End::NotTaken(error), &Usage::default());
         }
@@ -107,6 +121,7 @@ impl Session {
         &mut self,
         prompt: Prompt,
         settings: Settings,
+        by_token: bool,
         log: &Arc<RequestLog>,
     ) -> Result<Generation> {
         if self
@@ -117,7 +132,7 @@ impl Session {
             return Err(Error::SessionBusy);
         }
         let loaded = self.enter()?;
-        let generation = loaded.submit(prompt, settings, self.asker(), log)?;
+        let generation = loaded.submit(prompt, settings, self.asker(), by_token, log)?;
         self.current = Arc::downgrade(generation.outlet());
         Ok(generation)
     }

@@ -6,12 +6,16 @@ use std::sync::atomic::AtomicU32;
 
 use mynah_engine::{Model, ModelConfig, Owner, Priority, Registry};
 use wasmtime::component::ResourceTable;
+use wasmtime_wasi::cli::StdoutStream;
+
+use crate::ephemeral::{Core, Stdout};
 
 /// What a guest may hold and send at most. Each bound answers with an error that names it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
-    /// Bytes of all tensors that a guest holds at once, shapes included. Default 64 MiB. Beyond it `compute` answers
-    /// `too-large`.
+    /// Bytes of all tensors that a guest holds at once, shapes included; prompts that core modules have set, and the answer of one of
+    /// their contexts; in the older snapshots of `wasi:nn` also what contexts keep, and errors that the guest makes. Default 64 MiB. Beyond
+    /// it `compute` answers `too-large`, as do `set_input` and `compute` of core modules.
     pub max_tensor_bytes: u64,
     /// Graphs that a guest holds at once. Default 64.
     pub max_graphs: u32,
@@ -60,6 +64,9 @@ pub struct LlmCtx {
     pub(crate) max_priority: Priority,
     pub(crate) host_status: bool,
     pub(crate) held: Held,
+    pub(crate) core: Core,
+    pub(crate) stdout: Option<Stdout>,
+    pub(crate) lenient_output_size: bool,
 }
 
 /// What the guest holds now.
@@ -90,6 +97,8 @@ pub struct LlmCtxBuilder {
     owner: Option<Owner>,
     max_priority: Option<Priority>,
     host_status: bool,
+    stdout: Option<Stdout>,
+    lenient_output_size: bool,
 }
 
 impl LlmCtxBuilder {
@@ -152,6 +161,24 @@ impl LlmCtxBuilder {
         self
     }
 
+    /// Says where the guest's stdout goes, for the setting `stream-stdout` of core modules
+    /// ([`add_to_core_linker`](crate::add_to_core_linker)): give what WASI was given. Default: nowhere, and the setting is reported as one
+    /// without effect.
+    #[must_use]
+    pub fn stdout(mut self, stream: impl StdoutStream + Sync + 'static) -> Self {
+        self.stdout = Some(Stdout::new(stream));
+        self
+    }
+
+    /// Takes a buffer of length 0 for one that is as long as the answer, in `get_output` and `get_output_single` of core modules: some guests
+    /// pass the length of an empty vector with a large capacity. Only the end of the guest's memory bounds what is written then, so a guest
+    /// that means 0 loses what lies behind its buffer. Default false: such a buffer is too small.
+    #[must_use]
+    pub fn lenient_output_size(mut self, lenient: bool) -> Self {
+        self.lenient_output_size = lenient;
+        self
+    }
+
     /// The context.
     #[must_use]
     pub fn build(self) -> LlmCtx {
@@ -163,6 +190,9 @@ impl LlmCtxBuilder {
             max_priority: self.max_priority.unwrap_or(Priority::Urgent),
             host_status: self.host_status,
             held: Held::default(),
+            core: Core::default(),
+            stdout: self.stdout,
+            lenient_output_size: self.lenient_output_size,
         }
     }
 }

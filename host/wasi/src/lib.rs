@@ -1,4 +1,4 @@
-//! `wasi:nn` and `mynah:llm` for components, on wasmtime.
+//! `wasi:nn` and `mynah:llm` for components, and `wasi_ephemeral_nn` for core modules, on wasmtime.
 //!
 //! A component loads a model by a name that it was granted, and generates text with it: with `wasi:nn` alone (prompt in a
 //! tensor, answer in a tensor), or with Mynah's own `mynah:llm` interfaces (streaming, messages, settings). Both are added
@@ -61,14 +61,20 @@
 //! never traps. Host functions are async: a guest that waits for the model blocks no thread. They need no runtime of
 //! their own.
 //!
-//! `wasi:nn` is implemented whole: [`bindings::wasi::nn`]. The contract of Mynah's interfaces is in the project's `wit/`.
+//! Core modules that import `wasi_ephemeral_nn`, with its extensions for LLMs, run on the same [`LlmCtx`]:
+//! [`add_to_core_linker`].
+//!
+//! `wasi:nn` is implemented whole: [`bindings::wasi::nn`] is its snapshot 0.2.0-rc-2024-10-28; 0.2.0-rc-2024-08-19 and
+//! 0.2.0-rc-2024-06-25 are linked beside it. The contract of Mynah's interfaces is in the project's `wit/`.
 
 pub mod bindings;
 mod ctx;
+mod ephemeral;
 mod llm;
 mod nn;
 
 pub use ctx::{GuestModels, Limits, LlmCtx, LlmCtxBuilder, LlmCtxView, LlmView};
+pub use ephemeral::{Errno, add_to_core_linker};
 pub use llm::Generation;
 pub use nn::{ErrorCode, ExecutionContext, Graph, NnError, Tensor};
 
@@ -82,7 +88,7 @@ impl HasData for Llm {
     type Data<'a> = LlmCtxView<'a>;
 }
 
-/// Adds `wasi:nn` and all `mynah:llm` interfaces to a linker. WASI itself (`wasi:io` at least) is added by
+/// Adds `wasi:nn`, in three snapshots, and all `mynah:llm` interfaces to a linker. WASI itself (`wasi:io` at least) is added by
 /// `wasmtime_wasi`.
 ///
 /// # Errors

@@ -4,6 +4,7 @@
 //! expect is a [`Failure`]: on stderr, with exit code 1. A trap is never a failed expectation.
 
 mod exit;
+mod older;
 
 use std::fmt;
 use std::str::FromStr;

@@ -2,6 +2,7 @@
 
 mod host;
 mod logging;
+mod preload;
 mod serving;
 
 use std::net::SocketAddr;
@@ -18,9 +19,10 @@ use mynah_engine::model::optimize::Target;
 
 pub(crate) use host::{Control, DEFAULT_METRICS, HostAddress, HostArgs};
 pub(crate) use logging::LogArgs;
+pub(crate) use preload::{Compat, Preload, Target as PreloadTarget};
 pub(crate) use serving::ServingArgs;
 
-/// Runs WebAssembly components that use large language models.
+/// Runs WebAssembly components and core modules that use large language models.
 #[derive(Debug, Parser)]
 #[command(name = "mynah", version, arg_required_else_help = true)]
 pub(crate) struct Cli {
@@ -33,16 +35,16 @@ pub(crate) struct Cli {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Run a component.
+    /// Run a component, or a core module for WASI preview 1.
     ///
-    /// The component's own exit code passes through; a trap or a time-out gives 134, an error of the host or of its
-    /// configuration 1, a wrong command line 2. Stdout belongs to the component; what the host says goes to stderr.
+    /// The guest's own exit code passes through; a trap or a time-out gives 134, an error of the host or of its
+    /// configuration 1, a wrong command line 2. Stdout belongs to the guest; what the host says goes to stderr.
     Run(Box<RunArgs>),
-    /// Show what a component imports and exports, and which grants it will need.
+    /// Show what a component or a core module imports and exports, and which grants it will need.
     Inspect {
-        /// The component, a .wasm file.
+        /// The guest, a .wasm file.
         #[arg(value_hint = ValueHint::FilePath)]
-        component: PathBuf,
+        guest: PathBuf,
     },
     /// Look at model files, and convert them.
     #[command(subcommand)]
@@ -179,6 +181,20 @@ pub(crate) struct RunArgs {
     #[arg(long = "model", value_name = "NAME=PATH")]
     pub(crate) models: Vec<NamedModel>,
 
+    /// Load a model and grant it, as hosts of core modules are told to: a name, GGML, CPU, GPU or AUTO, and a file. Can be given more than
+    /// once, beside --model.
+    ///
+    /// How much of it a graphics card computes is said by --n-gpu-layers.
+    #[arg(long = "nn-preload", value_name = "NAME:ENCODING:TARGET:PATH")]
+    pub(crate) nn_preloads: Vec<Preload>,
+
+    /// Do something for core modules that can't do without. Can be given more than once.
+    ///
+    /// lenient-output-size: a buffer of length 0 is as long as the answer, as guests of LlamaEdge mean it. Only the end of the
+    /// module's memory bounds what is written then.
+    #[arg(long, value_name = "QUIRK")]
+    pub(crate) compat: Vec<Compat>,
+
     /// Grant a folder, to read and write. Without GUEST it has the same name inside. Can be given more than once.
     #[arg(long = "dir", value_name = "HOST::GUEST")]
     pub(crate) dirs: Vec<Preopen>,
@@ -219,27 +235,27 @@ pub(crate) struct RunArgs {
     #[command(flatten)]
     pub(crate) serving: ServingArgs,
 
-    /// The component, a .wasm file, and its arguments: whatever comes after it is the component's.
-    // One list, as clap would else take flags behind the component for its own.
+    /// The component or core module, a .wasm file, and its arguments: whatever comes after it is the guest's.
+    // One list, as clap would else take flags behind the guest for its own.
     #[arg(
-        value_names = ["COMPONENT", "ARGS"],
+        value_names = ["GUEST", "ARGS"],
         required = true,
         trailing_var_arg = true,
         value_hint = ValueHint::FilePath
     )]
-    component_and_args: Vec<String>,
+    guest_and_args: Vec<String>,
 }
 
 impl RunArgs {
-    /// The component's file.
-    pub(crate) fn component(&self) -> &Path {
+    /// The guest's file.
+    pub(crate) fn guest(&self) -> &Path {
         // clap sees to it that there is one.
-        Path::new(self.component_and_args.first().map_or("", String::as_str))
+        Path::new(self.guest_and_args.first().map_or("", String::as_str))
     }
 
-    /// What the component gets as its arguments: its own name by convention, then the rest.
+    /// What the guest gets as its arguments: its own name by convention, then the rest.
     pub(crate) fn arguments(&self) -> &[String] {
-        &self.component_and_args
+        &self.guest_and_args
     }
 }
 
@@ -345,7 +361,7 @@ mod tests {
         let Command::Run(run) = Cli::parse_from(line).command else {
             panic!("not run");
         };
-        assert_eq!(run.component(), Path::new("x.wasm"));
+        assert_eq!(run.guest(), Path::new("x.wasm"));
         assert_eq!(run.arguments(), ["x.wasm", "--model", "-v"]);
         let model = NamedModel {
             name: "a".into(),

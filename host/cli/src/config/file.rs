@@ -16,7 +16,7 @@ use serde::de::{self, Deserializer, Visitor};
 use toml::de::{DeTable, DeValue};
 
 use super::source::Source;
-use crate::args::{Control, Preopen, Variable};
+use crate::args::{Compat, Control, Preload, Preopen, Variable};
 use crate::logging;
 
 /// A configuration file.
@@ -44,6 +44,8 @@ pub(super) struct Own {
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 pub(super) struct Run {
+    pub(super) nn_preload: Vec<Text<Preload>>,
+    pub(super) compat: Vec<Text<Compat>>,
     pub(super) dirs: Vec<Text<Preopen>>,
     pub(super) state_dir: Option<PathBuf>,
     pub(super) env: Vec<Text<Variable>>,
@@ -60,7 +62,9 @@ pub(super) struct Run {
 }
 
 /// The keys of `[run]`.
-const RUN: [&str; 13] = [
+const RUN: [&str; 15] = [
+    "nn_preload",
+    "compat",
     "dirs",
     "state_dir",
     "env",

@@ -5,11 +5,13 @@ use std::time::Duration;
 
 use anyhow::{Result, bail};
 use bytesize::ByteSize;
-use mynah_engine::{Error, ModelConfig, Owner, Place, Priority, Problem};
+use mynah_engine::{Error, ModelConfig, Owner, Place, Priority, Problem, SystemInfo};
 
 use super::file::File;
 use super::source::Source;
-use crate::args::{Control, LogArgs, NamedModel, Preopen, RunArgs, Variable};
+use crate::args::{
+    Compat, Control, LogArgs, NamedModel, Preload, PreloadTarget, Preopen, RunArgs, Variable,
+};
 use crate::cache;
 use crate::logging::LogSettings;
 
@@ -26,6 +28,7 @@ const MAX_INSTANCES: u32 = 1000;
 pub(crate) struct RunSettings {
     pub(crate) models: Vec<NamedModel>,
     pub(crate) model: ModelConfig,
+    pub(crate) compat: Vec<Compat>,
     pub(crate) dirs: Vec<Preopen>,
     pub(crate) env: Vec<Variable>,
     pub(crate) timeout: Option<Duration>,
@@ -75,14 +78,26 @@ pub(super) fn merge(
         name,
         path: source.path(&path),
     });
+    let preloads = run.nn_preload.into_iter().map(|preload| {
+        let mut model = preloaded(&preload.0);
+        model.path = source.path(&model.path);
+        model
+    });
+    let models = models.chain(preloads);
+    let given: Vec<NamedModel> = args.nn_preloads.iter().map(preloaded).collect();
+    let given = [&args.models[..], &given].concat();
     let dirs = run.dirs.into_iter().map(|dir| Preopen {
         host: source.path(&dir.0.host),
         guest: dir.0.guest,
     });
     let env = run.env.into_iter().map(|variable| variable.0);
     let settings = RunSettings {
-        models: named(models, &args.models, |model| &model.name),
+        models: named(models, &given, |model| &model.name),
         model,
+        compat: match &args.compat[..] {
+            [] => run.compat.into_iter().map(|compat| compat.0).collect(),
+            given => given.to_vec(),
+        },
         dirs: named(dirs, &args.dirs, |dir| &dir.guest),
         env: named(env, &args.env, |variable| &variable.key),
         timeout: args
@@ -126,6 +141,18 @@ pub(super) fn merge(
         bail!("{INSTANCE} is each instance's number where there are several: name yours otherwise");
     }
     Ok(settings)
+}
+
+/// The model of a preload. Its target decides nothing here: how much of a model a graphics card computes is a setting.
+fn preloaded(preload: &Preload) -> NamedModel {
+    let name = &preload.model.name;
+    if preload.target == PreloadTarget::Gpu && !SystemInfo::has_gpu() {
+        tracing::warn!(
+            name,
+            "a model is preloaded for a GPU, and there is none: it is computed by the CPU"
+        );
+    }
+    preload.model.clone()
 }
 
 /// Checks the ranges of the flags, of what is this program's own, and of what depends on each other. The file's own settings

@@ -1,12 +1,12 @@
-//! One instance of a component: its store, its time, and how it ended.
+//! One instance of a guest: its store, its time, and how it ended.
 
 use std::time::Duration;
 
 use anyhow::anyhow;
 use wasmtime::{Engine, Store};
 use wasmtime_wasi::I32Exit;
-use wasmtime_wasi::p2::bindings::CommandPre;
 
+use super::program::Program;
 use super::state::State;
 use crate::output;
 
@@ -16,7 +16,7 @@ const TRAP: u8 = 134;
 /// An instance that hasn't begun.
 pub(super) struct Instance {
     store: Store<State>,
-    command: CommandPre<State>,
+    program: Program,
     timeout: Option<Duration>,
     /// Where there are several.
     number: Option<u32>,
@@ -31,7 +31,7 @@ enum Ended {
 impl Instance {
     pub(super) fn new(
         engine: &Engine,
-        command: &CommandPre<State>,
+        program: &Program,
         state: State,
         timeout: Option<Duration>,
         number: Option<u32>,
@@ -41,7 +41,7 @@ impl Instance {
         store.epoch_deadline_async_yield_and_update(1);
         Self {
             store,
-            command: command.clone(),
+            program: program.clone(),
             timeout,
             number,
         }
@@ -65,11 +65,7 @@ impl Instance {
     }
 
     async fn execute(mut self) -> Ended {
-        let store = &mut self.store;
-        let run = async {
-            let instance = self.command.instantiate_async(&mut *store).await?;
-            instance.wasi_cli_run().call_run(&mut *store).await
-        };
+        let run = self.program.run(&mut self.store);
         let ended = match self.timeout {
             None => run.await,
             Some(limit) => match tokio::time::timeout(limit, run).await {
@@ -77,7 +73,8 @@ impl Instance {
                 Err(_) => {
                     let limit = humantime::format_duration(limit);
                     return Ended::Trap(anyhow!(
-                        "the component did not end within {limit}: raise --timeout if it should have longer"
+                        "the {} did not end within {limit}: raise --timeout if it should have longer",
+                        self.program.name()
                     ));
                 }
             },
@@ -87,16 +84,20 @@ impl Instance {
             Ok(Err(())) => Ended::Exit(1),
             Err(error) => match error.downcast_ref::<I32Exit>() {
                 Some(exit) => Ended::Exit(exit.0),
-                None => Ended::Trap(trap(self.store.data(), &error)),
+                None => Ended::Trap(self.trap(&error)),
             },
         }
     }
-}
 
-/// What to say about a trap: the limit that was hit, else the trap's own words without the backtrace.
-fn trap(state: &State, error: &wasmtime::Error) -> anyhow::Error {
-    match state.limiter.refused() {
-        Some(refused) => anyhow!("{refused}"),
-        None => anyhow!("the component trapped: {}", error.root_cause()),
+    /// What to say about a trap: the limit that was hit, else the trap's own words without the backtrace.
+    fn trap(&self, error: &wasmtime::Error) -> anyhow::Error {
+        match self.store.data().limiter.refused() {
+            Some(refused) => anyhow!("{refused}"),
+            None => anyhow!(
+                "the {} trapped: {}",
+                self.program.name(),
+                error.root_cause()
+            ),
+        }
     }
 }

@@ -1,15 +1,15 @@
-//! What the component's memory may grow to.
+//! What a guest's memory may grow to.
 
 use std::fmt;
 
 use bytesize::ByteSize;
 use wasmtime::{ResourceLimiter, bail};
 
-/// Entries of a component's tables at most, in each; far above what compilers emit, far below what hurts.
+/// Entries of a guest's tables at most, in each; far above what compilers emit, far below what hurts.
 const MAX_TABLE_ELEMENTS: usize = 1 << 20;
 
 /// Bounds all memories of a store together. Growing past the bound is a trap, so that it can be told apart from the
-/// component's own faults.
+/// guest's own faults.
 #[derive(Debug)]
 pub(crate) struct Limiter {
     max_memory: u64,
@@ -28,7 +28,7 @@ impl fmt::Display for Refused {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
-            "the component wanted {} of memory, --max-memory allows {}: raise it if the component should have more",
+            "the guest wanted {} of memory, --max-memory allows {}: raise it if it should have more",
             ByteSize(self.wanted).display().iec(),
             ByteSize(self.allowed).display().iec(),
         )
@@ -44,7 +44,7 @@ impl Limiter {
         }
     }
 
-    /// The growth that ended the component, if one did.
+    /// The growth that ended the guest, if one did.
     pub(crate) fn refused(&self) -> Option<Refused> {
         self.refused
     }
@@ -79,7 +79,7 @@ impl ResourceLimiter for Limiter {
     ) -> wasmtime::Result<bool> {
         if desired > MAX_TABLE_ELEMENTS {
             bail!(
-                "the component wanted a table of {desired} elements, at most {MAX_TABLE_ELEMENTS} are allowed"
+                "the guest wanted a table of {desired} elements, at most {MAX_TABLE_ELEMENTS} are allowed"
             );
         }
         Ok(true)

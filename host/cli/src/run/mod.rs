@@ -1,9 +1,10 @@
-//! `mynah run`: a component, its grants, its instances, and the exit code.
+//! `mynah run`: a guest, its grants, its instances, and the exit code.
 
 #[cfg(unix)]
 mod ending;
 mod instance;
 mod limiter;
+mod program;
 mod state;
 
 use std::net::SocketAddr;
@@ -12,11 +13,9 @@ use std::sync::Arc;
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::time::Duration;
 
-use anyhow::{Context, Result, anyhow};
+use anyhow::{Context, Result};
 use mynah_engine::Registry;
-use wasmtime::component::{Component, Linker};
 use wasmtime::{Config, Engine};
-use wasmtime_wasi::p2::bindings::CommandPre;
 
 use crate::args::{Control, LogArgs, RunArgs};
 use crate::config::{self, RunSettings};
@@ -24,14 +23,15 @@ use crate::config::{self, RunSettings};
 use crate::control;
 use crate::metrics::{self, Serving};
 use crate::telemetry::Telemetry;
-use crate::{cache, component, logging, models, output};
+use crate::{cache, guest, logging, models, output};
 use instance::Instance;
+use program::Program;
 use state::State;
 
-/// Time between two looks at whether a component that computes has to make way.
+/// Time between two looks at whether a guest that computes has to make way.
 const EPOCH: Duration = Duration::from_millis(10);
 
-/// Runs the component.
+/// Runs the guest.
 pub(crate) fn run(args: &RunArgs, log: &LogArgs) -> Result<ExitCode> {
     // The small files first: a mistake there need not wait for the models.
     let (mut settings, file) = config::settings(args, log)?;
@@ -42,7 +42,7 @@ pub(crate) fn run(args: &RunArgs, log: &LogArgs) -> Result<ExitCode> {
             "the state folder keeps nothing for the next run of a component without a name: give it one with --owner",
         );
     }
-    let bytes = component::read(args.component())?;
+    let (kind, bytes) = guest::read(args.guest())?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
@@ -51,9 +51,9 @@ pub(crate) fn run(args: &RunArgs, log: &LogArgs) -> Result<ExitCode> {
     settings.model.observer = telemetry.observer();
     let code = runtime.block_on(async {
         let engine = engine()?;
-        let command = link(&engine, &bytes, args)?;
+        let program = Program::link(&engine, kind, &bytes, args.guest())?;
         let models = models::load(&settings.models, &settings.model)?;
-        let serving = Serving::new(&models, args.component());
+        let serving = Serving::new(&models, args.guest());
         let _metrics = match settings.metrics {
             Some(address) => Some(serve_metrics(address, &serving).await?),
             None => None,
@@ -61,13 +61,13 @@ pub(crate) fn run(args: &RunArgs, log: &LogArgs) -> Result<ExitCode> {
         telemetry.watch(&serving)?;
         let _open = Open::new(settings.control.as_ref(), &serving, &telemetry)?;
         let _ticker = Ticker::start(&engine)?;
-        let instances = instances(&engine, &command, args, &settings, &models)?;
+        let instances = instances(&engine, &program, args, &settings, &models)?;
         let ended = all(instances).await;
         // While the models are there still, which the last figures are of.
         telemetry.finish();
         ended
     })?;
-    // A component that never gives way may hold a runtime thread; the process ends all the same.
+    // A guest that never gives way may hold a runtime thread; the process ends all the same.
     runtime.shutdown_background();
     Ok(ExitCode::from(code))
 }
@@ -131,7 +131,7 @@ async fn serve_metrics(address: SocketAddr, serving: &Arc<Serving>) -> Result<me
 /// All instances, none begun: what can't be granted is told once, before anything runs.
 fn instances(
     engine: &Engine,
-    command: &CommandPre<State>,
+    program: &Program,
     args: &RunArgs,
     settings: &RunSettings,
     models: &Registry,
@@ -142,7 +142,7 @@ fn instances(
             let number = (count > 1).then_some(number);
             let state = State::new(settings, args.arguments(), models, number)?;
             let timeout = settings.timeout;
-            Ok(Instance::new(engine, command, state, timeout, number))
+            Ok(Instance::new(engine, program, state, timeout, number))
         })
         .collect()
 }
@@ -167,27 +167,9 @@ async fn all(instances: Vec<Instance>) -> Result<u8> {
 fn engine() -> Result<Engine> {
     let mut config = Config::new();
     config.cache(cache::compiled_components());
-    // Lets a component that loops be interrupted.
+    // Lets a guest that loops be interrupted.
     config.epoch_interruption(true);
     Ok(Engine::new(&config)?)
-}
-
-/// Compiles the component, or takes it from the cache, and looks up all its imports.
-fn link(engine: &Engine, bytes: &[u8], args: &RunArgs) -> Result<CommandPre<State>> {
-    let shown = args.component().display();
-    let spinner = models::spinner("compiling the component");
-    let compiled = Component::from_binary(engine, bytes);
-    spinner.finish_and_clear();
-    let component =
-        compiled.map_err(|error| anyhow!("{shown} is not a valid component: {error:#}"))?;
-    let mut linker = Linker::<State>::new(engine);
-    wasmtime_wasi::p2::add_to_linker_async(&mut linker)?;
-    mynah_wasi::add_to_linker(&mut linker)?;
-    let linked = linker.instantiate_pre(&component).map_err(|error| {
-        anyhow!("{shown} needs something that this host lacks: {error:#} (`mynah inspect` shows all its imports)")
-    })?;
-    CommandPre::new(linked)
-        .map_err(|error| anyhow!("{shown} is not a command, it has no `wasi:cli/run`: {error:#}"))
 }
 
 /// Advances the engine's epoch from a thread of its own while it lives: a runtime thread may be the one that loops.

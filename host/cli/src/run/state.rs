@@ -1,21 +1,22 @@
-//! What a running component's store holds: WASI, its models, its limits.
+//! What a running guest's store holds: WASI, its models, its limits. The same for both kinds.
 
 use anyhow::{Result, anyhow};
 use mynah_engine::{Owner, Registry};
 use mynah_wasi::{GuestModels, LlmCtx, LlmCtxView, LlmView};
-use wasmtime::component::ResourceTable;
+use wasmtime_wasi::p1::WasiP1Ctx;
 use wasmtime_wasi::{FsPerms, WasiCtx, WasiCtxView, WasiView};
 
 use super::limiter::Limiter;
+use crate::args::Compat;
 use crate::config::{INSTANCE, RunSettings};
 
-/// Handles that a component holds at most. A handle costs the host some hundred bytes.
+/// Handles of components that a guest holds at most. A handle costs the host some hundred bytes.
 const MAX_RESOURCES: usize = 100_000;
 
-/// What a running component's store holds.
+/// What a running guest's store holds.
 pub(crate) struct State {
-    table: ResourceTable,
-    wasi: WasiCtx,
+    /// WASI for both kinds, with the table of handles.
+    wasi: WasiP1Ctx,
     llm: LlmCtx,
     pub(crate) limiter: Limiter,
 }
@@ -28,18 +29,22 @@ impl State {
         models: &Registry,
         number: Option<u32>,
     ) -> Result<Self> {
-        let mut table = ResourceTable::new();
-        table.set_max_capacity(MAX_RESOURCES);
+        let mut wasi = wasi(settings, arguments, number)?;
+        wasi.ctx().table.set_max_capacity(MAX_RESOURCES);
         Ok(Self {
-            table,
-            wasi: wasi(settings, arguments, number)?,
+            wasi,
             llm: llm(settings, models),
             limiter: Limiter::new(settings.max_memory),
         })
     }
+
+    /// WASI as core modules know it.
+    pub(super) fn preview1(&mut self) -> &mut WasiP1Ctx {
+        &mut self.wasi
+    }
 }
 
-fn wasi(settings: &RunSettings, arguments: &[String], number: Option<u32>) -> Result<WasiCtx> {
+fn wasi(settings: &RunSettings, arguments: &[String], number: Option<u32>) -> Result<WasiP1Ctx> {
     let mut wasi = WasiCtx::builder();
     wasi.inherit_stdio();
     wasi.args(arguments);
@@ -58,7 +63,7 @@ fn wasi(settings: &RunSettings, arguments: &[String], number: Option<u32>) -> Re
                 )
             })?;
     }
-    Ok(wasi.build())
+    Ok(wasi.build_p1())
 }
 
 fn llm(settings: &RunSettings, models: &Registry) -> LlmCtx {
@@ -68,7 +73,9 @@ fn llm(settings: &RunSettings, models: &Registry) -> LlmCtx {
         .models(models)
         .owner(owner.with_weight(settings.weight))
         .max_priority(settings.max_priority)
-        .host_status(settings.allow_host_status);
+        .host_status(settings.allow_host_status)
+        .stdout(wasmtime_wasi::cli::stdout())
+        .lenient_output_size(settings.compat.contains(&Compat::LenientOutputSize));
     if let Some(size) = settings.allow_guest_models {
         llm = llm.guest_models(GuestModels {
             max_bytes: size.as_u64(),
@@ -81,10 +88,7 @@ fn llm(settings: &RunSettings, models: &Registry) -> LlmCtx {
 
 impl WasiView for State {
     fn ctx(&mut self) -> WasiCtxView<'_> {
-        WasiCtxView {
-            ctx: &mut self.wasi,
-            table: &mut self.table,
-        }
+        self.wasi.ctx()
     }
 }
 
@@ -92,7 +96,7 @@ impl LlmView for State {
     fn llm(&mut self) -> LlmCtxView<'_> {
         LlmCtxView {
             ctx: &mut self.llm,
-            table: &mut self.table,
+            table: self.wasi.ctx().table,
         }
     }
 }

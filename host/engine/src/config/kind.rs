@@ -27,12 +27,13 @@ pub(crate) trait Kind: Sized {
     fn schema(rule: &Self::Rule) -> Json;
 }
 
-/// A whole number's range, and what -1 means where it stands for something.
+/// A whole number's range, and what -1 and -2 mean where they stand for something.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Whole<T> {
     least: T,
     most: T,
     minus_one: Option<T>,
+    minus_two: Option<T>,
     note: &'static str,
 }
 
@@ -42,6 +43,7 @@ impl<T> Whole<T> {
             least,
             most,
             minus_one: None,
+            minus_two: None,
             note: "",
         }
     }
@@ -52,6 +54,15 @@ impl<T> Whole<T> {
         T: Copy,
     {
         self.minus_one = Some(means);
+        self
+    }
+
+    /// Documents may write -2 for this value, as llama.cpp's own programs do.
+    pub(crate) const fn minus_two(mut self, means: T) -> Self
+    where
+        T: Copy,
+    {
+        self.minus_two = Some(means);
         self
     }
 
@@ -81,6 +92,7 @@ macro_rules! whole {
             fn read(value: &Value, rule: &Self::Rule) -> Option<Self> {
                 match value {
                     Value::Integer(-1) if rule.minus_one.is_some() => rule.minus_one,
+                    Value::Integer(-2) if rule.minus_two.is_some() => rule.minus_two,
                     Value::Integer(whole) => Self::try_from(*whole).ok(),
                     // Scripts write 512.0 where they mean 512.
                     Value::Float(float) if float.fract() == 0.0 && float.abs() < 1e15 => {
@@ -112,10 +124,14 @@ macro_rules! whole {
 
             fn schema(rule: &Self::Rule) -> Json {
                 let numbers = json!({"type": "integer", "minimum": rule.least, "maximum": rule.most});
-                match rule.minus_one {
-                    Some(_) => json!({"anyOf": [{"const": -1}, numbers]}),
-                    None => numbers,
+                let named = [(-1, rule.minus_one), (-2, rule.minus_two)];
+                let named = named.into_iter().filter(|(_, means)| means.is_some());
+                let mut any: Vec<Json> = named.map(|(name, _)| json!({"const": name})).collect();
+                if any.is_empty() {
+                    return numbers;
                 }
+                any.push(numbers);
+                json!({"anyOf": any})
             }
         }
     )*};

@@ -11,9 +11,9 @@ block! {
         context_shifting: bool = false, "context_shifting", ["ctx_shift", "context_shift"], Any;
         /// Tokens at the beginning that never make room, beside the system messages that a conversation begins with; -1 is
         /// the first prompt.
-        n_keep: i32 = 0, "n_keep", ["keep"], Whole::new(-1, i32::MAX).note("-1: the first prompt");
+        n_keep: i32 = 0, "n_keep", ["keep", "n_keep_tokens"], Whole::new(-1, i32::MAX).note("-1: the first prompt");
         /// Whether a prompt that begins as one before it is only read from where it differs, and is remembered itself.
-        cache_prompt: bool = true, "cache_prompt", [], Any;
+        cache_prompt: bool = true, "cache_prompt", ["enable_token_cache_reuse"], Any;
         /// Tokens that are remembered for one owner at most, while there is room. A request may ask for fewer than the operator
         /// allows, not for more; 0 remembers nothing.
         max_cache_tokens: u32 = 65_536, "max_cache_tokens", [], Whole::new(0, u32::MAX);

@@ -104,7 +104,7 @@ block! {
         /// needs its place, or by itself.
         idle_timeout: Duration = ModelConfig::default().idle_timeout, "idle_timeout_ms", [], Millis::TO_A_DAY;
         /// Whether idle sessions are closed by themselves.
-        auto_cleanup: bool = ModelConfig::default().auto_cleanup, "auto_cleanup", [], Any;
+        auto_cleanup: bool = ModelConfig::default().auto_cleanup, "auto_cleanup", ["auto_cleanup_enabled", "auto_cleanup_sessions"], Any;
         /// Whether a session that was closed opens anew when its component comes back; else that is an error.
         resume_closed: bool = ModelConfig::default().resume_closed, "resume_closed", [], Any;
     }

@@ -10,7 +10,7 @@ block! {
     pub struct Stopping => StoppingInForce in "stopping" {
         /// Tokens to generate at most. The answer may end earlier where the context is full.
         max_tokens: u32 = 512, "max_tokens", ["n_predict", "max_completion_tokens", "max_new_tokens"],
-            Whole::new(1, u32::MAX).minus_one(u32::MAX).note("-1: until the context is full");
+            Whole::new(1, u32::MAX).minus_one(u32::MAX).minus_two(u32::MAX).note("-1 or -2: until the context is full");
         /// Time that the request takes at most in all, from its start to its end. When it runs out in the queue, the request
         /// fails with a time-out; later it ends with its text so far.
         max_time: Duration, else "no limit", "max_time_ms", ["t_max_predict_ms"], Millis::TO_A_DAY;

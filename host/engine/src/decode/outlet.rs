@@ -1,8 +1,9 @@
 //! Where a generation's text waits for its reader: bounded, between the worker and whoever reads.
 //!
 //! Text that waits is kept as one string, so a slow reader costs its bytes and nothing else, and gets it all at once. Tokens
-//! that are told one by one count with what they hold.
+//! that are told one by one count with what they hold. Who reads token by token gets each one's text by itself.
 
+use std::collections::VecDeque;
 use std::ops::Deref;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -20,12 +21,18 @@ pub(crate) struct Outlet {
     // Apart from the lock, since llama.cpp's abort callback asks thousands of times a second.
     cancelled: AtomicBool,
     max_unread_bytes: usize,
+    // Each token's text is an event of its own, and is taken by itself.
+    by_token: bool,
 }
 
 #[derive(Debug, Default)]
 struct State {
-    // Text and tokens in their order; text that follows text is one.
-    events: Vec<Event>,
+    // Text and tokens in their order; text that follows text is one, unless it is read by token.
+    events: VecDeque<Event>,
+    // Tokens of the answer at each event, where it is read by token.
+    made: VecDeque<u32>,
+    // Tokens of the answer up to the event that was taken last, where it is read by token.
+    read: u32,
     // What they hold.
     bytes: usize,
     end: End,
@@ -84,36 +91,67 @@ impl Outlet {
             changed: Notify::new(),
             cancelled: AtomicBool::new(false),
             max_unread_bytes,
+            by_token: false,
         }
     }
 
-    /// Adds text for the reader. Never waits and never refuses: the writer asks [`is_full`](Self::is_full) before it
-    /// makes more, so the bound is exceeded by one token's text at most.
-    pub(crate) fn push(&self, text: &str) {
-        if text.is_empty() {
-            return;
+    /// An outlet whose reader takes the text of one token at a time.
+    pub(crate) fn by_token(max_unread_bytes: usize) -> Self {
+        Self {
+            by_token: true,
+            ..Self::new(max_unread_bytes)
         }
-        let mut state = self.lock();
-        if !state.reader_gone {
-            state.bytes += text.len();
-            match state.events.last_mut() {
-                Some(Event::Text(waiting)) => waiting.push_str(text),
-                _ => state.events.push(Event::Text(text.to_owned())),
-            }
-            drop(state);
-            self.changed.notify_one();
+    }
+
+    /// Adds text for the reader; the answer has so many tokens with it. Never waits and never refuses: the writer asks
+    /// [`is_full`](Self::is_full) before it makes more, so the bound is exceeded by one token's text at most.
+    pub(crate) fn push(&self, text: &str, tokens: u32) {
+        if !text.is_empty() {
+            self.add(Event::Text(text.to_owned()), tokens);
         }
     }
 
     /// Adds a token that is told by itself; as [`push`](Self::push).
-    pub(crate) fn push_token(&self, token: TokenProbs) {
+    pub(crate) fn push_token(&self, token: TokenProbs, tokens: u32) {
+        self.add(Event::Token(token), tokens);
+    }
+
+    fn add(&self, event: Event, tokens: u32) {
         let mut state = self.lock();
-        if !state.reader_gone {
-            state.bytes += token.bytes();
-            state.events.push(Event::Token(token));
-            drop(state);
-            self.changed.notify_one();
+        if state.reader_gone {
+            return;
         }
+        state.bytes += self.cost(&event);
+        match (state.events.back_mut(), event) {
+            (Some(Event::Text(waiting)), Event::Text(text)) if !self.by_token => {
+                waiting.push_str(&text);
+            }
+            (_, event) => state.events.push_back(event),
+        }
+        if self.by_token {
+            state.made.push_back(tokens);
+        }
+        drop(state);
+        self.changed.notify_one();
+    }
+
+    /// What an event costs to keep. Where none joins another, each has a place of its own.
+    fn cost(&self, event: &Event) -> usize {
+        let place = match self.by_token {
+            true => size_of::<Event>(),
+            false => 0,
+        };
+        place
+            + match event {
+                Event::Text(text) => text.len(),
+                Event::Token(token) => token.bytes(),
+                Event::Finished(_) => 0,
+            }
+    }
+
+    /// Tokens of the answer up to the event that was taken last, where it is read by token.
+    pub(crate) fn read_tokens(&self) -> u32 {
+        self.lock().read
     }
 
     /// Ends the generation. Only the first end counts.
@@ -152,15 +190,28 @@ impl Outlet {
         self.cancel();
         let mut state = self.lock();
         state.reader_gone = true;
-        state.events = Vec::new();
+        state.events = VecDeque::new();
+        state.made = VecDeque::new();
         state.bytes = 0;
     }
 
-    /// Takes everything that waits. An error comes alone, after the text that was made before it.
+    /// Takes everything that waits, or one event where it is read by token. An error comes alone, after the text that was made
+    /// before it.
     pub(crate) fn take(&self) -> Taken {
         let mut state = self.lock();
+        if self.by_token
+            && let Some(event) = state.events.pop_front()
+        {
+            let made_room = state.bytes >= self.max_unread_bytes;
+            state.bytes = state.bytes.saturating_sub(self.cost(&event));
+            state.read = state.made.pop_front().unwrap_or(state.read);
+            return Taken {
+                events: Ok(Some(vec![event])),
+                made_room,
+            };
+        }
         let made_room = std::mem::take(&mut state.bytes) >= self.max_unread_bytes;
-        let mut events = std::mem::take(&mut state.events);
+        let mut events: Vec<Event> = std::mem::take(&mut state.events).into();
         let events = match std::mem::take(&mut state.end) {
             End::Open if events.is_empty() => Ok(None),
             End::Open => Ok(Some(events)),
@@ -221,8 +272,8 @@ mod tests {
     #[test]
     fn text_that_waits_arrives_at_once_and_before_the_end() {
         let outlet = Outlet::new(16);
-        outlet.push("one ");
-        outlet.push("two");
+        outlet.push("one ", 1);
+        outlet.push("two", 2);
         outlet.finish(Ok(outcome()));
         let events = outlet.take().events.unwrap().unwrap();
         assert_eq!(
@@ -233,9 +284,25 @@ mod tests {
     }
 
     #[test]
+    fn who_reads_by_token_gets_each_by_itself_and_the_number_so_far() {
+        let outlet = Outlet::by_token(16);
+        // Its second token was the beginning of a character.
+        outlet.push("one ", 1);
+        outlet.push("zwölf", 3);
+        outlet.finish(Ok(outcome()));
+        for (text, tokens) in [("one ", 1), ("zwölf", 3)] {
+            let events = outlet.take().events.unwrap().unwrap();
+            assert_eq!(events, [Event::Text(text.into())]);
+            assert_eq!(outlet.read_tokens(), tokens);
+        }
+        let end = outlet.take().events.unwrap().unwrap();
+        assert_eq!(end, [Event::Finished(outcome())]);
+    }
+
+    #[test]
     fn an_error_comes_after_the_text_and_once() {
         let outlet = Outlet::new(16);
-        outlet.push("partial");
+        outlet.push("partial", 1);
         outlet.finish(Err(Error::Unavailable));
         assert_eq!(
             outlet.take().events.unwrap().unwrap(),
@@ -263,9 +330,9 @@ mod tests {
     #[test]
     fn a_full_outlet_says_so_until_it_is_read() {
         let outlet = Outlet::new(4);
-        outlet.push("abc");
+        outlet.push("abc", 1);
         assert!(!outlet.is_full());
-        outlet.push("d");
+        outlet.push("d", 2);
         assert!(outlet.is_full());
         assert!(outlet.take().made_room);
         assert!(!outlet.is_full());
@@ -276,7 +343,7 @@ mod tests {
     fn text_for_a_reader_that_is_gone_is_not_kept() {
         let outlet = Outlet::new(4);
         outlet.close();
-        outlet.push("text");
+        outlet.push("text", 1);
         assert!(outlet.is_cancelled() && !outlet.is_open() && !outlet.is_full());
     }
 
@@ -288,7 +355,7 @@ mod tests {
             let outlet = Arc::clone(&outlet);
             move || {
                 for _ in 0..PIECES {
-                    outlet.push("x");
+                    outlet.push("x", 1);
                 }
                 outlet.finish(Ok(outcome()));
             }

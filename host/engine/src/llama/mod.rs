@@ -26,5 +26,5 @@ pub(crate) use quantize::quantize;
 pub(crate) use saved::{SavedForm, SavedSequence};
 #[cfg(test)]
 pub(crate) use system::type_block;
-pub use system::{Device, DeviceKind, SystemInfo};
+pub use system::{Device, DeviceKind, LlamaBuild, SystemInfo};
 pub(crate) use system::{device_memory, has_decoder_only};

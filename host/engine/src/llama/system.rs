@@ -1,6 +1,7 @@
 //! What llama.cpp was built with and what it finds on this machine.
 
 use std::ffi::CStr;
+use std::sync::OnceLock;
 
 use llama_cpp_2::llama_backend::LlamaBackend;
 use llama_cpp_2::model::LlamaModel;
@@ -19,6 +20,28 @@ pub struct SystemInfo {
     pub features: Vec<String>,
     /// The devices that llama.cpp can compute on, the CPU among them.
     pub devices: Vec<Device>,
+}
+
+/// Which llama.cpp this is, as far as it knows itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LlamaBuild {
+    /// Version of ggml, llama.cpp's tensor library, such as `0.26.0`.
+    pub ggml_version: String,
+    /// The commit it was built from; `None` where its sources don't say, as those of the binding's crate.
+    pub commit: Option<String>,
+}
+
+impl LlamaBuild {
+    /// What llama.cpp says of itself.
+    #[must_use]
+    pub fn read() -> Self {
+        // SAFETY: both return a static NUL-terminated string; it is copied at once.
+        let (version, commit) = unsafe { (text(sys::ggml_version()), text(sys::ggml_commit())) };
+        Self {
+            ggml_version: version,
+            commit: Some(commit).filter(|commit| !commit.is_empty() && commit != "unknown"),
+        }
+    }
 }
 
 /// A device that llama.cpp can compute on.
@@ -57,20 +80,11 @@ impl SystemInfo {
     /// [`Error::Backend`](crate::Error::Backend) when llama.cpp can't be started.
     pub fn read() -> Result<Self> {
         llama_backend()?;
-        // SAFETY: both return a static or thread-independent NUL-terminated string; it is copied at once.
-        let (version, features) = unsafe {
-            (
-                text(sys::ggml_version()),
-                text(sys::llama_print_system_info()),
-            )
-        };
+        // SAFETY: it returns a static NUL-terminated string; it is copied at once.
+        let version = unsafe { text(sys::ggml_version()) };
         Ok(Self {
             ggml_version: version,
-            features: features
-                .split('|')
-                .map(|feature| feature.trim().to_owned())
-                .filter(|feature| !feature.is_empty())
-                .collect(),
+            features: features().to_vec(),
             devices: list_llama_ggml_backend_devices()
                 .into_iter()
                 .map(|device| Device {
@@ -109,6 +123,18 @@ impl SystemInfo {
                 .is_some_and(|(name, value)| name.trim() == feature && value.trim() == "1")
         })
     }
+}
+
+/// The CPU features that the kernels were compiled with. Asked once: llama.cpp puts them together anew for each call, in one text
+/// that all threads share, and models are loaded by several.
+fn features() -> &'static [String] {
+    static FEATURES: OnceLock<Vec<String>> = OnceLock::new();
+    FEATURES.get_or_init(|| {
+        // SAFETY: it returns a NUL-terminated string that changes with the next call. This is the only one.
+        let features = unsafe { text(sys::llama_print_system_info()) };
+        let features = features.split('|').map(|feature| feature.trim().to_owned());
+        features.filter(|feature| !feature.is_empty()).collect()
+    })
 }
 
 /// Bytes that are in use of the memory of all graphics cards, and bytes that they have; `None` where there is none.
@@ -156,4 +182,23 @@ pub(crate) fn type_block(number: sys::ggml_type) -> (u64, u64) {
     // SAFETY: both look a number up in a table; the tests give numbers that ggml has.
     let (weights, bytes) = unsafe { (sys::ggml_blck_size(number), sys::ggml_type_size(number)) };
     (weights.unsigned_abs(), bytes as u64)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn many_may_ask_at_once() {
+        let expected = SystemInfo::read().unwrap().features;
+        std::thread::scope(|scope| {
+            for _ in 0..8 {
+                scope.spawn(|| {
+                    for _ in 0..200 {
+                        assert_eq!(SystemInfo::read().unwrap().features, expected);
+                    }
+                });
+            }
+        });
+    }
 }

@@ -70,12 +70,13 @@ impl Loaded {
         }
     }
 
-    /// Checks, tokenises and queues a request.
+    /// Checks, tokenises and queues a request, whose answer is read `by_token` or as it comes.
     pub(crate) fn submit(
         self: &Arc<Self>,
         prompt: Prompt,
         settings: Settings,
         asker: Asker<'_>,
+        by_token: bool,
         log: &Arc<RequestLog>,
     ) -> Result<Generation> {
         let About { config, info, .. } = &*self.about;
@@ -103,7 +104,11 @@ impl Loaded {
         let constraint = form
             .map(|form| self.grammars.constraint(form))
             .transpose()?;
-        let outlet = Arc::new(Outlet::new(config.max_unread_bytes as usize));
+        let max_unread_bytes = config.max_unread_bytes as usize;
+        let outlet = Arc::new(match by_token {
+            true => Outlet::by_token(max_unread_bytes),
+            false => Outlet::new(max_unread_bytes),
+        });
         self.inbox.submit(Job {
             sampler: Sampler::new(&effective, parts, &fitted.tokens),
             prompt: fitted.tokens,

@@ -154,6 +154,11 @@ impl Model {
         self.slot.report()
     }
 
+    /// Notes a key that a guest sent with its settings and that sets nothing, for the [report](Self::report).
+    pub fn note_ignored_key(&self, key: &str, hint: &str) {
+        self.slot.ignored_keys.note(key, hint);
+    }
+
     /// Whether the model's worker does its work: it waits for something to do, or began its round less than a minute ago, which is far
     /// more than a step takes. A model that is not in memory has none, and counts as alive.
     #[must_use]

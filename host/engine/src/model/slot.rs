@@ -8,7 +8,7 @@ use super::keeper;
 use super::loaded::{About, Loaded};
 use crate::decode::Inbox;
 use crate::memory::PressureLevel;
-use crate::status::Stay;
+use crate::status::{IgnoredKeys, Stay};
 use crate::{ModelState, Report, Result, Status};
 
 /// What all handles of a model share.
@@ -17,6 +17,8 @@ pub(super) struct Slot {
     state: Mutex<State>,
     /// A load or an unload has ended.
     settled: Condvar,
+    /// Keys that guests sent and that set nothing.
+    pub(super) ignored_keys: IgnoredKeys,
 }
 
 #[derive(Debug)]
@@ -72,6 +74,7 @@ impl Slot {
                 keeper: None,
             }),
             settled: Condvar::new(),
+            ignored_keys: IgnoredKeys::default(),
         });
         slot.keep()?;
         Ok(slot)
@@ -185,7 +188,8 @@ impl Slot {
             loaded_since: loaded.map(|loaded| loaded.since),
             kept_until: state.kept_until(),
         };
-        Report::new(&state.status(), &state.about.info, stay)
+        let ignored = self.ignored_keys.all();
+        Report::new(&state.status(), &state.about.info, stay, ignored)
     }
 
     /// Has the model unloaded when nobody uses it, where that is wanted.

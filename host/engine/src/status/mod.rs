@@ -1,5 +1,6 @@
 //! What a model is doing, as its worker last published it. Reading it never waits for the worker's work.
 
+mod ignored;
 mod meter;
 mod report;
 
@@ -7,6 +8,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::Pressure;
+pub use ignored::IgnoredKey;
+pub(crate) use ignored::IgnoredKeys;
 pub use meter::{Histogram, Performance, Rate};
 pub(crate) use meter::{Meter, StepNote};
 pub(crate) use report::Stay;

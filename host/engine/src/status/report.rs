@@ -4,7 +4,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use serde::{Deserialize, Serialize};
 
-use super::{DiskStatus, Histogram, Rate, Status};
+use super::{DiskStatus, Histogram, IgnoredKey, Rate, Status};
 use crate::memory_limit::MemoryUse;
 use crate::{ModelInfo, PressureLevel, Priority};
 
@@ -235,6 +235,9 @@ pub struct ModelReport {
     pub kept_until: Option<u64>,
     /// Requests that have ended by themselves since it was loaded; `None`: not for whoever this report is for.
     pub requests_served: Option<u64>,
+    /// Keys that guests of core modules sent with their settings and that set nothing; empty for whoever may not see what others
+    /// do.
+    pub ignored_keys: Vec<IgnoredKey>,
 }
 
 /// When a model is in memory.
@@ -263,7 +266,12 @@ fn millis(time: Option<Duration>) -> Option<u64> {
 }
 
 impl Report {
-    pub(crate) fn new(status: &Status, info: &ModelInfo, stay: Stay) -> Self {
+    pub(crate) fn new(
+        status: &Status,
+        info: &ModelInfo,
+        stay: Stay,
+        ignored_keys: Vec<IgnoredKey>,
+    ) -> Self {
         Self {
             queue: queue(status),
             memory: memory(status),
@@ -283,6 +291,7 @@ impl Report {
                 loaded_since: stay.loaded_since.map(unix),
                 kept_until: stay.kept_until.map(unix),
                 requests_served: Some(status.requests.completed),
+                ignored_keys,
             },
         }
     }

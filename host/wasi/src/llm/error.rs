@@ -69,6 +69,7 @@ impl From<NnError> for Error {
         let NnError {
             code,
             data: message,
+            ..
         } = error;
         match code {
             ErrorCode::NotFound => Self::NotFound(message),

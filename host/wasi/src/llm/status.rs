@@ -22,6 +22,7 @@ impl LlmCtxView<'_> {
         let mut model = self.report(graph)?.model;
         if !self.ctx.host_status {
             model.requests_served = None;
+            model.ignored_keys.clear();
         }
         Ok(model)
     }

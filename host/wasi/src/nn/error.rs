@@ -11,6 +11,8 @@ use crate::bindings::wasi::nn::errors::{ErrorCode, Host, HostError};
 pub struct NnError {
     pub(crate) code: ErrorCode,
     pub(crate) data: String,
+    // Bytes that it counts among those that the guest holds: an error that the guest made itself.
+    pub(super) cost: u64,
 }
 
 impl NnError {
@@ -18,6 +20,7 @@ impl NnError {
         Self {
             code,
             data: data.into(),
+            cost: 0,
         }
     }
 
@@ -100,6 +103,12 @@ impl LlmCtxView<'_> {
             }
         })
     }
+
+    pub(super) fn drop_error(&mut self, error: Resource<NnError>) -> wasmtime::Result<()> {
+        let error = self.table.delete(error)?;
+        self.release(error.cost);
+        Ok(())
+    }
 }
 
 impl Host for LlmCtxView<'_> {}
@@ -114,7 +123,6 @@ impl HostError for LlmCtxView<'_> {
     }
 
     async fn drop(&mut self, error: Resource<NnError>) -> wasmtime::Result<()> {
-        self.table.delete(error)?;
-        Ok(())
+        self.drop_error(error)
     }
 }

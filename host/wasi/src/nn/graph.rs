@@ -12,25 +12,26 @@ use wasmtime::{AsContextMut, StoreContextMut};
 use super::load::{self, LoadRequest, Place};
 use super::{ErrorCode, ExecutionContext, NnError};
 use crate::bindings::wasi::nn::graph::{ExecutionTarget, GraphEncoding};
-use crate::{LlmCtxView, LlmView};
-
-/// Name of the interface, as components import it.
-const INTERFACE: &str = "wasi:nn/graph@0.2.0-rc-2024-10-28";
+use crate::{LlmCtx, LlmCtxView, LlmView};
 
 /// The host's side of `wasi:nn/graph.graph`: a loaded model.
 #[derive(Debug)]
 pub struct Graph {
     pub(crate) model: Model,
     /// How text is made in contexts of this graph, where they don't say.
-    pub(super) settings: Settings,
+    pub(crate) settings: Settings,
     // Held by whatever keeps a guest's own model in memory.
-    pub(super) guest_model: Option<Arc<Place>>,
+    pub(crate) guest_model: Option<Arc<Place>>,
 }
 
 type Answer<T> = Result<Resource<T>, Resource<NnError>>;
 
-pub(super) fn add_to_linker<T: LlmView + 'static>(linker: &mut Linker<T>) -> wasmtime::Result<()> {
-    let mut graph = linker.instance(INTERFACE)?;
+/// Links the interface of one snapshot of `wasi:nn`: it is the same in all of them.
+pub(super) fn add_to_linker<T: LlmView + 'static>(
+    linker: &mut Linker<T>,
+    snapshot: &str,
+) -> wasmtime::Result<()> {
+    let mut graph = linker.instance(&format!("wasi:nn/graph@{snapshot}"))?;
     graph.resource(
         "graph",
         ResourceType::host::<Graph>(),
@@ -67,10 +68,12 @@ pub(super) fn add_to_linker<T: LlmView + 'static>(linker: &mut Linker<T>) -> was
             ExecutionTarget,
         )| {
             Box::new(async move {
-                let request = store
-                    .data_mut()
-                    .llm()
-                    .check_load(builder.len(), encoding, target);
+                let request =
+                    store
+                        .data_mut()
+                        .llm()
+                        .ctx
+                        .check_load(builder.len(), encoding, target);
                 let graph = match request {
                     Ok(request) => match model_bytes(&mut store, &builder, &request)? {
                         Ok(bytes) => load::load(bytes, request).await,
@@ -111,6 +114,42 @@ fn model_bytes<T: 'static>(
         .map(|()| bytes.as_le_slice(&*store).to_vec()))
 }
 
+impl LlmCtx {
+    /// A graph of the model that was granted under this name.
+    pub(crate) fn granted(&self, name: &str, settings: Settings) -> Result<Graph, NnError> {
+        // A model that exists and isn't granted looks like one that doesn't exist.
+        let Some(model) = self.models.get(name) else {
+            let mut name = name.to_owned();
+            if name.len() > 64 {
+                name = name.chars().take(64).chain(['…']).collect();
+            }
+            return Err(NnError::new(
+                ErrorCode::NotFound,
+                format!(
+                    "no model `{name}` is granted to this guest: ask for one that is, or have the operator grant it"
+                ),
+            ));
+        };
+        Ok(Graph {
+            model: model.clone(),
+            settings,
+            guest_model: None,
+        })
+    }
+
+    /// Whether the guest may hold one more graph, where it holds so many.
+    pub(crate) fn check_graphs(&self, held: u32) -> Result<(), NnError> {
+        let limit = self.limits.max_graphs;
+        if held < limit {
+            return Ok(());
+        }
+        Err(NnError::new(
+            ErrorCode::TooLarge,
+            format!("this guest holds {limit} graphs, as many as it may: drop one"),
+        ))
+    }
+}
+
 impl LlmCtxView<'_> {
     /// Loads a model that was granted under this name.
     pub(crate) fn load_by_name(
@@ -118,33 +157,15 @@ impl LlmCtxView<'_> {
         name: &str,
         settings: Settings,
     ) -> wasmtime::Result<Result<Resource<Graph>, NnError>> {
-        // A model that exists and isn't granted looks like one that doesn't exist.
-        let Some(model) = self.ctx.models.get(name) else {
-            let mut name = name.to_owned();
-            if name.len() > 64 {
-                name = name.chars().take(64).chain(['…']).collect();
-            }
-            return Ok(Err(NnError::new(
-                ErrorCode::NotFound,
-                format!(
-                    "no model `{name}` is granted to this component: ask for one that is, or have the operator grant it"
-                ),
-            )));
-        };
-        self.push_graph(Graph {
-            model: model.clone(),
-            settings,
-            guest_model: None,
+        Ok(match self.ctx.granted(name, settings) {
+            Ok(graph) => self.push_graph(graph)?,
+            Err(error) => Err(error),
         })
     }
 
     fn push_graph(&mut self, graph: Graph) -> wasmtime::Result<Result<Resource<Graph>, NnError>> {
-        let limit = self.ctx.limits.max_graphs;
-        if self.ctx.held.graphs >= limit {
-            return Ok(Err(NnError::new(
-                ErrorCode::TooLarge,
-                format!("this component holds {limit} graphs, as many as it may: drop one"),
-            )));
+        if let Err(error) = self.ctx.check_graphs(self.ctx.held.graphs) {
+            return Ok(Err(error));
         }
         let graph = self.table.push(graph)?;
         self.ctx.held.graphs += 1;

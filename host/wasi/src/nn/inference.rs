@@ -7,16 +7,17 @@ use mynah_engine::{Event, FinishReason, Generation, Prompt, Reading, Session, Se
 use wasmtime::component::Resource;
 
 use super::load::Place;
+use super::older::Kept;
 use super::{ErrorCode, Graph, NnError, Tensor};
-use crate::LlmCtxView;
 use crate::bindings::wasi::nn::inference::{Host, HostGraphExecutionContext};
+use crate::{LlmCtx, LlmCtxView};
 
 /// Name of the input tensor.
 const PROMPT: &str = "prompt";
 /// Name of the input tensor with settings, a JSON document of any dialect.
 const CONFIG: &str = "config";
 /// Name of the output tensor.
-const OUTPUT: &str = "output";
+pub(super) const OUTPUT: &str = "output";
 
 type NamedTensor = (String, Resource<Tensor>);
 
@@ -25,6 +26,28 @@ type NamedTensor = (String, Resource<Tensor>);
 pub struct ExecutionContext {
     pub(crate) session: Session,
     pub(crate) guest_model: Option<Arc<Place>>,
+    pub(super) kept: Kept,
+}
+
+impl LlmCtx {
+    /// Whether the guest may hold one more execution context, where it holds so many.
+    pub(crate) fn check_contexts(&self, held: usize) -> Result<(), NnError> {
+        let limit = self.limits.max_contexts;
+        if held < limit as usize {
+            return Ok(());
+        }
+        Err(NnError::new(
+            ErrorCode::TooLarge,
+            format!("this guest holds {limit} execution contexts, as many as it may: drop one"),
+        ))
+    }
+
+    /// A session with a graph's model and settings.
+    pub(crate) fn open(&self, graph: &Graph) -> mynah_engine::Result<Session> {
+        let mut session = graph.model.session(self.owner.clone())?;
+        session.configure(graph.settings.clone())?;
+        Ok(session)
+    }
 }
 
 impl LlmCtxView<'_> {
@@ -33,29 +56,17 @@ impl LlmCtxView<'_> {
         graph: &Resource<Graph>,
     ) -> wasmtime::Result<Result<Resource<ExecutionContext>, NnError>> {
         let graph = self.table.get(graph)?;
-        let limit = self.ctx.limits.max_contexts;
-        if self.ctx.held.contexts.len() >= limit as usize {
-            return Ok(Err(NnError::new(
-                ErrorCode::TooLarge,
-                format!(
-                    "this component holds {limit} execution contexts, as many as it may: drop one"
-                ),
-            )));
-        }
-        let opened = graph
-            .model
-            .session(self.ctx.owner.clone())
-            .and_then(|mut session| {
-                session.configure(graph.settings.clone())?;
-                Ok(session)
-            });
+        let held = self.ctx.held.contexts.len();
+        let opened = self.ctx.check_contexts(held);
+        let opened = opened.and_then(|()| Ok(self.ctx.open(graph)?));
         let session = match opened {
             Ok(session) => session,
-            Err(error) => return Ok(Err(error.into())),
+            Err(error) => return Ok(Err(error)),
         };
         let context = ExecutionContext {
             session,
             guest_model: graph.guest_model.clone(),
+            kept: Kept::default(),
         };
         let context = self.table.push(context)?;
         self.ctx.held.contexts.insert(context.rep());
@@ -77,7 +88,30 @@ impl LlmCtxView<'_> {
         Ok(self.read_request(session, tensors))
     }
 
-    fn read_request(
+    /// The output for these inputs.
+    pub(super) async fn output_of(
+        &mut self,
+        context: &Resource<ExecutionContext>,
+        request: Result<(String, Settings), NnError>,
+    ) -> wasmtime::Result<Result<Tensor, NnError>> {
+        let session = &mut self.table.get_mut(context)?.session;
+        Ok(match request {
+            Ok((prompt, settings)) => answer(session, Prompt::Text(prompt), settings).await,
+            Err(error) => Err(error),
+        })
+    }
+
+    pub(super) fn drop_context(
+        &mut self,
+        context: Resource<ExecutionContext>,
+    ) -> wasmtime::Result<()> {
+        self.ctx.held.contexts.remove(&context.rep());
+        let context = self.table.delete(context)?;
+        self.release(context.kept.cost());
+        Ok(())
+    }
+
+    pub(super) fn read_request(
         &self,
         session: &Session,
         mut tensors: Vec<(String, Tensor)>,
@@ -130,7 +164,7 @@ impl LlmCtxView<'_> {
 }
 
 /// A name to show: the guest chooses its length.
-fn short(name: &str) -> &str {
+pub(crate) fn short(name: &str) -> &str {
     name.char_indices()
         .nth(64)
         .and_then(|(end, _)| name.get(..end))
@@ -191,12 +225,7 @@ impl HostGraphExecutionContext for LlmCtxView<'_> {
         inputs: Vec<NamedTensor>,
     ) -> wasmtime::Result<Result<Vec<NamedTensor>, Resource<NnError>>> {
         let request = self.request(&context, inputs)?;
-        let session = &mut self.table.get_mut(&context)?.session;
-        let output = match request {
-            Ok((prompt, settings)) => answer(session, Prompt::Text(prompt), settings).await,
-            Err(error) => Err(error),
-        };
-        let answer = match output {
+        let answer = match self.output_of(&context, request).await? {
             Ok(output) => {
                 let tensor = self.push_tensor(output)?;
                 Ok(vec![(OUTPUT.to_owned(), tensor)])
@@ -207,8 +236,6 @@ impl HostGraphExecutionContext for LlmCtxView<'_> {
     }
 
     async fn drop(&mut self, context: Resource<ExecutionContext>) -> wasmtime::Result<()> {
-        self.ctx.held.contexts.remove(&context.rep());
-        self.table.delete(context)?;
-        Ok(())
+        self.drop_context(context)
     }
 }

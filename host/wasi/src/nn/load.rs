@@ -9,11 +9,11 @@ use mynah_engine::{Model, ModelConfig, Settings};
 
 use super::{ErrorCode, Graph, NnError};
 use crate::bindings::wasi::nn::graph::{ExecutionTarget, GraphEncoding};
-use crate::{GuestModels, LlmCtxView};
+use crate::{GuestModels, LlmCtx};
 
 /// A `load` that is allowed.
 #[derive(Debug)]
-pub(super) struct LoadRequest {
+pub(crate) struct LoadRequest {
     allowed: GuestModels,
     place: Place,
 }
@@ -41,13 +41,13 @@ impl Drop for Place {
 }
 
 impl LoadRequest {
-    pub(super) fn check_size(&self, bytes: u64) -> Result<(), NnError> {
+    pub(crate) fn check_size(&self, bytes: u64) -> Result<(), NnError> {
         let limit = self.allowed.max_bytes;
         if bytes > limit {
             return Err(NnError::new(
                 ErrorCode::TooLarge,
                 format!(
-                    "the model has {bytes} bytes, at most {limit} are taken from a component: have the operator grant \
+                    "the model has {bytes} bytes, at most {limit} are taken from a guest: have the operator grant \
                      it by name"
                 ),
             ));
@@ -56,19 +56,19 @@ impl LoadRequest {
     }
 }
 
-impl LlmCtxView<'_> {
+impl LlmCtx {
     /// Checks everything about a `load` that can be checked without its bytes.
-    pub(super) fn check_load(
+    pub(crate) fn check_load(
         &mut self,
         builders: usize,
         encoding: GraphEncoding,
         target: ExecutionTarget,
     ) -> Result<LoadRequest, NnError> {
         let refuse = |code, why: String| Err(NnError::new(code, why));
-        let Some(allowed) = self.ctx.guest_models.clone() else {
+        let Some(allowed) = self.guest_models.clone() else {
             return refuse(
                 ErrorCode::Security,
-                "this component may not bring its own models: load one by name, or have the operator allow it".into(),
+                "this guest may not bring its own models: load one by name, or have the operator allow it".into(),
             );
         };
         match encoding {
@@ -104,11 +104,11 @@ impl LlmCtxView<'_> {
             );
         }
         let most = allowed.max_models;
-        let Some(place) = Place::take(&self.ctx.held.guest_models, most) else {
+        let Some(place) = Place::take(&self.held.guest_models, most) else {
             return refuse(
                 ErrorCode::TooLarge,
                 format!(
-                    "this component has {most} models of its own in memory, as many as it may: drop all graphs, contexts \
+                    "this guest has {most} models of its own in memory, as many as it may: drop all graphs, contexts \
                      and generations of one"
                 ),
             );
@@ -118,7 +118,7 @@ impl LlmCtxView<'_> {
 }
 
 /// Loads the model on a thread of its own: it takes as long as reading the file, and no runtime thread waits for it.
-pub(super) async fn load(bytes: Vec<u8>, request: LoadRequest) -> Result<Graph, NnError> {
+pub(crate) async fn load(bytes: Vec<u8>, request: LoadRequest) -> Result<Graph, NnError> {
     let (done, loaded) = tokio::sync::oneshot::channel();
     let gone = Gone::default();
     let is_gone = Arc::clone(&gone.0);

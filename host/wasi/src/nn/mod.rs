@@ -1,16 +1,18 @@
-//! `wasi:nn@0.2.0-rc-2024-10-28`, whole: a package, so one folder; an interface, so one file.
+//! `wasi:nn@0.2.0-rc-2024-10-28`, whole: a package, so one folder; an interface, so one file. Its older snapshots are `older`.
 
 mod error;
 mod graph;
 mod inference;
 mod load;
+mod older;
 mod tensor;
 
 pub use crate::bindings::wasi::nn::errors::ErrorCode;
 pub use error::NnError;
 pub use graph::Graph;
 pub use inference::ExecutionContext;
-pub(crate) use load::Place;
+pub(crate) use inference::short;
+pub(crate) use load::{LoadRequest, Place, load};
 pub use tensor::Tensor;
 
 use wasmtime::component::Linker;
@@ -18,10 +20,14 @@ use wasmtime::component::Linker;
 use crate::bindings::wasi::nn;
 use crate::{Llm, LlmView};
 
+/// The snapshot that the bindings are of.
+const SNAPSHOT: &str = "0.2.0-rc-2024-10-28";
+
 pub(crate) fn add_to_linker<T: LlmView + 'static>(linker: &mut Linker<T>) -> wasmtime::Result<()> {
     nn::errors::add_to_linker::<T, Llm>(linker, T::llm)?;
     nn::tensor::add_to_linker::<T, Llm>(linker, T::llm)?;
     nn::inference::add_to_linker::<T, Llm>(linker, T::llm)?;
     // Not the generated one: it copies a guest's model before anybody can measure it.
-    graph::add_to_linker(linker)
+    graph::add_to_linker(linker, SNAPSHOT)?;
+    older::add_to_linker(linker)
 }

@@ -8,20 +8,20 @@ use crate::bindings::wasi::nn::tensor::{Host, HostTensor, TensorType};
 
 /// Bytes that a tensor costs the host beside its data and shape: its place in the table. Counted, so that a million
 /// empty tensors are bounded like one large one.
-const OVERHEAD: u64 = 128;
+pub(super) const OVERHEAD: u64 = 128;
 
 /// The host's side of `wasi:nn/tensor.tensor`.
 ///
 /// Its constructor can't fail, so a tensor that is wrong is made all the same, and refused where it is used.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Tensor {
     dimensions: Vec<u32>,
     ty: TensorType,
     data: Data,
-    cost: u64,
+    pub(super) cost: u64,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 enum Data {
     Kept(Vec<u8>),
     /// Not kept: the guest's tensors would hold so many bytes, with this limit.
@@ -63,7 +63,7 @@ impl Tensor {
                 return Err(NnError::new(
                     ErrorCode::TooLarge,
                     format!(
-                        "with tensor `{name}` this component would hold {wanted} bytes of tensors, at most {limit} are \
+                        "with tensor `{name}` this guest would hold {wanted} bytes of tensors, at most {limit} are \
                          kept: send less, or drop tensors that are no longer needed"
                     ),
                 ));
@@ -126,9 +126,25 @@ impl LlmCtxView<'_> {
 
     pub(super) fn take_tensor(&mut self, tensor: Resource<Tensor>) -> wasmtime::Result<Tensor> {
         let tensor = self.table.delete(tensor)?;
-        let held = &mut self.ctx.held.tensor_bytes;
-        *held = held.saturating_sub(tensor.cost);
+        self.release(tensor.cost);
         Ok(tensor)
+    }
+
+    /// Whether the guest may hold so many bytes more: if not, what it would hold then, and what it may.
+    pub(super) fn room_for(&self, bytes: u64) -> Result<(), (u64, u64)> {
+        let wanted = self.ctx.held.tensor_bytes.saturating_add(bytes);
+        let limit = self.ctx.limits.max_tensor_bytes;
+        if wanted <= limit {
+            Ok(())
+        } else {
+            Err((wanted, limit))
+        }
+    }
+
+    /// The guest no longer holds so many bytes.
+    pub(super) fn release(&mut self, bytes: u64) {
+        let held = &mut self.ctx.held.tensor_bytes;
+        *held = held.saturating_sub(bytes);
     }
 }
 
@@ -142,22 +158,19 @@ impl HostTensor for LlmCtxView<'_> {
         data: Vec<u8>,
     ) -> wasmtime::Result<Resource<Tensor>> {
         let size = OVERHEAD + 4 * dimensions.len() as u64 + data.len() as u64;
-        let wanted = self.ctx.held.tensor_bytes + size;
-        let limit = self.ctx.limits.max_tensor_bytes;
-        let tensor = if wanted <= limit {
-            Tensor {
+        let tensor = match self.room_for(size) {
+            Ok(()) => Tensor {
                 dimensions,
                 ty,
                 data: Data::Kept(data),
                 cost: size,
-            }
-        } else {
-            Tensor {
+            },
+            Err((wanted, limit)) => Tensor {
                 dimensions: Vec::new(),
                 ty,
                 data: Data::Refused { wanted, limit },
                 cost: OVERHEAD,
-            }
+            },
         };
         self.push_tensor(tensor)
     }

@@ -34,7 +34,7 @@ fn without_flags_and_file_the_defaults_are_in_force() {
     assert_eq!(settings.allow_guest_models, None);
     assert_eq!((settings.owner, settings.weight), (None, 1));
     assert_eq!(settings.max_priority, Priority::Urgent);
-    assert!(settings.models.is_empty());
+    assert!(settings.models.is_empty() && settings.compat.is_empty());
 }
 
 const FILE: &str = "
@@ -82,6 +82,7 @@ const FILE: &str = "
     priority = 'low'
     deterministic = true
     [run]
+    compat = ['lenient-output-size']
     state_dir = 'states'
     timeout = '3s'
     max_memory = '2MiB'
@@ -166,6 +167,7 @@ fn the_file_wins_over_the_defaults_in_every_setting() {
     assert_eq!((settings.instances, settings.allow_host_status), (4, true));
     assert_eq!(settings.metrics.unwrap().port(), 1);
     assert_eq!(settings.control, Some(Control::At("conf/host.sock".into())));
+    assert_eq!(settings.compat, [Compat::LenientOutputSize]);
 }
 
 #[test]
@@ -254,12 +256,15 @@ fn lists_are_merged_by_name() {
         a = 'a.gguf'
         b = '/b.gguf'
         [run]
+        nn_preload = ['c:GGML:AUTO:c.gguf', 'd:ggml:cpu:/d:e.gguf']
         dirs = ['data::/data', 'same']
         env = ['K=file', 'L=file']
     ";
     let flags = [
         "--model",
         "b=flag.gguf",
+        "--nn-preload",
+        "c:GGML:AUTO:flag-c.gguf",
         "--dir",
         "flag::/data",
         "--env",
@@ -271,7 +276,13 @@ fn lists_are_merged_by_name() {
         .iter()
         .map(|model| (model.name.as_str(), model.path.to_str().unwrap()))
         .collect();
-    assert_eq!(models, [("a", "conf/a.gguf"), ("b", "flag.gguf")]);
+    let expected = [
+        ("a", "conf/a.gguf"),
+        ("d", "/d:e.gguf"),
+        ("b", "flag.gguf"),
+        ("c", "flag-c.gguf"),
+    ];
+    assert_eq!(models, expected);
     let dirs: Vec<_> = settings
         .dirs
         .iter()

@@ -2,11 +2,28 @@
 
 use super::Reading;
 use crate::config::block::AnyBlock;
-use crate::config::problem::Problem;
+use crate::config::problem::{Fault, Problem};
 use crate::config::settings::Settings;
 use crate::{Priority, Result};
 
+/// Why what stands in `model` and `backend` isn't in force for a guest.
+const OPERATORS: &str = "how a model is served is the operator's to set";
+
 impl Reading {
+    /// Takes a value that isn't allowed for one that is merely not in force, where `is_harmless` says so: how a model is served is the
+    /// operator's to set in any case.
+    #[must_use]
+    pub fn tolerating(mut self, is_harmless: impl Fn(&Problem) -> bool) -> Self {
+        for problem in &mut self.problems {
+            if matches!(problem.fault, Fault::Value { .. }) && is_harmless(problem) {
+                problem.fault = Fault::NoEffect {
+                    reason: OPERATORS.to_owned(),
+                };
+            }
+        }
+        self
+    }
+
     /// Refuses a priority above `most`, with all else that is out of range.
     #[must_use]
     pub fn with_max_priority(mut self, most: Priority) -> Self {
@@ -27,7 +44,6 @@ impl Reading {
     ///
     /// [`Error::Settings`](crate::Error::Settings) with all problems; where it is `strict`, warnings are problems.
     pub fn for_guest(mut self, strict: bool) -> Result<(Settings, Vec<Problem>)> {
-        const SERVED: &str = "how a model is served is the operator's to set";
         const LOGGED: &str = "what is logged is the operator's to set";
 
         let (model, backend, logging) = (
@@ -36,8 +52,8 @@ impl Reading {
             self.logging.clone(),
         );
         for (block, why) in [
-            (&model as &dyn AnyBlock, SERVED),
-            (&backend, SERVED),
+            (&model as &dyn AnyBlock, OPERATORS),
+            (&backend, OPERATORS),
             (&logging, LOGGED),
         ] {
             for index in 0..block.len() {

@@ -8,6 +8,8 @@ mod elsewhere;
 mod entry;
 mod guest;
 mod json;
+#[cfg(test)]
+mod migrating;
 mod names;
 #[cfg(test)]
 mod tests;

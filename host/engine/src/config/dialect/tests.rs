@@ -244,6 +244,10 @@ fn the_hyphenated_dialect_is_read() {
             "last-n-penalty": 3, "dry-multipier": 0.5, "grammar": ""}"#,
     );
     assert_eq!(settings.stopping.max_tokens, Some(u32::MAX));
+    assert_eq!(
+        clean(r#"{"n-predict": -2}"#).stopping,
+        clean(r#"{"n-predict": -1}"#).stopping
+    );
     assert_eq!(settings.stopping.stop, Some(vec!["User:".to_owned()]));
     assert_eq!(settings.sampling.top_k, Some(7));
     assert_eq!(settings.sampling.penalty_last_n, Some(3));

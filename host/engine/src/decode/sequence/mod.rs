@@ -361,13 +361,14 @@ impl Sequence {
             bytes: piece(token),
             log_prob,
         };
-        self.writer.push_token(TokenProbs {
+        let token = TokenProbs {
             chosen: told(token, chosen),
             top: top
                 .into_iter()
                 .map(|(token, log_prob)| told(token, log_prob))
                 .collect(),
-        });
+        };
+        self.writer.push_token(token, self.counts.generated);
     }
 
     /// Whether choosing means more than finding the highest logit.
@@ -463,7 +464,7 @@ impl Sequence {
 
     /// Gives its reader text.
     fn pass_on(&mut self, text: &str) {
-        self.writer.push(text);
+        self.writer.push(text, self.counts.generated);
         if let Some(answer) = &mut self.answer {
             answer.push_str(text);
         }

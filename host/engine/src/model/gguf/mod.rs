@@ -11,9 +11,9 @@ mod reader;
 mod tensor_type;
 mod vocabulary;
 
-pub use error::GgufError;
 #[cfg(test)]
 pub(crate) use error::Problem as GgufProblem;
+pub use error::{GgufError, Problem};
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) use reader::read_bytes;
 pub use tensor_type::TensorType;

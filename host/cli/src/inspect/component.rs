@@ -1,29 +1,26 @@
-//! `mynah inspect`: what a component imports and exports, and which grants it will need.
+//! What a component imports and exports.
 
 use std::collections::BTreeSet;
-use std::path::Path;
-use std::process::ExitCode;
 
 use anyhow::{Context, Result, bail};
 use wit_component::DecodedWasm;
 use wit_parser::{Resolve, WorldItem, WorldKey};
 
-use crate::output::{self, Table};
+use super::{DIR, ENV, Found, MODEL};
 
 /// Packages that the host serves, each version of ours and of `wasi:nn` that is linked.
-const OURS: [&str; 3] = [
+const OURS: [&str; 5] = [
+    "wasi:nn@0.2.0-rc-2024-06-25",
+    "wasi:nn@0.2.0-rc-2024-08-19",
     "wasi:nn@0.2.0-rc-2024-10-28",
     "mynah:llm@0.1.0",
     "mynah:llm@0.1.1",
 ];
 
-/// Prints the report.
-pub(crate) fn inspect(path: &Path) -> Result<ExitCode> {
-    let bytes = crate::component::read(path)?;
-    let decoded = wit_component::decode(&bytes)
-        .with_context(|| format!("{} can't be read as a component", path.display()))?;
-    let DecodedWasm::Component(resolve, world) = decoded else {
-        bail!("{} is a WIT package, not a component", path.display());
+/// Reads a component.
+pub(super) fn look(bytes: &[u8]) -> Result<Found> {
+    let DecodedWasm::Component(resolve, world) = wit_component::decode(bytes)? else {
+        bail!("it is a WIT package");
     };
     let world = resolve
         .worlds
@@ -31,21 +28,15 @@ pub(crate) fn inspect(path: &Path) -> Result<ExitCode> {
         .context("the component has no world")?;
     let imports = names(&resolve, world.imports.iter());
     let exports = names(&resolve, world.exports.iter());
-
-    let mut table = Table::default();
-    table.row("component", path.display().to_string());
-    table.row("imports", lines(imports.iter().map(|name| describe(name))));
-    table.row("exports", lines(exports.iter().cloned()));
-    table.row(
-        "runs",
-        if is_command(&exports) {
-            "yes: it is a command"
-        } else {
-            "no: it does not export wasi:cli/run"
+    Ok(Found {
+        runs: match is_command(&exports) {
+            true => "yes: it is a command",
+            false => "no: it does not export wasi:cli/run",
         },
-    );
-    table.row("grants", lines(grants(&imports)));
-    output::print(&table)
+        grants: grants(&imports),
+        imports: imports.iter().map(|name| describe(name)).collect(),
+        exports,
+    })
 }
 
 fn names<'a>(
@@ -56,15 +47,6 @@ fn names<'a>(
         .filter(|(_, item)| !matches!(item, WorldItem::Type { .. }))
         .map(|(key, _)| resolve.name_world_key(key))
         .collect()
-}
-
-fn lines(lines: impl IntoIterator<Item = String>) -> String {
-    let lines: Vec<String> = lines.into_iter().collect();
-    if lines.is_empty() {
-        "none".to_owned()
-    } else {
-        lines.join("\n")
-    }
 }
 
 fn is_command(exports: &BTreeSet<String>) -> bool {
@@ -101,17 +83,17 @@ fn describe(import: &str) -> String {
 }
 
 /// The flags of `mynah run` that the component will need, told from what it imports.
-fn grants(imports: &BTreeSet<String>) -> Vec<String> {
+fn grants(imports: &BTreeSet<String>) -> Vec<&'static str> {
     let has = |prefix: &str| imports.iter().any(|import| import.starts_with(prefix));
     let mut grants = Vec::new();
     if has("wasi:nn/graph@") {
-        grants.push("--model NAME=PATH for each model that it loads by name".to_owned());
+        grants.push(MODEL);
     }
     if has("wasi:filesystem/preopens@") {
-        grants.push("--dir HOST::GUEST for each folder that it opens, if any".to_owned());
+        grants.push(DIR);
     }
     if has("wasi:cli/environment@") {
-        grants.push("--env KEY=VALUE for each variable that it reads, if any".to_owned());
+        grants.push(ENV);
     }
     grants
 }
@@ -123,6 +105,8 @@ mod tests {
     #[test]
     fn imports_are_told_apart() {
         assert!(describe("wasi:nn/graph@0.2.0-rc-2024-10-28").ends_with("(served)"));
+        assert!(describe("wasi:nn/graph@0.2.0-rc-2024-06-25").ends_with("(served)"));
+        assert!(describe("wasi:nn/graph@0.2.0-rc-2023-01-01").contains("this version is not"));
         assert!(describe("mynah:llm/generation@0.1.0").ends_with("(served)"));
         assert!(describe("mynah:llm/generation@9.0.0").contains("this version is not"));
         assert!(describe("test:absent/nothing").contains("not served"));

@@ -1,0 +1,127 @@
+//! What hosts of core modules call otherwise: models that are given with an encoding and a target, and quirks of guests.
+
+use std::path::PathBuf;
+use std::str::FromStr;
+
+use anyhow::{anyhow, bail};
+
+use super::NamedModel;
+
+/// Encodings that are a GGUF model.
+const ENCODINGS: [&str; 3] = ["ggml", "gguf", "autodetect"];
+
+/// `NAME:ENCODING:TARGET:PATH`, a model as hosts of core modules are given one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Preload {
+    pub(crate) model: NamedModel,
+    pub(crate) target: Target,
+}
+
+/// Where a model is to be computed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Target {
+    /// The processor.
+    Cpu,
+    /// A graphics card.
+    Gpu,
+    /// Wherever it is best.
+    Auto,
+}
+
+impl FromStr for Preload {
+    type Err = anyhow::Error;
+
+    fn from_str(text: &str) -> anyhow::Result<Self> {
+        // Colons in the path are the path's.
+        let mut parts = text.splitn(4, ':');
+        let mut part = || parts.next().filter(|part| !part.is_empty());
+        let (Some(name), Some(encoding), Some(target), Some(path)) =
+            (part(), part(), part(), part())
+        else {
+            bail!("give NAME:ENCODING:TARGET:PATH, such as `default:GGML:AUTO:model.gguf`");
+        };
+        if !ENCODINGS.contains(&encoding.to_lowercase().as_str()) {
+            bail!("the encoding `{encoding}` is not served here: give GGML, or AUTODETECT");
+        }
+        let target = match target.to_lowercase().as_str() {
+            "cpu" => Target::Cpu,
+            "gpu" => Target::Gpu,
+            "auto" => Target::Auto,
+            _ => bail!("there is no target `{target}` here: give CPU, GPU or AUTO"),
+        };
+        Ok(Self {
+            model: NamedModel {
+                name: name.to_owned(),
+                path: PathBuf::from(path),
+            },
+            target,
+        })
+    }
+}
+
+/// Something that a host does for guests that can't do without.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Compat {
+    /// A buffer of length 0 is as long as the answer.
+    LenientOutputSize,
+}
+
+impl Compat {
+    /// All of them.
+    const ALL: [(Self, &'static str); 1] = [(Self::LenientOutputSize, "lenient-output-size")];
+}
+
+impl FromStr for Compat {
+    type Err = anyhow::Error;
+
+    fn from_str(text: &str) -> anyhow::Result<Self> {
+        let mut all = Self::ALL.into_iter();
+        let found = all.find(|(_, name)| *name == text);
+        found.map(|(compat, _)| compat).ok_or_else(|| {
+            let names = Self::ALL.map(|(_, name)| name).join(", ");
+            anyhow!("there is no `{text}`: give {names}")
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn preload(text: &str) -> anyhow::Result<Preload> {
+        text.parse()
+    }
+
+    #[test]
+    fn a_preload_keeps_the_colons_of_its_path_and_no_letters_case() {
+        let read = preload("default:gGmL:aUtO:C:/models/a:b.gguf").unwrap();
+        assert_eq!(read.model.name, "default");
+        assert_eq!(read.model.path, PathBuf::from("C:/models/a:b.gguf"));
+        assert_eq!(read.target, Target::Auto);
+        assert_eq!(preload("a:AUTODETECT:GPU:b").unwrap().target, Target::Gpu);
+    }
+
+    #[test]
+    fn a_preload_that_cannot_be_is_explained() {
+        for (text, words) in [
+            ("model.gguf", "NAME:ENCODING:TARGET:PATH"),
+            ("default:GGML:AUTO:", "NAME:ENCODING:TARGET:PATH"),
+            (":GGML:AUTO:a.gguf", "NAME:ENCODING:TARGET:PATH"),
+            ("default:OpenVINO:CPU:a.xml", "`OpenVINO` is not served"),
+            ("default:GGML:TPU:a.gguf", "no target `TPU`"),
+        ] {
+            let error = preload(text).unwrap_err().to_string();
+            assert!(error.contains(words), "{error}");
+        }
+    }
+
+    #[test]
+    fn an_unknown_quirk_is_told_with_those_that_there_are() {
+        assert_eq!(
+            "lenient-output-size".parse::<Compat>().unwrap(),
+            Compat::LenientOutputSize
+        );
+        let error = "lenient".parse::<Compat>().unwrap_err().to_string();
+        assert!(error.contains("lenient-output-size"), "{error}");
+    }
+}

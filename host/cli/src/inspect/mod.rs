@@ -1,0 +1,57 @@
+//! `mynah inspect`: what a guest imports and exports, and which grants it will need.
+
+mod component;
+mod module;
+
+use std::collections::BTreeSet;
+use std::path::Path;
+use std::process::ExitCode;
+
+use anyhow::{Context, Result};
+
+use crate::guest::{self, Kind};
+use crate::output::{self, Table};
+
+/// What a guest of either kind says of itself.
+#[derive(Debug, Default)]
+struct Found {
+    /// With what the host makes of each.
+    imports: BTreeSet<String>,
+    exports: BTreeSet<String>,
+    /// Why it can be run, or can't.
+    runs: &'static str,
+    /// Flags of `mynah run` that it will need.
+    grants: Vec<&'static str>,
+}
+
+/// A model that is loaded by name.
+const MODEL: &str = "--model NAME=PATH for each model that it loads by name";
+const DIR: &str = "--dir HOST::GUEST for each folder that it opens, if any";
+const ENV: &str = "--env KEY=VALUE for each variable that it reads, if any";
+
+/// Prints the report.
+pub(crate) fn inspect(path: &Path) -> Result<ExitCode> {
+    let (kind, bytes) = guest::read(path)?;
+    let found = match kind {
+        Kind::Component => component::look(&bytes),
+        Kind::Module => module::look(&bytes),
+    };
+    let found =
+        found.with_context(|| format!("{} can't be read as a {}", path.display(), kind.name()))?;
+    let mut table = Table::default();
+    table.row(kind.name(), path.display().to_string());
+    table.row("imports", lines(found.imports));
+    table.row("exports", lines(found.exports));
+    table.row("runs", found.runs);
+    table.row("grants", lines(found.grants.into_iter().map(str::to_owned)));
+    output::print(&table)
+}
+
+fn lines(lines: impl IntoIterator<Item = String>) -> String {
+    let lines: Vec<String> = lines.into_iter().collect();
+    if lines.is_empty() {
+        "none".to_owned()
+    } else {
+        lines.join("\n")
+    }
+}

@@ -1,0 +1,138 @@
+//! What a core module imports and exports.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use anyhow::Result;
+use wasmparser::{Parser, Payload};
+
+use super::{DIR, ENV, Found, MODEL};
+
+/// WASI as core modules know it.
+const PREVIEW_1: &str = "wasi_snapshot_preview1";
+/// The neural network ABI of core modules.
+const NN: &str = "wasi_ephemeral_nn";
+/// Its functions.
+const NN_FUNCTIONS: [&str; 12] = [
+    "compute",
+    "compute_single",
+    "finalize_execution_context",
+    "fini_single",
+    "get_output",
+    "get_output_single",
+    "init_execution_context",
+    "load",
+    "load_by_name",
+    "load_by_name_with_config",
+    "set_input",
+    "unload",
+];
+
+/// Reads a core module.
+pub(super) fn look(bytes: &[u8]) -> Result<Found> {
+    let mut imports: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
+    let mut exports = BTreeSet::new();
+    for payload in Parser::new(0).parse_all(bytes) {
+        match payload? {
+            Payload::ImportSection(section) => {
+                for import in section.into_imports() {
+                    let import = import?;
+                    imports
+                        .entry(import.module)
+                        .or_default()
+                        .insert(import.name);
+                }
+            }
+            Payload::ExportSection(section) => {
+                for export in section {
+                    exports.insert(export?.name.to_owned());
+                }
+            }
+            _ => {}
+        }
+    }
+    Ok(Found {
+        runs: match exports.contains("_start") {
+            true => "yes: it is a command",
+            false => "no: it does not export _start",
+        },
+        grants: grants(&imports),
+        imports: imports
+            .into_iter()
+            .flat_map(|(module, names)| describe(module, names))
+            .collect(),
+        exports,
+    })
+}
+
+/// Imports of one module with what the host makes of them: those that it serves in one line, and each other one by itself.
+fn describe(module: &str, names: BTreeSet<&str>) -> Vec<String> {
+    let is_served = |name: &&str| match module {
+        NN => NN_FUNCTIONS.contains(name),
+        // Which functions there are is wasmtime's to say; linking tells.
+        PREVIEW_1 => true,
+        _ => false,
+    };
+    let (served, others): (Vec<&str>, Vec<&str>) = names.into_iter().partition(is_served);
+    let mut lines: Vec<String> = others
+        .into_iter()
+        .map(|name| format!("{module} {name}  (not served here)"))
+        .collect();
+    if !served.is_empty() {
+        let note = if module == NN { "  (served)" } else { "" };
+        lines.push(format!("{module}: {}{note}", served.join(", ")));
+    }
+    lines
+}
+
+/// The flags of `mynah run` that the module will need, told from what it imports.
+fn grants(imports: &BTreeMap<&str, BTreeSet<&str>>) -> Vec<&'static str> {
+    let has = |module, name| {
+        imports
+            .get(module)
+            .is_some_and(|names| names.contains(name))
+    };
+    let mut grants = Vec::new();
+    if has(NN, "load_by_name") || has(NN, "load_by_name_with_config") {
+        grants.push(MODEL);
+        grants.push("or --nn-preload NAME:GGML:AUTO:PATH, which is the same");
+    }
+    if has(NN, "load") {
+        grants.push("--allow-guest-models if it brings models of its own");
+    }
+    if has(PREVIEW_1, "fd_prestat_get") {
+        grants.push(DIR);
+    }
+    if has(PREVIEW_1, "environ_get") {
+        grants.push(ENV);
+    }
+    grants
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn imports_are_told_apart() {
+        let names = BTreeSet::from(["compute", "compute_async"]);
+        assert_eq!(
+            describe(NN, names),
+            [
+                "wasi_ephemeral_nn compute_async  (not served here)",
+                "wasi_ephemeral_nn: compute  (served)"
+            ]
+        );
+        assert_eq!(
+            describe("env", BTreeSet::from(["f"])),
+            ["env f  (not served here)"]
+        );
+    }
+
+    #[test]
+    fn an_empty_module_needs_nothing() {
+        let found = look(b"\0asm\x01\0\0\0").unwrap();
+        assert!(found.imports.is_empty() && found.grants.is_empty());
+        assert!(found.runs.starts_with("no"));
+        assert!(look(b"\0asm\x01\0\0\0\x01\xff").is_err());
+    }
+}

@@ -1,0 +1,100 @@
+//! What is run: a component or a core module, compiled, with all its imports found.
+
+use std::path::Path;
+
+use anyhow::{Result, anyhow, bail};
+use wasmtime::component::Component;
+use wasmtime::{Engine, ExternType, InstancePre, Module, Store};
+use wasmtime_wasi::p2::bindings::CommandPre;
+
+use super::state::State;
+use crate::guest::Kind;
+use crate::models;
+
+/// The function that a module begins with.
+const START: &str = "_start";
+
+/// A guest that can be instantiated many times.
+#[derive(Clone)]
+pub(super) enum Program {
+    Component(CommandPre<State>),
+    Module(InstancePre<State>),
+}
+
+impl Program {
+    /// Compiles a guest, or takes it from the cache, and looks up all its imports.
+    pub(super) fn link(engine: &Engine, kind: Kind, bytes: &[u8], path: &Path) -> Result<Self> {
+        match kind {
+            Kind::Component => component(engine, bytes, path).map(Self::Component),
+            Kind::Module => module(engine, bytes, path).map(Self::Module),
+        }
+    }
+
+    /// What it is called.
+    pub(super) fn name(&self) -> &'static str {
+        match self {
+            Self::Component(_) => Kind::Component,
+            Self::Module(_) => Kind::Module,
+        }
+        .name()
+    }
+
+    /// Runs it to its end. It may end by itself with an error, and by other means than an end.
+    pub(super) async fn run(&self, store: &mut Store<State>) -> wasmtime::Result<Result<(), ()>> {
+        match self {
+            Self::Component(command) => {
+                let instance = command.instantiate_async(&mut *store).await?;
+                instance.wasi_cli_run().call_run(&mut *store).await
+            }
+            Self::Module(module) => {
+                let instance = module.instantiate_async(&mut *store).await?;
+                let start = instance.get_typed_func::<(), ()>(&mut *store, START)?;
+                start.call_async(&mut *store, ()).await?;
+                Ok(Ok(()))
+            }
+        }
+    }
+}
+
+/// Says what a guest needs and the host doesn't have.
+fn lacks(path: &Path, error: &wasmtime::Error) -> anyhow::Error {
+    anyhow!(
+        "{} needs something that this host lacks: {error:#} (`mynah inspect` shows all its imports)",
+        path.display()
+    )
+}
+
+fn component(engine: &Engine, bytes: &[u8], path: &Path) -> Result<CommandPre<State>> {
+    let shown = path.display();
+    let spinner = models::spinner("compiling the component");
+    let compiled = Component::from_binary(engine, bytes);
+    spinner.finish_and_clear();
+    let component =
+        compiled.map_err(|error| anyhow!("{shown} is not a valid component: {error:#}"))?;
+    let mut linker = wasmtime::component::Linker::<State>::new(engine);
+    wasmtime_wasi::p2::add_to_linker_async(&mut linker)?;
+    mynah_wasi::add_to_linker(&mut linker)?;
+    let linked = linker
+        .instantiate_pre(&component)
+        .map_err(|error| lacks(path, &error))?;
+    CommandPre::new(linked)
+        .map_err(|error| anyhow!("{shown} is not a command, it has no `wasi:cli/run`: {error:#}"))
+}
+
+fn module(engine: &Engine, bytes: &[u8], path: &Path) -> Result<InstancePre<State>> {
+    let shown = path.display();
+    let spinner = models::spinner("compiling the module");
+    let compiled = Module::from_binary(engine, bytes);
+    spinner.finish_and_clear();
+    let module =
+        compiled.map_err(|error| anyhow!("{shown} is not a valid core module: {error:#}"))?;
+    if !matches!(module.get_export(START), Some(ExternType::Func(_))) {
+        bail!("{shown} is not a command, it exports no `{START}`: build a program, not a library");
+    }
+    let mut linker = wasmtime::Linker::<State>::new(engine);
+    wasmtime_wasi::p1::add_to_linker_async(&mut linker, State::preview1)?;
+    mynah_wasi::add_to_core_linker(&mut linker)?;
+    linker
+        .instantiate_pre(&module)
+        .map_err(|error| lacks(path, &error))
+}

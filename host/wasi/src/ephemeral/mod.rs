@@ -1,0 +1,268 @@
+//! `wasi_ephemeral_nn`, whole, for core modules: the ABI of `wasi:nn` before components, and its extensions for LLMs.
+//!
+//! Written by hand: what is generated from the witx can't be told of numbers that it doesn't know. A function answers with an
+//! [`Errno`] and nothing else, so why it isn't [`Errno::Success`] goes to the log.
+//!
+//! | file | subject |
+//! |---|---|
+//! | `errno` | the numbers, and which of the host's errors is which |
+//! | `memory`, `tensor` | what lies in the guest's memory |
+//! | `document` | settings as JSON |
+//! | `handles`, `state` | what a guest holds |
+//! | `graph`, `compute`, `output` | what the functions do |
+
+mod compute;
+mod document;
+mod errno;
+mod graph;
+mod handles;
+mod memory;
+mod output;
+mod state;
+mod tensor;
+
+pub use errno::Errno;
+pub(crate) use state::{Core, Stdout};
+
+use errno::Failure;
+use graph::{LoadArguments, NameArguments};
+use output::{OutputArguments, Which};
+use wasmtime::{Caller, Linker};
+
+use crate::LlmView;
+
+/// Name of the module, as guests import it.
+const MODULE: &str = "wasi_ephemeral_nn";
+
+/// Failures of one guest that are logged as warnings; from there on they are for who looks closer, as a guest can make any number.
+const MAX_WARNINGS: u32 = 1000;
+
+/// Adds `wasi_ephemeral_nn` to a linker of core modules: the functions of the witx (`load`, `init_execution_context`, `set_input`,
+/// `compute`, `get_output`), and the extensions of hosts that run LLMs (`load_by_name`, `load_by_name_with_config`, `compute_single`,
+/// `get_output_single`, `fini_single`, `unload`, `finalize_execution_context`). WASI itself is added by `wasmtime_wasi::p1`.
+///
+/// Models, limits and the guest's place among others are those of the store's [`LlmCtx`](crate::LlmCtx), as they are for components. A guest's
+/// mistakes are numbers ([`Errno`]), never traps. The store must be one whose functions are called asynchronously.
+///
+/// ```
+/// use mynah_wasi::LlmView;
+/// use wasmtime::{Engine, Linker, Result};
+///
+/// fn link<T: LlmView + 'static>(engine: &Engine) -> Result<Linker<T>> {
+///     let mut linker = Linker::new(engine);
+///     mynah_wasi::add_to_core_linker(&mut linker)?;
+///     Ok(linker)
+/// }
+/// ```
+///
+/// # Errors
+///
+/// When one of the functions is in the linker already.
+pub fn add_to_core_linker<T: LlmView + 'static>(linker: &mut Linker<T>) -> wasmtime::Result<()> {
+    add_graphs(linker)?;
+    add_inference(linker)?;
+    add_outputs(linker)
+}
+
+/// What a guest is told: a number. Why goes to the log.
+fn answer<T: LlmView>(
+    caller: &mut Caller<'_, T>,
+    function: &'static str,
+    handle: Option<u32>,
+    done: Result<(), Failure>,
+) -> u32 {
+    let Err(Failure { errno, words }) = done else {
+        return Errno::Success.number();
+    };
+    let warned = &mut caller.data_mut().llm().ctx.core.warned;
+    let number = errno.number();
+    if errno == Errno::EndOfSequence || *warned > MAX_WARNINGS {
+        tracing::debug!(function, handle, errno = number, "{words}");
+        return number;
+    }
+    *warned += 1;
+    if *warned > MAX_WARNINGS {
+        tracing::warn!(
+            "a core module had {MAX_WARNINGS} failures: further ones are logged at level debug"
+        );
+    } else {
+        tracing::warn!(function, handle, errno = number, "{words}");
+    }
+    number
+}
+
+fn add_graphs<T: LlmView + 'static>(linker: &mut Linker<T>) -> wasmtime::Result<()> {
+    linker.func_wrap_async(
+        MODULE,
+        "load",
+        |mut caller: Caller<'_, T>,
+         (builders, count, encoding, target, graph): (u32, u32, u32, u32, u32)| {
+            Box::new(async move {
+                let arguments = LoadArguments {
+                    builders,
+                    count,
+                    encoding,
+                    target,
+                    graph,
+                };
+                let done = graph::load_bytes(&mut caller, arguments).await;
+                answer(&mut caller, "load", None, done)
+            })
+        },
+    )?;
+    linker.func_wrap(
+        MODULE,
+        "load_by_name",
+        |mut caller: Caller<'_, T>, name: u32, length: u32, graph: u32| -> u32 {
+            let arguments = NameArguments {
+                name: (name, length),
+                settings: None,
+                graph,
+            };
+            let done = graph::load_by_name(&mut caller, arguments);
+            answer(&mut caller, "load_by_name", None, done)
+        },
+    )?;
+    linker.func_wrap(
+        MODULE,
+        "load_by_name_with_config",
+        |mut caller: Caller<'_, T>,
+         name: u32,
+         length: u32,
+         config: u32,
+         config_length: u32,
+         graph: u32|
+         -> u32 {
+            let arguments = NameArguments {
+                name: (name, length),
+                settings: Some((config, config_length)),
+                graph,
+            };
+            let done = graph::load_by_name(&mut caller, arguments);
+            answer(&mut caller, "load_by_name_with_config", None, done)
+        },
+    )?;
+    linker.func_wrap(
+        MODULE,
+        "init_execution_context",
+        |mut caller: Caller<'_, T>, graph: u32, context: u32| -> u32 {
+            let done = graph::init_execution_context(&mut caller, graph, context);
+            answer(&mut caller, "init_execution_context", Some(graph), done)
+        },
+    )?;
+    linker.func_wrap(
+        MODULE,
+        "unload",
+        |mut caller: Caller<'_, T>, graph: u32| -> u32 {
+            let done = graph::unload(caller.data_mut().llm().ctx, graph);
+            answer(&mut caller, "unload", Some(graph), done)
+        },
+    )?;
+    linker.func_wrap(
+        MODULE,
+        "finalize_execution_context",
+        |mut caller: Caller<'_, T>, context: u32| -> u32 {
+            let done = graph::finalize(caller.data_mut().llm().ctx, context);
+            answer(
+                &mut caller,
+                "finalize_execution_context",
+                Some(context),
+                done,
+            )
+        },
+    )?;
+    Ok(())
+}
+
+fn add_inference<T: LlmView + 'static>(linker: &mut Linker<T>) -> wasmtime::Result<()> {
+    linker.func_wrap_async(
+        MODULE,
+        "set_input",
+        |mut caller: Caller<'_, T>, (context, index, tensor): (u32, u32, u32)| {
+            Box::new(async move {
+                let done = set_input(&mut caller, context, index, tensor).await;
+                answer(&mut caller, "set_input", Some(context), done)
+            })
+        },
+    )?;
+    linker.func_wrap_async(
+        MODULE,
+        "compute",
+        |mut caller: Caller<'_, T>, (context,): (u32,)| {
+            Box::new(async move {
+                let done = compute::compute(caller.data_mut().llm().ctx, context).await;
+                answer(&mut caller, "compute", Some(context), done)
+            })
+        },
+    )?;
+    linker.func_wrap_async(
+        MODULE,
+        "compute_single",
+        |mut caller: Caller<'_, T>, (context,): (u32,)| {
+            Box::new(async move {
+                let done = compute::compute_single(caller.data_mut().llm().ctx, context).await;
+                answer(&mut caller, "compute_single", Some(context), done)
+            })
+        },
+    )?;
+    linker.func_wrap(
+        MODULE,
+        "fini_single",
+        |mut caller: Caller<'_, T>, context: u32| -> u32 {
+            let done = compute::fini_single(caller.data_mut().llm().ctx, context);
+            answer(&mut caller, "fini_single", Some(context), done)
+        },
+    )?;
+    Ok(())
+}
+
+/// A prompt (index 0), or settings (index 1).
+async fn set_input<T: LlmView>(
+    caller: &mut Caller<'_, T>,
+    context: u32,
+    index: u32,
+    tensor: u32,
+) -> Result<(), Failure> {
+    let memory = memory::exported(caller)?;
+    let (data, store) = memory.data_and_store_mut(&mut *caller);
+    let ctx = store.llm().ctx;
+    ctx.core.context(context)?;
+    let data = tensor::read(data, tensor, ctx.limits.max_tensor_bytes)?;
+    match index {
+        0 => compute::set_prompt(ctx, context, data).await,
+        1 => graph::configure(ctx, context, &data),
+        other => Err(Failure::invalid(format!(
+            "there is no input {other}: 0 is the prompt, 1 are settings as JSON"
+        ))),
+    }
+}
+
+fn add_outputs<T: LlmView + 'static>(linker: &mut Linker<T>) -> wasmtime::Result<()> {
+    for (name, which) in [
+        ("get_output", Which::All),
+        ("get_output_single", Which::Piece),
+    ] {
+        linker.func_wrap(
+            MODULE,
+            name,
+            move |mut caller: Caller<'_, T>,
+                  context: u32,
+                  index: u32,
+                  buffer: u32,
+                  length: u32,
+                  written: u32|
+                  -> u32 {
+                let arguments = OutputArguments {
+                    context,
+                    index,
+                    buffer,
+                    length,
+                    written,
+                };
+                let done = output::get(&mut caller, arguments, which);
+                answer(&mut caller, name, Some(context), done)
+            },
+        )?;
+    }
+    Ok(())
+}

@@ -1,0 +1,46 @@
+//! Case 15: one model, another in its place, and the first again, while a session stays.
+
+use mynah_tests::tiny_model::TinyModel;
+
+use super::{context, load, read, run};
+
+#[tokio::test]
+async fn apuslabs_15_safe_model_switch() {
+    let document = r#"{"ctx_size": 512, "temp": 0, "max_tokens": 16}"#;
+    let folder = tempfile::tempdir().unwrap();
+    let files = [1, 2].map(|seed| {
+        let path = folder.path().join(format!("{seed}.gguf"));
+        let model = TinyModel {
+            seed,
+            ..TinyModel::default()
+        };
+        model.write_to(&path).unwrap();
+        path
+    });
+    let model = load(&files[0], document);
+    let mut session = context(&model);
+    let mut said = Vec::new();
+    for file in [&files[0], &files[1], &files[0]] {
+        if model.info().path != *file {
+            model
+                .replace(file, read(document).unwrap().config, |_| {})
+                .unwrap();
+        }
+        assert_eq!(model.info().path, *file);
+        // The session is the same one all along: nobody is thrown out.
+        said.push(run(&mut session, "Once upon a time", "{}").await.unwrap().0);
+    }
+    assert_ne!(said[0], said[1], "two models, two texts");
+    assert_eq!(said[0], said[2], "the first one is as it was");
+    assert_eq!(model.status().sessions, 1);
+    // A file that is none changes nothing.
+    let damaged = folder.path().join("damaged.gguf");
+    std::fs::write(&damaged, "no model").unwrap();
+    model
+        .replace(&damaged, read(document).unwrap().config, |_| {})
+        .unwrap_err();
+    assert_eq!(
+        run(&mut session, "Once upon a time", "{}").await.unwrap().0,
+        said[0]
+    );
+}
