@@ -61,6 +61,29 @@ fn all_views_show_the_same_and_it_is_what_happened() {
 }
 
 #[test]
+fn keys_of_a_core_module_that_set_nothing_are_shown() {
+    let settings = r#"{"n-predict": 4, "llama3": true, "tempp": 0.5}"#;
+    for version in ["071", "080"] {
+        let mut host = Running::guest(&format!("core_{version}_ask"), &[settings]);
+        host.ask("marker-of-the-prompt");
+        host.ask("marker-of-the-prompt");
+        let keys = host.report().model.ignored_keys;
+        let shown: Vec<_> = keys
+            .iter()
+            .map(|one| (one.key.as_str(), one.reports))
+            .collect();
+        assert_eq!(shown, [("llama3", 1), ("tempp", 1)]);
+        assert!(keys[1].hint.contains("`sampling.temp`"), "{keys:?}");
+        let said = run(&["status", host.address()]);
+        assert!(
+            said.stdout
+                .contains("`tempp`: did you mean `sampling.temp`?"),
+            "{said:?}"
+        );
+    }
+}
+
+#[test]
 fn every_figure_of_the_documentation_is_there_and_the_other_way_round() {
     let host = Running::chat();
     let text = host.get("metrics");

@@ -44,6 +44,17 @@ impl Running {
         })
     }
 
+    /// A guest on the tiny model, with arguments.
+    pub(crate) fn guest(name: &str, arguments: &[&str]) -> Self {
+        Self::start(Arc::new(tempfile::tempdir().unwrap()), |command, model| {
+            command
+                .args(["--temperature", "0", "--set", "ignore_eos=true", "--model"])
+                .arg(format!("default={}", model.display()))
+                .arg(cargo_component_wasm(name))
+                .args(arguments);
+        })
+    }
+
     /// The load whose outcomes are known.
     pub(crate) fn load(change: impl FnOnce(&mut Command)) -> Self {
         Self::start(Arc::new(tempfile::tempdir().unwrap()), |command, model| {
