@@ -4,6 +4,7 @@
 //! nothing in the module reads or writes it.
 
 use std::fmt::Write;
+use std::sync::OnceLock;
 
 use mynah_wasi::{LlmCtxBuilder, add_to_core_linker};
 use wasmtime::{Config, Engine, Linker, Memory, Module, Store, Val};
@@ -57,7 +58,9 @@ impl Driver {
     /// When wasmtime can't make it.
     #[expect(clippy::expect_used, reason = "test code, outside a #[test]")]
     pub async fn new(grant: LlmCtxBuilder) -> Self {
-        Self::of(&text(), grant).await.expect("the module runs")
+        static MODULE: OnceLock<Module> = OnceLock::new();
+        let module = MODULE.get_or_init(|| compiled(&text()).expect("the module is one"));
+        Self::run(module, grant).await.expect("the module runs")
     }
 
     /// The same with another module, in text.
@@ -66,13 +69,16 @@ impl Driver {
     ///
     /// When wasmtime can't make it.
     pub async fn of(module: &str, grant: LlmCtxBuilder) -> wasmtime::Result<Self> {
-        let engine = Engine::new(&Config::new())?;
-        let module = Module::new(&engine, wat::parse_str(module)?)?;
-        let mut linker = Linker::<Host>::new(&engine);
+        Self::run(&compiled(module)?, grant).await
+    }
+
+    async fn run(module: &Module, grant: LlmCtxBuilder) -> wasmtime::Result<Self> {
+        let engine = module.engine();
+        let mut linker = Linker::<Host>::new(engine);
         add_to_core_linker(&mut linker)?;
         let host = Host::new(WasiCtx::builder().build_p1(), grant.build());
-        let mut store = Store::new(&engine, host);
-        let instance = linker.instantiate_async(&mut store, &module).await?;
+        let mut store = Store::new(engine, host);
+        let instance = linker.instantiate_async(&mut store, module).await?;
         let memory = instance
             .get_memory(&mut store, "memory")
             .or_else(|| instance.get_memory(&mut store, "hidden"))
@@ -293,6 +299,11 @@ impl Driver {
             errno => Err(errno),
         }
     }
+}
+
+fn compiled(module: &str) -> wasmtime::Result<Module> {
+    let engine = Engine::new(&Config::new())?;
+    Module::new(&engine, wat::parse_str(module)?)
 }
 
 fn length(bytes: &[u8]) -> u32 {
