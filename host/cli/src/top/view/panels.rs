@@ -209,7 +209,7 @@ pub(super) fn memory(frame: &mut Frame<'_>, area: Rect, report: &Report) {
         (told, share(memory.used, memory.limit))
     };
     if let Some((told, used)) = memory.process.map(of) {
-        let told = format!("{told}, pressure: {}", memory.pressure);
+        let told = format!("{told}, pressure {}", memory.pressure);
         bar("process", told, used, color);
     }
     if let Some((told, used)) = memory.device.map(of) {
@@ -235,8 +235,8 @@ fn gauge(frame: &mut Frame<'_>, row: Rect, label: (&str, String), share: f64, co
     let (name, told) = label;
     let columns = Layout::horizontal([
         Constraint::Length(10),
+        Constraint::Fill(2),
         Constraint::Fill(3),
-        Constraint::Fill(5),
     ]);
     let [of, bar, words] = row.layout(&columns);
     frame.render_widget(Line::styled(name, FAINT), of);
