@@ -19,6 +19,7 @@ mod files;
 mod forms;
 mod gemma;
 mod life;
+mod logging;
 mod memory;
 mod nn;
 mod operations;
