@@ -21,6 +21,7 @@ mod files;
 mod forms;
 mod gemma;
 mod life;
+mod logging;
 mod memory;
 mod nn;
 mod operations;
