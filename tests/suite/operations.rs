@@ -23,6 +23,11 @@ struct Running {
 
 impl Running {
     fn start() -> Self {
+        Self::start_guest("chat", &["--max-tokens", "8"])
+    }
+
+    /// Starts another guest, with arguments.
+    fn start_guest(guest: &str, arguments: &[&str]) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("tiny.gguf");
         let chat = TinyModel {
@@ -41,8 +46,8 @@ impl Running {
             ])
             .args(["--set", "ignore_eos=true", "--model"])
             .arg(format!("default={}", path.display()))
-            .arg(cargo_component_wasm("chat"))
-            .args(["--max-tokens", "8"])
+            .arg(cargo_component_wasm(guest))
+            .args(arguments)
             .env_remove("MYNAH_LOG")
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
@@ -161,6 +166,29 @@ fn all_views_show_the_same_and_it_is_what_happened() {
     assert!(host.child.wait().unwrap().success());
     let said = run(&["status", &host.address]);
     said.host_line("no host tells its status");
+}
+
+#[test]
+fn keys_of_a_core_module_that_set_nothing_are_shown() {
+    let settings = r#"{"n-predict": 4, "llama3": true, "tempp": 0.5}"#;
+    for version in ["071", "080"] {
+        let mut host = Running::start_guest(&format!("core_{version}_ask"), &[settings]);
+        host.ask("marker-of-the-prompt");
+        host.ask("marker-of-the-prompt");
+        let keys = host.report().model.ignored_keys;
+        let shown: Vec<_> = keys
+            .iter()
+            .map(|one| (one.key.as_str(), one.reports))
+            .collect();
+        assert_eq!(shown, [("llama3", 1), ("tempp", 1)]);
+        assert!(keys[1].hint.contains("`sampling.temp`"), "{keys:?}");
+        let said = run(&["status", &host.address]);
+        assert!(
+            said.stdout
+                .contains("`tempp`: did you mean `sampling.temp`?"),
+            "{said:?}"
+        );
+    }
 }
 
 #[test]

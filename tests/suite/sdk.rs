@@ -102,16 +102,17 @@ async fn sdk_status() {
     for (may_see_all, lines) in [("false", 3), ("true", 6)] {
         let guest = Guest::new("sdk_status").args(&[may_see_all]);
         let guest = guest.grant(|llm| llm.host_status(may_see_all == "true"));
-        let said = guest
-            .model(tiny_with(ModelConfig::default()))
-            .stdout()
-            .await;
+        let model = tiny_with(ModelConfig::default());
+        model.note_ignored_key("key-of-another", "what it should be");
+        let said = guest.model(model).stdout().await;
         let said: Vec<&str> = said.lines().collect();
         assert_eq!((said.len(), said.last()), (lines, Some(&"ok")), "{said:?}");
         for json in &said[..lines - 1] {
             let value: serde_json::Value = serde_json::from_str(json).unwrap();
             assert!(value.is_object(), "{json}");
         }
+        let others = said[0].contains("key-of-another");
+        assert_eq!(others, may_see_all == "true", "{}", said[0]);
     }
 }
 

@@ -3,7 +3,9 @@
 use std::path::Path;
 
 use mynah_engine::ModelConfig;
+use mynah_tests::tiny_model::TinyModel;
 use mynah_tests::{Guest, cargo_component_wasm, greedy, model_path, solo, tiny, tiny_with};
+use mynah_wasi::GuestModels;
 
 use crate::cli::{mynah, real_model, run};
 
@@ -28,11 +30,16 @@ fn file(name: &str, version: &str) -> String {
 #[test]
 fn every_guest_is_run_here() {
     let folder = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/core-guests/src"));
-    let here = include_str!("guests.rs");
+    let tests = concat!(include_str!("guests.rs"), include_str!("../operations.rs"));
     for entry in std::fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();
         let name = path.file_stem().unwrap().to_str().unwrap();
-        let is_run = here.contains(&format!("guest(\"{name}\", version)"));
+        let ways = [
+            format!("guest(\"{name}\", version)"),
+            format!("file(\"{name}\", version)"),
+            format!("core_{{version}}_{name}"),
+        ];
+        let is_run = ways.iter().any(|way| tests.contains(way));
         assert!(is_run || name == "shared", "no test runs `{name}`");
         for version in VERSIONS {
             assert!(name == "shared" || Path::new(&file(name, version)).is_file());
@@ -140,6 +147,56 @@ async fn guests_see_every_error_by_its_name() {
     for version in VERSIONS {
         let text = guest("errors", version).model(tiny()).stdout().await;
         assert!(!text.trim().is_empty());
+    }
+}
+
+#[tokio::test]
+async fn guests_bring_models_of_their_own() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("model.gguf");
+    TinyModel::default().write_to(&path).unwrap();
+    for version in VERSIONS {
+        let allowed = GuestModels {
+            config: ModelConfig {
+                ctx_size: Some(256),
+                max_concurrent: 1,
+                ..ModelConfig::default()
+            },
+            ..GuestModels::default()
+        };
+        let guest = guest("own_model", version).dir(folder.path(), "/models");
+        let text = guest.grant(|llm| llm.guest_models(allowed)).stdout().await;
+        assert_eq!(text, "ok\n");
+    }
+}
+
+#[test]
+fn a_core_module_sees_what_it_was_granted_and_its_exit_code_passes_through() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("file.txt"), "x").unwrap();
+    let dir = format!("{}::/data", folder.path().display());
+    for version in VERSIONS {
+        let guest = file("world", version);
+        let granted = [
+            "run",
+            "--no-config",
+            "--env",
+            "COLOUR=green",
+            "--dir",
+            &dir,
+            &guest,
+            "7",
+            "--flag",
+            "two words",
+        ];
+        let said = run(&granted);
+        assert_eq!(said.code, Some(7), "{said:?}");
+        assert_eq!(said.stderr, "", "nothing of the host's own");
+        let lines = ["arg=--flag", "arg=two words", "env=green", "file=file.txt"];
+        assert_eq!(said.stdout.lines().collect::<Vec<_>>(), lines);
+        let said = run(&["run", "--no-config", &guest, "0"]);
+        assert_eq!(said.code, Some(0), "{said:?}");
+        assert!(said.stdout.starts_with("no /data"), "{said:?}");
     }
 }
 

@@ -274,6 +274,11 @@ async fn wasmedge_ggml_backend_drain_after_invalid_reload_and_unload() {
     );
     assert_eq!(driver.call("compute", &[0]).await, INVALID);
     assert_eq!(driver.call("compute_single", &[0]).await, INVALID);
+    assert_eq!(
+        driver.text(0).await,
+        "",
+        "the whole output can be read in any state"
+    );
     assert_eq!(driver.call("unload", &[0]).await, OK);
     assert_eq!(driver.output("get_output_single", 0, 0).await, Err(INVALID));
     assert_eq!(driver.call("fini_single", &[0]).await, OK);

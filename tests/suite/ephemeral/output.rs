@@ -19,10 +19,8 @@ async fn tokens_of_the_prompt_are_counted_before_anything_is_computed() {
     let about = driver.metadata(0).await;
     assert_eq!(about["input_tokens"], expected);
     assert_eq!(about["output_tokens"], 0);
-    assert!(
-        about["llama_build_number"].is_u64() && about["llama_commit"].is_string(),
-        "{about}"
-    );
+    assert!(about["llama_build_number"].as_u64() > Some(0), "{about}");
+    assert!(about["llama_commit"].is_string(), "{about}");
     assert_eq!(about.get("finish_reason"), None, "it has not ended");
 }
 

@@ -44,8 +44,6 @@ pub(super) struct Own {
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 pub(super) struct Run {
-    pub(super) nn_preload: Vec<Text<Preload>>,
-    pub(super) compat: Vec<Text<Compat>>,
     pub(super) dirs: Vec<Text<Preopen>>,
     pub(super) state_dir: Option<PathBuf>,
     pub(super) env: Vec<Text<Variable>>,
@@ -58,12 +56,12 @@ pub(super) struct Run {
     pub(super) owner: Option<String>,
     pub(super) weight: Option<u32>,
     pub(super) max_priority: Option<Text<Priority>>,
+    pub(super) nn_preload: Vec<Text<Preload>>,
+    pub(super) compat: Vec<Text<Compat>>,
 }
 
 /// The keys of `[run]`.
 const RUN: [&str; 14] = [
-    "nn_preload",
-    "compat",
     "dirs",
     "state_dir",
     "env",
@@ -76,6 +74,8 @@ const RUN: [&str; 14] = [
     "owner",
     "weight",
     "max_priority",
+    "nn_preload",
+    "compat",
 ];
 
 /// This program's own sections, for the engine to let be.

@@ -42,6 +42,17 @@ impl LlamaBuild {
             commit: Some(commit).filter(|commit| !commit.is_empty() && commit != "unknown"),
         }
     }
+
+    /// A number that grows with each version: that of ggml, `0.26.1` is 26001. llama.cpp's own count of its builds isn't in the
+    /// sources of the binding's crate.
+    #[must_use]
+    pub fn number(&self) -> u32 {
+        let parts = self.ggml_version.split('.');
+        parts.take(3).fold(0, |number: u32, part| {
+            let part = part.parse().unwrap_or(0);
+            number.saturating_mul(1000).saturating_add(part)
+        })
+    }
 }
 
 /// A device that llama.cpp can compute on.
@@ -200,5 +211,22 @@ mod tests {
                 });
             }
         });
+    }
+
+    #[test]
+    fn a_build_has_a_number_that_grows_with_its_version() {
+        let number = |version: &str| {
+            let ggml_version = version.to_owned();
+            let commit = None;
+            LlamaBuild {
+                ggml_version,
+                commit,
+            }
+            .number()
+        };
+        assert_eq!(number("0.26.1"), 26_001);
+        assert!(number("1.0.0") > number("0.99.9"));
+        assert_eq!(number("unknown"), 0);
+        assert!(LlamaBuild::read().number() > 0);
     }
 }

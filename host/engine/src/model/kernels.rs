@@ -2,12 +2,22 @@
 //!
 //! Read from the llama.cpp that the workspace pins (llama-cpp-sys-2 0.1.161): `ggml-cpu/repack.cpp`
 //! (`ggml_repack_get_optimal_repack_type`) for weights that are rearranged when they are loaded,
-//! `ggml-cpu/tiled/tiled.cpp` and `ggml-cpu/llamafile/sgemm.cpp` for tiled matrix products. What has none of them runs a dot
-//! product at a time.
+//! `ggml-cpu/amx/` for those that AMX multiplies, `ggml-cpu/tiled/tiled.cpp` and `ggml-cpu/llamafile/sgemm.cpp` for tiled matrix
+//! products. What has none of them runs a dot product at a time.
 
 use std::fmt;
 
 use super::gguf::{GgufHeader, TensorType};
+
+/// The folder whose header lets gcc build llama.cpp's kernels for AMX as they are written (`.cargo/config.toml`): gcc 12 optimises away
+/// what they set up, and the first prompt would end the process (<https://github.com/ggml-org/llama.cpp/pull/26954>).
+pub(crate) const AMX_HEADER: &str = "host/engine/native/gcc";
+
+/// Whether llama.cpp was built with that header, and so whether its kernels for AMX can be trusted.
+pub(crate) fn has_amx_header() -> bool {
+    // This crate is built with the same variables as llama.cpp.
+    option_env!("CPLUS_INCLUDE_PATH").is_some_and(|path| path.contains(AMX_HEADER))
+}
 
 /// CPU features that decide which kernels run.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -20,6 +30,8 @@ pub struct CpuFeatures {
     pub avx512_vnni: bool,
     /// x86 AVX-512 BF16.
     pub avx512_bf16: bool,
+    /// x86 AMX for 8-bit integers, where this build uses it.
+    pub amx_int8: bool,
     /// Arm NEON.
     pub neon: bool,
     /// Arm dot product.
@@ -39,6 +51,7 @@ impl CpuFeatures {
                 avx512: std::arch::is_x86_feature_detected!("avx512f"),
                 avx512_vnni: std::arch::is_x86_feature_detected!("avx512vnni"),
                 avx512_bf16: std::arch::is_x86_feature_detected!("avx512bf16"),
+                amx_int8: has_amx_header() && amx_int8(),
                 ..Self::default()
             }
         }
@@ -59,17 +72,28 @@ impl CpuFeatures {
 
     /// The features with the names that llama.cpp prints for what it was compiled with.
     #[must_use]
-    pub fn named(self) -> [(&'static str, bool); 7] {
+    pub fn named(self) -> [(&'static str, bool); 8] {
         [
             ("AVX2", self.avx2),
             ("AVX512", self.avx512),
             ("AVX512_VNNI", self.avx512_vnni),
             ("AVX512_BF16", self.avx512_bf16),
+            ("AMX_INT8", self.amx_int8),
             ("NEON", self.neon),
             ("DOTPROD", self.dotprod),
             ("MATMUL_INT8", self.matmul_int8),
         ]
     }
+}
+
+/// Whether the CPU has AMX for 8-bit integers. Rust can't name the feature yet.
+/// Source: Intel's manual, volume 2A, CPUID, leaf 7: EDX bits 24 (tiles) and 25 (8-bit integers).
+#[cfg(target_arch = "x86_64")]
+fn amx_int8() -> bool {
+    use std::arch::x86_64::{__cpuid, __cpuid_count};
+
+    const TILES_OF_INT8: u32 = 0b11 << 24;
+    __cpuid(0).eax >= 7 && __cpuid_count(7, 0).edx & TILES_OF_INT8 == TILES_OF_INT8
 }
 
 /// How the matrix products of a weight type are computed.
@@ -89,10 +113,13 @@ pub fn kernel_for(ty: TensorType, cpu: CpuFeatures) -> Kernel {
     use TensorType as T;
 
     let arm = cpu.neon && (cpu.dotprod || cpu.matmul_int8);
+    let amx = cpu.amx_int8 && cpu.avx512_vnni;
     let repacked = match ty {
         T::Q4_0 | T::Q4K | T::Iq4Nl | T::Mxfp4 => cpu.avx2 || arm,
         T::Q2K => cpu.avx512,
-        T::Q5K | T::Q6K | T::Q8_0 | T::Q1_0 => arm,
+        T::Q4_1 | T::Iq4Xs => amx,
+        T::Q5K | T::Q6K | T::Q8_0 => amx || arm,
+        T::Q1_0 => arm,
         _ => false,
     };
     let tiled = match ty {
@@ -188,6 +215,7 @@ mod tests {
         avx512: true,
         avx512_vnni: true,
         avx512_bf16: true,
+        amx_int8: false,
         neon: false,
         dotprod: false,
         matmul_int8: false,
@@ -198,6 +226,16 @@ mod tests {
         assert_eq!(kernel_for(TensorType::Q4_1, ZEN4), Kernel::Plain);
         assert_eq!(kernel_for(TensorType::Q4_0, ZEN4), Kernel::Repacked);
         assert_eq!(kernel_for(TensorType::Q8_0, ZEN4), Kernel::Tiled);
+    }
+
+    #[test]
+    fn amx_multiplies_q4_1() {
+        let xeon = CpuFeatures {
+            amx_int8: true,
+            ..ZEN4
+        };
+        assert_eq!(kernel_for(TensorType::Q4_1, xeon), Kernel::Repacked);
+        assert_eq!(kernel_for(TensorType::Q5_1, xeon), Kernel::Plain);
     }
 
     #[test]

@@ -12,6 +12,7 @@ use llama_cpp_2::model::params::LlamaModelParams;
 
 use super::chat::ChatTemplate;
 use super::gguf::{GgufError, GgufHeader};
+use super::kernels::{AMX_HEADER, has_amx_header};
 use super::loaded::{About, Loaded};
 use super::recommended::recommended;
 use super::size::Size;
@@ -256,7 +257,25 @@ fn converted(
     })
 }
 
+/// Reads the weights, on a thread that is gone afterwards: llama.cpp rearranges some with OpenMP, and libgomp keeps a team for every
+/// thread that has used it. With more threads in teams than cores it lets all of them wait in the kernel, the worker's too, which
+/// halves the speed of a single stream.
 pub(super) fn load_weights(
+    path: &Path,
+    gpu_layers: Option<u32>,
+    progress: impl FnMut(f32) -> bool + Send + 'static,
+) -> Result<LlamaModel> {
+    let read = || read_weights(path, gpu_layers, progress);
+    std::thread::scope(|scope| {
+        let thread = std::thread::Builder::new().name("mynah-load".to_owned());
+        let reader = thread.spawn_scoped(scope, read).map_err(Error::Thread)?;
+        reader
+            .join()
+            .unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+    })
+}
+
+fn read_weights(
     path: &Path,
     gpu_layers: Option<u32>,
     mut progress: impl FnMut(f32) -> bool + Send + 'static,
@@ -291,14 +310,13 @@ pub(super) fn load_weights(
     })
 }
 
-/// Keeps all weights in plain memory where llama.cpp was built with its kernels for AMX: gcc 12 optimises away what they set up, and
-/// the first prompt would end the process (<https://github.com/ggml-org/llama.cpp/pull/26954>).
+/// Keeps all weights in plain memory where llama.cpp was built with kernels for AMX that can't be trusted.
 fn keep_off_amx(params: Pin<&mut LlamaModelParams>) -> Result<()> {
     // With layers on a graphics card, only what stays on the CPU is in danger, and taking all of them off it costs more.
-    if SystemInfo::read()?.has_feature("AMX_INT8") && !SystemInfo::has_gpu() {
+    if !has_amx_header() && SystemInfo::read()?.has_feature("AMX_INT8") && !SystemInfo::has_gpu() {
         tracing::warn!(
             "llama.cpp was built with AMX kernels, which end the process with some compilers: they and repacked weights are not \
-             used. Build with -U__AMX_INT8__ in CFLAGS and CXXFLAGS for faster kernels"
+             used. Build with the folder {AMX_HEADER} of mynah in CPLUS_INCLUDE_PATH for faster kernels"
         );
         // Every tensor's name has a character.
         params.add_cpu_buft_override(c".");

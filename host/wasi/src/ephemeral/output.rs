@@ -94,15 +94,16 @@ fn select(context: &Context, index: u32, which: Which) -> Result<Cow<'_, str>, F
 
 /// What is known about an answer: what these guests know, then ours.
 fn metadata(answer: &Answer) -> Value {
+    let build = LlamaBuild::read();
+    let number = build.number();
     let LlamaBuild {
         ggml_version,
         commit,
-    } = LlamaBuild::read();
+    } = build;
     let mut about = json!({
         "input_tokens": answer.input_tokens,
         "output_tokens": answer.output_tokens,
-        // llama.cpp's own word for a build whose sources don't say.
-        "llama_build_number": 0,
+        "llama_build_number": number,
         "llama_commit": commit.unwrap_or_else(|| format!("ggml-{ggml_version}")),
         "ggml_version": ggml_version,
     });

@@ -64,7 +64,11 @@ pub(crate) fn apart<T: Send>(work: impl FnOnce() -> Result<T> + Send) -> Result<
 impl Bare {
     pub(crate) fn load(path: &Path, batch: u32, threads: usize) -> Result<Self> {
         let backend = mynah_engine::llama_backend()?;
-        let model = LlamaModel::load_from_file(backend, path, &LlamaModelParams::default())?;
+        // Loading rearranges weights with a team of threads too.
+        let model = apart(|| {
+            let params = LlamaModelParams::default();
+            Ok(LlamaModel::load_from_file(backend, path, &params)?)
+        })?;
         Ok(Self {
             backend,
             model,
