@@ -1,6 +1,6 @@
 //! Lists the test guests, so that a guest without a host test doesn't compile.
 //!
-//! For each prefix (`config`, `nn`, `run`, `sdk`, `stream`, `version`) a macro `foreach_PREFIX!(m)` calls `m!(name)` for every guest
+//! For each prefix (`config`, `log`, `nn`, `run`, `sdk`, `stream`, `version`) a macro `foreach_PREFIX!(m)` calls `m!(name)` for every guest
 //! `guests/src/bin/PREFIX_*.rs`. A guest with another prefix stops the build; those of the benchmark begin with `bench`.
 
 use std::collections::BTreeMap;
@@ -8,7 +8,7 @@ use std::fmt::Write;
 use std::path::Path;
 
 /// Prefixes of the guests that have tests: one module of the suite each.
-const TESTED: [&str; 6] = ["config", "nn", "run", "sdk", "stream", "version"];
+const TESTED: [&str; 7] = ["config", "log", "nn", "run", "sdk", "stream", "version"];
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let folder = Path::new("guests/src/bin");

@@ -22,6 +22,7 @@ mod forms;
 mod gemma;
 mod hostile;
 mod life;
+mod logging;
 mod memory;
 mod migrating;
 mod nn;

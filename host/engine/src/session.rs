@@ -151,14 +151,12 @@ impl Session {
     /// As [`start`](Self::start)'s but for generating; no text or too many ([`Error::TooManyTexts`]), a model that has no vectors
     /// ([`Error::NoVectors`]), or a request that had its time ([`Error::MaxTime`]).
     pub async fn embed(&mut self, texts: &[Prompt], settings: Settings) -> Result<Embeddings> {
+        self.ready().await?;
         let log = self.log(Kind::Vectors);
         if shows_content() {
             told!(INFO, CONTENT, log, ?texts, "texts");
         }
-        let asked = match self.ready().await {
-            Ok(()) => self.ask(texts, settings, &log),
-            Err(error) => Err(error),
-        };
+        let asked = self.ask(texts, settings, &log);
         if let Err(error) = &asked {
             log.end(End::NotTaken(error), &Usage::default());
         }

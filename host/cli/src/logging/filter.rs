@@ -2,7 +2,7 @@
 
 use std::sync::{Mutex, OnceLock, PoisonError};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, anyhow, bail};
 use mynah_engine::log::CONTENT;
 use tracing::{Level, Metadata};
 use tracing_subscriber::filter::{FilterExt, LevelFilter, filter_fn};
@@ -95,7 +95,9 @@ pub(super) fn parse(text: &str, content: bool) -> Result<EnvFilter> {
     if text.is_empty() {
         bail!(wrong());
     }
-    let parsed: EnvFilter = text.parse().with_context(wrong)?;
+    // Its own error tells its cause itself, and would tell it twice.
+    let parsed: Result<EnvFilter, _> = text.parse();
+    let parsed = parsed.map_err(|error| anyhow!("{}: {error}", wrong()))?;
     if content && !text.contains(CONTENT) {
         let shown = format!("{CONTENT}=info");
         return Ok(parsed.add_directive(shown.parse()?));
@@ -105,6 +107,8 @@ pub(super) fn parse(text: &str, content: bool) -> Result<EnvFilter> {
 
 #[cfg(test)]
 mod tests {
+    use tracing_subscriber::layer::{Layer, SubscriberExt};
+
     use super::*;
 
     #[test]
@@ -116,6 +120,58 @@ mod tests {
         for text in ["info", "warn,llama_cpp=off", "mynah::memory=debug", "OFF"] {
             parse(text, false).unwrap();
         }
+    }
+
+    /// What a test reads.
+    #[derive(Debug, Clone, Default)]
+    struct Page(std::sync::Arc<Mutex<Vec<u8>>>);
+
+    impl std::io::Write for Page {
+        fn write(&mut self, text: &[u8]) -> std::io::Result<usize> {
+            self.0.lock().unwrap().extend_from_slice(text);
+            Ok(text.len())
+        }
+
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn the_filter_changes_while_it_runs() {
+        let page = Page::default();
+        let layer = tracing_subscriber::fmt::layer()
+            .with_writer({
+                let page = page.clone();
+                move || page.clone()
+            })
+            .with_filter(install(false).unwrap());
+        let say = |message: &str| {
+            tracing::info!(target: "mynah::task", "task {message}");
+            tracing::info!(target: "mynah::memory", "memory {message}");
+            tracing::trace!(target: "wasmtime_wasi::p2", "guest {message}");
+        };
+        tracing::subscriber::with_default(tracing_subscriber::registry().with(layer), || {
+            say("one");
+            set_filter("mynah::task=info").unwrap();
+            say("two");
+            assert!(set_filter("a=loud").is_err());
+            assert_eq!(filter(), "mynah::task=info");
+            say("three");
+            set_filter(" trace ").unwrap();
+            assert_eq!(filter(), "trace");
+            say("four");
+            set_filter("off").unwrap();
+            say("five");
+        });
+        let text = String::from_utf8(page.0.lock().unwrap().clone()).unwrap();
+        let said: Vec<&str> = text
+            .lines()
+            .filter_map(|line| line.split_once(": ").map(|(_, said)| said))
+            .collect();
+        let expected = ["task two", "task three", "task four", "memory four"];
+        assert_eq!(said, expected, "{text}");
+        assert!(install(false).is_err(), "once");
     }
 
     #[test]

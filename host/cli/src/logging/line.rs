@@ -1,5 +1,7 @@
 //! The form of a line: for people, or a JSON object.
 
+use std::collections::BTreeMap;
+
 use mynah_engine::LogFormat;
 use serde_json::json;
 use tracing_subscriber::fmt::format::Writer;
@@ -61,15 +63,15 @@ impl Notice {
                 format!("{time} WARN {TARGET}: {message} lost={lost}\n")
             }
             LogFormat::Json => {
-                let mut line = json!({});
-                if let Some(time) = time {
-                    line["timestamp"] = json!(time);
-                }
-                line["level"] = json!("WARN");
-                line["message"] = json!(message);
-                line["lost"] = json!(lost);
-                line["target"] = json!(TARGET);
-                format!("{line}\n")
+                let rest = [
+                    ("level", json!("WARN")),
+                    ("message", json!(message)),
+                    ("lost", json!(lost)),
+                    ("target", json!(TARGET)),
+                ];
+                let time = time.map(|time| ("timestamp", json!(time)));
+                let line: BTreeMap<_, _> = time.into_iter().chain(rest).collect();
+                format!("{}\n", json!(line))
             }
         }
     }

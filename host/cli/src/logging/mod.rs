@@ -103,6 +103,8 @@ fn open(wanted: &LogFile, notice: Notice) -> Result<Sink> {
 struct Stderr;
 
 impl Destination for Stderr {
+    const IS_STDERR: bool = true;
+
     fn name(&self) -> String {
         "stderr".to_owned()
     }

@@ -23,6 +23,9 @@ const PATIENCE: Duration = Duration::from_secs(2);
 
 /// What lines are written to. Its calls may take as long as they take: nobody waits for them.
 pub(super) trait Destination: Send + 'static {
+    /// Whether it is what people are told on: if it fails, there is nobody to tell.
+    const IS_STDERR: bool = false;
+
     /// Its name, in what is told of it.
     fn name(&self) -> String;
 
@@ -55,7 +58,8 @@ enum Message {
 /// A queue and its thread.
 #[derive(Debug)]
 pub(super) struct Sink {
-    name: String,
+    /// What to call it on stderr, if it isn't that.
+    name: Option<String>,
     queue: SyncSender<Message>,
     shared: Arc<Shared>,
     ended: Receiver<()>,
@@ -63,11 +67,11 @@ pub(super) struct Sink {
 
 impl Sink {
     /// Starts the thread.
-    pub(super) fn start(to: impl Destination, notice: Notice) -> io::Result<Self> {
+    pub(super) fn start<D: Destination>(to: D, notice: Notice) -> io::Result<Self> {
         let (queue, lines) = mpsc::sync_channel(MAX_LINES);
         let (end, ended) = mpsc::channel();
         let shared = Arc::new(Shared::default());
-        let name = to.name();
+        let name = (!D::IS_STDERR).then(|| to.name());
         let mut keeper = Keeper {
             to,
             notice,
@@ -109,12 +113,13 @@ impl Sink {
             std::thread::sleep(Duration::from_millis(5));
         }
         let left = until.saturating_duration_since(Instant::now());
-        if self.ended.recv_timeout(left) == Err(RecvTimeoutError::Timeout) {
-            let lost = self.shared.lines.load(Ordering::Relaxed) as u64
-                + self.shared.dropped.load(Ordering::Relaxed);
+        let is_stuck = self.ended.recv_timeout(left) == Err(RecvTimeoutError::Timeout);
+        // Where stderr takes nothing, saying so there would wait for ever.
+        if let Some(name) = self.name.filter(|_| is_stuck) {
+            let waiting = self.shared.lines.load(Ordering::Relaxed) as u64;
+            let lost = waiting + self.shared.dropped.load(Ordering::Relaxed);
             output::warning(&format!(
-                "{} takes no more lines of the log: {lost} lines were lost",
-                self.name
+                "{name} takes no more lines of the log: {lost} lines were lost"
             ));
         }
     }
@@ -201,6 +206,13 @@ impl<D: Destination> Keeper<D> {
         self.tell_last();
     }
 
+    /// Tells people.
+    fn tell(text: &str) {
+        if !D::IS_STDERR {
+            output::warning(text);
+        }
+    }
+
     fn has_to_tell(&self) -> bool {
         self.failing.is_some() || self.shared.dropped.load(Ordering::Relaxed) > 0
     }
@@ -224,7 +236,7 @@ impl<D: Destination> Keeper<D> {
         match tried.and_then(|()| self.to.write(line.as_bytes())) {
             Ok(()) => {
                 self.failing = None;
-                output::warning(&format!(
+                Self::tell(&format!(
                     "{} can be written again; {lost} lines of the log are missing in it",
                     self.to.name()
                 ));
@@ -255,7 +267,7 @@ impl<D: Destination> Keeper<D> {
             lost,
             next_try: Instant::now() + RETRY,
         });
-        output::warning(&format!(
+        Self::tell(&format!(
             "{} can't be written: {error}. The log's lines are lost and counted until it can; everything else goes on",
             self.to.name()
         ));
@@ -285,7 +297,7 @@ impl<D: Destination> Keeper<D> {
         }
         let dropped = self.shared.dropped.swap(0, Ordering::Relaxed);
         if let Some(Failing { lost, .. }) = &self.failing {
-            output::warning(&format!(
+            Self::tell(&format!(
                 "{} could not be written to the end: {} lines of the log were lost",
                 self.to.name(),
                 lost + dropped
