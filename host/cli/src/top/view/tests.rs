@@ -114,6 +114,7 @@ fn report() -> Report {
             histograms: Histograms::default(),
         },
         model: ModelReport {
+            ignored_keys: Vec::new(),
             name: "SmolLM2 135M Instruct".to_owned(),
             architecture: "llama".to_owned(),
             parameters: 134_515_008,
