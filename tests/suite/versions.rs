@@ -14,7 +14,7 @@ use crate::assert_test_exists;
 foreach_version!(assert_test_exists);
 
 /// The versions that are published: each has a guest in `fixtures/`, built when it was.
-const PUBLISHED: [&str; 1] = ["0.1.0"];
+const PUBLISHED: [&str; 2] = ["0.1.0", "0.1.1"];
 
 fn fixture(version: &str) -> PathBuf {
     let fixtures = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures"));

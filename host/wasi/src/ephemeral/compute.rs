@@ -4,7 +4,7 @@ use mynah_engine::{Error, Event, FinishReason, Prompt, Settings};
 use serde_json::json;
 
 use super::errno::{Errno, Failure};
-use super::state::{Answer, Live, Stream, Writer, unloaded};
+use super::state::{Answer, Live, Stdout, Stream, Writer, unloaded};
 use super::tensor;
 use crate::LlmCtx;
 
@@ -48,18 +48,20 @@ pub(super) async fn set_prompt(
     Ok(())
 }
 
+/// What a context computes with, if it may, and the stdout that pieces of its answer go to, if they do.
+fn ready(
+    ctx: &mut LlmCtx,
+    handle: u32,
+) -> Result<(&mut Live, &mut Answer, Option<Writer>), Failure> {
+    let (live, answer) = ctx.core.context_mut(handle)?.ready()?;
+    let stdout = ctx.stdout.as_ref().filter(|_| live.stream_stdout);
+    Ok((live, answer, stdout.map(Stdout::writer)))
+}
+
 /// Computes the whole answer.
 pub(super) async fn compute(ctx: &mut LlmCtx, handle: u32) -> Result<(), Failure> {
     let max_bytes = ctx.limits.max_tensor_bytes;
-    let mut stdout = None;
-    let (live, answer) = {
-        let context = ctx.core.context_mut(handle)?;
-        let (live, answer) = context.ready()?;
-        if live.stream_stdout {
-            stdout = ctx.stdout.as_ref().map(super::state::Stdout::writer);
-        }
-        (live, answer)
-    };
+    let (live, answer, mut stdout) = ready(ctx, handle)?;
     live.stream = None;
     answer.begin();
     if live.session.wants_vectors(&Settings::default()) {
@@ -83,15 +85,7 @@ pub(super) async fn compute(ctx: &mut LlmCtx, handle: u32) -> Result<(), Failure
 /// Computes the next piece of the answer; the first time, it begins.
 pub(super) async fn compute_single(ctx: &mut LlmCtx, handle: u32) -> Result<(), Failure> {
     let max_bytes = ctx.limits.max_tensor_bytes;
-    let mut stdout = None;
-    let (live, answer) = {
-        let context = ctx.core.context_mut(handle)?;
-        let (live, answer) = context.ready()?;
-        if live.stream_stdout {
-            stdout = ctx.stdout.as_ref().map(super::state::Stdout::writer);
-        }
-        (live, answer)
-    };
+    let (live, answer, mut stdout) = ready(ctx, handle)?;
     if live.session.wants_vectors(&Settings::default()) {
         return Err(Failure::new(
             Errno::UnsupportedOperation,
