@@ -141,6 +141,7 @@ mod tests {
     fn the_filter_changes_while_it_runs() {
         let page = Page::default();
         let layer = tracing_subscriber::fmt::layer()
+            .with_ansi(false)
             .with_writer({
                 let page = page.clone();
                 move || page.clone()
