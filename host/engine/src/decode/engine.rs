@@ -234,7 +234,11 @@ impl<'a, C: Compute> Engine<'a, C> {
         let wants = self.wants();
         let decodes = |want: &&Want| !want.alone && want.need == Need::Decode;
         let decoding = wants.iter().filter(decodes).count();
-        let budget = self.step_budget.tokens(decoding);
+        let prompts = wants.iter().filter_map(|want| match want.need {
+            Need::Prefill(tokens) if !want.alone => Some(tokens),
+            Need::Prefill(_) | Need::Decode | Need::Nothing => None,
+        });
+        let budget = self.step_budget.tokens(decoding, prompts);
         let turn = self.planner.next(&wants, budget, self.free_cells());
         self.batch.clear();
         match turn {

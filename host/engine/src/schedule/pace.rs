@@ -38,42 +38,77 @@ impl Pace {
 /// Tokens that a step may compute while streams decode in it, so that they aren't held up for long.
 ///
 /// What a prompt token costs grows with the tokens before it: at 4,000 it is twice or three times what it is at none. So the
-/// bound is a time, and the tokens follow from what the last steps took.
+/// bound is a time, and the tokens follow from what the last steps took. It also depends on how many are computed together: with fewer than
+/// a tile of them, llama.cpp's attention costs each several times as much, so small steps are learned from apart, and taken only
+/// where a tile would hold streams up for too long.
 #[derive(Debug, Default)]
 pub(crate) struct StepBudget {
-    seconds_per_token: Option<f64>,
+    /// Seconds a token, of steps with a tile or more.
+    tiled: Option<f64>,
+    /// Of smaller ones since the last of those.
+    small: Option<f64>,
 }
 
 impl StepBudget {
     /// Seconds that a step which streams decode in should take: a pause that a reader of the text hardly notices.
     const TARGET: f64 = 0.25;
+    /// Seconds that it may take where it would otherwise be smaller than a tile.
+    const MOST: f64 = 0.6;
+    /// Tokens of a prompt from which attention is computed in tiles: 64 of llama.cpp's (`GGML_FA_TILE_Q` in `ggml-cpu/ops.cpp`), and one that is
+    /// computed with those of the streams, since split cells are computed in groups of equally many tokens.
+    const TILE: u32 = 65;
     /// Prompt tokens of a step at least, however slow the machine: fewer would read the weights for next to nothing.
-    const LEAST: u32 = 16;
+    const LEAST: u32 = 8;
 
     /// A step took so long for so many tokens. Those with few tokens say nothing about prompts.
     pub(crate) fn note(&mut self, tokens: usize, took: Duration) {
-        if tokens >= Self::LEAST as usize {
-            #[expect(clippy::cast_precision_loss, reason = "an estimate")]
-            let newest = took.as_secs_f64() / tokens as f64;
-            let mean = self.seconds_per_token.unwrap_or(newest);
-            self.seconds_per_token = Some(mean + 0.5 * (newest - mean));
+        let tokens = u32::try_from(tokens).unwrap_or(u32::MAX);
+        if tokens < Self::LEAST {
+            return;
         }
+        let pace = if tokens >= Self::TILE {
+            // What was known of small ones was of other depths.
+            self.small = None;
+            &mut self.tiled
+        } else {
+            &mut self.small
+        };
+        let newest = took.as_secs_f64() / f64::from(tokens);
+        let mean = pace.unwrap_or(newest);
+        *pace = Some(mean + 0.5 * (newest - mean));
     }
 
-    /// Tokens of the next step, if `decoding` streams decode in it; no bound where none does.
-    pub(crate) fn tokens(&self, decoding: usize) -> u32 {
-        let Some(pace) = self.seconds_per_token.filter(|_| decoding > 0) else {
+    /// Tokens of the next step, if `decoding` streams decode in it and `prompts` have so many tokens left each; no bound where none decodes.
+    pub(crate) fn tokens(&self, decoding: usize, prompts: impl Iterator<Item = u32>) -> u32 {
+        let Some(pace) = self.tiled.or(self.small).filter(|_| decoding > 0) else {
             return u32::MAX;
         };
-        #[expect(
-            clippy::cast_possible_truncation,
-            clippy::cast_sign_loss,
-            reason = "`as` saturates, and a time is not negative"
-        )]
-        let tokens = (Self::TARGET / pace) as u32;
         let decoding = u32::try_from(decoding).unwrap_or(u32::MAX);
+        let (mut tiles, mut has_tile) = (decoding, false);
+        for left in prompts {
+            tiles = tiles.saturating_add(left.min(Self::TILE));
+            has_tile |= left >= Self::TILE;
+        }
+        let target = tokens_in(Self::TARGET, pace);
+        // The end of a long prompt is no tile any more, and costs the most.
+        let tokens = if has_tile && (target >= tiles || tokens_in(Self::MOST, pace) >= tiles) {
+            target.max(tiles)
+        } else {
+            self.small.map_or(0, |pace| tokens_in(Self::TARGET, pace))
+        };
         tokens.max(decoding.saturating_add(Self::LEAST))
     }
+}
+
+/// Tokens that take so long at so many seconds each.
+fn tokens_in(seconds: f64, pace: f64) -> u32 {
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "`as` saturates, and a time is not negative"
+    )]
+    let tokens = (seconds / pace) as u32;
+    tokens
 }
 
 #[cfg(test)]
@@ -83,16 +118,41 @@ mod tests {
     #[test]
     fn a_step_that_streams_decode_in_is_as_large_as_the_time_allows() {
         let mut budget = StepBudget::default();
-        assert_eq!(budget.tokens(1), u32::MAX, "nothing is known yet");
-        budget.note(100, Duration::from_millis(500));
-        assert_eq!(budget.tokens(1), 50);
-        assert_eq!(budget.tokens(0), u32::MAX, "nobody is held up");
+        let long = || std::iter::once(4000);
+        assert_eq!(budget.tokens(1, long()), u32::MAX, "nothing is known yet");
+        budget.note(100, Duration::from_millis(250));
+        assert_eq!(budget.tokens(1, long()), 100);
+        assert_eq!(budget.tokens(0, long()), u32::MAX, "nobody is held up");
         budget.note(1, Duration::from_secs(1));
-        assert_eq!(budget.tokens(1), 50, "one token says nothing");
+        assert_eq!(budget.tokens(1, long()), 100, "one token says nothing");
         for _ in 0..20 {
+            budget.note(100, Duration::from_secs(100));
             budget.note(16, Duration::from_secs(16));
         }
-        assert_eq!(budget.tokens(3), 19, "a slow machine gets on too");
+        assert_eq!(budget.tokens(3, long()), 11, "a slow machine gets on too");
+    }
+
+    #[test]
+    fn a_tile_is_taken_where_it_holds_nobody_up_for_too_long() {
+        let mut budget = StepBudget::default();
+        // 50 tokens in the time that a step should take, but a tile in little more.
+        budget.note(100, Duration::from_millis(500));
+        assert_eq!(budget.tokens(1, [4000].into_iter()), 66);
+        // A short prompt beside the long one takes nothing of its tile.
+        assert_eq!(budget.tokens(2, [4000, 30].into_iter()), 97);
+        // Tiles of many would take too long, and the end of a prompt is none: nothing is known of such steps yet.
+        assert_eq!(budget.tokens(2, [4000; 3].into_iter()), 10);
+        assert_eq!(budget.tokens(1, [40].into_iter()), 9);
+        budget.note(17, Duration::from_millis(170));
+        assert_eq!(budget.tokens(1, [40].into_iter()), 25);
+        // Where even one does, the steps are as small as they must be, until they are fast again.
+        for _ in 0..20 {
+            budget.note(70, Duration::from_secs(1));
+        }
+        assert_eq!(budget.tokens(1, [4000].into_iter()), 9);
+        budget.note(20, Duration::from_millis(1));
+        budget.note(20, Duration::from_millis(1));
+        assert!(budget.tokens(1, [4000].into_iter()) > 65);
     }
 
     #[test]
