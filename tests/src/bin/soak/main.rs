@@ -1,5 +1,5 @@
 //! The soak: for minutes, a hundred sessions come, talk, idle, come back and leave, with all that remembers on: host memory, disk, context
-//! shift, sessions that are closed. With `--cycles`, a model is loaded and unloaded a hundred times. `cargo xtask soak` builds and runs
+//! shift, sessions that are closed. With `--cycles`, a model is loaded and unloaded 300 times. `cargo xtask soak` builds and runs
 //! both.
 //!
 //! On a tiny model with random weights: what is looked for is in the host, and that way much of it happens. It fails when memory is not
