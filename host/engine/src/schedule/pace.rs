@@ -54,7 +54,7 @@ impl StepBudget {
     const TARGET: f64 = 0.25;
     /// Seconds that it may take where it would otherwise be smaller than a tile.
     const MOST: f64 = 0.6;
-    /// Tokens of a prompt from which attention is computed in tiles: 64 of llama.cpp's (`GGML_FA_TILE_Q` in `ggml-cpu/ops.cpp`), and one that is
+    /// Tokens of a prompt from which attention is computed in tiles: 64 of llama.cpp's (`GGML_FA_TILE_Q` in `ggml-cpu/common.h`), and one that is
     /// computed with those of the streams, since split cells are computed in groups of equally many tokens.
     const TILE: u32 = 65;
     /// Prompt tokens of a step at least, however slow the machine: fewer would read the weights for next to nothing.
