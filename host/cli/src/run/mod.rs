@@ -54,12 +54,13 @@ pub(crate) fn run(args: &RunArgs, log: &LogArgs) -> Result<ExitCode> {
         let program = Program::link(&engine, kind, &bytes, args.guest())?;
         let models = models::load(&settings.models, &settings.model)?;
         let serving = Serving::new(&models, args.guest());
+        telemetry.watch(&serving)?;
+        let _open = Open::new(settings.control.as_ref(), &serving, &telemetry)?;
+        // Last: whoever reads where the figures are finds the rest open too.
         let _metrics = match settings.metrics {
             Some(address) => Some(serve_metrics(address, &serving).await?),
             None => None,
         };
-        telemetry.watch(&serving)?;
-        let _open = Open::new(settings.control.as_ref(), &serving, &telemetry)?;
         let _ticker = Ticker::start(&engine)?;
         let instances = instances(&engine, &program, args, &settings, &models)?;
         let ended = all(instances).await;
