@@ -1,6 +1,8 @@
 //! Every figure that is exported: its name, what it is, and where in the report it comes from. The names of OpenTelemetry's conventions for
 //! generative models where there are any.
 
+use std::sync::Arc;
+
 use mynah_engine::{Histogram, ModelState, PressureLevel, Report};
 
 /// What kind of figure it is.
@@ -58,7 +60,7 @@ pub(crate) enum Value {
     By(&'static str, Vec<(&'static str, f64)>),
     /// Words, as labels of a 1.
     Told(Vec<(&'static str, String)>),
-    Times(Box<Histogram>),
+    Times(Arc<Histogram>),
 }
 
 /// One bucket for each doubling, which is what a scrape should carry; the last one holds all that took longer.
@@ -386,20 +388,16 @@ pub(crate) const METRICS: &[Metric] = &[
         "gen_ai_server_time_to_first_token_seconds",
         "From a request to its first token",
         HISTOGRAM,
-        |report| Value::Times(Box::new(report.performance.histograms.first_token.clone())),
+        |report| Value::Times(Arc::clone(&report.performance.histograms.first_token)),
     ),
     metric(
         "gen_ai_server_time_per_output_token_seconds",
         "From one token of an answer to the next",
         HISTOGRAM,
-        |report| {
-            Value::Times(Box::new(
-                report.performance.histograms.between_tokens.clone(),
-            ))
-        },
+        |report| Value::Times(Arc::clone(&report.performance.histograms.between_tokens)),
     ),
     metric("mynah_step_seconds", "Decode steps", HISTOGRAM, |report| {
-        Value::Times(Box::new(report.performance.histograms.step.clone()))
+        Value::Times(Arc::clone(&report.performance.histograms.step))
     }),
     metric(
         "mynah_model_loaded",

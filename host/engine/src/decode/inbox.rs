@@ -13,7 +13,7 @@ use crate::memory::PressureLevel;
 use crate::memory_limit::MemoryWatch;
 use crate::schedule::{Fairness, Full, Head, Line, NotOpen, Pace, SessionLimits, Sessions};
 use crate::status::{Meter, StepNote};
-use crate::{Error, Owner, Requests, Result, SessionState, SessionStatus, Status};
+use crate::{Error, Owner, OwnerShare, Requests, Result, SessionState, SessionStatus, Status};
 
 /// Far more than a round of the worker takes.
 const LONGEST_ROUND: Duration = Duration::from_secs(60);
@@ -373,7 +373,7 @@ impl Inbox {
 
     pub(crate) fn status(&self) -> Status {
         let now = Instant::now();
-        let state = self.lock();
+        let mut state = self.lock();
         let queued = state.queued();
         let oldest = [state.line.oldest(), state.embeddings.oldest()];
         let oldest = oldest.into_iter().flatten().min();
@@ -384,6 +384,9 @@ impl Inbox {
         {
             *all += more;
         }
+        let performance = state.meter.performance(now);
+        let [sessions_resident, sessions_parked] =
+            state.idle_in([SessionState::Resident, SessionState::Parked]);
         Status {
             queued,
             queued_by_priority,
@@ -393,14 +396,18 @@ impl Inbox {
             sessions: u32::try_from(state.sessions.len()).unwrap_or(u32::MAX),
             sessions_busy: u32::try_from(state.sessions.busy()).unwrap_or(u32::MAX),
             sessions_closed: state.sessions.closed_count(),
-            sessions_resident: state.idle_in(SessionState::Resident),
-            sessions_parked: state.idle_in(SessionState::Parked),
-            performance: state.meter.performance(now),
+            sessions_resident,
+            sessions_parked,
+            performance,
             requests: state.requests,
-            owners: state.fairness.shares(),
             fairness: state.fairness.index(),
             ..state.published.clone()
         }
+    }
+
+    /// What each owner was served, in the order of their names.
+    pub(crate) fn owners(&self) -> Vec<OwnerShare> {
+        self.lock().fairness.shares()
     }
 
     /// Whether the worker waits for something to do, or began its round not long ago.
@@ -432,14 +439,18 @@ impl State {
         })
     }
 
-    /// Sessions that do nothing and are in this state.
-    fn idle_in(&self, state: SessionState) -> u32 {
-        let places = self.places.iter().filter(|place| place.state == state);
-        let idle = places.filter(|place| {
-            let life = self.sessions.life(place.session);
-            life.is_some_and(|(_, requests)| requests == 0)
-        });
-        u32::try_from(idle.count()).unwrap_or(u32::MAX)
+    /// Sessions that do nothing, in each of these states.
+    fn idle_in<const N: usize>(&self, states: [SessionState; N]) -> [u32; N] {
+        let mut idle = [0; N];
+        for place in &self.places {
+            let counted = states.iter().zip(&mut idle);
+            let counted = counted.filter(|(state, _)| **state == place.state);
+            for (_, count) in counted {
+                let life = self.sessions.life(place.session);
+                *count += u32::from(life.is_some_and(|(_, requests)| requests == 0));
+            }
+        }
+        idle
     }
 
     /// Requests that wait.

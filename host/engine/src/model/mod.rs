@@ -28,7 +28,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::decode::Inbox;
-use crate::{Error, ModelConfig, Owner, Prompt, Report, Result, Session, Status};
+use crate::{Error, ModelConfig, Owner, OwnerShare, Prompt, Report, Result, Session, Status};
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) use chat::fuzz::render as fuzz_template;
 pub(crate) use fit::Past;
@@ -152,6 +152,13 @@ impl Model {
     #[must_use]
     pub fn report(&self) -> Report {
         self.slot.report()
+    }
+
+    /// What each owner was served, in the order of their names: all that want something now, and those of late, up to some thousand.
+    /// Nobody where the model is not in memory.
+    #[must_use]
+    pub fn owners(&self) -> Vec<OwnerShare> {
+        self.slot.owners()
     }
 
     /// Notes a key that a guest sent with its settings and that sets nothing, for the [report](Self::report).

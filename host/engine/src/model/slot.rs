@@ -9,7 +9,7 @@ use super::loaded::{About, Loaded};
 use crate::decode::Inbox;
 use crate::memory::PressureLevel;
 use crate::status::{IgnoredKeys, Stay};
-use crate::{ModelState, Report, Result, Status};
+use crate::{ModelState, OwnerShare, Report, Result, Status};
 
 /// What all handles of a model share.
 #[derive(Debug)]
@@ -165,6 +165,12 @@ impl Slot {
 
     pub(super) fn status(&self) -> Status {
         self.lock().status()
+    }
+
+    pub(super) fn owners(&self) -> Vec<OwnerShare> {
+        let state = self.lock();
+        let loaded = state.loaded.as_ref();
+        loaded.map_or_else(Vec::new, |loaded| loaded.inbox.owners())
     }
 
     /// What `look` says of the model's worker; true where it is not in memory.

@@ -6,6 +6,7 @@
 //! for having had the model alone.
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::sync::Arc;
 
 use crate::{Owner, OwnerShare};
@@ -17,7 +18,10 @@ const MAX_IDLE: usize = 1024;
 /// What each owner has been served.
 #[derive(Debug, Default)]
 pub(crate) struct Fairness {
-    owners: HashMap<Arc<str>, Account>,
+    /// Owners that want something now: as many as there are requests, at most.
+    active: HashMap<Arc<str>, Account>,
+    /// The others.
+    idle: HashMap<Arc<str>, Account>,
     // Virtual time of the last owner that was served.
     now: f64,
 }
@@ -43,53 +47,60 @@ impl Account {
 impl Fairness {
     /// A request of this owner arrives.
     pub(crate) fn join(&mut self, owner: &Owner) {
-        if self.owners.values().all(|account| account.requests == 0) {
+        if self.active.is_empty() {
             // Nobody competes: whatever was, nobody owes anybody.
             self.now = 0.0;
-            for account in self.owners.values_mut() {
+            for account in self.idle.values_mut() {
                 account.virtual_time = 0.0;
             }
         }
-        let now = self.now;
-        let account = self.owners.entry(Arc::clone(owner.key())).or_default();
-        account.weight = owner.weight();
-        account.requests += 1;
-        if account.requests == 1 {
-            account.virtual_time = account.virtual_time.max(now);
-            for account in self.owners.values_mut() {
+        if !self.active.contains_key(owner.key()) {
+            let mut account = self.idle.remove(owner.key()).unwrap_or_default();
+            account.virtual_time = account.virtual_time.max(self.now);
+            self.active.insert(Arc::clone(owner.key()), account);
+            for account in self.active.values_mut() {
                 account.window = 0;
             }
         }
-        self.forget();
+        if let Some(account) = self.active.get_mut(owner.key()) {
+            account.weight = owner.weight();
+            account.requests += 1;
+        }
     }
 
     /// A request of this owner has ended, however.
     pub(crate) fn leave(&mut self, owner: &Owner) {
-        if let Some(account) = self.owners.get_mut(owner.key()) {
-            account.requests = account.requests.saturating_sub(1);
+        let Entry::Occupied(mut entry) = self.active.entry(Arc::clone(owner.key())) else {
+            return;
+        };
+        entry.get_mut().requests -= 1;
+        if entry.get().requests == 0 {
+            let (name, account) = entry.remove_entry();
+            self.idle.insert(name, account);
+            self.forget();
         }
-        self.forget();
     }
 
     /// A request of this owner begins, and will compute so many tokens for its prompt: it is charged for them now, so that
     /// an owner can't take all places at once.
     pub(crate) fn begin(&mut self, owner: &Owner, prompt_tokens: u32) {
-        if let Some(account) = self.owners.get_mut(owner.key()) {
-            self.now = self.now.max(account.virtual_time);
+        if let Some(account) = self.account_mut(owner) {
+            let begun = account.virtual_time;
             account.virtual_time += f64::from(prompt_tokens) / account.weight();
+            self.now = self.now.max(begun);
         }
     }
 
     /// So many tokens of a prompt that it was charged for need not be computed.
     pub(crate) fn refund(&mut self, owner: &Owner, prompt_tokens: u32) {
-        if let Some(account) = self.owners.get_mut(owner.key()) {
+        if let Some(account) = self.account_mut(owner) {
             account.virtual_time -= f64::from(prompt_tokens) / account.weight();
         }
     }
 
     /// So many tokens were computed for this owner: of prompts, which it was charged for when it began, and of answers.
     pub(crate) fn serve(&mut self, owner: &Owner, prompt_tokens: u32, answer_tokens: u32) {
-        if let Some(account) = self.owners.get_mut(owner.key()) {
+        if let Some(account) = self.account_mut(owner) {
             let tokens = u64::from(prompt_tokens) + u64::from(answer_tokens);
             account.served += tokens;
             account.window += tokens;
@@ -99,7 +110,8 @@ impl Fairness {
 
     /// Tokens that this owner was charged, over its weight; the lowest goes next.
     pub(crate) fn virtual_time(&self, owner: &Owner) -> f64 {
-        let account = self.owners.get(owner.key());
+        let account = self.active.get(owner.key());
+        let account = account.or_else(|| self.idle.get(owner.key()));
         account.map_or(self.now, |account| account.virtual_time)
     }
 
@@ -113,9 +125,8 @@ impl Fairness {
     )]
     pub(crate) fn index(&self) -> f64 {
         let shares: Vec<f64> = self
-            .owners
+            .active
             .values()
-            .filter(|account| account.requests > 0)
             .map(|account| account.window as f64 / account.weight())
             .collect();
         let sum: f64 = shares.iter().sum();
@@ -130,8 +141,9 @@ impl Fairness {
     /// The owners that are known, by name.
     pub(crate) fn shares(&self) -> Vec<OwnerShare> {
         let mut shares: Vec<OwnerShare> = self
-            .owners
+            .active
             .iter()
+            .chain(&self.idle)
             .map(|(name, account)| OwnerShare {
                 name: Arc::clone(name),
                 weight: account.weight,
@@ -143,23 +155,24 @@ impl Fairness {
         shares
     }
 
-    /// Forgets owners that want nothing, beyond those that may be remembered; who was charged least goes first.
+    fn account_mut(&mut self, owner: &Owner) -> Option<&mut Account> {
+        let account = self.active.get_mut(owner.key());
+        account.or_else(|| self.idle.get_mut(owner.key()))
+    }
+
+    /// Forgets owners that want nothing, beyond those that may be remembered; who was charged least goes first. Once for as many as
+    /// may be remembered, so that it costs each that leaves little.
     fn forget(&mut self) {
-        if self.owners.len() <= 2 * MAX_IDLE {
+        if self.idle.len() <= 2 * MAX_IDLE {
             return;
         }
-        let mut idle: Vec<(f64, Arc<str>)> = self
-            .owners
-            .iter()
-            .filter(|(_, account)| account.requests == 0)
+        let idle = self.idle.iter();
+        let mut idle: Vec<(f64, Arc<str>)> = idle
             .map(|(name, account)| (account.virtual_time, Arc::clone(name)))
             .collect();
-        if idle.len() <= MAX_IDLE {
-            return;
-        }
         idle.sort_by(|a, b| a.0.total_cmp(&b.0));
         for (_, name) in idle.iter().take(idle.len() - MAX_IDLE) {
-            self.owners.remove(name);
+            self.idle.remove(name);
         }
     }
 }
@@ -204,8 +217,8 @@ mod tests {
             fairness.join(&owner);
             fairness.leave(&owner);
         }
-        assert!(fairness.owners.len() <= 2 * MAX_IDLE);
-        assert!(fairness.owners.contains_key("stays"));
+        assert!(fairness.idle.len() <= 2 * MAX_IDLE);
+        assert!(fairness.active.contains_key("stays"));
     }
 
     proptest! {

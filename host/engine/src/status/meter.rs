@@ -1,9 +1,13 @@
 //! How fast a model is: rates over windows, and how long things take. Pure: time is an argument.
 
+use std::collections::VecDeque;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-/// Seconds that rates are kept for.
-const KEPT: u64 = 300;
+/// Seconds of the windows that rates are told of, the longest last.
+const WINDOWS: [usize; 3] = [5, 60, LONGEST];
+
+const LONGEST: usize = 300;
 
 /// The upper end of the first bucket, in seconds.
 const FIRST: f64 = 1e-4;
@@ -100,17 +104,17 @@ impl Histogram {
         )]
         let wanted = ((self.count as f64 * share.clamp(0.0, 1.0)).ceil() as u64).max(1);
         let mut seen = 0;
-        self.buckets().find_map(|(bound, count)| {
+        let reaches = |count: &u64| {
             seen += count;
-            (seen >= wanted).then_some(bound)
-        })
+            seen >= wanted
+        };
+        self.counts.iter().position(reaches).map(bound)
     }
 }
 
-/// One second's tokens.
+/// Tokens of one second, or of several.
 #[derive(Debug, Clone, Copy, Default)]
-struct Second {
-    number: u64,
+struct Tokens {
     prompt: u64,
     generated: u64,
 }
@@ -132,12 +136,16 @@ pub(crate) struct StepNote {
     pub(crate) gaps: Vec<Duration>,
 }
 
-/// Measures a model from when it is loaded.
+/// Measures a model from when it is loaded. Reading it costs the same however long that is: sums are kept of each window.
 #[derive(Debug)]
 pub(crate) struct Meter {
     begun: Instant,
-    /// A ring, by the number of the second.
-    seconds: Vec<Second>,
+    /// The last [`LONGEST`] seconds, with this one at the end.
+    seconds: VecDeque<Tokens>,
+    /// Seconds before this one.
+    passed: u64,
+    /// Of each of [`WINDOWS`]: this second and those before it.
+    windows: [Tokens; WINDOWS.len()],
     total: Performance,
     batch: (u64, u64),
     decode: Duration,
@@ -158,11 +166,11 @@ pub struct Performance {
     /// Of the last five minutes, or since then.
     pub five_minutes: Rate,
     /// From a request to its first token.
-    pub first_token: Histogram,
+    pub first_token: Arc<Histogram>,
     /// From one token of an answer to the next.
-    pub between_tokens: Histogram,
+    pub between_tokens: Arc<Histogram>,
     /// Decode steps.
-    pub step: Histogram,
+    pub step: Arc<Histogram>,
     /// Share of the tokens that the steps since then could have computed that they did, 0.0 to 1.0.
     pub batch_fill: f64,
     /// Share of the time of the steps that choosing tokens took, 0.0 to 1.0.
@@ -171,10 +179,11 @@ pub struct Performance {
 
 impl Meter {
     pub(crate) fn new(begun: Instant) -> Self {
-        let kept = usize::try_from(KEPT + 1).unwrap_or_default();
         Self {
             begun,
-            seconds: vec![Second::default(); kept],
+            seconds: VecDeque::from([Tokens::default(); LONGEST]),
+            passed: 0,
+            windows: Default::default(),
             total: Performance::default(),
             batch: (0, 0),
             decode: Duration::ZERO,
@@ -182,23 +191,29 @@ impl Meter {
         }
     }
 
-    fn second(&self, at: Instant) -> u64 {
-        at.saturating_duration_since(self.begun).as_secs()
+    /// Goes on to the second that it is now.
+    fn advance(&mut self, now: Instant) {
+        let passed = now.saturating_duration_since(self.begun).as_secs();
+        // However long nobody asked, no second leaves twice.
+        for _ in (self.passed..passed).take(LONGEST) {
+            for (window, length) in self.windows.iter_mut().zip(WINDOWS) {
+                if let Some(leaves) = self.seconds.get(LONGEST - length) {
+                    window.prompt -= leaves.prompt;
+                    window.generated -= leaves.generated;
+                }
+            }
+            self.seconds.pop_front();
+            self.seconds.push_back(Tokens::default());
+        }
+        self.passed = self.passed.max(passed);
     }
 
     /// A step is done.
     pub(crate) fn note(&mut self, now: Instant, step: &StepNote) {
-        let number = self.second(now);
-        let place = usize::try_from(number % (KEPT + 1)).unwrap_or_default();
-        if let Some(second) = self.seconds.get_mut(place) {
-            if second.number != number {
-                *second = Second {
-                    number,
-                    ..Second::default()
-                };
-            }
-            second.prompt += step.prompt;
-            second.generated += step.generated;
+        self.advance(now);
+        for tokens in self.windows.iter_mut().chain(self.seconds.back_mut()) {
+            tokens.prompt += step.prompt;
+            tokens.generated += step.generated;
         }
         self.total.prompt_tokens += step.prompt;
         self.total.generated_tokens += step.generated;
@@ -208,47 +223,42 @@ impl Meter {
         self.sampling += step.sampling;
         // Vectors are computed in steps of their own, which are no decode steps.
         if step.batch.0 > 0 {
-            self.total.step.note(step.decode + step.sampling);
+            Arc::make_mut(&mut self.total.step).note(step.decode + step.sampling);
         }
         for took in &step.first_tokens {
-            self.total.first_token.note(*took);
+            Arc::make_mut(&mut self.total.first_token).note(*took);
         }
         for gap in &step.gaps {
-            self.total.between_tokens.note(*gap);
+            Arc::make_mut(&mut self.total.between_tokens).note(*gap);
         }
     }
 
-    /// Tokens per second of the last whole seconds, so many of them, and of what has passed of this one.
-    fn rate(&self, now: Instant, seconds: u64) -> Rate {
-        let this = self.second(now);
-        let first = (this + 1).saturating_sub(seconds);
-        let counted = self
-            .seconds
-            .iter()
-            .filter(|second| (first..=this).contains(&second.number));
-        let (mut prompt, mut generated) = (0, 0);
-        for second in counted {
-            prompt += second.prompt;
-            generated += second.generated;
-        }
-        let begun = self.begun + Duration::from_secs(first);
-        let passed = now.saturating_duration_since(begun).as_secs_f64();
-        #[expect(clippy::cast_precision_loss, reason = "a rate")]
-        let rate = |tokens: u64| tokens as f64 / passed.max(1e-3);
-        Rate {
-            prompt: rate(prompt),
-            generated: rate(generated),
-        }
+    /// Tokens per second of each of [`WINDOWS`]: of their whole seconds but the last, and of what has passed of this one.
+    fn rates(&self, now: Instant) -> [Rate; WINDOWS.len()] {
+        std::array::from_fn(|place| {
+            let (length, tokens) = (WINDOWS[place], self.windows[place]);
+            let first = (self.passed + 1).saturating_sub(length as u64);
+            let begun = self.begun + Duration::from_secs(first);
+            let passed = now.saturating_duration_since(begun).as_secs_f64();
+            #[expect(clippy::cast_precision_loss, reason = "a rate")]
+            let rate = |tokens: u64| tokens as f64 / passed.max(1e-3);
+            Rate {
+                prompt: rate(tokens.prompt),
+                generated: rate(tokens.generated),
+            }
+        })
     }
 
-    pub(crate) fn performance(&self, now: Instant) -> Performance {
+    pub(crate) fn performance(&mut self, now: Instant) -> Performance {
+        self.advance(now);
         #[expect(clippy::cast_precision_loss, reason = "a share")]
         let share = |(part, whole): (u64, u64)| part as f64 / whole.max(1) as f64;
         let stepped = (self.decode + self.sampling).as_secs_f64();
+        let [now, minute, five_minutes] = self.rates(now);
         Performance {
-            now: self.rate(now, 5),
-            minute: self.rate(now, 60),
-            five_minutes: self.rate(now, KEPT),
+            now,
+            minute,
+            five_minutes,
             batch_fill: share(self.batch),
             sampling_share: if stepped > 0.0 {
                 self.sampling.as_secs_f64() / stepped
@@ -286,7 +296,7 @@ mod tests {
         for second in 0..600 {
             meter.note(begun + Duration::from_secs(second), &step);
         }
-        let at = |millis| meter.performance(begun + Duration::from_millis(millis));
+        let mut at = |millis| meter.performance(begun + Duration::from_millis(millis));
         let now = at(599_999);
         for rate in [now.now, now.minute, now.five_minutes] {
             assert!((rate.prompt - 30.0).abs() < 0.1, "{rate:?}");
@@ -330,6 +340,29 @@ mod tests {
     }
 
     proptest! {
+        /// Whenever it is noted and asked, each window holds what came in its seconds.
+        #[test]
+        fn windows_hold_their_seconds(
+            steps in prop::collection::vec((0u64..100_000, 0u64..50), 1..60),
+        ) {
+            let begun = Instant::now();
+            let mut meter = Meter::new(begun);
+            let mut all = Vec::new();
+            let mut at = 0;
+            for (after, prompt) in steps {
+                at += after;
+                all.push((at / 1000, prompt));
+                let now = begun + Duration::from_millis(at);
+                meter.note(now, &StepNote { prompt, generated: 1, ..StepNote::default() });
+                let this = at / 1000;
+                for (length, window) in WINDOWS.into_iter().zip(meter.windows) {
+                    let held = all.iter().filter(|(second, _)| second + length as u64 > this);
+                    let prompt: u64 = held.clone().map(|(_, prompt)| prompt).sum();
+                    prop_assert_eq!((window.prompt, window.generated), (prompt, held.count() as u64));
+                }
+            }
+        }
+
         #[test]
         fn a_quantile_is_a_fifth_too_long_at_worst(
             mut micros in prop::collection::vec(100u64..1_000_000_000, 1..50),

@@ -86,8 +86,6 @@ pub struct Status {
     pub disk: Option<DiskStatus>,
     /// What has become of all requests.
     pub requests: Requests,
-    /// What each owner was served, in the order of their names: all that want something now, and those of late.
-    pub owners: Vec<OwnerShare>,
     /// How evenly those that want something now are served, by weight: Jain's index, 1.0 is even, 1/n is all for one
     /// of n.
     pub fairness: f64,

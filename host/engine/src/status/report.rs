@@ -1,5 +1,6 @@
 //! What there is to know of a model, in five kinds: the records that every view shows, and their JSON.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 use serde::{Deserialize, Serialize};
@@ -166,11 +167,11 @@ pub struct PerformanceReport {
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Histograms {
     /// From a request to its first token.
-    pub first_token: Histogram,
+    pub first_token: Arc<Histogram>,
     /// From one token of an answer to the next.
-    pub between_tokens: Histogram,
+    pub between_tokens: Arc<Histogram>,
     /// Decode steps.
-    pub step: Histogram,
+    pub step: Arc<Histogram>,
 }
 
 /// Times that a half, nine tenths and ninety-nine hundredths took at most, in milliseconds; a fifth too long at worst. `None` before
@@ -375,18 +376,18 @@ fn performance(status: &Status) -> PerformanceReport {
         now: performance.now,
         minute: performance.minute,
         five_minutes: performance.five_minutes,
-        first_token: Percentiles::from(&performance.first_token),
-        between_tokens: Percentiles::from(&performance.between_tokens),
-        step: Percentiles::from(&performance.step),
+        first_token: Percentiles::from(&*performance.first_token),
+        between_tokens: Percentiles::from(&*performance.between_tokens),
+        step: Percentiles::from(&*performance.step),
         batch_fill: performance.batch_fill,
         sampling_share: performance.sampling_share,
         embedded_texts: status.embedding.texts,
         steps: status.steps,
         failed_steps: status.failed_steps,
         histograms: Histograms {
-            first_token: performance.first_token.clone(),
-            between_tokens: performance.between_tokens.clone(),
-            step: performance.step.clone(),
+            first_token: Arc::clone(&performance.first_token),
+            between_tokens: Arc::clone(&performance.between_tokens),
+            step: Arc::clone(&performance.step),
         },
     }
 }

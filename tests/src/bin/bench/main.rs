@@ -135,6 +135,9 @@ impl Bench {
         if self.wants(&[status::COST]) {
             rows.push(status::cost(self)?);
         }
+        if self.wants(&[status::READ]) {
+            rows.push(status::read(self)?);
+        }
         if self.wants(&[config::RESOLVE]) {
             rows.push(config::resolve(self.rounds)?);
         }

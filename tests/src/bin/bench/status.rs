@@ -1,4 +1,4 @@
-//! What looking costs: guests that generate while somebody reads the status a thousand times a second, against nobody.
+//! What looking costs: guests that generate while somebody reads the status a thousand times a second.
 
 use std::hint::black_box;
 use std::sync::mpsc::{self, RecvTimeoutError};
@@ -12,8 +12,10 @@ use crate::ours::{self, Instance, Program, value};
 use crate::prompts::words;
 use crate::report::{Bounds, Kind, Round, Row};
 
-/// Tokens per second of all guests together, with the reads and without.
+/// Tokens per second of all guests together with the reads, ten whenever the reader wakes up, and with nobody who reads.
 pub(crate) const COST: &str = "status.cost";
+/// The same with a reader that wakes up for each read, and with one that wakes up as often and reads nothing.
+pub(crate) const READ: &str = "status.read";
 
 /// Guests that generate at once.
 const GUESTS: u32 = 8;
@@ -22,8 +24,10 @@ const WORDS: usize = 16;
 const ANSWER: u32 = 128;
 /// Tokens of context for each sequence.
 const CTX_SIZE: u32 = 256;
-/// Time from one read to the next.
-const EVERY: Duration = Duration::from_millis(1);
+/// How often each side is measured in a round: a hundredth is less than two runs in a row differ by.
+const PAIRS: u32 = 6;
+/// Reads in a second.
+const READS: u32 = 1000;
 /// Of the reads that were to be done, the share that must have been: the machine's other work may delay some.
 const MUST_BE_READ: f64 = 0.9;
 /// Less than a hundredth is lost.
@@ -32,8 +36,36 @@ const BOUNDS: Bounds = Bounds {
     peer: None,
 };
 
+/// Who looks while guests generate.
+#[derive(Debug, Clone, Copy)]
+struct Looks {
+    /// How often a second somebody wakes up.
+    wakes: u32,
+    /// Reads of the status each time.
+    reads: u32,
+}
+
 /// `status.cost`.
 pub(crate) fn cost(bench: &Bench) -> Result<Row> {
+    let looks = Looks {
+        wakes: READS / 10,
+        reads: 10,
+    };
+    compare(bench, COST, looks, None)
+}
+
+/// `status.read`. A thread that wakes up takes its core from the worker's threads, and all of them wait for the one that lost it:
+/// on a machine without a core to spare that alone costs more than any read.
+pub(crate) fn read(bench: &Bench) -> Result<Row> {
+    let looks = |reads| Looks {
+        wakes: READS,
+        reads,
+    };
+    compare(bench, READ, looks(1), Some(looks(0)))
+}
+
+/// Guests beside `ours`, and beside `limit`.
+fn compare(bench: &Bench, name: &'static str, ours: Looks, limit: Option<Looks>) -> Result<Row> {
     // One model for all rounds, so that both sides have the same of everything.
     let model = ours::load_with(&bench.model, GUESTS as usize, CTX_SIZE, |config| {
         config.defaults.stopping.ignore_eos = Some(true);
@@ -42,36 +74,46 @@ pub(crate) fn cost(bench: &Bench) -> Result<Row> {
         .map(|guest| Ok(model.tokens(Prompt::Text(words(guest, WORDS)))?))
         .collect::<Result<_>>()?;
     let guest = Program::new("bench_stream", model.clone(), bench.runtime.handle())?;
-    let unread = || rate(&guest, &prompts);
-    let read = || {
-        let reader = Reader::start(model.clone())?;
-        let rate = rate(&guest, &prompts)?;
-        reader.stop()?;
-        anyhow::Ok(rate)
+    let beside = |looks: Option<Looks>| {
+        let looks = looks.map(|looks| Reader::start(model.clone(), looks));
+        let reader = looks.transpose()?;
+        let took = time(&guest, &prompts)?;
+        reader.map_or(Ok(()), Reader::stop)?;
+        anyhow::Ok(took)
     };
-    let mut rounds = Vec::new();
-    // The first round warms both up.
-    for round in 0..=bench.rounds {
-        bench.say(&format!("{COST}: round {round}"));
-        let (ours, limit) = if round % 2 == 0 {
-            let limit = unread()?;
-            (read()?, limit)
+    // Both sides see the same machine: whoever is first changes each time.
+    let pair = |turn: u32| {
+        if turn.is_multiple_of(2) {
+            let limit = beside(limit)?;
+            anyhow::Ok((beside(Some(ours))?, limit))
         } else {
-            let ours = read()?;
-            (ours, unread()?)
-        };
-        if round > 0 {
-            rounds.push(Round {
-                ours,
-                limit: Some(limit),
-                peer: None,
-            });
+            let ours = beside(Some(ours))?;
+            Ok((ours, beside(limit)?))
         }
+    };
+    bench.say(&format!("{name}: warm up"));
+    pair(0)?;
+    let tokens = f64::from(PAIRS * GUESTS * ANSWER);
+    let mut rounds = Vec::new();
+    for round in 1..=bench.rounds {
+        bench.say(&format!("{name}: round {round}"));
+        let (mut ours, mut limit) = (Duration::ZERO, Duration::ZERO);
+        for turn in 0..PAIRS {
+            let took = pair(turn)?;
+            ours += took.0;
+            limit += took.1;
+        }
+        rounds.push(Round {
+            ours: tokens / ours.as_secs_f64(),
+            limit: Some(tokens / limit.as_secs_f64()),
+            peer: None,
+        });
     }
-    Ok(Row::new(COST, "tokens/s", Kind::Rate, &rounds, BOUNDS))
+    Ok(Row::new(name, "tokens/s", Kind::Rate, &rounds, BOUNDS))
 }
 
-fn rate(guest: &Program, prompts: &[Vec<u32>]) -> Result<f64> {
+/// How long all guests take together.
+fn time(guest: &Program, prompts: &[Vec<u32>]) -> Result<Duration> {
     let begun = Instant::now();
     let instances: Vec<Instance> = prompts.iter().map(|p| guest.start(p, ANSWER)).collect();
     let mut tokens = 0.0;
@@ -80,7 +122,7 @@ fn rate(guest: &Program, prompts: &[Vec<u32>]) -> Result<f64> {
     }
     let asked = f64::from(GUESTS * ANSWER);
     ensure!(tokens == asked, "{tokens} of {asked} tokens came");
-    Ok(tokens / begun.elapsed().as_secs_f64())
+    Ok(begun.elapsed())
 }
 
 /// Reads the status again and again, as `/status` does: the report, and its JSON.
@@ -88,24 +130,28 @@ struct Reader {
     stop: mpsc::Sender<()>,
     thread: std::thread::JoinHandle<Result<u32>>,
     begun: Instant,
+    looks: Looks,
 }
 
 impl Reader {
-    fn start(model: Model) -> Result<Self> {
+    fn start(model: Model, looks: Looks) -> Result<Self> {
         let (stop, stopped) = mpsc::channel();
         let begun = Instant::now();
+        let every = Duration::from_secs(1) / looks.wakes;
         let thread = std::thread::Builder::new()
             .name("reader".to_owned())
             .spawn(move || {
-                let mut reads = 0;
+                let mut wakes = 0;
                 loop {
-                    black_box(serde_json::to_string(&model.report())?);
-                    reads += 1;
+                    for _ in 0..looks.reads {
+                        black_box(serde_json::to_string(&model.report())?);
+                    }
+                    wakes += 1;
                     // The next one is due by the clock, so that slow ones are made up for.
-                    let due = begun + EVERY * reads;
+                    let due = begun + every * wakes;
                     let left = due.saturating_duration_since(Instant::now());
                     if stopped.recv_timeout(left) != Err(RecvTimeoutError::Timeout) {
-                        return Ok(reads);
+                        return Ok(wakes);
                     }
                 }
             })?;
@@ -113,17 +159,18 @@ impl Reader {
             stop,
             thread,
             begun,
+            looks,
         })
     }
 
     fn stop(self) -> Result<()> {
         drop(self.stop);
-        let reads = self.thread.join();
-        let reads = reads.ok().context("the reader panicked")??;
-        let wanted = self.begun.elapsed().as_secs_f64() / EVERY.as_secs_f64();
+        let wakes = self.thread.join();
+        let wakes = wakes.ok().context("the reader panicked")??;
+        let wanted = self.begun.elapsed().as_secs_f64() * f64::from(self.looks.wakes);
         ensure!(
-            f64::from(reads) >= wanted * MUST_BE_READ,
-            "only {reads} of {wanted:.0} reads were done"
+            f64::from(wakes) >= wanted * MUST_BE_READ,
+            "the reader woke up {wakes} times of {wanted:.0}"
         );
         Ok(())
     }

@@ -278,7 +278,7 @@ impl Host {
             held == 0 && cells == 0 && status.parked_bytes == 0
         });
         assert_eq!(status.requests.accepted, status.requests.ended());
-        assert!(status.owners.iter().all(|owner| owner.requests == 0));
+        assert!(self.inbox.owners().iter().all(|owner| owner.requests == 0));
         status
     }
 }

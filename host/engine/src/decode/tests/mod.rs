@@ -248,12 +248,8 @@ fn owners_are_served_evenly_however_many_requests_they_have() {
     for reader in &mut others {
         reader.finish().unwrap();
     }
-    let status = host.inbox.status();
-    let served: Vec<u64> = status
-        .owners
-        .iter()
-        .map(|owner| owner.served_tokens)
-        .collect();
+    let owners = host.inbox.owners();
+    let served: Vec<u64> = owners.iter().map(|owner| owner.served_tokens).collect();
     let fair = 5 * 16;
     // The crowd came first and took all places once, and holds some now: two requests ahead for each.
     assert!(
