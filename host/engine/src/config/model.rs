@@ -20,9 +20,9 @@ pub struct ModelConfig {
     /// Tokens that one session holds, prompt and answer together. 16 or more; default 2,048, or what the model was
     /// trained on where that is less. More than the model was trained on is allowed, and usually bad.
     pub ctx_size: Option<u32>,
-    /// Tokens that one decode step computes at most: one for each generation that runs, and the rest from prompts. A
-    /// larger one reads long prompts faster, a smaller one disturbs running generations less and cancels sooner.
-    /// From `max_concurrent` to 4,096; default 128.
+    /// Tokens that are computed at most from one token of the generations that run to the next: one for each of them, and the rest
+    /// from prompts. A larger one reads prompts faster, a smaller one disturbs running generations less and cancels sooner.
+    /// From `max_concurrent` to 4,096; default 256.
     pub batch_size: u32,
     /// Generations that run at once; the others wait. 1 to 256; default 8. Memory for `ctx_size` tokens is set aside for
     /// each.
@@ -183,7 +183,7 @@ impl Default for ModelConfig {
     fn default() -> Self {
         Self {
             ctx_size: None,
-            batch_size: 128,
+            batch_size: 256,
             max_concurrent: 8,
             queue_size: 50,
             max_sessions: 100,

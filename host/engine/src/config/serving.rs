@@ -32,8 +32,8 @@ block! {
         /// Tokens that one session holds, prompt and answer together.
         ctx_size: u32, else "2048, or what the model was trained on where that is less", "ctx_size", ["n_ctx"],
             Whole::new(16, u32::MAX);
-        /// Tokens that one decode step computes at most. At least `backend.max_concurrent`: every running generation gets its
-        /// token in every step.
+        /// Tokens that are computed at most from one token of running generations to the next: one for each of them, so at least
+        /// `backend.max_concurrent`, and the rest from prompts.
         batch_size: u32 = ModelConfig::default().batch_size, "batch_size", ["n_batch"],
             Whole::new(1, ModelConfig::MAX_BATCH_SIZE);
         /// Threads that compute. More threads than cores are slower by an order of magnitude.

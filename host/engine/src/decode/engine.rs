@@ -74,7 +74,7 @@ impl<'a, C: Compute> Engine<'a, C> {
             params,
             inbox,
             samplers,
-            planner: Planner::new(params.context.batch),
+            planner: Planner::new(params.context.batch, params.context.split),
             step_budget: StepBudget::default(),
             batch: Batch::default(),
             running: Vec::new(),
@@ -260,7 +260,10 @@ impl<'a, C: Compute> Engine<'a, C> {
         match self.decode() {
             Ok(()) => {
                 let took = begun.elapsed();
-                self.step_budget.note(self.batch.len(), took);
+                let has_prompts = self.batch.output_count() < self.batch.len();
+                if has_prompts {
+                    self.step_budget.note(self.batch.len(), took);
+                }
                 self.failures_in_a_row = 0;
                 self.sample(took);
             }

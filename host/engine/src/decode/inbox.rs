@@ -378,10 +378,8 @@ impl Inbox {
         let oldest = [state.line.oldest(), state.embeddings.oldest()];
         let oldest = oldest.into_iter().flatten().min();
         let mut queued_by_priority = state.line.by_priority();
-        for (all, more) in queued_by_priority
-            .iter_mut()
-            .zip(state.embeddings.by_priority())
-        {
+        let embeddings = state.embeddings.by_priority();
+        for (all, more) in queued_by_priority.iter_mut().zip(embeddings) {
             *all += more;
         }
         let performance = state.meter.performance(now);
@@ -443,9 +441,8 @@ impl State {
     fn idle_in<const N: usize>(&self, states: [SessionState; N]) -> [u32; N] {
         let mut idle = [0; N];
         for place in &self.places {
-            let counted = states.iter().zip(&mut idle);
-            let counted = counted.filter(|(state, _)| **state == place.state);
-            for (_, count) in counted {
+            let state = states.iter().position(|state| *state == place.state);
+            if let Some(count) = state.and_then(|state| idle.get_mut(state)) {
                 let life = self.sessions.life(place.session);
                 *count += u32::from(life.is_some_and(|(_, requests)| requests == 0));
             }

@@ -5,7 +5,12 @@ mod line;
 mod pace;
 mod place;
 mod plan;
+mod rounds;
 mod sessions;
+
+/// Tokens of a sequence that llama.cpp's attention computes together on a CPU (`GGML_FA_TILE_Q` in `ggml-cpu/common.h`). Fewer cost several times as
+/// much each.
+const TILE: u32 = 64;
 
 pub(crate) use fairness::Fairness;
 pub(crate) use line::{Full, Head, Line, Ticket, class_of};

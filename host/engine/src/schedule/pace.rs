@@ -2,6 +2,8 @@
 
 use std::time::{Duration, Instant};
 
+use super::TILE;
+
 /// Share of the newest interval in the mean: the last ten or so count.
 const NEWEST: f64 = 0.2;
 
@@ -35,7 +37,7 @@ impl Pace {
     }
 }
 
-/// Tokens that a step may compute while streams decode in it, so that they aren't held up for long.
+/// Tokens that are computed from one token of running streams to the next, so that they aren't held up for long.
 ///
 /// What a prompt token costs grows with the tokens before it: at 4,000 it is twice or three times what it is at none. So the
 /// bound is a time, and the tokens follow from what the last steps took. It also depends on how many are computed together: with fewer than
@@ -43,30 +45,27 @@ impl Pace {
 /// where a tile would hold streams up for too long.
 #[derive(Debug, Default)]
 pub(crate) struct StepBudget {
-    /// Seconds a token, of steps with a tile or more.
+    /// Seconds a token, of steps with a tile or more of prompts.
     tiled: Option<f64>,
     /// Of smaller ones since the last of those.
     small: Option<f64>,
 }
 
 impl StepBudget {
-    /// Seconds that a step which streams decode in should take: a pause that a reader of the text hardly notices.
+    /// Seconds that streams should wait: a pause that a reader of the text hardly notices.
     const TARGET: f64 = 0.25;
-    /// Seconds that it may take where it would otherwise be smaller than a tile.
+    /// Seconds that they may wait where it would otherwise be less than a tile.
     const MOST: f64 = 0.6;
-    /// Tokens of a prompt from which attention is computed in tiles: 64 of llama.cpp's (`GGML_FA_TILE_Q` in `ggml-cpu/common.h`), and one that is
-    /// computed with those of the streams, since split cells are computed in groups of equally many tokens.
-    const TILE: u32 = 65;
-    /// Prompt tokens of a step at least, however slow the machine: fewer would read the weights for next to nothing.
+    /// Prompt tokens at least, however slow the machine: fewer would read the weights for next to nothing.
     const LEAST: u32 = 8;
 
-    /// A step took so long for so many tokens. Those with few tokens say nothing about prompts.
+    /// A step with prompts took so long for so many tokens. Those with few tokens say nothing about prompts.
     pub(crate) fn note(&mut self, tokens: usize, took: Duration) {
         let tokens = u32::try_from(tokens).unwrap_or(u32::MAX);
         if tokens < Self::LEAST {
             return;
         }
-        let pace = if tokens >= Self::TILE {
+        let pace = if tokens >= TILE {
             // What was known of small ones was of other depths.
             self.small = None;
             &mut self.tiled
@@ -78,21 +77,19 @@ impl StepBudget {
         *pace = Some(mean + 0.5 * (newest - mean));
     }
 
-    /// Tokens of the next step, if `decoding` streams decode in it and `prompts` have so many tokens left each; no bound where none decodes.
-    pub(crate) fn tokens(&self, decoding: usize, prompts: impl Iterator<Item = u32>) -> u32 {
+    /// Tokens until the next ones of `decoding` streams, theirs among them, if `prompts` have so many tokens left each; no bound where none
+    /// decodes.
+    pub(crate) fn tokens(&self, decoding: usize, mut prompts: impl Iterator<Item = u32>) -> u32 {
         let Some(pace) = self.tiled.or(self.small).filter(|_| decoding > 0) else {
             return u32::MAX;
         };
         let decoding = u32::try_from(decoding).unwrap_or(u32::MAX);
-        let (mut tiles, mut has_tile) = (decoding, false);
-        for left in prompts {
-            tiles = tiles.saturating_add(left.min(Self::TILE));
-            has_tile |= left >= Self::TILE;
-        }
+        let tile = decoding.saturating_add(TILE);
         let target = tokens_in(Self::TARGET, pace);
         // The end of a long prompt is no tile any more, and costs the most.
-        let tokens = if has_tile && (target >= tiles || tokens_in(Self::MOST, pace) >= tiles) {
-            target.max(tiles)
+        let has_tile = prompts.any(|left| left >= TILE);
+        let tokens = if has_tile && tokens_in(Self::MOST, pace) >= tile {
+            target.max(tile)
         } else {
             self.small.map_or(0, |pace| tokens_in(Self::TARGET, pace))
         };
@@ -137,11 +134,9 @@ mod tests {
         let mut budget = StepBudget::default();
         // 50 tokens in the time that a step should take, but a tile in little more.
         budget.note(100, Duration::from_millis(500));
-        assert_eq!(budget.tokens(1, [4000].into_iter()), 66);
-        // A short prompt beside the long one takes nothing of its tile.
-        assert_eq!(budget.tokens(2, [4000, 30].into_iter()), 97);
-        // Tiles of many would take too long, and the end of a prompt is none: nothing is known of such steps yet.
-        assert_eq!(budget.tokens(2, [4000; 3].into_iter()), 10);
+        assert_eq!(budget.tokens(1, [4000].into_iter()), 65);
+        assert_eq!(budget.tokens(2, [40, 4000].into_iter()), 66);
+        // The end of a prompt is no tile: nothing is known of such steps yet.
         assert_eq!(budget.tokens(1, [40].into_iter()), 9);
         budget.note(17, Duration::from_millis(170));
         assert_eq!(budget.tokens(1, [40].into_iter()), 25);
@@ -152,7 +147,7 @@ mod tests {
         assert_eq!(budget.tokens(1, [4000].into_iter()), 9);
         budget.note(20, Duration::from_millis(1));
         budget.note(20, Duration::from_millis(1));
-        assert!(budget.tokens(1, [4000].into_iter()) > 65);
+        assert!(budget.tokens(1, [4000].into_iter()) >= 65);
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! The plan of one decode step: which sequences compute how many tokens.
 
+use super::rounds::Rounds;
+
 /// What a sequence needs next.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Need {
@@ -39,6 +41,8 @@ pub(crate) enum Turn {
 #[derive(Debug)]
 pub(crate) struct Planner {
     budget: u32,
+    /// Where each sequence has KV cells of its own.
+    rounds: Option<Rounds>,
     chunk: u32,
     // The sequence that had the last step of its own.
     last_alone: Option<u32>,
@@ -50,10 +54,11 @@ impl Planner {
     /// so this depends on nothing but the model's `batch_size`. Small, so that shared steps are not held up for long.
     const ALONE_CHUNK: u32 = 64;
 
-    /// A planner of steps of `budget` tokens at most.
-    pub(crate) fn new(budget: u32) -> Self {
+    /// A planner of steps of `budget` tokens at most, of sequences that have KV cells of their own (`split`) or share a pool.
+    pub(crate) fn new(budget: u32, split: bool) -> Self {
         Self {
             budget,
+            rounds: split.then(Rounds::default),
             chunk: budget.min(Self::ALONE_CHUNK),
             last_alone: None,
             alone_is_next: false,
@@ -79,14 +84,9 @@ impl Planner {
         let budget = free_cells.map_or(self.budget, |cells| {
             u32::try_from(cells).map_or(self.budget, |cells| cells.min(self.budget))
         });
-        let shared: Vec<Need> = wants
-            .iter()
-            .map(|want| if want.alone { Need::Nothing } else { want.need })
-            .collect();
-        let shares = share(&shared, budget.min(shared_budget));
-        let has_shared = shares.iter().any(|&tokens| tokens > 0);
-        let alone = self.next_alone(wants, budget);
-        match alone {
+        let needs_shared = |want: &Want| !want.alone && want.need != Need::Nothing;
+        let has_shared = budget > 0 && wants.iter().any(needs_shared);
+        match self.next_alone(wants, budget) {
             Some((id, turn)) if self.alone_is_next || !has_shared => {
                 self.alone_is_next = false;
                 self.last_alone = Some(id);
@@ -94,10 +94,21 @@ impl Planner {
             }
             _ if has_shared => {
                 self.alone_is_next = true;
-                Some(Turn::Shared(shares))
+                Some(Turn::Shared(self.shares(wants, budget.min(shared_budget))))
             }
             _ => None,
         }
+    }
+
+    /// Tokens for each sequence of a shared step.
+    fn shares(&mut self, wants: &[Want], budget: u32) -> Vec<u32> {
+        if let Some(rounds) = &mut self.rounds {
+            return rounds.next(wants, budget);
+        }
+        let needs = wants
+            .iter()
+            .map(|want| if want.alone { Need::Nothing } else { want.need });
+        share(&needs.collect::<Vec<_>>(), budget)
     }
 
     /// The next sequence after the last that had a step of its own, in the order of their numbers, round and round.
@@ -121,7 +132,7 @@ impl Planner {
     }
 }
 
-/// Tokens that each sequence computes in a shared step, `budget` in all at most.
+/// Tokens that each sequence computes in a shared step of a pool, `budget` in all at most.
 ///
 /// Every sequence that decodes gets its token first, so a long prompt never stalls running streams. The rest is dealt
 /// out among the prompts in equal shares, and what a short prompt leaves of its share goes to the others, so a short
@@ -199,7 +210,7 @@ mod tests {
             want(2, Need::Prefill(100), true),
             want(3, Need::Decode, false),
         ];
-        let mut planner = Planner::new(128);
+        let mut planner = Planner::new(128, false);
         let turns: Vec<Turn> = (0..6)
             .map(|_| planner.next(&wants, u32::MAX, None).unwrap())
             .collect();
@@ -224,11 +235,11 @@ mod tests {
             want(0, Need::Decode, false),
             want(1, Need::Prefill(100), false),
         ];
-        let turn = Planner::new(128).next(&wants, 128, Some(30));
+        let turn = Planner::new(128, false).next(&wants, 128, Some(30));
         assert_eq!(turn, Some(Turn::Shared(vec![1, 29])));
-        let turn = Planner::new(128).next(&wants, 20, None);
+        let turn = Planner::new(128, false).next(&wants, 20, None);
         assert_eq!(turn, Some(Turn::Shared(vec![1, 19])));
-        assert_eq!(Planner::new(128).next(&wants, 128, Some(0)), None);
+        assert_eq!(Planner::new(128, false).next(&wants, 128, Some(0)), None);
     }
 
     fn need() -> impl Strategy<Value = Need> {
@@ -282,14 +293,16 @@ mod tests {
         #[test]
         fn every_sequence_gets_its_turn(
             wants in prop::collection::vec((need(), any::<bool>()), 1..40),
+            split: bool,
         ) {
             let wants: Vec<Want> = (0..)
                 .zip(wants)
                 .map(|(id, (need, alone))| want(id, need, alone))
                 .collect();
-            let mut planner = Planner::new(64);
+            let mut planner = Planner::new(64, split);
             let mut served = vec![0u32; wants.len()];
-            for _ in 0..2 * wants.len() {
+            // Of those that share cells one by one, each prompt and all that decode have every other step.
+            for _ in 0..2 * wants.len() + 2 {
                 match planner.next(&wants, u32::MAX, None) {
                     None => prop_assert!(wants.iter().all(|want| want.need == Need::Nothing)),
                     Some(Turn::Shared(shares)) => {

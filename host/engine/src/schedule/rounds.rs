@@ -1,0 +1,334 @@
+//! Whose turn it is where each sequence has KV cells of its own: those that decode together, then one prompt after the other.
+//!
+//! llama.cpp cuts a batch of such sequences into groups that compute equally many tokens, and computes one group after the other. Prompts beside
+//! each other, or beside streams, fall to pieces there: what is left of a tile of attention costs as much as the tile, and each group its
+//! share of the weights. Eight prompts that were read side by side took nearly twice the time that they take in turn (`docs/performance.md`).
+
+use super::{Need, TILE, Want};
+
+/// Tokens of a prompt that are computed with those that decode: the end of one, or a short one. A tile takes longer than a whole one and a step of so
+/// many tokens.
+const FEW: u32 = 16;
+
+/// A prompt that is to be read.
+#[derive(Debug, Clone, Copy)]
+struct Prompt {
+    index: usize,
+    id: u32,
+    left: u32,
+}
+
+/// Deals out turns. In a *round* prompts are read, and those that decode have their turn once. In a *lap* every prompt is read once, the one with
+/// the fewest tokens left first; who comes meanwhile is in the next one, so that nobody waits for more than a turn of each other.
+#[derive(Debug, Default)]
+pub(super) struct Rounds {
+    /// Sequences that have their turn in this lap still, the last one first.
+    lap: Vec<u32>,
+    /// Tokens of prompts that were computed since those that decode had their turn, and with it: they wait for them.
+    read: u32,
+    /// Of these, some came after that turn.
+    has_begun: bool,
+}
+
+impl Rounds {
+    /// Tokens that each sequence computes in the next turn: none of any when nobody needs one. A round has `budget` tokens, those that decode among
+    /// them, and one of a prompt at least.
+    pub(super) fn next(&mut self, wants: &[Want], budget: u32) -> Vec<u32> {
+        let needs = || {
+            wants
+                .iter()
+                .map(|want| if want.alone { Need::Nothing } else { want.need })
+        };
+        let decoding = needs().filter(|need| *need == Need::Decode).count();
+        let decoding = u32::try_from(decoding).unwrap_or(u32::MAX);
+        let prompts: Vec<Prompt> = (0..)
+            .zip(wants.iter().zip(needs()))
+            .filter_map(|(index, (want, need))| match need {
+                Need::Prefill(left) if left > FEW => Some(Prompt {
+                    index,
+                    id: want.id,
+                    left,
+                }),
+                Need::Prefill(_) | Need::Decode | Need::Nothing => None,
+            })
+            .collect();
+        if decoding == 0 {
+            (self.read, self.has_begun) = (0, false);
+        }
+        let budget = budget.saturating_sub(decoding).max(1);
+        let left = budget.saturating_sub(self.read);
+        let tokens_of = |prompt: Prompt| {
+            let share = budget / u32::try_from(prompts.len()).unwrap_or(u32::MAX);
+            (prompt, piece(prompt.left, share, left))
+        };
+        let next = match self.first(&prompts).map(tokens_of) {
+            Some((prompt, 0)) if !self.has_begun => Some((prompt, prompt.left.min(left))),
+            next => next,
+        };
+        let mut turn = vec![0; wants.len()];
+        if let Some((prompt, tokens)) = next.filter(|(_, tokens)| *tokens > 0) {
+            self.lap.pop();
+            if decoding > 0 {
+                self.read += tokens;
+                self.has_begun = true;
+            }
+            if let Some(own) = turn.get_mut(prompt.index) {
+                *own = tokens;
+            }
+        } else {
+            self.has_begun = false;
+            // What they leave is for the other prompts, in the next round.
+            let most = if prompts.is_empty() {
+                budget
+            } else {
+                budget.div_ceil(2)
+            };
+            self.read = 0;
+            for (own, need) in turn.iter_mut().zip(needs()) {
+                *own = match need {
+                    Need::Decode => 1,
+                    Need::Prefill(few) if few <= FEW => few.min(most - self.read),
+                    Need::Prefill(_) | Need::Nothing => 0,
+                };
+                self.read += if need == Need::Decode { 0 } else { *own };
+            }
+        }
+        turn
+    }
+
+    /// The prompt whose turn it is in the lap; a new lap begins when all have had theirs.
+    fn first(&mut self, prompts: &[Prompt]) -> Option<Prompt> {
+        let of = |id: u32| prompts.iter().find(|prompt| prompt.id == id).copied();
+        while let Some(&id) = self.lap.last() {
+            if let Some(prompt) = of(id) {
+                return Some(prompt);
+            }
+            self.lap.pop();
+        }
+        let mut lap: Vec<Prompt> = prompts.to_vec();
+        lap.sort_unstable_by_key(|prompt| std::cmp::Reverse((prompt.left, prompt.index)));
+        self.lap = lap.iter().map(|prompt| prompt.id).collect();
+        lap.last().copied()
+    }
+}
+
+/// Tokens that a prompt of which so many are `left` computes in its turn, of `most` that it may: whole tiles, about `share` of them and one at
+/// least, or all that is left where that is less than a tile more and more than a few tokens. 0 where it may have neither.
+fn piece(left: u32, share: u32, most: u32) -> u32 {
+    let share = (share / TILE * TILE).max(TILE);
+    let is_end = left <= TILE || left % TILE > FEW;
+    if left <= most && left < share.saturating_add(TILE) && is_end {
+        return left;
+    }
+    let tiles = share.min(left.min(most) / TILE * TILE);
+    let after = left - tiles;
+    if after < TILE && after > FEW && tiles > TILE {
+        // What is left after this turn is a whole tile too, rather than the end of one.
+        tiles - TILE
+    } else {
+        tiles
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn wants(needs: &[Need]) -> Vec<Want> {
+        let want = |(id, need): (u32, &Need)| Want {
+            id,
+            need: *need,
+            alone: false,
+        };
+        (0..).zip(needs).map(want).collect()
+    }
+
+    /// What is needed after a turn. Who has read its prompt decodes.
+    fn after(needs: &mut [Need], turn: &[u32]) {
+        for (need, tokens) in needs.iter_mut().zip(turn) {
+            if let Need::Prefill(left) = need {
+                *need = match *left - tokens {
+                    0 => Need::Decode,
+                    left => Need::Prefill(left),
+                };
+            }
+        }
+    }
+
+    /// The turns until nobody has a prompt left.
+    fn turns(mut needs: Vec<Need>, budget: u32) -> Vec<Vec<u32>> {
+        let mut rounds = Rounds::default();
+        let mut turns = Vec::new();
+        while needs.iter().any(|need| matches!(need, Need::Prefill(_))) {
+            let turn = rounds.next(&wants(&needs), budget);
+            assert!(turn.iter().any(|tokens| *tokens > 0), "{needs:?}");
+            after(&mut needs, &turn);
+            turns.push(turn);
+        }
+        turns
+    }
+
+    #[test]
+    fn prompts_are_read_whole_one_after_the_other() {
+        let needs = [100, 108, 120, 110].map(Need::Prefill).to_vec();
+        assert_eq!(
+            turns(needs, 512),
+            [
+                [100, 0, 0, 0],
+                [0, 108, 0, 0],
+                [0, 0, 0, 110],
+                [0, 0, 120, 0]
+            ]
+        );
+    }
+
+    #[test]
+    fn a_few_tokens_are_computed_with_those_that_decode() {
+        let needs = [Need::Decode, Need::Prefill(65), Need::Prefill(70)].to_vec();
+        assert_eq!(turns(needs, 256), [[0, 64, 0], [0, 0, 64], [1, 1, 6]]);
+        let needs = [16; 3].map(Need::Prefill).to_vec();
+        assert_eq!(turns(needs, 256), [[16; 3]]);
+    }
+
+    #[test]
+    fn streams_have_their_turn_when_a_round_has_no_tile_left() {
+        let needs = vec![
+            Need::Decode,
+            Need::Prefill(90),
+            Need::Prefill(90),
+            Need::Prefill(90),
+        ];
+        assert_eq!(
+            turns(needs, 200),
+            [[0, 90, 0, 0], [0, 0, 90, 0], [1, 1, 1, 0], [0, 0, 0, 90]]
+        );
+    }
+
+    #[test]
+    fn a_long_prompt_is_read_in_tiles_and_its_end_whole() {
+        let long = |tokens| turns(vec![Need::Prefill(tokens)], 128);
+        assert_eq!(long(300), [[128], [64], [108]]);
+        assert_eq!(long(180), [[64], [116]]);
+        assert_eq!(long(130), [[128], [2]]);
+    }
+
+    #[test]
+    fn a_short_prompt_waits_for_a_turn_of_a_long_one_at_most() {
+        let mut rounds = Rounds::default();
+        let mut needs = [Need::Prefill(4000), Need::Nothing];
+        assert_eq!(rounds.next(&wants(&needs), 256), [256, 0]);
+        needs = [Need::Prefill(3744), Need::Prefill(40)];
+        assert_eq!(rounds.next(&wants(&needs), 256), [0, 40]);
+        needs = [Need::Prefill(3744), Need::Decode];
+        assert_eq!(rounds.next(&wants(&needs), 256), [192, 0]);
+        assert_eq!(rounds.next(&wants(&needs), 256), [0, 1]);
+    }
+
+    #[test]
+    fn a_budget_of_less_than_a_tile_gets_on_too() {
+        let needs = vec![Need::Decode, Need::Prefill(40)];
+        assert_eq!(
+            turns(needs, 9),
+            [[0, 8], [1, 0], [0, 8], [1, 0], [0, 8], [1, 8], [1, 8]]
+        );
+    }
+
+    proptest! {
+        /// Nobody computes more than it needs, and no round more than its budget; those that decode have their turn together, and not again before
+        /// a prompt that waits was read.
+        #[test]
+        fn rounds_keep_their_promises(
+            mut needs in prop::collection::vec(prop_oneof![
+                Just(Need::Decode),
+                Just(Need::Nothing),
+                (1u32..2000).prop_map(Need::Prefill),
+            ], 1..40),
+            spare in 1u32..600,
+        ) {
+            let budget = needs.len() as u32 + spare;
+            let mut rounds = Rounds::default();
+            // Tokens of prompts since and with the last turn of those that decode.
+            let mut read = 0;
+            while needs.iter().any(|need| matches!(need, Need::Prefill(_))) {
+                let turn = rounds.next(&wants(&needs), budget);
+                let mut decoding = 0;
+                let mut decoded = Vec::new();
+                let mut prompts = Vec::new();
+                for (need, tokens) in needs.iter().zip(&turn) {
+                    match need {
+                        Need::Decode => {
+                            decoding += 1;
+                            decoded.push(*tokens);
+                        }
+                        Need::Nothing => prop_assert_eq!(*tokens, 0),
+                        Need::Prefill(left) => {
+                            prop_assert!(tokens <= left);
+                            if *tokens > 0 {
+                                prompts.push((*left, *tokens));
+                            }
+                        }
+                    }
+                }
+                let of_prompts: u32 = prompts.iter().map(|(_, tokens)| tokens).sum();
+                prop_assert!(of_prompts + decoding > 0);
+                let is_theirs = decoded.iter().all(|tokens| *tokens == 1) && prompts.iter().all(|(left, _)| *left <= FEW);
+                if decoding == 0 {
+                    read = 0;
+                } else if is_theirs {
+                    let waits = needs.iter().any(|need| matches!(need, Need::Prefill(left) if *left > FEW));
+                    prop_assert!(read > 0 || !waits || of_prompts > 0, "prompts wait");
+                    read = of_prompts;
+                } else {
+                    prop_assert!(decoded.iter().all(|tokens| *tokens == 0));
+                    prop_assert_eq!(prompts.len(), 1);
+                    let (left, tokens) = prompts[0];
+                    prop_assert!(tokens == left || tokens % TILE == 0 || budget < read + decoding + 2 * TILE);
+                    read += tokens;
+                }
+                prop_assert!(read + decoding <= budget.max(decoding + 1), "{read} beside {decoding} of {budget}");
+                after(&mut needs, &turn);
+            }
+        }
+
+        /// Whoever comes while others are read: each that waits has its turn before anybody has a third.
+        #[test]
+        fn nobody_has_a_third_turn_before_one_that_waits(
+            prompts in prop::collection::vec((1u32..3000, 0usize..40), 2..30),
+            budget in 2u32..600,
+        ) {
+            let mut rounds = Rounds::default();
+            let mut left: Vec<u32> = prompts.iter().map(|(tokens, _)| *tokens).collect();
+            // For each that waits, the turns of the others since it came or had its own.
+            let mut others = vec![vec![0; left.len()]; left.len()];
+            for step in 0.. {
+                let needs: Vec<Need> = left
+                    .iter()
+                    .zip(&prompts)
+                    .map(|(left, (_, comes))| match left {
+                        0 => Need::Nothing,
+                        _ if step < *comes => Need::Nothing,
+                        tokens => Need::Prefill(*tokens),
+                    })
+                    .collect();
+                let turn = rounds.next(&wants(&needs), budget);
+                for (index, tokens) in turn.iter().enumerate().filter(|(_, tokens)| **tokens > 0) {
+                    left[index] -= tokens;
+                    others[index].fill(0);
+                }
+                for (waiting, _) in needs.iter().enumerate().filter(|(_, need)| **need != Need::Nothing) {
+                    // A few tokens wait for those that are in the lap.
+                    for (index, tokens) in turn.iter().enumerate() {
+                        others[waiting][index] += u32::from(turn[waiting] == 0 && *tokens > 0);
+                        prop_assert!(others[waiting][index] <= 2 || left[waiting] <= FEW);
+                    }
+                }
+                if step > 40 && turn.iter().all(|tokens| *tokens == 0) {
+                    break;
+                }
+            }
+            prop_assert!(left.iter().all(|left| *left == 0));
+        }
+    }
+}
