@@ -136,6 +136,13 @@ pub(crate) struct StepNote {
     pub(crate) gaps: Vec<Duration>,
 }
 
+/// What came in this second and those before it, so many in all.
+#[derive(Debug, Clone, Copy)]
+struct Window {
+    length: usize,
+    tokens: Tokens,
+}
+
 /// Measures a model from when it is loaded. Reading it costs the same however long that is: sums are kept of each window.
 #[derive(Debug)]
 pub(crate) struct Meter {
@@ -144,8 +151,7 @@ pub(crate) struct Meter {
     seconds: VecDeque<Tokens>,
     /// Seconds before this one.
     passed: u64,
-    /// Of each of [`WINDOWS`]: this second and those before it.
-    windows: [Tokens; WINDOWS.len()],
+    windows: [Window; WINDOWS.len()],
     total: Performance,
     batch: (u64, u64),
     decode: Duration,
@@ -183,7 +189,10 @@ impl Meter {
             begun,
             seconds: VecDeque::from([Tokens::default(); LONGEST]),
             passed: 0,
-            windows: Default::default(),
+            windows: WINDOWS.map(|length| Window {
+                length,
+                tokens: Tokens::default(),
+            }),
             total: Performance::default(),
             batch: (0, 0),
             decode: Duration::ZERO,
@@ -196,10 +205,10 @@ impl Meter {
         let passed = now.saturating_duration_since(self.begun).as_secs();
         // However long nobody asked, no second leaves twice.
         for _ in (self.passed..passed).take(LONGEST) {
-            for (window, length) in self.windows.iter_mut().zip(WINDOWS) {
-                if let Some(leaves) = self.seconds.get(LONGEST - length) {
-                    window.prompt -= leaves.prompt;
-                    window.generated -= leaves.generated;
+            for Window { length, tokens } in &mut self.windows {
+                if let Some(leaves) = self.seconds.get(LONGEST - *length) {
+                    tokens.prompt -= leaves.prompt;
+                    tokens.generated -= leaves.generated;
                 }
             }
             self.seconds.pop_front();
@@ -211,7 +220,8 @@ impl Meter {
     /// A step is done.
     pub(crate) fn note(&mut self, now: Instant, step: &StepNote) {
         self.advance(now);
-        for tokens in self.windows.iter_mut().chain(self.seconds.back_mut()) {
+        let windows = self.windows.iter_mut().map(|window| &mut window.tokens);
+        for tokens in windows.chain(self.seconds.back_mut()) {
             tokens.prompt += step.prompt;
             tokens.generated += step.generated;
         }
@@ -235,8 +245,7 @@ impl Meter {
 
     /// Tokens per second of each of [`WINDOWS`]: of their whole seconds but the last, and of what has passed of this one.
     fn rates(&self, now: Instant) -> [Rate; WINDOWS.len()] {
-        std::array::from_fn(|place| {
-            let (length, tokens) = (WINDOWS[place], self.windows[place]);
+        self.windows.map(|Window { length, tokens }| {
             let first = (self.passed + 1).saturating_sub(length as u64);
             let begun = self.begun + Duration::from_secs(first);
             let passed = now.saturating_duration_since(begun).as_secs_f64();
@@ -355,10 +364,10 @@ mod tests {
                 let now = begun + Duration::from_millis(at);
                 meter.note(now, &StepNote { prompt, generated: 1, ..StepNote::default() });
                 let this = at / 1000;
-                for (length, window) in WINDOWS.into_iter().zip(meter.windows) {
+                for Window { length, tokens } in meter.windows {
                     let held = all.iter().filter(|(second, _)| second + length as u64 > this);
                     let prompt: u64 = held.clone().map(|(_, prompt)| prompt).sum();
-                    prop_assert_eq!((window.prompt, window.generated), (prompt, held.count() as u64));
+                    prop_assert_eq!((tokens.prompt, tokens.generated), (prompt, held.count() as u64));
                 }
             }
         }
