@@ -56,6 +56,14 @@ pub(super) fn between(
             };
             let p = before.logits(index).ok_or_else(missing)?;
             let q = after.logits(index).ok_or_else(missing)?;
+            for (logits, which) in [(p, "first"), (q, "second")] {
+                numbers(logits).map_err(|none| Error::Measure {
+                    reason: format!(
+                        "of token {index} of a batch the {which} model predicts no numbers: {none} of {}",
+                        logits.len()
+                    ),
+                })?;
+            }
             sum += kl(p, q);
             same += u32::from(top(p) == top(q));
         }
@@ -68,6 +76,14 @@ pub(super) fn between(
         same_top: f64::from(same) / count,
         tokens: tokens.len(),
     })
+}
+
+/// Checks that all are numbers; else how many aren't. Comparisons would take them for equal.
+fn numbers(logits: &[f32]) -> std::result::Result<(), usize> {
+    match logits.iter().filter(|logit| logit.is_nan()).count() {
+        0 => Ok(()),
+        none => Err(none),
+    }
 }
 
 /// Kullback-Leibler divergence, in nats, of the distribution with logits `q` from the one with logits `p`.
@@ -129,6 +145,12 @@ mod tests {
         assert!(is_close(kl(&logits(p), &logits(q)), known));
         let back = 0.9 * (0.9_f64 / 0.5).ln() + 0.1 * (0.1_f64 / 0.5).ln();
         assert!(is_close(kl(&logits(q), &logits(p)), back), "not symmetric");
+    }
+
+    #[test]
+    fn what_is_no_number_is_counted() {
+        assert_eq!(numbers(&[0.0, f32::NEG_INFINITY]), Ok(()));
+        assert_eq!(numbers(&[0.0, f32::NAN]), Err(1));
     }
 
     #[test]
