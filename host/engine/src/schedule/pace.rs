@@ -74,7 +74,8 @@ impl StepBudget {
         };
         let newest = took.as_secs_f64() / f64::from(tokens);
         let mean = pace.unwrap_or(newest);
-        *pace = Some(mean + 0.5 * (newest - mean));
+        // Slower at once, faster by and by: short prompts between the steps of a long one say nothing about its depth.
+        *pace = Some(newest.max(mean + NEWEST * (newest - mean)));
     }
 
     /// Tokens until the next ones of `decoding` streams, theirs among them, if `prompts` have so many tokens left each; no bound where none
