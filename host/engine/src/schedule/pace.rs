@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use super::TILE;
 
-/// Share of the newest interval in the mean: the last ten or so count.
+/// Share of the newest measurement in a mean: the last ten or so count.
 const NEWEST: f64 = 0.2;
 
 /// The mean time between requests that leave the waiting line to run, while others wait.

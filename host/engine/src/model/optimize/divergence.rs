@@ -57,12 +57,14 @@ pub(super) fn between(
             let p = before.logits(index).ok_or_else(missing)?;
             let q = after.logits(index).ok_or_else(missing)?;
             for (logits, which) in [(p, "first"), (q, "second")] {
-                numbers(logits).map_err(|none| Error::Measure {
-                    reason: format!(
-                        "of token {index} of a batch the {which} model predicts no numbers: {none} of {}",
-                        logits.len()
-                    ),
-                })?;
+                let none = not_numbers(logits);
+                if none > 0 {
+                    let of = logits.len();
+                    let reason = format!(
+                        "of what the {which} model predicts for token {index} of a batch, {none} of {of} are no numbers"
+                    );
+                    return Err(Error::Measure { reason });
+                }
             }
             sum += kl(p, q);
             same += u32::from(top(p) == top(q));
@@ -78,12 +80,9 @@ pub(super) fn between(
     })
 }
 
-/// Checks that all are numbers; else how many aren't. Comparisons would take them for equal.
-fn numbers(logits: &[f32]) -> std::result::Result<(), usize> {
-    match logits.iter().filter(|logit| logit.is_nan()).count() {
-        0 => Ok(()),
-        none => Err(none),
-    }
+/// How many are no numbers: [`kl`] would take them for equal.
+fn not_numbers(logits: &[f32]) -> usize {
+    logits.iter().filter(|logit| logit.is_nan()).count()
 }
 
 /// Kullback-Leibler divergence, in nats, of the distribution with logits `q` from the one with logits `p`.
@@ -149,8 +148,8 @@ mod tests {
 
     #[test]
     fn what_is_no_number_is_counted() {
-        assert_eq!(numbers(&[0.0, f32::NEG_INFINITY]), Ok(()));
-        assert_eq!(numbers(&[0.0, f32::NAN]), Err(1));
+        assert_eq!(not_numbers(&[0.0, f32::NEG_INFINITY]), 0);
+        assert_eq!(not_numbers(&[0.0, f32::NAN]), 1);
     }
 
     #[test]
