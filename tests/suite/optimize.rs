@@ -108,6 +108,21 @@ fn both_models_are_measured() {
     assert!(told.is_sorted() && told.last() == Some(&1.0), "{told:?}");
 }
 
+/// llama.cpp's kernel for AMX takes what is in memory for the beginning of a sum there.
+#[test]
+fn matrices_of_one_block_are_multiplied_right_whatever_was_computed_before() {
+    let (folder, source) = tiny_file();
+    let path = folder.path().join("converted.gguf");
+    convert(&source, &path).unwrap();
+    let fresh = divergence(&source, &path, 1).unwrap();
+    let used = compare(&source, &path, 1, &mut |_| {}).unwrap().divergence;
+    assert!(
+        (fresh.mean_kl - used.mean_kl).abs() < 1e-3,
+        "{fresh:?} {used:?}"
+    );
+    assert!(used.mean_kl < 0.1 && used.same_top > 0.8, "{used:?}");
+}
+
 #[test]
 fn what_cannot_be_converted_leaves_nothing_behind() {
     let (folder, source) = tiny_file();

@@ -183,7 +183,7 @@ impl Default for ModelConfig {
     fn default() -> Self {
         Self {
             ctx_size: None,
-            batch_size: 256,
+            batch_size: Self::DEFAULT_BATCH_SIZE,
             max_concurrent: 8,
             queue_size: 50,
             max_sessions: 100,
@@ -221,6 +221,8 @@ impl Default for ModelConfig {
 impl ModelConfig {
     /// Default of [`ctx_size`](Self::ctx_size) where the model was trained on at least as much.
     pub const DEFAULT_CTX_SIZE: u32 = 2048;
+    /// Default of [`batch_size`](Self::batch_size).
+    pub(crate) const DEFAULT_BATCH_SIZE: u32 = 256;
     /// Upper end of [`batch_size`](Self::batch_size): compute buffers grow with it.
     pub(super) const MAX_BATCH_SIZE: u32 = 4096;
     /// Upper end of [`threads`](Self::threads) (`GGML_MAX_N_THREADS`, which llama.cpp asserts).

@@ -16,6 +16,7 @@ mod log;
 mod quantize;
 mod saved;
 mod system;
+mod weights;
 
 pub use backend::llama_backend;
 pub(crate) use batch::Batch;
@@ -28,3 +29,4 @@ pub(crate) use saved::{SavedForm, SavedSequence};
 pub(crate) use system::type_block;
 pub use system::{Device, DeviceKind, LlamaBuild, SystemInfo};
 pub(crate) use system::{device_memory, has_decoder_only};
+pub(crate) use weights::read_weights;

@@ -132,7 +132,7 @@ fn file_type(to: Quantisation) -> sys::llama_ftype {
     }
 }
 
-fn c_path(path: &Path) -> Result<CString, String> {
+pub(super) fn c_path(path: &Path) -> Result<CString, String> {
     let text = path
         .to_str()
         .ok_or("llama.cpp needs paths that are UTF-8: move the file")?;

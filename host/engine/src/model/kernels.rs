@@ -19,6 +19,17 @@ pub(crate) fn has_amx_header() -> bool {
     option_env!("CPLUS_INCLUDE_PATH").is_some_and(|path| path.contains(AMX_HEADER))
 }
 
+/// Whether the model has a matrix with rows of a single block of 32 weights. With 32 tokens and more, llama.cpp's kernel for AMX adds a row's
+/// last block to what is in memory, taking for granted that the first one was put there (`tinygemm_kernel_amx` in `ggml-cpu/amx/mmq.cpp`): where
+/// it is the only one, what comes out is whatever was there before.
+pub(crate) fn has_rows_of_one_block(header: &GgufHeader) -> bool {
+    /// What AMX multiplies at once (`TILE_K`). The kernel for blocks of 256 is another one, and sound.
+    const BLOCK: u64 = 32;
+
+    let mut tensors = header.tensors.iter();
+    tensors.any(|tensor| tensor.ty.block().0 == BLOCK && tensor.dimensions.first() == Some(&BLOCK))
+}
+
 /// CPU features that decide which kernels run.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct CpuFeatures {

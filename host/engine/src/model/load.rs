@@ -2,17 +2,14 @@
 
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
-use std::pin::Pin;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Instant;
 
 use llama_cpp_2::model::LlamaModel;
-use llama_cpp_2::model::params::LlamaModelParams;
 
 use super::chat::ChatTemplate;
 use super::gguf::{GgufError, GgufHeader};
-use super::kernels::{AMX_HEADER, has_amx_header};
+use super::kernels::{AMX_HEADER, has_amx_header, has_rows_of_one_block};
 use super::loaded::{About, Loaded};
 use super::recommended::recommended;
 use super::size::Size;
@@ -21,7 +18,7 @@ use crate::config::KvCells;
 use crate::decode::{Grammars, Inbox, Pooling, StoreParams, Worker, WorkerParams};
 use crate::disk::Fingerprint;
 use crate::llama::{
-    ContextParams, SystemInfo, device_memory, has_decoder_only, llama_backend, with_captured_errors,
+    ContextParams, SystemInfo, device_memory, has_decoder_only, llama_backend, read_weights,
 };
 use crate::memory_limit::{MemoryLimit, MemoryWatch};
 use crate::schedule::SessionLimits;
@@ -78,9 +75,10 @@ impl Loaded {
         };
         let loaded_from = converted.as_deref().unwrap_or(path);
         let layers = gpu_layers(loaded_from, &header, &config)?;
-        let llama = Arc::new(load_weights(loaded_from, layers, move |share| {
+        let weights = load_weights(loaded_from, &header, layers, move |share| {
             progress(begun + share * (1.0 - begun)).goes_on()
-        })?);
+        })?;
+        let llama = Arc::new(weights);
         if !has_decoder_only(&llama) {
             return Err(Error::Kind {
                 path: path.to_owned(),
@@ -262,10 +260,11 @@ fn converted(
 /// halves the speed of a single stream.
 pub(super) fn load_weights(
     path: &Path,
+    header: &GgufHeader,
     gpu_layers: Option<u32>,
     progress: impl FnMut(f32) -> bool + Send + 'static,
 ) -> Result<LlamaModel> {
-    let read = || read_weights(path, gpu_layers, progress);
+    let read = || read(path, header, gpu_layers, progress);
     std::thread::scope(|scope| {
         let thread = std::thread::Builder::new().name("mynah-load".to_owned());
         let reader = thread.spawn_scoped(scope, read).map_err(Error::Thread)?;
@@ -275,51 +274,43 @@ pub(super) fn load_weights(
     })
 }
 
-fn read_weights(
+fn read(
     path: &Path,
+    header: &GgufHeader,
     gpu_layers: Option<u32>,
-    mut progress: impl FnMut(f32) -> bool + Send + 'static,
+    mut progress: impl FnMut(f32) -> bool,
 ) -> Result<LlamaModel> {
-    let backend = llama_backend()?;
-    let mut params = LlamaModelParams::default();
-    if let Some(layers) = gpu_layers {
-        params = params.with_n_gpu_layers(layers);
-    }
-    let cancelled = Arc::new(AtomicBool::new(false));
-    let tells = Arc::clone(&cancelled);
-    let params = params.with_progress_callback(move |share| {
-        let goes_on = progress(share);
-        tells.store(!goes_on, Ordering::Relaxed);
+    llama_backend()?;
+    let mut goes_on = true;
+    let loaded = read_weights(path, gpu_layers, may_rearrange(header)?, &mut |share| {
+        goes_on = progress(share);
         goes_on
     });
-    let mut params = std::pin::pin!(params);
-    keep_off_amx(params.as_mut())?;
-    let (loaded, errors) =
-        with_captured_errors(|| LlamaModel::load_from_file(backend, path, &params));
     let path = path.to_owned();
-    if cancelled.load(Ordering::Relaxed) {
+    if !goes_on {
         return Err(Error::LoadCancelled { path });
     }
-    loaded.map_err(|error| Error::Load {
-        path,
-        reason: if errors.is_empty() {
-            error.to_string()
-        } else {
-            errors.join("; ")
-        },
-    })
+    loaded.map_err(|reason| Error::Load { path, reason })
 }
 
-/// Keeps all weights in plain memory where llama.cpp was built with kernels for AMX that can't be trusted.
-fn keep_off_amx(params: Pin<&mut LlamaModelParams>) -> Result<()> {
-    // With layers on a graphics card, only what stays on the CPU is in danger, and taking all of them off it costs more.
-    if !has_amx_header() && SystemInfo::read()?.has_feature("AMX_INT8") && !SystemInfo::has_gpu() {
+/// Whether weights may be laid out for fast kernels: not where llama.cpp was built with kernels for AMX that can't be trusted with them.
+fn may_rearrange(header: &GgufHeader) -> Result<bool> {
+    if !SystemInfo::read()?.has_feature("AMX_INT8") {
+        return Ok(true);
+    }
+    if has_rows_of_one_block(header) {
+        tracing::debug!(
+            "the model's matrices are too narrow for llama.cpp's AMX kernels: weights are not repacked"
+        );
+        return Ok(false);
+    }
+    // With layers on a graphics card, only what stays on the CPU is in danger.
+    if !has_amx_header() && !SystemInfo::has_gpu() {
         tracing::warn!(
             "llama.cpp was built with AMX kernels, which end the process with some compilers: they and repacked weights are not \
              used. Build with the folder {AMX_HEADER} of mynah in CPLUS_INCLUDE_PATH for faster kernels"
         );
-        // Every tensor's name has a character.
-        params.add_cpu_buft_override(c".");
+        return Ok(false);
     }
-    Ok(())
+    Ok(true)
 }

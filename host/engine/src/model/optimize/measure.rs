@@ -11,7 +11,7 @@ use super::divergence::{Divergence, between};
 use crate::llama::{Batch, Context, ContextParams, DecodeError, KvType, has_decoder_only};
 use crate::model::gguf::GgufHeader;
 use crate::model::load::load_weights;
-use crate::{Error, Result};
+use crate::{Error, ModelConfig, Result};
 
 /// Tokens of the prompt whose reading is timed.
 pub const PREFILL_TOKENS: usize = 512;
@@ -23,7 +23,7 @@ pub const DECODE_SEQUENCES: [u32; 3] = [1, 8, 32];
 pub(super) const ROWS: usize = 32;
 
 /// Tokens of one decode step, as a model is served by default.
-const BATCH: usize = 128;
+const BATCH: usize = ModelConfig::DEFAULT_BATCH_SIZE as usize;
 
 /// Tokens that each sequence holds before its decoding is timed.
 const PROMPT_TOKENS: u32 = 4;
@@ -132,7 +132,7 @@ pub(super) struct Subject {
 impl Subject {
     fn load(path: &Path, threads: u32) -> Result<Self> {
         let header = GgufHeader::read(path)?;
-        let model = Arc::new(load_weights(path, None, |_| true)?);
+        let model = Arc::new(load_weights(path, &header, None, |_| true)?);
         if !has_decoder_only(&model) {
             return Err(Error::Kind {
                 path: path.to_owned(),
