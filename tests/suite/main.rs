@@ -16,6 +16,7 @@ pub(crate) mod cli;
 mod config;
 #[cfg(unix)]
 mod control;
+mod encoder;
 mod engine;
 mod ephemeral;
 mod examples;

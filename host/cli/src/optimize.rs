@@ -60,7 +60,10 @@ pub(crate) fn optimize(args: &OptimizeArgs) -> Result<ExitCode> {
     let growth = after.file_bytes as f64 / before.file_bytes as f64;
     let sizes = ["size".into(), bytes(&before), bytes(&after)];
     table.wide_row(sizes, times(growth));
-    if !args.no_measure {
+    if !before.is_causal() {
+        let reason = "a model that embeds texts predicts no words to compare";
+        table.row("measured", format!("nothing: {reason}"));
+    } else if !args.no_measure {
         let measuring = bar("measuring both".to_owned());
         let compared = optimize::compare(&args.path, &out, threads, &mut |share| {
             advance(&measuring, share);

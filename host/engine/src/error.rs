@@ -46,9 +46,10 @@ pub enum Error {
         /// The file.
         path: PathBuf,
     },
-    /// The model is of a kind that doesn't continue text.
+    /// The model is of a kind that neither continues text nor has vectors for it here.
     #[error(
-        "{}: a model of architecture `{architecture}` does not generate text by itself: use a decoder-only text model",
+        "{}: a model of architecture `{architecture}` needs an encoder and a decoder to run in turn: use a decoder-only text model, or \
+         one that embeds texts",
         path.display()
     )]
     Kind {
@@ -242,6 +243,17 @@ pub enum Error {
         /// The number of the file.
         pooling: u32,
     },
+    /// A request for text to a model that reads texts as a whole.
+    #[error(
+        "`{model}` (architecture `{architecture}`) has vectors for texts and generates none: ask for vectors (`embed`, or `embedding` in \
+         the settings), or use another model"
+    )]
+    VectorsOnly {
+        /// The model's name.
+        model: String,
+        /// Its `general.architecture`.
+        architecture: String,
+    },
     /// A request for text where the settings ask for vectors.
     #[error(
         "`embedding` is set, and this call generates text: leave it out, or ask for vectors (`embed`, or `compute` of wasi:nn)"
@@ -345,8 +357,8 @@ pub enum Error {
     },
     /// Two models can't be measured side by side.
     #[error(
-        "the models can't be measured: {reason}. Both are in memory at once: free some, or convert without measuring \
-         (`--no-measure`); a converted file is whole all the same"
+        "the models can't be measured: {reason}. Both are in memory at once: where that is too little, free some, or convert without \
+         measuring (`--no-measure`); a converted file is whole all the same"
     )]
     Measure {
         /// What llama.cpp said.

@@ -237,6 +237,7 @@ impl fmt::Display for Logged<'_> {
             | Error::MaxTime { .. }
             | Error::TooManyTexts { .. }
             | Error::NoVectors { .. }
+            | Error::VectorsOnly { .. }
             | Error::VectorsAsked
             | Error::TooManySessions { .. }
             | Error::SessionClosed { .. }

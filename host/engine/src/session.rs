@@ -137,18 +137,20 @@ impl Session {
         Ok(generation)
     }
 
-    /// Whether a request with these settings is one for vectors ([`embed`](Self::embed)): what `embedding` says.
+    /// Whether a request with these settings is one for vectors ([`embed`](Self::embed)): what `embedding` says, else whether the model has
+    /// nothing else to give.
     #[must_use]
     pub fn wants_vectors(&self, settings: &Settings) -> bool {
         let about = self.model.about();
         let below = self.settings.output.over(&about.config.defaults.output);
-        settings.output.over(below).embedding == Some(true)
+        let asked = settings.output.over(below).embedding;
+        asked.unwrap_or(about.info.vectors_only)
     }
 
     /// The vectors of texts, each of length 1: what the model makes of their tokens, pooled as its file says, as a mean where it says nothing.
     /// Does not disturb a generation of this session. Dropping the future cancels the request.
     ///
-    /// Of the settings, those of scheduling and `max_time` count.
+    /// Of the settings, those of scheduling and `max_time` count. A text has at most as many tokens as the session's context.
     ///
     /// # Errors
     ///

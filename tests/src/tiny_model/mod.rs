@@ -1,27 +1,23 @@
-//! A tiny model with random weights, made here: for tests of mechanics, where what is said doesn't matter.
-//!
-//! Architecture `llama`, a tokenizer that knows every byte, some hundred kilobytes, thousands of tokens a second. The same
-//! seed gives the same bytes.
+//! Tiny models with random weights, made here: for tests of mechanics, where what is said doesn't matter. The same seed gives the same bytes.
+
+mod encoder;
+mod gguf;
 
 use std::io;
 use std::path::Path;
 
-/// Alignment of tensor data in the file.
-const ALIGNMENT: usize = 32;
+pub use encoder::TinyEncoder;
+use gguf::{F32, I32, Parts, Random, STRING, string, u32_of};
+
 /// `<unk>`, `<s>`, `</s>`, then the bytes, then words.
 const SPECIAL: usize = 3;
 /// Words of the vocabulary after the bytes; `▁` stands for a space.
 const WORDS: [&str; 12] = [
     "▁", "e", "t", "a", "o", "▁the", "▁a", "▁of", "▁word", "▁and", "é", "😀",
 ];
-/// Numbers of GGUF's value types, and of ggml's F32.
-const U32: u32 = 4;
-const F32: u32 = 6;
-const STRING: u32 = 8;
-const ARRAY: u32 = 9;
-const TENSOR_F32: u32 = 0;
 
-/// A tiny model.
+/// A tiny model that continues text: architecture `llama`, a tokenizer that knows every byte, some hundred kilobytes, thousands of tokens a
+/// second.
 #[derive(Debug, Clone)]
 pub struct TinyModel {
     /// Seed of the weights.
@@ -51,16 +47,6 @@ impl Default for TinyModel {
     }
 }
 
-/// The parts of a GGUF file that grow while it is made.
-#[derive(Default)]
-struct Parts {
-    keys: u64,
-    metadata: Vec<u8>,
-    tensors: u64,
-    infos: Vec<u8>,
-    data: Vec<u8>,
-}
-
 impl TinyModel {
     /// Writes the file.
     ///
@@ -77,16 +63,7 @@ impl TinyModel {
         let mut parts = Parts::default();
         self.metadata(&mut parts);
         self.tensors(&mut parts);
-        let mut file = Vec::new();
-        file.extend(b"GGUF");
-        file.extend(3u32.to_le_bytes());
-        file.extend(parts.tensors.to_le_bytes());
-        file.extend(parts.keys.to_le_bytes());
-        file.extend(parts.metadata);
-        file.extend(parts.infos);
-        file.resize(file.len().next_multiple_of(ALIGNMENT), 0);
-        file.extend(parts.data);
-        file
+        parts.into_file()
     }
 
     fn metadata(&self, parts: &mut Parts) {
@@ -102,11 +79,7 @@ impl TinyModel {
         parts.number("llama.attention.head_count", heads);
         parts.number("llama.attention.head_count_kv", heads);
         parts.number("llama.rope.dimension_count", 16);
-        parts.value(
-            "llama.attention.layer_norm_rms_epsilon",
-            F32,
-            &1e-5f32.to_le_bytes(),
-        );
+        parts.float("llama.attention.layer_norm_rms_epsilon", 1e-5);
 
         let mut tokens = Vec::new();
         let mut scores = Vec::new();
@@ -127,9 +100,9 @@ impl TinyModel {
             token(word, -score, 1);
         }
         parts.text("tokenizer.ggml.model", "llama");
-        parts.array("tokenizer.ggml.tokens", STRING, &tokens);
-        parts.array("tokenizer.ggml.scores", F32, &scores);
-        parts.array("tokenizer.ggml.token_type", 5, &types);
+        parts.array("tokenizer.ggml.tokens", STRING, vocabulary(), &tokens);
+        parts.array("tokenizer.ggml.scores", F32, vocabulary(), &scores);
+        parts.array("tokenizer.ggml.token_type", I32, vocabulary(), &types);
         parts.number("tokenizer.ggml.unknown_token_id", 0);
         parts.number("tokenizer.ggml.bos_token_id", 1);
         parts.number("tokenizer.ggml.eos_token_id", 2);
@@ -137,14 +110,13 @@ impl TinyModel {
             parts.text("tokenizer.chat_template", template);
         }
         for (name, value) in &self.recommended {
-            let key = format!("general.sampling.{name}");
-            parts.value(&key, F32, &value.to_le_bytes());
+            parts.float(&format!("general.sampling.{name}"), *value);
         }
     }
 
     fn tensors(&self, parts: &mut Parts) {
         let (width, inner, tokens) = (self.embedding, self.embedding * 2, vocabulary());
-        let mut random = Random(self.seed);
+        let mut random = Random::new(self.seed);
         parts.tensor("token_embd.weight", &[width, tokens], |_| random.next());
         parts.tensor("output_norm.weight", &[width], |_| 1.0);
         // The control tokens get no weight, so their logits are 0: some other is always higher, and no text ends early.
@@ -172,69 +144,4 @@ impl TinyModel {
 
 fn vocabulary() -> usize {
     SPECIAL + 256 + WORDS.len()
-}
-
-/// Everything that is counted here is small.
-fn u32_of(number: usize) -> u32 {
-    u32::try_from(number).unwrap_or(u32::MAX)
-}
-
-fn string(text: &str) -> Vec<u8> {
-    [&(text.len() as u64).to_le_bytes()[..], text.as_bytes()].concat()
-}
-
-impl Parts {
-    fn value(&mut self, key: &str, ty: u32, bytes: &[u8]) {
-        self.keys += 1;
-        self.metadata.extend(string(key));
-        self.metadata.extend(ty.to_le_bytes());
-        self.metadata.extend(bytes);
-    }
-
-    fn number(&mut self, key: &str, value: u32) {
-        self.value(key, U32, &value.to_le_bytes());
-    }
-
-    fn text(&mut self, key: &str, value: &str) {
-        self.value(key, STRING, &string(value));
-    }
-
-    /// An array with an element for each token.
-    fn array(&mut self, key: &str, ty: u32, elements: &[u8]) {
-        let length = (vocabulary() as u64).to_le_bytes();
-        self.value(
-            key,
-            ARRAY,
-            &[&ty.to_le_bytes()[..], &length, elements].concat(),
-        );
-    }
-
-    fn tensor(&mut self, name: &str, dimensions: &[usize], mut weight: impl FnMut(usize) -> f32) {
-        self.tensors += 1;
-        self.infos.extend(string(name));
-        self.infos.extend(u32_of(dimensions.len()).to_le_bytes());
-        for &dimension in dimensions {
-            self.infos.extend((dimension as u64).to_le_bytes());
-        }
-        self.infos.extend(TENSOR_F32.to_le_bytes());
-        self.infos.extend((self.data.len() as u64).to_le_bytes());
-        for index in 0..dimensions.iter().product() {
-            self.data.extend(weight(index).to_le_bytes());
-        }
-        self.data
-            .resize(self.data.len().next_multiple_of(ALIGNMENT), 0);
-    }
-}
-
-/// Numbers from -0.5 to 0.5: Knuth's MMIX generator, upper bits.
-struct Random(u64);
-
-impl Random {
-    fn next(&mut self) -> f32 {
-        self.0 = self
-            .0
-            .wrapping_mul(6_364_136_223_846_793_005)
-            .wrapping_add(1_442_695_040_888_963_407);
-        f32::from(u16::try_from(self.0 >> 48).unwrap_or(0)) / 65_536.0 - 0.5
-    }
 }

@@ -179,6 +179,14 @@ pub(crate) struct KvCells {
     pub(crate) split: bool,
 }
 
+impl KvCells {
+    /// Those of a model that remembers nothing of what it read.
+    pub(crate) const NONE: Self = Self {
+        total: 0,
+        split: true,
+    };
+}
+
 impl Default for ModelConfig {
     fn default() -> Self {
         Self {

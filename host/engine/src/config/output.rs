@@ -36,7 +36,7 @@ block! {
         lark: FormText, else "none", "lark", ["lark_grammar"], Form { is_json: false };
         /// Grammar of the answer, in llama.cpp's GBNF.
         grammar: FormText, else "none", "grammar", ["gbnf"], Form { is_json: false };
-        /// Whether the answer is the prompt's vector, and no text. In `compute` of wasi:nn; other calls say themselves what they give.
+        /// Whether the answer is the prompt's vector, and no text. In `compute` of wasi:nn; other calls say themselves what they give. A model that generates no text gives it unless this is set to false.
         embedding: bool, else "false", "embedding", ["embeddings"], Any;
     }
 }

@@ -8,7 +8,8 @@ use std::sync::Arc;
 use llama_cpp_2::model::LlamaModel;
 use llama_cpp_2::token::LlamaToken;
 
-use crate::llama::{Batch, Context, ContextParams, DecodeError, SavedSequence};
+use super::WorkerParams;
+use crate::llama::{Ability, Batch, Context, ContextParams, DecodeError, SavedSequence};
 
 /// What computes vectors of tokens. Every token of its batches is an output.
 pub(super) trait Embed {
@@ -118,19 +119,22 @@ pub(super) trait Compute {
 pub(super) struct Llama {
     model: Arc<LlamaModel>,
     params: ContextParams,
-    // `None` only while `reset` makes a new one: two at once may not fit in memory.
+    // `None` while `reset` makes a new one, since two at once may not fit in memory; and where the model continues no text.
     context: Option<Context>,
 }
 
 impl Llama {
     /// Makes a context. Belongs to the thread that calls this.
-    pub(super) fn new(model: Arc<LlamaModel>, params: ContextParams) -> Result<Self, String> {
-        let context = Context::new(Arc::clone(&model), params)?;
-        Ok(Self {
+    pub(super) fn new(model: Arc<LlamaModel>, params: &WorkerParams) -> Result<Self, String> {
+        let mut made = Self {
             model,
-            params,
-            context: Some(context),
-        })
+            params: params.context,
+            context: None,
+        };
+        if params.ability == Ability::Continue {
+            made.reset()?;
+        }
+        Ok(made)
     }
 }
 

@@ -18,7 +18,7 @@ use super::sequence::{NoToken, Sequence, TokenTime};
 use super::stored::Stored;
 use super::watch::{Present, Watch};
 use super::{Inbox, WorkerParams};
-use crate::llama::{Batch, DecodeError, SavedSequence};
+use crate::llama::{Ability, Batch, DecodeError, SavedSequence};
 use crate::memory::Shelf;
 use crate::schedule::{Need, Planner, StepBudget, Turn, Want};
 use crate::status::StepNote;
@@ -88,7 +88,7 @@ impl<'a, C: Compute> Engine<'a, C> {
                 ..Status::default()
             },
             ease: Ease::new(params.max_parked_bytes),
-            embedder: Embedder::new(params.context, params.context_tokens),
+            embedder: Embedder::new(&params),
             failures_in_a_row: 0,
             watch: Watch::new(Instant::now()),
             piece: Vec::new(),
@@ -96,13 +96,25 @@ impl<'a, C: Compute> Engine<'a, C> {
     }
 
     /// Computes one token and forgets it: reads the weights into memory, and shows that the model computes at all.
-    pub(super) fn warm_up(&mut self) -> Result<(), DecodeError> {
-        let token = self.kv.compute.first_token();
-        self.batch.clear();
-        self.batch.push(token, 0, 0, true);
-        let inbox = self.inbox;
-        self.kv.decode(&mut self.batch, &|| inbox.is_closed())?;
-        self.kv.clear(0);
+    ///
+    /// # Errors
+    ///
+    /// Why it can't.
+    pub(super) fn warm_up(&mut self) -> Result<(), String> {
+        let (token, inbox) = (self.kv.compute.first_token(), self.inbox);
+        let should_stop = || inbox.is_closed();
+        match self.params.ability {
+            Ability::Continue => {
+                self.batch.clear();
+                self.batch.push(token, 0, 0, true);
+                let computed = self.kv.decode(&mut self.batch, &should_stop);
+                computed.map_err(|error| error.to_string())?;
+                self.kv.clear(0);
+            }
+            Ability::Embed => self
+                .embedder
+                .warm_up(&self.kv.compute, token, &should_stop)?,
+        }
         self.ease_pressure(Instant::now());
         self.publish();
         Ok(())

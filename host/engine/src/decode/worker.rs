@@ -12,7 +12,7 @@ use super::compute::Llama;
 use super::engine::Engine;
 use super::stored::{StoreParams, Stored};
 use crate::disk::FolderError;
-use crate::llama::ContextParams;
+use crate::llama::{Ability, ContextParams};
 use crate::{Error, Result};
 
 /// What a worker is made with.
@@ -21,6 +21,8 @@ pub(crate) struct WorkerParams {
     pub(crate) context: ContextParams,
     /// Tokens that one sequence holds.
     pub(crate) context_tokens: u32,
+    /// With [`Ability::Embed`] there are vectors alone, and no KV cells.
+    pub(crate) ability: Ability,
     /// See [`ModelConfig::ageing`](crate::ModelConfig::ageing).
     pub(crate) ageing: Duration,
     /// See [`ModelConfig::max_parked_bytes`](crate::ModelConfig::max_parked_bytes).
@@ -119,9 +121,9 @@ fn work(
     ready: &mpsc::Sender<std::result::Result<(), String>>,
 ) {
     let _leaving = Leaving(inbox);
-    let made = Llama::new(Arc::clone(model), params.context).and_then(|compute| {
+    let made = Llama::new(Arc::clone(model), &params).and_then(|compute| {
         let mut engine = Engine::new(compute, params, stored, inbox, samplers);
-        engine.warm_up().map_err(|error| error.to_string())?;
+        engine.warm_up()?;
         Ok(engine)
     });
     // The other end is gone only if whoever loads the model is, and then the inbox is closed too.

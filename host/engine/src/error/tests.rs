@@ -66,8 +66,8 @@ fn every_error_says_what_was_there_and_what_to_do() {
             says ["a.gguf", "out of luck"], advises "Download the file again";
         Error::LoadCancelled { .. } => Error::LoadCancelled { path: path() },
             says ["a.gguf"], advises "load it again";
-        Error::Kind { .. } => Error::Kind { path: path(), architecture: "bert".to_owned() },
-            says ["a.gguf", "`bert`"], advises "use a decoder-only text model";
+        Error::Kind { .. } => Error::Kind { path: path(), architecture: "t5".to_owned() },
+            says ["a.gguf", "`t5`"], advises "use a decoder-only text model";
         Error::TooLittleMemory { .. } => Error::TooLittleMemory {
             path: path(), needed: mib(60), weights: mib(30), cells: mib(20), step: mib(10), available: mib(5), limit: Some(mib(7)),
         }, says ["a.gguf", "60.0 MiB", "30.0 MiB", "20.0 MiB", "10.0 MiB", "5.0 MiB", "of the 7.0 MiB"], advises "Lower `ctx_size`";
@@ -102,6 +102,8 @@ fn every_error_says_what_was_there_and_what_to_do() {
             says ["300 texts", "at most 256"], advises "send them in several requests";
         Error::NoVectors { .. } => Error::NoVectors { model: name(), pooling: 4 },
             says ["`parrot`", "pooling type 4"], advises "Use another model";
+        Error::VectorsOnly { .. } => Error::VectorsOnly { model: name(), architecture: "bert".to_owned() },
+            says ["`parrot`", "`bert`"], advises "ask for vectors";
         Error::VectorsAsked => Error::VectorsAsked, says ["`embedding` is set"], advises "leave it out, or ask for vectors";
         Error::TooManySessions { .. } => Error::TooManySessions { limit: 8 },
             says ["8 sessions"], advises "close one, or raise `max_sessions`";

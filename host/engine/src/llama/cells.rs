@@ -187,8 +187,14 @@ impl Context {
         i32::try_from(sequence).ok().filter(|&id| self.has(id))
     }
 
+    /// Whether it has cells at all. A model that reads texts as a whole has none.
+    pub(crate) fn has_memory(&self) -> bool {
+        !self.memory().is_null()
+    }
+
     fn memory(&self) -> sys::llama_memory_t {
-        // SAFETY: the context is valid. Models that make text have a memory, and it lives as long as the context.
+        // SAFETY: the context is valid. Where it has a memory, that lives as long as the context; where it has none, this is null, which
+        // all functions that take it answer as an empty one would.
         unsafe { sys::llama_get_memory(self.raw.as_ptr()) }
     }
 }

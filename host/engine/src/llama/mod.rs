@@ -7,6 +7,7 @@
 //! llama.cpp ends the process on bad arguments (`GGML_ASSERT`). Every function here checks what it is given first and
 //! answers with an error value.
 
+mod ability;
 mod backend;
 mod batch;
 mod cells;
@@ -18,6 +19,7 @@ mod saved;
 mod system;
 mod weights;
 
+pub(crate) use ability::Ability;
 pub use backend::llama_backend;
 pub(crate) use batch::Batch;
 pub(crate) use context::{Context, ContextParams, DecodeError, MAX_SEQUENCES};
@@ -25,8 +27,8 @@ pub use kv_type::KvType;
 pub(crate) use log::with_captured_errors;
 pub(crate) use quantize::quantize;
 pub(crate) use saved::{SavedForm, SavedSequence};
+pub(crate) use system::device_memory;
 #[cfg(test)]
 pub(crate) use system::type_block;
 pub use system::{Device, DeviceKind, LlamaBuild, SystemInfo};
-pub(crate) use system::{device_memory, has_decoder_only};
 pub(crate) use weights::read_weights;

@@ -4,7 +4,6 @@ use std::ffi::CStr;
 use std::sync::OnceLock;
 
 use llama_cpp_2::llama_backend::LlamaBackend;
-use llama_cpp_2::model::LlamaModel;
 use llama_cpp_2::{LlamaBackendDeviceType, list_llama_ggml_backend_devices};
 use llama_cpp_sys_2 as sys;
 
@@ -165,13 +164,6 @@ pub(crate) fn device_memory() -> Option<(u64, u64)> {
     let total: usize = cards.iter().map(|card| card.memory_total).sum();
     let free: usize = cards.iter().map(|card| card.memory_free).sum();
     (total > 0).then(|| (total.saturating_sub(free) as u64, total as u64))
-}
-
-/// Whether the model continues text: it has a decoder, and needs no encoder to run first.
-pub(crate) fn has_decoder_only(model: &LlamaModel) -> bool {
-    let raw = super::context::raw_model(model);
-    // SAFETY: the model is alive; both functions only read it.
-    unsafe { sys::llama_model_has_decoder(raw) && !sys::llama_model_has_encoder(raw) }
 }
 
 /// # Safety

@@ -36,6 +36,8 @@ pub struct ModelInfo {
     pub layers_on_device: u32,
     /// Tokens in the vocabulary; ids go from 0 to one less.
     pub vocabulary: u32,
+    /// It reads texts as a whole: it has vectors for them ([`Session::embed`](crate::Session::embed)) and generates none.
+    pub vectors_only: bool,
     /// The built-in template that messages are rendered with; `None`: the file's own.
     pub chat_template: Option<ChatTemplateName>,
 }
@@ -73,7 +75,22 @@ impl ModelInfo {
             layers,
             layers_on_device: device_layers.min(layers),
             vocabulary: u32::try_from(llama.n_vocab()).unwrap_or_default(),
+            vectors_only: false,
             chat_template,
+        }
+    }
+
+    /// Makes it that of a model that reads texts as a whole. Its positions end where its training did: in `bert` they are rows of a table.
+    pub(super) fn embeds_only(&mut self) {
+        self.vectors_only = true;
+        if self.context_size > self.context_trained {
+            tracing::info!(
+                model = self.name,
+                ctx_size = self.context_size,
+                context = self.context_trained,
+                "the model embeds texts, and takes no more tokens than it was trained on"
+            );
+            self.context_size = self.context_trained;
         }
     }
 }

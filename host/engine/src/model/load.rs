@@ -18,7 +18,7 @@ use crate::config::KvCells;
 use crate::decode::{Grammars, Inbox, Pooling, StoreParams, Worker, WorkerParams};
 use crate::disk::Fingerprint;
 use crate::llama::{
-    ContextParams, SystemInfo, device_memory, has_decoder_only, llama_backend, read_weights,
+    Ability, ContextParams, SystemInfo, device_memory, llama_backend, read_weights,
 };
 use crate::memory_limit::{MemoryLimit, MemoryWatch};
 use crate::schedule::SessionLimits;
@@ -79,14 +79,9 @@ impl Loaded {
             progress(begun + share * (1.0 - begun)).goes_on()
         })?;
         let llama = Arc::new(weights);
-        if !has_decoder_only(&llama) {
-            return Err(Error::Kind {
-                path: path.to_owned(),
-                architecture: header.architecture().unwrap_or("unknown").to_owned(),
-            });
-        }
+        let ability = ability(path, &header, &llama, &config)?;
         let built_in = built_in_template(&header, &config, &llama);
-        let info = ModelInfo::new(
+        let mut info = ModelInfo::new(
             path,
             &header,
             optimized_from,
@@ -95,6 +90,9 @@ impl Loaded {
             built_in,
             layers.filter(|_| SystemInfo::has_gpu()).unwrap_or(0),
         );
+        if ability == Ability::Embed {
+            info.embeds_only();
+        }
         let recommended = recommended(&header);
         let template = match (built_in, header.chat_template()) {
             (None, Some(own)) => ChatTemplate::new(own, header.tool_template(), &llama),
@@ -103,10 +101,14 @@ impl Loaded {
                 ChatTemplate::new(name.source(), None, &llama)
             }
         };
-        let cells = config.kv_cells_for(info.context_size)?;
+        let cells = match ability {
+            Ability::Continue => config.kv_cells_for(info.context_size)?,
+            Ability::Embed => KvCells::NONE,
+        };
         let params = WorkerParams {
             context: context_params(&config, &cells),
             context_tokens: info.context_size,
+            ability,
             ageing: config.ageing,
             max_parked_bytes: config.max_parked_bytes,
             compress_parked: config.compress_parked,
@@ -126,7 +128,10 @@ impl Loaded {
             MemoryWatch::of_process(config.max_process_bytes, config.pressure_threshold),
             Arc::clone(&label),
         ));
-        let store = store(loaded_from, &header, &config, &params.context)?;
+        let store = match ability {
+            Ability::Continue => store(loaded_from, &header, &config, &params.context)?,
+            Ability::Embed => None,
+        };
         let worker = Worker::start(
             Arc::clone(&llama),
             params,
@@ -157,6 +162,25 @@ impl Loaded {
             }),
         })
     }
+}
+
+/// What the model can do with a text.
+fn ability(
+    path: &Path,
+    header: &GgufHeader,
+    llama: &Arc<LlamaModel>,
+    config: &ModelConfig,
+) -> Result<Ability> {
+    let ability = Ability::of(llama, header.is_causal()).map_err(|reason| Error::Context {
+        cells: 0,
+        max_concurrent: config.max_concurrent,
+        ctx_size: config.context_for(llama.n_ctx_train()),
+        reason,
+    })?;
+    ability.ok_or_else(|| Error::Kind {
+        path: path.to_owned(),
+        architecture: header.architecture().unwrap_or("unknown").to_owned(),
+    })
 }
 
 /// The built-in template that messages are rendered with: the operator's choice, else one that goes with the vocabulary where

@@ -83,6 +83,12 @@ impl Loaded {
         settings.check()?;
         let effective = Arc::new(self.effective(settings, asker.settings));
         log.with(&effective);
+        if info.vectors_only {
+            return Err(Error::VectorsOnly {
+                model: info.name.clone(),
+                architecture: info.architecture.clone(),
+            });
+        }
         if effective.embedding {
             return Err(Error::VectorsAsked);
         }

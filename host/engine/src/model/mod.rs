@@ -185,7 +185,9 @@ impl Model {
     ///
     /// As [`Session::start`]'s for the prompt: empty, too long, or one that the chat template can't render.
     pub fn tokens(&self, prompt: Prompt) -> Result<Vec<u32>> {
-        let tokens = self.current()?.tokens(&prompt)?;
+        let loaded = self.current()?;
+        let answer = usize::from(!loaded.about.info.vectors_only);
+        let tokens = loaded.tokens(&prompt, answer)?;
         let ids = tokens.into_iter().map(|token| token.0.cast_unsigned());
         Ok(ids.collect())
     }

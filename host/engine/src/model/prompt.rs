@@ -8,11 +8,11 @@ use super::loaded::Loaded;
 use crate::{Conversation, Effective, Error, Prompt, Result};
 
 impl Loaded {
-    /// The tokens of a prompt: at least one, all in the vocabulary, and fewer than the context holds.
-    pub(super) fn tokens(&self, prompt: &Prompt) -> Result<Vec<LlamaToken>> {
+    /// The tokens of a prompt: at least one, all in the vocabulary, and as many as the context holds with `after` more.
+    pub(super) fn tokens(&self, prompt: &Prompt, after: usize) -> Result<Vec<LlamaToken>> {
         let tokens = self.all_tokens(prompt)?;
         let context = self.about.info.context_size;
-        if tokens.len() >= context as usize {
+        if tokens.len() + after > context as usize {
             return Err(Error::PromptTooLong {
                 prompt: tokens.len(),
                 context,
@@ -30,7 +30,7 @@ impl Loaded {
     ) -> Result<Fitted<LlamaToken>> {
         if !settings.memory.context_shifting {
             return Ok(Fitted {
-                tokens: self.tokens(&prompt)?,
+                tokens: self.tokens(&prompt, 1)?,
                 droppable: None,
                 forgotten: 0,
             });

@@ -75,8 +75,11 @@ impl Size {
     }
 }
 
-/// Bytes of all KV cells, where the header tells: layers x heads x (key + value) numbers for each.
+/// Bytes of all KV cells, where the header tells: layers x heads x (key + value) numbers for each. A model that reads texts as a whole has none.
 fn cells(header: &GgufHeader, context: &ContextParams) -> Option<u64> {
+    if !header.is_causal() {
+        return Some(0);
+    }
     let is_windowed = header.of_architecture("attention.sliding_window").is_some();
     if is_windowed && !context.swa_full {
         return None;
@@ -171,6 +174,8 @@ mod tests {
     fn what_the_header_does_not_tell_is_not_counted() {
         let differing = header(&[("attention.head_count_kv", Value::Array(30))]);
         assert_eq!(Size::of(&differing, &context()).cells, 0);
+        let encoder = header(&[("attention.causal", Value::Bool(false))]);
+        assert_eq!(Size::of(&encoder, &context()).cells, 0);
         let windowed = header(&[("attention.sliding_window", Value::Unsigned(512))]);
         assert!(Size::of(&windowed, &context()).cells > 0);
         let window_alone = ContextParams {

@@ -88,7 +88,8 @@ impl Loaded {
         let asked_at = Instant::now();
         let bytes = texts.iter().map(Prompt::bytes).sum();
         self.check_bytes(bytes)?;
-        let texts: Result<Vec<_>> = texts.iter().map(|text| self.tokens(text)).collect();
+        // Nothing is generated behind them.
+        let texts: Result<Vec<_>> = texts.iter().map(|text| self.tokens(text, 0)).collect();
         let (answer, is_answered) = oneshot::channel();
         let job = EmbedJob {
             texts: texts?,

@@ -103,9 +103,11 @@ impl From<mynah_engine::Error> for Failure {
             | E::TooManySessions { .. }
             | E::MemoryShort { .. } => Errno::Busy,
             E::PromptTooLong { .. } | E::PromptTooLarge { .. } => Errno::PromptTooLong,
-            E::Kind { .. } | E::NotDeterministic { .. } | E::NoVectors { .. } | E::VectorsAsked => {
-                Errno::UnsupportedOperation
-            }
+            E::Kind { .. }
+            | E::NotDeterministic { .. }
+            | E::NoVectors { .. }
+            | E::VectorsOnly { .. }
+            | E::VectorsAsked => Errno::UnsupportedOperation,
             E::UnknownModel { .. } => Errno::NotFound,
             // Nobody had used the model, and now it can't be loaded again.
             E::File(error) if matches!(error.problem, gguf::Problem::Io(_)) => Errno::ModelNotFound,

@@ -40,7 +40,9 @@ impl From<mynah_engine::Error> for Error {
                 message,
             }),
             E::QueueTimeout { .. } | E::MaxTime { .. } => Self::Timeout(message),
-            E::NotDeterministic { .. } | E::NoVectors { .. } => Self::Unsupported(message),
+            E::NotDeterministic { .. } | E::NoVectors { .. } | E::VectorsOnly { .. } => {
+                Self::Unsupported(message)
+            }
             E::Unavailable | E::SessionClosed { .. } | E::MemoryShort { .. } => {
                 Self::Unavailable(message)
             }

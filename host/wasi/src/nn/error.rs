@@ -59,9 +59,10 @@ impl From<mynah_engine::Error> for NnError {
             | E::TooManyTexts { .. }
             | E::Context { .. } => ErrorCode::TooLarge,
             E::UnknownModel { .. } => ErrorCode::NotFound,
-            E::Kind { .. } | E::NotDeterministic { .. } | E::NoVectors { .. } => {
-                ErrorCode::UnsupportedOperation
-            }
+            E::Kind { .. }
+            | E::NotDeterministic { .. }
+            | E::NoVectors { .. }
+            | E::VectorsOnly { .. } => ErrorCode::UnsupportedOperation,
             E::QueueTimeout { .. } | E::MaxTime { .. } => ErrorCode::Timeout,
             E::Busy { .. }
             | E::MemoryShort { .. }

@@ -6,10 +6,11 @@ use llama_cpp_2::token::LlamaToken;
 
 use super::pool::Pool;
 use super::{EmbedJob, Vectors};
+use crate::decode::WorkerParams;
 use crate::decode::compute::{Compute, Embed};
 use crate::decode::engine::Engine;
 use crate::decode::job::Ending;
-use crate::llama::{Batch, ContextParams, DecodeError};
+use crate::llama::{Ability, Batch, ContextParams, DecodeError};
 use crate::log::{End, TASK, millis, told};
 use crate::status::StepNote;
 use crate::{Error, FinishReason, Usage};
@@ -21,6 +22,10 @@ const SEQUENCES: u32 = 8;
 /// token of the vocabulary), and fewer tokens than these don't use its faster attention.
 const BATCH: u32 = 64;
 
+/// Tokens of a step in which a model reads several texts, each as a whole: attention looks from each of them at all. A longer text has a
+/// step of its own.
+const SIDE_BY_SIDE: usize = 512;
+
 /// Time after which the context is given up when nobody asks for vectors.
 const KEPT: Duration = Duration::from_secs(60);
 
@@ -28,6 +33,8 @@ const KEPT: Duration = Duration::from_secs(60);
 #[derive(Debug)]
 pub(in crate::decode) struct Embedder<E> {
     params: ContextParams,
+    /// With [`Ability::Embed`] a text is read in one step.
+    ability: Ability,
     /// Made when it is first needed, and given up when it hasn't been for a while.
     context: Option<E>,
     used_at: Instant,
@@ -71,19 +78,22 @@ struct Text {
 }
 
 impl<E: Embed> Embedder<E> {
-    /// `params` are those of the generations; `context_tokens`: tokens that a text has at most.
-    pub(in crate::decode) fn new(params: ContextParams, context_tokens: u32) -> Self {
-        let batch = BATCH.min(params.batch).min(context_tokens);
+    pub(in crate::decode) fn new(params: &WorkerParams) -> Self {
+        let batch = match params.ability {
+            Ability::Continue => BATCH.min(params.context.batch).min(params.context_tokens),
+            Ability::Embed => params.context_tokens,
+        };
         Self {
             params: ContextParams {
-                cells: context_tokens,
+                cells: params.context_tokens,
                 split: false,
                 batch,
                 sequences: SEQUENCES,
                 swa_full: true,
                 embeddings: true,
-                ..params
+                ..params.context
             },
+            ability: params.ability,
             context: None,
             used_at: Instant::now(),
             batch: Batch::default(),
@@ -92,6 +102,27 @@ impl<E: Embed> Embedder<E> {
             free: (0..SEQUENCES).rev().collect(),
             next_job: 0,
         }
+    }
+
+    /// Makes the context and computes one token, which shows that the model computes at all.
+    ///
+    /// # Errors
+    ///
+    /// Why it can't.
+    pub(in crate::decode) fn warm_up(
+        &mut self,
+        compute: &impl Compute<Embedding = E>,
+        token: LlamaToken,
+        should_stop: &dyn Fn() -> bool,
+    ) -> Result<(), String> {
+        let mut context = compute.embedding(self.params)?;
+        self.batch.clear();
+        self.batch.push(token, 0, 0, true);
+        let computed = context.decode(&mut self.batch, should_stop);
+        computed.map_err(|error| error.to_string())?;
+        context.clear_sequence(0);
+        self.context = Some(context);
+        Ok(())
     }
 
     /// Requests that have begun.
@@ -158,14 +189,22 @@ impl<E: Embed> Embedder<E> {
         }
     }
 
-    /// Fills the batch: the texts in their order, each as far as there is room; a deterministic request's alone.
+    /// Fills the batch: the texts in their order, each as far as there is room, or whole where the model reads it as one; a deterministic
+    /// request's alone.
     fn fill(&mut self) {
         self.batch.clear();
         let mut room = self.params.batch as usize;
+        let is_whole = self.ability == Ability::Embed;
+        if is_whole {
+            let first = self.texts.first().map_or(0, |text| text.tokens.len());
+            room = room.min(SIDE_BY_SIDE.max(first));
+        }
         let first_is_alone = self.texts.first().is_some_and(|text| text.is_alone);
         for (place, text) in self.texts.iter_mut().enumerate() {
             text.in_step = 0..0;
-            if place > 0 && (first_is_alone || text.is_alone) {
+            if place > 0 && (first_is_alone || text.is_alone)
+                || is_whole && text.tokens.len() > room
+            {
                 continue;
             }
             let from = self.batch.len();
@@ -337,12 +376,18 @@ impl<C: Compute> Engine<'_, C> {
             ..StepNote::default()
         });
         let done = embedder.take_rows().map_err(Broken::Step)?;
+        let jobs = done.iter().filter_map(|index| embedder.jobs.get(*index));
+        let texts: usize = jobs.map(|running| running.vectors.len()).sum();
+        if texts > 0 {
+            self.counters.embedding.texts += texts as u64;
+            // Before they are told: who has the vectors finds them counted.
+            self.publish();
+        }
         // From the end: what is taken out moves what comes after it.
         for index in done.into_iter().rev() {
             let running = self.embedder.jobs.get_mut(index);
             let vectors = running.map(|one| std::mem::take(&mut one.vectors));
             let vectors: Vectors = vectors.into_iter().flatten().flatten().collect();
-            self.counters.embedding.texts += vectors.len() as u64;
             self.end_embedding(index, Ending::Completed, Ok(vectors));
         }
         Ok(())

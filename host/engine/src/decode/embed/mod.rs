@@ -24,7 +24,7 @@ pub(crate) type Vectors = Vec<Vec<f32>>;
 /// A request for vectors that is checked and ready to run.
 #[derive(Debug)]
 pub(crate) struct EmbedJob {
-    /// Each of at least one token, all of them in the vocabulary, fewer than the context holds.
+    /// Each of at least one token, all of them in the vocabulary, and no more than the context holds.
     pub(crate) texts: Vec<Vec<LlamaToken>>,
     pub(crate) pooling: Pooling,
     pub(crate) priority: Priority,

@@ -13,7 +13,7 @@ use crate::decode::{
     Droppable, Grammars, Inbox, Job, Outlet, QueueLimit, Sampler, SamplerParts, WorkerParams,
     Writer,
 };
-use crate::llama::{ContextParams, KvType};
+use crate::llama::{Ability, ContextParams, KvType};
 use crate::log::RequestLog;
 use crate::memory_limit::{MemoryInUse, MemoryUse, MemoryWatch};
 use crate::schedule::SessionLimits;
@@ -215,6 +215,7 @@ impl Host {
                         embeddings: false,
                     },
                     context_tokens: setup.context,
+                    ability: Ability::Continue,
                     ageing,
                     max_parked_bytes: setup.max_parked_bytes,
                     compress_parked: setup.compress_parked,

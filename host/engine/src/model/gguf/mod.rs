@@ -177,6 +177,16 @@ impl GgufHeader {
             .get(&format!("{}.{key}", self.architecture()?))
     }
 
+    /// Whether a token sees those before it alone, as in models that continue text. Where the file says nothing it does
+    /// (`<architecture>.attention.causal`).
+    #[must_use]
+    pub fn is_causal(&self) -> bool {
+        !matches!(
+            self.value_of_architecture("attention.causal"),
+            Some(Value::Bool(false))
+        )
+    }
+
     /// A number under a key of its architecture, such as `embedding_length`.
     pub(crate) fn of_architecture(&self, key: &str) -> Option<u32> {
         match self.value_of_architecture(key)? {

@@ -8,7 +8,7 @@ use llama_cpp_2::model::LlamaModel;
 use llama_cpp_2::token::LlamaToken;
 
 use super::divergence::{Divergence, between};
-use crate::llama::{Batch, Context, ContextParams, DecodeError, KvType, has_decoder_only};
+use crate::llama::{Ability, Batch, Context, ContextParams, DecodeError, KvType};
 use crate::model::gguf::GgufHeader;
 use crate::model::load::load_weights;
 use crate::{Error, ModelConfig, Result};
@@ -72,7 +72,7 @@ pub struct Comparison {
 ///
 /// # Errors
 ///
-/// A file that can't be loaded ([`Error::File`], [`Error::Load`], [`Error::Kind`]), too little memory, or models that can't
+/// A file that can't be loaded ([`Error::File`], [`Error::Load`]), too little memory, or models that can't
 /// be compared ([`Error::Measure`]).
 pub fn compare(
     before: &Path,
@@ -133,11 +133,13 @@ impl Subject {
     fn load(path: &Path, threads: u32) -> Result<Self> {
         let header = GgufHeader::read(path)?;
         let model = Arc::new(load_weights(path, &header, None, |_| true)?);
-        if !has_decoder_only(&model) {
-            return Err(Error::Kind {
-                path: path.to_owned(),
-                architecture: header.architecture().unwrap_or("unknown").to_owned(),
-            });
+        let ability =
+            Ability::of(&model, header.is_causal()).map_err(|reason| Error::Measure { reason })?;
+        if ability != Some(Ability::Continue) {
+            let architecture = header.architecture().unwrap_or("unknown");
+            let reason =
+                format!("one of architecture `{architecture}` predicts no words to compare");
+            return Err(Error::Measure { reason });
         }
         let params = ContextParams {
             cells: CELLS,

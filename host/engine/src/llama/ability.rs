@@ -1,0 +1,56 @@
+//! What a model can do with a text.
+
+use std::sync::Arc;
+
+use llama_cpp_2::model::LlamaModel;
+use llama_cpp_sys_2 as sys;
+
+use super::context::raw_model;
+use super::{Context, ContextParams, KvType};
+
+/// What a model can do with a text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Ability {
+    /// Read it token by token and continue it; it has vectors for it too.
+    Continue,
+    /// Read it as a whole, each token with those after it in view: it has vectors for it and continues none (`bert` and its like).
+    Embed,
+}
+
+impl Ability {
+    /// A model's; `None` where it needs an encoder to run first, or is one that llama.cpp runs apart (T5). `is_causal`: its file doesn't
+    /// say that tokens see those after them.
+    ///
+    /// # Errors
+    ///
+    /// What llama.cpp logged when it could make no context.
+    pub(crate) fn of(model: &Arc<LlamaModel>, is_causal: bool) -> Result<Option<Self>, String> {
+        let raw = raw_model(model);
+        // SAFETY: the model is alive; both functions only read it.
+        let decodes =
+            unsafe { sys::llama_model_has_decoder(raw) && !sys::llama_model_has_encoder(raw) };
+        if !decodes {
+            return Ok(None);
+        }
+        // Which architectures remember what they read is in no header and in no other function of llama.cpp's.
+        let context = Context::new(Arc::clone(model), SMALLEST)?;
+        let continues = is_causal && context.has_memory();
+        Ok(Some(if continues {
+            Self::Continue
+        } else {
+            Self::Embed
+        }))
+    }
+}
+
+/// A context that is made to be asked and computes nothing.
+const SMALLEST: ContextParams = ContextParams {
+    cells: 16,
+    split: false,
+    batch: 16,
+    sequences: 1,
+    threads: 1,
+    kv_type: KvType::F16,
+    swa_full: false,
+    embeddings: true,
+};
