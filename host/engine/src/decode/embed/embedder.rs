@@ -78,6 +78,7 @@ struct Text {
 }
 
 impl<E: Embed> Embedder<E> {
+    /// `params` are those of the worker: a text has as many tokens as a session at most.
     pub(in crate::decode) fn new(params: &WorkerParams) -> Self {
         let batch = match params.ability {
             Ability::Continue => BATCH.min(params.context.batch).min(params.context_tokens),
