@@ -1,10 +1,8 @@
 //! Models that read texts as a whole (`bert`): their vectors, and that nothing else is had of them.
 
-use std::num::NonZeroU32;
 use std::path::PathBuf;
 
-use llama_cpp_2::context::params::{LlamaContextParams, LlamaPoolingType};
-use llama_cpp_2::llama_batch::LlamaBatch;
+use llama_cpp_2::context::params::LlamaPoolingType;
 use llama_cpp_2::model::LlamaModel;
 use llama_cpp_2::model::params::LlamaModelParams;
 use mynah_engine::model::optimize::divergence;
@@ -14,6 +12,7 @@ use mynah_tests::tiny_model::TinyEncoder;
 
 use crate::cli::run;
 use crate::engine::{session, text};
+use crate::vectors::{bare, cosine, prompts};
 
 /// Tokens that the model has positions for.
 const CONTEXT: u32 = 128;
@@ -57,41 +56,10 @@ fn texts() -> Vec<String> {
     lengths.map(of_tokens).to_vec()
 }
 
-fn prompts(texts: &[String]) -> Vec<Prompt> {
-    texts.iter().cloned().map(Prompt::Text).collect()
-}
-
 fn deterministic() -> Settings {
     let mut settings = Settings::default();
     settings.scheduling.deterministic = Some(true);
     settings
-}
-
-fn cosine(one: &[f32], other: &[f32]) -> f32 {
-    one.iter().zip(other).map(|(a, b)| a * b).sum()
-}
-
-/// What llama.cpp gives that pools by itself.
-fn bare(model: &LlamaModel, pooling: LlamaPoolingType, text: &str) -> Vec<f32> {
-    let backend = mynah_engine::llama_backend().unwrap();
-    let params = LlamaContextParams::default()
-        .with_n_ctx(NonZeroU32::new(CONTEXT))
-        .with_n_batch(CONTEXT)
-        .with_n_ubatch(CONTEXT)
-        .with_n_threads(1)
-        .with_n_threads_batch(1)
-        .with_embeddings(true)
-        .with_pooling_type(pooling);
-    let mut context = model.new_context(backend, params).unwrap();
-    let tokens = model.vocab().tokenize(text.as_bytes(), true, true);
-    let mut batch = LlamaBatch::new(CONTEXT as usize, 1);
-    for (position, token) in (0..).zip(tokens) {
-        batch.add(token, position, &[0], true).unwrap();
-    }
-    context.encode(&mut batch).unwrap();
-    let pooled = context.embeddings_seq_ith(0).unwrap();
-    let length = cosine(pooled, pooled).sqrt();
-    pooled.iter().map(|one| one / length).collect()
 }
 
 #[tokio::test]

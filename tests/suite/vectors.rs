@@ -24,12 +24,18 @@ fn texts() -> Vec<String> {
     ]
 }
 
-fn prompts() -> Vec<Prompt> {
-    texts().into_iter().map(Prompt::Text).collect()
+/// The texts as a request has them.
+pub(crate) fn prompts(texts: &[String]) -> Vec<Prompt> {
+    texts.iter().cloned().map(Prompt::Text).collect()
 }
 
-/// What llama.cpp gives that reads the text in one decode, pools and normalises it itself.
-fn bare(model: &LlamaModel, text: &str) -> Vec<f32> {
+/// How alike two vectors of length 1 are.
+pub(crate) fn cosine(one: &[f32], other: &[f32]) -> f32 {
+    one.iter().zip(other).map(|(a, b)| a * b).sum()
+}
+
+/// What llama.cpp gives that reads the text in one step and pools it itself.
+pub(crate) fn bare(model: &LlamaModel, pooling: LlamaPoolingType, text: &str) -> Vec<f32> {
     let backend = mynah_engine::llama_backend().unwrap();
     let params = LlamaContextParams::default()
         .with_n_ctx(NonZeroU32::new(1024))
@@ -38,7 +44,7 @@ fn bare(model: &LlamaModel, text: &str) -> Vec<f32> {
         .with_n_threads(2)
         .with_n_threads_batch(2)
         .with_embeddings(true)
-        .with_pooling_type(LlamaPoolingType::Mean);
+        .with_pooling_type(pooling);
     let mut context = model.new_context(backend, params).unwrap();
     let tokens = model.vocab().tokenize(text.as_bytes(), true, true);
     let mut batch = LlamaBatch::new(512, 1);
@@ -47,7 +53,7 @@ fn bare(model: &LlamaModel, text: &str) -> Vec<f32> {
     }
     context.decode(&mut batch).unwrap();
     let pooled = context.embeddings_seq_ith(0).unwrap();
-    let length = pooled.iter().map(|one| one * one).sum::<f32>().sqrt();
+    let length = cosine(pooled, pooled).sqrt();
     pooled.iter().map(|one| one / length).collect()
 }
 
@@ -59,20 +65,16 @@ async fn are_those_of_llama_cpp(path: &Path) {
     let model = Model::load(path, config, |_| {}).unwrap();
     let mut session = session(&model);
     let found = session
-        .embed(&prompts(), Settings::default())
+        .embed(&prompts(&texts()), Settings::default())
         .await
         .unwrap();
     let backend = mynah_engine::llama_backend().unwrap();
     let llama = LlamaModel::load_from_file(backend, path, &LlamaModelParams::default()).unwrap();
     for (text, vector) in texts().iter().zip(&found.vectors) {
-        let expected = bare(&llama, text);
+        let expected = bare(&llama, LlamaPoolingType::Mean, text);
         assert_eq!(vector.len(), expected.len());
-        let cosine: f32 = vector
-            .iter()
-            .zip(&expected)
-            .map(|(one, other)| one * other)
-            .sum();
-        assert!((cosine - 1.0).abs() < 1e-3, "{cosine} of {text:?}");
+        let alike = cosine(vector, &expected);
+        assert!((alike - 1.0).abs() < 1e-3, "{alike} of {text:?}");
     }
 }
 
@@ -94,11 +96,11 @@ async fn they_are_made_beside_generations() {
     let (expected, _) = finish(&mut alone).await;
     let mut session = session(&model);
     let vectors = session
-        .embed(&prompts(), deterministic(Settings::default()))
+        .embed(&prompts(&texts()), deterministic(Settings::default()))
         .await
         .unwrap();
     let mut beside = start(&model, prompt(), deterministic(greedy(24))).unwrap();
-    let texts = prompts();
+    let texts = prompts(&texts());
     let again = session.embed(&texts, deterministic(Settings::default()));
     let (again, (answer, _)) = tokio::join!(again, finish(&mut beside));
     assert_eq!(again.unwrap(), vectors);

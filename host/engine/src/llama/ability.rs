@@ -32,13 +32,14 @@ impl Ability {
         if !decodes {
             return Ok(None);
         }
+        if !is_causal {
+            return Ok(Some(Self::Embed));
+        }
         // Which architectures remember what they read is in no header and in no other function of llama.cpp's.
         let context = Context::new(Arc::clone(model), SMALLEST)?;
-        let continues = is_causal && context.has_memory();
-        Ok(Some(if continues {
-            Self::Continue
-        } else {
-            Self::Embed
+        Ok(Some(match context.has_memory() {
+            true => Self::Continue,
+            false => Self::Embed,
         }))
     }
 }
