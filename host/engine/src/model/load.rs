@@ -75,11 +75,13 @@ impl Loaded {
         };
         let loaded_from = converted.as_deref().unwrap_or(path);
         let layers = gpu_layers(loaded_from, &header, &config)?;
-        let weights = load_weights(loaded_from, &header, layers, move |share| {
+        let (llama, ability) = load_weights(loaded_from, &header, layers, move |share| {
             progress(begun + share * (1.0 - begun)).goes_on()
         })?;
-        let llama = Arc::new(weights);
-        let ability = ability(path, &header, &llama, &config)?;
+        let ability = ability.ok_or_else(|| Error::Kind {
+            path: path.to_owned(),
+            architecture: header.architecture().unwrap_or("unknown").to_owned(),
+        })?;
         let built_in = built_in_template(&header, &config, &llama);
         let mut info = ModelInfo::new(
             path,
@@ -162,25 +164,6 @@ impl Loaded {
             }),
         })
     }
-}
-
-/// What the model can do with a text.
-fn ability(
-    path: &Path,
-    header: &GgufHeader,
-    llama: &Arc<LlamaModel>,
-    config: &ModelConfig,
-) -> Result<Ability> {
-    let ability = Ability::of(llama, header.is_causal()).map_err(|reason| Error::Context {
-        cells: 0,
-        max_concurrent: config.max_concurrent,
-        ctx_size: config.context_for(llama.n_ctx_train()),
-        reason,
-    })?;
-    ability.ok_or_else(|| Error::Kind {
-        path: path.to_owned(),
-        architecture: header.architecture().unwrap_or("unknown").to_owned(),
-    })
 }
 
 /// The built-in template that messages are rendered with: the operator's choice, else one that goes with the vocabulary where
@@ -279,16 +262,25 @@ fn converted(
     })
 }
 
-/// Reads the weights, on a thread that is gone afterwards: llama.cpp rearranges some with OpenMP, and libgomp keeps a team for every
-/// thread that has used it. With more threads in teams than cores it lets all of them wait in the kernel, the worker's too, which
-/// halves the speed of a single stream.
+/// Reads the weights and finds out what the model can do with a text, on a thread that is gone afterwards: llama.cpp rearranges some with OpenMP, and
+/// libgomp keeps a team for every thread that has used it. With more threads in teams than cores it lets all of them wait in the kernel, the worker's
+/// too, which halves the speed of a single stream. The context that is asked comes and goes there as well: on the caller's thread it left a heap that took
+/// minutes to settle (`cargo xtask soak`).
 pub(super) fn load_weights(
     path: &Path,
     header: &GgufHeader,
     gpu_layers: Option<u32>,
     progress: impl FnMut(f32) -> bool + Send + 'static,
-) -> Result<LlamaModel> {
-    let read = || read(path, header, gpu_layers, progress);
+) -> Result<(Arc<LlamaModel>, Option<Ability>)> {
+    let read = || {
+        let model = Arc::new(read(path, header, gpu_layers, progress)?);
+        let ability = Ability::of(&model, header.is_causal());
+        let ability = ability.map_err(|reason| Error::Load {
+            path: path.to_owned(),
+            reason,
+        })?;
+        Ok((model, ability))
+    };
     std::thread::scope(|scope| {
         let thread = std::thread::Builder::new().name("mynah-load".to_owned());
         let reader = thread.spawn_scoped(scope, read).map_err(Error::Thread)?;

@@ -132,9 +132,7 @@ pub(super) struct Subject {
 impl Subject {
     fn load(path: &Path, threads: u32) -> Result<Self> {
         let header = GgufHeader::read(path)?;
-        let model = Arc::new(load_weights(path, &header, None, |_| true)?);
-        let ability =
-            Ability::of(&model, header.is_causal()).map_err(|reason| Error::Measure { reason })?;
+        let (model, ability) = load_weights(path, &header, None, |_| true)?;
         if ability != Some(Ability::Continue) {
             let architecture = header.architecture().unwrap_or("unknown");
             let reason =
