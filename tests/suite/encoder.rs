@@ -25,13 +25,16 @@ struct Encoder {
 
 impl Encoder {
     fn new(pooling: u32) -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("encoder.gguf");
-        let encoder = TinyEncoder {
+        Self::of(&TinyEncoder {
             context_length: CONTEXT,
             pooling,
             ..TinyEncoder::default()
-        };
+        })
+    }
+
+    fn of(encoder: &TinyEncoder) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("encoder.gguf");
         encoder.write_to(&path).unwrap();
         Self {
             _folder: folder,
@@ -167,7 +170,7 @@ async fn it_can_be_converted_but_not_compared() {
     let encoder = Encoder::new(1);
     let refused = divergence(&encoder.path, &encoder.path, 1);
     assert!(
-        matches!(&refused, Err(Error::Measure { reason }) if reason.contains("`bert`")),
+        matches!(&refused, Err(Error::VectorsOnly { architecture, .. }) if architecture == "bert"),
         "{refused:?}"
     );
     let path = encoder.path.display().to_string();
@@ -185,6 +188,26 @@ async fn it_can_be_converted_but_not_compared() {
         let alike = cosine(one, other);
         assert!(alike > 0.99, "{alike}");
     }
+}
+
+#[tokio::test]
+async fn it_is_found_out_where_its_file_does_not_say_so() {
+    let encoder = Encoder::of(&TinyEncoder {
+        context_length: CONTEXT,
+        says_kind: false,
+        ..TinyEncoder::default()
+    });
+    let model = encoder.load();
+    assert!(model.info().vectors_only);
+    let said = Encoder::new(1).load();
+    let texts = prompts(&texts());
+    let found = session(&model).embed(&texts, deterministic()).await;
+    let expected = session(&said).embed(&texts, deterministic()).await;
+    assert_eq!(found.unwrap().vectors, expected.unwrap().vectors);
+    let path = encoder.path.display().to_string();
+    let said = run(&["models", "optimize", &path, "--to", "q8_0"]);
+    assert_eq!(said.code, Some(0), "{said:?}");
+    assert!(said.stdout.contains("predicts no words"), "{said:?}");
 }
 
 #[tokio::test]

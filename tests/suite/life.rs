@@ -2,16 +2,16 @@
 
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use mynah_engine::{Error, FinishReason, Model, ModelConfig, Registry, Settings};
 use mynah_tests::tiny_model::TinyModel;
-use mynah_tests::{Guest, greedy};
+use mynah_tests::{Guest, greedy, model_path};
 use tempfile::TempDir;
 
-use crate::engine::{finish, session, start, text};
+use crate::engine::{finish, session, start, text, until};
 
 /// Longer than any test takes.
 const FOR_LONG: Duration = Duration::from_secs(3600);
@@ -115,6 +115,27 @@ fn a_load_that_is_cancelled_leaves_nothing_behind() {
     registry.load("a", &path, config(), goes_on).unwrap();
 }
 
+#[test]
+fn a_load_can_be_cancelled_in_the_middle() {
+    let told = Arc::new(Mutex::new(Vec::new()));
+    let heard = Arc::clone(&told);
+    let cancelled = Model::load(&model_path(), config(), move |share| {
+        heard.lock().unwrap().push(share);
+        if share < 0.3 {
+            ControlFlow::Continue(())
+        } else {
+            ControlFlow::Break(())
+        }
+    });
+    assert!(
+        matches!(cancelled, Err(Error::LoadCancelled { .. })),
+        "{cancelled:?}"
+    );
+    let told = told.lock().unwrap();
+    let last = *told.last().unwrap();
+    assert!(told.len() > 1 && (0.3..0.9).contains(&last), "{told:?}");
+}
+
 #[tokio::test]
 async fn a_model_that_nobody_uses_is_unloaded_and_loaded_again_for_the_next_request() {
     let folder = tempfile::tempdir().unwrap();
@@ -184,11 +205,21 @@ fn a_model_that_is_only_kept_goes_when_memory_is_short() {
 async fn a_replaced_model_ends_what_runs_and_the_rest_goes_to_the_new_one() {
     let folder = tempfile::tempdir().unwrap();
     let (old, new) = (tiny_file(&folder, 1), tiny_file(&folder, 2));
-    let (said_old, said_new) = (said(&old).await, said(&new).await);
-    assert_ne!(said_old, said_new);
-    let model = load(&old, config());
+    let said_new = said(&new).await;
+    assert_ne!(said(&old).await, said_new);
+    // Its answer stands still until it is read.
+    let slow = ModelConfig {
+        max_unread_bytes: 1024,
+        ..config()
+    };
+    let model = load(&old, slow);
     let mut session = session(&model);
-    let mut running = session.start(text("alone"), Settings::default()).unwrap();
+    // With all that is told of each token, two of them are more than may be unread.
+    let mut long = greedy(200);
+    long.sampling.n_probs = Some(20);
+    let expected = finish(&mut start(&model, text("alone"), long.clone()).unwrap()).await;
+    let mut running = session.start(text("alone"), long).unwrap();
+    until(&model, |status| status.running == 1).await;
 
     let damaged = folder.path().join("damaged.gguf");
     std::fs::write(&damaged, "GGUF").unwrap();
@@ -196,11 +227,14 @@ async fn a_replaced_model_ends_what_runs_and_the_rest_goes_to_the_new_one() {
     assert!(matches!(failed, Err(Error::File(_))), "{failed:?}");
     assert_eq!(model.info().path, old);
 
+    assert_eq!(model.status().running, 1);
     model.replace(&new, config(), |_| {}).unwrap();
     assert_eq!(model.info().path, new);
     let (answer, outcome) = finish(&mut running).await;
-    assert_eq!(answer, said_old);
-    assert_ne!(outcome.reason, FinishReason::Cancelled);
+    assert_eq!(
+        (answer, outcome.reason, outcome.usage.generated_tokens),
+        (expected.0, FinishReason::MaxTokens, 200)
+    );
     // The same session goes on with the new one, where it is open now.
     let mut next = session.start(text("alone"), Settings::default()).unwrap();
     let (answer, outcome) = finish(&mut next).await;

@@ -31,6 +31,7 @@ mod migrating;
 mod nn;
 mod operations;
 mod optimize;
+mod outgrow;
 mod pressure;
 mod restart;
 mod run;

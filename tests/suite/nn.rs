@@ -1,11 +1,14 @@
 //! `wasi:nn`, through guests that know nothing else.
 
+use std::time::Duration;
+
 use mynah_engine::ModelConfig;
 use mynah_tests::tiny_model::TinyModel;
 use mynah_tests::{Guest, foreach_nn, greedy, solo, tiny, tiny_with};
 use mynah_wasi::{GuestModels, Limits};
 
 use crate::assert_test_exists;
+use crate::memory::idle_after;
 
 foreach_nn!(assert_test_exists);
 
@@ -196,4 +199,15 @@ async fn tensors_beyond_their_limit_are_refused_where_they_are_used() {
     let ended = guest.run().await;
     assert!(matches!(ended.code, Ok(1)), "{ended:?}");
     assert!(ended.stderr.contains("at most 100"), "{ended:?}");
+}
+
+#[tokio::test]
+async fn nn_idle() {
+    for opens_anew in [true, false] {
+        let model = idle_after(Duration::from_millis(50), opens_anew);
+        let guest = Guest::new("nn_idle").args(&[&opens_anew.to_string()]);
+        let guest = guest.grant(|llm| llm.host_status(true)).model(model);
+        let said = guest.stdout().await;
+        assert!(said.ends_with("ok\n"), "{said}");
+    }
 }

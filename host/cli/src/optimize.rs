@@ -6,6 +6,7 @@ use std::process::ExitCode;
 
 use anyhow::{Result, bail};
 use bytesize::ByteSize;
+use mynah_engine::Error;
 use mynah_engine::model::gguf::GgufHeader;
 use mynah_engine::model::kernels::CpuFeatures;
 use mynah_engine::model::optimize::{
@@ -60,16 +61,19 @@ pub(crate) fn optimize(args: &OptimizeArgs) -> Result<ExitCode> {
     let growth = after.file_bytes as f64 / before.file_bytes as f64;
     let sizes = ["size".into(), bytes(&before), bytes(&after)];
     table.wide_row(sizes, times(growth));
-    if !before.is_causal() {
-        let reason = "a model that embeds texts predicts no words to compare";
-        table.row("measured", format!("nothing: {reason}"));
-    } else if !args.no_measure {
+    if !args.no_measure {
         let measuring = bar("measuring both".to_owned());
         let compared = optimize::compare(&args.path, &out, threads, &mut |share| {
             advance(&measuring, share);
         });
         measuring.finish_and_clear();
-        measured(&mut table, &compared?);
+        match compared {
+            Err(Error::VectorsOnly { .. }) => {
+                let reason = "a model that embeds texts predicts no words to compare";
+                table.row("measured", format!("nothing: {reason}"));
+            }
+            compared => measured(&mut table, &compared?),
+        }
     }
     output::print(&table)
 }

@@ -82,7 +82,7 @@ impl Look {
                 limit: group.total_memory,
             }),
         })
-        .filter(|look| look.free > 0)
+        .filter(|look| look.total > 0)
     }
 
     /// The memory that is nearest to its limit: this process's, by what the operator allows it or the machine has, or its control

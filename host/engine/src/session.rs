@@ -132,7 +132,9 @@ impl Session {
             return Err(Error::SessionBusy);
         }
         let loaded = self.enter()?;
-        let generation = loaded.submit(prompt, settings, self.asker(), by_token, log)?;
+        let started = loaded.submit(prompt, settings, self.asker(), by_token, log);
+        Loaded::let_go(loaded);
+        let generation = started?;
         self.current = Arc::downgrade(generation.outlet());
         Ok(generation)
     }
@@ -177,7 +179,10 @@ impl Session {
         settings: Settings,
         log: &Arc<RequestLog>,
     ) -> Result<Embedding> {
-        self.enter()?.embed(texts, settings, &self.asker(), log)
+        let loaded = self.enter()?;
+        let asked = loaded.embed(texts, settings, &self.asker(), log);
+        Loaded::let_go(loaded);
+        asked
     }
 
     /// What the log and the observer know of a request that comes.

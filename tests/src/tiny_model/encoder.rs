@@ -21,6 +21,8 @@ pub struct TinyEncoder {
     pub embedding: usize,
     /// How it pools (`llama_pooling_type`): 1 the mean, 2 the first token.
     pub pooling: u32,
+    /// Whether its file says that tokens see those after them, as not every file of such a model does.
+    pub says_kind: bool,
 }
 
 impl Default for TinyEncoder {
@@ -30,6 +32,7 @@ impl Default for TinyEncoder {
             context_length: 128,
             embedding: 32,
             pooling: 1,
+            says_kind: true,
         }
     }
 }
@@ -62,7 +65,9 @@ impl TinyEncoder {
         parts.number("bert.block_count", u32_of(LAYERS));
         parts.number("bert.attention.head_count", u32_of(self.embedding / 16));
         parts.float("bert.attention.layer_norm_epsilon", 1e-12);
-        parts.flag("bert.attention.causal", false);
+        if self.says_kind {
+            parts.flag("bert.attention.causal", false);
+        }
         parts.number("bert.pooling_type", self.pooling);
 
         // Each letter twice: `▁` marks where a word begins.

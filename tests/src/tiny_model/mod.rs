@@ -2,12 +2,14 @@
 
 mod encoder;
 mod gguf;
+mod positions;
 
 use std::io;
 use std::path::Path;
 
 pub use encoder::TinyEncoder;
 use gguf::{F32, I32, Parts, Random, STRING, string, u32_of};
+pub use positions::TinyPositions;
 
 /// `<unk>`, `<s>`, `</s>`, then the bytes, then words.
 const SPECIAL: usize = 3;
@@ -81,31 +83,7 @@ impl TinyModel {
         parts.number("llama.rope.dimension_count", 16);
         parts.float("llama.attention.layer_norm_rms_epsilon", 1e-5);
 
-        let mut tokens = Vec::new();
-        let mut scores = Vec::new();
-        let mut types = Vec::new();
-        let mut token = |text: &str, score: f32, ty: i32| {
-            tokens.extend(string(text));
-            scores.extend(score.to_le_bytes());
-            types.extend(ty.to_le_bytes());
-        };
-        // Types as in `llama_token_type`: 1 normal, 2 unknown, 3 control, 6 byte.
-        token("<unk>", 0.0, 2);
-        token("<s>", 0.0, 3);
-        token("</s>", 0.0, 3);
-        for byte in 0..=255u8 {
-            token(&format!("<0x{byte:02X}>"), 0.0, 6);
-        }
-        for (word, score) in WORDS.iter().zip((1u8..).map(f32::from)) {
-            token(word, -score, 1);
-        }
-        parts.text("tokenizer.ggml.model", "llama");
-        parts.array("tokenizer.ggml.tokens", STRING, vocabulary(), &tokens);
-        parts.array("tokenizer.ggml.scores", F32, vocabulary(), &scores);
-        parts.array("tokenizer.ggml.token_type", I32, vocabulary(), &types);
-        parts.number("tokenizer.ggml.unknown_token_id", 0);
-        parts.number("tokenizer.ggml.bos_token_id", 1);
-        parts.number("tokenizer.ggml.eos_token_id", 2);
+        tokenizer(parts);
         if let Some(template) = &self.chat_template {
             parts.text("tokenizer.chat_template", template);
         }
@@ -144,4 +122,33 @@ impl TinyModel {
 
 fn vocabulary() -> usize {
     SPECIAL + 256 + WORDS.len()
+}
+
+/// A tokenizer that knows every byte.
+fn tokenizer(parts: &mut Parts) {
+    let mut tokens = Vec::new();
+    let mut scores = Vec::new();
+    let mut types = Vec::new();
+    let mut token = |text: &str, score: f32, ty: i32| {
+        tokens.extend(string(text));
+        scores.extend(score.to_le_bytes());
+        types.extend(ty.to_le_bytes());
+    };
+    // Types as in `llama_token_type`: 1 normal, 2 unknown, 3 control, 6 byte.
+    token("<unk>", 0.0, 2);
+    token("<s>", 0.0, 3);
+    token("</s>", 0.0, 3);
+    for byte in 0..=255u8 {
+        token(&format!("<0x{byte:02X}>"), 0.0, 6);
+    }
+    for (word, score) in WORDS.iter().zip((1u8..).map(f32::from)) {
+        token(word, -score, 1);
+    }
+    parts.text("tokenizer.ggml.model", "llama");
+    parts.array("tokenizer.ggml.tokens", STRING, vocabulary(), &tokens);
+    parts.array("tokenizer.ggml.scores", F32, vocabulary(), &scores);
+    parts.array("tokenizer.ggml.token_type", I32, vocabulary(), &types);
+    parts.number("tokenizer.ggml.unknown_token_id", 0);
+    parts.number("tokenizer.ggml.bos_token_id", 1);
+    parts.number("tokenizer.ggml.eos_token_id", 2);
 }

@@ -265,6 +265,12 @@ pub(crate) const METRICS: &[Metric] = &[
         |report| one(report.memory.shifts),
     ),
     metric(
+        "mynah_context_reevaluations",
+        "How often what was kept then had to be computed again",
+        COUNTER,
+        |report| one(report.memory.reevaluated),
+    ),
+    metric(
         "mynah_parked_bytes",
         "Host memory of parked requests",
         GAUGE,

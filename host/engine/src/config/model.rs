@@ -256,10 +256,13 @@ impl ModelConfig {
         check.done()
     }
 
-    /// Tokens that one session of a model holds that was trained on `trained` tokens.
-    pub(crate) fn context_for(&self, trained: u32) -> u32 {
-        self.ctx_size
-            .unwrap_or_else(|| Self::DEFAULT_CTX_SIZE.min(trained.max(16)))
+    /// Tokens that one session of a model holds that was trained on `trained` tokens, and has so many `positions` where
+    /// their number is fixed.
+    pub(crate) fn context_for(&self, trained: u32, positions: Option<u32>) -> u32 {
+        let asked = self
+            .ctx_size
+            .unwrap_or_else(|| Self::DEFAULT_CTX_SIZE.min(trained.max(16)));
+        positions.map_or(asked, |most| asked.min(most))
     }
 
     /// The KV cells for sessions of `context` tokens.
@@ -455,12 +458,13 @@ mod tests {
     #[test]
     fn the_context_is_what_was_asked_for_else_bounded_by_training() {
         let config = ModelConfig::default();
-        assert_eq!(config.context_for(512), 512);
-        assert_eq!(config.context_for(131_072), 2048);
+        assert_eq!(config.context_for(512, None), 512);
+        assert_eq!(config.context_for(131_072, Some(4096)), 2048);
         let asked = ModelConfig {
             ctx_size: Some(4096),
             ..config
         };
-        assert_eq!(asked.context_for(512), 4096);
+        assert_eq!(asked.context_for(512, None), 4096);
+        assert_eq!(asked.context_for(512, Some(512)), 512);
     }
 }

@@ -73,7 +73,8 @@ pub(super) trait Compute {
     /// Keeps the first `tokens` of a sequence. `false`: this memory can't be cut, and the sequence is as it was.
     fn truncate_sequence(&mut self, sequence: u32, tokens: u32) -> bool;
 
-    /// Makes the first `tokens` of `from` those of `to` as well, which is empty. `false`: it couldn't, and `to` is empty.
+    /// Makes the first `tokens` of `from` those of `to` as well, which is empty; where they have cells of their own, until the next decode
+    /// neither can be saved or put back. `false`: it couldn't, and `to` is empty.
     fn share_sequence(&mut self, from: u32, to: u32, tokens: u32) -> bool;
 
     /// Takes tokens out of a sequence and moves those after them down. Until the next decode nothing of any sequence can be saved.
@@ -85,6 +86,9 @@ pub(super) trait Compute {
 
     /// Whether that is all of them for every sequence.
     fn cuts_anywhere(&self) -> bool;
+
+    /// Whether a saved state of a sequence has all that its beginnings need.
+    fn saves_all(&self, sequence: u32) -> bool;
 
     /// Whether tokens can be moved.
     fn can_shift(&self) -> bool;
@@ -188,6 +192,11 @@ impl Compute for Llama {
 
     fn cuts_anywhere(&self) -> bool {
         self.context.as_ref().is_some_and(Context::cuts_anywhere)
+    }
+
+    fn saves_all(&self, sequence: u32) -> bool {
+        let context = self.context.as_ref();
+        context.is_none_or(|context| context.saves_all(sequence))
     }
 
     fn can_shift(&self) -> bool {

@@ -3,8 +3,8 @@
 use std::time::{Duration, Instant};
 
 use llama_cpp_2::token::LlamaToken;
-use rayon::prelude::*;
 
+use super::awaited::{Awaited, States};
 use super::compute::Compute;
 use super::constraint::Lost;
 use super::ease::Ease;
@@ -30,17 +30,13 @@ const MAX_FAILURES: u32 = 3;
 /// Steps that may fail in a row, whoever is in them; then the context is made anew.
 const FAILURES_TO_RECOVERY: u32 = 3;
 
-/// Logits of a step from which its sequences are sampled by several threads: below, waking them takes longer than what
-/// they save (about 20 microseconds).
-const PARALLEL_LOGITS: usize = 1 << 19;
-
 /// The loop and everything it owns. Lives on the worker thread.
 pub(super) struct Engine<'a, C: Compute> {
     pub(super) kv: Kv<C>,
     pub(super) params: WorkerParams,
     pub(super) inbox: &'a Inbox,
     /// Samples the sequences of a step.
-    samplers: &'a rayon::ThreadPool,
+    pub(super) samplers: &'a rayon::ThreadPool,
     pub(super) planner: Planner,
     step_budget: StepBudget,
     batch: Batch,
@@ -50,6 +46,8 @@ pub(super) struct Engine<'a, C: Compute> {
     pub(super) shelf: Shelf<LlamaToken, SavedSequence>,
     /// What of it is on disk, where there is a state folder.
     pub(super) stored: Option<Stored>,
+    /// Its folder, while somebody else uses it.
+    pub(super) awaited: Option<Awaited>,
     /// Numbers of the context's sequences that nobody uses, falling: the lowest is taken first, since llama.cpp computes
     /// split sequences together only where their numbers follow one another.
     pub(super) free: Vec<u32>,
@@ -65,10 +63,15 @@ impl<'a, C: Compute> Engine<'a, C> {
     pub(super) fn new(
         compute: C,
         params: WorkerParams,
-        stored: Option<Stored>,
+        states: States,
         inbox: &'a Inbox,
         samplers: &'a rayon::ThreadPool,
     ) -> Self {
+        let (stored, awaited) = match states {
+            States::None => (None, None),
+            States::Open(stored) => (Some(*stored), None),
+            States::InUse(awaited) => (None, Some(awaited)),
+        };
         Self {
             kv: Kv::new(compute, params.context),
             params,
@@ -81,6 +84,7 @@ impl<'a, C: Compute> Engine<'a, C> {
             parked: Vec::new(),
             shelf: Shelf::new(params.share_prefixes),
             stored,
+            awaited,
             free: (0..params.context.sequences).rev().collect(),
             counters: Status {
                 cells_total: u64::from(params.context.cells),
@@ -381,34 +385,6 @@ impl<'a, C: Compute> Engine<'a, C> {
             let index = ended.iter().position(|(id, _)| *id == sequence.id)?;
             Some(ended.swap_remove(index).1)
         });
-    }
-
-    /// The next tokens of those that have an output in this step, in their order; `None` without logits.
-    fn choose(&mut self) -> Vec<Option<Result<LlamaToken, NoToken>>> {
-        let compute = &self.kv.compute;
-        let mut work: Vec<(&mut Sequence, Option<&[f32]>)> = Vec::new();
-        for sequence in &mut self.running {
-            if let Some(output) = sequence.output() {
-                work.push((sequence, compute.logits(output)));
-            }
-        }
-        // Drawing takes about eight times as long as finding the highest.
-        let effort: usize = work
-            .iter()
-            .map(|(sequence, logits)| {
-                let factor = if sequence.is_costly() { 8 } else { 1 };
-                factor * logits.map_or(0, <[f32]>::len)
-            })
-            .sum();
-        let choose = |(sequence, logits): (&mut Sequence, Option<&[f32]>)| {
-            logits.map(|logits| sequence.choose(logits))
-        };
-        if work.len() > 1 && effort >= PARALLEL_LOGITS {
-            self.samplers
-                .install(|| work.into_par_iter().map(choose).collect())
-        } else {
-            work.into_iter().map(choose).collect()
-        }
     }
 
     /// A decode failed: the cells of those in the batch are in an unknown state. Each is computed again by itself, so that

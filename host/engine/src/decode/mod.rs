@@ -1,5 +1,8 @@
 //! The worker thread of a model and its step: admit, plan, decode, sample, emit.
 
+mod awaited;
+mod begin;
+mod choose;
 mod compute;
 mod constraint;
 mod droppable;

@@ -3,23 +3,16 @@
 
 use std::time::Instant;
 
-use super::Job;
 use super::compute::Compute;
 use super::engine::Engine;
-use super::job::Ending;
 use super::remember::Left;
 use super::sequence::{Sequence, Start};
-use crate::Error;
 use crate::llama::SavedSequence;
-use crate::log::{TASK, millis, told};
-use crate::memory::{Alignment, Place, align, common};
+use crate::memory::{Place, common};
 
 /// Tokens that a copy must save, or a file, and that are worth waiting for: fewer are computed in about the time that it takes to copy a
 /// sequence or to wait for a step.
 pub(super) const LEAST_GAIN: u32 = 32;
-
-/// Tokens of a piece that is worth moving: each costs a turn of its keys, and shorter ones are alike by chance.
-const LEAST_PIECE: usize = 64;
 
 /// Where the beginning of a sequence is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -34,70 +27,6 @@ enum Source {
 type Copied = Option<(u32, SavedSequence)>;
 
 impl<C: Compute> Engine<'_, C> {
-    /// Gives a request its place: the cells that its session left, if they serve, else a free number.
-    pub(super) fn begin(&mut self, job: Job, now: Instant) {
-        let own = self.own_cells(&job);
-        let Some(id) = own.as_ref().map(|(id, _)| *id).or_else(|| self.number()) else {
-            // Not reached: a place was there when the request was taken.
-            tracing::error!("no sequence number for a request that was given a place");
-            self.inbox.ended(&job.owner, job.session, Ending::Failed);
-            job.outlet.finish(Err(Error::Unavailable));
-            return;
-        };
-        let mut sequence = Sequence::new(id, job);
-        match own.map(|(_, found)| found) {
-            None => {}
-            Some(found) if found.gaps.is_empty() => {
-                let kept = self.kv.truncate(id, found.prefix);
-                sequence.found(kept);
-            }
-            Some(found) => sequence.found_pieces(found),
-        }
-        told!(
-            DEBUG,
-            TASK,
-            sequence.log,
-            prompt_tokens = sequence.len(),
-            cached_tokens = sequence.computed(),
-            queue_ms = millis(now.saturating_duration_since(sequence.asked_at())),
-            "request started"
-        );
-        self.running.push(sequence);
-    }
-
-    /// The cells that the session of a request left, taken off the shelf, where more than half of them serve it. Else they stay: what
-    /// they hold may be asked for again.
-    fn own_cells(&mut self, job: &Job) -> Option<(u32, Alignment)> {
-        let memory = &job.settings.memory;
-        if !memory.remembers() {
-            return None;
-        }
-        let index = self.shelf.of_session(job.session)?;
-        let entry = self.shelf.get(index)?;
-        let id = entry.resident()?;
-        let wanted = all_but_last(&job.prompt);
-        let deterministic = job.settings.scheduling.deterministic;
-        let prefix = self.serves(deterministic, common(&entry.tokens, wanted), entry.exact);
-        let mut found = Alignment::prefix(self.kv.compute.usable(id, prefix));
-        let may_move = memory.context_shifting
-            && !deterministic
-            && self.kv.compute.can_shift()
-            && self.kv.compute.cuts_anywhere();
-        if may_move {
-            let pieces = align(&entry.tokens, wanted, LEAST_PIECE);
-            let first = pieces.gaps.first().map(|gap| gap.start);
-            if first.is_some_and(|first| !self.kv.is_shared(id, first)) {
-                found = pieces;
-            }
-        }
-        let is_most = u64::from(found.kept) * 2 > u64::from(entry.len());
-        if is_most || (self.free.is_empty() && found.kept > 0) {
-            self.shelf.take(index);
-            return Some((id, found));
-        }
-        None
-    }
-
     /// How many of the tokens that both begin with may be used.
     pub(super) fn serves(&self, deterministic: bool, common: u32, exact: u32) -> u32 {
         if !deterministic {
@@ -131,7 +60,7 @@ impl<C: Compute> Engine<'_, C> {
                 return;
             };
             sequence.set_start(start);
-            if start == Start::Begun && sequence.remembers() && !sequence.has_begun() {
+            if start == Start::Begun && sequence.remembers() && sequence.is_first_look() {
                 self.counters.cache.asked(sequence.computed());
                 let charged = sequence.computed().min(sequence.prompt_tokens());
                 self.inbox.refund(&sequence.owner, charged);
@@ -202,7 +131,9 @@ impl<C: Compute> Engine<'_, C> {
         let waits = sequence.start() == Start::Waits;
         let least = if waits { 1 } else { LEAST_GAIN };
         self.running.iter().any(|other| {
+            // One that waits for its reader may do so for ever.
             let may_wait = other.leads()
+                && !other.is_paused()
                 && (other.is_deterministic() || !deterministic)
                 && self.shelf.may_use(&sequence.owner, other.owner.name());
             if !may_wait {
@@ -234,7 +165,7 @@ impl<C: Compute> Engine<'_, C> {
             }
         };
         let there = match (resident, source) {
-            (Some(from), _) if self.kv.shares() => {
+            (Some(from), _) if self.kv.shares() || !self.kv.compute.saves_all(from) => {
                 let shared = self.kv.share(from, id, tokens);
                 if shared { tokens } else { 0 }
             }
@@ -248,7 +179,7 @@ impl<C: Compute> Engine<'_, C> {
     }
 
     /// Copies the beginning of a sequence that has cells of its own through host memory: that takes time for what it holds, while
-    /// llama.cpp copies all the cells that it could hold.
+    /// llama.cpp by itself copies all the cells that it could hold.
     fn copy(&mut self, from: u32, to: u32, tokens: u32, copied: &mut Copied) -> u32 {
         let is_there = |(id, state): &(u32, SavedSequence)| *id == from && state.tokens() >= tokens;
         if !copied.as_ref().is_some_and(is_there) {
@@ -264,7 +195,7 @@ impl<C: Compute> Engine<'_, C> {
     }
 
     /// Puts a state back that was left in host memory. It stays there for others, unless it is the session's own.
-    fn restore_left(&mut self, left: usize, id: u32, session: u64, tokens: u32) -> u32 {
+    pub(super) fn restore_left(&mut self, left: usize, id: u32, session: u64, tokens: u32) -> u32 {
         let Some(entry) = self.shelf.get(left) else {
             return 0;
         };

@@ -94,11 +94,21 @@ impl<C: Compute> Engine<'_, C> {
             };
             let id = sequence.id;
             let moved = |gap: &std::ops::Range<u32>| self.kv.forget(id, gap.clone());
+            self.counters.cache.shifts += 1;
             let kept = if pieces.gaps.iter().all(moved) {
                 self.kv.cut(id, pieces.kept)
             } else {
+                self.counters.cache.reevaluated += 1;
                 self.kv.truncate(id, pieces.prefix)
             };
+            told!(
+                DEBUG,
+                MEMORY,
+                sequence.log,
+                begins_alike = pieces.prefix,
+                kept,
+                "moved what comes after a part that the prompt lacks"
+            );
             sequence.found(kept);
         }
     }

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use llama_cpp_2::token::LlamaToken;
 
+use super::awaited::Awaited;
 use super::compute::Compute;
 use super::engine::Engine;
 use super::recall::{LEAST_GAIN, all_but_last};
@@ -315,6 +316,9 @@ impl<C: Compute> Engine<'_, C> {
 
     /// Takes what the disk has answered.
     pub(super) fn note_disk(&mut self, now: Instant) {
+        if let Some(stored) = self.awaited.as_ref().and_then(Awaited::take) {
+            (self.stored, self.awaited) = (Some(stored), None);
+        }
         while let Some(done) = self.stored.as_ref().and_then(|stored| stored.disk.answer()) {
             self.note_done(done, now);
         }
@@ -458,13 +462,17 @@ impl<C: Compute> Engine<'_, C> {
         else {
             return false;
         };
-        let has_room = self.bytes_in_use() + state_bytes <= self.params.max_parked_bytes;
-        if !has_room {
-            return false;
+        if let Some(reading) = stored.reading {
+            // When another one has come, it can be forgotten again to make room.
+            let others = self.bytes_in_use() - reading.state_bytes;
+            return reading.id == id || others + state_bytes <= self.ease.allowance;
         }
-        // Else what is on its way there or back is told first.
-        let is_free = stored.reading.is_none() && self.make_bytes(state_bytes);
-        if let Some(stored) = self.stored.as_mut().filter(|_| is_free) {
+        let is_writing = stored.writing.is_some();
+        if !self.make_bytes(state_bytes) {
+            // What is being written stays in memory until it is, and then the disk answers. Nothing else could make room later.
+            return is_writing && self.bytes_in_use() + state_bytes <= self.ease.allowance;
+        }
+        if let Some(stored) = &mut self.stored {
             stored.reading = Some(Reading { id, state_bytes });
             stored.disk.ask(Task::Read(id));
         }

@@ -8,10 +8,10 @@ use std::time::Duration;
 use llama_cpp_2::model::LlamaModel;
 
 use super::Inbox;
+use super::awaited::States;
 use super::compute::Llama;
 use super::engine::Engine;
-use super::stored::{StoreParams, Stored};
-use crate::disk::FolderError;
+use super::stored::StoreParams;
 use crate::llama::{Ability, ContextParams};
 use crate::{Error, Result};
 
@@ -50,13 +50,10 @@ impl Worker {
     pub(crate) fn start(
         model: Arc<LlamaModel>,
         params: WorkerParams,
-        store: Option<&StoreParams>,
+        store: Option<StoreParams>,
         inbox: Arc<Inbox>,
     ) -> Result<Self> {
-        let stored = match store {
-            Some(store) => open(store, params.share_prefixes, &inbox)?,
-            None => None,
-        };
+        let states = States::open(store, params.share_prefixes, &inbox)?;
         let threads = usize::try_from(params.context.threads).unwrap_or(1);
         let samplers = rayon::ThreadPoolBuilder::new()
             .num_threads(threads)
@@ -68,7 +65,7 @@ impl Worker {
             .name("mynah-worker".to_owned())
             .spawn({
                 let inbox = Arc::clone(&inbox);
-                move || work(&model, params, stored, &inbox, &samplers, &ready)
+                move || work(&model, params, states, &inbox, &samplers, &ready)
             })
             .map_err(Error::Thread)?;
         let worker = Self {
@@ -98,31 +95,18 @@ impl Drop for Worker {
     }
 }
 
-/// Opens a model's state folder. One that another process has in use is done without.
-fn open(store: &StoreParams, share_prefixes: bool, inbox: &Arc<Inbox>) -> Result<Option<Stored>> {
-    let woken = Arc::clone(inbox);
-    match Stored::open(store, share_prefixes, move || woken.wake()) {
-        Ok(stored) => Ok(Some(stored)),
-        Err(error @ FolderError::InUse { .. }) => {
-            tracing::warn!("{error}. This one keeps none on disk");
-            Ok(None)
-        }
-        Err(FolderError::Io { path, error }) => Err(Error::StateFolder { path, error }),
-    }
-}
-
 /// The life of the thread.
 fn work(
     model: &Arc<LlamaModel>,
     params: WorkerParams,
-    stored: Option<Stored>,
+    states: States,
     inbox: &Inbox,
     samplers: &rayon::ThreadPool,
     ready: &mpsc::Sender<std::result::Result<(), String>>,
 ) {
     let _leaving = Leaving(inbox);
     let made = Llama::new(Arc::clone(model), &params).and_then(|compute| {
-        let mut engine = Engine::new(compute, params, stored, inbox, samplers);
+        let mut engine = Engine::new(compute, params, states, inbox, samplers);
         engine.warm_up()?;
         Ok(engine)
     });

@@ -30,8 +30,10 @@ impl Fingerprint {
     /// The file's.
     pub(crate) fn of(path: &Path, header: &GgufHeader, params: &ContextParams) -> io::Result<Self> {
         let mut hasher = Sha256::new();
+        // llama.cpp puts back a state only where there are as many streams as when it was saved (`llama_kv_cache::state_read`).
+        let streams = if params.split { params.sequences } else { 1 };
         let about = format!(
-            "{}\n{}\n{}\n{}\n",
+            "{}\n{}\n{}\n{streams}\n{}\n",
             env!("CARGO_PKG_VERSION"),
             params.kv_type.name(),
             params.swa_full,

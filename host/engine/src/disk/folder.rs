@@ -38,6 +38,7 @@ pub(crate) struct Folder {
 /// A file of another model.
 #[derive(Debug)]
 struct Other {
+    folder: PathBuf,
     path: PathBuf,
     bytes: u64,
     used_at: SystemTime,
@@ -182,13 +183,18 @@ impl Folder {
         self.others.iter().map(|other| other.bytes).sum()
     }
 
-    /// Removes the oldest file of a model that nobody uses now. Says whether there was one.
+    /// Removes the oldest file of a model that nobody uses. The files of one that somebody has begun to use no longer count. Says whether
+    /// there was any.
     pub(crate) fn remove_other(&mut self) -> bool {
-        let other = self.others.pop();
-        if let Some(other) = &other {
-            remove(&other.path);
+        let Some(oldest) = self.others.pop() else {
+            return false;
+        };
+        // Held until the file is gone, so that nobody begins to use it meanwhile.
+        match lock(&oldest.folder) {
+            Ok(_lock) => remove(&oldest.path),
+            Err(_) => self.others.retain(|other| other.folder != oldest.folder),
         }
-        other.is_some()
+        true
     }
 
     /// Where the files are, for the thread that reads and writes them.
@@ -307,6 +313,7 @@ fn others(root: &Path, own: &Path) -> Vec<Other> {
             let ending = path.extension().and_then(|ending| ending.to_str());
             let about = entry.metadata().ok()?;
             matches!(ending, Some(WHOLE | PARTIAL)).then(|| Other {
+                folder: folder.clone(),
                 path,
                 bytes: about.len(),
                 used_at: about.modified().unwrap_or(SystemTime::UNIX_EPOCH),

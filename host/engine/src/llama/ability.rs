@@ -53,5 +53,6 @@ const SMALLEST: ContextParams = ContextParams {
     threads: 1,
     kv_type: KvType::F16,
     swa_full: false,
+    positions: None,
     embeddings: true,
 };

@@ -28,19 +28,25 @@ impl Context {
         unsafe { sys::llama_memory_seq_rm(self.memory(), id, from, -1) }
     }
 
-    /// Makes the first `tokens` of `from` those of `to` as well, which must be empty: both hold the same cells then. `false` when it
-    /// can't, as where sequences have cells of their own; then `to` is empty.
+    /// Makes the first `tokens` of `from` those of `to` as well, which must be empty. In one pool both hold the same cells then. Where sequences
+    /// have cells of their own, the next decode copies all of them before anything else; until then neither sequence can be saved or put back.
+    /// `false` when it can't; then `to` is empty.
     pub(crate) fn share_sequence(&mut self, from: u32, to: u32, tokens: u32) -> bool {
         let (Some(from_id), Some(to_id)) = (self.id(from), self.id(to)) else {
             return false;
         };
         let length = self.sequence_len(from);
-        let is_possible = !self.params.split && from_id != to_id && self.sequence_len(to) == 0;
+        let is_recurrent = self.memory_kind().1;
+        let is_possible =
+            !(self.params.split && is_recurrent) && from_id != to_id && self.sequence_len(to) == 0;
         if !is_possible || tokens == 0 || tokens > length {
             return false;
         }
-        // SAFETY: both sequences are in range and differ; in one pool any part can be shared, and all of it is.
+        // SAFETY: both sequences are in range and differ; all of one is copied, which llama.cpp asserts where they have cells of their own.
         unsafe { sys::llama_memory_seq_cp(self.memory(), from_id, to_id, -1, -1) };
+        if self.params.split {
+            self.copies.extend([from_id, to_id]);
+        }
         let cut = self.truncate_sequence(to, tokens);
         if !cut {
             self.clear_sequence(to);
@@ -73,10 +79,10 @@ impl Context {
         true
     }
 
-    /// Whether tokens can be moved to other positions.
+    /// Whether tokens can be moved to other positions: not where positions are part of what was computed.
     pub(crate) fn can_shift(&self) -> bool {
         // SAFETY: the context is valid, and so is its memory.
-        unsafe { sys::llama_memory_can_shift(self.memory()) }
+        self.params.positions.is_none() && unsafe { sys::llama_memory_can_shift(self.memory()) }
     }
 
     /// How many of the first `tokens` of `sequence` can be gone on from: all, or none where what came before was given up (a
@@ -89,6 +95,13 @@ impl Context {
     pub(crate) fn cuts_anywhere(&self) -> bool {
         let (window, is_recurrent) = self.memory_kind();
         !is_recurrent && (window == 0 || self.params.swa_full)
+    }
+
+    /// Whether a saved state of a sequence has all that its beginnings need. llama.cpp leaves out what a sliding window has passed at its end
+    /// (`llama_kv_cache::state_write`), also where the layers keep it.
+    pub(crate) fn saves_all(&self, sequence: u32) -> bool {
+        let (window, _) = self.memory_kind();
+        window == 0 || self.sequence_len(sequence) <= window
     }
 
     fn bounds_of(&self, sequence: u32) -> UsableBounds {
@@ -117,7 +130,7 @@ impl Context {
     /// has yet to move its cells.
     pub(crate) fn save_sequence(&self, sequence: u32) -> Option<SavedSequence> {
         let id = self.id(sequence)?;
-        if self.sequence_len(sequence) == 0 || self.has_pending {
+        if self.sequence_len(sequence) == 0 || self.has_pending || self.copies.contains(&id) {
             return None;
         }
         // SAFETY: the sequence is in range.
@@ -134,13 +147,18 @@ impl Context {
         }
         // SAFETY: llama.cpp has written the first `written` bytes, which are within the capacity.
         unsafe { bytes.set_len(written) };
-        Some(SavedSequence::new(bytes, self.bounds_of(sequence)))
+        let mut bounds = self.bounds_of(sequence);
+        if bounds.window > 0 {
+            let passed = bounds.length.saturating_sub(bounds.window);
+            bounds.first = bounds.first.max(passed);
+        }
+        Some(SavedSequence::new(bytes, bounds))
     }
 
-    /// Puts a state back under the number `sequence`, which must be empty. `false` when llama.cpp won't have it: too few
-    /// free cells; then the sequence is empty.
+    /// Puts a state back under the number `sequence`, which must be empty. `false` when llama.cpp won't have it (too few free cells), or the
+    /// next decode has yet to copy from or to these cells; then the sequence is empty.
     pub(crate) fn restore_sequence(&mut self, sequence: u32, saved: &SavedSequence) -> bool {
-        let Some(id) = self.id(sequence) else {
+        let Some(id) = self.id(sequence).filter(|id| !self.copies.contains(id)) else {
             return false;
         };
         let (read, errors) = match saved.unpacked() {

@@ -36,6 +36,8 @@ pub(crate) struct ContextParams {
     pub(crate) kv_type: KvType,
     /// Layers with a sliding window keep all their cells too, so that a sequence can be cut and moved.
     pub(crate) swa_full: bool,
+    /// Positions that the model has, where they are rows of a table. They are part of what is computed, so that nothing can be moved.
+    pub(crate) positions: Option<u32>,
     /// It gives a vector for each token ([`Context::embedding`]): all tokens of a batch are outputs, `sequences` doesn't bound them.
     pub(crate) embeddings: bool,
 }
@@ -71,6 +73,8 @@ pub(crate) struct Context {
     vocabulary: i32,
     // Cells were moved: the next decode turns their keys before anything else.
     pub(super) has_pending: bool,
+    // Sequences whose cells the next decode copies, from or to.
+    pub(super) copies: Vec<i32>,
     // Indices of the last batch that have logits, in rising order.
     outputs: Vec<usize>,
     // Declared last, so that the model outlives the context.
@@ -133,6 +137,7 @@ impl Context {
             params,
             vocabulary: model.n_vocab(),
             has_pending: false,
+            copies: Vec::new(),
             outputs: Vec::new(),
             model,
         })
@@ -159,7 +164,10 @@ impl Context {
             with_captured_errors(|| unsafe { sys::llama_decode(self.raw.as_ptr(), raw) });
         self.abort.set(None);
         // A batch that llama.cpp doesn't take (-1) is refused before it looks at the cells.
-        self.has_pending &= code == -1;
+        if code != -1 {
+            self.has_pending = false;
+            self.copies.clear();
+        }
         match code {
             0 => {
                 let outputs = (0..batch.len()).filter(|&index| batch.is_output(index));
@@ -218,7 +226,9 @@ impl Context {
                 "it has a token outside the vocabulary",
             ));
         }
-        if batch.positions().iter().any(|&position| position < 0) {
+        let most = self.params.positions.unwrap_or(u32::MAX);
+        let is_there = |&position| u32::try_from(position).is_ok_and(|position| position < most);
+        if !batch.positions().iter().all(is_there) {
             return Err(DecodeError::Invalid("it has a position out of range"));
         }
         if !batch.sequences().iter().all(|&sequence| self.has(sequence)) {

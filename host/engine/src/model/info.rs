@@ -7,6 +7,7 @@ use llama_cpp_2::model::LlamaModel;
 use super::ChatTemplateName;
 use super::gguf::GgufHeader;
 use crate::ModelConfig;
+use crate::llama::Ability;
 
 /// What a loaded model is.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -46,51 +47,49 @@ impl ModelInfo {
     pub(super) fn new(
         path: &Path,
         header: &GgufHeader,
-        optimized_from: Option<String>,
         llama: &LlamaModel,
         config: &ModelConfig,
-        chat_template: Option<ChatTemplateName>,
-        device_layers: u32,
+        ability: Ability,
     ) -> Self {
-        let layers = llama.n_layer();
         let context_trained = llama.n_ctx_train();
-        let file_name = || {
-            path.file_name()
-                .map(|name| name.to_string_lossy().into_owned())
-        };
+        let vectors_only = ability == Ability::Embed;
+        let read_whole = vectors_only.then_some(context_trained);
+        let context_size = config.context_for(context_trained, header.positions().or(read_whole));
+        if let Some(asked) = config.ctx_size.filter(|asked| *asked > context_size) {
+            tracing::info!(
+                model = name(header, path),
+                ctx_size = asked,
+                context = context_size,
+                "the model takes no more tokens than it was trained on"
+            );
+        }
         Self {
-            name: header
-                .name()
-                .map(str::to_owned)
-                .or_else(file_name)
-                .unwrap_or_default(),
+            name: name(header, path),
             path: path.to_owned(),
-            architecture: header.architecture().unwrap_or("unknown").to_owned(),
+            architecture: architecture(header),
             parameters: llama.n_params(),
             quantisation: header.file_type(),
-            optimized_from,
+            optimized_from: None,
             file_bytes: header.file_bytes,
             context_trained,
-            context_size: config.context_for(context_trained),
-            layers,
-            layers_on_device: device_layers.min(layers),
+            context_size,
+            layers: llama.n_layer(),
+            layers_on_device: 0,
             vocabulary: u32::try_from(llama.n_vocab()).unwrap_or_default(),
-            vectors_only: false,
-            chat_template,
+            vectors_only,
+            chat_template: None,
         }
     }
+}
 
-    /// Makes it that of a model that reads texts as a whole. Its positions end where its training did: in `bert` they are rows of a table.
-    pub(super) fn embeds_only(&mut self) {
-        self.vectors_only = true;
-        if self.context_size > self.context_trained {
-            tracing::info!(
-                model = self.name,
-                ctx_size = self.context_size,
-                context = self.context_trained,
-                "the model embeds texts, and takes no more tokens than it was trained on"
-            );
-            self.context_size = self.context_trained;
-        }
-    }
+/// What the model calls itself; the file's name where it doesn't.
+pub(super) fn name(header: &GgufHeader, path: &Path) -> String {
+    let file_name = || Some(path.file_name()?.to_string_lossy().into_owned());
+    let own = header.name().map(str::to_owned);
+    own.or_else(file_name).unwrap_or_default()
+}
+
+/// `general.architecture`; `unknown` where the file says none.
+pub(super) fn architecture(header: &GgufHeader) -> String {
+    header.architecture().unwrap_or("unknown").to_owned()
 }

@@ -9,6 +9,7 @@ use llama_cpp_2::model::LlamaModel;
 
 use super::chat::ChatTemplate;
 use super::gguf::{GgufError, GgufHeader};
+use super::info::architecture;
 use super::kernels::{AMX_HEADER, has_amx_header, has_rows_of_one_block};
 use super::loaded::{About, Loaded};
 use super::recommended::recommended;
@@ -78,22 +79,12 @@ impl Loaded {
         let (llama, ability) = load_weights(loaded_from, &header, layers, move |share| {
             progress(begun + share * (1.0 - begun)).goes_on()
         })?;
-        let ability = ability.ok_or_else(|| Error::Kind {
-            path: path.to_owned(),
-            architecture: header.architecture().unwrap_or("unknown").to_owned(),
-        })?;
         let built_in = built_in_template(&header, &config, &llama);
-        let mut info = ModelInfo::new(
-            path,
-            &header,
-            optimized_from,
-            &llama,
-            &config,
-            built_in,
-            layers.filter(|_| SystemInfo::has_gpu()).unwrap_or(0),
-        );
-        if ability == Ability::Embed {
-            info.embeds_only();
+        let mut info = ModelInfo::new(path, &header, &llama, &config, ability);
+        info.optimized_from = optimized_from;
+        info.chat_template = built_in;
+        if SystemInfo::has_gpu() {
+            info.layers_on_device = layers.unwrap_or(0).min(info.layers);
         }
         let recommended = recommended(&header);
         let template = match (built_in, header.chat_template()) {
@@ -108,7 +99,7 @@ impl Loaded {
             Ability::Embed => KvCells::NONE,
         };
         let params = WorkerParams {
-            context: context_params(&config, &cells),
+            context: context_params(&config, &cells, &header),
             context_tokens: info.context_size,
             ability,
             ageing: config.ageing,
@@ -134,12 +125,7 @@ impl Loaded {
             Ability::Continue => store(loaded_from, &header, &config, &params.context)?,
             Ability::Embed => None,
         };
-        let worker = Worker::start(
-            Arc::clone(&llama),
-            params,
-            store.as_ref(),
-            Arc::clone(&inbox),
-        )?;
+        let worker = Worker::start(Arc::clone(&llama), params, store, Arc::clone(&inbox))?;
         tracing::info!(
             model = info.name,
             architecture = info.architecture,
@@ -188,9 +174,12 @@ fn built_in_template(
 /// The layers to put on graphics cards; `None` where there is none. Checks that there is memory for the rest, where that can be told.
 fn gpu_layers(path: &Path, header: &GgufHeader, config: &ModelConfig) -> Result<Option<u32>> {
     let trained = header.context_length();
-    let context = config.context_for(trained.unwrap_or(ModelConfig::DEFAULT_CTX_SIZE));
+    let context = config.context_for(
+        trained.unwrap_or(ModelConfig::DEFAULT_CTX_SIZE),
+        header.positions(),
+    );
     let cells = config.kv_cells_for(context)?;
-    let size = Size::of(header, &context_params(config, &cells));
+    let size = Size::of(header, &context_params(config, &cells, header));
     if SystemInfo::has_gpu() {
         // What the operator says is done as it is said.
         let layers = config.n_gpu_layers.or_else(|| {
@@ -213,8 +202,9 @@ fn gpu_layers(path: &Path, header: &GgufHeader, config: &ModelConfig) -> Result<
 }
 
 /// What the context of a model is made with.
-fn context_params(config: &ModelConfig, cells: &KvCells) -> ContextParams {
+fn context_params(config: &ModelConfig, cells: &KvCells, header: &GgufHeader) -> ContextParams {
     ContextParams {
+        positions: header.positions(),
         cells: cells.total,
         split: cells.split,
         batch: config.batch_size.min(cells.total),
@@ -271,13 +261,17 @@ pub(super) fn load_weights(
     header: &GgufHeader,
     gpu_layers: Option<u32>,
     progress: impl FnMut(f32) -> bool + Send + 'static,
-) -> Result<(Arc<LlamaModel>, Option<Ability>)> {
+) -> Result<(Arc<LlamaModel>, Ability)> {
     let read = || {
         let model = Arc::new(read(path, header, gpu_layers, progress)?);
         let ability = Ability::of(&model, header.is_causal());
         let ability = ability.map_err(|reason| Error::Load {
             path: path.to_owned(),
             reason,
+        })?;
+        let ability = ability.ok_or_else(|| Error::Kind {
+            path: path.to_owned(),
+            architecture: architecture(header),
         })?;
         Ok((model, ability))
     };

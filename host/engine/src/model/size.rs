@@ -144,6 +144,7 @@ mod tests {
 
     fn context() -> ContextParams {
         ContextParams {
+            positions: None,
             cells: 4096,
             split: true,
             batch: 128,

@@ -115,11 +115,13 @@ impl Slot {
             // Its file may be another than before.
             state.about = Arc::clone(&loaded.about);
         }
-        let loaded = Arc::clone(state.loaded.get_or_insert(loaded));
+        let now = Arc::clone(state.loaded.get_or_insert_with(|| Arc::clone(&loaded)));
         drop(state);
         drop(change);
+        // Where it lost, it waits for its worker: nobody else may have to.
+        drop(loaded);
         self.keep()?;
-        Ok(loaded)
+        Ok(now)
     }
 
     /// Puts another model in its place.

@@ -98,6 +98,8 @@ pub struct MemoryReport {
     pub evictions: u64,
     /// How often the oldest part of a conversation made room.
     pub shifts: u64,
+    /// Of these, how often what is kept had to be computed again.
+    pub reevaluated: u64,
     /// Sessions whose tokens are in host memory: idle ones, and those whose request is parked.
     pub parked_sessions: u64,
     /// Bytes of host memory of requests that are parked.
@@ -347,6 +349,7 @@ fn memory(status: &Status) -> MemoryReport {
         cached_tokens: cache.cached_tokens,
         evictions: cache.evictions,
         shifts: cache.shifts,
+        reevaluated: cache.reevaluated,
         parked_sessions: u64::from(status.sessions_parked) + status.parked as u64,
         parked_bytes: status.parked_bytes,
         disk: status.disk,

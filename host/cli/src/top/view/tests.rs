@@ -79,6 +79,7 @@ fn report() -> Report {
             cached_tokens: 96_000,
             evictions: 31,
             shifts: 2,
+            reevaluated: 1,
             parked_sessions: 2,
             parked_bytes: 3 << 20,
             disk: None,

@@ -40,6 +40,8 @@ pub(super) struct Sequence {
     counts: Tokens,
     // How far it is with what was computed before it came.
     start: Start,
+    // Whether that was looked for.
+    was_looked_for: bool,
     // What its cells hold beyond `computed`, and what to take out of them so that more of it serves.
     pieces: Option<Alignment>,
     droppable: Option<Droppable>,
@@ -103,6 +105,7 @@ impl Sequence {
                 ..Tokens::default()
             },
             start: Start::Fresh,
+            was_looked_for: false,
             pieces: None,
             droppable: job.droppable,
             served: 0,
@@ -184,11 +187,6 @@ impl Sequence {
     /// Tokens of its prompt that have not made room.
     pub(super) fn prompt_tokens(&self) -> u32 {
         self.prompt_len
-    }
-
-    /// Whether any of it was computed for it.
-    pub(super) fn has_begun(&self) -> bool {
-        self.times.begun.is_some()
     }
 
     /// KV cells that it needs to go on.

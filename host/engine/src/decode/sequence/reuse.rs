@@ -37,6 +37,11 @@ impl Sequence {
         self.start = start;
     }
 
+    /// Notes that what was computed before was looked for. Says whether that is for the first time: one that was parked looks again.
+    pub(in crate::decode) fn is_first_look(&mut self) -> bool {
+        !std::mem::replace(&mut self.was_looked_for, true)
+    }
+
     /// Whether it has tokens to compute that others may wait for.
     pub(in crate::decode) fn leads(&self) -> bool {
         self.start == Start::Begun && self.failures == 0 && self.remembers()

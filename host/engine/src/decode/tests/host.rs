@@ -7,8 +7,9 @@ use std::time::{Duration, Instant};
 use llama_cpp_2::token::LlamaToken;
 
 use super::known::{Faults, Known, answer, words};
+use crate::decode::awaited::States;
 use crate::decode::engine::Engine;
-use crate::decode::stored::{StoreParams, Stored};
+use crate::decode::stored::StoreParams;
 use crate::decode::{
     Droppable, Grammars, Inbox, Job, Outlet, QueueLimit, Sampler, SamplerParts, WorkerParams,
     Writer,
@@ -205,6 +206,7 @@ impl Host {
                     .unwrap();
                 let params = WorkerParams {
                     context: ContextParams {
+                        positions: None,
                         batch: setup.batch,
                         sequences: setup.sequences,
                         cells: setup.cells,
@@ -222,11 +224,8 @@ impl Host {
                     share_prefixes: setup.share_prefixes,
                 };
                 let known = Known::new(params, setup.faults);
-                let stored = setup.store.map(|store| {
-                    let woken = Arc::clone(&inbox);
-                    Stored::open(&store, setup.share_prefixes, move || woken.wake()).unwrap()
-                });
-                Engine::new(known, params, stored, &inbox, &samplers).run();
+                let states = States::open(setup.store, setup.share_prefixes, &inbox).unwrap();
+                Engine::new(known, params, states, &inbox, &samplers).run();
             }
         });
         Self {

@@ -25,6 +25,8 @@ pub(super) enum Memory {
     Fixed,
     /// Only kept or cleared as a whole.
     Whole,
+    /// As movable, but what is saved is of use as a whole alone.
+    Windowed,
 }
 
 /// What goes wrong, and what the memory is like.
@@ -86,6 +88,10 @@ pub(super) struct Known {
     sequences: Vec<Vec<Held>>,
     cells: u64,
     has_moved: bool,
+    /// Sequences that the next step copies, from or to.
+    copies: Vec<u32>,
+    /// Sequences that were put back from what is of use as a whole alone.
+    partial: HashSet<u32>,
     logits: Vec<(usize, Vec<f32>)>,
     steps: u64,
 }
@@ -147,6 +153,8 @@ impl Known {
             sequences: vec![Vec::new(); params.context.sequences as usize],
             cells: 0,
             has_moved: false,
+            copies: Vec::new(),
+            partial: HashSet::new(),
             logits: Vec::new(),
             steps: 0,
         }
@@ -280,6 +288,7 @@ impl Compute for Known {
     ) -> Result<(), DecodeError> {
         self.steps += 1;
         self.has_moved = false;
+        self.copies.clear();
         self.logits.clear();
         assert!(
             batch.len() <= self.params.context.batch as usize,
@@ -343,6 +352,7 @@ impl Compute for Known {
 
     fn clear_sequence(&mut self, sequence: u32) {
         self.sequences[sequence as usize].clear();
+        self.partial.remove(&sequence);
     }
 
     fn sequence_len(&self, sequence: u32) -> u32 {
@@ -352,6 +362,10 @@ impl Compute for Known {
     fn truncate_sequence(&mut self, sequence: u32, tokens: u32) -> bool {
         let is_whole = self.sequence_len(sequence) == tokens;
         let may = is_whole || tokens == 0 || self.faults.memory != Memory::Whole;
+        assert!(
+            is_whole || tokens == 0 || !self.partial.contains(&sequence),
+            "cut though what comes before is not there"
+        );
         if may {
             self.sequences[sequence as usize].truncate(tokens as usize);
         }
@@ -363,7 +377,22 @@ impl Compute for Known {
             self.sequences[to as usize].is_empty(),
             "shared over another"
         );
-        assert!(!self.params.context.split, "split sequences share nothing");
+        if self.params.context.split {
+            assert!(!self.saves_all(from), "copied though it can be saved");
+            assert!(
+                !self.partial.contains(&from),
+                "a beginning that is not there"
+            );
+            self.copies.extend([from, to]);
+            let copied: Vec<i32> = self.tokens(from).take(tokens as usize).collect();
+            for token in copied {
+                self.hold(to, token);
+            }
+            return true;
+        }
+        if self.partial.contains(&from) {
+            self.partial.insert(to);
+        }
         let shared = self.sequences[from as usize][..tokens as usize].to_vec();
         self.sequences[to as usize] = shared;
         true
@@ -377,6 +406,7 @@ impl Compute for Known {
             !self.is_shared(sequence, tokens.start),
             "moved for others too"
         );
+        assert!(!self.partial.contains(&sequence), "moved under a window");
         self.sequences[sequence as usize].drain(tokens.start as usize..tokens.end as usize);
         self.has_moved = true;
         true
@@ -384,16 +414,20 @@ impl Compute for Known {
 
     fn usable(&self, sequence: u32, tokens: u32) -> u32 {
         let is_whole = self.sequence_len(sequence) == tokens;
-        let may = is_whole || self.faults.memory != Memory::Whole;
-        if may { tokens } else { 0 }
+        let is_partial = self.faults.memory == Memory::Whole || self.partial.contains(&sequence);
+        if is_whole || !is_partial { tokens } else { 0 }
     }
 
     fn cuts_anywhere(&self) -> bool {
         self.faults.memory != Memory::Whole
     }
 
+    fn saves_all(&self, _sequence: u32) -> bool {
+        self.faults.memory != Memory::Windowed
+    }
+
     fn can_shift(&self) -> bool {
-        self.faults.memory == Memory::Movable
+        matches!(self.faults.memory, Memory::Movable | Memory::Windowed)
     }
 
     fn save_sequence(&self, sequence: u32) -> Option<SavedSequence> {
@@ -402,8 +436,9 @@ impl Compute for Known {
             .map(|token| u8::try_from(token).unwrap());
         let bytes: Vec<u8> = bytes.collect();
         let length = u32::try_from(bytes.len()).unwrap();
-        (length > 0 && !self.has_moved)
-            .then(|| SavedSequence::made_up(bytes, length, self.faults.memory == Memory::Whole))
+        let is_whole = matches!(self.faults.memory, Memory::Whole | Memory::Windowed);
+        (length > 0 && !self.has_moved && !self.copies.contains(&sequence))
+            .then(|| SavedSequence::made_up(bytes, length, is_whole))
     }
 
     fn restore_sequence(&mut self, sequence: u32, saved: &SavedSequence) -> bool {
@@ -414,9 +449,13 @@ impl Compute for Known {
             "restored over another"
         );
         assert!(!self.has_moved, "restored while others are moved");
+        let free = free && !self.copies.contains(&sequence);
         if free {
             for &byte in saved.unpacked().unwrap().iter() {
                 self.hold(sequence, i32::from(byte));
+            }
+            if self.faults.memory == Memory::Windowed {
+                self.partial.insert(sequence);
             }
         }
         free

@@ -5,19 +5,20 @@ use std::time::Duration;
 use proptest::prelude::*;
 
 use super::host::{Ask, Host, Reader, Setup};
-use super::known::{self, Faults, answer};
-use crate::decode::{Droppable, StoreParams, Turns};
+use super::known::{self, Faults};
+use super::shift::shifted;
+use crate::decode::{Droppable, StoreParams};
 use crate::disk::Fingerprint;
 use crate::{FinishReason, Memory, Usage};
 
 /// A prompt that begins like all others of its kind.
-fn prompt(kind: i32, own: &[i32]) -> Vec<i32> {
+pub(super) fn prompt(kind: i32, own: &[i32]) -> Vec<i32> {
     let mut prompt: Vec<i32> = (0..48).map(|n| (n + kind) % 40).collect();
     prompt.extend(own);
     prompt
 }
 
-fn large() -> Setup {
+pub(super) fn large() -> Setup {
     Setup {
         context: 400,
         cells: 2048,
@@ -25,7 +26,7 @@ fn large() -> Setup {
     }
 }
 
-fn run(host: &Host, ask: &Ask) -> Usage {
+pub(super) fn run(host: &Host, ask: &Ask) -> Usage {
     let mut reader = host.submit(ask);
     let outcome = reader.finish().unwrap();
     assert_eq!(reader.text, ask.answer(&host.setup));
@@ -105,6 +106,27 @@ fn who_begins_alike_at_the_same_moment_computes_it_once() {
 }
 
 #[test]
+fn who_begins_like_one_that_is_answering_takes_it_from_there() {
+    for split in [true, false] {
+        // Its answer stands still until it is read.
+        let host = Host::start(Setup {
+            split,
+            max_unread_bytes: 8,
+            ..large()
+        });
+        let leader = Ask::new(&prompt(0, &[1]), 100).session(1);
+        let mut leading = host.submit(&leader);
+        host.until(|status| status.cells_used > 52);
+        let follower = Ask::new(&prompt(0, &[2]), 4).session(2);
+        assert_eq!(run(&host, &follower).cached_tokens, 48);
+        assert_eq!(host.inbox.status().running, 1);
+        leading.finish().unwrap();
+        assert_eq!(leading.text, leader.answer(&host.setup));
+        host.settled();
+    }
+}
+
+#[test]
 fn who_waits_for_one_that_is_cancelled_goes_on_alone() {
     let host = Host::start(Setup {
         batch: 4,
@@ -120,6 +142,30 @@ fn who_waits_for_one_that_is_cancelled_goes_on_alone() {
     reader.finish().unwrap();
     assert_eq!(reader.text, follower.answer(&host.setup));
     drop(leader);
+    host.settled();
+}
+
+#[test]
+fn nobody_waits_for_one_that_waits_for_its_reader() {
+    let host = Host::start(Setup {
+        max_unread_bytes: 8,
+        faults: Faults::slow(),
+        ..large()
+    });
+    let leader = Ask::new(&prompt(0, &[1]), 60).session(1);
+    let answer = leader.answer(&host.setup);
+    // Goes on as the other's answer does.
+    let mut longer = leader.prompt.clone();
+    let letters = answer.bytes().take(40);
+    longer.extend(letters.map(|letter| i32::from(letter - b'0')));
+    longer.push(5);
+    let follower = Ask::new(&longer, 4).session(2);
+    let mut leading = host.submit(&leader);
+    let mut following = host.submit(&follower);
+    following.finish().unwrap();
+    assert_eq!(following.text, follower.answer(&host.setup));
+    leading.finish().unwrap();
+    assert_eq!(leading.text, answer);
     host.settled();
 }
 
@@ -228,6 +274,21 @@ fn a_memory_that_can_not_be_cut_serves_whole_sequences_only() {
 }
 
 #[test]
+fn what_a_saved_state_lacks_is_copied_from_the_cells() {
+    for split in [true, false] {
+        let host = Host::start(Setup {
+            split,
+            faults: Faults::default().with_memory(known::Memory::Windowed),
+            ..large()
+        });
+        run(&host, &Ask::new(&prompt(0, &[1, 2]), 10).session(1));
+        let second = Ask::new(&prompt(0, &[3]), 4).session(2);
+        assert_eq!(run(&host, &second).cached_tokens, 48);
+        host.settled();
+    }
+}
+
+#[test]
 fn a_deterministic_request_takes_only_what_was_computed_as_it_would_be() {
     let host = Host::start(Setup {
         batch: 64,
@@ -246,125 +307,6 @@ fn a_deterministic_request_takes_only_what_was_computed_as_it_would_be() {
         run(&host, &Ask::new(&long, 4).session(4)).cached_tokens,
         199
     );
-}
-
-/// What a prompt is answered with when the context shifts on the way.
-fn shifted(ask: &Ask, setup: &Setup, mut droppable: Droppable) -> String {
-    let mut tokens = ask.prompt.clone();
-    let mut prompt = tokens.len();
-    let mut text = String::new();
-    loop {
-        let left = ask.max_tokens - u32::try_from(text.len()).unwrap();
-        let more = answer(&tokens, left, setup.context);
-        tokens.extend(more.bytes().map(|letter| i32::from(letter - b'0')));
-        text.push_str(&more);
-        let len = u32::try_from(tokens.len()).unwrap();
-        if text.len() == ask.max_tokens as usize || len <= setup.context {
-            return text;
-        }
-        let Some(range) = droppable.next(u32::try_from(prompt).unwrap(), len, setup.context) else {
-            return text;
-        };
-        prompt -= (range.end as usize)
-            .min(prompt)
-            .saturating_sub(range.start as usize);
-        tokens.drain(range.start as usize..range.end as usize);
-    }
-}
-
-#[test]
-fn a_full_context_makes_room_and_goes_on() {
-    let chat: fn() -> Droppable = || {
-        let turns = [(20, 2), (30, 4)].map(|(end, messages)| Turns { end, messages });
-        Droppable::chat(8, turns, std::sync::Arc::default())
-    };
-    let text: fn() -> Droppable = || Droppable::text(8);
-    for memory in [
-        known::Memory::Movable,
-        known::Memory::Fixed,
-        known::Memory::Whole,
-    ] {
-        for (split, droppable) in [(true, chat), (true, text), (false, chat), (false, text)] {
-            let host = Host::start(Setup {
-                split,
-                faults: Faults::default().with_memory(memory),
-                ..Setup::default()
-            });
-            let mut ask = Ask::new(&prompt(0, &[]), 300);
-            ask.droppable = Some(droppable);
-            let mut reader = host.submit(&ask);
-            let outcome = reader.finish().unwrap();
-            let whole = shifted(&ask, &host.setup, droppable());
-            assert_eq!(reader.text, whole);
-            let usage = outcome.usage;
-            assert_eq!(usage.prompt_tokens, 48);
-            assert_eq!(usage.generated_tokens as usize, whole.len());
-            assert!(usage.forgotten_tokens >= 48 + usage.generated_tokens - 65);
-            let status = host.settled();
-            let again = status.cache.reevaluated == status.cache.shifts;
-            assert_eq!(
-                again,
-                memory != known::Memory::Movable,
-                "{:#?}",
-                status.cache
-            );
-            assert!(status.cache.shifts > 0);
-        }
-    }
-}
-
-#[test]
-fn a_context_with_nothing_that_may_go_is_full() {
-    let host = Host::start(Setup::default());
-    let mut ask = Ask::new(&prompt(0, &[]), 300);
-    ask.droppable = Some(|| Droppable::text(63));
-    let mut reader = host.submit(&ask);
-    assert_eq!(reader.finish().unwrap().reason, FinishReason::ContextFull);
-    assert_eq!(reader.text, ask.answer(&host.setup));
-}
-
-#[test]
-fn shared_cells_are_not_shifted_for_others() {
-    // In the small pool there is no room for cells of their own: what is kept is computed again.
-    for (cells, requests) in [(256, 3), (116, 2)] {
-        let host = Host::start(Setup {
-            split: false,
-            cells,
-            faults: Faults::slow(),
-            ..Setup::default()
-        });
-        let asks: Vec<Ask> = (0..requests)
-            .map(|n| {
-                let mut ask = Ask::new(&prompt(0, &[n]), 60).session(n as u64);
-                ask.droppable = Some(|| Droppable::text(4));
-                ask
-            })
-            .collect();
-        let mut readers: Vec<Reader> = asks.iter().map(|ask| host.submit(ask)).collect();
-        for (reader, ask) in readers.iter_mut().zip(&asks) {
-            reader.finish().unwrap();
-            assert_eq!(reader.text, shifted(ask, &host.setup, Droppable::text(4)));
-        }
-        let cache = host.settled().cache;
-        assert!(cache.shifts >= requests as u64);
-        assert_eq!(cache.reevaluated > 0, requests == 2, "{cache:#?}");
-    }
-}
-
-#[test]
-fn what_comes_after_an_edit_is_moved() {
-    for split in [true, false] {
-        let host = Host::start(Setup { split, ..large() });
-        let tail: Vec<i32> = (0..80).map(|n| n * 7 % 39).collect();
-        let old = prompt(0, &[&[38; 10], &tail[..]].concat());
-        run(&host, &Ask::new(&old, 4).session(1));
-        let new = prompt(0, &[&tail[..], &[5]].concat());
-        let mut ask = Ask::new(&new, 4).session(1);
-        ask.memory.context_shifting = Some(true);
-        let usage = run(&host, &ask);
-        assert_eq!(usage.cached_tokens, 128);
-        host.settled();
-    }
 }
 
 #[test]
@@ -410,6 +352,7 @@ proptest! {
             3 => Just(known::Memory::Movable),
             1 => Just(known::Memory::Fixed),
             1 => Just(known::Memory::Whole),
+            1 => Just(known::Memory::Windowed),
         ],
         fails in prop::option::weighted(0.2, 5u64..30),
         max_state_bytes in prop::option::of(prop_oneof![Just(2000u64), Just(1 << 20)]),

@@ -7,6 +7,7 @@ mod host;
 mod known;
 mod memory;
 mod pressure;
+mod shift;
 mod stored;
 
 use std::time::{Duration, Instant};

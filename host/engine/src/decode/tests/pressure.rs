@@ -89,8 +89,12 @@ fn they_go_to_disk_where_there_is_a_state_folder() {
     let disk = status.disk.unwrap();
     assert_eq!((disk.written, disk.tokens), (2, 208));
     assert_eq!(status.cache.evictions, 0);
+    // There is no room to read one back, and nobody waits for it.
+    assert_eq!(run(&host, 2, 1), 0);
+    assert_eq!(host.settled().disk.unwrap().read, 0);
     host.set_memory(10, PressureLevel::None);
     assert_eq!(run(&host, 1, 0), 99);
+    assert_eq!(host.settled().disk.unwrap().read, 1);
 }
 
 #[test]

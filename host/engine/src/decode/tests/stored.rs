@@ -275,6 +275,47 @@ fn one_process_uses_a_folder_at_a_time() {
     ));
 }
 
+#[test]
+fn a_folder_that_is_in_use_is_waited_for() {
+    let root = tempfile::tempdir().unwrap();
+    let first = host(store(&root, "a", LATER));
+    run(&first, &Ask::new(&prompt(0), 10).session(1));
+    let second = host(store(&root, "a", LATER));
+    run(&second, &Ask::new(&prompt(1), 10).session(1));
+    assert_eq!(second.settled().disk, None);
+    drop(first);
+    assert_eq!(settled(&second).tokens, 109);
+    let usage = run(&second, &Ask::new(&prompt(0), 10).session(2));
+    assert_eq!(usage.cached_tokens, 99);
+    drop(second);
+    // What was there before it could be kept is kept too.
+    assert_eq!(files(root.path()).len(), 2);
+}
+
+#[test]
+fn files_of_a_model_that_has_come_are_its_own() {
+    let root = tempfile::tempdir().unwrap();
+    run(
+        &host(store(&root, "b", LATER)),
+        &Ask::new(&prompt(0), 10).session(1),
+    );
+    let one = fs::metadata(&files(root.path())[0]).unwrap().len();
+    let first = host(StoreParams {
+        max_bytes: one + one / 2,
+        ..store(&root, "a", AT_ONCE)
+    });
+    settled(&first);
+    // When the first one looked, nobody used it.
+    let second = host(store(&root, "b", LATER));
+    assert_eq!(settled(&second).tokens, 109);
+    run(&first, &Ask::new(&prompt(1), 10).session(1));
+    first.until(|status| disk(status).written == 1);
+    let usage = run(&second, &Ask::new(&prompt(0), 10).session(1));
+    assert_eq!(usage.cached_tokens, 99);
+    let status = settled(&second);
+    assert_eq!((status.read, status.damaged), (1, 0));
+}
+
 #[cfg(unix)]
 #[test]
 fn what_is_written_is_its_users_alone() {

@@ -179,12 +179,20 @@ impl GgufHeader {
 
     /// Whether a token sees those before it alone, as in models that continue text. Where the file says nothing it does
     /// (`<architecture>.attention.causal`).
-    #[must_use]
-    pub fn is_causal(&self) -> bool {
+    pub(crate) fn is_causal(&self) -> bool {
         !matches!(
             self.value_of_architecture("attention.causal"),
             Some(Value::Bool(false))
         )
+    }
+
+    /// Positions that the model has, where they are rows of a table (`gpt2`, `bert`): llama.cpp ends the process where a row isn't there. Others
+    /// compute what a position is.
+    pub(crate) fn positions(&self) -> Option<u32> {
+        let mut tensors = self.tensors.iter();
+        let table = tensors.find(|tensor| tensor.name == "position_embd.weight")?;
+        let rows = table.dimensions.get(1).copied().unwrap_or(1);
+        Some(u32::try_from(rows).unwrap_or(u32::MAX))
     }
 
     /// A number under a key of its architecture, such as `embedding_length`.

@@ -10,6 +10,7 @@ use llama_cpp_2::token::LlamaToken;
 use super::divergence::{Divergence, between};
 use crate::llama::{Ability, Batch, Context, ContextParams, DecodeError, KvType};
 use crate::model::gguf::GgufHeader;
+use crate::model::info;
 use crate::model::load::load_weights;
 use crate::{Error, ModelConfig, Result};
 
@@ -72,8 +73,8 @@ pub struct Comparison {
 ///
 /// # Errors
 ///
-/// A file that can't be loaded ([`Error::File`], [`Error::Load`]), too little memory, or models that can't
-/// be compared ([`Error::Measure`]).
+/// A file that can't be loaded ([`Error::File`], [`Error::Load`], [`Error::Kind`]), a model that predicts no words to compare
+/// ([`Error::VectorsOnly`]), too little memory, or models that can't be compared ([`Error::Measure`]).
 pub fn compare(
     before: &Path,
     after: &Path,
@@ -133,13 +134,20 @@ impl Subject {
     fn load(path: &Path, threads: u32) -> Result<Self> {
         let header = GgufHeader::read(path)?;
         let (model, ability) = load_weights(path, &header, None, |_| true)?;
-        if ability != Some(Ability::Continue) {
-            let architecture = header.architecture().unwrap_or("unknown");
-            let reason =
-                format!("one of architecture `{architecture}` predicts no words to compare");
+        if ability == Ability::Embed {
+            return Err(Error::VectorsOnly {
+                model: info::name(&header, path),
+                architecture: info::architecture(&header),
+            });
+        }
+        let positions = header.positions();
+        let needed = PROMPT_TOKENS + DECODE_STEPS;
+        if let Some(positions) = positions.filter(|&count| count < needed) {
+            let reason = format!("it has {positions} positions, and {needed} are needed");
             return Err(Error::Measure { reason });
         }
         let params = ContextParams {
+            positions,
             cells: CELLS,
             split: false,
             batch: BATCH as u32,
