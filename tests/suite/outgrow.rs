@@ -243,9 +243,8 @@ async fn what_is_moved_is_what_would_be_computed() {
     }
 }
 
-/// llama.cpp ends the process where a row isn't there.
-#[tokio::test]
-async fn positions_that_are_rows_of_a_table_are_never_left() {
+/// A model with a table of 48 positions, whose operator wants 512.
+fn with_table() -> Model {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("table.gguf");
     let table = TinyPositions {
@@ -257,7 +256,23 @@ async fn positions_that_are_rows_of_a_table_are_never_left() {
         ctx_size: Some(512),
         ..ModelConfig::default()
     };
-    let model = Model::load(&path, config, |_| {}).unwrap();
+    Model::load(&path, config, |_| {}).unwrap()
+}
+
+#[tokio::test]
+async fn guests_are_told_where_a_table_of_positions_ends() {
+    let said = Guest::new("nn_complete")
+        .args(&["a".repeat(60).as_str()])
+        .model(with_table())
+        .run()
+        .await;
+    assert!(said.stderr.contains("48"), "{said:#?}");
+}
+
+/// llama.cpp ends the process where a row isn't there.
+#[tokio::test]
+async fn positions_that_are_rows_of_a_table_are_never_left() {
+    let model = with_table();
     assert_eq!(model.info().context_size, 48);
     let long = "a".repeat(60);
     let refused = start(&model, text(&long), greedy(4)).map(drop);
@@ -271,13 +286,6 @@ async fn positions_that_are_rows_of_a_table_are_never_left() {
         matches!(refused, Err(Error::PromptTooLong { context: 48, .. })),
         "{refused:?}"
     );
-    let said = Guest::new("nn_complete")
-        .args(&[long.as_str()])
-        .model(model.clone())
-        .run()
-        .await;
-    assert!(said.stderr.contains("48"), "{said:#?}");
-
     let (answer, outcome) = ask(&mut session(&model), text("a"), greedy(100)).await;
     assert_eq!(outcome.reason, FinishReason::ContextFull);
     assert!(!answer.is_empty());

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use mynah_engine::{
     Conversation, DiskStatus, Error, KvType, Message, Model, ModelConfig, Owner, Prompt, Role,
-    Settings,
+    Session, Settings,
 };
 use mynah_tests::tiny_model::TinyModel;
 use mynah_tests::{cargo_component_wasm, gemma_path, greedy, model_path, tiny_with};
@@ -100,6 +100,49 @@ async fn a_conversation_goes_on_after_a_restart_as_if_there_had_been_none() {
         }
         assert_eq!(answers, whole);
     }
+}
+
+/// What was left out of it before is left out of it again, so that the rest is found.
+#[tokio::test]
+async fn a_conversation_that_outgrew_its_context_goes_on_after_a_restart() {
+    let root = tempfile::tempdir().unwrap();
+    let load = || {
+        let config = ModelConfig {
+            ctx_size: Some(512),
+            max_concurrent: 1,
+            ..config(root.path())
+        };
+        Model::load(&model_path(), config, |_| {}).unwrap()
+    };
+    let mut settings = greedy(16);
+    settings.memory.context_shifting = Some(true);
+    let mut messages = vec![Message::new(Role::System, "You are a parrot.")];
+    let mut say = async |session: &mut Session, turn: u32| {
+        let question = format!("{turn}: {}", story(turn).split_at(200).0);
+        messages.push(Message::new(Role::User, question));
+        let prompt = Prompt::Messages(Conversation::from(messages.clone()));
+        let (answer, outcome) = finish(&mut session.start(prompt, settings.clone()).unwrap()).await;
+        messages.push(Message::new(Role::Assistant, answer));
+        outcome.usage
+    };
+    let owner = || Owner::named("ann");
+    let model = load();
+    let mut session = model.session(owner()).unwrap();
+    let mut forgot = 0;
+    for turn in 0..14 {
+        forgot += u32::from(say(&mut session, turn).await.forgotten_tokens > 0);
+    }
+    assert!(forgot > 1, "{forgot}");
+    drop((session, model));
+    let mut found = 0;
+    for turn in 14..17 {
+        let model = load();
+        let mut session = model.session(owner()).unwrap();
+        let usage = say(&mut session, turn).await;
+        found += u32::from(usage.cached_tokens * 2 > usage.prompt_tokens);
+    }
+    // More may have to go just then, once.
+    assert!(found >= 2, "{found}");
 }
 
 #[tokio::test]

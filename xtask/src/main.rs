@@ -14,6 +14,7 @@ mod soak;
 mod test;
 mod tidy;
 mod tools;
+mod valgrind;
 mod wit;
 
 use std::process::ExitCode;
@@ -43,6 +44,8 @@ enum Task {
     Soak(soak::Args),
     /// Fuzz what reads models, templates, settings and output forms, a minute for each target.
     Fuzz(fuzz::Args),
+    /// Run the engine's tests under valgrind, which finds errors and leaks of memory; an hour.
+    Valgrind(valgrind::Args),
     /// Build the example components and the test guests.
     Guests,
     /// Keep the test guest that uses the whole contract, as it is built now, among the tests.
@@ -76,6 +79,7 @@ fn run(task: Task) -> Result<ExitCode> {
         Task::Bench(args) => bench::bench(&args)?,
         Task::Soak(args) => soak::soak(&args)?,
         Task::Fuzz(args) => fuzz::fuzz(&args)?,
+        Task::Valgrind(args) => valgrind::valgrind(&args)?,
         Task::Guests => guests::build()?,
         Task::Fixture(args) => fixture::fixture(&args)?,
         Task::Wit { check } => wit::wit(check)?,

@@ -110,13 +110,16 @@ impl<C: Compute> Engine<'_, C> {
             .context_shifting
             .then(|| align(&entry.tokens, wanted, LEAST_PIECE));
         if let Some(pieces) = pieces
-            && let Some(first) = pieces.gaps.first()
+            && let Some((first, last)) = pieces.gaps.first().zip(pieces.last_piece())
         {
-            let may_forget = match &entry.place {
-                Place::Resident(id) => self.kv.may_forget(*id, first.start),
-                Place::Saved(state) => self.kv.compute.can_shift() && state.usable(1) > 0,
+            let compute = &self.kv.compute;
+            let may_move = match &entry.place {
+                Place::Resident(id) => {
+                    compute.may_move(*id, last) && !self.kv.is_shared(*id, first.start)
+                }
+                Place::Saved(state) => compute.can_shift() && state.may_move(last),
             };
-            if may_forget && !deterministic && self.kv.compute.cuts_anywhere() {
+            if may_move && !deterministic && compute.cuts_anywhere() {
                 found = pieces;
             } else {
                 is_stuck = true;

@@ -93,6 +93,9 @@ pub(super) trait Compute {
     /// Whether tokens can be moved.
     fn can_shift(&self) -> bool;
 
+    /// Whether what comes before these tokens of a sequence can be taken out, all or a part of it, so that the next token comes right behind them.
+    fn may_move(&self, sequence: u32, tokens: Range<u32>) -> bool;
+
     /// Tokens of a sequence that are in the KV cells.
     fn sequence_len(&self, sequence: u32) -> u32;
 
@@ -201,6 +204,11 @@ impl Compute for Llama {
 
     fn can_shift(&self) -> bool {
         self.context.as_ref().is_some_and(Context::can_shift)
+    }
+
+    fn may_move(&self, sequence: u32, tokens: Range<u32>) -> bool {
+        let context = self.context.as_ref();
+        context.is_some_and(|context| context.may_move(sequence, tokens))
     }
 
     fn sequence_len(&self, sequence: u32) -> u32 {

@@ -114,16 +114,9 @@ impl<C: Compute> Kv<C> {
         }
     }
 
-    /// Whether tokens can be taken out of a sequence from this one on, and those after them moved down.
-    pub(super) fn may_forget(&self, sequence: u32, from: u32) -> bool {
-        // Where it was put back without what a sliding window had passed, the window would come to lie there.
-        let has_all = self.compute.usable(sequence, 1) > 0;
-        has_all && self.compute.can_shift() && !self.is_shared(sequence, from)
-    }
-
     /// Takes tokens out of a sequence that has them and shares none from there on, and moves those after them down. Says whether it could.
     pub(super) fn forget(&mut self, sequence: u32, tokens: Range<u32>) -> bool {
-        if self.len(sequence) < tokens.end || !self.may_forget(sequence, tokens.start) {
+        if self.len(sequence) < tokens.end || self.is_shared(sequence, tokens.start) {
             return false;
         }
         let moved = self.compute.forget(sequence, tokens.clone());

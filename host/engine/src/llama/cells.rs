@@ -1,5 +1,7 @@
 //! What a context's KV cells hold: sequences, which can be cut, copied, moved and put aside.
 
+use std::ops::Range;
+
 use llama_cpp_sys_2 as sys;
 use serde::{Deserialize, Serialize};
 
@@ -63,7 +65,8 @@ impl Context {
         let (Some(id), (Ok(begin), Ok(end))) = (self.id(sequence), range) else {
             return false;
         };
-        if begin >= end || !self.can_shift() {
+        let after = end.unsigned_abs()..self.sequence_len(sequence);
+        if begin >= end || !self.may_move(sequence, after) {
             return false;
         }
         // SAFETY: the sequence is in range, and `can_shift` has said that positions may move, which llama.cpp asserts here
@@ -83,6 +86,12 @@ impl Context {
     pub(crate) fn can_shift(&self) -> bool {
         // SAFETY: the context is valid, and so is its memory.
         self.params.positions.is_none() && unsafe { sys::llama_memory_can_shift(self.memory()) }
+    }
+
+    /// Whether what comes before these tokens of `sequence` can be taken out, all or a part of it, so that the next token comes right behind
+    /// them.
+    pub(crate) fn may_move(&self, sequence: u32, tokens: Range<u32>) -> bool {
+        self.can_shift() && self.bounds_of(sequence).may_move(tokens)
     }
 
     /// How many of the first `tokens` of `sequence` can be gone on from: all, or none where what came before was given up (a
@@ -250,11 +259,33 @@ impl UsableBounds {
             tokens == self.length || (tokens < self.length && !self.is_recurrent && has_window());
         if is_usable { tokens } else { 0 }
     }
+
+    /// As [`Context::may_move`], where tokens can be moved at all: all before them is there, or they are half of the next token's window at least.
+    /// Layers with a window lack the rest of it then, until it has passed by: llama.cpp gives cells that a window has passed to new tokens, also
+    /// where there are enough for all (`llama_kv_cache::find_slot`). What was computed with what has gone in view isn't exact anyway.
+    pub(crate) fn may_move(&self, tokens: Range<u32>) -> bool {
+        let in_window = tokens.start.max(tokens.end.saturating_sub(self.window));
+        let is_most = tokens.len() >= (self.window / 2) as usize && self.first <= in_window;
+        !self.is_recurrent && (self.first == 0 || is_most)
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_moved_is_most_of_the_window_where_what_comes_before_is_gone() {
+        let passed = UsableBounds {
+            first: 500,
+            window: 512,
+            ..UsableBounds::whole(2000)
+        };
+        assert!(passed.may_move(1744..2000) && passed.may_move(0..1012));
+        assert!(!passed.may_move(1745..2000) && !passed.may_move(0..1011));
+        let has_all = UsableBounds { first: 0, ..passed };
+        assert!(has_all.may_move(1990..2000));
+    }
 
     #[test]
     fn a_sliding_window_must_be_there() {

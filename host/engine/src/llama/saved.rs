@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::io;
+use std::ops::Range;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
@@ -113,6 +114,12 @@ impl SavedSequence {
     /// How many of its first `tokens` can be gone on from: `tokens`, or 0.
     pub(crate) fn usable(&self, tokens: u32) -> u32 {
         self.form.usable(tokens)
+    }
+
+    /// Whether what comes before these of its tokens can be taken out once it is put back, so that the next token comes right behind them; where
+    /// tokens can be moved at all.
+    pub(crate) fn may_move(&self, tokens: Range<u32>) -> bool {
+        self.form.bounds.may_move(tokens)
     }
 
     /// Whether both are one and the same, in memory once.

@@ -31,6 +31,13 @@ impl Alignment {
             kept: prefix,
         }
     }
+
+    /// The last of the pieces that are moved, as tokens of the old sequence.
+    pub(crate) fn last_piece(&self) -> Option<Range<u32>> {
+        let begin = self.gaps.last()?.start;
+        let out: u32 = self.gaps.iter().map(|gap| gap.end - gap.start).sum();
+        Some(begin + out..self.kept + out)
+    }
 }
 
 /// What of `old` stays for `new`: what both begin with, and then pieces of `old`, of `least` tokens or more, that go on where
@@ -79,6 +86,7 @@ mod tests {
         let found = align(&old, &[1, 2, 3, 4, 5, 6], 3);
         assert_eq!((found.prefix, found.kept), (2, 5));
         assert_eq!(found.gaps, vec![Range { start: 2, end: 5 }]);
+        assert_eq!(found.last_piece(), Some(5..8));
         // Too short to be worth it.
         assert_eq!(align(&old, &[1, 2, 3, 4, 5, 6], 4), Alignment::prefix(2));
     }
@@ -99,6 +107,11 @@ mod tests {
             left.truncate(found.kept as usize);
             prop_assert_eq!(&left[..], &new[..found.kept as usize]);
             prop_assert!(found.prefix <= found.kept);
+            if let Some(piece) = found.last_piece() {
+                let (begin, end) = (piece.start as usize, piece.end as usize);
+                prop_assert!(new[..found.kept as usize].ends_with(&old[begin..end]));
+                prop_assert!(piece.len() >= least);
+            }
         }
 
         /// Whatever was taken out of a conversation, all that is left of it is found again.

@@ -38,6 +38,8 @@ pub(super) struct Fitted<T> {
 pub(crate) struct Past {
     // Messages after the head that are left out, also while an answer is being made.
     left_out: Arc<AtomicU32>,
+    // For each number of messages that may be left out now, how many tokens they are.
+    out: Vec<(usize, usize)>,
     // The head's messages, and for each message of the last conversation the hash of all up to it.
     head: usize,
     hashes: Vec<u64>,
@@ -80,15 +82,21 @@ impl Bounds {
         tokens >= self.context as usize
     }
 
-    /// Whether there is room for an answer too, or for the beginning of a long one.
-    fn has_room(&self, tokens: usize) -> bool {
-        let answer = self.max_tokens.min(self.context / 8) as usize;
-        tokens + answer <= self.context as usize
+    /// Tokens of a prompt that leave room for an answer too, or for the beginning of a long one.
+    fn room(&self) -> usize {
+        let answer = self.max_tokens.min(self.context / 8);
+        (self.context - answer) as usize
     }
 
-    /// What a prompt is brought down to that is too long: less often than each turn, so that what is kept is computed once.
+    /// What a text is brought down to that is too long: less often than each turn, so that what is kept is computed once.
     fn target(&self) -> usize {
         (self.context / 2) as usize
+    }
+
+    /// Of a chat, tokens are left out in steps of so many, counted from its beginning: what is left out depends on the conversation alone, not
+    /// on when its session came. Another one that goes on with it, after a restart too, finds what the first one left.
+    fn step(&self) -> usize {
+        (self.context / 2).max(1) as usize
     }
 
     fn too_long(&self, prompt: usize) -> Error {
@@ -159,30 +167,24 @@ impl Bounds {
         }
         let ends = same_roles(messages, head, head + left_out);
         let mut end = head + left_out;
-        if !self.has_room(tokens.len()) {
-            let mut shortened = None;
-            let mut fits = |at: usize| -> Result<bool> {
-                let rendered = render(head..at)?;
-                let is_short = rendered.len() <= self.target();
-                shortened = Some((at, rendered));
-                Ok(is_short)
-            };
-            // The least that brings it down; where nothing does, all that may go.
-            let (mut low, mut high) = (0, ends.len().saturating_sub(1));
-            while low < high {
-                let middle = low + (high - low) / 2;
-                let at = ends.get(middle).copied().unwrap_or(head);
-                if fits(at)? {
-                    high = middle;
-                } else {
-                    low = middle + 1;
+        let before = match past.out.iter().find(|(count, _)| *count == left_out) {
+            _ if left_out == 0 => 0,
+            Some((_, out)) => *out,
+            None => render(head..head)?.len().saturating_sub(whole),
+        };
+        let all = whole + before;
+        if tokens.len() > self.room() {
+            let least = (all - self.room().min(all)) / self.step();
+            // Whole messages go, which may be more than the steps: then one step fewer does.
+            for steps in [least, least + 1] {
+                let out = steps * self.step();
+                if out <= before || tokens.len() <= self.room() {
+                    continue;
                 }
-            }
-            if let Some(at) = ends.get(low) {
-                fits(*at)?;
-            }
-            if let Some((at, rendered)) = shortened {
-                (end, tokens) = (at, rendered);
+                let most = all.saturating_sub(out);
+                if let Some(found) = first_within(&ends, most, |at| render(head..at))? {
+                    (end, tokens) = found;
+                }
             }
         }
         if self.is_too_long(tokens.len()) {
@@ -192,12 +194,19 @@ impl Bounds {
         (past.head, past.hashes) = (head, hashes);
         past.first
             .get_or_insert((count(tokens.len()), messages.len()));
+        let out = all.saturating_sub(tokens.len());
         let (keep, turns) = if tokens.len() + self.max_tokens as usize > self.context as usize {
             let ends = ends.into_iter().filter(|&at| at > end).collect();
-            turns(&tokens, head, ends, render)?
+            let next = (out / self.step() + 1) * self.step();
+            turns(&tokens, head, ends, all.saturating_sub(next), render)?
         } else {
             (0, Vec::new())
         };
+        past.out = vec![(end - head, out)];
+        past.out.extend(turns.iter().map(|turns| {
+            let more = (turns.end - keep) as usize;
+            (turns.messages as usize, out + more)
+        }));
         Ok(Fitted {
             forgotten: count(whole.saturating_sub(tokens.len())),
             droppable: Some(Droppable::chat(keep, turns, Arc::clone(&past.left_out))),
@@ -252,15 +261,48 @@ fn same_roles(messages: &[Message], head: usize, from: usize) -> Vec<usize> {
         .collect()
 }
 
-/// What makes room later, in rising order: of those `ends` the middle one, then the middle of the rest, and so on. All begin at the
-/// token that is returned first.
+/// The first of `ends` at which so many tokens are left at most, and these; the last one where there is none such.
+fn first_within<T>(
+    ends: &[usize],
+    most: usize,
+    mut render: impl FnMut(usize) -> Result<Vec<T>>,
+) -> Result<Option<(usize, Vec<T>)>> {
+    let mut found = None;
+    let (mut low, mut high) = (0, ends.len().saturating_sub(1));
+    while low < high {
+        let middle = low + (high - low) / 2;
+        let Some(&at) = ends.get(middle) else {
+            break;
+        };
+        let left = render(at)?;
+        if left.len() <= most {
+            (high, found) = (middle, Some((at, left)));
+        } else {
+            low = middle + 1;
+        }
+    }
+    let Some(&at) = ends.get(low) else {
+        return Ok(None);
+    };
+    match found {
+        Some(found) if found.0 == at => Ok(Some(found)),
+        _ => Ok(Some((at, render(at)?))),
+    }
+}
+
+/// What makes room later, in rising order: of those `ends` the first that leaves at most so many tokens, then the middle one of the rest, and
+/// so on. All begin at the token that is returned first.
 fn turns<T: PartialEq>(
     tokens: &[T],
     head: usize,
     ends: Vec<usize>,
+    most: usize,
     mut render: impl FnMut(Range<usize>) -> Result<Vec<T>>,
 ) -> Result<(u32, Vec<Turns>)> {
     let mut rendered = Vec::new();
+    rendered.extend(first_within(&ends, most, |at| render(head..at))?);
+    let first = rendered.first().map_or(0, |(at, _)| *at);
+    let ends: Vec<usize> = ends.into_iter().filter(|at| *at > first).collect();
     let mut from = 0;
     while from < ends.len() {
         let middle = from + (ends.len() - from) / 2;
@@ -289,200 +331,4 @@ fn count(tokens: usize) -> u32 {
 }
 
 #[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
-
-    use super::*;
-
-    /// A template as most are: what a message has around it depends on its role alone.
-    fn render(messages: &[Message], left_out: Range<usize>) -> Vec<String> {
-        let mut tokens = vec!["<bos>".to_owned()];
-        for (index, message) in messages.iter().enumerate() {
-            if !left_out.contains(&index) {
-                tokens.push(format!("<{:?}>", message.role));
-                tokens.extend(message.content.split(' ').map(str::to_owned));
-                tokens.push("<end>".to_owned());
-            }
-        }
-        tokens.push("<assistant>".to_owned());
-        tokens
-    }
-
-    fn chat(turns: usize, words: usize) -> Vec<Message> {
-        let mut messages = vec![Message::new(Role::System, "be good")];
-        let say = |role, turn: usize| {
-            let words: Vec<String> = (0..words).map(|word| format!("{turn}.{word}")).collect();
-            Message::new(role, words.join(" "))
-        };
-        for turn in 0..turns {
-            messages.push(say(Role::User, turn));
-            if turn + 1 < turns {
-                messages.push(say(Role::Assistant, turn));
-            }
-        }
-        messages
-    }
-
-    fn bounds(context: u32, max_tokens: u32) -> Bounds {
-        Bounds {
-            context,
-            max_tokens,
-            n_keep: 0,
-        }
-    }
-
-    fn fit(bounds: Bounds, messages: &[Message], past: &mut Past) -> Result<Fitted<String>> {
-        bounds.chat(messages, past, |left_out| Ok(render(messages, left_out)))
-    }
-
-    #[test]
-    fn a_chat_that_fits_stays_whole() {
-        let messages = chat(3, 4);
-        let fitted = fit(bounds(1000, 10), &messages, &mut Past::default()).unwrap();
-        assert_eq!(fitted.tokens, render(&messages, 0..0));
-        assert_eq!(fitted.forgotten, 0);
-    }
-
-    #[test]
-    fn of_one_that_is_too_long_whole_turns_go_and_the_next_turns_leave_out_the_same() {
-        let mut past = Past::default();
-        let mut cuts = Vec::new();
-        for turns in 1..40 {
-            let messages = chat(turns, 8);
-            let fitted = fit(bounds(200, 10), &messages, &mut past).unwrap();
-            assert!(fitted.tokens.len() <= 190);
-            let out = past.left_out.load(Ordering::Relaxed) as usize;
-            assert_eq!(out % 2, 0, "questions go with their answers");
-            assert_eq!(fitted.tokens, render(&messages, 1..1 + out));
-            assert_eq!(
-                fitted.forgotten > 0,
-                cuts.last().is_some_and(|last| *last != out)
-            );
-            cuts.push(out);
-        }
-        cuts.dedup();
-        // Twenty tokens a turn, and half of the context each time.
-        assert!((6..12).contains(&cuts.len()), "{cuts:?}");
-        // Another conversation is whole, however much of the last one was left out.
-        let mut other = chat(3, 8);
-        other.remove(1);
-        other.remove(1);
-        let fitted = fit(bounds(200, 10), &other, &mut past).unwrap();
-        assert_eq!(fitted.tokens, render(&other, 0..0));
-    }
-
-    #[test]
-    fn a_message_that_fills_the_context_alone_is_too_long() {
-        let error = fit(bounds(50, 10), &chat(1, 60), &mut Past::default()).unwrap_err();
-        assert!(matches!(
-            error,
-            Error::PromptTooLong {
-                prompt: 68,
-                context: 50
-            }
-        ));
-    }
-
-    #[test]
-    fn what_makes_room_later_are_whole_turns_too() {
-        let messages = chat(8, 8);
-        let mut past = Past::default();
-        let fitted = fit(bounds(200, 150), &messages, &mut past).unwrap();
-        assert_eq!(fitted.forgotten, 0);
-        let mut droppable = fitted.droppable.unwrap();
-        let mut tokens = fitted.tokens;
-        let mut left_out = 0;
-        while let Some(range) = droppable.next(count(tokens.len()), count(tokens.len()), 200) {
-            tokens.drain(range.start as usize..range.end as usize);
-            let now = past.left_out.load(Ordering::Relaxed) as usize;
-            assert!(now > left_out);
-            left_out = now;
-            assert_eq!(tokens, render(&messages, 1..1 + left_out));
-        }
-        // All but the last question.
-        assert_eq!(left_out, 14);
-    }
-
-    #[test]
-    fn the_first_tokens_stay_where_that_is_asked_for() {
-        for (n_keep, first) in [(4, 1), (8, 2), (30, 4), (-1, 6)] {
-            let mut past = Past::default();
-            fit(bounds(1000, 10), &chat(3, 8), &mut past).unwrap();
-            let bounds = Bounds {
-                n_keep,
-                ..bounds(200, 10)
-            };
-            let messages = chat(20, 8);
-            let fitted = fit(bounds, &messages, &mut past).unwrap();
-            let out = past.left_out.load(Ordering::Relaxed) as usize;
-            assert_eq!(
-                fitted.tokens,
-                render(&messages, first..first + out),
-                "{n_keep}"
-            );
-            assert!(out > 0);
-        }
-    }
-
-    #[test]
-    fn of_a_text_the_same_is_left_out_while_it_grows() {
-        let mut past = Past::default();
-        let mut begins = Vec::new();
-        for length in 150..400u32 {
-            let tokens: Vec<u32> = (0..length).collect();
-            let fitted = bounds(200, 10).text(tokens, 1, &mut past).unwrap();
-            assert!(fitted.tokens.len() < 200);
-            assert_eq!(
-                (fitted.tokens[0], *fitted.tokens.last().unwrap()),
-                (0, length - 1)
-            );
-            begins.push(fitted.tokens[1]);
-        }
-        begins.dedup();
-        assert!(begins.len() <= 6, "{begins:?}");
-        let keeps_all = Bounds {
-            n_keep: 300,
-            ..bounds(200, 10)
-        };
-        let error = keeps_all.text((0..300).collect::<Vec<u32>>(), 1, &mut past);
-        assert!(matches!(error, Err(Error::PromptTooLong { .. })));
-    }
-
-    proptest! {
-        /// Whatever is said by whom, what is left is a rendered conversation that ends as it did, or it is too long.
-        #[test]
-        fn what_is_left_is_a_whole_conversation(
-            said in prop::collection::vec((0usize..4, 1usize..30), 1..40),
-            context in 16u32..200,
-            max_tokens in 1u32..300,
-            n_keep in -1i32..40,
-        ) {
-            let roles = [Role::System, Role::User, Role::Assistant, Role::Tool];
-            let said = said.iter().enumerate();
-            let messages: Vec<Message> = said
-                .map(|(turn, (role, words))| {
-                    let words: Vec<String> = (0..*words).map(|_| format!("{}", turn % 3)).collect();
-                    Message::new(roles[*role], words.join(" "))
-                })
-                .collect();
-            let bounds = Bounds { context, max_tokens, n_keep };
-            let mut past = Past::default();
-            if let Ok(fitted) = fit(bounds, &messages, &mut past) {
-                prop_assert!(fitted.tokens.len() < context as usize);
-                let out = past.left_out.load(Ordering::Relaxed) as usize;
-                prop_assert_eq!(&fitted.tokens, &render(&messages, past.head..past.head + out));
-                let mut droppable = fitted.droppable.unwrap();
-                let mut tokens = fitted.tokens;
-                loop {
-                    let length = count(tokens.len());
-                    let Some(range) = droppable.next(length, length, context) else {
-                        break;
-                    };
-                    tokens.drain(range.start as usize..range.end as usize);
-                    let out = past.left_out.load(Ordering::Relaxed) as usize;
-                    prop_assert_eq!(&tokens, &render(&messages, past.head..past.head + out));
-                }
-            }
-        }
-    }
-}
+mod tests;

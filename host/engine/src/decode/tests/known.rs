@@ -399,14 +399,13 @@ impl Compute for Known {
     }
 
     fn forget(&mut self, sequence: u32, tokens: Range<u32>) -> bool {
-        if !self.can_shift() {
+        if !self.may_move(sequence, tokens.end..self.sequence_len(sequence)) {
             return false;
         }
         assert!(
             !self.is_shared(sequence, tokens.start),
             "moved for others too"
         );
-        assert!(!self.partial.contains(&sequence), "moved under a window");
         self.sequences[sequence as usize].drain(tokens.start as usize..tokens.end as usize);
         self.has_moved = true;
         true
@@ -424,6 +423,13 @@ impl Compute for Known {
 
     fn saves_all(&self, _sequence: u32) -> bool {
         self.faults.memory != Memory::Windowed
+    }
+
+    fn may_move(&self, sequence: u32, tokens: Range<u32>) -> bool {
+        /// Tokens that a window has.
+        const WINDOW: usize = 16;
+        let is_window = tokens.len() >= WINDOW && tokens.end == self.sequence_len(sequence);
+        self.can_shift() && (is_window || !self.partial.contains(&sequence))
     }
 
     fn can_shift(&self) -> bool {

@@ -1,0 +1,133 @@
+//! `cargo xtask valgrind`: the engine's own tests, and those of the suite that run it on tiny models without a guest, under valgrind's
+//! memcheck. It fails on an error or a leak.
+//!
+//! valgrind knows no AVX-512 and no AMX, so everything is built once more for an older CPU, in a folder of its own.
+
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+
+use anyhow::{Context, Result, ensure};
+use serde_json::Value;
+
+use crate::process::{cargo, is_on_path, run, show, step};
+use crate::{paths, setup};
+
+/// Tests of the suite: modules, or single ones.
+const SUITE: [&str; 6] = [
+    "encoder::",
+    "life::",
+    "pressure::",
+    "vectors::a_session",
+    "outgrow::what_is_moved",
+    "outgrow::positions",
+];
+
+/// Of these not: with guests, whose code valgrind would run too, and with a model of a hundred megabytes.
+const NOT: [&str; 3] = ["guests", "component", "in_the_middle"];
+
+/// Cases of a property test; each takes some fifty times as long as without.
+const CASES: &str = "8";
+
+/// Frames and functions of known errors that aren't ours, each with its reason.
+const SUPPRESSIONS: &str = "xtask/valgrind.supp";
+
+/// Which tests to run.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// Only tests whose names have this in them. Can be given more than once.
+    only: Vec<String>,
+}
+
+/// Builds and runs them.
+pub(crate) fn valgrind(args: &Args) -> Result<()> {
+    ensure!(
+        is_on_path("valgrind"),
+        "valgrind isn't on the PATH: install it, on Debian with `apt install valgrind`"
+    );
+    setup::setup()?;
+    let programs = step("build the tests for an older CPU", build)?;
+    let engine = program(&programs, "mynah_engine")?;
+    let suite = program(&programs, "suite")?;
+    step("the engine's own tests", || {
+        run(under_valgrind(engine).args(&args.only))
+    })?;
+    step("tests of the suite", || {
+        let skipped = NOT.iter().flat_map(|name| ["--skip", name]);
+        let mut tests = under_valgrind(suite);
+        match args.only.as_slice() {
+            [] => tests.args(SUITE),
+            only => tests.args(only),
+        };
+        run(tests.args(skipped))
+    })
+}
+
+/// Builds all tests, and gives the programs with their targets' names.
+fn build() -> Result<Vec<(String, PathBuf)>> {
+    let cpu = match std::env::consts::ARCH {
+        "x86_64" => "x86-64-v3",
+        _ => "generic",
+    };
+    let mut build = cargo();
+    build
+        .args(["test", "--locked", "--no-run"])
+        .args(["--package", "mynah-engine", "--package", "mynah-tests"])
+        .arg("--message-format=json-render-diagnostics")
+        .env("RUSTFLAGS", format!("-C target-cpu={cpu}"))
+        .env("CARGO_TARGET_DIR", paths::target().join("valgrind"))
+        .stderr(Stdio::inherit());
+    let messages = build.output()?;
+    ensure!(messages.status.success(), "`{}` failed", show(&build));
+    let messages = String::from_utf8_lossy(&messages.stdout);
+    Ok(messages.lines().filter_map(test_program).collect())
+}
+
+/// The test program that a message of cargo's tells of.
+fn test_program(message: &str) -> Option<(String, PathBuf)> {
+    let message: Value = serde_json::from_str(message).ok()?;
+    let is_test = message.pointer("/profile/test")?.as_bool()?;
+    let name = message.pointer("/target/name")?.as_str()?;
+    let path = message.get("executable")?.as_str()?;
+    is_test.then(|| (name.to_owned(), path.into()))
+}
+
+fn program<'a>(programs: &'a [(String, PathBuf)], name: &str) -> Result<&'a PathBuf> {
+    let found = programs.iter().find(|(target, _)| target == name);
+    Ok(&found
+        .with_context(|| format!("cargo built no tests of `{name}`"))?
+        .1)
+}
+
+fn under_valgrind(program: &PathBuf) -> Command {
+    let mut command = Command::new("valgrind");
+    command
+        .current_dir(paths::root())
+        .args(["--leak-check=full", "--errors-for-leak-kinds=definite"])
+        .args(["--error-exitcode=1", "--num-callers=40"])
+        // llama.cpp's pool of threads and this program's take turns.
+        .arg("--fair-sched=yes")
+        .arg(format!("--suppressions={SUPPRESSIONS}"))
+        .arg(program)
+        .arg("--test-threads=1")
+        .env("PROPTEST_CASES", CASES)
+        .env("MYNAH_TEST_GUESTS", paths::guests());
+    command
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn cargo_tells_where_the_tests_are() {
+        let told = r#"{"reason":"compiler-artifact","target":{"name":"suite"},"profile":{"test":true},"executable":"/t/suite-1"}"#;
+        let library = r#"{"reason":"compiler-artifact","target":{"name":"suite"},"profile":{"test":false},"executable":null}"#;
+        let found: Vec<_> = [told, library, "no JSON"]
+            .into_iter()
+            .filter_map(test_program)
+            .collect();
+        assert_eq!(found, [("suite".to_owned(), "/t/suite-1".into())]);
+        assert_eq!(program(&found, "suite").unwrap(), &found[0].1);
+        assert!(program(&found, "engine").is_err());
+    }
+}
