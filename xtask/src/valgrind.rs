@@ -10,7 +10,7 @@ use anyhow::{Context, Result, ensure};
 use serde_json::Value;
 
 use crate::process::{cargo, is_on_path, run, show, step};
-use crate::{paths, setup};
+use crate::{paths, setup, test};
 
 /// Tests of the suite: modules, or single ones.
 const SUITE: [&str; 6] = [
@@ -45,6 +45,7 @@ pub(crate) fn valgrind(args: &Args) -> Result<()> {
         "valgrind isn't on the PATH: install it, on Debian with `apt install valgrind`"
     );
     setup::setup()?;
+    step("build the host", test::build_host)?;
     let programs = step("build the tests for an older CPU", build)?;
     let engine = program(&programs, "mynah_engine")?;
     let suite = program(&programs, "suite")?;
@@ -110,7 +111,8 @@ fn under_valgrind(program: &PathBuf) -> Command {
         .arg(program)
         .arg("--test-threads=1")
         .env("PROPTEST_CASES", CASES)
-        .env("MYNAH_TEST_GUESTS", paths::guests());
+        // What they run beside themselves isn't looked at.
+        .env("MYNAH_TEST_BIN", paths::binary("mynah"));
     command
 }
 

@@ -24,7 +24,7 @@ use crate::schedule::{Need, Planner, StepBudget, Turn, Want};
 use crate::status::StepNote;
 use crate::{Error, FinishReason, SessionState, Status};
 
-/// Steps that may fail in a row with the same request in them; then that request fails.
+/// Steps that may fail in a row with the same request in them; then that request fails. One more where the context is made anew meanwhile.
 const MAX_FAILURES: u32 = 3;
 
 /// Steps that may fail in a row, whoever is in them; then the context is made anew.
@@ -396,6 +396,7 @@ impl<'a, C: Compute> Engine<'a, C> {
         self.failures_in_a_row += 1;
         // What the step was to move is not to be trusted either.
         let moved = self.kv.take_moved();
+        let is_broken = self.failures_in_a_row >= FAILURES_TO_RECOVERY;
         let mut lost = Vec::new();
         for sequence in &mut self.running {
             let was_in_step = sequence.is_in_step();
@@ -405,19 +406,21 @@ impl<'a, C: Compute> Engine<'a, C> {
             self.kv.clear(sequence.id);
             sequence.restart();
             self.counters.recomputed += 1;
-            if was_in_step && sequence.count_failure() >= MAX_FAILURES {
-                lost.push(sequence.id);
+            if !was_in_step {
+                continue;
+            }
+            let attempts = sequence.count_failure();
+            // Where it may be the context's fault, it has another attempt with a new one.
+            if attempts >= MAX_FAILURES && !is_broken {
+                lost.push((sequence.id, attempts));
             }
         }
         self.retire(|sequence| {
-            lost.contains(&sequence.id).then(|| {
-                Err(Error::Decode {
-                    attempts: MAX_FAILURES,
-                    reason: error.to_string(),
-                })
-            })
+            let (_, attempts) = *lost.iter().find(|(id, _)| *id == sequence.id)?;
+            let reason = error.to_string();
+            Some(Err(Error::Decode { attempts, reason }))
         });
-        if self.failures_in_a_row >= FAILURES_TO_RECOVERY {
+        if is_broken {
             self.failures_in_a_row = 0;
             self.counters.recoveries += 1;
             tracing::warn!(

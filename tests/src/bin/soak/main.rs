@@ -199,7 +199,10 @@ fn check(config: &ModelConfig, status: &Status, counts: &Counts) -> Result<()> {
         "states on disk were lost: {disk:#?}"
     );
     ensure!(
-        status.cache.hits > 0 && status.cache.shifts > 0 && status.sessions_closed > 0,
+        status.cache.hits > 0
+            && status.cache.shifts > 0
+            && status.sessions_closed > 0
+            && disk.read > 0,
         "not everything was seen: {status:#?}"
     );
     Ok(())

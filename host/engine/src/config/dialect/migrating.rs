@@ -52,7 +52,7 @@ fn codes(cell: &str) -> Vec<&str> {
 }
 
 /// Keys that do something, with the setting that they are.
-fn working(text: &'static str) -> BTreeMap<&'static str, &'static str> {
+fn working(text: &str) -> BTreeMap<&str, &str> {
     rows(text)
         .map(|cells| {
             let (key, setting) = (codes(cells[0]), codes(cells[1]));
@@ -130,8 +130,8 @@ fn every_key_of_wasmedge_does_what_the_page_says() {
         .lines()
         .partition(|line| line.contains("`stream-stdout`"));
     assert_eq!(stdout.len(), 1);
-    let others: &'static str = others.join("\n").leak();
-    let working = working(others);
+    let others = others.join("\n");
+    let working = working(&others);
     let mut idle = idle(section("### Keys without effect", "## From WAMR"));
     is_read(&working);
     is_reported(&idle);

@@ -160,7 +160,9 @@ fn a_request_that_can_not_be_computed_fails_alone_with_its_text() {
     let mut readers: Vec<Reader> = (0..3).map(|_| host.submit(&good)).collect();
     let mut poisoned = host.submit(&Ask::new(&[1, 42, 2], 30));
     match poisoned.finish() {
-        Err(Error::Decode { attempts: 3, .. }) => {}
+        Err(Error::Decode {
+            attempts: 3 | 4, ..
+        }) => {}
         other => panic!("{other:?}"),
     }
     for reader in &mut readers {
@@ -185,6 +187,29 @@ fn a_context_that_fails_again_and_again_is_made_anew() {
         assert_eq!(reader.text, ask.answer(&host.setup));
     }
     assert_eq!(host.settled().recoveries, 1);
+}
+
+#[test]
+fn a_request_that_is_alone_does_not_fail_with_its_context() {
+    let host = Host::start(Setup {
+        faults: Faults::broken_until_reset(5),
+        ..Setup::default()
+    });
+    let ask = Ask::new(&[1; 3], 20);
+    let mut reader = host.submit(&ask);
+    reader.finish().unwrap();
+    assert_eq!(reader.text, ask.answer(&host.setup));
+    assert_eq!(host.settled().recoveries, 1);
+    // One that can't be computed fails with any context.
+    let host = Host::start(Setup {
+        faults: Faults::poison(42),
+        ..Setup::default()
+    });
+    let end = host.submit(&Ask::new(&[1, 42, 2], 30)).finish();
+    assert!(
+        matches!(end, Err(Error::Decode { attempts: 4, .. })),
+        "{end:?}"
+    );
 }
 
 #[test]
