@@ -44,7 +44,7 @@ enum Task {
     Soak(soak::Args),
     /// Fuzz what reads models, templates, settings and output forms, a minute for each target.
     Fuzz(fuzz::Args),
-    /// Run the engine's tests under valgrind, which finds errors and leaks of memory; an hour.
+    /// Run the engine's tests under valgrind, which finds errors and leaks of memory.
     Valgrind(valgrind::Args),
     /// Build the example components and the test guests.
     Guests,
