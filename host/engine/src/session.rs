@@ -210,10 +210,9 @@ impl Session {
             loaded.inbox.open_session(self.number)?;
             self.leave();
             self.at = Arc::downgrade(&loaded);
-            // What was left out of earlier prompts was chosen for the other one.
-            self.past = Past::default();
         }
         loaded.inbox.enter_session(self.number)?;
+        self.past.is_of(&loaded.about.info);
         self.used_at = Instant::now();
         Ok(loaded)
     }

@@ -150,6 +150,10 @@ impl<C: Compute> Engine<'_, C> {
             return false;
         };
         let tokens = self.shelf.get(left).map_or(0, Left::len);
-        tokens > 0 && self.restore_left(left, id, sequence.session, tokens) == tokens
+        // In one pool nobody has to make way for what is taken out again before the next step.
+        let others = self.running.len() as u64 + 1;
+        let has_room =
+            !self.kv.shares() || self.kv.free() + self.idle_cells() >= u64::from(tokens) + others;
+        has_room && tokens > 0 && self.restore_left(left, id, sequence.session, tokens) == tokens
     }
 }

@@ -87,7 +87,7 @@ pub(super) trait Compute {
     /// Whether that is all of them for every sequence.
     fn cuts_anywhere(&self) -> bool;
 
-    /// Whether a saved state of a sequence has all that its beginnings need.
+    /// Whether a sequence can be saved now, with all that its beginnings need.
     fn saves_all(&self, sequence: u32) -> bool;
 
     /// Whether tokens can be moved.

@@ -24,7 +24,7 @@ use crate::schedule::{Need, Planner, StepBudget, Turn, Want};
 use crate::status::StepNote;
 use crate::{Error, FinishReason, SessionState, Status};
 
-/// Steps that may fail in a row with the same request in them; then that request fails. One more where the context is made anew meanwhile.
+/// Steps that may fail in a row with the same request in them; then that request fails. Another one where the context is made anew then.
 const MAX_FAILURES: u32 = 3;
 
 /// Steps that may fail in a row, whoever is in them; then the context is made anew.
@@ -132,8 +132,9 @@ impl<'a, C: Compute> Engine<'a, C> {
             let ended = self.reap(now);
             self.forget_gone();
             self.close_idle(now);
-            self.note_disk(now);
             self.ease_pressure(now);
+            // After it, so that what was read for somebody isn't dropped before he has it.
+            self.note_disk(now);
             self.write_behind(now);
             let given = self.give_places(now);
             self.recall(now);

@@ -7,12 +7,16 @@ use super::compute::Compute;
 use super::engine::Engine;
 use super::remember::Left;
 use super::sequence::{Sequence, Start};
-use crate::llama::SavedSequence;
+use crate::llama::{ContextParams, SavedSequence};
 use crate::memory::{Place, common};
 
 /// Tokens that a copy must save, or a file, and that are worth waiting for: fewer are computed in about the time that it takes to copy a
 /// sequence or to wait for a step.
 pub(super) const LEAST_GAIN: u32 = 32;
+
+/// Cells that are copied in less time than a token is computed: keys and values of a layer are read and written, and its weights are some
+/// hundreds of times as large.
+const CELLS_FOR_A_TOKEN: u32 = 64;
 
 /// Where the beginning of a sequence is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -81,7 +85,8 @@ impl<C: Compute> Engine<'_, C> {
             }
         });
         let left = left.map(|(index, tokens)| (Source::Left(index), tokens));
-        let running = self.running.iter().filter(|other| {
+        // Of those that have as much, what was left serves, then whoever began first: of the one, several are given a copy.
+        let running = self.running.iter().rev().filter(|other| {
             other.id != sequence.id
                 && other.remembers()
                 && self.shelf.may_use(&sequence.owner, other.owner.name())
@@ -108,6 +113,17 @@ impl<C: Compute> Engine<'_, C> {
             let entry = self.shelf.get(index);
             entry.is_some_and(|entry| entry.resident().is_none())
         };
+        let resident = match source {
+            Source::Running(id) => Some(id),
+            Source::Left(index) => self.shelf.get(index).and_then(Left::resident),
+        };
+        if !self.kv.shares() && resident.is_some_and(|id| !self.kv.compute.saves_all(id)) {
+            // llama.cpp copies all the cells that a sequence could hold, in the next step, while everybody waits.
+            let ContextParams {
+                cells, sequences, ..
+            } = self.params.context;
+            return LEAST_GAIN.max(cells / sequences / CELLS_FOR_A_TOKEN);
+        }
         match source {
             // Sharing costs nothing.
             Source::Running(_) if self.kv.shares() => 1,

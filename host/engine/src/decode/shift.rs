@@ -95,7 +95,8 @@ impl<C: Compute> Engine<'_, C> {
             let id = sequence.id;
             let moved = |gap: &std::ops::Range<u32>| self.kv.forget(id, gap.clone());
             self.counters.cache.shifts += 1;
-            let kept = if pieces.gaps.iter().all(moved) {
+            let is_moved = pieces.gaps.iter().all(moved);
+            let kept = if is_moved {
                 self.kv.cut(id, pieces.kept)
             } else {
                 self.counters.cache.reevaluated += 1;
@@ -107,7 +108,8 @@ impl<C: Compute> Engine<'_, C> {
                 sequence.log,
                 begins_alike = pieces.prefix,
                 kept,
-                "moved what comes after a part that the prompt lacks"
+                is_moved,
+                "the prompt lacks a part of what came before"
             );
             sequence.found(kept);
         }

@@ -69,7 +69,7 @@ impl Context {
         if begin >= end || !self.may_move(sequence, after) {
             return false;
         }
-        // SAFETY: the sequence is in range, and `can_shift` has said that positions may move, which llama.cpp asserts here
+        // SAFETY: the sequence is in range, and `may_move` has said that positions may move, which llama.cpp asserts here
         // or at the next decode.
         unsafe {
             let memory = self.memory();
@@ -106,11 +106,18 @@ impl Context {
         !is_recurrent && (window == 0 || self.params.swa_full)
     }
 
-    /// Whether a saved state of a sequence has all that its beginnings need. llama.cpp leaves out what a sliding window has passed at its end
-    /// (`llama_kv_cache::state_write`), also where the layers keep it.
+    /// Whether a sequence can be saved now, with all that its beginnings need. llama.cpp leaves out what a sliding window has passed at its end
+    /// (`llama_kv_cache::state_write`), also where the layers keep it. A recurrent state is of use as a whole anyway.
     pub(crate) fn saves_all(&self, sequence: u32) -> bool {
-        let (window, _) = self.memory_kind();
-        window == 0 || self.sequence_len(sequence) <= window
+        let (window, is_recurrent) = self.memory_kind();
+        let is_short = self.sequence_len(sequence) <= window && !self.is_copied(sequence);
+        window == 0 || is_recurrent || is_short
+    }
+
+    /// Whether the next decode copies from or to the cells of a sequence.
+    fn is_copied(&self, sequence: u32) -> bool {
+        self.id(sequence)
+            .is_some_and(|id| self.copies.contains(&id))
     }
 
     fn bounds_of(&self, sequence: u32) -> UsableBounds {
@@ -139,7 +146,7 @@ impl Context {
     /// has yet to move its cells.
     pub(crate) fn save_sequence(&self, sequence: u32) -> Option<SavedSequence> {
         let id = self.id(sequence)?;
-        if self.sequence_len(sequence) == 0 || self.has_pending || self.copies.contains(&id) {
+        if self.sequence_len(sequence) == 0 || self.has_pending || self.is_copied(sequence) {
             return None;
         }
         // SAFETY: the sequence is in range.
@@ -167,7 +174,7 @@ impl Context {
     /// Puts a state back under the number `sequence`, which must be empty. `false` when llama.cpp won't have it (too few free cells), or the
     /// next decode has yet to copy from or to these cells; then the sequence is empty.
     pub(crate) fn restore_sequence(&mut self, sequence: u32, saved: &SavedSequence) -> bool {
-        let Some(id) = self.id(sequence).filter(|id| !self.copies.contains(id)) else {
+        let Some(id) = self.id(sequence).filter(|_| !self.is_copied(sequence)) else {
             return false;
         };
         let (read, errors) = match saved.unpacked() {

@@ -5,11 +5,13 @@
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::ops::Range;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use crate::decode::{Droppable, Turns};
 use crate::memory::common;
+use crate::model::ModelInfo;
 use crate::{Error, Message, Result, Role};
 
 /// What bounds a prompt and its answer.
@@ -36,6 +38,8 @@ pub(super) struct Fitted<T> {
 /// What a session knows of the prompts that it had.
 #[derive(Debug, Default)]
 pub(crate) struct Past {
+    // The file whose tokens they were, and its bytes.
+    of: Option<(PathBuf, u64)>,
     // Messages after the head that are left out, also while an answer is being made.
     left_out: Arc<AtomicU32>,
     // For each number of messages that may be left out now, how many tokens they are.
@@ -48,6 +52,19 @@ pub(crate) struct Past {
 }
 
 impl Past {
+    /// The next prompt is for this model. What was left out for another one's tokens says nothing about it.
+    pub(crate) fn is_of(&mut self, info: &ModelInfo) {
+        let is_same = |(path, bytes): &(PathBuf, u64)| {
+            (path.as_path(), *bytes) == (info.path.as_path(), info.file_bytes)
+        };
+        if !self.of.as_ref().is_some_and(is_same) {
+            *self = Self {
+                of: Some((info.path.clone(), info.file_bytes)),
+                ..Self::default()
+            };
+        }
+    }
+
     /// Messages that are left out of this conversation, which goes on with the last one; 0 of another.
     fn left_out(&self, hashes: &[u64]) -> usize {
         let count = self.left_out.load(Ordering::Relaxed) as usize;
@@ -165,6 +182,11 @@ impl Bounds {
         if left_out == 0 && self.n_keep > 0 {
             head = self.head_within(messages, head, &tokens, &mut render)?;
         }
+        if self.n_keep < 0 && past.first.is_none() && whole > self.room() {
+            // It began in another session, with what comes before the first answer.
+            head = opening(messages);
+            past.first = Some((count(whole), head));
+        }
         let ends = same_roles(messages, head, head + left_out);
         let mut end = head + left_out;
         let before = match past.out.iter().find(|(count, _)| *count == left_out) {
@@ -250,6 +272,12 @@ impl Bounds {
         }
         systems
     }
+}
+
+/// Messages before the first answer.
+fn opening(messages: &[Message]) -> usize {
+    let is_before = |message: &&Message| message.role != Role::Assistant;
+    messages.iter().take_while(is_before).count()
 }
 
 /// Where what is left out from `head` on may end: before later messages of the same role, after `from`.

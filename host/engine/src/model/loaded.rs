@@ -27,7 +27,7 @@ pub(crate) struct Loaded {
     pub(super) template: ChatTemplate,
     pub(super) ends: OnceLock<Vec<LlamaToken>>,
     pub(super) cells: KvCells,
-    pub(super) about: Arc<About>,
+    pub(crate) about: Arc<About>,
     pub(super) since: Instant,
 }
 

@@ -102,7 +102,7 @@ pub struct CacheStatus {
     pub cached_tokens: u64,
     /// What was remembered and had to go: for lack of room, or beyond `max_cache_tokens`.
     pub evictions: u64,
-    /// How often the oldest part of a conversation made room: in an answer, or in a prompt that comes without it.
+    /// How often the oldest part of a conversation made room, or a prompt came without a part of what it had.
     pub shifts: u64,
     /// Of these, how often what is kept had to be computed again: the model's memory can't be shifted, the cells were shared, or the
     /// request is deterministic.

@@ -96,7 +96,7 @@ pub struct MemoryReport {
     pub cached_tokens: u64,
     /// What was remembered and had to go.
     pub evictions: u64,
-    /// How often the oldest part of a conversation made room.
+    /// How often the oldest part of a conversation made room, or a prompt came without a part of what it had.
     pub shifts: u64,
     /// Of these, how often what is kept had to be computed again.
     pub reevaluated: u64,

@@ -253,6 +253,7 @@ impl Sequence {
     pub(super) fn resume(&mut self, id: u32, computed: u32, now: Instant) {
         self.id = id;
         self.computed = computed.min(self.len().saturating_sub(1));
+        self.pieces = None;
         self.start = if self.computed == 0 {
             Start::Fresh
         } else {

@@ -15,6 +15,9 @@ use crate::llama::{Batch, ContextParams, DecodeError, SavedSequence};
 /// Tokens of the vocabulary; the last one ends a generation.
 const VOCABULARY: i32 = 64;
 
+/// Tokens that a window has.
+const WINDOW: usize = 16;
+
 /// What its memory can do.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) enum Memory {
@@ -421,13 +424,13 @@ impl Compute for Known {
         self.faults.memory != Memory::Whole
     }
 
-    fn saves_all(&self, _sequence: u32) -> bool {
-        self.faults.memory != Memory::Windowed
+    fn saves_all(&self, sequence: u32) -> bool {
+        let is_short = self.sequences[sequence as usize].len() <= WINDOW;
+        let is_saved = is_short && !self.copies.contains(&sequence);
+        self.faults.memory != Memory::Windowed || is_saved
     }
 
     fn may_move(&self, sequence: u32, tokens: Range<u32>) -> bool {
-        /// Tokens that a window has.
-        const WINDOW: usize = 16;
         let is_window = tokens.len() >= WINDOW && tokens.end == self.sequence_len(sequence);
         self.can_shift() && (is_window || !self.partial.contains(&sequence))
     }
@@ -442,7 +445,8 @@ impl Compute for Known {
             .map(|token| u8::try_from(token).unwrap());
         let bytes: Vec<u8> = bytes.collect();
         let length = u32::try_from(bytes.len()).unwrap();
-        let is_whole = matches!(self.faults.memory, Memory::Whole | Memory::Windowed);
+        let is_passed = self.faults.memory == Memory::Windowed && bytes.len() > WINDOW;
+        let is_whole = self.faults.memory == Memory::Whole || is_passed;
         (length > 0 && !self.has_moved && !self.copies.contains(&sequence))
             .then(|| SavedSequence::made_up(bytes, length, is_whole))
     }
@@ -460,7 +464,7 @@ impl Compute for Known {
             for &byte in saved.unpacked().unwrap().iter() {
                 self.hold(sequence, i32::from(byte));
             }
-            if self.faults.memory == Memory::Windowed {
+            if self.faults.memory == Memory::Windowed && saved.usable(1) == 0 {
                 self.partial.insert(sequence);
             }
         }

@@ -289,6 +289,30 @@ fn what_a_saved_state_lacks_is_copied_from_the_cells() {
 }
 
 #[test]
+fn several_are_given_a_copy_in_the_same_step() {
+    for memory in [known::Memory::Windowed, known::Memory::Movable] {
+        let host = Host::start(Setup {
+            max_unread_bytes: 8,
+            faults: Faults::slow().with_memory(memory),
+            ..large()
+        });
+        let mut leading = host.submit(&Ask::new(&prompt(0, &[1]), 100).session(1));
+        host.until(|status| status.cells_used > 52);
+        let asks: Vec<Ask> = (2..5)
+            .map(|n| Ask::new(&prompt(0, &[n]), 4).session(n as u64))
+            .collect();
+        let mut readers: Vec<Reader> = asks.iter().map(|ask| host.submit(ask)).collect();
+        for (reader, ask) in readers.iter_mut().zip(&asks) {
+            let usage = reader.finish().unwrap().usage;
+            assert_eq!(usage.cached_tokens, 48);
+            assert_eq!(reader.text, ask.answer(&host.setup));
+        }
+        leading.finish().unwrap();
+        host.settled();
+    }
+}
+
+#[test]
 fn a_deterministic_request_takes_only_what_was_computed_as_it_would_be() {
     let host = Host::start(Setup {
         batch: 64,

@@ -162,6 +162,23 @@ fn the_first_tokens_stay_where_that_is_asked_for() {
     }
 }
 
+/// As after a restart: what came before the first answer was the first prompt.
+#[test]
+fn the_first_prompt_of_a_conversation_that_began_elsewhere_stays() {
+    let bounds = Bounds {
+        n_keep: -1,
+        ..bounds(200, 10)
+    };
+    let mut past = Past::default();
+    for turns in 20..40 {
+        let messages = chat(turns, 8);
+        let fitted = fit(bounds, &messages, &mut past).unwrap();
+        let out = past.left_out.load(Ordering::Relaxed) as usize;
+        assert!(out > 0);
+        assert_eq!(fitted.tokens, render(&messages, 2..2 + out));
+    }
+}
+
 #[test]
 fn of_a_text_the_same_is_left_out_while_it_grows() {
     let mut past = Past::default();
