@@ -14,8 +14,7 @@ use crate::memory::{Place, common};
 /// sequence or to wait for a step.
 pub(super) const LEAST_GAIN: u32 = 32;
 
-/// Cells that are copied in less time than a token is computed: keys and values of a layer are read and written, and its weights are some
-/// hundreds of times as large.
+/// Cells that are copied in less time than a token is computed: that reads all weights, of SmolLM2 four thousand times the bytes of a cell.
 const CELLS_FOR_A_TOKEN: u32 = 64;
 
 /// Where the beginning of a sequence is.
@@ -109,26 +108,25 @@ impl<C: Compute> Engine<'_, C> {
 
     /// Tokens that a source must save.
     fn least_gain(&self, source: Source) -> u32 {
-        let is_saved = |index| {
-            let entry = self.shelf.get(index);
-            entry.is_some_and(|entry| entry.resident().is_none())
-        };
-        let resident = match source {
+        match self.resident(source) {
+            // Sharing costs nothing.
+            Some(_) if self.kv.shares() => 1,
+            // llama.cpp copies all the cells that a sequence could hold, in the next step, while everybody waits.
+            Some(id) if !self.kv.compute.saves_all(id) => {
+                let ContextParams {
+                    cells, sequences, ..
+                } = self.params.context;
+                LEAST_GAIN.max(cells / sequences / CELLS_FOR_A_TOKEN)
+            }
+            _ => LEAST_GAIN,
+        }
+    }
+
+    /// The sequence whose cells a source is in; `None` where it is in host memory.
+    fn resident(&self, source: Source) -> Option<u32> {
+        match source {
             Source::Running(id) => Some(id),
             Source::Left(index) => self.shelf.get(index).and_then(Left::resident),
-        };
-        if !self.kv.shares() && resident.is_some_and(|id| !self.kv.compute.saves_all(id)) {
-            // llama.cpp copies all the cells that a sequence could hold, in the next step, while everybody waits.
-            let ContextParams {
-                cells, sequences, ..
-            } = self.params.context;
-            return LEAST_GAIN.max(cells / sequences / CELLS_FOR_A_TOKEN);
-        }
-        match source {
-            // Sharing costs nothing.
-            Source::Running(_) if self.kv.shares() => 1,
-            Source::Left(index) if self.kv.shares() && !is_saved(index) => 1,
-            _ => LEAST_GAIN,
         }
     }
 
@@ -173,14 +171,10 @@ impl<C: Compute> Engine<'_, C> {
         let Some((id, session)) = self.running.get(index).map(|one| (one.id, one.session)) else {
             return;
         };
-        let resident = match source {
-            Source::Running(from) => Some(from),
-            Source::Left(left) => {
-                self.shelf.touch(left, now);
-                self.shelf.get(left).and_then(|entry| entry.resident())
-            }
-        };
-        let there = match (resident, source) {
+        if let Source::Left(left) = source {
+            self.shelf.touch(left, now);
+        }
+        let there = match (self.resident(source), source) {
             (Some(from), _) if self.kv.shares() || !self.kv.compute.saves_all(from) => {
                 let shared = self.kv.share(from, id, tokens);
                 if shared { tokens } else { 0 }
