@@ -1,7 +1,8 @@
 //! Lists the test guests, so that a guest without a host test doesn't compile.
 //!
-//! For each prefix (`config`, `log`, `nn`, `run`, `sdk`, `stream`, `version`) a macro `foreach_PREFIX!(m)` calls `m!(name)` for every guest
-//! `guests/src/bin/PREFIX_*.rs`. A guest with another prefix stops the build; those of the benchmark begin with `bench`.
+//! For each prefix (`config`, `log`, `nn`, `run`, `sdk`, `stream`, `version`) a macro
+//! `foreach_PREFIX!(m)` calls `m!(name)` for every guest `guests/src/bin/PREFIX_*.rs`. A guest with
+//! another prefix stops the build; those of the benchmark begin with `bench`.
 
 use std::collections::BTreeMap;
 use std::fmt::Write;

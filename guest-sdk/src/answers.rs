@@ -7,8 +7,8 @@ use crate::{
     Answer, Error, Model, NnErrorCode, Options, Progress, Prompt, Result, Session, Streams,
 };
 
-/// Answers to many prompts, in the order in which they are finished, each with its prompt's place in the list. Made by
-/// [`Model::answer_all`].
+/// Answers to many prompts, in the order in which they are finished, each with its prompt's place
+/// in the list. Made by [`Model::answer_all`].
 ///
 /// Dropping it cancels what runs.
 #[derive(Debug)]
@@ -27,11 +27,12 @@ pub struct Answers<'a, I> {
 }
 
 impl Model {
-    /// Answers all prompts with these options, `at_once` of them at a time (0 counts as 1), and gives each answer as soon as
-    /// it is finished. One that fails doesn't end the others.
+    /// Answers all prompts with these options, `at_once` of them at a time (0 counts as 1), and
+    /// gives each answer as soon as it is finished. One that fails doesn't end the others.
     ///
-    /// A host that is busy, or gives no more sessions, is not an error while answers of this list are being made: the
-    /// prompt waits for one of them to be finished. So a number that the host can't serve only makes it wait.
+    /// A host that is busy, or gives no more sessions, is not an error while answers of this list
+    /// are being made: the prompt waits for one of them to be finished. So a number that the host
+    /// can't serve only makes it wait.
     ///
     /// ```no_run
     /// use mynah_guest::{Model, Options};

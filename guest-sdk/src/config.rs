@@ -4,19 +4,21 @@ use crate::bindings::mynah::llm::llm_config as wit;
 use crate::{Model, Options, Problem, Result, Session};
 
 impl Session {
-    /// Has the host keep these options for all requests of this session, in place of what it kept before. Options that are
-    /// given with a request, or with [`Session::with_options`], win one by one.
+    /// Has the host keep these options for all requests of this session, in place of what it kept
+    /// before. Options that are given with a request, or with [`Session::with_options`], win one by
+    /// one.
     ///
     /// # Errors
     ///
-    /// [`Error::InvalidSettings`](crate::Error::InvalidSettings) with every setting that can't be; then nothing is changed.
+    /// [`Error::InvalidSettings`](crate::Error::InvalidSettings) with every setting that can't be;
+    /// then nothing is changed.
     pub fn configure(&self, options: impl Into<Options>) -> Result<()> {
         Ok(wit::configure(self.context(), &options.into().into())?)
     }
 
-    /// As [`Session::configure`], from a JSON document of any dialect that the host reads: nested or flat, with underscores or
-    /// hyphens, as llama.cpp's server or WasmEdge's GGML backend take it. Gives what is strange about it; where `strict`, that
-    /// is an error.
+    /// As [`Session::configure`], from a JSON document of any dialect that the host reads: nested
+    /// or flat, with underscores or hyphens, as llama.cpp's server or WasmEdge's GGML backend take
+    /// it. Gives what is strange about it; where `strict`, that is an error.
     ///
     /// ```no_run
     /// # fn main() -> mynah_guest::Result<()> {
@@ -30,7 +32,8 @@ impl Session {
     ///
     /// # Errors
     ///
-    /// [`Error::InvalidSettings`](crate::Error::InvalidSettings) with all problems of the document; then nothing is changed.
+    /// [`Error::InvalidSettings`](crate::Error::InvalidSettings) with all problems of the document;
+    /// then nothing is changed.
     pub fn configure_json(&self, json: &str, strict: bool) -> Result<Vec<Problem>> {
         let warnings = wit::configure_json(self.context(), json, strict)?;
         Ok(warnings.into_iter().map(Problem::from).collect())
@@ -48,7 +51,8 @@ impl Session {
 }
 
 impl Model {
-    /// [`Model::load`], with settings for all sessions of it, as [`Session::configure_json`] reads them.
+    /// [`Model::load`], with settings for all sessions of it, as [`Session::configure_json`] reads
+    /// them.
     ///
     /// # Errors
     ///

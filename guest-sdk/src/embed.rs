@@ -13,8 +13,8 @@ pub struct Embeddings {
 }
 
 impl Session {
-    /// The vectors of texts, to be compared and searched: two that mean much the same point in much the same direction. All have length 1, so
-    /// [`cosine`] of two is the sum of their products.
+    /// The vectors of texts, to be compared and searched: two that mean much the same point in much
+    /// the same direction. All have length 1, so [`cosine`] of two is the sum of their products.
     ///
     /// ```no_run
     /// # fn main() -> mynah_guest::Result<()> {
@@ -28,14 +28,16 @@ impl Session {
     ///
     /// # Errors
     ///
-    /// No text, more than 256, or one that is empty ([`InvalidArgument`](crate::Error::InvalidArgument)), a text that the context can't hold, a
-    /// model that has no vectors ([`Unsupported`](crate::Error::Unsupported)), a full queue ([`Busy`](crate::Error::Busy)), and time that was
-    /// over ([`Timeout`](crate::Error::Timeout)).
+    /// No text, more than 256, or one that is empty
+    /// ([`InvalidArgument`](crate::Error::InvalidArgument)), a text that the context can't hold, a
+    /// model that has no vectors ([`Unsupported`](crate::Error::Unsupported)), a full queue
+    /// ([`Busy`](crate::Error::Busy)), and time that was over ([`Timeout`](crate::Error::Timeout)).
     pub fn embed<P: Into<Prompt>>(&self, texts: impl IntoIterator<Item = P>) -> Result<Embeddings> {
         self.embed_with(texts, Options::new())
     }
 
-    /// [`Session::embed`] with options for this request, of which those of scheduling and the time count.
+    /// [`Session::embed`] with options for this request, of which those of scheduling and the time
+    /// count.
     ///
     /// # Errors
     ///
@@ -58,7 +60,8 @@ impl Session {
     }
 }
 
-/// How much two vectors of length 1 point in the same direction, from -1.0 to 1.0. Where one has more numbers, the rest is left out.
+/// How much two vectors of length 1 point in the same direction, from -1.0 to 1.0. Where one has
+/// more numbers, the rest is left out.
 #[must_use]
 pub fn cosine(one: &[f32], other: &[f32]) -> f32 {
     one.iter().zip(other).map(|(one, other)| one * other).sum()

@@ -10,12 +10,13 @@ pub type Result<T> = std::result::Result<T, Error>;
 
 /// Why a request was refused, or why a generation broke off.
 ///
-/// Each message says what was asked, what was there, and what to do. How a generation ended (a limit was reached, it
-/// was cancelled) is not an error: see [`FinishReason`](crate::FinishReason).
+/// Each message says what was asked, what was there, and what to do. How a generation ended (a
+/// limit was reached, it was cancelled) is not an error: see [`FinishReason`](crate::FinishReason).
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum Error {
-    /// Something that makes no sense was asked: an empty prompt, a token that the model doesn't have, a second generation in a session that runs one.
+    /// Something that makes no sense was asked: an empty prompt, a token that the model doesn't
+    /// have, a second generation in a session that runs one.
     InvalidArgument(String),
     /// Settings that can't be: all that is wrong with them. None of them is in force.
     InvalidSettings(Vec<Problem>),
@@ -28,7 +29,8 @@ pub enum Error {
         /// The answer as it is.
         text: String,
     },
-    /// What was to be restored is no saved conversation: something else, damaged, or of a later version.
+    /// What was to be restored is no saved conversation: something else, damaged, or of a later
+    /// version.
     NotAConversation(String),
     /// The prompt has more tokens than the context holds.
     PromptTooLong {
@@ -47,7 +49,8 @@ pub enum Error {
         queue_length: u32,
         /// Requests that may wait.
         queue_capacity: u32,
-        /// Time until a place in the queue may be free, estimated from how fast requests leave; `None` before any has.
+        /// Time until a place in the queue may be free, estimated from how fast requests leave;
+        /// `None` before any has.
         estimated_wait: Option<Duration>,
         /// What to do about it.
         message: String,
@@ -77,8 +80,8 @@ pub enum Error {
         /// What was wrong and what to do.
         message: String,
     },
-    /// Reading or writing failed in the guest itself. The SDK does neither; this is for a `main` that prints what it
-    /// streams and returns [`Result`].
+    /// Reading or writing failed in the guest itself. The SDK does neither; this is for a `main`
+    /// that prints what it streams and returns [`Result`].
     Io(std::io::Error),
 }
 
@@ -116,7 +119,8 @@ impl From<mynah::llm::errors::Problem> for Problem {
 pub enum NnErrorCode {
     /// Something that makes no sense was asked.
     InvalidArgument,
-    /// The bytes are not a model that the host can read, or the encoding is one that it doesn't serve.
+    /// The bytes are not a model that the host can read, or the encoding is one that it doesn't
+    /// serve.
     InvalidEncoding,
     /// It took longer than the operator allows.
     Timeout,
@@ -157,7 +161,8 @@ impl Error {
         }
     }
 
-    /// The same error, with the text that came before it, where it is one that can break off a generation.
+    /// The same error, with the text that came before it, where it is one that can break off a
+    /// generation.
     pub(crate) fn after(mut self, text: &str) -> Self {
         if let Self::Unavailable { partial_text, .. } | Self::RuntimeError { partial_text, .. } =
             &mut self

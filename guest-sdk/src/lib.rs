@@ -1,6 +1,7 @@
 //! Language models for WebAssembly components, served by a Mynah host.
 //!
-//! A component asks for a model that its operator granted, and gets text from it, whole or as it is made:
+//! A component asks for a model that its operator granted, and gets text from it, whole or as it is
+//! made:
 //!
 //! ```no_run
 //! use mynah_guest::Model;
@@ -54,8 +55,9 @@
 //! mynah run --model default=PATH.gguf target/wasm32-wasip2/release/GUEST.wasm
 //! ```
 //!
-//! A component imports only the interfaces whose functions it calls. The crate also compiles for the machine that it is
-//! built on, so that a guest's own logic can be tested there; calling a model outside of a host panics.
+//! A component imports only the interfaces whose functions it calls. The crate also compiles for
+//! the machine that it is built on, so that a guest's own logic can be tested there; calling a
+//! model outside of a host panics.
 
 mod answers;
 mod config;

@@ -21,12 +21,13 @@ impl Model {
         }
     }
 
-    /// The model that the operator granted to this component under `name`, as in `mynah run --model NAME=PATH`.
+    /// The model that the operator granted to this component under `name`, as in `mynah run --model
+    /// NAME=PATH`.
     ///
     /// # Errors
     ///
-    /// [`Error::Nn`](crate::Error::Nn) with [`NotFound`](crate::NnErrorCode::NotFound) when no such model is granted;
-    /// whether one of that name exists is not told.
+    /// [`Error::Nn`](crate::Error::Nn) with [`NotFound`](crate::NnErrorCode::NotFound) when no such
+    /// model is granted; whether one of that name exists is not told.
     ///
     /// ```no_run
     /// # fn main() -> mynah_guest::Result<()> {
@@ -41,14 +42,16 @@ impl Model {
 
     /// A model of this component's own: the bytes of a GGUF file.
     ///
-    /// For small models: they pass through the component's memory, which is 4 GiB at most. Larger ones are the
-    /// operator's to grant by name.
+    /// For small models: they pass through the component's memory, which is 4 GiB at most. Larger
+    /// ones are the operator's to grant by name.
     ///
     /// # Errors
     ///
-    /// [`Error::Nn`](crate::Error::Nn) with [`Security`](crate::NnErrorCode::Security) when the operator doesn't allow
-    /// models from components, [`TooLarge`](crate::NnErrorCode::TooLarge) when it has more bytes than are allowed, and
-    /// [`InvalidEncoding`](crate::NnErrorCode::InvalidEncoding) when it is not a GGUF model that the host can read.
+    /// [`Error::Nn`](crate::Error::Nn) with [`Security`](crate::NnErrorCode::Security) when the
+    /// operator doesn't allow models from components, [`TooLarge`](crate::NnErrorCode::TooLarge)
+    /// when it has more bytes than are allowed, and
+    /// [`InvalidEncoding`](crate::NnErrorCode::InvalidEncoding) when it is not a GGUF model that
+    /// the host can read.
     ///
     /// ```no_run
     /// # fn main() -> mynah_guest::Result<()> {
@@ -65,12 +68,13 @@ impl Model {
         &self.graph
     }
 
-    /// Opens a session: a conversation's own place at the model, with default [`Options`](crate::Options).
+    /// Opens a session: a conversation's own place at the model, with default
+    /// [`Options`](crate::Options).
     ///
     /// # Errors
     ///
-    /// [`Error::Nn`](crate::Error::Nn) with [`TooLarge`](crate::NnErrorCode::TooLarge) when this component has as many
-    /// sessions open as it may: drop one.
+    /// [`Error::Nn`](crate::Error::Nn) with [`TooLarge`](crate::NnErrorCode::TooLarge) when this
+    /// component has as many sessions open as it may: drop one.
     pub fn session(&self) -> Result<Session> {
         Session::open(&self.graph)
     }

@@ -17,12 +17,13 @@ pub struct Answer {
 
 #[cfg(feature = "json")]
 impl Answer {
-    /// The answer read as JSON, for one that was asked for with [`json_schema`](crate::json_schema).
+    /// The answer read as JSON, for one that was asked for with
+    /// [`json_schema`](crate::json_schema).
     ///
     /// # Errors
     ///
-    /// [`Error::NotJson`](crate::Error::NotJson) when the text isn't what is asked for, with the reason that the generation ended
-    /// for: one that was cut short is no whole value.
+    /// [`Error::NotJson`](crate::Error::NotJson) when the text isn't what is asked for, with the
+    /// reason that the generation ended for: one that was cut short is no whole value.
     pub fn json<T: serde::de::DeserializeOwned>(&self) -> crate::Result<T> {
         serde_json::from_str(&self.text).map_err(|error| crate::Error::NotJson {
             message: format!(
@@ -83,7 +84,8 @@ pub struct Outcome {
     pub reason: FinishReason,
     /// What it used.
     pub usage: Usage,
-    /// The seed that was given, or that the host drew: the same request with it gives the same text.
+    /// The seed that was given, or that the host drew: the same request with it gives the same
+    /// text.
     pub seed: u32,
 }
 
@@ -101,7 +103,8 @@ pub enum FinishReason {
     MaxTime,
     /// Prompt and answer fill the context.
     ContextFull,
-    /// No token of the model continues what the output form asks for; the text is what there was until then.
+    /// No token of the model continues what the output form asks for; the text is what there was
+    /// until then.
     DeadEnd,
     /// The guest cancelled it.
     Cancelled,
@@ -129,7 +132,8 @@ impl fmt::Display for FinishReason {
     }
 }
 
-/// What a generation used. The times follow one another: together they are the time from start to end.
+/// What a generation used. The times follow one another: together they are the time from start to
+/// end.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub struct Usage {
@@ -139,7 +143,8 @@ pub struct Usage {
     pub cached_tokens: u32,
     /// Tokens generated; the one that ends the generation isn't counted.
     pub generated_tokens: u32,
-    /// Tokens of prompt and answer that made room for others, where [`Memory::context_shifting`](crate::Memory) is set.
+    /// Tokens of prompt and answer that made room for others, where
+    /// [`Memory::context_shifting`](crate::Memory) is set.
     pub forgotten_tokens: u32,
     /// From the start until the first token of the prompt was computed.
     pub queue_time: Duration,
@@ -156,8 +161,8 @@ impl Usage {
         self.queue_time + self.prefill_time
     }
 
-    /// Speed of the decoding: tokens after the first, by [`Usage::decode_time`]. `None` where that says nothing: fewer
-    /// than two tokens, or no time between them.
+    /// Speed of the decoding: tokens after the first, by [`Usage::decode_time`]. `None` where that
+    /// says nothing: fewer than two tokens, or no time between them.
     #[must_use]
     pub fn tokens_per_second(&self) -> Option<f64> {
         let tokens = self.generated_tokens.checked_sub(1).filter(|&n| n > 0)?;

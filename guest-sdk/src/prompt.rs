@@ -4,8 +4,8 @@ use crate::bindings::mynah::llm::generation as wit;
 
 /// What the model is to continue.
 ///
-/// Whatever takes a prompt takes anything that becomes one: `&str` and `String` are text, messages (one, an array, a
-/// slice or a `Vec`) are a conversation, a `Vec<u32>` is tokens.
+/// Whatever takes a prompt takes anything that becomes one: `&str` and `String` are text, messages
+/// (one, an array, a slice or a `Vec`) are a conversation, a `Vec<u32>` is tokens.
 ///
 /// ```
 /// use mynah_guest::{Message, Prompt};
@@ -16,15 +16,16 @@ use crate::bindings::mynah::llm::generation as wit;
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Prompt {
-    /// Text as it stands, special tokens of the model (such as `<|im_start|>`) included. The model's begin-of-sequence
-    /// token is put before it where the model wants one.
+    /// Text as it stands, special tokens of the model (such as `<|im_start|>`) included. The
+    /// model's begin-of-sequence token is put before it where the model wants one.
     Text(String),
-    /// A conversation, from its beginning. The host renders it with the model's own chat template and opens the
-    /// assistant's turn.
+    /// A conversation, from its beginning. The host renders it with the model's own chat template
+    /// and opens the assistant's turn.
     Messages(Vec<Message>),
     /// The same with tools and variables for the chat template.
     Conversation(Conversation),
-    /// Token ids of this model, from 0 to its vocabulary size, taken as they are: nothing is put before them.
+    /// Token ids of this model, from 0 to its vocabulary size, taken as they are: nothing is put
+    /// before them.
     Tokens(Vec<u32>),
 }
 
@@ -58,7 +59,8 @@ pub struct Message {
     pub role: Role,
     /// What is said. The text of a control token in it is text, nothing more.
     pub content: String,
-    /// Further fields, as the model's chat template knows them, such as `tool_calls` or `name`: a JSON object.
+    /// Further fields, as the model's chat template knows them, such as `tool_calls` or `name`: a
+    /// JSON object.
     #[cfg_attr(
         feature = "json",
         serde(default, skip_serializing_if = "Option::is_none")
@@ -107,7 +109,8 @@ impl Conversation {
         }
     }
 
-    /// Tools that the model may call: a JSON list, in the form that the model's chat template knows.
+    /// Tools that the model may call: a JSON list, in the form that the model's chat template
+    /// knows.
     #[must_use]
     pub fn tools(mut self, json: impl Into<String>) -> Self {
         self.tools = Some(json.into());
@@ -145,7 +148,8 @@ impl Message {
         self
     }
 
-    /// Instructions that stand above the conversation. Most chat templates want them first, and at most one.
+    /// Instructions that stand above the conversation. Most chat templates want them first, and at
+    /// most one.
     pub fn system(content: impl Into<String>) -> Self {
         Self::new(Role::System, content)
     }

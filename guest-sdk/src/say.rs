@@ -3,23 +3,25 @@
 use crate::{Answer, Message, Outcome, Result, Session, Stream};
 
 impl Session {
-    /// The same session with tools that the model may call, as [`Conversation::tools`](crate::Conversation::tools). What it answers is text, with a call in the
-    /// form that the model was trained for.
+    /// The same session with tools that the model may call, as
+    /// [`Conversation::tools`](crate::Conversation::tools). What it answers is text, with a call in
+    /// the form that the model was trained for.
     #[must_use]
     pub fn tools(mut self, json: impl Into<String>) -> Self {
         self.conversation = self.conversation.tools(json);
         self
     }
 
-    /// The same session with variables for the chat template, as [`Conversation::variables`](crate::Conversation::variables).
+    /// The same session with variables for the chat template, as
+    /// [`Conversation::variables`](crate::Conversation::variables).
     #[must_use]
     pub fn variables(mut self, json: impl Into<String>) -> Self {
         self.conversation = self.conversation.variables(json);
         self
     }
 
-    /// The same session with these instructions at the end of its conversation: say this first. Chat templates differ in whether
-    /// they take instructions later or more than once.
+    /// The same session with these instructions at the end of its conversation: say this first.
+    /// Chat templates differ in whether they take instructions later or more than once.
     #[must_use]
     pub fn system(mut self, instructions: impl Into<String>) -> Self {
         self.conversation
@@ -28,11 +30,11 @@ impl Session {
         self
     }
 
-    /// Says something, and returns the answer as it is made. The session remembers both, and what was said before: the host reads
-    /// only what is new.
+    /// Says something, and returns the answer as it is made. The session remembers both, and what
+    /// was said before: the host reads only what is new.
     ///
-    /// Question and answer are remembered when the reply is dropped: the whole answer, or as much of it as was read. A
-    /// reply that is dropped before it said anything takes its question back.
+    /// Question and answer are remembered when the reply is dropped: the whole answer, or as much
+    /// of it as was read. A reply that is dropped before it said anything takes its question back.
     ///
     /// ```no_run
     /// # fn main() -> mynah_guest::Result<()> {
@@ -46,9 +48,10 @@ impl Session {
     ///
     /// # Errors
     ///
-    /// As [`Session::stream`]; the question is then not remembered. A conversation that has become too long for the
-    /// context is [`Error::PromptTooLong`](crate::Error::PromptTooLong), unless
-    /// [`Memory::context_shifting`](crate::Memory::context_shifting) is set: [`Session::forget`] the oldest part.
+    /// As [`Session::stream`]; the question is then not remembered. A conversation that has become
+    /// too long for the context is [`Error::PromptTooLong`](crate::Error::PromptTooLong), unless
+    /// [`Memory::context_shifting`](crate::Memory::context_shifting) is set: [`Session::forget`]
+    /// the oldest part.
     pub fn say(&mut self, question: impl Into<String>) -> Result<Reply<'_>> {
         self.say_with(Message::user(question))
     }
@@ -78,13 +81,14 @@ impl Session {
         &self.conversation.messages
     }
 
-    /// Forgets the oldest question and its answer; instructions stay. Says whether there was anything to forget.
+    /// Forgets the oldest question and its answer; instructions stay. Says whether there was
+    /// anything to forget.
     pub fn forget(&mut self) -> bool {
         forget_oldest(&mut self.conversation.messages)
     }
 
-    /// Another session of the same model with the same options, in which the same was said: both go on from there, each in its own
-    /// way. The host reads what they have in common once.
+    /// Another session of the same model with the same options, in which the same was said: both go
+    /// on from there, each in its own way. The host reads what they have in common once.
     ///
     /// What the host was asked to keep for this session ([`Session::configure`]) is not taken over.
     ///
@@ -109,16 +113,16 @@ impl Session {
         Ok(fork)
     }
 
-    /// What was said, with tools and variables, as JSON: to be kept by the component, and given to [`Session::restore`] in another run. Options
-    /// are not part of it.
+    /// What was said, with tools and variables, as JSON: to be kept by the component, and given to
+    /// [`Session::restore`] in another run. Options are not part of it.
     #[cfg(feature = "json")]
     #[must_use]
     pub fn save(&self) -> String {
         crate::saved::write(&self.conversation)
     }
 
-    /// Goes on from what [`Session::save`] gave, in place of what was said in this session. Where the host has kept what it computed
-    /// for the conversation, it reads only what is new.
+    /// Goes on from what [`Session::save`] gave, in place of what was said in this session. Where
+    /// the host has kept what it computed for the conversation, it reads only what is new.
     ///
     /// ```no_run
     /// # fn main() -> mynah_guest::Result<()> {
@@ -134,8 +138,8 @@ impl Session {
     ///
     /// # Errors
     ///
-    /// [`Error::NotAConversation`](crate::Error::NotAConversation) when it is something else, damaged, or of a later version; then
-    /// nothing is changed.
+    /// [`Error::NotAConversation`](crate::Error::NotAConversation) when it is something else,
+    /// damaged, or of a later version; then nothing is changed.
     #[cfg(feature = "json")]
     pub fn restore(&mut self, saved: &str) -> Result<()> {
         self.conversation = crate::saved::read(saved)?;
@@ -143,7 +147,8 @@ impl Session {
     }
 }
 
-/// An answer as it is made: a [`Stream`] that its [`Session`] remembers. Dropping it cancels what is still to come.
+/// An answer as it is made: a [`Stream`] that its [`Session`] remembers. Dropping it cancels what
+/// is still to come.
 #[derive(Debug)]
 #[must_use = "a reply that is dropped at once cancels its generation"]
 pub struct Reply<'session> {
@@ -199,7 +204,8 @@ impl Drop for Reply<'_> {
     }
 }
 
-/// Adds an answer to its question, the last message, or takes the question back: chat templates want turns to alternate.
+/// Adds an answer to its question, the last message, or takes the question back: chat templates
+/// want turns to alternate.
 fn remember(messages: &mut Vec<Message>, answer: &str, finished: bool) {
     if finished || !answer.is_empty() {
         messages.push(Message::assistant(answer));

@@ -7,12 +7,14 @@ use crate::bindings::wasi::nn::graph::Graph;
 use crate::bindings::wasi::nn::inference::GraphExecutionContext;
 use crate::{Answer, Conversation, Options, Prompt, Result, Stream};
 
-/// A place at a model. It runs one generation at a time; a component that wants several at once opens several sessions.
+/// A place at a model. It runs one generation at a time; a component that wants several at once
+/// opens several sessions.
 ///
 /// A stream goes on when its session is dropped, and ends when it is dropped itself.
 ///
-/// [`say`](Session::say) has a conversation: the session remembers what was said. A prompt that is given to
-/// [`generate`](Session::generate) or [`stream`](Session::stream) stands alone and is not remembered.
+/// [`say`](Session::say) has a conversation: the session remembers what was said. A prompt that is
+/// given to [`generate`](Session::generate) or [`stream`](Session::stream) stands alone and is not
+/// remembered.
 ///
 /// ```no_run
 /// use mynah_guest::{Message, Model, Options};
@@ -70,13 +72,14 @@ impl Session {
     ///
     /// # Errors
     ///
-    /// As [`Session::stream`]; and what breaks off a generation, with the text that was made before in
-    /// [`Error::partial_text`](crate::Error::partial_text).
+    /// As [`Session::stream`]; and what breaks off a generation, with the text that was made before
+    /// in [`Error::partial_text`](crate::Error::partial_text).
     pub fn generate(&self, prompt: impl Into<Prompt>) -> Result<Answer> {
         self.stream(prompt)?.finish()
     }
 
-    /// [`Session::generate`] with options for this request, which win over the session's one by one.
+    /// [`Session::generate`] with options for this request, which win over the session's one by
+    /// one.
     ///
     /// # Errors
     ///
@@ -93,9 +96,10 @@ impl Session {
     ///
     /// # Errors
     ///
-    /// Everything that is wrong with the request, before any model work is done for it: an empty prompt, an option out
-    /// of range or a stream of this session that still runs ([`InvalidArgument`]), a prompt that the context can't hold
-    /// ([`PromptTooLong`]) or the host won't take ([`PromptTooLarge`]), messages for a model without a chat template
+    /// Everything that is wrong with the request, before any model work is done for it: an empty
+    /// prompt, an option out of range or a stream of this session that still runs
+    /// ([`InvalidArgument`]), a prompt that the context can't hold ([`PromptTooLong`]) or the host
+    /// won't take ([`PromptTooLarge`]), messages for a model without a chat template
     /// ([`Unsupported`]), a full queue ([`Busy`]).
     ///
     /// [`InvalidArgument`]: crate::Error::InvalidArgument

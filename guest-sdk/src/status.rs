@@ -8,7 +8,8 @@ pub use crate::bindings::mynah::llm::backend_status::{
 };
 use crate::{Error, Model, Result};
 
-/// What a model is doing. What counts what all guests do is `None` where the operator doesn't let this component see it.
+/// What a model is doing. What counts what all guests do is `None` where the operator doesn't let
+/// this component see it.
 #[derive(Debug, Clone)]
 pub struct Status {
     /// What it is.

@@ -10,11 +10,12 @@ use crate::bindings::wasi::io::poll;
 use crate::bindings::wasi::nn::inference::GraphExecutionContext;
 use crate::{Answer, Error, Outcome, Result, TokenProbs};
 
-/// A running generation: an iterator that gives each piece of text as soon as it is made, and waits for it.
+/// A running generation: an iterator that gives each piece of text as soon as it is made, and waits
+/// for it.
 ///
-/// Pieces are whole characters and never empty. The iterator ends when the generation does, and after an error; then
-/// [`Stream::outcome`] tells how it ended. A stream that isn't read pauses after a while; dropping it cancels the
-/// generation.
+/// Pieces are whole characters and never empty. The iterator ends when the generation does, and
+/// after an error; then [`Stream::outcome`] tells how it ended. A stream that isn't read pauses
+/// after a while; dropping it cancels the generation.
 ///
 /// ```no_run
 /// use std::io::Write;
@@ -85,24 +86,28 @@ impl Stream {
         &self.text
     }
 
-    /// The tokens that have arrived, with how likely they were: all of the answer once it has ended. None where
-    /// [`Sampling::n_probs`](crate::Sampling::n_probs) doesn't ask for them. A token arrives when it is chosen, maybe before its
-    /// text, which is held back while it may begin a stop string.
+    /// The tokens that have arrived, with how likely they were: all of the answer once it has
+    /// ended. None where [`Sampling::n_probs`](crate::Sampling::n_probs) doesn't ask for them. A
+    /// token arrives when it is chosen, maybe before its text, which is held back while it may
+    /// begin a stop string.
     #[must_use]
     pub fn tokens(&self) -> &[TokenProbs] {
         &self.arrived.tokens
     }
 
-    /// How the generation ended and what it used. `None` before the last piece was given out, and after an error.
+    /// How the generation ended and what it used. `None` before the last piece was given out, and
+    /// after an error.
     #[must_use]
     pub fn outcome(&self) -> Option<&Outcome> {
         let all_given = self.arrived.pieces.is_empty();
         self.arrived.outcome.as_ref().filter(|_| all_given)
     }
 
-    /// The next piece if it is there, without waiting: `Pending` when it isn't made yet, `Ready(None)` at the end.
+    /// The next piece if it is there, without waiting: `Pending` when it isn't made yet,
+    /// `Ready(None)` at the end.
     ///
-    /// For components that do something else meanwhile. [`Stream::wait_any`] waits for several streams at once.
+    /// For components that do something else meanwhile. [`Stream::wait_any`] waits for several
+    /// streams at once.
     pub fn try_next(&mut self) -> Poll<Option<Result<String>>> {
         // More than once: what arrives may be tokens alone, whose text is still to come.
         while self.arrived.pieces.is_empty() && !self.arrived.ended {
@@ -115,9 +120,9 @@ impl Stream {
         Poll::Ready(self.give().map(Ok))
     }
 
-    /// Waits until at least one of the streams has something to give, and returns the indices of those that do. A
-    /// stream that has ended always does: leave it out. Without streams it returns at once. [`Streams`](crate::Streams)
-    /// does this for you.
+    /// Waits until at least one of the streams has something to give, and returns the indices of
+    /// those that do. A stream that has ended always does: leave it out. Without streams it returns
+    /// at once. [`Streams`](crate::Streams) does this for you.
     ///
     /// ```no_run
     /// use std::task::Poll;
@@ -161,8 +166,8 @@ impl Stream {
             .collect()
     }
 
-    /// Asks the generation to end. What was made until then still arrives, and the outcome's reason is
-    /// [`Cancelled`](crate::FinishReason::Cancelled) unless it ended by itself before.
+    /// Asks the generation to end. What was made until then still arrives, and the outcome's reason
+    /// is [`Cancelled`](crate::FinishReason::Cancelled) unless it ended by itself before.
     pub fn cancel(&self) {
         self.generation.cancel();
     }

@@ -5,8 +5,9 @@ use std::task::Poll;
 
 use crate::{Answer, Error, Stream};
 
-/// Many running generations, each under a key of yours. [`Streams::next`] gives what any of them has, and waits where none
-/// has anything; they take turns, so one that is fast keeps nobody waiting.
+/// Many running generations, each under a key of yours. [`Streams::next`] gives what any of them
+/// has, and waits where none has anything; they take turns, so one that is fast keeps nobody
+/// waiting.
 ///
 /// Dropping it cancels them all.
 ///
@@ -43,8 +44,8 @@ pub enum Progress {
     Text(String),
     /// Its end, with the whole text. Nothing more comes from it, and it is taken out.
     Finished(Answer),
-    /// What broke it off, with the text so far in [`Error::partial_text`]. Nothing more comes from it, and it is taken
-    /// out.
+    /// What broke it off, with the text so far in [`Error::partial_text`]. Nothing more comes from
+    /// it, and it is taken out.
     Failed(Error),
 }
 
@@ -79,8 +80,8 @@ impl<K: Clone> Streams<K> {
         self.running.is_empty()
     }
 
-    /// What the next one has, with its key. Waits, with one call to the host, where none has anything; `None` when all
-    /// have ended.
+    /// What the next one has, with its key. Waits, with one call to the host, where none has
+    /// anything; `None` when all have ended.
     // Not an iterator: streams are added while it is read.
     #[expect(clippy::should_implement_trait, reason = "see above")]
     pub fn next(&mut self) -> Option<(K, Progress)> {
@@ -126,7 +127,8 @@ impl<K: Clone> Streams<K> {
         }
     }
 
-    /// Asks the generations of that key to end, as [`Stream::cancel`] does; their text and their end still come.
+    /// Asks the generations of that key to end, as [`Stream::cancel`] does; their text and their
+    /// end still come.
     pub fn cancel(&self, key: &K)
     where
         K: PartialEq,

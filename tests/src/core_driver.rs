@@ -1,7 +1,8 @@
-//! Driving `wasi_ephemeral_nn` from outside: a module that has a memory and passes its calls on, so that any pointer can be given.
+//! Driving `wasi_ephemeral_nn` from outside: a module that has a memory and passes its calls on, so
+//! that any pointer can be given.
 //!
-//! Its functions are those that it imports, under the same names; its memory has two pages and can grow. What is in it is the test's:
-//! nothing in the module reads or writes it.
+//! Its functions are those that it imports, under the same names; its memory has two pages and can
+//! grow. What is in it is the test's: nothing in the module reads or writes it.
 
 use std::fmt::Write;
 use std::sync::OnceLock;
@@ -12,7 +13,8 @@ use wasmtime_wasi::WasiCtx;
 
 use crate::guest::Host;
 
-/// The functions, with the number of their parameters. All are 32-bit integers, as is what they answer.
+/// The functions, with the number of their parameters. All are 32-bit integers, as is what they
+/// answer.
 pub const FUNCTIONS: [(&str, usize); 12] = [
     ("load", 5),
     ("load_by_name", 3),

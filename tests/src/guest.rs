@@ -234,7 +234,8 @@ impl Running {
         self.output.ended(code)
     }
 
-    /// Drops its store, wherever it is, with everything that it holds. The code says whether it had ended before.
+    /// Drops its store, wherever it is, with everything that it holds. The code says whether it had
+    /// ended before.
     pub async fn stop(self) -> Ended {
         self.task.abort();
         self.ended().await

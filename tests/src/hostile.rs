@@ -1,4 +1,5 @@
-//! A core module that calls `wasi_ephemeral_nn` with arguments that nobody thought of, over a real memory: what fuzzing does.
+//! A core module that calls `wasi_ephemeral_nn` with arguments that nobody thought of, over a real
+//! memory: what fuzzing does.
 //!
 //! What it does is a script, a line a step, so that a seed can be read:
 //!
@@ -39,8 +40,9 @@ const TOO_LARGE: u32 = 7;
 ///
 /// # Panics
 ///
-/// When a promise is broken: a trap, an answer that there isn't, a byte that changes outside of what the call may write, a handle that is used
-/// again or that works when it is dead, or something that is left when the module is gone.
+/// When a promise is broken: a trap, an answer that there isn't, a byte that changes outside of
+/// what the call may write, a handle that is used again or that works when it is dead, or something
+/// that is left when the module is gone.
 #[expect(clippy::expect_used, reason = "test code, outside a #[test]")]
 pub fn ephemeral(script: &[u8]) {
     let runtime = tokio::runtime::Builder::new_current_thread()

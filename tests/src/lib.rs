@@ -1,4 +1,5 @@
-//! What the integration suite and the benchmark share: models, guests, and running one in the other.
+//! What the integration suite and the benchmark share: models, guests, and running one in the
+//! other.
 //!
 //! The tests themselves are in `tests/suite/`, the guests in `guests/`.
 

@@ -17,8 +17,9 @@ pub fn model_path() -> PathBuf {
     found("MYNAH_TEST_MODEL", "SmolLM2-135M-Instruct.Q4_1.gguf")
 }
 
-/// Where `cargo xtask test` put Gemma 3 270M; it says so in `MYNAH_TEST_GEMMA`. Another architecture, with a sliding window
-/// and 262,144 tokens; it isn't tuned to follow instructions, and has no chat template.
+/// Where `cargo xtask test` put Gemma 3 270M; it says so in `MYNAH_TEST_GEMMA`. Another
+/// architecture, with a sliding window and 262,144 tokens; it isn't tuned to follow instructions,
+/// and has no chat template.
 ///
 /// # Panics
 ///
@@ -51,8 +52,9 @@ fn cache() -> PathBuf {
     cache.join("models")
 }
 
-/// The real model, greedy, loaded once for the whole test process. It runs one generation at a time: the batch that a token
-/// is decoded in changes its last bits, so texts are compared only where nothing else is in it.
+/// The real model, greedy, loaded once for the whole test process. It runs one generation at a
+/// time: the batch that a token is decoded in changes its last bits, so texts are compared only
+/// where nothing else is in it.
 ///
 /// # Panics
 ///

@@ -1,11 +1,11 @@
-//! Conversations at the token level, on real models: what llama.cpp reads in a rendered text, and nothing that a guest writes into
-//! it.
+//! Conversations at the token level, on real models: what llama.cpp reads in a rendered text, and
+//! nothing that a guest writes into it.
 
 use mynah_engine::{Conversation, Message, Model, ModelConfig, Prompt, Role};
 use mynah_tests::{gemma, solo, tiny_with};
 
-/// A real model, the tokens that open and close its turns, and a rendered conversation in the form of its template, with what is
-/// said at `SAID`.
+/// A real model, the tokens that open and close its turns, and a rendered conversation in the form
+/// of its template, with what is said at `SAID`.
 struct Real {
     model: Model,
     opens: &'static str,

@@ -1,7 +1,7 @@
 //! Settings from a file: where it is found, who wins, and what is said about a mistake in it.
 //!
-//! Which of two values is in force is tested setting by setting in the command's own unit tests; here it is seen from
-//! outside.
+//! Which of two values is in force is tested setting by setting in the command's own unit tests;
+//! here it is seen from outside.
 
 use std::path::Path;
 

@@ -1,4 +1,5 @@
-//! The socket of a running host: private, found without being named, gone with the host; and what can be changed through it.
+//! The socket of a running host: private, found without being named, gone with the host; and what
+//! can be changed through it.
 
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixListener;

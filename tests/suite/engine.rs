@@ -1,4 +1,5 @@
-//! The engine by itself: queue, cancellation, back-pressure and what is left afterwards. On the tiny model.
+//! The engine by itself: queue, cancellation, back-pressure and what is left afterwards. On the
+//! tiny model.
 
 use std::ops::{Deref, DerefMut};
 use std::time::Duration;
@@ -248,8 +249,9 @@ async fn dropping_while_the_prompt_is_read_ends_within_one_step() {
 
 #[tokio::test]
 async fn a_step_that_nobody_wants_any_more_is_aborted() {
-    // One step for the whole prompt, with plenty to compute. Whether the drop comes while it runs is chance, so it may
-    // take a few tries; that the step is then given up, and leaves no cells, is not.
+    // One step for the whole prompt, with plenty to compute. Whether the drop comes while it runs
+    // is chance, so it may take a few tries; that the step is then given up, and leaves no cells,
+    // is not.
     let model = real(1024);
     for _ in 0..50 {
         let long = Prompt::Text("many words ".repeat(400));

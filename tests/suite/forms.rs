@@ -1,4 +1,5 @@
-//! Answers that must have a form, on the real model: JSON Schema, regular expression, Lark and GBNF.
+//! Answers that must have a form, on the real model: JSON Schema, regular expression, Lark and
+//! GBNF.
 
 use mynah_engine::{
     Error, FinishReason, Output, OutputForm, Prompt, Sampling, Seed, Settings, Stopping,

@@ -1,4 +1,5 @@
-//! A second real model: another architecture, with a sliding window and a vocabulary five times as large.
+//! A second real model: another architecture, with a sliding window and a vocabulary five times as
+//! large.
 
 use mynah_engine::{
     FinishReason, Message, Outcome, Prompt, Role, Sampling, Seed, Settings, Stopping,

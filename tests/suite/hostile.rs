@@ -1,4 +1,5 @@
-//! Core modules that call with arguments that nobody thought of: the seeds of the fuzz target `ephemeral`, each once.
+//! Core modules that call with arguments that nobody thought of: the seeds of the fuzz target
+//! `ephemeral`, each once.
 
 use std::path::Path;
 

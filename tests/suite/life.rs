@@ -1,4 +1,5 @@
-//! A model's life: loaded once for many, given up, unloaded when nobody uses it, loaded again, and replaced while it is used.
+//! A model's life: loaded once for many, given up, unloaded when nobody uses it, loaded again, and
+//! replaced while it is used.
 
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};

@@ -1,5 +1,6 @@
-//! What the host logs: lines with the ids of their request, one at its end with everything, in files that grow old; nothing that a
-//! component says; and that a log which can't be written holds up nobody.
+//! What the host logs: lines with the ids of their request, one at its end with everything, in
+//! files that grow old; nothing that a component says; and that a log which can't be written holds
+//! up nobody.
 
 use std::io::Write;
 use std::path::Path;

@@ -1,6 +1,8 @@
-//! The integration suite: guests and the engine, on the real model where text matters and on a tiny one where mechanics do.
+//! The integration suite: guests and the engine, on the real model where text matters and on a tiny
+//! one where mechanics do.
 //!
-//! A module for each prefix of the guests; each module names every guest of its prefix, else it doesn't compile.
+//! A module for each prefix of the guests; each module names every guest of its prefix, else it
+//! doesn't compile.
 
 #![expect(
     clippy::unwrap_used,

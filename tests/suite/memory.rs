@@ -1,5 +1,5 @@
-//! What is remembered, on the real models: the same text as without, and only what is new is read. On the tiny one: that a session
-//! which was closed for doing nothing opens anew, or says so.
+//! What is remembered, on the real models: the same text as without, and only what is new is read.
+//! On the tiny one: that a session which was closed for doing nothing opens anew, or says so.
 
 use std::time::Duration;
 
@@ -85,7 +85,8 @@ async fn warm_and_cold_runs_give_the_same_text() {
         } else {
             load(config)
         };
-        // The shape of a step changes the last bits of what it computes, so texts are compared where it is always the same.
+        // The shape of a step changes the last bits of what it computes, so texts are compared
+        // where it is always the same.
         let settings = |settings| {
             if exactly {
                 deterministic(settings)
@@ -107,7 +108,8 @@ async fn warm_and_cold_runs_give_the_same_text() {
             assert_eq!(outcome.usage.cached_tokens, 0);
             answers.push(answer);
         }
-        // A prefix that another session left; more sessions than places, so that some come back from host memory.
+        // A prefix that another session left; more sessions than places, so that some come back
+        // from host memory.
         for round in 0..2 {
             for ((session, prompt), cold) in sessions.iter_mut().zip(&prompts).zip(&answers) {
                 let asked = settings(Settings::default());
@@ -131,8 +133,8 @@ async fn warm_and_cold_runs_give_the_same_text() {
     }
 }
 
-/// The likeliest tokens to come first after a prompt, with the logarithms of how likely they are, and how much of the prompt was computed
-/// before.
+/// The likeliest tokens to come first after a prompt, with the logarithms of how likely they are,
+/// and how much of the prompt was computed before.
 pub(crate) async fn first(
     session: &mut Session,
     prompt: &str,

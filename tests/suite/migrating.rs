@@ -1,4 +1,5 @@
-//! What `docs/migrating.md` says of the command line, held against the command. Its keys are the engine's tests' business.
+//! What `docs/migrating.md` says of the command line, held against the command. Its keys are the
+//! engine's tests' business.
 
 use std::collections::BTreeSet;
 

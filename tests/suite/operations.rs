@@ -1,4 +1,5 @@
-//! What a running host shows over HTTP and to `mynah status`: the same everywhere, and what happened.
+//! What a running host shows over HTTP and to `mynah status`: the same everywhere, and what
+//! happened.
 
 use std::collections::BTreeMap;
 use std::net::TcpListener;

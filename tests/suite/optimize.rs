@@ -1,4 +1,5 @@
-//! Converted weights: what the quantiser makes, what the cache keeps, and what the command line says about it.
+//! Converted weights: what the quantiser makes, what the cache keeps, and what the command line
+//! says about it.
 
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -1,5 +1,5 @@
-//! Conversations and answers that outgrow their context, on the real models: what goes, what stays, what it costs. On the tiny one: that
-//! what is moved is what would be computed.
+//! Conversations and answers that outgrow their context, on the real models: what goes, what stays,
+//! what it costs. On the tiny one: that what is moved is what would be computed.
 
 use mynah_engine::{
     Error, FinishReason, KvLayout, KvType, Memory, Message, Model, ModelConfig, Owner, Role,
@@ -99,7 +99,8 @@ async fn a_conversation_outgrows_a_sliding_window_with_all_its_cells_and_without
     }
 }
 
-/// What is answered at the end is what a conversation of the system message and the last messages alone is answered with.
+/// What is answered at the end is what a conversation of the system message and the last messages
+/// alone is answered with.
 #[tokio::test]
 async fn the_system_message_and_the_last_ones_are_what_stays() {
     let story: String = head().chars().take(300).collect();
@@ -188,8 +189,8 @@ async fn a_full_context_ends_the_answer_where_nothing_makes_room() {
     assert!(!answer.is_empty() && outcome.usage.forgotten_tokens == 0);
 }
 
-/// What a token's keys and values are in the first layer depends on the token and its place alone, so that of a model with one layer what was
-/// moved is what would be computed there.
+/// What a token's keys and values are in the first layer depends on the token and its place alone,
+/// so that of a model with one layer what was moved is what would be computed there.
 #[tokio::test]
 async fn what_is_moved_is_what_would_be_computed() {
     /// Logits of such a model in half precision, and turned once more.

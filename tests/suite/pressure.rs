@@ -1,4 +1,5 @@
-//! What a host does whose memory is short: what it says to the component, and when a model can't fit.
+//! What a host does whose memory is short: what it says to the component, and when a model can't
+//! fit.
 
 use mynah_engine::{Error, ModelConfig, Owner, PressureLevel, Prompt, Settings};
 use mynah_tests::tiny_model::TinyModel;

@@ -1,5 +1,5 @@
-//! What is kept on disk, on the real models: a conversation goes on after a restart with the text that it would have had, also after
-//! the process was killed while it wrote.
+//! What is kept on disk, on the real models: a conversation goes on after a restart with the text
+//! that it would have had, also after the process was killed while it wrote.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -85,7 +85,8 @@ async fn a_conversation_goes_on_after_a_restart_as_if_there_had_been_none() {
             let usage = outcome.usage;
             if turn > 0 {
                 assert_eq!(disk(&model).read, 1);
-                // Whole steps of the prompt before: all of it in full steps, and a window is whole at its end alone.
+                // Whole steps of the prompt before: all of it in full steps, and a window is whole
+                // at its end alone.
                 assert!(usage.cached_tokens >= 64, "{}: {usage:?}", path.display());
             }
             let mut cold = deterministic();

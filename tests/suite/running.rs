@@ -12,7 +12,8 @@ use mynah_tests::{cargo_component_wasm, wasm};
 
 use crate::cli::mynah;
 
-/// A host whose component waits for its stdin; ended when it is dropped. Its folder is where it and those who look for it have their sockets.
+/// A host whose component waits for its stdin; ended when it is dropped. Its folder is where it and
+/// those who look for it have their sockets.
 pub(crate) struct Running {
     pub(crate) child: Child,
     stdin: Option<ChildStdin>,

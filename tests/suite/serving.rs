@@ -1,5 +1,5 @@
-//! One model for many: a hundred guests, full queues, long prompts beside short ones, priorities, fairness, and guests that
-//! are killed. Texts on the real model, mechanics on the tiny one.
+//! One model for many: a hundred guests, full queues, long prompts beside short ones, priorities,
+//! fairness, and guests that are killed. Texts on the real model, mechanics on the tiny one.
 
 use std::time::Duration;
 

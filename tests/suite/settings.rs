@@ -84,7 +84,8 @@ async fn config_priority() {
     assert!(said.ends_with("ok\n"), "{said}");
 }
 
-/// The fields of the records of `mynah:llm/settings`, as `record.field` with underscores, and their documentation.
+/// The fields of the records of `mynah:llm/settings`, as `record.field` with underscores, and their
+/// documentation.
 fn fields(contract: &Resolve) -> BTreeMap<String, String> {
     let is_ours = |id: InterfaceId| contract.interfaces[id].name.as_deref() == Some("settings");
     let mut fields = BTreeMap::new();

@@ -44,7 +44,8 @@ async fn every_total_is_what_happened() {
     let mut other = start(&model, text("another"), exactly(5)).unwrap();
     let (_, outcome) = finish(&mut other).await;
     drop(other);
-    // One runs for long, and two wait behind it: one has no time, one is cancelled; two more are refused.
+    // One runs for long, and two wait behind it: one has no time, one is cancelled; two more are
+    // refused.
     let long = start(&model, text("long"), exactly(16_000)).unwrap();
     // What the worker published may be from before, what waits is told as it is.
     until(&model, |status| status.queued == 0 && status.running == 1).await;

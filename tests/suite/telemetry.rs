@@ -1,4 +1,5 @@
-//! What a collector of OpenTelemetry gets: a span for each request, and the figures that all other views show too.
+//! What a collector of OpenTelemetry gets: a span for each request, and the figures that all other
+//! views show too.
 
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Read, Write};

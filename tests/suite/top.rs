@@ -1,4 +1,5 @@
-//! `mynah top` in a terminal of its own: it draws, and leaves the terminal as it was, however it ends.
+//! `mynah top` in a terminal of its own: it draws, and leaves the terminal as it was, however it
+//! ends.
 
 use std::fs::File;
 use std::io::{Read, Write};
@@ -87,7 +88,8 @@ impl InTerminal {
         self.seen.lock().unwrap().clone()
     }
 
-    /// Waits until the terminal has got this. Words are looked for one by one: what is between them may be there already.
+    /// Waits until the terminal has got this. Words are looked for one by one: what is between them
+    /// may be there already.
     fn until(&self, words: &str) {
         for _ in 0..6000 {
             if self.seen().contains(words) {

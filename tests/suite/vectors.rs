@@ -1,4 +1,5 @@
-//! Vectors of texts on the real models: what llama.cpp's own pooling gives, beside generations, and given up with their future.
+//! Vectors of texts on the real models: what llama.cpp's own pooling gives, beside generations, and
+//! given up with their future.
 
 use std::future::poll_fn;
 use std::num::NonZeroU32;

@@ -1,4 +1,5 @@
-//! Versions of `mynah:llm`: what was built against a published one keeps running, and several are served at once.
+//! Versions of `mynah:llm`: what was built against a published one keeps running, and several are
+//! served at once.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};

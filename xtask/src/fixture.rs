@@ -1,4 +1,5 @@
-//! `cargo xtask fixture`: keeps the guest that uses the whole contract, as it is built now, for the version that `wit/` has.
+//! `cargo xtask fixture`: keeps the guest that uses the whole contract, as it is built now, for the
+//! version that `wit/` has.
 
 use anyhow::{Context, Result, bail, ensure};
 
@@ -16,7 +17,8 @@ const MAX_BYTES: usize = 300 << 10;
 /// Which fixture may be written.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// Write the file again where it is there. Only before its version is published: afterwards it must stay as it is.
+    /// Write the file again where it is there. Only before its version is published: afterwards it
+    /// must stay as it is.
     #[arg(long)]
     unpublished: bool,
 }

@@ -1,8 +1,10 @@
-//! `cargo xtask fuzz`: bytes that nobody thought of, into everything that reads what somebody else wrote.
+//! `cargo xtask fuzz`: bytes that nobody thought of, into everything that reads what somebody else
+//! wrote.
 //!
-//! The targets are in `fuzz/`, a workspace of its own. They look into safe Rust alone, so they are built for coverage and without a
-//! sanitizer, which the toolchain of the project can do. The engine links llama.cpp all the same: it takes the libraries that
-//! the host was built with instead of building its own, which would take ten minutes.
+//! The targets are in `fuzz/`, a workspace of its own. They look into safe Rust alone, so they are
+//! built for coverage and without a sanitizer, which the toolchain of the project can do. The
+//! engine links llama.cpp all the same: it takes the libraries that the host was built with instead
+//! of building its own, which would take ten minutes.
 
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
@@ -17,7 +19,8 @@ use crate::{paths, tools};
 
 /// Bytes of an input at most. More finds little and takes long; each seed is smaller.
 const MAX_BYTES: u32 = 16_384;
-/// Seconds for one input: what takes longer is a finding. All of it is bounded; a template of ten million steps takes seconds.
+/// Seconds for one input: what takes longer is a finding. All of it is bounded; a template of ten
+/// million steps takes seconds.
 const MAX_SECONDS: u32 = 60;
 /// MiB of memory: what takes more is a finding.
 const MAX_MIB: u32 = 2048;
@@ -76,7 +79,8 @@ fn targets() -> Result<Vec<String>> {
     Ok(names)
 }
 
-/// Runs one target. It begins with the seeds and with what earlier runs on this machine found interesting.
+/// Runs one target. It begins with the seeds and with what earlier runs on this machine found
+/// interesting.
 fn one(target: &str, host: &str, seconds: u32) -> Result<()> {
     let interesting = target_folder().join("corpus").join(target);
     let crashes = target_folder().join("crashes").join(target);
@@ -144,7 +148,8 @@ fn build() -> Command {
     command
 }
 
-/// Checks that the versions of the targets' crates are those that the engine asks for: nothing else builds them.
+/// Checks that the versions of the targets' crates are those that the engine asks for: nothing else
+/// builds them.
 pub(crate) fn check_lock() -> Result<()> {
     let mut fetch = cargo();
     fetch.args(["fetch", "--locked", "--manifest-path", paths::FUZZ]);
@@ -153,7 +158,8 @@ pub(crate) fn check_lock() -> Result<()> {
     })
 }
 
-/// Builds the host, and tells cargo to take its llama.cpp where the build script of `llama-cpp-sys-2` would make another.
+/// Builds the host, and tells cargo to take its llama.cpp where the build script of
+/// `llama-cpp-sys-2` would make another.
 fn share_llama() -> Result<()> {
     check_lock()?;
     let mut build = cargo();
@@ -178,8 +184,8 @@ fn host() -> Result<String> {
     Ok(host.context("rustc tells no host")?.to_owned())
 }
 
-/// Configuration that stands in for a build script (`target.TRIPLE.LINKS` in cargo's reference), from what cargo told about
-/// the script's run.
+/// Configuration that stands in for a build script (`target.TRIPLE.LINKS` in cargo's reference),
+/// from what cargo told about the script's run.
 fn shared_llama(messages: &str, host: &str) -> Result<String> {
     let ran = messages
         .lines()

@@ -1,4 +1,5 @@
-//! `cargo xtask guests`: the components, examples and test guests, in both ways that people build them, and core modules.
+//! `cargo xtask guests`: the components, examples and test guests, in both ways that people build
+//! them, and core modules.
 
 use std::ffi::OsStr;
 use std::path::PathBuf;
@@ -10,10 +11,12 @@ use crate::paths;
 use crate::process::{cargo, for_cargo, run};
 use crate::tools::CARGO_COMPONENT;
 
-/// Chooses what builds the examples: `cargo` for plain `--target wasm32-wasip2` in place of cargo-component.
+/// Chooses what builds the examples: `cargo` for plain `--target wasm32-wasip2` in place of
+/// cargo-component.
 const BUILDER: &str = "MYNAH_GUEST_BUILDER";
 
-/// What core modules are built for. Beside them in `target/guests` are what cargo-component makes, under other names.
+/// What core modules are built for. Beside them in `target/guests` are what cargo-component makes,
+/// under other names.
 pub(crate) const CORE_TARGET: &str = "wasm32-wasip1";
 /// What components are built for without cargo-component.
 const COMPONENT_TARGET: &str = "wasm32-wasip2";
@@ -95,7 +98,8 @@ fn plain(manifest: &str) -> Result<()> {
     run(&mut build)
 }
 
-/// A cargo command for a workspace of guests, with the settings that all of them share, so that nothing is built twice.
+/// A cargo command for a workspace of guests, with the settings that all of them share, so that
+/// nothing is built twice.
 pub(crate) fn for_wasm(subcommand: &str, manifest: &str) -> Command {
     for_target(subcommand, COMPONENT_TARGET, manifest)
 }

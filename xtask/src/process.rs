@@ -37,11 +37,13 @@ pub(crate) fn cargo() -> Command {
 /// Prepares cargo, or a program that runs cargo, to be called from here.
 pub(crate) fn for_cargo(mut command: Command) -> Command {
     command.current_dir(paths::root());
-    // A relative folder is meant from where the task was called, and the command runs somewhere else.
+    // A relative folder is meant from where the task was called, and the command runs somewhere
+    // else.
     if std::env::var_os("CARGO_TARGET_DIR").is_some() {
         command.env("CARGO_TARGET_DIR", paths::target());
     }
-    // What `cargo run` set for this program is not meant for others: build scripts would see it change and run again.
+    // What `cargo run` set for this program is not meant for others: build scripts would see it
+    // change and run again.
     for (name, _) in std::env::vars_os() {
         let name = name.to_string_lossy();
         if name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST") {

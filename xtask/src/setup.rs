@@ -15,7 +15,8 @@ pub(crate) fn setup() -> Result<()> {
     step("set up: default model", || model::default_model().map(drop))
 }
 
-/// [`setup`], and what the tests and the benchmark need besides it. The demo doesn't: it stays small.
+/// [`setup`], and what the tests and the benchmark need besides it. The demo doesn't: it stays
+/// small.
 pub(crate) fn for_tests() -> Result<()> {
     setup()?;
     step("set up: Gemma", || model::gemma().map(drop))

@@ -36,8 +36,9 @@ fn run_for(minutes: f64) -> Result<()> {
         let mut soak = Command::new(paths::binary("soak"));
         soak.current_dir(paths::root())
             .env("MYNAH_TEST_GUESTS", paths::guests())
-            // glibc gives each new thread any one of sixteen heaps, and each of them keeps what its fullest moment was: in two minutes that
-            // may be 3 % more. With one, what grows is a leak.
+            // glibc gives each new thread any one of sixteen heaps, and each of them keeps what its
+            // fullest moment was: in two minutes that may be 3 % more. With one, what grows is a
+            // leak.
             .env("MALLOC_ARENA_MAX", "1");
         soak
     };

@@ -28,7 +28,8 @@ const STEPS: [Step; 10] = [
 /// Which checks to run.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// Run only this step: setup, format, tidy, guests, build, lint, docs, tests, soak or demo. Can be given more than once.
+    /// Run only this step: setup, format, tidy, guests, build, lint, docs, tests, soak or demo. Can
+    /// be given more than once.
     #[arg(long, value_name = "STEP", value_parser = STEPS.map(|(name, _)| name))]
     only: Vec<String>,
 }
@@ -57,8 +58,8 @@ pub(crate) fn test(args: &Args) -> Result<()> {
     Ok(())
 }
 
-/// Builds the host. Always the whole workspace: building one package alone would build what it shares with the others a
-/// second time, with fewer features.
+/// Builds the host. Always the whole workspace: building one package alone would build what it
+/// shares with the others a second time, with fewer features.
 pub(crate) fn build_host() -> Result<()> {
     run(cargo().args(["build", "--locked", "--workspace"]))
 }

@@ -160,7 +160,8 @@ impl Tool {
             .join(format!("{}{}", self.name, std::env::consts::EXE_SUFFIX))
     }
 
-    /// Installs it into the project's own folder where it isn't there: other versions on the machine stay as they are.
+    /// Installs it into the project's own folder where it isn't there: other versions on the
+    /// machine stay as they are.
     pub(crate) fn install(&self) -> Result<()> {
         let found = output(Command::new(self.path()).arg("--version"));
         if found.is_ok_and(|said| said.split_whitespace().any(|word| word == self.version)) {

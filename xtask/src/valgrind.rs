@@ -1,7 +1,8 @@
-//! `cargo xtask valgrind`: the engine's own tests, and those of the suite that run it on tiny models without a guest, under valgrind's
-//! memcheck. It fails on an error or a leak.
+//! `cargo xtask valgrind`: the engine's own tests, and those of the suite that run it on tiny
+//! models without a guest, under valgrind's memcheck. It fails on an error or a leak.
 //!
-//! valgrind knows no AVX-512 and no AMX, so everything is built once more for an older CPU, in a folder of its own.
+//! valgrind knows no AVX-512 and no AMX, so everything is built once more for an older CPU, in a
+//! folder of its own.
 
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
@@ -22,7 +23,8 @@ const SUITE: [&str; 6] = [
     "outgrow::positions",
 ];
 
-/// Of these not: with guests, whose code valgrind would run too, and with a model of a hundred megabytes.
+/// Of these not: with guests, whose code valgrind would run too, and with a model of a hundred
+/// megabytes.
 const NOT: [&str; 3] = ["guests", "component", "in_the_middle"];
 
 /// Cases of a property test; each takes some fifty times as long as without.

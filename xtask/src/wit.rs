@@ -1,4 +1,5 @@
-//! `cargo xtask wit`: the packages that our WIT depends on, byte for byte as their owners publish them.
+//! `cargo xtask wit`: the packages that our WIT depends on, byte for byte as their owners publish
+//! them.
 
 use std::path::{Path, PathBuf};
 
@@ -8,8 +9,9 @@ use sha2::{Digest, Sha256};
 use crate::paths;
 use crate::process::{cargo, output, say};
 
-/// The snapshots of `wasi:nn`, of WebAssembly/wasi-nn, and their sha256: 0.2.0-rc-2024-10-28 and the older ones that are served beside
-/// it. Nobody publishes them as a crate that we use, so they are pinned.
+/// The snapshots of `wasi:nn`, of WebAssembly/wasi-nn, and their sha256: 0.2.0-rc-2024-10-28 and
+/// the older ones that are served beside it. Nobody publishes them as a crate that we use, so they
+/// are pinned.
 const WASI_NN: [(&str, &str); 3] = [
     (
         "wit/deps/nn/wasi-nn.wit",

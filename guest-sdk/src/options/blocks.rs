@@ -6,16 +6,21 @@ use super::builder::builder;
 use crate::bindings::mynah::llm::settings as wit;
 
 builder! {
-    /// When an answer ends, if the model doesn't end it. The [`FinishReason`](crate::FinishReason) says which of them did.
+    /// When an answer ends, if the model doesn't end it. The [`FinishReason`](crate::FinishReason)
+    /// says which of them did.
     pub struct Stopping {
-        /// Tokens to generate at most, 1 or more; [`u32::MAX`] is until the context is full. Default 512.
+        /// Tokens to generate at most, 1 or more; [`u32::MAX`] is until the context is full.
+        /// Default 512.
         max_tokens: u32;
-        /// Time that a request takes at most in all, from 1 millisecond to a day, in whole milliseconds. When it runs out in
-        /// the queue the request fails with [`Error::Timeout`](crate::Error::Timeout), later it ends with
-        /// [`FinishReason::MaxTime`](crate::FinishReason::MaxTime) and its text so far. Default no limit.
+        /// Time that a request takes at most in all, from 1 millisecond to a day, in whole
+        /// milliseconds. When it runs out in the queue the request fails with
+        /// [`Error::Timeout`](crate::Error::Timeout), later it ends with
+        /// [`FinishReason::MaxTime`](crate::FinishReason::MaxTime) and its text so far. Default no
+        /// limit.
         max_time: Duration;
-        /// Strings that end the answer, wherever they come in it; it has the text before the first of them. Up to 64, of 1 to
-        /// 256 bytes each. None at all takes away those that the operator set.
+        /// Strings that end the answer, wherever they come in it; it has the text before the first
+        /// of them. Up to 64, of 1 to 256 bytes each. None at all takes away those that the
+        /// operator set.
         stop: Vec<String> as texts;
         /// Whether the answer goes on where the model would end it. Default no.
         ignore_eos: bool;
@@ -28,8 +33,8 @@ builder! {
     pub struct Memory {
         /// Whether the oldest part of a conversation makes room when the context is full.
         context_shifting: bool;
-        /// Tokens at the beginning that never make room; -1 is the first prompt. System messages that a conversation begins
-        /// with stay all the same.
+        /// Tokens at the beginning that never make room; -1 is the first prompt. System messages
+        /// that a conversation begins with stay all the same.
         n_keep: i32;
         /// Whether a prompt that begins as one before it is only read from where it differs.
         cache_prompt: bool;
@@ -43,18 +48,20 @@ builder! {
     pub struct Scheduling {
         /// How urgent a request is, up to what the operator allows. Default normal.
         priority: Priority;
-        /// Time that a request waits in the queue at most, from 1 millisecond to a day, in whole milliseconds. Then it fails
-        /// with [`Error::Timeout`](crate::Error::Timeout), before any model work. Default the operator's.
+        /// Time that a request waits in the queue at most, from 1 millisecond to a day, in whole
+        /// milliseconds. Then it fails with [`Error::Timeout`](crate::Error::Timeout), before any
+        /// model work. Default the operator's.
         queue_timeout: Duration;
-        /// Computes the sequence apart from all others, so that the same prompt, settings and seed give the same text
-        /// whatever else the model does. Slower, for everybody. Default no.
+        /// Computes the sequence apart from all others, so that the same prompt, settings and seed
+        /// give the same text whatever else the model does. Slower, for everybody. Default no.
         deterministic: bool;
     }
 }
 
 /// How urgent a request is.
 ///
-/// Higher goes first; a request that waits for long counts as more urgent step by step, so each is served in the end.
+/// Higher goes first; a request that waits for long counts as more urgent step by step, so each is
+/// served in the end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Priority {
     /// May be put aside, without loss, while something urgent needs its place.
@@ -63,7 +70,8 @@ pub enum Priority {
     Normal,
     /// Before normal ones.
     High,
-    /// Before all others; takes the place of a running [`Low`](Self::Low) one where there is no other.
+    /// Before all others; takes the place of a running [`Low`](Self::Low) one where there is no
+    /// other.
     Urgent,
 }
 
@@ -110,7 +118,8 @@ impl From<Priority> for wit::Priority {
     }
 }
 
-/// What the contract can't carry becomes its highest value, which the host refuses: far beyond a day.
+/// What the contract can't carry becomes its highest value, which the host refuses: far beyond a
+/// day.
 fn milliseconds(time: Duration) -> u32 {
     u32::try_from(time.as_millis()).unwrap_or(u32::MAX)
 }

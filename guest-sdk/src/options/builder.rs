@@ -1,7 +1,7 @@
 //! Builders of settings: each field may be set, and what isn't is left to the host.
 
-/// Declares a block of settings: the struct, a method for each field, and merging. A method takes its field's own type; `as
-/// into` takes what becomes it, `as texts` anything that gives texts.
+/// Declares a block of settings: the struct, a method for each field, and merging. A method takes
+/// its field's own type; `as into` takes what becomes it, `as texts` anything that gives texts.
 macro_rules! builder {
     (
         $(#[doc = $about:literal])*

@@ -1,4 +1,5 @@
-//! How text is made: what a guest may set, and how a request's settings and a session's go together.
+//! How text is made: what a guest may set, and how a request's settings and a session's go
+//! together.
 
 mod blocks;
 mod builder;
@@ -15,13 +16,16 @@ use std::time::Duration;
 
 use crate::bindings::mynah::llm::settings as wit;
 
-/// How text is made: [`Sampling`], [`Stopping`], [`Scheduling`], [`Memory`] and the [`OutputForm`], with short cuts for what is
-/// set most. What is not set takes the session's setting, then the model's, which the operator chose.
+/// How text is made: [`Sampling`], [`Stopping`], [`Scheduling`], [`Memory`] and the [`OutputForm`],
+/// with short cuts for what is set most. What is not set takes the session's setting, then the
+/// model's, which the operator chose.
 ///
-/// Given to a [`Session`](crate::Session) for all of its requests, and to a single request, whose settings win one by
-/// one. Any of the blocks is enough where options are asked for. A value out of range is refused when a generation starts, as
-/// [`Error::InvalidSettings`](crate::Error::InvalidSettings), which names every setting with its range; nothing is clamped. How a
-/// model is served isn't a guest's to set, so there is no option for it.
+/// Given to a [`Session`](crate::Session) for all of its requests, and to a single request, whose
+/// settings win one by one. Any of the blocks is enough where options are asked for. A value out of
+/// range is refused when a generation starts, as
+/// [`Error::InvalidSettings`](crate::Error::InvalidSettings), which names every setting with its
+/// range; nothing is clamped. How a model is served isn't a guest's to set, so there is no option
+/// for it.
 ///
 /// ```
 /// use mynah_guest::{Options, Sampling, Stopping};
@@ -108,7 +112,8 @@ impl Options {
         self.sampling(Sampling::new().seed(seed))
     }
 
-    /// [`Stopping::stop`]; the answer ends with [`FinishReason::StopString`](crate::FinishReason::StopString).
+    /// [`Stopping::stop`]; the answer ends with
+    /// [`FinishReason::StopString`](crate::FinishReason::StopString).
     #[must_use]
     pub fn stop(self, stop: impl IntoIterator<Item = impl Into<String>>) -> Self {
         self.stopping(Stopping::new().stop(stop))

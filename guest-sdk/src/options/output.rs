@@ -2,8 +2,8 @@
 
 use crate::bindings::mynah::llm::settings as wit;
 
-/// The form that an answer must have. An answer that ends by itself has it; one that was cut short doesn't, and its
-/// [`FinishReason`](crate::FinishReason) says why.
+/// The form that an answer must have. An answer that ends by itself has it; one that was cut short
+/// doesn't, and its [`FinishReason`](crate::FinishReason) says why.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum OutputForm {
     /// None, whatever session and operator say.

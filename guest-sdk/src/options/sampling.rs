@@ -4,7 +4,8 @@ use super::builder::builder;
 use crate::bindings::mynah::llm::settings as wit;
 
 builder! {
-    /// How the next token is chosen. Ranges and defaults are the host's; a value out of range is refused.
+    /// How the next token is chosen. Ranges and defaults are the host's; a value out of range is
+    /// refused.
     ///
     /// ```
     /// use mynah_guest::{Options, Sampling};
@@ -14,66 +15,81 @@ builder! {
     /// # let _ = (careful, exact);
     /// ```
     pub struct Sampling {
-        /// Divides the logits before the draw: 0.0 always takes the most likely token (greedy), 1.0 draws from the model's own
-        /// distribution, higher flattens it. From 0.0 to 100.0; default 0.8.
+        /// Divides the logits before the draw: 0.0 always takes the most likely token (greedy), 1.0
+        /// draws from the model's own distribution, higher flattens it. From 0.0 to 100.0; default
+        /// 0.8.
         temperature: f32;
-        /// How far the temperature moves with the entropy of the candidates. From 0.0 (off) to 100.0; default 0.0.
+        /// How far the temperature moves with the entropy of the candidates. From 0.0 (off) to
+        /// 100.0; default 0.0.
         dynatemp_range: f32;
-        /// How the temperature follows the entropy, as a power of its share of the highest one. From 0.0 to 100.0; default 1.0.
+        /// How the temperature follows the entropy, as a power of its share of the highest one.
+        /// From 0.0 to 100.0; default 1.0.
         dynatemp_exponent: f32;
         /// Keeps the so many most likely tokens; 0 and -1 keep all. Default 40.
         top_k: i32;
-        /// Keeps the most likely tokens that together have this probability. From 0.0 to 1.0 (all); default 0.95.
+        /// Keeps the most likely tokens that together have this probability. From 0.0 to 1.0 (all);
+        /// default 0.95.
         top_p: f32;
-        /// Keeps tokens that have at least this share of the most likely one's probability. From 0.0 (all) to 1.0; default 0.05.
+        /// Keeps tokens that have at least this share of the most likely one's probability. From
+        /// 0.0 (all) to 1.0; default 0.05.
         min_p: f32;
-        /// Keeps the tokens whose surprise is closest to what is expected, until they together have this probability. From 0.0 to
-        /// 1.0 (all); default 1.0.
+        /// Keeps the tokens whose surprise is closest to what is expected, until they together have
+        /// this probability. From 0.0 to 1.0 (all); default 1.0.
         typical_p: f32;
-        /// Keeps tokens whose logit is within so many standard deviations of the highest. From -1.0 to 100.0, 0.0 or less keeps
-        /// all; default -1.0.
+        /// Keeps tokens whose logit is within so many standard deviations of the highest. From -1.0
+        /// to 100.0, 0.0 or less keeps all; default -1.0.
         top_n_sigma: f32;
-        /// Candidates that top-p, typical-p, min-p and XTC leave at least. From 0 to 1,000,000; default 0.
+        /// Candidates that top-p, typical-p, min-p and XTC leave at least. From 0 to 1,000,000;
+        /// default 0.
         min_keep: u32;
-        /// How often the tokens above [`xtc_threshold`](Self::xtc_threshold), all but the least likely of them, are left out.
-        /// From 0.0 (off) to 1.0; default 0.0.
+        /// How often the tokens above [`xtc_threshold`](Self::xtc_threshold), all but the least
+        /// likely of them, are left out. From 0.0 (off) to 1.0; default 0.0.
         xtc_probability: f32;
-        /// Probability from which on XTC may leave tokens out. From 0.0 to 1.0, above 0.5 is off; default 0.1.
+        /// Probability from which on XTC may leave tokens out. From 0.0 to 1.0, above 0.5 is off;
+        /// default 0.1.
         xtc_threshold: f32;
-        /// Tokens of prompt and answer, from the last, that the penalties look at; 0 is none, -1 all. Default 64.
+        /// Tokens of prompt and answer, from the last, that the penalties look at; 0 is none, -1
+        /// all. Default 64.
         penalty_last_n: i32;
-        /// Divides the logit of a token that came before, or multiplies it where it is negative. From 0.01 to 100.0; default 1.0.
+        /// Divides the logit of a token that came before, or multiplies it where it is negative.
+        /// From 0.01 to 100.0; default 1.0.
         repeat_penalty: f32;
         /// Taken off the logit of a token that came before. From -100.0 to 100.0; default 0.0.
         presence_penalty: f32;
-        /// Taken off the logit of a token for each time that it came before. From -100.0 to 100.0; default 0.0.
+        /// Taken off the logit of a token for each time that it came before. From -100.0 to 100.0;
+        /// default 0.0.
         frequency_penalty: f32;
-        /// Strength of DRY, which takes from a token that would go on repeating a sequence. From 0.0 (off) to 100.0; default 0.0.
+        /// Strength of DRY, which takes from a token that would go on repeating a sequence. From
+        /// 0.0 (off) to 100.0; default 0.0.
         dry_multiplier: f32;
-        /// DRY takes the multiplier times this, to the power of the repeated length over the allowed one. From 1.0 to 100.0;
-        /// default 1.75.
+        /// DRY takes the multiplier times this, to the power of the repeated length over the
+        /// allowed one. From 1.0 to 100.0; default 1.75.
         dry_base: f32;
         /// Length of a repeated sequence that DRY still allows, in tokens. Default 2.
         dry_allowed_length: u32;
-        /// Tokens, from the last, in which DRY looks for repetitions; 0 is none, -1 all. Default -1.
+        /// Tokens, from the last, in which DRY looks for repetitions; 0 is none, -1 all. Default
+        /// -1.
         dry_penalty_last_n: i32;
-        /// Texts that end a sequence for DRY. Up to 16, of 1 to 40 bytes; default a line feed, `:`, `"` and `*`.
+        /// Texts that end a sequence for DRY. Up to 16, of 1 to 40 bytes; default a line feed, `:`,
+        /// `"` and `*`.
         dry_sequence_breakers: Vec<String> as texts;
-        /// Mirostat 1 or 2, which take the place of all samplers but penalties, logit bias and temperature. Default 0, off.
+        /// Mirostat 1 or 2, which take the place of all samplers but penalties, logit bias and
+        /// temperature. Default 0, off.
         mirostat: u32;
         /// The surprise that mirostat aims at, in bits. From 0.0 to 100.0; default 5.0.
         mirostat_tau: f32;
         /// How fast mirostat learns. From 0.0 to 100.0; default 0.1.
         mirostat_eta: f32;
-        /// Seed of the draws: the same seed, prompt and settings give the same text. Default random; the
-        /// [outcome](crate::Outcome::seed) tells it.
+        /// Seed of the draws: the same seed, prompt and settings give the same text. Default
+        /// random; the [outcome](crate::Outcome::seed) tells it.
         seed: Seed as into;
         /// Added to the logits of tokens. Up to 1024; default none.
         logit_bias: Vec<LogitBias> as into;
-        /// The samplers that choose, in their order, each once at most; none at all draws from the model's own distribution.
+        /// The samplers that choose, in their order, each once at most; none at all draws from the
+        /// model's own distribution.
         samplers: Vec<SamplerName> as into;
-        /// Tells each token of the answer with its log-probability and those of so many most likely tokens
-        /// ([`Stream::tokens`](crate::Stream::tokens)). From 0 (off) to 100; default 0.
+        /// Tells each token of the answer with its log-probability and those of so many most likely
+        /// tokens ([`Stream::tokens`](crate::Stream::tokens)). From 0 (off) to 100; default 0.
         n_probs: u32;
     }
 }
@@ -85,8 +101,8 @@ impl Sampling {
         Self::new().temperature(0.0)
     }
 
-    /// For text that should surprise: temperature 1.0, min-p 0.02 in place of top-k and top-p, and a light DRY (0.8) against going
-    /// round in circles.
+    /// For text that should surprise: temperature 1.0, min-p 0.02 in place of top-k and top-p, and
+    /// a light DRY (0.8) against going round in circles.
     #[must_use]
     pub fn creative() -> Self {
         Self::new()
@@ -127,7 +143,8 @@ enum Target {
 }
 
 impl LogitBias {
-    /// For the token of this id. The bias is from -1000.0 to 1000.0, or negative infinity, which forbids the token.
+    /// For the token of this id. The bias is from -1000.0 to 1000.0, or negative infinity, which
+    /// forbids the token.
     #[must_use]
     pub fn token(id: u32, bias: f32) -> Self {
         let target = Target::Token(id);

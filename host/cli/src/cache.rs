@@ -1,5 +1,5 @@
-//! Where the host keeps what it can make again: compiled components and converted models. Also of its socket where the system has no
-//! better folder.
+//! Where the host keeps what it can make again: compiled components and converted models. Also of
+//! its socket where the system has no better folder.
 
 use std::path::PathBuf;
 
@@ -11,7 +11,8 @@ use wasmtime::{Cache, CacheConfig};
 /// The variable that moves the cache folder.
 const VARIABLE: &str = "MYNAH_CACHE";
 
-/// The cache folder: `MYNAH_CACHE`, else `mynah` in the user's cache folder (on Linux `$XDG_CACHE_HOME` or `~/.cache`).
+/// The cache folder: `MYNAH_CACHE`, else `mynah` in the user's cache folder (on Linux
+/// `$XDG_CACHE_HOME` or `~/.cache`).
 pub(crate) fn folder() -> Option<PathBuf> {
     match std::env::var_os(VARIABLE) {
         Some(folder) if !folder.is_empty() => std::path::absolute(folder).ok(),
@@ -21,7 +22,8 @@ pub(crate) fn folder() -> Option<PathBuf> {
     }
 }
 
-/// The cache of compiled components. A folder that can't be used costs time and is worth a warning, not a failure.
+/// The cache of compiled components. A folder that can't be used costs time and is worth a warning,
+/// not a failure.
 pub(crate) fn compiled_components() -> Option<Cache> {
     let folder = folder()?.join("components");
     let mut config = CacheConfig::new();
@@ -34,8 +36,8 @@ pub(crate) fn compiled_components() -> Option<Cache> {
         .ok()
 }
 
-/// The setting that converts models to `target` and keeps them in the cache folder. Unlike with components there is no
-/// going on without one: the operator asked for it.
+/// The setting that converts models to `target` and keeps them in the cache folder. Unlike with
+/// components there is no going on without one: the operator asked for it.
 pub(crate) fn optimized_models(target: Target) -> Result<Optimize> {
     let cache = folder().with_context(|| {
         format!("there is no cache folder to keep converted models in: set {VARIABLE} to one")

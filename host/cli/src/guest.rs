@@ -1,4 +1,5 @@
-//! Reading a guest's file: which of the two kinds it is, with an answer for everything that is neither.
+//! Reading a guest's file: which of the two kinds it is, with an answer for everything that is
+//! neither.
 
 use std::path::Path;
 

@@ -1,4 +1,5 @@
-//! The `mynah` command: runs WebAssembly guests that use large language models. Wires engine and host, and talks to people.
+//! The `mynah` command: runs WebAssembly guests that use large language models. Wires engine and
+//! host, and talks to people.
 
 mod args;
 mod cache;
@@ -24,7 +25,8 @@ use clap::Parser;
 
 use args::{Cli, Command, ConfigCommand, ModelsCommand};
 
-/// Exit code of a host or configuration error. Usage errors are clap's 2, a guest's own code passes through.
+/// Exit code of a host or configuration error. Usage errors are clap's 2, a guest's own code passes
+/// through.
 const HOST_ERROR: u8 = 1;
 
 fn main() -> ExitCode {

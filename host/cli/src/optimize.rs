@@ -1,4 +1,5 @@
-//! `mynah models optimize`: a model file converted to what is fast here, and what that gains and costs.
+//! `mynah models optimize`: a model file converted to what is fast here, and what that gains and
+//! costs.
 
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
@@ -134,7 +135,8 @@ fn cores() -> u32 {
     u32::try_from(cores).map_or(512, |cores| cores.min(512))
 }
 
-/// The file beside `path` whose name has `to` in place of the quantisation, or before its end where it names none.
+/// The file beside `path` whose name has `to` in place of the quantisation, or before its end where
+/// it names none.
 fn beside(path: &Path, to: Quantisation) -> PathBuf {
     let stem = path
         .file_stem()
@@ -169,7 +171,8 @@ fn bare(part: &str) -> &str {
     part.trim_end_matches(['.', '-'])
 }
 
-/// Whether a part of a name is one of a quantisation: `F16`, `Q4_1`, `IQ4_NL`, `TQ1_0`, `MXFP4` and their like.
+/// Whether a part of a name is one of a quantisation: `F16`, `Q4_1`, `IQ4_NL`, `TQ1_0`, `MXFP4` and
+/// their like.
 fn is_quantisation(part: &str) -> bool {
     let name = bare(part).to_ascii_uppercase();
     if matches!(name.as_str(), "F32" | "F16" | "BF16" | "MXFP4" | "NVFP4") {

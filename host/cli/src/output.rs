@@ -42,8 +42,8 @@ pub(crate) fn completions(shell: Shell) -> anyhow::Result<ExitCode> {
     print(&String::from_utf8(script)?)
 }
 
-/// A table whose columns are as wide as their widest entry. The last cell of a row may be as wide as it likes, and have
-/// several lines.
+/// A table whose columns are as wide as their widest entry. The last cell of a row may be as wide
+/// as it likes, and have several lines.
 #[derive(Debug, Default)]
 pub(crate) struct Table {
     rows: Vec<Row>,

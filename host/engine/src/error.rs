@@ -1,4 +1,5 @@
-//! What can go wrong in the engine. Every variant says what was asked, what was there and what to do.
+//! What can go wrong in the engine. Every variant says what was asked, what was there and what to
+//! do.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -184,7 +185,8 @@ pub enum Error {
         queued: usize,
         /// Requests that may wait (`queue_size`).
         capacity: usize,
-        /// Time until a place may be free, estimated from how fast requests left so far; `None` before any has.
+        /// Time until a place may be free, estimated from how fast requests left so far; `None`
+        /// before any has.
         estimated_wait: Option<Duration>,
     },
     /// A request waited for longer than it may.
@@ -267,7 +269,8 @@ pub enum Error {
         /// Sessions that may be open (`max_sessions`).
         limit: u32,
     },
-    /// The session was closed because nobody had used it for long, and the operator has such stay closed.
+    /// The session was closed because nobody had used it for long, and the operator has such stay
+    /// closed.
     #[error(
         "this session was closed after nobody had used it for {} s: open a new one, and send the conversation again \
          (`idle_timeout_ms`, `resume_closed`)",

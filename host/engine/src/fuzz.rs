@@ -1,7 +1,8 @@
-//! Doors for the fuzz targets of `fuzz/`: bytes that somebody else writes, into the code that reads them. No part of the API.
+//! Doors for the fuzz targets of `fuzz/`: bytes that somebody else writes, into the code that reads
+//! them. No part of the API.
 //!
-//! Each panics where a promise is broken, and does nothing else. The tests here run the seeds that the targets begin with, so
-//! what once was found stays fixed.
+//! Each panics where a promise is broken, and does nothing else. The tests here run the seeds that
+//! the targets begin with, so what once was found stays fixed.
 
 use crate::config::Reading;
 use crate::decode::fuzz_form;
@@ -22,14 +23,14 @@ pub fn gguf(bytes: &[u8]) {
     }
 }
 
-/// A chat template of a model file, with a guest's conversation, as one text with U+001E between the parts: it makes a prompt
-/// that isn't too long, or tells what is wrong.
+/// A chat template of a model file, with a guest's conversation, as one text with U+001E between
+/// the parts: it makes a prompt that isn't too long, or tells what is wrong.
 pub fn template(bytes: &[u8]) {
     fuzz_template(&String::from_utf8_lossy(bytes));
 }
 
-/// A document with settings, as JSON and as TOML, from a guest and from an operator: what is read is in range, and what isn't
-/// is told, each with a place inside the document.
+/// A document with settings, as JSON and as TOML, from a guest and from an operator: what is read
+/// is in range, and what isn't is told, each with a place inside the document.
 pub fn dialect(bytes: &[u8]) {
     let text = String::from_utf8_lossy(bytes);
     let lines = text.split('\n').count();
@@ -58,8 +59,8 @@ pub fn dialect(bytes: &[u8]) {
     }
 }
 
-/// The form of an answer, which a guest asks for: as a GBNF grammar, a Lark grammar and a JSON Schema it is made harmless, or
-/// refused with a reason.
+/// The form of an answer, which a guest asks for: as a GBNF grammar, a Lark grammar and a JSON
+/// Schema it is made harmless, or refused with a reason.
 pub fn form(bytes: &[u8]) {
     fuzz_form(&String::from_utf8_lossy(bytes));
 }

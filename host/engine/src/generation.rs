@@ -12,7 +12,8 @@ pub struct Generation {
     outlet: Arc<Outlet>,
     settings: Arc<Effective>,
     number: u64,
-    // Keeps the model in memory while somebody waits for it; `None` when the end has been delivered.
+    // Keeps the model in memory while somebody waits for it; `None` when the end has been
+    // delivered.
     loaded: Option<Arc<Loaded>>,
 }
 
@@ -48,13 +49,15 @@ impl Generation {
     }
 
     /// Tokens of the answer up to what was read last, where it is read by token
-    /// ([`Session::start_by_token`](crate::Session::start_by_token)); else 0. The end tells all of them.
+    /// ([`Session::start_by_token`](crate::Session::start_by_token)); else 0. The end tells all of
+    /// them.
     #[must_use]
     pub fn read_tokens(&self) -> u32 {
         self.outlet.read_tokens()
     }
 
-    /// Waits for the next events and returns all that are there; none when the end has been delivered already.
+    /// Waits for the next events and returns all that are there; none when the end has been
+    /// delivered already.
     ///
     /// Cancel-safe: events are taken only when they are returned.
     ///

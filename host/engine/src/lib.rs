@@ -1,8 +1,10 @@
-//! Mynah's engine: large language models through llama.cpp, shared by many sessions. It knows nothing of wasm.
+//! Mynah's engine: large language models through llama.cpp, shared by many sessions. It knows
+//! nothing of wasm.
 //!
-//! A [`Model`] is loaded once from a GGUF file and owns one worker thread, the only one that touches its llama.cpp
-//! context. A [`Session`] is one conversation with it; [`Session::start`] queues a request and gives a [`Generation`],
-//! from which text arrives as it is made. Dropping a generation cancels it within one decode step.
+//! A [`Model`] is loaded once from a GGUF file and owns one worker thread, the only one that
+//! touches its llama.cpp context. A [`Session`] is one conversation with it; [`Session::start`]
+//! queues a request and gives a [`Generation`], from which text arrives as it is made. Dropping a
+//! generation cancels it within one decode step.
 //!
 //! ```no_run
 //! use mynah_engine::{Event, Model, ModelConfig, Owner, Prompt, Settings};

@@ -1,8 +1,8 @@
-//! What the engine logs, through `tracing`: classes that can be chosen alone, whose request a line is about, and whether it may have the
-//! words of a prompt or an answer in it.
+//! What the engine logs, through `tracing`: classes that can be chosen alone, whose request a line
+//! is about, and whether it may have the words of a prompt or an answer in it.
 //!
-//! Each class is a target. What is none of them has its module's path, such as `mynah_engine::model::load`; llama.cpp's own lines have
-//! the target `llama_cpp`.
+//! Each class is a target. What is none of them has its module's path, such as
+//! `mynah_engine::model::load`; llama.cpp's own lines have the target `llama_cpp`.
 
 use std::fmt;
 use std::sync::Arc;
@@ -14,7 +14,8 @@ use crate::{Effective, Error, Fault, FinishReason, Owner, Problem, Task, Usage};
 /// How fast it is: slow steps, rates, each step.
 pub const PERFORMANCE: &str = "mynah::performance";
 
-/// What memory is used for: what is parked, resumed, remembered, forgotten, shifted; how short it is.
+/// What memory is used for: what is parked, resumed, remembered, forgotten, shifted; how short it
+/// is.
 pub const MEMORY: &str = "mynah::memory";
 
 /// What becomes of requests: queued, started, and one line at the end of each with everything.
@@ -25,8 +26,8 @@ pub const CONTENT: &str = "mynah::content";
 
 static SHOWS_CONTENT: AtomicBool = AtomicBool::new(false);
 
-/// Whether prompts and answers may be logged, and guests' words in errors, from now on; at first they may not. It counts for the whole
-/// process.
+/// Whether prompts and answers may be logged, and guests' words in errors, from now on; at first
+/// they may not. It counts for the whole process.
 pub fn show_content(shown: bool) {
     SHOWS_CONTENT.store(shown, Ordering::Relaxed);
 }
@@ -37,8 +38,8 @@ pub fn shows_content() -> bool {
     SHOWS_CONTENT.load(Ordering::Relaxed)
 }
 
-/// An event about a request: with its model, session, number and owner. `$of` is a [`RequestLog`], and isn't looked at unless somebody
-/// wants the event.
+/// An event about a request: with its model, session, number and owner. `$of` is a [`RequestLog`],
+/// and isn't looked at unless somebody wants the event.
 macro_rules! told {
     ($level:ident, $target:expr, $of:expr, $($rest:tt)+) => {
         tracing::event!(
@@ -54,8 +55,9 @@ macro_rules! told {
 }
 pub(crate) use told;
 
-/// What the lines of one request have in common, and whether its last line has been written. Whoever has to do with the request shares
-/// it; should all of them go without a word, it says so itself.
+/// What the lines of one request have in common, and whether its last line has been written.
+/// Whoever has to do with the request shares it; should all of them go without a word, it says so
+/// itself.
 #[derive(Debug)]
 pub(crate) struct RequestLog {
     /// Of this process, no other request has it.
@@ -112,7 +114,8 @@ impl RequestLog {
         }
     }
 
-    /// Writes the last line, which has everything, and tells the observer. Only the first end counts.
+    /// Writes the last line, which has everything, and tells the observer. Only the first end
+    /// counts.
     pub(crate) fn end(&self, end: End<'_>, usage: &Usage) {
         if self.has_ended.swap(true, Ordering::Relaxed) {
             return;
@@ -217,7 +220,8 @@ impl fmt::Display for Logged<'_> {
             }
             Error::OutputForm { form, .. } => write!(f, "`{form}` can't be the form of an answer"),
             Error::UnknownModel { .. } => f.write_str("there is no model of the name asked for"),
-            // Numbers, what the operator said, or what llama.cpp and the system said, which know no text.
+            // Numbers, what the operator said, or what llama.cpp and the system said, which know no
+            // text.
             Error::Backend { .. }
             | Error::File(_)
             | Error::Load { .. }

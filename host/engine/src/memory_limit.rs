@@ -14,10 +14,11 @@ pub(crate) const BETWEEN_LOOKS: Duration = Duration::from_millis(250);
 /// How much memory this process may still take.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct MemoryLimit {
-    /// Bytes that it may still take: what the machine has free or can take back at once, and no more than what its control
-    /// group and its operator leave it.
+    /// Bytes that it may still take: what the machine has free or can take back at once, and no
+    /// more than what its control group and its operator leave it.
     pub(crate) available: u64,
-    /// Bytes that it may have in all, or that all processes of its control group may have together, where there is such a limit.
+    /// Bytes that it may have in all, or that all processes of its control group may have together,
+    /// where there is such a limit.
     pub(crate) limit: Option<u64>,
 }
 
@@ -85,8 +86,8 @@ impl Look {
         .filter(|look| look.total > 0)
     }
 
-    /// The memory that is nearest to its limit: this process's, by what the operator allows it or the machine has, or its control
-    /// group's.
+    /// The memory that is nearest to its limit: this process's, by what the operator allows it or
+    /// the machine has, or its control group's.
     fn tightest(&self, bound: Option<u64>) -> MemoryUse {
         let process = MemoryUse {
             used: self.resident,
@@ -100,7 +101,8 @@ impl Look {
 }
 
 impl MemoryLimit {
-    /// Asks the system; `None` where it doesn't tell. `bound`: what the operator allows the process.
+    /// Asks the system; `None` where it doesn't tell. `bound`: what the operator allows the
+    /// process.
     pub(crate) fn read(bound: Option<u64>) -> Option<Self> {
         let look = Look::take()?;
         let process = bound.map(|limit| MemoryUse {
@@ -133,8 +135,9 @@ pub(crate) struct MemoryWatch {
 }
 
 impl MemoryWatch {
-    /// Looks at this process, which may have `bound` bytes; where that isn't given, what the machine and the control group have.
-    /// `threshold`: see [`ModelConfig::pressure_threshold`](crate::ModelConfig::pressure_threshold).
+    /// Looks at this process, which may have `bound` bytes; where that isn't given, what the
+    /// machine and the control group have. `threshold`: see
+    /// [`ModelConfig::pressure_threshold`](crate::ModelConfig::pressure_threshold).
     pub(crate) fn of_process(bound: Option<u64>, threshold: f32) -> Self {
         Self::new(threshold, move || MemoryInUse {
             process: Look::take().map(|look| look.tightest(bound)),

@@ -1,4 +1,5 @@
-//! Telling somebody of every request that has ended: what it was, what it used and how it ended. Never what was said.
+//! Telling somebody of every request that has ended: what it was, what it used and how it ended.
+//! Never what was said.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{self, Receiver, SyncSender, TrySendError};
@@ -27,12 +28,13 @@ pub struct RequestEnd {
     pub session: u64,
     /// What was asked for.
     pub task: Task,
-    /// The settings in force; `None` for vectors, which have none, and for what was turned away before they were looked at.
+    /// The settings in force; `None` for vectors, which have none, and for what was turned away
+    /// before they were looked at.
     pub settings: Option<Arc<Effective>>,
     /// When it was asked.
     pub asked_at: SystemTime,
-    /// What it used until it ended: nothing if it was turned away, and if it was never begun, its prompt and how long it waited; of one
-    /// for vectors, `prefill_time` is how long they took.
+    /// What it used until it ended: nothing if it was turned away, and if it was never begun, its
+    /// prompt and how long it waited; of one for vectors, `prefill_time` is how long they took.
     pub usage: Usage,
     /// How it ended.
     pub outcome: RequestOutcome,
@@ -49,8 +51,9 @@ pub enum Task {
     Embed,
 }
 
-/// How a request ended: as [`Requests`](crate::Requests) counts it, but for those that were rejected, which aren't counted. What a guest
-/// said is in no error here, unless the log may have it ([`log::show_content`](crate::log::show_content)).
+/// How a request ended: as [`Requests`](crate::Requests) counts it, but for those that were
+/// rejected, which aren't counted. What a guest said is in no error here, unless the log may have
+/// it ([`log::show_content`](crate::log::show_content)).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum RequestOutcome {
     /// By itself; `None` for vectors.
@@ -67,8 +70,9 @@ pub enum RequestOutcome {
     Failed(String),
 }
 
-/// Tells somebody of every request that has ended, on a thread of its own: whoever is slow costs the requests nothing, and misses
-/// some. Clones tell the same one; when the last is gone, the thread ends.
+/// Tells somebody of every request that has ended, on a thread of its own: whoever is slow costs
+/// the requests nothing, and misses some. Clones tell the same one; when the last is gone, the
+/// thread ends.
 #[derive(Debug, Clone)]
 pub struct Observer {
     queue: SyncSender<Message>,
@@ -122,7 +126,8 @@ impl Observer {
         self.missed.load(Ordering::Relaxed)
     }
 
-    /// Waits until everything has been told that ended before, but not longer than `within`. Says whether it has.
+    /// Waits until everything has been told that ended before, but not longer than `within`. Says
+    /// whether it has.
     #[must_use]
     pub fn flush(&self, within: Duration) -> bool {
         let deadline = Instant::now() + within;

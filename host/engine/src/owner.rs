@@ -3,8 +3,8 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Weak};
 
-/// Who asks: a component instance, or all that go by one name. Served tokens are counted for each owner, and waiting
-/// requests of equal priority are served so that each gets its share.
+/// Who asks: a component instance, or all that go by one name. Served tokens are counted for each
+/// owner, and waiting requests of equal priority are served so that each gets its share.
 ///
 /// Two owners are the same when their names are.
 #[derive(Debug, Clone)]
@@ -68,8 +68,9 @@ impl Owner {
         }
     }
 
-    /// The same owner with another weight: an owner of weight 2 gets twice the tokens of one of weight 1 while both want
-    /// more than there is. From 1 to [`MAX_WEIGHT`](Self::MAX_WEIGHT), which is the caller's to check; 0 counts as 1.
+    /// The same owner with another weight: an owner of weight 2 gets twice the tokens of one of
+    /// weight 1 while both want more than there is. From 1 to [`MAX_WEIGHT`](Self::MAX_WEIGHT),
+    /// which is the caller's to check; 0 counts as 1.
     #[must_use]
     pub fn with_weight(mut self, weight: u32) -> Self {
         self.weight = weight.max(1);

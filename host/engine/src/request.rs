@@ -9,9 +9,11 @@ use crate::config::by_name;
 /// What the model is to continue.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Prompt {
-    /// Text as it stands, special tokens included; the begin-of-sequence token is added where the model wants one.
+    /// Text as it stands, special tokens included; the begin-of-sequence token is added where the
+    /// model wants one.
     Text(String),
-    /// A conversation, rendered with the model's own chat template. The text of a control token in it is text.
+    /// A conversation, rendered with the model's own chat template. The text of a control token in
+    /// it is text.
     Messages(Conversation),
     /// Token ids, taken as they are.
     Tokens(Vec<u32>),
@@ -33,11 +35,11 @@ impl Prompt {
 pub struct Conversation {
     /// What was said. At least one message.
     pub messages: Vec<Message>,
-    /// Tools that the model may call: a JSON list, in the form that its template knows. The file's own template for tools is used
-    /// where it has one.
+    /// Tools that the model may call: a JSON list, in the form that its template knows. The file's
+    /// own template for tools is used where it has one.
     pub tools: Option<String>,
-    /// Further variables of the template: a JSON object, without `messages`, `tools`, `add_generation_prompt`, `bos_token`,
-    /// `eos_token`, `pad_token` and `sep_token`.
+    /// Further variables of the template: a JSON object, without `messages`, `tools`,
+    /// `add_generation_prompt`, `bos_token`, `eos_token`, `pad_token` and `sep_token`.
     pub variables: Option<String>,
 }
 
@@ -101,8 +103,8 @@ pub enum Role {
     Tool,
 }
 
-/// How urgent a request is. Higher goes first; see [`ModelConfig::ageing`](crate::ModelConfig::ageing) for why lower ones
-/// move too.
+/// How urgent a request is. Higher goes first; see
+/// [`ModelConfig::ageing`](crate::ModelConfig::ageing) for why lower ones move too.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Priority {
     /// May be parked while something urgent needs its place.
@@ -159,8 +161,9 @@ impl FromStr for Priority {
 /// What comes out of a generation, in order.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Event {
-    /// A token of the answer and how likely it was, where `n_probs` asks for it. It comes when the token is chosen, before
-    /// the text that it makes: text may be held back, or never come, where it is a stop string's.
+    /// A token of the answer and how likely it was, where `n_probs` asks for it. It comes when the
+    /// token is chosen, before the text that it makes: text may be held back, or never come, where
+    /// it is a stop string's.
     Token(TokenProbs),
     /// More text: whole characters, never empty.
     Text(String),

@@ -43,8 +43,8 @@ impl Session {
         }
     }
 
-    /// Sets how text is made in this session where the request doesn't say. What was set before is forgotten; a generation
-    /// that runs goes on as it began.
+    /// Sets how text is made in this session where the request doesn't say. What was set before is
+    /// forgotten; a generation that runs goes on as it began.
     ///
     /// # Errors
     ///
@@ -75,25 +75,29 @@ impl Session {
         self.model.ready().await
     }
 
-    /// Checks, tokenises and queues a request. Everything that is wrong with it is answered here, before any model work.
+    /// Checks, tokenises and queues a request. Everything that is wrong with it is answered here,
+    /// before any model work.
     ///
     /// A model that is not in memory is loaded first, which blocks: see [`ready`](Self::ready).
-    /// Tokenising takes time in proportion to the prompt, which [`ModelConfig::max_prompt_bytes`] bounds.
+    /// Tokenising takes time in proportion to the prompt, which [`ModelConfig::max_prompt_bytes`]
+    /// bounds.
     ///
     /// [`ModelConfig::max_prompt_bytes`]: crate::ModelConfig::max_prompt_bytes
     ///
     /// # Errors
     ///
-    /// A setting out of range, an empty or too long prompt, an unknown token, messages that the model's template can't
-    /// render, a session that generates already ([`Error::SessionBusy`]), a deterministic request where sequences share
-    /// their KV cells ([`Error::NotDeterministic`]), a model that can't be loaded again, a full queue ([`Error::Busy`]), or a session that was closed because
-    /// nobody had used it ([`Error::SessionClosed`]).
+    /// A setting out of range, an empty or too long prompt, an unknown token, messages that the
+    /// model's template can't render, a session that generates already ([`Error::SessionBusy`]), a
+    /// deterministic request where sequences share their KV cells ([`Error::NotDeterministic`]), a
+    /// model that can't be loaded again, a full queue ([`Error::Busy`]), or a session that was
+    /// closed because nobody had used it ([`Error::SessionClosed`]).
     pub fn start(&mut self, prompt: Prompt, settings: Settings) -> Result<Generation> {
         self.begin(prompt, settings, false)
     }
 
-    /// As [`start`](Self::start), but the text of each token is an event of its own, and [`Generation::next`] gives one event at a
-    /// time: text that waits is not put together. A token whose text is held back, or is part of a character, comes with a later one.
+    /// As [`start`](Self::start), but the text of each token is an event of its own, and
+    /// [`Generation::next`] gives one event at a time: text that waits is not put together. A token
+    /// whose text is held back, or is part of a character, comes with a later one.
     ///
     /// # Errors
     ///
@@ -139,8 +143,8 @@ impl Session {
         Ok(generation)
     }
 
-    /// Whether a request with these settings is one for vectors ([`embed`](Self::embed)): what `embedding` says, else whether the model has
-    /// nothing else to give.
+    /// Whether a request with these settings is one for vectors ([`embed`](Self::embed)): what
+    /// `embedding` says, else whether the model has nothing else to give.
     #[must_use]
     pub fn wants_vectors(&self, settings: &Settings) -> bool {
         let about = self.model.about();
@@ -149,15 +153,18 @@ impl Session {
         asked.unwrap_or(about.info.vectors_only)
     }
 
-    /// The vectors of texts, each of length 1: what the model makes of their tokens, pooled as its file says, as a mean where it says nothing.
-    /// Does not disturb a generation of this session. Dropping the future cancels the request.
+    /// The vectors of texts, each of length 1: what the model makes of their tokens, pooled as its
+    /// file says, as a mean where it says nothing. Does not disturb a generation of this session.
+    /// Dropping the future cancels the request.
     ///
-    /// Of the settings, those of scheduling and `max_time` count. A text has at most as many tokens as the session's context.
+    /// Of the settings, those of scheduling and `max_time` count. A text has at most as many tokens
+    /// as the session's context.
     ///
     /// # Errors
     ///
-    /// As [`start`](Self::start)'s but for generating; no text or too many ([`Error::TooManyTexts`]), a model that has no vectors
-    /// ([`Error::NoVectors`]), or a request that had its time ([`Error::MaxTime`]).
+    /// As [`start`](Self::start)'s but for generating; no text or too many
+    /// ([`Error::TooManyTexts`]), a model that has no vectors ([`Error::NoVectors`]), or a request
+    /// that had its time ([`Error::MaxTime`]).
     pub async fn embed(&mut self, texts: &[Prompt], settings: Settings) -> Result<Embeddings> {
         self.ready().await?;
         let log = self.log(Task::Embed);

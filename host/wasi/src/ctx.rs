@@ -13,9 +13,10 @@ use crate::ephemeral::{Core, Stdout};
 /// What a guest may hold and send at most. Each bound answers with an error that names it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
-    /// Bytes of all tensors that a guest holds at once, shapes included; prompts that core modules have set, and the answer of one of
-    /// their contexts; in the older snapshots of `wasi:nn` also what contexts keep, and errors that the guest makes. Default 64 MiB. Beyond
-    /// it `compute` answers `too-large`, as do `set_input` and `compute` of core modules.
+    /// Bytes of all tensors that a guest holds at once, shapes included; prompts that core modules
+    /// have set, and the answer of one of their contexts; in the older snapshots of `wasi:nn` also
+    /// what contexts keep, and errors that the guest makes. Default 64 MiB. Beyond it `compute`
+    /// answers `too-large`, as do `set_input` and `compute` of core modules.
     pub max_tensor_bytes: u64,
     /// Graphs that a guest holds at once. Default 64.
     pub max_graphs: u32,
@@ -38,9 +39,11 @@ impl Default for Limits {
 pub struct GuestModels {
     /// Bytes of one model. Default 64 MiB. Beyond it `load` answers `too-large`.
     pub max_bytes: u64,
-    /// Models of its own that a guest holds at once: each has KV cells and a worker thread. Default 1.
+    /// Models of its own that a guest holds at once: each has KV cells and a worker thread. Default
+    /// 1.
     pub max_models: u32,
-    /// How they are served, as they are: `optimize`, `state_dir` and `keep_alive` are for the operator's own models.
+    /// How they are served, as they are: `optimize`, `state_dir` and `keep_alive` are for the
+    /// operator's own models.
     pub config: ModelConfig,
 }
 
@@ -122,8 +125,8 @@ impl LlmCtxBuilder {
         self
     }
 
-    /// Lets the guest bring models of its own as bytes. A model file is parsed by llama.cpp, which is C++ code: allow it
-    /// only to guests that you trust as much as a library that you link.
+    /// Lets the guest bring models of its own as bytes. A model file is parsed by llama.cpp, which
+    /// is C++ code: allow it only to guests that you trust as much as a library that you link.
     #[must_use]
     pub fn guest_models(mut self, allowed: GuestModels) -> Self {
         self.guest_models = Some(allowed);
@@ -137,24 +140,25 @@ impl LlmCtxBuilder {
         self
     }
 
-    /// Says who the guest is to the models' fairness: guests of one owner share one owner's part. Default: each guest is
-    /// an owner of its own.
+    /// Says who the guest is to the models' fairness: guests of one owner share one owner's part.
+    /// Default: each guest is an owner of its own.
     #[must_use]
     pub fn owner(mut self, owner: Owner) -> Self {
         self.owner = Some(owner);
         self
     }
 
-    /// Sets the highest priority that the guest may ask for; beyond it `start` answers `invalid-argument`. Default
-    /// urgent: any.
+    /// Sets the highest priority that the guest may ask for; beyond it `start` answers
+    /// `invalid-argument`. Default urgent: any.
     #[must_use]
     pub fn max_priority(mut self, priority: Priority) -> Self {
         self.max_priority = Some(priority);
         self
     }
 
-    /// Lets the guest see figures that count what all guests do (`mynah:llm/backend-status`): queue, memory and performance of the models
-    /// that it was granted. Default false: it sees those models and its own sessions.
+    /// Lets the guest see figures that count what all guests do (`mynah:llm/backend-status`):
+    /// queue, memory and performance of the models that it was granted. Default false: it sees
+    /// those models and its own sessions.
     #[must_use]
     pub fn host_status(mut self, allowed: bool) -> Self {
         self.host_status = allowed;
@@ -162,16 +166,17 @@ impl LlmCtxBuilder {
     }
 
     /// Says where the guest's stdout goes, for the setting `stream-stdout` of core modules
-    /// ([`add_to_core_linker`](crate::add_to_core_linker)): give what WASI was given. Default: nowhere, and the setting is reported as one
-    /// without effect.
+    /// ([`add_to_core_linker`](crate::add_to_core_linker)): give what WASI was given. Default:
+    /// nowhere, and the setting is reported as one without effect.
     #[must_use]
     pub fn stdout(mut self, stream: impl StdoutStream + Sync + 'static) -> Self {
         self.stdout = Some(Stdout::new(stream));
         self
     }
 
-    /// Takes a buffer of length 0 for one that is as long as the answer, in `get_output` and `get_output_single` of core modules: some guests
-    /// pass the length of an empty vector with a large capacity. Only the end of the guest's memory bounds what is written then, so a guest
+    /// Takes a buffer of length 0 for one that is as long as the answer, in `get_output` and
+    /// `get_output_single` of core modules: some guests pass the length of an empty vector with a
+    /// large capacity. Only the end of the guest's memory bounds what is written then, so a guest
     /// that means 0 loses what lies behind its buffer. Default false: such a buffer is too small.
     #[must_use]
     pub fn lenient_output_size(mut self, lenient: bool) -> Self {

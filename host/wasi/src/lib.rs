@@ -1,8 +1,9 @@
 //! `wasi:nn` and `mynah:llm` for components, and `wasi_ephemeral_nn` for core modules, on wasmtime.
 //!
-//! A component loads a model by a name that it was granted, and generates text with it: with `wasi:nn` alone (prompt in a
-//! tensor, answer in a tensor), or with Mynah's own `mynah:llm` interfaces (streaming, messages, settings). Both are added
-//! to a [`Linker`] beside WASI, and live in the program's own store:
+//! A component loads a model by a name that it was granted, and generates text with it: with
+//! `wasi:nn` alone (prompt in a tensor, answer in a tensor), or with Mynah's own `mynah:llm`
+//! interfaces (streaming, messages, settings). Both are added to a [`Linker`] beside WASI, and live
+//! in the program's own store:
 //!
 //! ```
 //! use mynah_engine::{Model, ModelConfig};
@@ -57,15 +58,16 @@
 //! }
 //! ```
 //!
-//! What a guest may do is bounded by [`Limits`] and by the grants in its [`LlmCtx`]; a guest's mistakes are error values,
-//! never traps. Host functions are async: a guest that waits for the model blocks no thread. They need no runtime of
-//! their own.
+//! What a guest may do is bounded by [`Limits`] and by the grants in its [`LlmCtx`]; a guest's
+//! mistakes are error values, never traps. Host functions are async: a guest that waits for the
+//! model blocks no thread. They need no runtime of their own.
 //!
-//! Core modules that import `wasi_ephemeral_nn`, with its extensions for LLMs, run on the same [`LlmCtx`]:
-//! [`add_to_core_linker`].
+//! Core modules that import `wasi_ephemeral_nn`, with its extensions for LLMs, run on the same
+//! [`LlmCtx`]: [`add_to_core_linker`].
 //!
-//! `wasi:nn` is implemented whole: [`bindings::wasi::nn`] is its snapshot 0.2.0-rc-2024-10-28; 0.2.0-rc-2024-08-19 and
-//! 0.2.0-rc-2024-06-25 are linked beside it. The contract of Mynah's interfaces is in the project's `wit/`.
+//! `wasi:nn` is implemented whole: [`bindings::wasi::nn`] is its snapshot 0.2.0-rc-2024-10-28;
+//! 0.2.0-rc-2024-08-19 and 0.2.0-rc-2024-06-25 are linked beside it. The contract of Mynah's
+//! interfaces is in the project's `wit/`.
 
 pub mod bindings;
 mod ctx;
@@ -88,8 +90,8 @@ impl HasData for Llm {
     type Data<'a> = LlmCtxView<'a>;
 }
 
-/// Adds `wasi:nn`, in three snapshots, and all `mynah:llm` interfaces to a linker. WASI itself (`wasi:io` at least) is added by
-/// `wasmtime_wasi`.
+/// Adds `wasi:nn`, in three snapshots, and all `mynah:llm` interfaces to a linker. WASI itself
+/// (`wasi:io` at least) is added by `wasmtime_wasi`.
 ///
 /// # Errors
 ///

@@ -1,4 +1,5 @@
-//! Answers each line of stdin with a line, until there are no more: what programs for a terminal do.
+//! Answers each line of stdin with a line, until there are no more: what programs for a terminal
+//! do.
 
 #[path = "shared.rs"]
 #[expect(dead_code, reason = "not all guests use all of it")]

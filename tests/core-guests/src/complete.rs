@@ -1,4 +1,5 @@
-//! Loads by name, counts the prompt's tokens, computes, and prints the answer and what is known about it.
+//! Loads by name, counts the prompt's tokens, computes, and prints the answer and what is known
+//! about it.
 
 #[path = "shared.rs"]
 #[expect(dead_code, reason = "not all guests use all of it")]

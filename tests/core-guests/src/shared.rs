@@ -1,4 +1,5 @@
-//! What the guests share: loading a model by its name, asking, and reading what comes back, as such guests do.
+//! What the guests share: loading a model by its name, asking, and reading what comes back, as such
+//! guests do.
 
 use wasmedge_wasi_nn::{
     Error, ExecutionTarget, Graph, GraphBuilder, GraphEncoding, GraphExecutionContext, TensorType,

@@ -1,4 +1,5 @@
-//! What the guest sees of its host's world: arguments, a variable, a folder. It ends with the code that it is given.
+//! What the guest sees of its host's world: arguments, a variable, a folder. It ends with the code
+//! that it is given.
 
 fn main() {
     let mut arguments = std::env::args().skip(1);

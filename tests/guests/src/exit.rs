@@ -1,4 +1,5 @@
-//! Ending with a code, which Rust's own `std::process::exit` doesn't do: that one gives 1 for every failure.
+//! Ending with a code, which Rust's own `std::process::exit` doesn't do: that one gives 1 for every
+//! failure.
 
 wit_bindgen::generate!({
     inline: "

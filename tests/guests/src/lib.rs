@@ -1,7 +1,9 @@
-//! What the test guests share: arguments, raw calls with readable errors, and reading a generation to its end.
+//! What the test guests share: arguments, raw calls with readable errors, and reading a generation
+//! to its end.
 //!
-//! A guest prints what its host test compares, and ends with exit code 0 when it saw what it expected. What it did not
-//! expect is a [`Failure`]: on stderr, with exit code 1. A trap is never a failed expectation.
+//! A guest prints what its host test compares, and ends with exit code 0 when it saw what it
+//! expected. What it did not expect is a [`Failure`]: on stderr, with exit code 1. A trap is never
+//! a failed expectation.
 
 mod exit;
 mod older;
@@ -50,8 +52,8 @@ macro_rules! ensure {
     };
 }
 
-/// Argument number `index`, from 1, or the default. Ends the guest when it isn't what it should be: a test that passes
-/// the wrong thing must not pass.
+/// Argument number `index`, from 1, or the default. Ends the guest when it isn't what it should be:
+/// a test that passes the wrong thing must not pass.
 pub fn arg<T: FromStr>(index: usize, default: T) -> T {
     let Some(text) = std::env::args().nth(index) else {
         return default;
@@ -210,8 +212,8 @@ pub fn kind(error: &Error) -> &'static str {
     }
 }
 
-/// Prints `case: kind: message` on one line and gives the message. Fails when the call went through, or was refused with
-/// an error that is none of `kinds`; any will do where that is empty.
+/// Prints `case: kind: message` on one line and gives the message. Fails when the call went
+/// through, or was refused with an error that is none of `kinds`; any will do where that is empty.
 pub fn refused<T>(
     case: &str,
     kinds: &[&str],

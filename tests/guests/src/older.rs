@@ -1,8 +1,10 @@
-//! What a guest of an older snapshot of `wasi:nn` does and sees: the same for each, whose types are each its own.
+//! What a guest of an older snapshot of `wasi:nn` does and sees: the same for each, whose types are
+//! each its own.
 
 /// Promises that every older snapshot keeps, with the bindings in module `$nn`.
 ///
-/// Makes the functions `text`, which asks the model `default`, and `check`, which tries what else there is.
+/// Makes the functions `text`, which asks the model `default`, and `check`, which tries what else
+/// there is.
 #[macro_export]
 macro_rules! older_snapshot {
     ($nn:ident) => {
@@ -73,7 +75,8 @@ macro_rules! older_snapshot {
                 context.get_output("output"),
             )?;
             refused("nothing", ErrorCode::InvalidArgument, context.compute())?;
-            // The only tensor is the prompt, whatever its name; the next of its name takes its place.
+            // The only tensor is the prompt, whatever its name; the next of its name takes its
+            // place.
             context.set_input("0", bytes("Water is")).map_err(told)?;
             context
                 .set_input("0", bytes($crate::PROMPT))
@@ -88,7 +91,8 @@ macro_rules! older_snapshot {
             // Inputs stay.
             context.compute().map_err(told)?;
             $crate::ensure!(first == output(&context)?, "{first}");
-            // A second input without a name that means something is one too many; a failure leaves no output.
+            // A second input without a name that means something is one too many; a failure leaves
+            // no output.
             context.set_input("1", bytes("more")).map_err(told)?;
             refused("two", ErrorCode::InvalidArgument, context.compute())?;
             refused(

@@ -21,7 +21,8 @@ pub struct TinyEncoder {
     pub embedding: usize,
     /// How it pools (`llama_pooling_type`): 1 the mean, 2 the first token.
     pub pooling: u32,
-    /// Whether its file says that tokens see those after them, as not every file of such a model does.
+    /// Whether its file says that tokens see those after them, as not every file of such a model
+    /// does.
     pub says_kind: bool,
 }
 

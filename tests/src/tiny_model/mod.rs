@@ -1,4 +1,5 @@
-//! Tiny models with random weights, made here: for tests of mechanics, where what is said doesn't matter. The same seed gives the same bytes.
+//! Tiny models with random weights, made here: for tests of mechanics, where what is said doesn't
+//! matter. The same seed gives the same bytes.
 
 mod encoder;
 mod gguf;
@@ -18,8 +19,8 @@ const WORDS: [&str; 12] = [
     "▁", "e", "t", "a", "o", "▁the", "▁a", "▁of", "▁word", "▁and", "é", "😀",
 ];
 
-/// A tiny model that continues text: architecture `llama`, a tokenizer that knows every byte, some hundred kilobytes, thousands of tokens a
-/// second.
+/// A tiny model that continues text: architecture `llama`, a tokenizer that knows every byte, some
+/// hundred kilobytes, thousands of tokens a second.
 #[derive(Debug, Clone)]
 pub struct TinyModel {
     /// Seed of the weights.
@@ -97,7 +98,8 @@ impl TinyModel {
         let mut random = Random::new(self.seed);
         parts.tensor("token_embd.weight", &[width, tokens], |_| random.next());
         parts.tensor("output_norm.weight", &[width], |_| 1.0);
-        // The control tokens get no weight, so their logits are 0: some other is always higher, and no text ends early.
+        // The control tokens get no weight, so their logits are 0: some other is always higher, and
+        // no text ends early.
         parts.tensor("output.weight", &[width, tokens], |index| {
             if index < SPECIAL * width {
                 0.0

@@ -1,4 +1,5 @@
-//! Cases 21 to 26: what is wrong is told, what is full says so, and nothing that anybody sends ends the host.
+//! Cases 21 to 26: what is wrong is told, what is full says so, and nothing that anybody sends ends
+//! the host.
 
 use std::path::Path;
 
@@ -52,7 +53,8 @@ async fn apuslabs_21_error_handling() {
         .unwrap();
 }
 
-/// The same of a guest: each function with what isn't there and with what lies nowhere. Nothing traps, each gives its number.
+/// The same of a guest: each function with what isn't there and with what lies nowhere. Nothing
+/// traps, each gives its number.
 #[tokio::test]
 async fn apuslabs_21_error_handling_of_every_function() {
     const NOWHERE: u32 = u32::MAX;
@@ -293,7 +295,8 @@ async fn apuslabs_26_dangerous_edge_cases() {
         .unwrap();
     assert_eq!(said.1.usage.generated_tokens, 2);
 
-    // And of a guest: what is no JSON has its number, what nobody knows does no harm, and nothing is given up twice.
+    // And of a guest: what is no JSON has its number, what nobody knows does no harm, and nothing
+    // is given up twice.
     let mut guest = Driver::new(LlmCtx::builder().model("default", model)).await;
     let junk = "x".repeat(1 << 20);
     assert_eq!(guest.load_with_config("default", &junk).await, Err(7));

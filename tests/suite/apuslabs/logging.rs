@@ -1,4 +1,5 @@
-//! Cases 12 to 14: what is logged, where to, and how lines look. Seen from outside, in what the command writes.
+//! Cases 12 to 14: what is logged, where to, and how lines look. Seen from outside, in what the
+//! command writes.
 
 use std::path::Path;
 use std::process::Command;
@@ -9,7 +10,8 @@ use serde_json::{Value, json};
 
 use crate::cli::mynah;
 
-/// Runs a guest on a tiny model with a document's `logging`, and gives what the host wrote to stderr.
+/// Runs a guest on a tiny model with a document's `logging`, and gives what the host wrote to
+/// stderr.
 fn stderr(folder: &Path, logging: &Value) -> String {
     let model = folder.join("tiny.gguf");
     TinyModel::default().write_to(&model).unwrap();

@@ -1,8 +1,8 @@
-//! The 26 cases of wasi_nn_backend's own tests (apuslabs), with assertions: what that project promises is kept here. Each test bears the
-//! number and the name of its case there.
+//! The 26 cases of wasi_nn_backend's own tests (apuslabs), with assertions: what that project
+//! promises is kept here. Each test bears the number and the name of its case there.
 //!
-//! An operator's document stands for what initialises a backend and loads a model there, a guest's document for the settings of one
-//! run; both are read as they are anywhere else.
+//! An operator's document stands for what initialises a backend and loads a model there, a guest's
+//! document for the settings of one run; both are read as they are anywhere else.
 
 mod basic;
 mod errors;

@@ -1,4 +1,5 @@
-//! Cases 9 to 11: a conversation that is remembered, sessions that make way, and bounds on what is open and runs at once.
+//! Cases 9 to 11: a conversation that is remembered, sessions that make way, and bounds on what is
+//! open and runs at once.
 
 use std::time::Duration;
 
@@ -28,7 +29,8 @@ async fn apuslabs_09_session_management() {
     messages.push(Message::new(Role::Assistant, said));
     messages.push(Message::new(Role::User, "What is my name?"));
     let second = model.tokens(conversation(&messages)).unwrap();
-    // Alice is in what the model is asked. Behind the last turn, the first prompt ended with the beginning of an answer.
+    // Alice is in what the model is asked. Behind the last turn, the first prompt ended with the
+    // beginning of an answer.
     assert!(
         second.starts_with(&first),
         "the first prompt is how the second begins"
@@ -101,7 +103,8 @@ async fn apuslabs_10_auto_session_cleanup() {
         }
     }
 
-    // With `auto_cleanup` they go by themselves; without it, however long they were idle, they stay.
+    // With `auto_cleanup` they go by themselves; without it, however long they were idle, they
+    // stay.
     for (cleanup, left) in [(true, 0), (false, 3)] {
         let document = format!(
             r#"{{"max_sessions": 3, "idle_timeout_ms": 50, "auto_cleanup_enabled": {cleanup}}}"#
@@ -118,7 +121,8 @@ async fn apuslabs_10_auto_session_cleanup() {
 
 #[tokio::test]
 async fn apuslabs_11_concurrency_management() {
-    // Two contexts at once, where that is the bound: the third is refused, and has a place when one is closed.
+    // Two contexts at once, where that is the bound: the third is refused, and has a place when one
+    // is closed.
     let model = tiny(r#"{"max_sessions": 2, "queue_size": 5}"#);
     let (first, _second) = (context(&model), context(&model));
     let refused = model.session(Owner::unique()).map(drop);

@@ -1,4 +1,5 @@
-//! WasmEdge's `GGMLBackend`, cases 1 to 18, and its other cases on pointers: what lies outside, what is too short, what is no handle.
+//! WasmEdge's `GGMLBackend`, cases 1 to 18, and its other cases on pointers: what lies outside,
+//! what is too short, what is no handle.
 
 use mynah_tests::core_driver::{BUFFER, BUFFER_BYTES, Driver, MEMORY_BYTES, PLACE};
 

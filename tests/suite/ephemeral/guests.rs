@@ -1,4 +1,5 @@
-//! Guests that were built with the published crate for WasmEdge, unchanged, in two of its versions, on the real model.
+//! Guests that were built with the published crate for WasmEdge, unchanged, in two of its versions,
+//! on the real model.
 
 use std::path::Path;
 

@@ -1,5 +1,5 @@
-//! WasmEdge's `GGMLBackend`, cases 19 to 28, and its other cases on what lives how long: unloading, draining, loading again, and handles
-//! that stand for nothing any more.
+//! WasmEdge's `GGMLBackend`, cases 19 to 28, and its other cases on what lives how long: unloading,
+//! draining, loading again, and handles that stand for nothing any more.
 
 use mynah_engine::ModelConfig;
 use mynah_tests::core_driver::{BUFFER, Driver, PLACE};

@@ -1,4 +1,5 @@
-//! Core modules: `wasi_ephemeral_nn`, driven with any argument there is, and by guests that were written for other hosts.
+//! Core modules: `wasi_ephemeral_nn`, driven with any argument there is, and by guests that were
+//! written for other hosts.
 
 mod abi;
 mod documents;

@@ -1,5 +1,6 @@
-//! What other hosts' own tests look at beside the ABI: the examples that WasmEdge runs, WAMR's and LlamaEdge's, on models that are here.
-//! Theirs mostly look whether a program ends well; these look at what it says.
+//! What other hosts' own tests look at beside the ABI: the examples that WasmEdge runs, WAMR's and
+//! LlamaEdge's, on models that are here. Theirs mostly look whether a program ends well; these look
+//! at what it says.
 
 use mynah_engine::{Model, Settings, Stopping};
 use mynah_tests::core_driver::Driver;
@@ -129,7 +130,8 @@ async fn llamaedge_chat_says_paris() {
 
 #[tokio::test]
 async fn llamaedge_a_wrong_model_name_is_no_other_model() {
-    // There the first model answers in place of one that isn't there. A guest that falls back does so by itself.
+    // There the first model answers in place of one that isn't there. A guest that falls back does
+    // so by itself.
     let mut driver = with(tiny()).await;
     assert_eq!(driver.load_by_name("wrong").await, Err(NOT_FOUND));
     assert_eq!(driver.load_with_config("wrong", "{}").await, Err(NOT_FOUND));

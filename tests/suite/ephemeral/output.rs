@@ -1,4 +1,5 @@
-//! What can be read of an answer, and when: numbers of tokens before anything is computed, buffers of length 0.
+//! What can be read of an answer, and when: numbers of tokens before anything is computed, buffers
+//! of length 0.
 
 use mynah_tests::core_driver::{BUFFER, Driver, MEMORY_BYTES, PLACE};
 

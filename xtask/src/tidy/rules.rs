@@ -3,7 +3,8 @@
 /// A line, from 1, and what is wrong with it.
 pub(super) type Problem = (usize, String);
 
-/// The keyword that the rule is about, in one place, so that no line here looks like what it looks for.
+/// The keyword that the rule is about, in one place, so that no line here looks like what it looks
+/// for.
 const UNSAFE: &str = "unsafe";
 /// Lines of a Rust file at most: one subject can be read in one sitting.
 const MAX_LINES: usize = 500;

@@ -30,7 +30,8 @@ pub struct Args {
 impl Args {
     /// Reads the command line; `None` asks for help.
     pub fn parse() -> Result<Option<Self>, lexopt::Error> {
-        // What no longer fits into the model's context makes room, oldest first, and the conversation goes on.
+        // What no longer fits into the model's context makes room, oldest first, and the
+        // conversation goes on.
         let memory = Memory::new().context_shifting(true);
         let mut args = Self {
             memory: PathBuf::from("/memory"),

@@ -1,7 +1,8 @@
 //! A long conversation with memory on disk: `Session::say`, `save` and `restore`.
 //!
-//! The component keeps what was said; the host, with a state folder and a name for the owner, what it computed for it. So the next run
-//! remembers, and reads only what is new. What is said goes to stdout, everything about it to stderr.
+//! The component keeps what was said; the host, with a state folder and a name for the owner, what
+//! it computed for it. So the next run remembers, and reads only what is new. What is said goes to
+//! stdout, everything about it to stderr.
 
 mod args;
 mod memory;

@@ -29,7 +29,8 @@ impl Memory {
         }
     }
 
-    /// Keeps this in place of what was kept. Under another name first: should this be broken off, the old one is still there.
+    /// Keeps this in place of what was kept. Under another name first: should this be broken off,
+    /// the old one is still there.
     pub fn write(&self, saved: &str) -> io::Result<()> {
         let new = self.file.with_extension("new");
         fs::write(&new, saved)

@@ -1,6 +1,7 @@
 //! A conversation with a model, shown as it is made: the SDK's `Session::say`, streamed.
 //!
-//! What is said goes to stdout, everything about it to stderr, so that a script gets the answers alone.
+//! What is said goes to stdout, everything about it to stderr, so that a script gets the answers
+//! alone.
 
 mod args;
 
@@ -64,7 +65,8 @@ fn converse(session: &mut Session) -> Result<()> {
         match line?.trim() {
             "" => {}
             "/quit" => return Ok(()),
-            // One question that fails, because it is too long or the model is busy, doesn't end the conversation.
+            // One question that fails, because it is too long or the model is busy, doesn't end the
+            // conversation.
             question => {
                 if let Err(error) = answer(session, question) {
                     eprintln!("chat: {error}");

@@ -1,5 +1,5 @@
-//! Continues a text with `wasi:nn` alone: no SDK, nothing of Mynah's. Any host that serves a text model behind
-//! `wasi:nn` can run it.
+//! Continues a text with `wasi:nn` alone: no SDK, nothing of Mynah's. Any host that serves a text
+//! model behind `wasi:nn` can run it.
 
 use std::ffi::OsString;
 use std::process::ExitCode;
@@ -10,8 +10,8 @@ use wasi::nn::errors::{Error, ErrorCode};
 use wasi::nn::graph::load_by_name;
 use wasi::nn::tensor::{Tensor, TensorType};
 
-// The repository's own copy of the interfaces. A guest elsewhere keeps `wasi-nn.wit` in a folder of its own and names
-// that folder here.
+// The repository's own copy of the interfaces. A guest elsewhere keeps `wasi-nn.wit` in a folder of
+// its own and names that folder here.
 wit_bindgen::generate!({
     path: "../../../wit/deps/nn",
     world: "ml",

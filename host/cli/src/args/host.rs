@@ -8,15 +8,16 @@ use std::str::FromStr;
 
 use clap::{Args, ValueHint};
 
-/// Where figures are asked for if no host is found by its socket: the port that OpenTelemetry's Prometheus exporters have.
+/// Where figures are asked for if no host is found by its socket: the port that OpenTelemetry's
+/// Prometheus exporters have.
 pub(crate) const DEFAULT_METRICS: SocketAddr =
     SocketAddr::V4(SocketAddrV4::new(Ipv4Addr::LOCALHOST, 9464));
 
 /// Which host is meant.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct HostArgs {
-    /// Where the host is: the address of its figures (`mynah run --metrics`), or its socket (`--control`) [default: the only host
-    /// of this user that runs, else 127.0.0.1:9464].
+    /// Where the host is: the address of its figures (`mynah run --metrics`), or its socket
+    /// (`--control`) [default: the only host of this user that runs, else 127.0.0.1:9464].
     #[arg(value_hint = ValueHint::FilePath)]
     pub(crate) address: Option<HostAddress>,
 

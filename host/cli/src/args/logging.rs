@@ -10,8 +10,9 @@ use mynah_engine::{LogColors, LogFormat};
 #[derive(Debug, Default, Args)]
 #[command(next_help_heading = "Log")]
 pub(crate) struct LogArgs {
-    /// What is logged: a level (off, error, warn, info, debug, trace), or levels of modules and classes, such as
-    /// `warn,mynah::task=info,llama_cpp=debug` [default: MYNAH_LOG, else warn,llama_cpp=off].
+    /// What is logged: a level (off, error, warn, info, debug, trace), or levels of modules and
+    /// classes, such as `warn,mynah::task=info,llama_cpp=debug` [default: MYNAH_LOG, else
+    /// warn,llama_cpp=off].
     #[arg(long, value_name = "FILTER", global = true)]
     pub(crate) log: Option<String>,
 
@@ -19,7 +20,8 @@ pub(crate) struct LogArgs {
     #[arg(long, value_name = "FORMAT", global = true)]
     pub(crate) log_format: Option<LogFormat>,
 
-    /// Colours on stderr: auto (on a terminal, unless NO_COLOR is set), always or never [default: auto].
+    /// Colours on stderr: auto (on a terminal, unless NO_COLOR is set), always or never [default:
+    /// auto].
     #[arg(long, value_name = "WHEN", global = true)]
     pub(crate) log_colors: Option<LogColors>,
 

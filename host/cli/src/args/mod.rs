@@ -37,8 +37,9 @@ pub(crate) struct Cli {
 pub(crate) enum Command {
     /// Run a component, or a core module for WASI preview 1.
     ///
-    /// The guest's own exit code passes through; a trap or a time-out gives 134, an error of the host or of its
-    /// configuration 1, a wrong command line 2. Stdout belongs to the guest; what the host says goes to stderr.
+    /// The guest's own exit code passes through; a trap or a time-out gives 134, an error of the
+    /// host or of its configuration 1, a wrong command line 2. Stdout belongs to the guest; what
+    /// the host says goes to stderr.
     Run(Box<RunArgs>),
     /// Show what a component or a core module imports and exports, and which grants it will need.
     Inspect {
@@ -61,7 +62,8 @@ pub(crate) enum Command {
         #[arg(long)]
         json: bool,
     },
-    /// Watch what the models of a running host are doing: requests, sessions, speed and memory, live in the terminal.
+    /// Watch what the models of a running host are doing: requests, sessions, speed and memory,
+    /// live in the terminal.
     Top {
         #[command(flatten)]
         host: HostArgs,
@@ -72,7 +74,8 @@ pub(crate) enum Command {
     },
     /// Show what a running host logs, or set it, without a restart.
     Log {
-        /// What is to be logged from now on, as of `mynah run --log`: such as `info` or `warn,mynah::task=info` [default: show what is].
+        /// What is to be logged from now on, as of `mynah run --log`: such as `info` or
+        /// `warn,mynah::task=info` [default: show what is].
         filter: Option<String>,
 
         #[command(flatten)]
@@ -95,13 +98,15 @@ pub(crate) enum ModelsCommand {
         #[arg(value_hint = ValueHint::FilePath)]
         path: PathBuf,
     },
-    /// Convert the weights of a GGUF file to what is fast on this machine, and show what that gains and costs.
+    /// Convert the weights of a GGUF file to what is fast on this machine, and show what that gains
+    /// and costs.
     Optimize(OptimizeArgs),
 }
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum ConfigCommand {
-    /// Read a configuration, TOML or JSON in any dialect, and show the settings in force, or every problem with its line.
+    /// Read a configuration, TOML or JSON in any dialect, and show the settings in force, or every
+    /// problem with its line.
     Check {
         /// The file; `-` is stdin.
         #[arg(value_hint = ValueHint::FilePath)]
@@ -123,7 +128,8 @@ pub(crate) struct OptimizeArgs {
     #[arg(value_hint = ValueHint::FilePath)]
     pub(crate) path: PathBuf,
 
-    /// What to convert to: auto (what suits this CPU, often nothing), f16, q8_0, q6_k, q5_k_m, q4_k_m or q4_0.
+    /// What to convert to: auto (what suits this CPU, often nothing), f16, q8_0, q6_k, q5_k_m,
+    /// q4_k_m or q4_0.
     #[arg(long, value_name = "TARGET", default_value_t = Target::Auto)]
     pub(crate) to: Target,
 
@@ -146,7 +152,8 @@ pub(crate) struct OptimizeArgs {
 
 #[derive(Debug, Args)]
 pub(crate) struct RunArgs {
-    /// Read settings from this TOML file [default: mynah.toml in the current folder, if there is one].
+    /// Read settings from this TOML file [default: mynah.toml in the current folder, if there is
+    /// one].
     ///
     /// What the command line says wins over the file.
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
@@ -158,31 +165,34 @@ pub(crate) struct RunArgs {
 
     /// Run so many instances of the component at once, 1 to 1000 [default: 1].
     ///
-    /// Each has its own memory, limits and time; where there are several, the variable MYNAH_INSTANCE tells each its
-    /// number from 0. Their lines mingle on stdout. The exit code is that of the first one that failed, by number.
+    /// Each has its own memory, limits and time; where there are several, the variable
+    /// MYNAH_INSTANCE tells each its number from 0. Their lines mingle on stdout. The exit code is
+    /// that of the first one that failed, by number.
     #[arg(long, value_name = "COUNT")]
     pub(crate) instances: Option<u32>,
 
-    /// Count all that is computed for the component under this name, together with other components of that name
-    /// [default: each instance by itself].
+    /// Count all that is computed for the component under this name, together with other components
+    /// of that name [default: each instance by itself].
     #[arg(long, value_name = "NAME")]
     pub(crate) owner: Option<String>,
 
-    /// The owner's part while there is less than all want, 1 to 1000: 2 gets twice as much as 1 [default: 1].
+    /// The owner's part while there is less than all want, 1 to 1000: 2 gets twice as much as 1
+    /// [default: 1].
     #[arg(long, value_name = "WEIGHT")]
     pub(crate) weight: Option<u32>,
 
-    /// The highest priority that the component may ask for: low, normal, high or urgent [default: urgent].
+    /// The highest priority that the component may ask for: low, normal, high or urgent [default:
+    /// urgent].
     #[arg(long, value_name = "PRIORITY")]
     pub(crate) max_priority: Option<Priority>,
 
-    /// Load a model and grant it to the component under NAME. Can be given more than once; one file under two names is in
-    /// memory once.
+    /// Load a model and grant it to the component under NAME. Can be given more than once; one file
+    /// under two names is in memory once.
     #[arg(long = "model", value_name = "NAME=PATH")]
     pub(crate) models: Vec<NamedModel>,
 
-    /// Load a model and grant it, as hosts of core modules are told to: a name, GGML, CPU, GPU or AUTO, and a file. Can be given more than
-    /// once, beside --model.
+    /// Load a model and grant it, as hosts of core modules are told to: a name, GGML, CPU, GPU or
+    /// AUTO, and a file. Can be given more than once, beside --model.
     ///
     /// How much of it a graphics card computes is said by --n-gpu-layers.
     #[arg(long = "nn-preload", value_name = "NAME:ENCODING:TARGET:PATH")]
@@ -190,16 +200,18 @@ pub(crate) struct RunArgs {
 
     /// Do something for core modules that can't do without. Can be given more than once.
     ///
-    /// lenient-output-size: a buffer of length 0 is as long as the answer, as guests of LlamaEdge mean it. Only the end of the
-    /// module's memory bounds what is written then.
+    /// lenient-output-size: a buffer of length 0 is as long as the answer, as guests of LlamaEdge
+    /// mean it. Only the end of the module's memory bounds what is written then.
     #[arg(long, value_name = "QUIRK")]
     pub(crate) compat: Vec<Compat>,
 
-    /// Grant a folder, to read and write. Without GUEST it has the same name inside. Can be given more than once.
+    /// Grant a folder, to read and write. Without GUEST it has the same name inside. Can be given
+    /// more than once.
     #[arg(long = "dir", value_name = "HOST::GUEST")]
     pub(crate) dirs: Vec<Preopen>,
 
-    /// Set an environment variable of the component; without a value, pass the host's on. Can be given more than once.
+    /// Set an environment variable of the component; without a value, pass the host's on. Can be
+    /// given more than once.
     #[arg(long = "env", value_name = "KEY=VALUE")]
     pub(crate) env: Vec<Variable>,
 
@@ -207,35 +219,41 @@ pub(crate) struct RunArgs {
     #[arg(long, value_name = "DURATION", value_parser = humantime::parse_duration)]
     pub(crate) timeout: Option<Duration>,
 
-    /// Memory that the component may use, such as `64MiB`. Growing past it is a trap [default: 1GiB].
+    /// Memory that the component may use, such as `64MiB`. Growing past it is a trap [default:
+    /// 1GiB].
     #[arg(long, value_name = "SIZE")]
     pub(crate) max_memory: Option<ByteSize>,
 
-    /// Let the component bring models of its own as bytes, up to SIZE each [default: not allowed; 64MiB without SIZE].
+    /// Let the component bring models of its own as bytes, up to SIZE each [default: not allowed;
+    /// 64MiB without SIZE].
     ///
     /// A model file is parsed by C++ code: allow it only to components that you trust.
     #[arg(long, value_name = "SIZE", num_args = 0..=1, require_equals = true, default_missing_value = "64MiB")]
     pub(crate) allow_guest_models: Option<ByteSize>,
 
-    /// Let the component see figures that count what all components do: queue, memory and performance of its models [default: not allowed].
+    /// Let the component see figures that count what all components do: queue, memory and
+    /// performance of its models [default: not allowed].
     #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
     pub(crate) allow_host_status: Option<bool>,
 
-    /// Serve figures over HTTP at this address while it runs: /metrics (Prometheus), /status (JSON) and /healthz [default: not served].
+    /// Serve figures over HTTP at this address while it runs: /metrics (Prometheus), /status (JSON)
+    /// and /healthz [default: not served].
     ///
-    /// Whoever reaches the address sees them: it is best one of this machine alone, such as 127.0.0.1:9464.
+    /// Whoever reaches the address sees them: it is best one of this machine alone, such as
+    /// 127.0.0.1:9464.
     #[arg(long, value_name = "ADDRESS")]
     pub(crate) metrics: Option<SocketAddr>,
 
-    /// Open the socket through which `mynah status`, `top` and `log` find this host here, or none (`off`) [default: in a folder of the
-    /// user's alone].
+    /// Open the socket through which `mynah status`, `top` and `log` find this host here, or none
+    /// (`off`) [default: in a folder of the user's alone].
     #[arg(long, value_name = "PATH|off", value_hint = ValueHint::FilePath)]
     pub(crate) control: Option<Control>,
 
     #[command(flatten)]
     pub(crate) serving: ServingArgs,
 
-    /// The component or core module, a .wasm file, and its arguments: whatever comes after it is the guest's.
+    /// The component or core module, a .wasm file, and its arguments: whatever comes after it is
+    /// the guest's.
     // One list, as clap would else take flags behind the guest for its own.
     #[arg(
         value_names = ["GUEST", "ARGS"],

@@ -1,4 +1,5 @@
-//! What hosts of core modules call otherwise: models that are given with an encoding and a target, and quirks of guests.
+//! What hosts of core modules call otherwise: models that are given with an encoding and a target,
+//! and quirks of guests.
 
 use std::path::PathBuf;
 use std::str::FromStr;

@@ -13,7 +13,8 @@ use mynah_engine::{ChatTemplateName, KvLayout, KvType, ModelConfig, Priority};
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Models")]
 pub(crate) struct ServingArgs {
-    /// Tokens that one session holds, prompt and answer together [default: 2048, or what the model was trained on].
+    /// Tokens that one session holds, prompt and answer together [default: 2048, or what the model
+    /// was trained on].
     #[arg(long, value_name = "TOKENS")]
     pub(crate) ctx_size: Option<u32>,
 
@@ -59,24 +60,28 @@ pub(crate) struct ServingArgs {
     ))]
     pub(crate) idle_timeout: Option<Duration>,
 
-    /// KV cells for all sequences together, one for each token [default: enough for all]. With fewer, sequences are
-    /// parked in host memory when they run out, and resumed.
+    /// KV cells for all sequences together, one for each token [default: enough for all]. With
+    /// fewer, sequences are parked in host memory when they run out, and resumed.
     #[arg(long, value_name = "COUNT")]
     pub(crate) kv_cells: Option<u32>,
 
-    /// How the KV cells are laid out: auto, split (each sequence its own) or unified (one pool) [default: auto].
+    /// How the KV cells are laid out: auto, split (each sequence its own) or unified (one pool)
+    /// [default: auto].
     #[arg(long, value_name = "LAYOUT")]
     pub(crate) kv_layout: Option<KvLayout>,
 
-    /// What keys and values are kept as: f16, or q8_0 (a little more than half the memory) [default: f16].
+    /// What keys and values are kept as: f16, or q8_0 (a little more than half the memory)
+    /// [default: f16].
     #[arg(long, value_name = "TYPE")]
     pub(crate) kv_type: Option<KvType>,
 
-    /// Let the oldest part of a conversation make room when its context is full, where the component doesn't say [default: false].
+    /// Let the oldest part of a conversation make room when its context is full, where the
+    /// component doesn't say [default: false].
     #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
     pub(crate) context_shifting: Option<bool>,
 
-    /// Let owners use what was computed for others: one may then learn what another has sent [default: false].
+    /// Let owners use what was computed for others: one may then learn what another has sent
+    /// [default: false].
     #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
     pub(crate) share_prefixes: Option<bool>,
 
@@ -86,16 +91,19 @@ pub(crate) struct ServingArgs {
     ))]
     pub(crate) max_parked_bytes: Option<ByteSize>,
 
-    /// Memory that the whole process may have, weights included. Near it less is remembered, then idle sessions are closed, and at last
-    /// requests are refused [default: what the control group or the machine has].
+    /// Memory that the whole process may have, weights included. Near it less is remembered, then
+    /// idle sessions are closed, and at last requests are refused [default: what the control group
+    /// or the machine has].
     #[arg(long, value_name = "SIZE")]
     pub(crate) max_process_bytes: Option<ByteSize>,
 
-    /// Pack what is there, and with it what is on disk: less memory, and more time to put it aside and take it back [default: false].
+    /// Pack what is there, and with it what is on disk: less memory, and more time to put it aside
+    /// and take it back [default: false].
     #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
     pub(crate) compress_parked: Option<bool>,
 
-    /// Keep what was computed for sessions here too, for the next run with the same --owner [default: in memory alone].
+    /// Keep what was computed for sessions here too, for the next run with the same --owner
+    /// [default: in memory alone].
     #[arg(long, value_name = "FOLDER", value_hint = ValueHint::DirPath)]
     pub(crate) state_dir: Option<PathBuf>,
 
@@ -115,8 +123,9 @@ pub(crate) struct ServingArgs {
     #[arg(long, value_name = "COUNT")]
     pub(crate) threads: Option<u32>,
 
-    /// Convert the models' weights first, to what is fast on this CPU or to TARGET (see `mynah models optimize`), and keep
-    /// the result in the cache [default: run them as they are; auto without TARGET].
+    /// Convert the models' weights first, to what is fast on this CPU or to TARGET (see `mynah
+    /// models optimize`), and keep the result in the cache [default: run them as they are; auto
+    /// without TARGET].
     #[arg(long, value_name = "TARGET", num_args = 0..=1, require_equals = true, default_missing_value = "auto")]
     pub(crate) optimize: Option<Target>,
 
@@ -156,8 +165,8 @@ pub(crate) struct ServingArgs {
     #[arg(long, value_name = "PRIORITY")]
     pub(crate) priority: Option<Priority>,
 
-    /// Compute each sequence apart from all others where the component doesn't say, so that its text depends on nothing
-    /// else. Slower [default: false].
+    /// Compute each sequence apart from all others where the component doesn't say, so that its
+    /// text depends on nothing else. Slower [default: false].
     #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
     pub(crate) deterministic: Option<bool>,
 
@@ -165,25 +174,30 @@ pub(crate) struct ServingArgs {
     #[arg(long, value_name = "SEED", allow_negative_numbers = true)]
     pub(crate) seed: Option<i64>,
 
-    /// Take a model out of memory when nobody has used it for this long; the next request loads it again [default: it stays].
+    /// Take a model out of memory when nobody has used it for this long; the next request loads it
+    /// again [default: it stays].
     #[arg(long, value_name = "DURATION", value_parser = humantime::parse_duration)]
     pub(crate) keep_alive: Option<Duration>,
 
-    /// Layers of the models that graphics cards compute, where there are any; -1 is all [default: as many as their free memory holds].
+    /// Layers of the models that graphics cards compute, where there are any; -1 is all [default:
+    /// as many as their free memory holds].
     #[arg(long, value_name = "COUNT", allow_negative_numbers = true)]
     pub(crate) n_gpu_layers: Option<i64>,
 
-    /// Use a built-in chat template in place of the model's own: chatml, llama3, gemma, mistral, zephyr or plain.
+    /// Use a built-in chat template in place of the model's own: chatml, llama3, gemma, mistral,
+    /// zephyr or plain.
     #[arg(long, value_name = "NAME")]
     pub(crate) chat_template: Option<ChatTemplateName>,
 
-    /// Set any setting, by any of its names, such as `top_p=0.9` or `sampling.samplers=["top_k","temperature"]`. Can be given
-    /// more than once. `mynah config schema` shows what there is.
+    /// Set any setting, by any of its names, such as `top_p=0.9` or
+    /// `sampling.samplers=["top_k","temperature"]`. Can be given more than once. `mynah config
+    /// schema` shows what there is.
     #[arg(long = "set", value_name = "SETTING=VALUE")]
     pub(crate) set: Vec<String>,
 }
 
-/// Help with the engine's default. A flag itself has none: one that isn't given leaves the choice to the file.
+/// Help with the engine's default. A flag itself has none: one that isn't given leaves the choice
+/// to the file.
 fn or_default(help: &str, default: impl fmt::Display) -> String {
     format!("{help} [default: {default}]")
 }

@@ -1,4 +1,5 @@
-//! The configuration file: the engine's sections, which the engine reads, and the two that are this program's.
+//! The configuration file: the engine's sections, which the engine reads, and the two that are this
+//! program's.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -117,7 +118,8 @@ impl<'de, T: FromStr<Err: fmt::Display>> Deserialize<'de> for Text<T> {
     }
 }
 
-/// Reads a file, TOML or JSON. All problems are told at once; where it is `strict`, warnings are problems.
+/// Reads a file, TOML or JSON. All problems are told at once; where it is `strict`, warnings are
+/// problems.
 pub(super) fn parse(source: &Source, strict: bool) -> Result<File> {
     let text = source.text().as_bytes();
     let reading = if source.is_json() {

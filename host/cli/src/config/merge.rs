@@ -1,4 +1,5 @@
-//! Which value is in force: the command line's, else the file's, else the default. The one place that decides it.
+//! Which value is in force: the command line's, else the file's, else the default. The one place
+//! that decides it.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -143,7 +144,8 @@ pub(super) fn merge(
     Ok(settings)
 }
 
-/// The model of a preload. Its target decides nothing here: how much of a model a graphics card computes is a setting.
+/// The model of a preload. Its target decides nothing here: how much of a model a graphics card
+/// computes is a setting.
 fn preloaded(preload: &Preload) -> NamedModel {
     let name = &preload.model.name;
     if preload.target == PreloadTarget::Gpu && !SystemInfo::has_gpu() {
@@ -155,8 +157,8 @@ fn preloaded(preload: &Preload) -> NamedModel {
     preload.model.clone()
 }
 
-/// Checks the ranges of the flags, of what is this program's own, and of what depends on each other. The file's own settings
-/// have been checked where they were read.
+/// Checks the ranges of the flags, of what is this program's own, and of what depends on each
+/// other. The file's own settings have been checked where they were read.
 fn check(
     settings: &RunSettings,
     flags: mynah_engine::Result<()>,

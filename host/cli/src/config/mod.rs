@@ -1,7 +1,8 @@
-//! The settings of a run: what the command line says, else what the configuration file says, else the engine's default.
+//! The settings of a run: what the command line says, else what the configuration file says, else
+//! the engine's default.
 //!
-//! What there is to set, and what it may be, is the engine's to say (`mynah_engine::Reading`); here are the file's own
-//! sections, the flags, and the choice between the two.
+//! What there is to set, and what it may be, is the engine's to say (`mynah_engine::Reading`); here
+//! are the file's own sections, the flags, and the choice between the two.
 
 mod check;
 mod file;

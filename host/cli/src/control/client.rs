@@ -52,8 +52,8 @@ pub(crate) fn runtime() -> Result<Runtime> {
 }
 
 impl Host {
-    /// The host that is meant: at the address, or of the process, or the only one that runs; else whoever serves figures where
-    /// they usually are.
+    /// The host that is meant: at the address, or of the process, or the only one that runs; else
+    /// whoever serves figures where they usually are.
     ///
     /// # Errors
     ///

@@ -1,4 +1,5 @@
-//! Where running hosts have their sockets: a folder that is the user's alone, one socket a host, named after its process.
+//! Where running hosts have their sockets: a folder that is the user's alone, one socket a host,
+//! named after its process.
 
 use std::fs::{self, DirBuilder, Permissions};
 use std::io;

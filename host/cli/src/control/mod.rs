@@ -1,4 +1,5 @@
-//! Between a running host and whoever asks it something on the same machine: the socket that it opens, how it is found, and asking.
+//! Between a running host and whoever asks it something on the same machine: the socket that it
+//! opens, how it is found, and asking.
 
 mod client;
 #[cfg(unix)]

@@ -64,7 +64,8 @@ pub(super) fn look(bytes: &[u8]) -> Result<Found> {
     })
 }
 
-/// Imports of one module with what the host makes of them: those that it serves in one line, and each other one by itself.
+/// Imports of one module with what the host makes of them: those that it serves in one line, and
+/// each other one by itself.
 fn describe(module: &str, names: BTreeSet<&str>) -> Vec<String> {
     let is_served = |name: &&str| match module {
         NN => NN_FUNCTIONS.contains(name),

@@ -1,7 +1,8 @@
-//! A log file that grows old: at a size or an age it becomes an old one, of which so many are kept, and a new one is begun. One that is
-//! moved or removed is begun anew.
+//! A log file that grows old: at a size or an age it becomes an old one, of which so many are kept,
+//! and a new one is begun. One that is moved or removed is begun anew.
 //!
-//! `host.log` is written; `host.log.1` is what it was before, `host.log.2` what that was, and so on.
+//! `host.log` is written; `host.log.1` is what it was before, `host.log.2` what that was, and so
+//! on.
 
 use std::ffi::OsString;
 use std::fs::{File, Metadata, OpenOptions};
@@ -12,7 +13,8 @@ use std::time::{Duration, SystemTime};
 use super::settings::LogFile;
 use super::sink::Destination;
 
-/// Time between two tries to begin a new file where that fails; meanwhile the one that is there is written.
+/// Time between two tries to begin a new file where that fails; meanwhile the one that is there is
+/// written.
 const RETRY: Duration = Duration::from_secs(60);
 
 /// A log file.
@@ -35,7 +37,8 @@ struct Open {
 }
 
 impl LogWriter {
-    /// Opens the file, or begins it. Its folder must be there: one that isn't is a mistake, or a disk that is missing.
+    /// Opens the file, or begins it. Its folder must be there: one that isn't is a mistake, or a
+    /// disk that is missing.
     pub(super) fn open(wanted: &LogFile) -> io::Result<Self> {
         let writer = Self {
             wanted: wanted.clone(),
@@ -125,7 +128,8 @@ impl Destination for LogWriter {
         format!("the log file {}", self.wanted.path.display())
     }
 
-    /// A file that was moved or removed is written no more: its lines would go where nobody finds them.
+    /// A file that was moved or removed is written no more: its lines would go where nobody finds
+    /// them.
     fn prepare(&mut self) -> io::Result<()> {
         if self
             .open
@@ -206,7 +210,8 @@ fn is_same(_: &Metadata, _: &Metadata) -> bool {
     true
 }
 
-/// When a file was begun; where that isn't known, its last change, which makes it younger than it is.
+/// When a file was begun; where that isn't known, its last change, which makes it younger than it
+/// is.
 fn begun(metadata: &Metadata) -> SystemTime {
     metadata
         .created()

@@ -19,7 +19,8 @@ struct Control {
 
 static CONTROL: OnceLock<Control> = OnceLock::new();
 
-/// Crates that log what a component reads and writes, which may be a prompt or an answer, at the levels behind `info`.
+/// Crates that log what a component reads and writes, which may be a prompt or an answer, at the
+/// levels behind `info`.
 const TELL_CONTENT: [&str; 3] = ["wasmtime_wasi", "wasmtime_wasi_io", "wasmtime_wasi_http"];
 
 /// The filter in force, as it was given; empty before the log is started.
@@ -30,7 +31,8 @@ pub(crate) fn filter() -> String {
     })
 }
 
-/// Puts another filter in force, for all that comes from now on. Content is shown only if it was to be from the start.
+/// Puts another filter in force, for all that comes from now on. Content is shown only if it was to
+/// be from the start.
 ///
 /// # Errors
 ///

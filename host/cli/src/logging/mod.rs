@@ -1,4 +1,5 @@
-//! The host's log: what of it is shown, in which form, and where it goes. Stdout is the component's; nothing here writes there.
+//! The host's log: what of it is shown, in which form, and where it goes. Stdout is the
+//! component's; nothing here writes there.
 //!
 //! | file | subject |
 //! |---|---|
@@ -75,7 +76,8 @@ pub(crate) fn start(settings: &LogSettings) -> Result<Log> {
     Ok(Log(()))
 }
 
-/// Writes what waits, for as long as that may take, and tells what was lost. Nothing is written after it.
+/// Writes what waits, for as long as that may take, and tells what was lost. Nothing is written
+/// after it.
 pub(crate) fn finish() {
     // Taken out first: whoever calls this a second time has nothing to wait for.
     let sinks = std::mem::take(&mut *lock());

@@ -1,4 +1,5 @@
-//! What the operator wants of the log: the command line, else `MYNAH_LOG`, else the configuration file, else the default.
+//! What the operator wants of the log: the command line, else `MYNAH_LOG`, else the configuration
+//! file, else the default.
 
 use std::io::IsTerminal;
 use std::path::PathBuf;
@@ -10,7 +11,8 @@ use mynah_engine::{LogColors, LogFormat, LoggingSettings, Operator, Problem};
 use super::filter;
 use crate::args::LogArgs;
 
-/// The variable that chooses what is logged, such as `debug` or `mynah_engine=trace,llama_cpp=info`.
+/// The variable that chooses what is logged, such as `debug` or
+/// `mynah_engine=trace,llama_cpp=info`.
 const VARIABLE: &str = "MYNAH_LOG";
 
 /// What the operator wants of the log.
@@ -138,7 +140,8 @@ fn chosen(
     Ok(text.trim().to_owned())
 }
 
-/// What is wrong with the filter of a configuration file, if it is none. The engine, which reads the file, knows no filters.
+/// What is wrong with the filter of a configuration file, if it is none. The engine, which reads
+/// the file, knows no filters.
 pub(crate) fn wrong_filter(settings: &LoggingSettings) -> Option<Problem> {
     let filter = settings.filter.as_deref()?;
     filter::parse(filter, false).is_err().then(|| {

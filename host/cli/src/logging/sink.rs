@@ -1,5 +1,5 @@
-//! From whoever logs to whatever is written, without waiting: lines go through a bounded queue to a thread of their own. What finds no
-//! room there, or can't be written, is counted and told.
+//! From whoever logs to whatever is written, without waiting: lines go through a bounded queue to a
+//! thread of their own. What finds no room there, or can't be written, is counted and told.
 
 use std::io;
 use std::sync::Arc;

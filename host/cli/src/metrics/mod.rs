@@ -1,4 +1,5 @@
-//! Figures over HTTP while a component runs: `/metrics` for Prometheus, `/status` as JSON, `/healthz` for whoever restarts what hangs.
+//! Figures over HTTP while a component runs: `/metrics` for Prometheus, `/status` as JSON,
+//! `/healthz` for whoever restarts what hangs.
 
 mod exposition;
 mod table;
@@ -102,7 +103,8 @@ pub(crate) async fn serve(address: SocketAddr, serving: &Arc<Serving>) -> Result
     Ok(Server { address, task })
 }
 
-/// What is asked for at which path. It doesn't keep the models: a host that ends closes them, whoever still asks.
+/// What is asked for at which path. It doesn't keep the models: a host that ends closes them,
+/// whoever still asks.
 pub(crate) fn router(serving: &Arc<Serving>) -> Router {
     Router::new()
         .route("/metrics", get(metrics))

@@ -1,5 +1,5 @@
-//! Every figure that is exported: its name, what it is, and where in the report it comes from. The names of OpenTelemetry's conventions for
-//! generative models where there are any.
+//! Every figure that is exported: its name, what it is, and where in the report it comes from. The
+//! names of OpenTelemetry's conventions for generative models where there are any.
 
 use std::sync::Arc;
 
@@ -26,7 +26,8 @@ pub(crate) struct Metric {
 }
 
 impl Metric {
-    /// Its name in OpenTelemetry, which Prometheus' rules turn into the other one: namespaces with dots, the unit apart.
+    /// Its name in OpenTelemetry, which Prometheus' rules turn into the other one: namespaces with
+    /// dots, the unit apart.
     pub(crate) fn dotted_name(&self) -> String {
         let name = self.name.strip_suffix("_seconds").unwrap_or(self.name);
         match name.strip_prefix("gen_ai_server_") {
@@ -63,7 +64,8 @@ pub(crate) enum Value {
     Times(Arc<Histogram>),
 }
 
-/// One bucket for each doubling, which is what a scrape should carry; the last one holds all that took longer.
+/// One bucket for each doubling, which is what a scrape should carry; the last one holds all that
+/// took longer.
 pub(crate) fn buckets(times: &Histogram) -> Vec<(f64, u64)> {
     let all: Vec<(f64, u64)> = times.buckets().collect();
     let doublings = all.chunks(Histogram::PER_DOUBLING);
@@ -429,7 +431,8 @@ pub(crate) const METRICS: &[Metric] = &[
 mod tests {
     use super::*;
 
-    /// What Prometheus makes of a name of OpenTelemetry's: dots are underscores, and the unit's name is at the end.
+    /// What Prometheus makes of a name of OpenTelemetry's: dots are underscores, and the unit's
+    /// name is at the end.
     fn translated(name: &str, unit: &str) -> String {
         let name = name.replace('.', "_");
         let suffix = match unit {

@@ -1,4 +1,5 @@
-//! A host that is told to end leaves nothing behind: what it had opened is closed before the signal takes its way.
+//! A host that is told to end leaves nothing behind: what it had opened is closed before the signal
+//! takes its way.
 
 use anyhow::{Context, Result};
 use signal_hook::consts::{SIGINT, SIGTERM};
@@ -12,8 +13,8 @@ pub(super) struct Ending {
 }
 
 impl Ending {
-    /// Does `last` when SIGINT or SIGTERM comes; then the process ends of it, as it would have at once. Others are as they were: a
-    /// hangup that is to be ignored stays so.
+    /// Does `last` when SIGINT or SIGTERM comes; then the process ends of it, as it would have at
+    /// once. Others are as they were: a hangup that is to be ignored stays so.
     pub(super) fn watch(mut last: impl FnMut() + Send + 'static) -> Result<Self> {
         let mut signals = Signals::new([SIGINT, SIGTERM]).context("signals can't be watched")?;
         let waiting = signals.handle();

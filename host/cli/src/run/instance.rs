@@ -47,8 +47,8 @@ impl Instance {
         }
     }
 
-    /// Runs it to its end, and gives its exit code. A trap is told at once, so that nobody waits for the others to hear
-    /// of it.
+    /// Runs it to its end, and gives its exit code. A trap is told at once, so that nobody waits
+    /// for the others to hear of it.
     pub(super) async fn run(self) -> u8 {
         let number = self.number;
         match self.execute().await {
@@ -89,7 +89,8 @@ impl Instance {
         }
     }
 
-    /// What to say about a trap: the limit that was hit, else the trap's own words without the backtrace.
+    /// What to say about a trap: the limit that was hit, else the trap's own words without the
+    /// backtrace.
     fn trap(&self, error: &wasmtime::Error) -> anyhow::Error {
         match self.store.data().limiter.refused() {
             Some(refused) => anyhow!("{refused}"),

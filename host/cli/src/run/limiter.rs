@@ -5,11 +5,12 @@ use std::fmt;
 use bytesize::ByteSize;
 use wasmtime::{ResourceLimiter, bail};
 
-/// Entries of a guest's tables at most, in each; far above what compilers emit, far below what hurts.
+/// Entries of a guest's tables at most, in each; far above what compilers emit, far below what
+/// hurts.
 const MAX_TABLE_ELEMENTS: usize = 1 << 20;
 
-/// Bounds all memories of a store together. Growing past the bound is a trap, so that it can be told apart from the
-/// guest's own faults.
+/// Bounds all memories of a store together. Growing past the bound is a trap, so that it can be
+/// told apart from the guest's own faults.
 #[derive(Debug)]
 pub(crate) struct Limiter {
     max_memory: u64,

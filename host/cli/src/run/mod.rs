@@ -148,8 +148,8 @@ fn instances(
         .collect()
 }
 
-/// Runs all instances at once, each to its own end. The exit code is that of the first one, by number, that has another
-/// than 0.
+/// Runs all instances at once, each to its own end. The exit code is that of the first one, by
+/// number, that has another than 0.
 async fn all(instances: Vec<Instance>) -> Result<u8> {
     let tasks: Vec<_> = instances
         .into_iter()
@@ -173,7 +173,8 @@ fn engine() -> Result<Engine> {
     Ok(Engine::new(&config)?)
 }
 
-/// Advances the engine's epoch from a thread of its own while it lives: a runtime thread may be the one that loops.
+/// Advances the engine's epoch from a thread of its own while it lives: a runtime thread may be the
+/// one that loops.
 struct Ticker {
     // Dropping it ends the thread.
     _stop: mpsc::Sender<()>,

@@ -1,4 +1,5 @@
-//! What is sent to the collector goes through here, so that one that is away is told once and not for each batch.
+//! What is sent to the collector goes through here, so that one that is away is told once and not
+//! for each batch.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};

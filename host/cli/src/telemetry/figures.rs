@@ -1,7 +1,7 @@
 //! The figures in OpenTelemetry's form, of the same table as `/metrics`.
 //!
-//! OpenTelemetry's SDK exports only what it measured itself, and could not say the same as the other views; so the messages are made here,
-//! of its own types.
+//! OpenTelemetry's SDK exports only what it measured itself, and could not say the same as the
+//! other views; so the messages are made here, of its own types.
 
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
 use std::sync::{Mutex, PoisonError, Weak};

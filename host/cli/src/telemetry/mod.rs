@@ -1,6 +1,8 @@
-//! OpenTelemetry: a span for each request, and the figures, sent to a collector where the standard variables say so.
+//! OpenTelemetry: a span for each request, and the figures, sent to a collector where the standard
+//! variables say so.
 //!
-//! The engine knows nothing of it: it tells an observer what a request was when it has ended, and everybody the report.
+//! The engine knows nothing of it: it tells an observer what a request was when it has ended, and
+//! everybody the report.
 
 mod client;
 mod figures;
@@ -35,8 +37,8 @@ pub(crate) struct Telemetry {
 }
 
 impl Telemetry {
-    /// What the environment asks for. What it asks for that can't be done is a warning: the variables are often set for all
-    /// programs of a machine.
+    /// What the environment asks for. What it asks for that can't be done is a warning: the
+    /// variables are often set for all programs of a machine.
     ///
     /// # Errors
     ///

@@ -1,5 +1,5 @@
-//! What the standard variables of OpenTelemetry say. Those of traces are read by its own crates, but for what decides whether there
-//! are any.
+//! What the standard variables of OpenTelemetry say. Those of traces are read by its own crates,
+//! but for what decides whether there are any.
 
 use std::time::Duration;
 

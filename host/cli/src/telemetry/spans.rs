@@ -1,5 +1,6 @@
-//! Requests as spans: one each, with its times as children. Names and attributes are those of OpenTelemetry's conventions for generative
-//! models where there are any. What was said is never in them.
+//! Requests as spans: one each, with its times as children. Names and attributes are those of
+//! OpenTelemetry's conventions for generative models where there are any. What was said is never in
+//! them.
 
 use std::sync::{Arc, OnceLock, Weak};
 use std::time::{Duration, SystemTime};

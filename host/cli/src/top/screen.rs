@@ -14,7 +14,8 @@ use ratatui::crossterm::terminal::{
 };
 use ratatui::{Frame, Terminal};
 
-/// The taken terminal. It is given back when this goes, when the process panics and when it is told to end.
+/// The taken terminal. It is given back when this goes, when the process panics and when it is told
+/// to end.
 #[derive(Debug)]
 pub(super) struct Screen {
     // None only while it is dropped.

@@ -1,4 +1,5 @@
-//! Asking the host again and again, on a thread of its own: a host that doesn't answer must not stop the drawing.
+//! Asking the host again and again, on a thread of its own: a host that doesn't answer must not
+//! stop the drawing.
 
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
 use std::time::Duration;

@@ -1,7 +1,8 @@
-//! A block of settings, declared once: its fields, and for each its spellings, range, default and help.
+//! A block of settings, declared once: its fields, and for each its spellings, range, default and
+//! help.
 //!
-//! From the one declaration come the typed structs, the check, the merging of levels, the reading of documents, the tables of
-//! the documentation and the JSON Schema, so that none can lag behind.
+//! From the one declaration come the typed structs, the check, the merging of levels, the reading
+//! of documents, the tables of the documentation and the JSON Schema, so that none can lag behind.
 
 use serde_json::Value as Json;
 
@@ -99,8 +100,9 @@ pub(super) fn default_json<K: Kind>(value: &K) -> Result<Json, &'static str> {
     Ok(value.json())
 }
 
-/// Declares a block: for each field its type, its default (or, after `else`, what holds where nobody sets it), its name in
-/// documents, its other spellings and its range. With `=> InForce`, a second struct holds what is in force.
+/// Declares a block: for each field its type, its default (or, after `else`, what holds where
+/// nobody sets it), its name in documents, its other spellings and its range. With `=> InForce`, a
+/// second struct holds what is in force.
 macro_rules! block {
     (
         $(#[doc = $about:literal])*

@@ -11,7 +11,8 @@ use super::value::Value;
 pub(crate) trait Kind: Sized {
     type Rule;
 
-    /// Takes a document's value. `None`: it isn't of this kind, or of no value that this kind can hold.
+    /// Takes a document's value. `None`: it isn't of this kind, or of no value that this kind can
+    /// hold.
     fn read(value: &Value, rule: &Self::Rule) -> Option<Self>;
 
     /// What is there, in a message's words, if it isn't allowed.

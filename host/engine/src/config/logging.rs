@@ -1,5 +1,6 @@
-//! What is logged, how, and where to: the operator's `logging` section. The program around the engine does it; it is declared here
-//! with all other settings, so that a document is read, checked and explained in one place.
+//! What is logged, how, and where to: the operator's `logging` section. The program around the
+//! engine does it; it is declared here with all other settings, so that a document is read, checked
+//! and explained in one place.
 
 use std::fmt;
 use std::time::Duration;
@@ -127,7 +128,8 @@ impl std::str::FromStr for LogColors {
     }
 }
 
-/// Names, and for documents of other hosts true and false, which say whether there may be colours at all.
+/// Names, and for documents of other hosts true and false, which say whether there may be colours
+/// at all.
 impl Kind for LogColors {
     type Rule = Any;
 
@@ -189,9 +191,11 @@ impl Kind for String {
 }
 
 block! {
-    /// What is logged, how, and where to. Its keys stand in their section only: elsewhere, words like `file` mean other things.
+    /// What is logged, how, and where to. Its keys stand in their section only: elsewhere, words
+    /// like `file` mean other things.
     pub struct LoggingSettings => LoggingInForce in "logging" {
-        /// How much is logged of what `filter` doesn't name. Without it, llama.cpp's own lines are left out too.
+        /// How much is logged of what `filter` doesn't name. Without it, llama.cpp's own lines are
+        /// left out too.
         level: LogLevel, else "warn, and nothing of llama.cpp's own", "level", [], Any;
         /// Whether the host's own modules log at `debug` at least.
         enable_debug: bool = false, "enable_debug", [], Any;
@@ -240,7 +244,8 @@ impl LoggingSettings {
         Some(all.into_iter().flatten().collect::<Vec<_>>().join(","))
     }
 
-    /// The filter where nobody says. llama.cpp's errors reach the user in the error of whatever failed.
+    /// The filter where nobody says. llama.cpp's errors reach the user in the error of whatever
+    /// failed.
     pub const DEFAULT_FILTER: &str = "warn,llama_cpp=off";
 }
 

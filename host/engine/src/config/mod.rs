@@ -1,7 +1,7 @@
 //! Typed settings: what an operator chooses for a model and what a request chooses for itself.
 //!
-//! Each setting is declared once, in a [`block`], with its spellings, its range, its default and its help; everything else
-//! follows from there.
+//! Each setting is declared once, in a [`block`], with its spellings, its range, its default and
+//! its help; everything else follows from there.
 //!
 //! | file | subject |
 //! |---|---|

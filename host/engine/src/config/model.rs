@@ -17,19 +17,21 @@ use crate::{Observer, Result};
 /// How a model is served.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ModelConfig {
-    /// Tokens that one session holds, prompt and answer together. 16 or more; default 2,048, or what the model was
-    /// trained on where that is less. More than the model was trained on is allowed, and usually bad.
+    /// Tokens that one session holds, prompt and answer together. 16 or more; default 2,048, or
+    /// what the model was trained on where that is less. More than the model was trained on is
+    /// allowed, and usually bad.
     pub ctx_size: Option<u32>,
-    /// Tokens that are computed at most from one token of the generations that run to the next: one for each of them, and the rest
-    /// from prompts. A larger one reads prompts faster, a smaller one disturbs running generations less and cancels sooner.
-    /// From `max_concurrent` to 4,096; default 256.
+    /// Tokens that are computed at most from one token of the generations that run to the next: one
+    /// for each of them, and the rest from prompts. A larger one reads prompts faster, a smaller
+    /// one disturbs running generations less and cancels sooner. From `max_concurrent` to 4,096;
+    /// default 256.
     pub batch_size: u32,
-    /// Generations that run at once; the others wait. 1 to 256; default 8. Memory for `ctx_size` tokens is set aside for
-    /// each.
+    /// Generations that run at once; the others wait. 1 to 256; default 8. Memory for `ctx_size`
+    /// tokens is set aside for each.
     pub max_concurrent: u32,
-    /// Time after which a session that does nothing may be closed: when another one needs its place, or by itself. What was
-    /// remembered for it is forgotten. 1 millisecond to a day; default 5 minutes. Spelled `idle_timeout_ms` where the type
-    /// carries no unit.
+    /// Time after which a session that does nothing may be closed: when another one needs its
+    /// place, or by itself. What was remembered for it is forgotten. 1 millisecond to a day;
+    /// default 5 minutes. Spelled `idle_timeout_ms` where the type carries no unit.
     pub idle_timeout: Duration,
     /// Whether idle sessions are closed by themselves. Default false.
     pub auto_cleanup: bool,
@@ -38,74 +40,89 @@ pub struct ModelConfig {
     pub resume_closed: bool,
     /// Requests that wait at most; one more is refused. 1 to 100,000; default 50.
     pub queue_size: u32,
-    /// Sessions that are open at once, whether they generate or not; one more is refused. 1 to 100,000; default 100.
+    /// Sessions that are open at once, whether they generate or not; one more is refused. 1 to
+    /// 100,000; default 100.
     pub max_sessions: u32,
-    /// Time that a request waits at most where it doesn't say; then it fails without any model work. 1 millisecond to a
-    /// day; default 30 seconds. Spelled `default_task_timeout_ms` where the type carries no unit.
+    /// Time that a request waits at most where it doesn't say; then it fails without any model
+    /// work. 1 millisecond to a day; default 30 seconds. Spelled `default_task_timeout_ms` where
+    /// the type carries no unit.
     pub default_task_timeout: Duration,
-    /// Time after which a request that waits counts as one priority higher, and again after each further one, so that
-    /// every priority is served in the end. 1 millisecond to a day; default 5 seconds. Spelled `ageing_ms` where the
-    /// type carries no unit.
+    /// Time after which a request that waits counts as one priority higher, and again after each
+    /// further one, so that every priority is served in the end. 1 millisecond to a day; default 5
+    /// seconds. Spelled `ageing_ms` where the type carries no unit.
     pub ageing: Duration,
-    /// KV cells for all sequences together, one for each token. From `ctx_size`; default `ctx_size` for each of
-    /// `max_concurrent`, which can't run out. With fewer, sequences are parked in host memory when they do.
+    /// KV cells for all sequences together, one for each token. From `ctx_size`; default `ctx_size`
+    /// for each of `max_concurrent`, which can't run out. With fewer, sequences are parked in host
+    /// memory when they do.
     pub kv_cells: Option<u32>,
     /// How the KV cells are laid out; default: chosen by a rule.
     pub kv_layout: KvLayout,
     /// What keys and values are kept as in the KV cells. Default `F16`.
     pub kv_type: KvType,
-    /// Whether the layers of a model with a sliding window keep all cells too, so that a conversation can be shifted, cut and shared
-    /// anywhere. Without, they keep what the window needs: less memory, and only whole sequences are remembered. Default true;
-    /// nothing changes for other models.
+    /// Whether the layers of a model with a sliding window keep all cells too, so that a
+    /// conversation can be shifted, cut and shared anywhere. Without, they keep what the window
+    /// needs: less memory, and only whole sequences are remembered. Default true; nothing changes
+    /// for other models.
     pub swa_full: bool,
-    /// Whether a model is refused that takes more memory than there is ([`Error::TooLittleMemory`](crate::Error::TooLittleMemory)): what its
-    /// header tells of weights, KV cells and a step, against what the machine and the process's control group have. Not looked at
-    /// where there is a graphics card, whose memory counts then. Default true.
+    /// Whether a model is refused that takes more memory than there is
+    /// ([`Error::TooLittleMemory`](crate::Error::TooLittleMemory)): what its header tells of
+    /// weights, KV cells and a step, against what the machine and the process's control group have.
+    /// Not looked at where there is a graphics card, whose memory counts then. Default true.
     pub check_memory: bool,
-    /// Bytes of host memory for sequences that had to leave their KV cells: those that are parked while they run go first,
-    /// and what is remembered of those that have ended makes way. Beyond it, it is computed again. Default 1 GiB; 0 keeps
-    /// none.
+    /// Bytes of host memory for sequences that had to leave their KV cells: those that are parked
+    /// while they run go first, and what is remembered of those that have ended makes way. Beyond
+    /// it, it is computed again. Default 1 GiB; 0 keeps none.
     pub max_parked_bytes: u64,
-    /// Bytes of memory that the whole process may have, weights included; `None`, the default: what its control group or the machine
-    /// has. Near them less is remembered, then sessions that nobody uses are closed, and at last requests are refused
-    /// ([`Error::MemoryShort`](crate::Error::MemoryShort)): see [`PressureLevel`](crate::PressureLevel).
+    /// Bytes of memory that the whole process may have, weights included; `None`, the default: what
+    /// its control group or the machine has. Near them less is remembered, then sessions that
+    /// nobody uses are closed, and at last requests are refused
+    /// ([`Error::MemoryShort`](crate::Error::MemoryShort)): see
+    /// [`PressureLevel`](crate::PressureLevel).
     pub max_process_bytes: Option<u64>,
-    /// Share of the memory in use at which the first of these begins; the others follow in equal steps. 0.1 to 1.0; default 0.85.
+    /// Share of the memory in use at which the first of these begins; the others follow in equal
+    /// steps. 0.1 to 1.0; default 0.85.
     pub pressure_threshold: f32,
-    /// Whether states in host memory, and with them those on disk, are packed (zstd, its fastest level): they take less room, and longer
-    /// to be put aside and to be taken back. Default false.
+    /// Whether states in host memory, and with them those on disk, are packed (zstd, its fastest
+    /// level): they take less room, and longer to be put aside and to be taken back. Default false.
     pub compress_parked: bool,
-    /// Where states are kept on disk too, so that they are still there when the process has ended; `None`, the default: nowhere. Each model has a
-    /// folder of its own in it, which only one process uses at a time. What is written holds what the sessions were about, and
-    /// is its user's alone to read. What serves only an owner without a name of its own is removed with it.
+    /// Where states are kept on disk too, so that they are still there when the process has ended;
+    /// `None`, the default: nowhere. Each model has a folder of its own in it, which only one
+    /// process uses at a time. What is written holds what the sessions were about, and is its
+    /// user's alone to read. What serves only an owner without a name of its own is removed with
+    /// it.
     pub state_dir: Option<PathBuf>,
-    /// Bytes of this model's files there, and of those of models that nobody uses, which make way first; then goes what has been of no use
-    /// for longest. Default 4 GiB.
+    /// Bytes of this model's files there, and of those of models that nobody uses, which make way
+    /// first; then goes what has been of no use for longest. Default 4 GiB.
     pub max_state_bytes: u64,
-    /// Time after which a session's state is written there if nobody asks for it. What is in memory when the model goes is written
-    /// then. 1 millisecond to a day; default 10 seconds. Spelled `store_after_ms` where the type carries no unit.
+    /// Time after which a session's state is written there if nobody asks for it. What is in memory
+    /// when the model goes is written then. 1 millisecond to a day; default 10 seconds. Spelled
+    /// `store_after_ms` where the type carries no unit.
     pub store_after: Duration,
-    /// Whether owners use what was computed for others. One can then learn from the time to the first token, and from the
-    /// usage, whether another has sent a prompt that begins the same. Default false.
+    /// Whether owners use what was computed for others. One can then learn from the time to the
+    /// first token, and from the usage, whether another has sent a prompt that begins the same.
+    /// Default false.
     pub share_prefixes: bool,
-    /// Layers of the model that graphics cards compute, where there are any; default: as many as their free memory holds, with their
-    /// KV cells, when the model is loaded. More than the model has are all of them.
+    /// Layers of the model that graphics cards compute, where there are any; default: as many as
+    /// their free memory holds, with their KV cells, when the model is loaded. More than the model
+    /// has are all of them.
     pub n_gpu_layers: Option<u32>,
-    /// Time after which a model that nobody uses leaves memory; the next request loads it again. `None`, the default: it stays. Up to a
-    /// day; at 0 it goes as soon as it has nothing to do. Spelled `keep_alive_ms` where the type carries no unit.
+    /// Time after which a model that nobody uses leaves memory; the next request loads it again.
+    /// `None`, the default: it stays. Up to a day; at 0 it goes as soon as it has nothing to do.
+    /// Spelled `keep_alive_ms` where the type carries no unit.
     pub keep_alive: Option<Duration>,
-    /// Threads that compute. 1 to 512; default: the machine's available cores. More threads than cores are slower by
-    /// an order of magnitude.
+    /// Threads that compute. 1 to 512; default: the machine's available cores. More threads than
+    /// cores are slower by an order of magnitude.
     pub threads: Option<u32>,
     /// Bytes of a prompt, or of all messages of a conversation together. 1 or more; default 1 MiB.
     pub max_prompt_bytes: u32,
-    /// Bytes of text that wait unread for a reader; then its generation pauses. 1 KiB or more; default 64 KiB.
+    /// Bytes of text that wait unread for a reader; then its generation pauses. 1 KiB or more;
+    /// default 64 KiB.
     pub max_unread_bytes: u32,
-    /// Whether the weights are converted to what is fast on this CPU when the model is loaded, and where the result is kept.
-    /// Default none: the file is loaded as it is.
+    /// Whether the weights are converted to what is fast on this CPU when the model is loaded, and
+    /// where the result is kept. Default none: the file is loaded as it is.
     pub optimize: Option<Optimize>,
-    /// A built-in chat template in place of the model's own; default: the model's own, or where its file has none, the one
-    /// that goes with its vocabulary.
+    /// A built-in chat template in place of the model's own; default: the model's own, or where its
+    /// file has none, the one that goes with its vocabulary.
     pub chat_template: Option<ChatTemplateName>,
     /// Who is told of every request that has ended; default: nobody.
     pub observer: Option<Observer>,
@@ -116,14 +133,15 @@ pub struct ModelConfig {
 /// How KV cells are laid out.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum KvLayout {
-    /// `Split` where every sequence can have all cells that it may need, else `Unified`: split is faster for sequences
-    /// that share nothing (`docs/performance.md`).
+    /// `Split` where every sequence can have all cells that it may need, else `Unified`: split is
+    /// faster for sequences that share nothing (`docs/performance.md`).
     #[default]
     Auto,
-    /// Each sequence has cells of its own, as many as its context holds. Attention looks at its own cells only, and
-    /// requests may ask to be `deterministic`.
+    /// Each sequence has cells of its own, as many as its context holds. Attention looks at its own
+    /// cells only, and requests may ask to be `deterministic`.
     Split,
-    /// All sequences take cells from one pool, which may be smaller than what they could need together.
+    /// All sequences take cells from one pool, which may be smaller than what they could need
+    /// together.
     Unified,
 }
 
@@ -256,8 +274,8 @@ impl ModelConfig {
         check.done()
     }
 
-    /// Tokens that one session of a model holds that was trained on `trained` tokens, and has so many `positions` where
-    /// their number is fixed.
+    /// Tokens that one session of a model holds that was trained on `trained` tokens, and has so
+    /// many `positions` where their number is fixed.
     pub(crate) fn context_for(&self, trained: u32, positions: Option<u32>) -> u32 {
         let asked = self
             .ctx_size
@@ -269,7 +287,8 @@ impl ModelConfig {
     ///
     /// # Errors
     ///
-    /// [`Error::Settings`](crate::Error::Settings) when `kv_cells` can't hold one session, or don't go with the layout.
+    /// [`Error::Settings`](crate::Error::Settings) when `kv_cells` can't hold one session, or don't
+    /// go with the layout.
     pub(crate) fn kv_cells_for(&self, context: u32) -> Result<KvCells> {
         let mut check = Check::default();
         // llama.cpp rounds each stream's cells up (`GGML_PAD` in `llama-context.cpp`).

@@ -26,7 +26,8 @@ impl OutputForm {
 }
 
 block! {
-    /// The form that an answer must have, one at most. An empty one takes away what the next level says.
+    /// The form that an answer must have, one at most. An empty one takes away what the next level
+    /// says.
     pub struct Output in "output" {
         /// JSON Schema that the answer is a value of, as a text or, in documents, as an object.
         json_schema: FormText, else "none", "json_schema", [], Form { is_json: true };
@@ -36,7 +37,9 @@ block! {
         lark: FormText, else "none", "lark", ["lark_grammar"], Form { is_json: false };
         /// Grammar of the answer, in llama.cpp's GBNF.
         grammar: FormText, else "none", "grammar", ["gbnf"], Form { is_json: false };
-        /// Whether the answer is the prompt's vector, and no text. In `compute` of wasi:nn; other calls say themselves what they give. A model that generates no text gives it unless this is set to false.
+        /// Whether the answer is the prompt's vector, and no text. In `compute` of wasi:nn; other
+        /// calls say themselves what they give. A model that generates no text gives it unless this
+        /// is set to false.
         embedding: bool, else "false", "embedding", ["embeddings"], Any;
     }
 }
@@ -51,7 +54,8 @@ impl Output {
         }
     }
 
-    /// What holds where this stands above `base`: forms exclude each other, so one that says anything leaves no room for another.
+    /// What holds where this stands above `base`: forms exclude each other, so one that says
+    /// anything leaves no room for another.
     pub(crate) fn over<'a>(&'a self, base: &'a Self) -> &'a Self {
         if self.is_set() { self } else { base }
     }

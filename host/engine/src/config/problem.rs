@@ -1,11 +1,13 @@
-//! What is wrong with settings: where, what was there and what may be there. All problems of one check are told at once.
+//! What is wrong with settings: where, what was there and what may be there. All problems of one
+//! check are told at once.
 
 use std::fmt;
 
 /// Something wrong, or strange, about one setting.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Problem {
-    /// The setting's path as it was written, such as `sampling.top_p`; empty for the document itself.
+    /// The setting's path as it was written, such as `sampling.top_p`; empty for the document
+    /// itself.
     pub path: String,
     /// Where it stands in the document, if there is one.
     pub place: Option<Place>,
@@ -73,7 +75,8 @@ impl Problem {
         }
     }
 
-    /// Whether settings with it can be used all the same: it is reported, and an error only where the reader is strict.
+    /// Whether settings with it can be used all the same: it is reported, and an error only where
+    /// the reader is strict.
     #[must_use]
     pub fn is_warning(&self) -> bool {
         match self.fault {

@@ -1,5 +1,5 @@
-//! What there is to set, for people and for editors: the documentation's table and a JSON Schema, from the same declarations
-//! that documents are read by.
+//! What there is to set, for people and for editors: the documentation's table and a JSON Schema,
+//! from the same declarations that documents are read by.
 
 use std::fmt::Write;
 
@@ -121,7 +121,8 @@ pub fn settings_table() -> String {
 }
 
 impl Operator {
-    /// Every setting as it is in force where only these are set: what is set is the model's, the rest default.
+    /// Every setting as it is in force where only these are set: what is set is the model's, the
+    /// rest default.
     #[must_use]
     pub fn in_force(&self) -> Vec<SettingInForce> {
         let mut all = super::settings::in_force(&[(Level::Model, &self.settings)]);

@@ -9,13 +9,14 @@ use super::kind::{Any, Kind, Named, Number, Texts, Whole, names};
 use super::value::Value;
 
 block! {
-    /// How the next token is chosen. Defaults are those of llama.cpp's `common_params_sampling`; what each sampler does is
-    /// described there too.
+    /// How the next token is chosen. Defaults are those of llama.cpp's `common_params_sampling`;
+    /// what each sampler does is described there too.
     pub struct Sampling => SamplingInForce in "sampling" {
-        /// Divides the logits before the draw. 0.0 always takes the most likely token (greedy), 1.0 draws from the model's own
-        /// distribution, higher flattens it.
+        /// Divides the logits before the draw. 0.0 always takes the most likely token (greedy), 1.0
+        /// draws from the model's own distribution, higher flattens it.
         temperature: f32 = 0.8, "temperature", ["temp"], Number::new(0.0, 100.0, "0.0: greedy");
-        /// How far the temperature moves with the entropy of the candidates, up and down; 0.0 leaves it fixed.
+        /// How far the temperature moves with the entropy of the candidates, up and down; 0.0
+        /// leaves it fixed.
         dynatemp_range: f32 = 0.0, "dynatemp_range", [], Number::new(0.0, 100.0, "0.0: off");
         /// How the temperature follows the entropy, as a power of its share of the highest one.
         dynatemp_exponent: f32 = 1.0, "dynatemp_exponent", [], Number::new(0.0, 100.0, "");
@@ -25,15 +26,18 @@ block! {
         top_p: f32 = 0.95, "top_p", [], Number::new(0.0, 1.0, "1.0: all");
         /// Keeps tokens that have at least this share of the most likely one's probability.
         min_p: f32 = 0.05, "min_p", [], Number::new(0.0, 1.0, "0.0: all");
-        /// Keeps the tokens whose surprise is closest to what is expected, until they together have this probability.
+        /// Keeps the tokens whose surprise is closest to what is expected, until they together have
+        /// this probability.
         typical_p: f32 = 1.0, "typical_p", ["typ_p", "typical"], Number::new(0.0, 1.0, "1.0: all");
         /// Keeps tokens whose logit is within so many standard deviations of the highest.
         top_n_sigma: f32 = -1.0, "top_n_sigma", [], Number::new(-1.0, 100.0, "0.0 or less: all");
         /// Candidates that top-p, typical-p, min-p and XTC leave at least.
         min_keep: u32 = 0, "min_keep", [], Whole::new(0, 1_000_000);
-        /// How often the tokens above `xtc_threshold`, all but the least likely of them, are left out.
+        /// How often the tokens above `xtc_threshold`, all but the least likely of them, are left
+        /// out.
         xtc_probability: f32 = 0.0, "xtc_probability", [], Number::new(0.0, 1.0, "0.0: off");
-        /// Probability from which on XTC may leave tokens out; above 0.5 there are never two, so that it is off.
+        /// Probability from which on XTC may leave tokens out; above 0.5 there are never two, so
+        /// that it is off.
         xtc_threshold: f32 = 0.1, "xtc_threshold", [], Number::new(0.0, 1.0, "");
         /// Tokens of prompt and answer, from the last, that the penalties look at.
         penalty_last_n: i32 = 64, "penalty_last_n", ["repeat_last_n", "last_n_penalty"],
@@ -46,31 +50,35 @@ block! {
         frequency_penalty: f32 = 0.0, "frequency_penalty", ["penalty_freq"], Number::new(-100.0, 100.0, "0.0: off");
         /// Strength of DRY, which takes from a token that would go on repeating a sequence.
         dry_multiplier: f32 = 0.0, "dry_multiplier", ["dry_multipier"], Number::new(0.0, 100.0, "0.0: off");
-        /// DRY takes `dry_multiplier` times this, to the power of the repeated length over `dry_allowed_length`.
+        /// DRY takes `dry_multiplier` times this, to the power of the repeated length over
+        /// `dry_allowed_length`.
         dry_base: f32 = 1.75, "dry_base", [], Number::new(1.0, 100.0, "");
         /// Length of a repeated sequence that DRY still allows, in tokens.
         dry_allowed_length: u32 = 2, "dry_allowed_length", [], Whole::new(0, 1_000_000);
         /// Tokens, from the last, in which DRY looks for repetitions.
         dry_penalty_last_n: i32 = -1, "dry_penalty_last_n", ["dry_last_n_penalty"],
             Whole::new(-1, i32::MAX).note("0: none, -1: all");
-        /// Texts that end a sequence for DRY: what comes after one doesn't repeat what came before it.
+        /// Texts that end a sequence for DRY: what comes after one doesn't repeat what came before
+        /// it.
         dry_sequence_breakers: Vec<String> = ["\n", ":", "\"", "*"].map(str::to_owned).to_vec(), "dry_sequence_breakers", [],
             Texts { most: 16, bytes: 40 };
-        /// Mirostat 1 or 2, which aim at a constant surprise. They take the place of all samplers but penalties, logit bias and
-        /// temperature.
+        /// Mirostat 1 or 2, which aim at a constant surprise. They take the place of all samplers
+        /// but penalties, logit bias and temperature.
         mirostat: u32 = 0, "mirostat", ["mirostat_mode"], Whole::new(0, 2).note("0: off");
         /// The surprise that mirostat aims at, in bits.
         mirostat_tau: f32 = 5.0, "mirostat_tau", ["mirostat_ent"], Number::new(0.0, 100.0, "");
         /// How fast mirostat learns.
         mirostat_eta: f32 = 0.1, "mirostat_eta", ["mirostat_lr"], Number::new(0.0, 100.0, "");
-        /// Seed of the draws: the same seed, prompt and settings give the same text. A random one is drawn for each generation
-        /// and told with its end.
+        /// Seed of the draws: the same seed, prompt and settings give the same text. A random one
+        /// is drawn for each generation and told with its end.
         seed: Seed = Seed::Random, "seed", [], Any;
         /// Added to the logits of single tokens, or of all tokens of a text.
         logit_bias: Vec<LogitBias> = Vec::new(), "logit_bias", [], Biases;
-        /// The samplers that choose, in their order. None at all draws from the model's own distribution.
+        /// The samplers that choose, in their order. None at all draws from the model's own
+        /// distribution.
         samplers: Vec<SamplerName> = SamplerName::DEFAULT.to_vec(), "samplers", [], Samplers;
-        /// Log-probabilities that each token of the answer is told with: those of so many most likely tokens, beside its own.
+        /// Log-probabilities that each token of the answer is told with: those of so many most
+        /// likely tokens, beside its own.
         n_probs: u32 = 0, "n_probs", ["logprobs", "top_logprobs"], Whole::new(0, 100).note("0: none");
     }
 }
@@ -106,8 +114,8 @@ pub enum Seed {
     /// Drawn anew for each generation.
     #[default]
     Random,
-    /// This one. [`u32::MAX`] isn't any: llama.cpp draws a random one for it, and documents may write it for
-    /// [`Random`](Self::Random).
+    /// This one. [`u32::MAX`] isn't any: llama.cpp draws a random one for it, and documents may
+    /// write it for [`Random`](Self::Random).
     Fixed(u32),
 }
 
@@ -200,7 +208,8 @@ pub(crate) struct Biases;
 impl Kind for Vec<LogitBias> {
     type Rule = Biases;
 
-    /// `{"token or text": bias}` or `[[token or text, bias]]`, as llama.cpp's server takes it: a key of digits is a token.
+    /// `{"token or text": bias}` or `[[token or text, bias]]`, as llama.cpp's server takes it: a
+    /// key of digits is a token.
     fn read(value: &Value, _: &Biases) -> Option<Self> {
         let one = |target: BiasTarget, bias: &Value| {
             let bias = LogitBias::read_bias(bias)?;

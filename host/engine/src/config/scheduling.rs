@@ -18,8 +18,9 @@ block! {
         priority: Priority = Priority::Normal, "priority", ["default_priority"], Any;
         /// Time that the request waits in the queue at most; then it fails without any model work.
         queue_timeout: Duration, else "`backend.default_task_timeout_ms`", "queue_timeout_ms", [], Millis::TO_A_DAY;
-        /// Whether the sequence is computed apart from all others, in batches whose shape depends on nothing else, so that
-        /// its text doesn't either. Needs split KV streams. Slower, for everybody.
+        /// Whether the sequence is computed apart from all others, in batches whose shape depends
+        /// on nothing else, so that its text doesn't either. Needs split KV streams. Slower, for
+        /// everybody.
         deterministic: bool = false, "deterministic", [], Any;
     }
 }

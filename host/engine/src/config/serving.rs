@@ -1,5 +1,5 @@
-//! What an operator's document says about how a model is served: the same settings as [`ModelConfig`], each of which may
-//! be left out.
+//! What an operator's document says about how a model is served: the same settings as
+//! [`ModelConfig`], each of which may be left out.
 
 use std::time::Duration;
 
@@ -32,33 +32,39 @@ block! {
         /// Tokens that one session holds, prompt and answer together.
         ctx_size: u32, else "2048, or what the model was trained on where that is less", "ctx_size", ["n_ctx"],
             Whole::new(16, u32::MAX);
-        /// Tokens that are computed at most from one token of running generations to the next: one for each of them, so at least
-        /// `backend.max_concurrent`, and the rest from prompts.
+        /// Tokens that are computed at most from one token of running generations to the next: one
+        /// for each of them, so at least `backend.max_concurrent`, and the rest from prompts.
         batch_size: u32 = ModelConfig::default().batch_size, "batch_size", ["n_batch"],
             Whole::new(1, ModelConfig::MAX_BATCH_SIZE);
         /// Threads that compute. More threads than cores are slower by an order of magnitude.
         threads: u32, else "all cores", "threads", ["n_threads"], Whole::new(1, ModelConfig::MAX_THREADS);
-        /// Layers that an accelerator computes, where this build and this machine have one. More than the model has are all.
+        /// Layers that an accelerator computes, where this build and this machine have one. More
+        /// than the model has are all.
         n_gpu_layers: u32, else "what the free memory of the graphics cards holds", "n_gpu_layers", ["ngl", "gpu_layers"],
             Whole::new(0, u32::MAX).minus_one(u32::MAX).note("-1: all");
-        /// Time after which a model that nobody uses leaves memory; the next request loads it again.
+        /// Time after which a model that nobody uses leaves memory; the next request loads it
+        /// again.
         keep_alive: Duration, else "it stays", "keep_alive_ms", ["keep_alive"], Millis::UP_TO_A_DAY;
-        /// KV cells for all sequences together, one a token. From `ctx_size` to `ctx_size` (rounded up to 256) for each of
-        /// `max_concurrent`; with fewer than that, sequences are parked when they run out.
+        /// KV cells for all sequences together, one a token. From `ctx_size` to `ctx_size` (rounded
+        /// up to 256) for each of `max_concurrent`; with fewer than that, sequences are parked when
+        /// they run out.
         kv_cells: u32, else "enough for all sequences", "kv_cells", [], Whole::new(1, u32::MAX);
-        /// How the KV cells are laid out: for each sequence its own, or one pool. `auto` is split where all sequences can have
-        /// all their cells.
+        /// How the KV cells are laid out: for each sequence its own, or one pool. `auto` is split
+        /// where all sequences can have all their cells.
         kv_layout: KvLayout = ModelConfig::default().kv_layout, "kv_layout", [], Any;
-        /// What keys and values are kept as: `q8_0` takes a little more than half the memory of `f16`.
+        /// What keys and values are kept as: `q8_0` takes a little more than half the memory of
+        /// `f16`.
         kv_type: KvType = ModelConfig::default().kv_type, "kv_type", ["cache_type"], Any;
-        /// Whether layers with a sliding window keep all cells too, so that conversations can be shifted, cut and shared anywhere.
+        /// Whether layers with a sliding window keep all cells too, so that conversations can be
+        /// shifted, cut and shared anywhere.
         swa_full: bool = ModelConfig::default().swa_full, "swa_full", [], Any;
         /// Whether a model is refused that takes more memory than there is.
         check_memory: bool = ModelConfig::default().check_memory, "check_memory", [], Any;
         /// A built-in chat template in place of the model's own.
         chat_template: ChatTemplateName, else "the model's own, or what goes with its vocabulary", "chat_template", [], Any;
-        /// What the weights are converted to when the model is loaded; the result is kept in the cache. `auto` converts only
-        /// what has no fast kernel on this CPU. A component's own models are never converted.
+        /// What the weights are converted to when the model is loaded; the result is kept in the
+        /// cache. `auto` converts only what has no fast kernel on this CPU. A component's own
+        /// models are never converted.
         optimize: Target, else "the weights as they are", "optimize", [], Any;
     }
 }
@@ -66,46 +72,54 @@ block! {
 block! {
     /// How many are served at once, and what bounds them.
     pub struct BackendSettings in "backend" {
-        /// Generations that run at once; the others wait. Each has memory for `ctx_size` tokens, unless `kv_cells` says less.
+        /// Generations that run at once; the others wait. Each has memory for `ctx_size` tokens,
+        /// unless `kv_cells` says less.
         max_concurrent: u32 = ModelConfig::default().max_concurrent, "max_concurrent", ["n_parallel", "parallel"],
             Whole::new(1, MAX_SEQUENCES);
         /// Requests that wait at most; one more is refused with `busy`.
         queue_size: u32 = ModelConfig::default().queue_size, "queue_size", [], Whole::new(1, 100_000);
         /// Sessions that are open at once, whether they generate or not; one more is refused.
         max_sessions: u32 = ModelConfig::default().max_sessions, "max_sessions", [], Whole::new(1, 100_000);
-        /// Time that a request waits at most where it doesn't say; then it fails without any model work.
+        /// Time that a request waits at most where it doesn't say; then it fails without any model
+        /// work.
         default_task_timeout: Duration = ModelConfig::default().default_task_timeout, "default_task_timeout_ms", [],
             Millis::TO_A_DAY;
         /// Time after which a request that waits counts as one priority higher, again and again.
         ageing: Duration = ModelConfig::default().ageing, "ageing_ms", [], Millis::TO_A_DAY;
-        /// Host memory for sequences that had to leave their KV cells, parked or remembered; what has no room is computed again.
+        /// Host memory for sequences that had to leave their KV cells, parked or remembered; what
+        /// has no room is computed again.
         max_parked_bytes: u64 = ModelConfig::default().max_parked_bytes, "max_parked_bytes", [], Whole::new(0, u64::MAX);
-        /// Bytes of memory that the whole process may have. Near them less is remembered, then sessions that nobody uses are closed, and
-        /// at last requests are refused.
+        /// Bytes of memory that the whole process may have. Near them less is remembered, then
+        /// sessions that nobody uses are closed, and at last requests are refused.
         max_process_bytes: u64, else "what the control group or the machine has", "max_process_bytes", ["max_memory_bytes"],
             Whole::new(1, u64::MAX);
-        /// Share of the memory in use at which the first of these begins; the others follow in equal steps.
+        /// Share of the memory in use at which the first of these begins; the others follow in
+        /// equal steps.
         pressure_threshold: f32 = ModelConfig::default().pressure_threshold, "pressure_threshold", ["memory_pressure_threshold"],
             Number::new(0.1, 1.0, "");
-        /// Whether these, and with them those on disk, are packed: they take less room, and longer to be put aside and taken back.
+        /// Whether these, and with them those on disk, are packed: they take less room, and longer
+        /// to be put aside and taken back.
         compress_parked: bool = ModelConfig::default().compress_parked, "compress_parked", [], Any;
-        /// Bytes of the model's files in the state folder, where there is one (`mynah run --state-dir`), and of those of models that
-        /// nobody uses; what was of no use for longest makes way.
+        /// Bytes of the model's files in the state folder, where there is one (`mynah run
+        /// --state-dir`), and of those of models that nobody uses; what was of no use for longest
+        /// makes way.
         max_state_bytes: u64 = ModelConfig::default().max_state_bytes, "max_state_bytes", [], Whole::new(0, u64::MAX);
         /// Time after which a session's state is written to the state folder if nobody asks for it.
         store_after: Duration = ModelConfig::default().store_after, "store_after_ms", [], Millis::TO_A_DAY;
-        /// Whether owners use what was computed for others: one may then learn what another has sent.
+        /// Whether owners use what was computed for others: one may then learn what another has
+        /// sent.
         share_prefixes: bool = ModelConfig::default().share_prefixes, "share_prefixes", [], Any;
         /// Bytes of a prompt at most, or of all messages together.
         max_prompt_bytes: u32 = ModelConfig::default().max_prompt_bytes, "max_prompt_bytes", [], Whole::new(1, u32::MAX);
         /// Bytes of text that wait unread; then the generation pauses.
         max_unread_bytes: u32 = ModelConfig::default().max_unread_bytes, "max_unread_bytes", [], Whole::new(1024, u32::MAX);
-        /// Time after which a session that does nothing may be closed, and what was remembered for it forgotten: when another one
-        /// needs its place, or by itself.
+        /// Time after which a session that does nothing may be closed, and what was remembered for
+        /// it forgotten: when another one needs its place, or by itself.
         idle_timeout: Duration = ModelConfig::default().idle_timeout, "idle_timeout_ms", [], Millis::TO_A_DAY;
         /// Whether idle sessions are closed by themselves.
         auto_cleanup: bool = ModelConfig::default().auto_cleanup, "auto_cleanup", ["auto_cleanup_enabled", "auto_cleanup_sessions"], Any;
-        /// Whether a session that was closed opens anew when its component comes back; else that is an error.
+        /// Whether a session that was closed opens anew when its component comes back; else that is
+        /// an error.
         resume_closed: bool = ModelConfig::default().resume_closed, "resume_closed", [], Any;
     }
 }
@@ -120,7 +134,8 @@ macro_rules! apply {
 }
 
 impl ModelSettings {
-    /// Sets in `config` what is set here, but for `optimize`: where converted models are kept is the program's to say.
+    /// Sets in `config` what is set here, but for `optimize`: where converted models are kept is
+    /// the program's to say.
     fn apply(&self, config: &mut ModelConfig) {
         apply!(self => config; ctx_size, batch_size, threads, n_gpu_layers, keep_alive, kv_cells, kv_layout, kv_type, swa_full, check_memory, chat_template);
     }
@@ -178,8 +193,8 @@ impl Operator {
         }
     }
 
-    /// The model's configuration: these settings, and where they say nothing, the defaults. `optimize` is left out: where
-    /// converted models are kept is the program's to say.
+    /// The model's configuration: these settings, and where they say nothing, the defaults.
+    /// `optimize` is left out: where converted models are kept is the program's to say.
     #[must_use]
     pub fn config(&self) -> ModelConfig {
         let mut config = ModelConfig::default();

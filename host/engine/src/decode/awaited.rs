@@ -1,5 +1,5 @@
-//! A state folder that another model or process still uses: tried again until it is free. A model that is replaced by one of the same
-//! file holds it until its last generation has ended.
+//! A state folder that another model or process still uses: tried again until it is free. A model
+//! that is replaced by one of the same file holds it until its last generation has ended.
 
 use std::sync::Arc;
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};

@@ -13,7 +13,8 @@ use crate::Error;
 use crate::log::{MEMORY, TASK, millis, told};
 use crate::memory::{Alignment, Place, align, common};
 
-/// Tokens of a piece that is worth moving: each costs a turn of its keys, and shorter ones are alike by chance.
+/// Tokens of a piece that is worth moving: each costs a turn of its keys, and shorter ones are
+/// alike by chance.
 const LEAST_PIECE: usize = 64;
 
 /// What the session of a request left, and how much of that serves it.
@@ -36,15 +37,16 @@ impl Own {
         !self.found.gaps.is_empty()
     }
 
-    /// Whether it is in host memory, to be brought back as a whole so that pieces can be moved. What it begins with needs no more than
-    /// any other state does.
+    /// Whether it is in host memory, to be brought back as a whole so that pieces can be moved.
+    /// What it begins with needs no more than any other state does.
     fn is_worth_it(&self) -> bool {
         self.resident.is_none() && self.is_most && self.moves()
     }
 }
 
 impl<C: Compute> Engine<'_, C> {
-    /// Gives a request its place: the cells that its session left, if they serve, else a free number.
+    /// Gives a request its place: the cells that its session left, if they serve, else a free
+    /// number.
     pub(super) fn begin(&mut self, job: Job, now: Instant) {
         let own = self.own(&job);
         let cells = own.as_ref().and_then(|own| self.take_cells(own));
@@ -134,7 +136,8 @@ impl<C: Compute> Engine<'_, C> {
         })
     }
 
-    /// Takes cells off the shelf where more than half of them serve. Else they stay: what they hold may be asked for again.
+    /// Takes cells off the shelf where more than half of them serve. Else they stay: what they hold
+    /// may be asked for again.
     fn take_cells(&mut self, own: &Own) -> Option<u32> {
         let id = own.resident?;
         if own.is_most || (self.free.is_empty() && own.found.kept > 0) {
@@ -143,7 +146,8 @@ impl<C: Compute> Engine<'_, C> {
         }
         None
     }
-    /// Puts all that the session of a sequence has in host memory into the cells of this number. Says whether it could.
+    /// Puts all that the session of a sequence has in host memory into the cells of this number.
+    /// Says whether it could.
     fn bring_back(&mut self, id: u32, sequence: &Sequence) -> bool {
         // Finding the number may have moved what is on the shelf, and taken some of it.
         let Some(left) = self.shelf.of_session(sequence.session) else {

@@ -7,12 +7,13 @@ use super::compute::Compute;
 use super::engine::Engine;
 use super::sequence::{NoToken, Sequence};
 
-/// Logits of a step from which its sequences are sampled by several threads: below, waking them takes longer than what
-/// they save (about 20 microseconds).
+/// Logits of a step from which its sequences are sampled by several threads: below, waking them
+/// takes longer than what they save (about 20 microseconds).
 const PARALLEL_LOGITS: usize = 1 << 19;
 
 impl<C: Compute> Engine<'_, C> {
-    /// The next tokens of those that have an output in this step, in their order; `None` without logits.
+    /// The next tokens of those that have an output in this step, in their order; `None` without
+    /// logits.
     pub(super) fn choose(&mut self) -> Vec<Option<Result<LlamaToken, NoToken>>> {
         let compute = &self.kv.compute;
         let mut work: Vec<(&mut Sequence, Option<&[f32]>)> = Vec::new();

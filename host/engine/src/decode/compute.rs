@@ -1,6 +1,8 @@
-//! What the engine's loop needs of a model: tokens in, logits out, and sequences that can be put aside.
+//! What the engine's loop needs of a model: tokens in, logits out, and sequences that can be put
+//! aside.
 //!
-//! Two things do this: llama.cpp, and in tests a model whose every answer is known, which can be told to fail.
+//! Two things do this: llama.cpp, and in tests a model whose every answer is known, which can be
+//! told to fail.
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -13,7 +15,8 @@ use crate::llama::{Ability, Batch, Context, ContextParams, DecodeError, SavedSeq
 
 /// What computes vectors of tokens. Every token of its batches is an output.
 pub(super) trait Embed {
-    /// Computes the batch. When `should_stop` says yes, it may end early with [`DecodeError::Aborted`].
+    /// Computes the batch. When `should_stop` says yes, it may end early with
+    /// [`DecodeError::Aborted`].
     fn decode(
         &mut self,
         batch: &mut Batch,
@@ -57,7 +60,8 @@ pub(super) trait Compute {
     /// Why it can't.
     fn embedding(&self, params: ContextParams) -> Result<Self::Embedding, String>;
 
-    /// Computes the batch. When `should_stop` says yes, it may end early with [`DecodeError::Aborted`].
+    /// Computes the batch. When `should_stop` says yes, it may end early with
+    /// [`DecodeError::Aborted`].
     fn decode(
         &mut self,
         batch: &mut Batch,
@@ -70,15 +74,17 @@ pub(super) trait Compute {
     /// Takes all tokens of a sequence out of the KV cells.
     fn clear_sequence(&mut self, sequence: u32);
 
-    /// Keeps the first `tokens` of a sequence. `false`: this memory can't be cut, and the sequence is as it was.
+    /// Keeps the first `tokens` of a sequence. `false`: this memory can't be cut, and the sequence
+    /// is as it was.
     fn truncate_sequence(&mut self, sequence: u32, tokens: u32) -> bool;
 
-    /// Makes the first `tokens` of `from` those of `to` as well, which is empty; where they have cells of their own, until the next decode
-    /// neither can be saved or put back. `false`: it couldn't, and `to` is empty.
+    /// Makes the first `tokens` of `from` those of `to` as well, which is empty; where they have
+    /// cells of their own, until the next decode neither can be saved or put back. `false`: it
+    /// couldn't, and `to` is empty.
     fn share_sequence(&mut self, from: u32, to: u32, tokens: u32) -> bool;
 
-    /// Takes tokens out of a sequence and moves those after them down. Until the next decode nothing of any sequence can be saved.
-    /// `false`: it can't, and the sequence is as it was.
+    /// Takes tokens out of a sequence and moves those after them down. Until the next decode
+    /// nothing of any sequence can be saved. `false`: it can't, and the sequence is as it was.
     fn forget(&mut self, sequence: u32, tokens: Range<u32>) -> bool;
 
     /// How many of the first `tokens` of a sequence can be gone on from: all of them, or none.
@@ -93,7 +99,8 @@ pub(super) trait Compute {
     /// Whether tokens can be moved.
     fn can_shift(&self) -> bool;
 
-    /// Whether what comes before these tokens of a sequence can be taken out, all or a part of it, so that the next token comes right behind them.
+    /// Whether what comes before these tokens of a sequence can be taken out, all or a part of it,
+    /// so that the next token comes right behind them.
     fn may_move(&self, sequence: u32, tokens: Range<u32>) -> bool;
 
     /// Tokens of a sequence that are in the KV cells.
@@ -102,7 +109,8 @@ pub(super) trait Compute {
     /// Copies the state of a sequence to host memory, if there is room for it.
     fn save_sequence(&self, sequence: u32) -> Option<SavedSequence>;
 
-    /// Puts a state back under a number that is free. `false`: it couldn't, and the sequence is empty.
+    /// Puts a state back under a number that is free. `false`: it couldn't, and the sequence is
+    /// empty.
     fn restore_sequence(&mut self, sequence: u32, saved: &SavedSequence) -> bool;
 
     /// Forgets all sequences and begins anew, after it failed again and again.
@@ -126,7 +134,8 @@ pub(super) trait Compute {
 pub(super) struct Llama {
     model: Arc<LlamaModel>,
     params: ContextParams,
-    // `None` while `reset` makes a new one, since two at once may not fit in memory; and where the model continues no text.
+    // `None` while `reset` makes a new one, since two at once may not fit in memory; and where the
+    // model continues no text.
     context: Option<Context>,
 }
 

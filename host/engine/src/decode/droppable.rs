@@ -14,8 +14,8 @@ pub(crate) struct Turns {
     pub(crate) messages: u32,
 }
 
-/// What of a sequence makes room when its context is full: of a chat whole messages, so that its template stays well formed, then
-/// of the answer its older half; of a text the older half.
+/// What of a sequence makes room when its context is full: of a chat whole messages, so that its
+/// template stays well formed, then of the answer its older half; of a text the older half.
 #[derive(Debug)]
 pub(crate) struct Droppable {
     // Tokens at the beginning that stay.
@@ -28,8 +28,8 @@ pub(crate) struct Droppable {
     left_out: Arc<AtomicU32>,
 }
 
-/// A context that is full drops at least this share of itself: moving tokens takes as long for one as for many, and others wait for
-/// it.
+/// A context that is full drops at least this share of itself: moving tokens takes as long for one
+/// as for many, and others wait for it.
 const LEAST_SHARE: u32 = 32;
 
 impl Droppable {
@@ -43,7 +43,8 @@ impl Droppable {
         }
     }
 
-    /// Of a chat: after the first `keep` tokens these messages, each with those before it. `left_out` is told how many have gone.
+    /// Of a chat: after the first `keep` tokens these messages, each with those before it.
+    /// `left_out` is told how many have gone.
     pub(crate) fn chat(
         keep: u32,
         turns: impl IntoIterator<Item = Turns>,
@@ -57,8 +58,8 @@ impl Droppable {
         }
     }
 
-    /// What goes now from a sequence of `len` tokens, of which the first `prompt` are what is left of the prompt, in a context of
-    /// `context` tokens; `None`: nothing that would be worth it.
+    /// What goes now from a sequence of `len` tokens, of which the first `prompt` are what is left
+    /// of the prompt, in a context of `context` tokens; `None`: nothing that would be worth it.
     pub(crate) fn next(&mut self, prompt: u32, len: u32, context: u32) -> Option<Range<u32>> {
         let least = (context / LEAST_SHARE).max(1);
         let begin = match &mut self.turns {

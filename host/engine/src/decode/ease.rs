@@ -10,7 +10,8 @@ use crate::log::MEMORY;
 use crate::memory::{Pressure, PressureLevel};
 use crate::memory_limit::{BETWEEN_LOOKS, MemoryUse};
 
-/// Time between two looks of a worker that has nothing else to do, and holds what it could give back.
+/// Time between two looks of a worker that has nothing else to do, and holds what it could give
+/// back.
 const WHEN_IDLE: Duration = Duration::from_secs(2);
 
 /// What is known of memory.
@@ -18,8 +19,8 @@ const WHEN_IDLE: Duration = Duration::from_secs(2);
 pub(super) struct Ease {
     /// When memory is looked at again.
     next_look: Instant,
-    /// Host memory that what was left behind and what is parked may take now: what the operator allows, and less where the process
-    /// has little left.
+    /// Host memory that what was left behind and what is parked may take now: what the operator
+    /// allows, and less where the process has little left.
     pub(super) allowance: u64,
 }
 
@@ -94,8 +95,8 @@ impl<C: Compute> Engine<'_, C> {
         }
     }
 
-    /// Takes what is remembered out of host memory: at once what is on disk or can't be kept there; the rest is written first, one after
-    /// the other.
+    /// Takes what is remembered out of host memory: at once what is on disk or can't be kept there;
+    /// the rest is written first, one after the other.
     fn put_out(&mut self) {
         let stored = self.stored.as_ref();
         let stays = |entry: &Left| {

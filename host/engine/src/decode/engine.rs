@@ -24,7 +24,8 @@ use crate::schedule::{Need, Planner, StepBudget, Turn, Want};
 use crate::status::StepNote;
 use crate::{Error, FinishReason, SessionState, Status};
 
-/// Steps that may fail in a row with the same request in them; then that request fails. Another one where the context is made anew then.
+/// Steps that may fail in a row with the same request in them; then that request fails. Another one
+/// where the context is made anew then.
 const MAX_FAILURES: u32 = 3;
 
 /// Steps that may fail in a row, whoever is in them; then the context is made anew.
@@ -48,8 +49,9 @@ pub(super) struct Engine<'a, C: Compute> {
     pub(super) stored: Option<Stored>,
     /// Its folder, while somebody else uses it.
     pub(super) awaited: Option<Awaited>,
-    /// Numbers of the context's sequences that nobody uses, falling: the lowest is taken first, since llama.cpp computes
-    /// split sequences together only where their numbers follow one another.
+    /// Numbers of the context's sequences that nobody uses, falling: the lowest is taken first,
+    /// since llama.cpp computes split sequences together only where their numbers follow one
+    /// another.
     pub(super) free: Vec<u32>,
     pub(super) counters: Status,
     pub(super) ease: Ease,
@@ -99,7 +101,8 @@ impl<'a, C: Compute> Engine<'a, C> {
         }
     }
 
-    /// Computes one token and forgets it: reads the weights into memory, and shows that the model computes at all.
+    /// Computes one token and forgets it: reads the weights into memory, and shows that the model
+    /// computes at all.
     ///
     /// # Errors
     ///
@@ -168,8 +171,8 @@ impl<'a, C: Compute> Engine<'a, C> {
         self.store_all();
     }
 
-    /// When the time of the next generation is over that has begun, there is something to write to disk, memory is to be looked at, or a
-    /// request for vectors has had its time.
+    /// When the time of the next generation is over that has begun, there is something to write to
+    /// disk, memory is to be looked at, or a request for vectors has had its time.
     fn next_deadline(&self) -> Option<Instant> {
         let parked = self.parked.iter().map(|parked| &parked.sequence);
         let all = self.running.iter().chain(parked);
@@ -235,7 +238,8 @@ impl<'a, C: Compute> Engine<'a, C> {
         }
     }
 
-    /// Counts a generation as ended. Then its reader is told: who has read the end finds it counted.
+    /// Counts a generation as ended. Then its reader is told: who has read the end finds it
+    /// counted.
     fn count(&self, sequence: &Sequence, how: &Result<FinishReason, Error>) {
         let counted = match how {
             Ok(reason) => ending(*reason),
@@ -284,7 +288,8 @@ impl<'a, C: Compute> Engine<'a, C> {
                 self.failures_in_a_row = 0;
                 self.sample(took);
             }
-            // Everybody in the batch was cancelled, or the model is closed: the next round sees to it.
+            // Everybody in the batch was cancelled, or the model is closed: the next round sees to
+            // it.
             Err(DecodeError::Aborted) => {
                 self.counters.aborted_steps += 1;
                 self.running.iter_mut().for_each(Sequence::step_lost);
@@ -300,15 +305,16 @@ impl<'a, C: Compute> Engine<'a, C> {
 
     fn decode(&mut self) -> Result<(), DecodeError> {
         let (inbox, running) = (self.inbox, &self.running);
-        // An abort loses the step for everybody in the batch, so it needs all of them to be cancelled. One that is
-        // not keeps the step, which the batch size bounds.
+        // An abort loses the step for everybody in the batch, so it needs all of them to be
+        // cancelled. One that is not keeps the step, which the batch size bounds.
         self.kv.decode(&mut self.batch, &|| {
             let mut in_step = running.iter().filter(|sequence| sequence.is_in_step());
             inbox.is_closed() || in_step.all(Sequence::is_cancelled)
         })
     }
 
-    /// The step is done, and took so long: gives those their next token that have computed all tokens they had.
+    /// The step is done, and took so long: gives those their next token that have computed all
+    /// tokens they had.
     fn sample(&mut self, decode: Duration) {
         let begun = Instant::now();
         let mut note = StepNote {
@@ -388,8 +394,8 @@ impl<'a, C: Compute> Engine<'a, C> {
         });
     }
 
-    /// A decode failed: the cells of those in the batch are in an unknown state. Each is computed again by itself, so that
-    /// only the one that can't be computed fails.
+    /// A decode failed: the cells of those in the batch are in an unknown state. Each is computed
+    /// again by itself, so that only the one that can't be computed fails.
     fn recover(&mut self, error: &DecodeError) -> Result<(), String> {
         let model = &**self.inbox.model();
         tracing::warn!(model, %error, "a decode step failed");

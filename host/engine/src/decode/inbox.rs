@@ -1,4 +1,5 @@
-//! What a model's handles and its worker share: the waiting line, who was served what, and that something happened.
+//! What a model's handles and its worker share: the waiting line, who was served what, and that
+//! something happened.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -93,8 +94,8 @@ impl Inbox {
     ///
     /// # Errors
     ///
-    /// [`Error::Busy`] when the line is full, [`Error::MemoryShort`] when memory is, [`Error::Unavailable`] when the worker has
-    /// ended.
+    /// [`Error::Busy`] when the line is full, [`Error::MemoryShort`] when memory is,
+    /// [`Error::Unavailable`] when the worker has ended.
     pub(crate) fn submit(&self, job: Job) -> Result<()> {
         self.take_in(job, |state| &mut state.line)
     }
@@ -215,7 +216,8 @@ impl Inbox {
     ///
     /// # Errors
     ///
-    /// [`Error::SessionClosed`] where it was closed, or [`Error::TooManySessions`] where it can't be opened again.
+    /// [`Error::SessionClosed`] where it was closed, or [`Error::TooManySessions`] where it can't
+    /// be opened again.
     pub(crate) fn enter_session(&self, session: u64) -> Result<()> {
         let mut state = self.lock();
         let entered = state.sessions.enter(session, Instant::now());
@@ -229,14 +231,15 @@ impl Inbox {
         self.wake();
     }
 
-    /// Closes the sessions that nobody has used for too long, where that is done by itself or `is_short`; returns those that were
-    /// closed since the last call.
+    /// Closes the sessions that nobody has used for too long, where that is done by itself or
+    /// `is_short`; returns those that were closed since the last call.
     pub(super) fn sweep_sessions(&self, now: Instant, is_short: bool) -> Vec<u64> {
         self.lock().sessions.sweep(now, is_short)
     }
 
-    /// Waits until something happens, or for as long as it may take (`until`), or until a request has waited for as long
-    /// as it may. Returns at once when something has happened since the last call.
+    /// Waits until something happens, or for as long as it may take (`until`), or until a request
+    /// has waited for as long as it may. Returns at once when something has happened since the last
+    /// call.
     pub(super) fn wait(&self, until: Option<Instant>) {
         let mut state = self.lock();
         state.working_since = None;
@@ -337,7 +340,8 @@ impl Inbox {
         self.lock().meter.note(Instant::now(), step);
     }
 
-    /// Publishes what the worker knows of itself, and of where the sessions are; the rest is known here.
+    /// Publishes what the worker knows of itself, and of where the sessions are; the rest is known
+    /// here.
     pub(super) fn publish(&self, status: Status, places: Vec<SessionPlace>) {
         let mut state = self.lock();
         let before = (
@@ -421,7 +425,8 @@ impl Inbox {
         is_idle.then_some(state.ended_at)
     }
 
-    /// A panic while the lock was held can't leave the state half changed in a way that matters: every change is one call.
+    /// A panic while the lock was held can't leave the state half changed in a way that matters:
+    /// every change is one call.
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -40,7 +40,8 @@ pub(crate) struct QueueLimit {
 }
 
 impl QueueLimit {
-    /// The shorter of the time in the queue, which is `default` where nobody set it, and the time in all.
+    /// The shorter of the time in the queue, which is `default` where nobody set it, and the time
+    /// in all.
     pub(crate) fn new(default: Duration, effective: &Effective) -> Self {
         let (in_queue, setting) = match effective.scheduling.queue_timeout {
             Some(asked) => (asked, "queue_timeout_ms"),

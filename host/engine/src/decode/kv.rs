@@ -1,4 +1,5 @@
-//! The model's KV cells as the loop handles them: whatever is done to a sequence is done to the accounts of its cells too.
+//! The model's KV cells as the loop handles them: whatever is done to a sequence is done to the
+//! accounts of its cells too.
 
 use std::ops::Range;
 
@@ -39,7 +40,8 @@ impl<C: Compute> Kv<C> {
         decoded
     }
 
-    /// The sequences that were to be moved by a decode that failed: what they hold is not to be trusted.
+    /// The sequences that were to be moved by a decode that failed: what they hold is not to be
+    /// trusted.
     pub(super) fn take_moved(&mut self) -> Vec<u32> {
         std::mem::take(&mut self.moved)
     }
@@ -55,7 +57,8 @@ impl<C: Compute> Kv<C> {
         self.cells.truncate(sequence, 0);
     }
 
-    /// Keeps the first `tokens` of a sequence, or clears it where its memory can't be cut. Says how many are left.
+    /// Keeps the first `tokens` of a sequence, or clears it where its memory can't be cut. Says how
+    /// many are left.
     pub(super) fn truncate(&mut self, sequence: u32, tokens: u32) -> u32 {
         // An aborted decode may have left more than was counted, so the model is asked in any case.
         let tokens = tokens.min(self.len(sequence));
@@ -67,9 +70,9 @@ impl<C: Compute> Kv<C> {
         }
     }
 
-    /// As [`truncate`](Self::truncate), of a sequence whose tokens were moved: llama.cpp takes the cells of tokens that a sliding
-    /// window has passed for new ones, and of those what is moved back under the window may miss some. Shifted contexts
-    /// are never exact.
+    /// As [`truncate`](Self::truncate), of a sequence whose tokens were moved: llama.cpp takes the
+    /// cells of tokens that a sliding window has passed for new ones, and of those what is moved
+    /// back under the window may miss some. Shifted contexts are never exact.
     pub(super) fn cut(&mut self, sequence: u32, tokens: u32) -> u32 {
         if self.compute.truncate_sequence(sequence, tokens) {
             self.cells.truncate(sequence, tokens);
@@ -80,7 +83,8 @@ impl<C: Compute> Kv<C> {
         }
     }
 
-    /// Gives `to`, which is emptied first, the first `tokens` of `from`; in one pool the two share the cells. Says whether it could.
+    /// Gives `to`, which is emptied first, the first `tokens` of `from`; in one pool the two share
+    /// the cells. Says whether it could.
     pub(super) fn share(&mut self, from: u32, to: u32, tokens: u32) -> bool {
         self.clear(to);
         let shared = self.compute.share_sequence(from, to, tokens);
@@ -100,7 +104,8 @@ impl<C: Compute> Kv<C> {
         self.compute.save_sequence(sequence)
     }
 
-    /// Puts the first `tokens` of a state back under a number, which is emptied first. Says how many are there.
+    /// Puts the first `tokens` of a state back under a number, which is emptied first. Says how
+    /// many are there.
     pub(super) fn restore(&mut self, sequence: u32, saved: &SavedSequence, tokens: u32) -> u32 {
         self.clear(sequence);
         if !self.compute.restore_sequence(sequence, saved) {
@@ -114,7 +119,8 @@ impl<C: Compute> Kv<C> {
         }
     }
 
-    /// Takes tokens out of a sequence that has them and shares none from there on, and moves those after them down. Says whether it could.
+    /// Takes tokens out of a sequence that has them and shares none from there on, and moves those
+    /// after them down. Says whether it could.
     pub(super) fn forget(&mut self, sequence: u32, tokens: Range<u32>) -> bool {
         if self.len(sequence) < tokens.end || self.is_shared(sequence, tokens.start) {
             return false;
@@ -148,7 +154,8 @@ impl<C: Compute> Kv<C> {
         self.cells.len(sequence)
     }
 
-    /// Cells that hold a token. What the context has beyond the accounts is counted too, so that a leak shows.
+    /// Cells that hold a token. What the context has beyond the accounts is counted too, so that a
+    /// leak shows.
     pub(super) fn used(&self) -> u64 {
         let all = 0..self.params.sequences;
         let beyond = all.map(|id| self.compute.sequence_len(id).saturating_sub(self.len(id)));

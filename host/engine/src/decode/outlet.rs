@@ -1,7 +1,8 @@
 //! Where a generation's text waits for its reader: bounded, between the worker and whoever reads.
 //!
-//! Text that waits is kept as one string, so a slow reader costs its bytes and nothing else, and gets it all at once. Tokens
-//! that are told one by one count with what they hold. Who reads token by token gets each one's text by itself.
+//! Text that waits is kept as one string, so a slow reader costs its bytes and nothing else, and
+//! gets it all at once. Tokens that are told one by one count with what they hold. Who reads token
+//! by token gets each one's text by itself.
 
 use std::collections::VecDeque;
 use std::ops::Deref;
@@ -12,7 +13,8 @@ use tokio::sync::Notify;
 
 use crate::{Error, Event, Outcome, Result, TokenProbs};
 
-/// A bounded mailbox with one writer (the worker) and one reader (the [`Generation`](crate::Generation)).
+/// A bounded mailbox with one writer (the worker) and one reader (the
+/// [`Generation`](crate::Generation)).
 #[derive(Debug)]
 pub(crate) struct Outlet {
     state: Mutex<State>,
@@ -50,8 +52,8 @@ enum End {
     Delivered,
 }
 
-/// The worker's end of an outlet. Dropped without an end, for whatever reason, it tells the reader that the model is gone,
-/// so that nobody waits for ever.
+/// The worker's end of an outlet. Dropped without an end, for whatever reason, it tells the reader
+/// that the model is gone, so that nobody waits for ever.
 #[derive(Debug)]
 pub(crate) struct Writer(Arc<Outlet>);
 
@@ -103,8 +105,9 @@ impl Outlet {
         }
     }
 
-    /// Adds text for the reader; the answer has so many tokens with it. Never waits and never refuses: the writer asks
-    /// [`is_full`](Self::is_full) before it makes more, so the bound is exceeded by one token's text at most.
+    /// Adds text for the reader; the answer has so many tokens with it. Never waits and never
+    /// refuses: the writer asks [`is_full`](Self::is_full) before it makes more, so the bound is
+    /// exceeded by one token's text at most.
     pub(crate) fn push(&self, text: &str, tokens: u32) {
         if !text.is_empty() {
             self.add(Event::Text(text.to_owned()), tokens);
@@ -195,8 +198,8 @@ impl Outlet {
         state.bytes = 0;
     }
 
-    /// Takes everything that waits, or one event where it is read by token. An error comes alone, after the text that was made
-    /// before it.
+    /// Takes everything that waits, or one event where it is read by token. An error comes alone,
+    /// after the text that was made before it.
     pub(crate) fn take(&self) -> Taken {
         let mut state = self.lock();
         if self.by_token
@@ -250,7 +253,8 @@ impl Outlet {
         }
     }
 
-    /// A panic while the lock was held can't leave the state half changed: every change is one assignment.
+    /// A panic while the lock was held can't leave the state half changed: every change is one
+    /// assignment.
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -1,5 +1,5 @@
-//! Places in the context, given and taken: beginning, parking and resuming sequences. Who gets one is
-//! `schedule::decide`'s business.
+//! Places in the context, given and taken: beginning, parking and resuming sequences. Who gets one
+//! is `schedule::decide`'s business.
 
 use std::time::Instant;
 
@@ -12,8 +12,8 @@ use crate::schedule::{
     Candidate, Decision, Holder, Need, Room, Want, class_of, decide, least_important,
 };
 
-/// Free cells that each running sequence should find when one more comes: a few steps' worth, so that a sequence which is
-/// resumed isn't parked again at once.
+/// Free cells that each running sequence should find when one more comes: a few steps' worth, so
+/// that a sequence which is resumed isn't parked again at once.
 const HEADROOM: u64 = 16;
 
 /// A sequence without a place. It resumes by itself.
@@ -39,8 +39,8 @@ impl<C: Compute> Engine<'_, C> {
             let candidate = parked.map(|(_, candidate)| candidate);
             match decide(waiting, candidate, &holders, self.room()) {
                 Decision::Wait => return changed,
-                // One that came in between may be taken in its stead; should it need more cells than are free, somebody
-                // is parked, and nothing is lost.
+                // One that came in between may be taken in its stead; should it need more cells
+                // than are free, somebody is parked, and nothing is lost.
                 Decision::Admit => {
                     let Some(job) = self.inbox.pop(now) else {
                         return changed;
@@ -65,8 +65,8 @@ impl<C: Compute> Engine<'_, C> {
         }
     }
 
-    /// Parks one sequence if the next step could not give everybody a token for lack of cells. Says whether it did; then
-    /// who needs what has to be looked at again.
+    /// Parks one sequence if the next step could not give everybody a token for lack of cells. Says
+    /// whether it did; then who needs what has to be looked at again.
     pub(super) fn make_room(&mut self, wants: &[Want]) -> bool {
         if self.params.context.split {
             return false;
@@ -125,8 +125,8 @@ impl<C: Compute> Engine<'_, C> {
             .collect()
     }
 
-    /// The parked sequence that goes first: the highest class, then the one that was asked first. One that waits for its
-    /// reader doesn't need a place.
+    /// The parked sequence that goes first: the highest class, then the one that was asked first.
+    /// One that waits for its reader doesn't need a place.
     fn next_parked(&self, now: Instant) -> Option<(usize, Candidate)> {
         let parked = self.parked.iter().enumerate();
         parked
@@ -152,7 +152,8 @@ impl<C: Compute> Engine<'_, C> {
         states.map(SavedSequence::size).sum()
     }
 
-    /// Takes the place of a running sequence; its state goes to host memory while there is room for it.
+    /// Takes the place of a running sequence; its state goes to host memory while there is room for
+    /// it.
     fn park(&mut self, index: usize, now: Instant) {
         let Some(sequence) = self.running.get(index) else {
             return;

@@ -1,5 +1,5 @@
-//! What was computed before, found for the sequences that begin: in the cells of others, in host memory, or soon in those of one
-//! that computes it right now.
+//! What was computed before, found for the sequences that begin: in the cells of others, in host
+//! memory, or soon in those of one that computes it right now.
 
 use std::time::Instant;
 
@@ -10,11 +10,12 @@ use super::sequence::{Sequence, Start};
 use crate::llama::{ContextParams, SavedSequence};
 use crate::memory::{Place, common};
 
-/// Tokens that a copy must save, or a file, and that are worth waiting for: fewer are computed in about the time that it takes to copy a
-/// sequence or to wait for a step.
+/// Tokens that a copy must save, or a file, and that are worth waiting for: fewer are computed in
+/// about the time that it takes to copy a sequence or to wait for a step.
 pub(super) const LEAST_GAIN: u32 = 32;
 
-/// Cells that are copied in less time than a token is computed: that reads all weights, of SmolLM2 four thousand times the bytes of a cell.
+/// Cells that are copied in less time than a token is computed: that reads all weights, of SmolLM2
+/// four thousand times the bytes of a cell.
 const CELLS_FOR_A_TOKEN: u32 = 64;
 
 /// Where the beginning of a sequence is.
@@ -26,7 +27,8 @@ enum Source {
     Running(u32),
 }
 
-/// The last state that was copied to host memory to be copied on: those that begin alike often come together.
+/// The last state that was copied to host memory to be copied on: those that begin alike often come
+/// together.
 type Copied = Option<(u32, SavedSequence)>;
 
 impl<C: Compute> Engine<'_, C> {
@@ -40,7 +42,8 @@ impl<C: Compute> Engine<'_, C> {
         common.min(exact) / chunk * chunk
     }
 
-    /// Gives the sequences that begin what was computed before. One that would compute what another is computing waits for it.
+    /// Gives the sequences that begin what was computed before. One that would compute what another
+    /// is computing waits for it.
     pub(super) fn recall(&mut self, now: Instant) {
         let mut copied = None;
         for index in 0..self.running.len() {
@@ -71,7 +74,8 @@ impl<C: Compute> Engine<'_, C> {
         }
     }
 
-    /// Where most of a sequence is that it hasn't got, if that is worth copying, and how many tokens it has then.
+    /// Where most of a sequence is that it hasn't got, if that is worth copying, and how many
+    /// tokens it has then.
     fn best_source(&self, sequence: &Sequence) -> (Option<Source>, u32) {
         let wanted = all_but_last(sequence.tokens());
         let deterministic = sequence.is_deterministic();
@@ -84,7 +88,8 @@ impl<C: Compute> Engine<'_, C> {
             }
         });
         let left = left.map(|(index, tokens)| (Source::Left(index), tokens));
-        // Of those that have as much, what was left serves, then whoever began first: of the one, several are given a copy.
+        // Of those that have as much, what was left serves, then whoever began first: of the one,
+        // several are given a copy.
         let running = self.running.iter().rev().filter(|other| {
             other.id != sequence.id
                 && other.remembers()
@@ -111,7 +116,8 @@ impl<C: Compute> Engine<'_, C> {
         match self.resident(source) {
             // Sharing costs nothing.
             Some(_) if self.kv.shares() => 1,
-            // llama.cpp copies all the cells that a sequence could hold, in the next step, while everybody waits.
+            // llama.cpp copies all the cells that a sequence could hold, in the next step, while
+            // everybody waits.
             Some(id) if !self.kv.compute.saves_all(id) => {
                 let ContextParams {
                     cells, sequences, ..
@@ -188,8 +194,8 @@ impl<C: Compute> Engine<'_, C> {
         }
     }
 
-    /// Copies the beginning of a sequence that has cells of its own through host memory: that takes time for what it holds, while
-    /// llama.cpp by itself copies all the cells that it could hold.
+    /// Copies the beginning of a sequence that has cells of its own through host memory: that takes
+    /// time for what it holds, while llama.cpp by itself copies all the cells that it could hold.
     fn copy(&mut self, from: u32, to: u32, tokens: u32, copied: &mut Copied) -> u32 {
         let is_there = |(id, state): &(u32, SavedSequence)| *id == from && state.tokens() >= tokens;
         if !copied.as_ref().is_some_and(is_there) {
@@ -204,7 +210,8 @@ impl<C: Compute> Engine<'_, C> {
         }
     }
 
-    /// Puts a state back that was left in host memory. It stays there for others, unless it is the session's own.
+    /// Puts a state back that was left in host memory. It stays there for others, unless it is the
+    /// session's own.
     pub(super) fn restore_left(&mut self, left: usize, id: u32, session: u64, tokens: u32) -> u32 {
         let Some(entry) = self.shelf.get(left) else {
             return 0;
@@ -213,7 +220,8 @@ impl<C: Compute> Engine<'_, C> {
         let Some(state) = state else {
             return 0;
         };
-        // What the sequence has there goes first: its cells may be needed. The state is still counted where it is meanwhile.
+        // What the sequence has there goes first: its cells may be needed. The state is still
+        // counted where it is meanwhile.
         self.kv.clear(id);
         self.reclaim(u64::from(state.tokens()));
         let there = self.kv.restore(id, &state, tokens);
@@ -225,7 +233,8 @@ impl<C: Compute> Engine<'_, C> {
     }
 }
 
-/// What of a sequence may come from elsewhere: its last token must be computed, for what comes after it.
+/// What of a sequence may come from elsewhere: its last token must be computed, for what comes
+/// after it.
 pub(super) fn all_but_last<T>(tokens: &[T]) -> &[T] {
     tokens.split_last().map_or(&[], |(_, rest)| rest)
 }

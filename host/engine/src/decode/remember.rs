@@ -16,7 +16,8 @@ const LEAST_SAVED: u32 = 16;
 pub(super) type Left = Entry<llama_cpp_2::token::LlamaToken, SavedSequence>;
 
 impl<C: Compute> Engine<'_, C> {
-    /// A sequence has ended: what it computed stays in its cells until they are needed, where its request says so.
+    /// A sequence has ended: what it computed stays in its cells until they are needed, where its
+    /// request says so.
     pub(super) fn leave_behind(&mut self, sequence: &Sequence, now: Instant) {
         let id = sequence.id;
         let most = sequence.settings.memory.max_cache_tokens;
@@ -51,7 +52,8 @@ impl<C: Compute> Engine<'_, C> {
         self.trim(sequence, most);
     }
 
-    /// Holds what the owner of a sequence has to `most` tokens; what has just been put there goes last.
+    /// Holds what the owner of a sequence has to `most` tokens; what has just been put there goes
+    /// last.
     fn trim(&mut self, sequence: &Sequence, most: u32) {
         let owner = sequence.owner.key();
         while self.shelf.tokens_of(owner) > u64::from(most) {
@@ -74,7 +76,8 @@ impl<C: Compute> Engine<'_, C> {
         self.free.sort_unstable_by(|a, b| b.cmp(a));
     }
 
-    /// A number that nobody uses; where there is none, the least valuable of those that were left makes way.
+    /// A number that nobody uses; where there is none, the least valuable of those that were left
+    /// makes way.
     pub(super) fn number(&mut self) -> Option<u32> {
         if self.free.is_empty() {
             self.evict();
@@ -99,8 +102,8 @@ impl<C: Compute> Engine<'_, C> {
         while !self.params.context.split && self.kv.free() < cells && self.evict() {}
     }
 
-    /// Takes the least valuable of what was left in cells out of them, to host memory where there is room. Says whether there was
-    /// any.
+    /// Takes the least valuable of what was left in cells out of them, to host memory where there
+    /// is room. Says whether there was any.
     fn evict(&mut self) -> bool {
         let least = self
             .shelf
@@ -146,7 +149,8 @@ impl<C: Compute> Engine<'_, C> {
         self.make_bytes(state.size()).then_some(state)
     }
 
-    /// Makes room for so many bytes of host memory, as far as what was left behind has any. Says whether there is.
+    /// Makes room for so many bytes of host memory, as far as what was left behind has any. Says
+    /// whether there is.
     pub(super) fn make_bytes(&mut self, bytes: u64) -> bool {
         let most = self.ease.allowance;
         let in_use = self.bytes_in_use();
@@ -187,7 +191,8 @@ impl<C: Compute> Engine<'_, C> {
         );
     }
 
-    /// Host memory that can't be had back now: of parked sequences, and of what is on its way to disk or back.
+    /// Host memory that can't be had back now: of parked sequences, and of what is on its way to
+    /// disk or back.
     pub(super) fn bytes_in_use(&self) -> u64 {
         self.parked_bytes() + self.bytes_on_their_way()
     }

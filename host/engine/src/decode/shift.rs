@@ -1,4 +1,5 @@
-//! Tokens that make room, and pieces that are moved, right before a step: the decode turns their keys before anything else.
+//! Tokens that make room, and pieces that are moved, right before a step: the decode turns their
+//! keys before anything else.
 
 use super::compute::Compute;
 use super::engine::Engine;
@@ -7,8 +8,8 @@ use crate::FinishReason;
 use crate::log::{MEMORY, told};
 
 impl<C: Compute> Engine<'_, C> {
-    /// Makes room in the sequences that are full, and moves what of an older computation serves. Ends those that are full and have
-    /// nothing that may go.
+    /// Makes room in the sequences that are full, and moves what of an older computation serves.
+    /// Ends those that are full and have nothing that may go.
     pub(super) fn shift(&mut self) {
         let context_tokens = self.params.context_tokens;
         let mut drops = Vec::new();

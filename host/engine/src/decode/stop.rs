@@ -1,13 +1,15 @@
 //! Ends an answer at a stop string, wherever token boundaries fall.
 //!
-//! Text is held back as long as it may be the beginning of a stop string. Which one ends the answer depends on the text
-//! alone, not on the pieces that it comes in: the one that is whole first, and of those that are whole at once the longest.
+//! Text is held back as long as it may be the beginning of a stop string. Which one ends the answer
+//! depends on the text alone, not on the pieces that it comes in: the one that is whole first, and
+//! of those that are whole at once the longest.
 
 /// Looks for stop strings in the text of one answer.
 #[derive(Debug)]
 pub(super) struct StopMatcher {
     stops: Vec<String>,
-    // The end of the text so far that begins a stop string: shorter than the longest of them after each `push`.
+    // The end of the text so far that begins a stop string: shorter than the longest of them after
+    // each `push`.
     held: String,
 }
 
@@ -20,8 +22,8 @@ impl StopMatcher {
         }
     }
 
-    /// Adds text, and moves what can't be part of a stop string any more to `out`. Says whether one is there; then `out`
-    /// has all text before it, and nothing more must be added.
+    /// Adds text, and moves what can't be part of a stop string any more to `out`. Says whether one
+    /// is there; then `out` has all text before it, and nothing more must be added.
     pub(super) fn push(&mut self, text: &str, out: &mut String) -> bool {
         if self.stops.is_empty() {
             out.push_str(text);

@@ -1,4 +1,5 @@
-//! What was left behind, on disk: written when nobody has asked for it for a while, read back for a prompt that begins alike.
+//! What was left behind, on disk: written when nobody has asked for it for a while, read back for a
+//! prompt that begins alike.
 
 use std::path::PathBuf;
 use std::time::{Duration, Instant, SystemTime};
@@ -31,7 +32,8 @@ pub(crate) struct StoreParams {
     pub(crate) store_after: Duration,
 }
 
-/// What is on disk, and what is on its way there or back. One state at a time goes each way, which bounds the memory that they take.
+/// What is on disk, and what is on its way there or back. One state at a time goes each way, which
+/// bounds the memory that they take.
 #[derive(Debug)]
 pub(super) struct Stored {
     disk: Disk,
@@ -70,7 +72,8 @@ struct Reading {
 }
 
 impl Stored {
-    /// Opens a model's folder. `is_open`: owners use what others left; `wake` is called when the disk has answered.
+    /// Opens a model's folder. `is_open`: owners use what others left; `wake` is called when the
+    /// disk has answered.
     ///
     /// # Errors
     ///
@@ -146,8 +149,8 @@ impl Stored {
         files.map(|file| file.bytes).sum()
     }
 
-    /// Makes room for a file of so many bytes: files of models that nobody uses go first, then what was of no use for longest.
-    /// Says whether there is.
+    /// Makes room for a file of so many bytes: files of models that nobody uses go first, then what
+    /// was of no use for longest. Says whether there is.
     fn make_room(&mut self, bytes: u64) -> bool {
         if bytes > self.max_bytes {
             return false;
@@ -375,7 +378,8 @@ impl<C: Compute> Engine<'_, C> {
             .least_valuable(|entry| is_to_be_written(entry) && among(entry))
     }
 
-    /// Begins to write an entry of the shelf. Once: what has no room now is not tried again and again.
+    /// Begins to write an entry of the shelf. Once: what has no room now is not tried again and
+    /// again.
     pub(super) fn store(&mut self, index: usize) {
         self.shelf.note_stored(index);
         let Some(entry) = self.shelf.get(index) else {
@@ -399,7 +403,8 @@ impl<C: Compute> Engine<'_, C> {
         }
     }
 
-    /// The model goes: writes what can be asked for after the next start, and waits until it is written.
+    /// The model goes: writes what can be asked for after the next start, and waits until it is
+    /// written.
     pub(super) fn store_all(&mut self) {
         self.await_written();
         while let Some(entry) = self.take_unwritten() {
@@ -420,7 +425,8 @@ impl<C: Compute> Engine<'_, C> {
         }
     }
 
-    /// Takes something off the shelf that is not on disk, and can be asked for after the next start.
+    /// Takes something off the shelf that is not on disk, and can be asked for after the next
+    /// start.
     fn take_unwritten(&mut self) -> Option<Left> {
         let stored = self.stored.as_ref()?;
         let index = self.shelf.least_valuable(|entry| {
@@ -441,8 +447,8 @@ impl<C: Compute> Engine<'_, C> {
         }
     }
 
-    /// Whether much more of a running sequence is on disk than is there. Then it is being read, or will be after what is being read
-    /// now.
+    /// Whether much more of a running sequence is on disk than is there. Then it is being read, or
+    /// will be after what is being read now.
     pub(super) fn comes_from_disk(&mut self, index: usize, there: u32) -> bool {
         let (Some(stored), Some(sequence)) = (&self.stored, self.running.get(index)) else {
             return false;
@@ -469,7 +475,8 @@ impl<C: Compute> Engine<'_, C> {
         }
         let is_writing = stored.writing.is_some();
         if !self.make_bytes(state_bytes) {
-            // What is being written stays in memory until it is, and then the disk answers. Nothing else could make room later.
+            // What is being written stays in memory until it is, and then the disk answers. Nothing
+            // else could make room later.
             return is_writing && self.bytes_in_use() + state_bytes <= self.ease.allowance;
         }
         if let Some(stored) = &mut self.stored {

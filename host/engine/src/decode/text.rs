@@ -1,7 +1,8 @@
 //! Token bytes in, whole characters out.
 //!
-//! A token may end in the middle of a character; its bytes wait for the next token. Bytes that can't become a character
-//! are replaced with U+FFFD, exactly as `String::from_utf8_lossy` would do for the whole text.
+//! A token may end in the middle of a character; its bytes wait for the next token. Bytes that
+//! can't become a character are replaced with U+FFFD, exactly as `String::from_utf8_lossy` would do
+//! for the whole text.
 
 /// Puts characters together across tokens.
 #[derive(Debug, Default)]
@@ -38,7 +39,8 @@ impl Characters {
     }
 }
 
-/// Whether these bytes are the beginning of a character, as opposed to bytes that no continuation can save.
+/// Whether these bytes are the beginning of a character, as opposed to bytes that no continuation
+/// can save.
 fn may_continue(bytes: &[u8]) -> bool {
     std::str::from_utf8(bytes).is_err_and(|error| error.error_len().is_none())
 }

@@ -33,8 +33,8 @@ pub(crate) struct WorkerParams {
     pub(crate) share_prefixes: bool,
 }
 
-/// The handle of a worker thread. Dropping it ends the thread and waits for that, which takes one node of llama.cpp's
-/// graph at most.
+/// The handle of a worker thread. Dropping it ends the thread and waits for that, which takes one
+/// node of llama.cpp's graph at most.
 #[derive(Debug)]
 pub(crate) struct Worker {
     inbox: Arc<Inbox>,
@@ -89,7 +89,8 @@ impl Drop for Worker {
     fn drop(&mut self) {
         self.inbox.close();
         if let Some(thread) = self.thread.take() {
-            // A panic of the worker has been reported by the panic hook, and its readers have been told.
+            // A panic of the worker has been reported by the panic hook, and its readers have been
+            // told.
             let _ = thread.join();
         }
     }
@@ -122,8 +123,8 @@ fn work(
     }
 }
 
-/// Sees to it that nobody waits for a worker that is gone, also if it panicked: new requests are refused, and those that
-/// wait are told.
+/// Sees to it that nobody waits for a worker that is gone, also if it panicked: new requests are
+/// refused, and those that wait are told.
 struct Leaving<'a>(&'a Inbox);
 
 impl Drop for Leaving<'_> {

@@ -1,5 +1,5 @@
-//! One state's file: `MYNAHKV1`, the header's length and JSON, its SHA-256, the state as llama.cpp wrote it, and the SHA-256 of
-//! that. Numbers are little-endian.
+//! One state's file: `MYNAHKV1`, the header's length and JSON, its SHA-256, the state as llama.cpp
+//! wrote it, and the SHA-256 of that. Numbers are little-endian.
 
 use std::io::{self, Read, Write};
 
@@ -14,8 +14,8 @@ const MAGIC: &[u8; 8] = b"MYNAHKV1";
 /// Bytes of a hash.
 const HASH_BYTES: usize = 32;
 
-/// Longest header that is read: the numbers of a million tokens take 7 MB. Nobody but this program writes these files, but a
-/// damaged one must not ask for any amount of memory.
+/// Longest header that is read: the numbers of a million tokens take 7 MB. Nobody but this program
+/// writes these files, but a damaged one must not ask for any amount of memory.
 const MAX_HEADER_BYTES: u32 = 64 << 20;
 
 /// What a state is of.
@@ -186,7 +186,8 @@ mod tests {
     }
 
     proptest! {
-        /// Whatever byte changes and wherever a file ends: it is noticed, and nothing of it is used.
+        /// Whatever byte changes and wherever a file ends: it is noticed, and nothing of it is
+        /// used.
         #[test]
         fn any_damage_is_noticed(
             tokens in prop::collection::vec(0i32..1000, 1..20),

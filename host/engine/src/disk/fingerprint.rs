@@ -15,22 +15,24 @@ const SAMPLES: u64 = 256;
 /// Bytes of a sample.
 const SAMPLE_BYTES: u64 = 4096;
 
-/// What tells one model's states from another's: the model's file, how its cells are kept, and the version of this
-/// program, which fixes llama.cpp's.
+/// What tells one model's states from another's: the model's file, how its cells are kept, and the
+/// version of this program, which fixes llama.cpp's.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Fingerprint(String);
 
 impl Fingerprint {
-    /// That of a model. Of its file, all that comes before the weights is looked at, and a mebibyte of samples from all over the weights:
-    /// reading a large one whole would take longer than loading it. Two files that differ in fewer places than training leaves alone
-    /// are taken for one.
+    /// That of a model. Of its file, all that comes before the weights is looked at, and a mebibyte
+    /// of samples from all over the weights: reading a large one whole would take longer than
+    /// loading it. Two files that differ in fewer places than training leaves alone are taken for
+    /// one.
     ///
     /// # Errors
     ///
     /// The file's.
     pub(crate) fn of(path: &Path, header: &GgufHeader, params: &ContextParams) -> io::Result<Self> {
         let mut hasher = Sha256::new();
-        // llama.cpp puts back a state only where there are as many streams as when it was saved (`llama_kv_cache::state_read`).
+        // llama.cpp puts back a state only where there are as many streams as when it was saved
+        // (`llama_kv_cache::state_read`).
         let streams = if params.split { params.sequences } else { 1 };
         let about = format!(
             "{}\n{}\n{}\n{streams}\n{}\n",

@@ -1,5 +1,6 @@
-//! The files of one model in a state folder: `FOLDER/FINGERPRINT/NUMBER.state`. A file is written under another name and then
-//! renamed, so that one with this name is whole, as far as the process and not the machine may end at any moment.
+//! The files of one model in a state folder: `FOLDER/FINGERPRINT/NUMBER.state`. A file is written
+//! under another name and then renamed, so that one with this name is whole, as far as the process
+//! and not the machine may end at any moment.
 
 use std::fs::{self, File, TryLockError};
 use std::io::{self, BufReader, BufWriter, Write};
@@ -75,8 +76,8 @@ pub(crate) enum FolderError {
 }
 
 impl Folder {
-    /// Opens the folder of one model below `root`, makes it where there is none, and tells what is there. What serves nobody any more is
-    /// removed.
+    /// Opens the folder of one model below `root`, makes it where there is none, and tells what is
+    /// there. What serves nobody any more is removed.
     ///
     /// # Errors
     ///
@@ -183,8 +184,8 @@ impl Folder {
         self.others.iter().map(|other| other.bytes).sum()
     }
 
-    /// Removes the oldest file of a model that nobody uses. The files of one that somebody has begun to use no longer count. Says whether
-    /// there was any.
+    /// Removes the oldest file of a model that nobody uses. The files of one that somebody has
+    /// begun to use no longer count. Says whether there was any.
     pub(crate) fn remove_other(&mut self) -> bool {
         let Some(oldest) = self.others.pop() else {
             return false;
@@ -297,7 +298,8 @@ fn lock(path: &Path) -> Result<File, FolderError> {
     }
 }
 
-/// The files of the models that nobody uses now, the oldest last. What can't be looked at isn't counted.
+/// The files of the models that nobody uses now, the oldest last. What can't be looked at isn't
+/// counted.
 fn others(root: &Path, own: &Path) -> Vec<Other> {
     let folders = fs::read_dir(root).into_iter().flatten().flatten();
     let folders = folders.map(|entry| entry.path());

@@ -1,5 +1,5 @@
-//! States of sequences on disk: they make room in host memory, and outlive the process. A thread of its own reads and writes
-//! them, so that the model's steps never wait for the disk.
+//! States of sequences on disk: they make room in host memory, and outlive the process. A thread of
+//! its own reads and writes them, so that the model's steps never wait for the disk.
 //!
 //! | file | subject |
 //! |---|---|

@@ -102,7 +102,8 @@ impl Disk {
     /// Asks for something; it is done after all that was asked before.
     pub(crate) fn ask(&self, task: Task) {
         if let Some(tasks) = &self.tasks {
-            // The thread ends only with this handle, or by a panic, which the panic hook has reported.
+            // The thread ends only with this handle, or by a panic, which the panic hook has
+            // reported.
             let _ = tasks.send(task);
         }
     }

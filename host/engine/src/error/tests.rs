@@ -5,8 +5,8 @@ use std::io;
 use super::*;
 use crate::model::gguf::GgufProblem;
 
-/// Errors, each with what it must say: numbers and names of what was asked and what was there, then what to do. The match fails to compile
-/// when there is a variant that the list lacks.
+/// Errors, each with what it must say: numbers and names of what was asked and what was there, then
+/// what to do. The match fails to compile when there is a variant that the list lacks.
 macro_rules! all {
     ($type:ty: $($variant:pat => $sample:expr, says [$($says:literal),*], advises $advice:literal;)*) => {{
         fn is_listed(error: &$type) {

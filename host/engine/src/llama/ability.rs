@@ -13,13 +13,14 @@ use super::{Context, ContextParams, KvType};
 pub(crate) enum Ability {
     /// Read it token by token and continue it; it has vectors for it too.
     Continue,
-    /// Read it as a whole, each token with those after it in view: it has vectors for it and continues none (`bert` and its like).
+    /// Read it as a whole, each token with those after it in view: it has vectors for it and
+    /// continues none (`bert` and its like).
     Embed,
 }
 
 impl Ability {
-    /// A model's; `None` where it needs an encoder to run first, or is one that llama.cpp runs apart (T5). `is_causal`: its file doesn't
-    /// say that tokens see those after them.
+    /// A model's; `None` where it needs an encoder to run first, or is one that llama.cpp runs
+    /// apart (T5). `is_causal`: its file doesn't say that tokens see those after them.
     ///
     /// # Errors
     ///
@@ -35,7 +36,8 @@ impl Ability {
         if !is_causal {
             return Ok(Some(Self::Embed));
         }
-        // Which architectures remember what they read is in no header and in no other function of llama.cpp's.
+        // Which architectures remember what they read is in no header and in no other function of
+        // llama.cpp's.
         let context = Context::new(Arc::clone(model), SMALLEST)?;
         Ok(Some(match context.has_memory() {
             true => Self::Continue,

@@ -6,8 +6,8 @@ use llama_cpp_2::llama_backend::LlamaBackend;
 
 use crate::{Error, Result};
 
-/// The started llama.cpp, for programs that use `llama-cpp-2` beside this engine: it can be started only once a process.
-/// It stays as long as the process does.
+/// The started llama.cpp, for programs that use `llama-cpp-2` beside this engine: it can be started
+/// only once a process. It stays as long as the process does.
 ///
 /// # Errors
 ///
@@ -27,8 +27,9 @@ pub fn llama_backend() -> Result<&'static LlamaBackend> {
         })
 }
 
-/// Loads the kernel libraries of a portable build: from `backends/` beside the program where it is installed, else from
-/// where they were built. llama.cpp picks the best one for the CPU that it finds.
+/// Loads the kernel libraries of a portable build: from `backends/` beside the program where it is
+/// installed, else from where they were built. llama.cpp picks the best one for the CPU that it
+/// finds.
 #[cfg(feature = "portable")]
 fn load_kernels() {
     use llama_cpp_2::llama_backend::{load_backends, load_backends_from_path};

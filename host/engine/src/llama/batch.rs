@@ -5,15 +5,16 @@ use llama_cpp_sys_2 as sys;
 
 /// A batch of tokens, each at a position of one sequence.
 ///
-/// The arrays are plain vectors that grow as needed, so a batch can't overflow; what llama.cpp would abort on is checked
-/// by [`Context::decode`](super::Context::decode).
+/// The arrays are plain vectors that grow as needed, so a batch can't overflow; what llama.cpp
+/// would abort on is checked by [`Context::decode`](super::Context::decode).
 #[derive(Debug, Default)]
 pub(crate) struct Batch {
     tokens: Vec<sys::llama_token>,
     positions: Vec<sys::llama_pos>,
     sequences: Vec<sys::llama_seq_id>,
     outputs: Vec<i8>,
-    // Rebuilt before each decode: how many sequences a token has (always one), and where its sequence id is.
+    // Rebuilt before each decode: how many sequences a token has (always one), and where its
+    // sequence id is.
     sequence_counts: Vec<i32>,
     sequence_pointers: Vec<*mut sys::llama_seq_id>,
 }
@@ -27,8 +28,8 @@ impl Batch {
         self.outputs.clear();
     }
 
-    /// Adds `token` at `position` of `sequence` and returns its index. With `output`, its logits can be read after the
-    /// decode with that index.
+    /// Adds `token` at `position` of `sequence` and returns its index. With `output`, its logits
+    /// can be read after the decode with that index.
     pub(crate) fn push(
         &mut self,
         token: LlamaToken,
@@ -73,7 +74,8 @@ impl Batch {
         self.outputs.iter().filter(|&&output| output != 0).count()
     }
 
-    /// The batch as llama.cpp takes it. The pointers hold until this batch is changed, moved or dropped.
+    /// The batch as llama.cpp takes it. The pointers hold until this batch is changed, moved or
+    /// dropped.
     pub(super) fn as_raw(&mut self) -> sys::llama_batch {
         let count = self.tokens.len();
         self.sequence_counts.clear();

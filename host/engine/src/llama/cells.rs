@@ -12,13 +12,14 @@ impl Context {
     /// Takes all tokens of `sequence` out of the KV cells. An unknown sequence holds none.
     pub(crate) fn clear_sequence(&mut self, sequence: u32) {
         if let Some(id) = self.id(sequence) {
-            // SAFETY: the sequence is in range, which llama.cpp asserts; a whole sequence can always be removed.
+            // SAFETY: the sequence is in range, which llama.cpp asserts; a whole sequence can
+            // always be removed.
             unsafe { sys::llama_memory_seq_rm(self.memory(), id, -1, -1) };
         }
     }
 
-    /// Keeps the first `tokens` of `sequence`. `false` when this kind of memory can't be cut (recurrent); then the sequence is
-    /// as it was.
+    /// Keeps the first `tokens` of `sequence`. `false` when this kind of memory can't be cut
+    /// (recurrent); then the sequence is as it was.
     pub(crate) fn truncate_sequence(&mut self, sequence: u32, tokens: u32) -> bool {
         let (Some(id), Ok(from)) = (self.id(sequence), i32::try_from(tokens)) else {
             return false;
@@ -30,9 +31,10 @@ impl Context {
         unsafe { sys::llama_memory_seq_rm(self.memory(), id, from, -1) }
     }
 
-    /// Makes the first `tokens` of `from` those of `to` as well, which must be empty. In one pool both hold the same cells then. Where sequences
-    /// have cells of their own, the next decode copies all of them before anything else; until then neither sequence can be saved or put back.
-    /// `false` when it can't; then `to` is empty.
+    /// Makes the first `tokens` of `from` those of `to` as well, which must be empty. In one pool
+    /// both hold the same cells then. Where sequences have cells of their own, the next decode
+    /// copies all of them before anything else; until then neither sequence can be saved or put
+    /// back. `false` when it can't; then `to` is empty.
     pub(crate) fn share_sequence(&mut self, from: u32, to: u32, tokens: u32) -> bool {
         let (Some(from_id), Some(to_id)) = (self.id(from), self.id(to)) else {
             return false;
@@ -44,7 +46,8 @@ impl Context {
         if !is_possible || tokens == 0 || tokens > length {
             return false;
         }
-        // SAFETY: both sequences are in range and differ; all of one is copied, which llama.cpp asserts where they have cells of their own.
+        // SAFETY: both sequences are in range and differ; all of one is copied, which llama.cpp
+        // asserts where they have cells of their own.
         unsafe { sys::llama_memory_seq_cp(self.memory(), from_id, to_id, -1, -1) };
         if self.params.split {
             self.copies.extend([from_id, to_id]);
@@ -56,8 +59,9 @@ impl Context {
         cut
     }
 
-    /// Takes the tokens from `begin` to `end` out of `sequence` and moves those after them down; the next decode turns their
-    /// keys to their new positions. `false` when this model or memory can't; then the sequence is as it was.
+    /// Takes the tokens from `begin` to `end` out of `sequence` and moves those after them down;
+    /// the next decode turns their keys to their new positions. `false` when this model or memory
+    /// can't; then the sequence is as it was.
     ///
     /// In one pool no other sequence may share the cells that move: they would move for it too.
     pub(crate) fn forget(&mut self, sequence: u32, begin: u32, end: u32) -> bool {
@@ -69,8 +73,8 @@ impl Context {
         if begin >= end || !self.may_move(sequence, after) {
             return false;
         }
-        // SAFETY: the sequence is in range, and `may_move` has said that positions may move, which llama.cpp asserts here
-        // or at the next decode.
+        // SAFETY: the sequence is in range, and `may_move` has said that positions may move, which
+        // llama.cpp asserts here or at the next decode.
         unsafe {
             let memory = self.memory();
             if !sys::llama_memory_seq_rm(memory, id, begin, end) {
@@ -82,20 +86,21 @@ impl Context {
         true
     }
 
-    /// Whether tokens can be moved to other positions: not where positions are part of what was computed.
+    /// Whether tokens can be moved to other positions: not where positions are part of what was
+    /// computed.
     pub(crate) fn can_shift(&self) -> bool {
         // SAFETY: the context is valid, and so is its memory.
         self.params.positions.is_none() && unsafe { sys::llama_memory_can_shift(self.memory()) }
     }
 
-    /// Whether what comes before these tokens of `sequence` can be taken out, all or a part of it, so that the next token comes right behind
-    /// them.
+    /// Whether what comes before these tokens of `sequence` can be taken out, all or a part of it,
+    /// so that the next token comes right behind them.
     pub(crate) fn may_move(&self, sequence: u32, tokens: Range<u32>) -> bool {
         self.can_shift() && self.bounds_of(sequence).may_move(tokens)
     }
 
-    /// How many of the first `tokens` of `sequence` can be gone on from: all, or none where what came before was given up (a
-    /// sliding window) or can't be taken apart (recurrent).
+    /// How many of the first `tokens` of `sequence` can be gone on from: all, or none where what
+    /// came before was given up (a sliding window) or can't be taken apart (recurrent).
     pub(crate) fn usable(&self, sequence: u32, tokens: u32) -> u32 {
         self.bounds_of(sequence).usable(tokens)
     }
@@ -106,8 +111,9 @@ impl Context {
         !is_recurrent && (window == 0 || self.params.swa_full)
     }
 
-    /// Whether a sequence can be saved now, with all that its beginnings need. llama.cpp leaves out what a sliding window has passed at its end
-    /// (`llama_kv_cache::state_write`), also where the layers keep it. A recurrent state is of use as a whole anyway.
+    /// Whether a sequence can be saved now, with all that its beginnings need. llama.cpp leaves out
+    /// what a sliding window has passed at its end (`llama_kv_cache::state_write`), also where the
+    /// layers keep it. A recurrent state is of use as a whole anyway.
     pub(crate) fn saves_all(&self, sequence: u32) -> bool {
         let (window, is_recurrent) = self.memory_kind();
         let is_short = self.sequence_len(sequence) <= window && !self.is_copied(sequence);
@@ -130,7 +136,8 @@ impl Context {
         }
     }
 
-    /// Tokens that layers with a sliding window look back, and whether the memory is a state that can't be taken apart.
+    /// Tokens that layers with a sliding window look back, and whether the memory is a state that
+    /// can't be taken apart.
     fn memory_kind(&self) -> (u32, bool) {
         // SAFETY: plain questions about a model that is alive.
         let (window, is_recurrent) = unsafe {
@@ -142,8 +149,8 @@ impl Context {
         (u32::try_from(window).unwrap_or(0), is_recurrent)
     }
 
-    /// Copies the state of `sequence` to host memory. `None` when it has none, there is no memory for it, or the next decode
-    /// has yet to move its cells.
+    /// Copies the state of `sequence` to host memory. `None` when it has none, there is no memory
+    /// for it, or the next decode has yet to move its cells.
     pub(crate) fn save_sequence(&self, sequence: u32) -> Option<SavedSequence> {
         let id = self.id(sequence)?;
         if self.sequence_len(sequence) == 0 || self.has_pending || self.is_copied(sequence) {
@@ -153,8 +160,8 @@ impl Context {
         let size = unsafe { sys::llama_state_seq_get_size(self.raw.as_ptr(), id) };
         let mut bytes: Vec<u8> = Vec::new();
         bytes.try_reserve_exact(size).ok()?;
-        // SAFETY: the buffer has room for `size` bytes, and llama.cpp writes as many at most. It isn't zeroed first: for
-        // 92 MB that takes longer than the copy.
+        // SAFETY: the buffer has room for `size` bytes, and llama.cpp writes as many at most. It
+        // isn't zeroed first: for 92 MB that takes longer than the copy.
         let written = unsafe {
             sys::llama_state_seq_get_data(self.raw.as_ptr(), bytes.as_mut_ptr(), size, id)
         };
@@ -171,15 +178,17 @@ impl Context {
         Some(SavedSequence::new(bytes, bounds))
     }
 
-    /// Puts a state back under the number `sequence`, which must be empty. `false` when llama.cpp won't have it (too few free cells), or the
-    /// next decode has yet to copy from or to these cells; then the sequence is empty.
+    /// Puts a state back under the number `sequence`, which must be empty. `false` when llama.cpp
+    /// won't have it (too few free cells), or the next decode has yet to copy from or to these
+    /// cells; then the sequence is empty.
     pub(crate) fn restore_sequence(&mut self, sequence: u32, saved: &SavedSequence) -> bool {
         let Some(id) = self.id(sequence).filter(|_| !self.is_copied(sequence)) else {
             return false;
         };
         let (read, errors) = match saved.unpacked() {
-            // SAFETY: the sequence is in range, and the bytes came from `save_sequence`, of a context of the same model with
-            // the same parameters, if by way of a file whose hash is right; llama.cpp checks their length as it reads.
+            // SAFETY: the sequence is in range, and the bytes came from `save_sequence`, of a
+            // context of the same model with the same parameters, if by way of a file whose hash is
+            // right; llama.cpp checks their length as it reads.
             Ok(bytes) => with_captured_errors(|| unsafe {
                 let (from, size) = (bytes.as_ptr(), bytes.len());
                 sys::llama_state_seq_set_data(self.raw.as_ptr(), from, size, id)
@@ -227,8 +236,9 @@ impl Context {
     }
 
     fn memory(&self) -> sys::llama_memory_t {
-        // SAFETY: the context is valid. Where it has a memory, that lives as long as the context; where it has none, this is null, which
-        // all functions that take it answer as an empty one would.
+        // SAFETY: the context is valid. Where it has a memory, that lives as long as the context;
+        // where it has none, this is null, which all functions that take it answer as an empty one
+        // would.
         unsafe { sys::llama_get_memory(self.raw.as_ptr()) }
     }
 }
@@ -267,9 +277,11 @@ impl UsableBounds {
         if is_usable { tokens } else { 0 }
     }
 
-    /// As [`Context::may_move`], where tokens can be moved at all: all before them is there, or they are half of the next token's window at least.
-    /// Layers with a window lack the rest of it then, until it has passed by: llama.cpp gives cells that a window has passed to new tokens, also
-    /// where there are enough for all (`llama_kv_cache::find_slot`). What was computed with what has gone in view isn't exact anyway.
+    /// As [`Context::may_move`], where tokens can be moved at all: all before them is there, or
+    /// they are half of the next token's window at least. Layers with a window lack the rest of it
+    /// then, until it has passed by: llama.cpp gives cells that a window has passed to new tokens,
+    /// also where there are enough for all (`llama_kv_cache::find_slot`). What was computed with
+    /// what has gone in view isn't exact anyway.
     pub(crate) fn may_move(&self, tokens: Range<u32>) -> bool {
         let in_window = tokens.start.max(tokens.end.saturating_sub(self.window));
         let is_most = tokens.len() >= (self.window / 2) as usize && self.first <= in_window;

@@ -13,8 +13,9 @@ use super::{Batch, KvType, with_captured_errors};
 /// Sequences that one context can hold at most (`LLAMA_MAX_SEQ` in llama.cpp's `llama-cparams.h`).
 pub(crate) const MAX_SEQUENCES: u32 = 256;
 
-/// Numbers of 4 bytes in a cache line. The tensors of a graph lie one after the other, each at a multiple of 32 bytes (`TENSOR_ALIGNMENT` in
-/// `ggml-impl.h`), and its small inputs have a number for each token or output: where those don't fill their lines, whatever is computed lies across
+/// Numbers of 4 bytes in a cache line. The tensors of a graph lie one after the other, each at a
+/// multiple of 32 bytes (`TENSOR_ALIGNMENT` in `ggml-impl.h`), and its small inputs have a number
+/// for each token or output: where those don't fill their lines, whatever is computed lies across
 /// two. A prompt of 65 tokens then took 67 ms, and 54 ms on whole lines.
 const LINE: u32 = 16;
 
@@ -23,10 +24,12 @@ const LINE: u32 = 16;
 pub(crate) struct ContextParams {
     /// KV cells for all sequences together.
     pub(crate) cells: u32,
-    /// Each sequence has its own share of the cells (llama.cpp's streams); else all take them from one pool.
+    /// Each sequence has its own share of the cells (llama.cpp's streams); else all take them from
+    /// one pool.
     pub(crate) split: bool,
-    /// Tokens that one decode takes at most. In one pool a decode is one ubatch, so that an abort loses all of it or
-    /// nothing; split cells make one of each group of sequences with equally many tokens.
+    /// Tokens that one decode takes at most. In one pool a decode is one ubatch, so that an abort
+    /// loses all of it or nothing; split cells make one of each group of sequences with equally
+    /// many tokens.
     pub(crate) batch: u32,
     /// Sequences, and so logits rows that one decode may ask for; 1 to [`MAX_SEQUENCES`].
     pub(crate) sequences: u32,
@@ -34,11 +37,14 @@ pub(crate) struct ContextParams {
     pub(crate) threads: u32,
     /// What keys and values are kept as.
     pub(crate) kv_type: KvType,
-    /// Layers with a sliding window keep all their cells too, so that a sequence can be cut and moved.
+    /// Layers with a sliding window keep all their cells too, so that a sequence can be cut and
+    /// moved.
     pub(crate) swa_full: bool,
-    /// Positions that the model has, where they are rows of a table. They are part of what is computed, so that nothing can be moved.
+    /// Positions that the model has, where they are rows of a table. They are part of what is
+    /// computed, so that nothing can be moved.
     pub(crate) positions: Option<u32>,
-    /// It gives a vector for each token ([`Context::embedding`]): all tokens of a batch are outputs, `sequences` doesn't bound them.
+    /// It gives a vector for each token ([`Context::embedding`]): all tokens of a batch are
+    /// outputs, `sequences` doesn't bound them.
     pub(crate) embeddings: bool,
 }
 
@@ -64,8 +70,8 @@ type AbortFn<'a> = &'a dyn Fn() -> bool;
 /// Where the abort callback finds the function of the decode that runs; empty between decodes.
 type AbortSlot = Cell<Option<NonNull<c_void>>>;
 
-/// A llama.cpp context. Not `Send`: it is made, used and dropped on the model's worker thread, for which libgomp keeps
-/// the thread team.
+/// A llama.cpp context. Not `Send`: it is made, used and dropped on the model's worker thread, for
+/// which libgomp keeps the thread team.
 pub(crate) struct Context {
     pub(super) raw: NonNull<sys::llama_context>,
     abort: Box<AbortSlot>,
@@ -109,7 +115,8 @@ impl Context {
         raw_params.n_batch = params.batch.next_multiple_of(LINE);
         raw_params.n_ubatch = raw_params.n_batch;
         raw_params.n_seq_max = params.sequences;
-        // One row a sequence: the default sizes the logits buffer for a whole batch (512 MiB for a 262k vocabulary).
+        // One row a sequence: the default sizes the logits buffer for a whole batch (512 MiB for a
+        // 262k vocabulary).
         raw_params.n_outputs_max = params.max_outputs().next_multiple_of(LINE);
         raw_params.embeddings = params.embeddings;
         if params.embeddings {
@@ -125,8 +132,9 @@ impl Context {
         raw_params.no_perf = true;
         raw_params.abort_callback = Some(should_abort);
         raw_params.abort_callback_data = std::ptr::from_ref::<AbortSlot>(&abort).cast_mut().cast();
-        // SAFETY: the model is alive and stays so (the `Arc` is kept), the parameters come from llama.cpp's defaults,
-        // and the abort slot is boxed, so its address holds until the context is freed in `drop`.
+        // SAFETY: the model is alive and stays so (the `Arc` is kept), the parameters come from
+        // llama.cpp's defaults, and the abort slot is boxed, so its address holds until the context
+        // is freed in `drop`.
         let (made, errors) = with_captured_errors(|| unsafe {
             sys::llama_init_from_model(raw_model(&model), raw_params)
         });
@@ -143,8 +151,8 @@ impl Context {
         })
     }
 
-    /// Computes the batch. `should_stop` is asked after every node of the graph (thousands of times a second, CPU only);
-    /// when it says yes, the decode ends with [`DecodeError::Aborted`].
+    /// Computes the batch. `should_stop` is asked after every node of the graph (thousands of times
+    /// a second, CPU only); when it says yes, the decode ends with [`DecodeError::Aborted`].
     pub(crate) fn decode(
         &mut self,
         batch: &mut Batch,
@@ -152,14 +160,16 @@ impl Context {
     ) -> Result<(), DecodeError> {
         self.outputs.clear();
         self.check(batch)?;
-        // llama.cpp goes on with keys that were moved by half when that is aborted (`llama_kv_cache::update`).
+        // llama.cpp goes on with keys that were moved by half when that is aborted
+        // (`llama_kv_cache::update`).
         if !self.has_pending {
             let slot: *const AbortFn<'_> = &raw const should_stop;
             self.abort.set(NonNull::new(slot.cast_mut().cast()));
         }
         let raw = batch.as_raw();
-        // SAFETY: `check` refused what llama.cpp asserts on; the arrays behind `raw` live in `batch`, which is borrowed
-        // until the end of this function; `self.raw` is valid and only this thread uses it (`Context` isn't `Send`).
+        // SAFETY: `check` refused what llama.cpp asserts on; the arrays behind `raw` live in
+        // `batch`, which is borrowed until the end of this function; `self.raw` is valid and only
+        // this thread uses it (`Context` isn't `Send`).
         let (code, errors) =
             with_captured_errors(|| unsafe { sys::llama_decode(self.raw.as_ptr(), raw) });
         self.abort.set(None);
@@ -183,7 +193,8 @@ impl Context {
         }
     }
 
-    /// The vector that the last decode computed for the token at `index` of its batch, in a context that has them.
+    /// The vector that the last decode computed for the token at `index` of its batch, in a context
+    /// that has them.
     pub(crate) fn embedding(&self, index: usize) -> Option<&[f32]> {
         if !self.params.embeddings {
             return None;
@@ -193,11 +204,11 @@ impl Context {
         // SAFETY: the model is alive (`model`), and the function only reads it.
         let length = unsafe { sys::llama_model_n_embd_out(raw_model(&self.model)) };
         let length = usize::try_from(length).ok()?;
-        // SAFETY: the context was made for vectors, without pooling; the last decode succeeded and had `index` as an output, so
-        // llama.cpp returns its row.
+        // SAFETY: the context was made for vectors, without pooling; the last decode succeeded and
+        // had `index` as an output, so llama.cpp returns its row.
         let row = unsafe { sys::llama_get_embeddings_ith(self.raw.as_ptr(), index) };
-        // SAFETY: a row holds `n_embd_out` floats (`get_embeddings_ith`). It is overwritten by the next decode, which needs `&mut self`
-        // and so ends this borrow.
+        // SAFETY: a row holds `n_embd_out` floats (`get_embeddings_ith`). It is overwritten by the
+        // next decode, which needs `&mut self` and so ends this borrow.
         (!row.is_null()).then(|| unsafe { std::slice::from_raw_parts(row, length) })
     }
 
@@ -243,15 +254,17 @@ impl Context {
         u32::try_from(sequence).is_ok_and(|sequence| sequence < self.params.sequences)
     }
 
-    /// The logits that the last decode computed for the token at `index` of its batch; `None` if it was not an output.
+    /// The logits that the last decode computed for the token at `index` of its batch; `None` if it
+    /// was not an output.
     pub(crate) fn logits(&self, index: usize) -> Option<&[f32]> {
         self.outputs.binary_search(&index).ok()?;
         let index = i32::try_from(index).ok()?;
-        // SAFETY: the last decode succeeded and had `index` as an output, so llama.cpp returns its row.
+        // SAFETY: the last decode succeeded and had `index` as an output, so llama.cpp returns its
+        // row.
         let row = unsafe { sys::llama_get_logits_ith(self.raw.as_ptr(), index) };
         let length = usize::try_from(self.vocabulary).ok()?;
-        // SAFETY: a row holds one float for each token of the vocabulary. It is overwritten by the next decode, which
-        // needs `&mut self` and so ends this borrow.
+        // SAFETY: a row holds one float for each token of the vocabulary. It is overwritten by the
+        // next decode, which needs `&mut self` and so ends this borrow.
         (!row.is_null()).then(|| unsafe { std::slice::from_raw_parts(row, length) })
     }
 }
@@ -269,19 +282,21 @@ impl ContextParams {
 
 impl Drop for Context {
     fn drop(&mut self) {
-        // SAFETY: `raw` came from `llama_init_from_model`, is freed once, and the model still lives (`model`).
+        // SAFETY: `raw` came from `llama_init_from_model`, is freed once, and the model still lives
+        // (`model`).
         unsafe { sys::llama_free(self.raw.as_ptr()) };
     }
 }
 
 /// The abort callback: asks the function of the decode that runs.
 unsafe extern "C" fn should_abort(slot: *mut c_void) -> bool {
-    // SAFETY: `slot` is the boxed `AbortSlot` of a live context. ggml asks on the thread that called `llama_decode`
-    // (`ggml-cpu.c`, thread 0 of the team), so the cell is only ever touched by that thread.
+    // SAFETY: `slot` is the boxed `AbortSlot` of a live context. ggml asks on the thread that
+    // called `llama_decode` (`ggml-cpu.c`, thread 0 of the team), so the cell is only ever touched
+    // by that thread.
     let slot = unsafe { &*slot.cast::<AbortSlot>() };
     match slot.get() {
-        // SAFETY: `decode` sets the pointer to a reference that it holds until `llama_decode` has returned, and empties
-        // the slot before it returns itself.
+        // SAFETY: `decode` sets the pointer to a reference that it holds until `llama_decode` has
+        // returned, and empties the slot before it returns itself.
         Some(function) => unsafe { function.cast::<AbortFn<'_>>().as_ref()() },
         None => false,
     }
@@ -290,8 +305,8 @@ unsafe extern "C" fn should_abort(slot: *mut c_void) -> bool {
 /// The pointer that `llama-cpp-2` keeps to itself.
 pub(super) fn raw_model(model: &LlamaModel) -> *mut sys::llama_model {
     const { assert!(size_of::<LlamaModel>() == size_of::<*mut sys::llama_model>()) };
-    // SAFETY: `LlamaModel` is `repr(transparent)` over a non-null `*mut llama_model` in the version that the workspace
-    // pins (=0.1.160); the size is checked above.
+    // SAFETY: `LlamaModel` is `repr(transparent)` over a non-null `*mut llama_model` in the version
+    // that the workspace pins (=0.1.160); the size is checked above.
     unsafe {
         std::ptr::from_ref(model)
             .cast::<*mut sys::llama_model>()

@@ -1,7 +1,8 @@
 //! llama.cpp's own log goes to `tracing`, never to stdout or stderr.
 //!
-//! llama.cpp gives no reason when a load fails, it only logs one; [`with_captured_errors`] hands it to the caller. Nor does
-//! its quantiser say how far it is, other than in its log; [`with_info_lines`] shows the lines as they come.
+//! llama.cpp gives no reason when a load fails, it only logs one; [`with_captured_errors`] hands it
+//! to the caller. Nor does its quantiser say how far it is, other than in its log;
+//! [`with_info_lines`] shows the lines as they come.
 
 use std::cell::{Cell, RefCell};
 use std::ffi::{CStr, c_char, c_void};
@@ -9,10 +10,12 @@ use std::ptr::NonNull;
 
 use llama_cpp_sys_2 as sys;
 
-/// Bytes of one unfinished line that are kept; llama.cpp's lines are far shorter. Bounds a line that never ends.
+/// Bytes of one unfinished line that are kept; llama.cpp's lines are far shorter. Bounds a line
+/// that never ends.
 const MAX_LINE_BYTES: usize = 16 * 1024;
 
-/// Error lines that [`with_captured_errors`] keeps: the first ones name the cause, the rest follow from it.
+/// Error lines that [`with_captured_errors`] keeps: the first ones name the cause, the rest follow
+/// from it.
 const MAX_CAPTURED_LINES: usize = 16;
 
 thread_local! {
@@ -30,13 +33,16 @@ struct Line {
     text: String,
 }
 
-/// Sends llama.cpp's and ggml's log lines to `tracing` under the target `llama_cpp`, each with its own level.
+/// Sends llama.cpp's and ggml's log lines to `tracing` under the target `llama_cpp`, each with its
+/// own level.
 pub(super) fn redirect() {
-    // SAFETY: `receive` has the signature that llama.cpp asks for, needs no user data, and lives for ever.
+    // SAFETY: `receive` has the signature that llama.cpp asks for, needs no user data, and lives
+    // for ever.
     unsafe { sys::llama_log_set(Some(receive), std::ptr::null_mut()) };
 }
 
-/// Runs `work` and returns what it returned with the error lines that llama.cpp logged on this thread meanwhile.
+/// Runs `work` and returns what it returned with the error lines that llama.cpp logged on this
+/// thread meanwhile.
 pub(crate) fn with_captured_errors<T>(work: impl FnOnce() -> T) -> (T, Vec<String>) {
     CAPTURED.with_borrow_mut(|captured| *captured = Some(Vec::new()));
     let result = work();
@@ -44,8 +50,8 @@ pub(crate) fn with_captured_errors<T>(work: impl FnOnce() -> T) -> (T, Vec<Strin
     (result, lines)
 }
 
-/// Runs `work` and shows `observe` each line of level INFO that llama.cpp logs on this thread meanwhile. `observe` must not
-/// panic: C++ is above it on the stack.
+/// Runs `work` and shows `observe` each line of level INFO that llama.cpp logs on this thread
+/// meanwhile. `observe` must not panic: C++ is above it on the stack.
 pub(super) fn with_info_lines<T>(observe: Observer<'_>, work: impl FnOnce() -> T) -> T {
     /// Empties the slot on every way out, so that it never points to an observer that is gone.
     struct Emptied;
@@ -60,8 +66,9 @@ pub(super) fn with_info_lines<T>(observe: Observer<'_>, work: impl FnOnce() -> T
     work()
 }
 
-/// The callback. It must not unwind into C++, so it can't panic: thread-locals are reached with `try_with` (the thread
-/// may be ending) and borrowed with `try_borrow_mut` (a subscriber may itself log).
+/// The callback. It must not unwind into C++, so it can't panic: thread-locals are reached with
+/// `try_with` (the thread may be ending) and borrowed with `try_borrow_mut` (a subscriber may
+/// itself log).
 unsafe extern "C" fn receive(level: sys::ggml_log_level, text: *const c_char, _user: *mut c_void) {
     if text.is_null() {
         return;
@@ -77,7 +84,8 @@ unsafe extern "C" fn receive(level: sys::ggml_log_level, text: *const c_char, _u
 }
 
 impl Line {
-    /// Adds a piece; gives what is ended by it, one line or more, with its level. A piece that goes on has the level of what it goes on.
+    /// Adds a piece; gives what is ended by it, one line or more, with its level. A piece that goes
+    /// on has the level of what it goes on.
     fn push(
         &mut self,
         level: sys::ggml_log_level,
@@ -115,8 +123,8 @@ fn emit(level: sys::ggml_log_level, line: &str) {
 fn show(line: &str) {
     // A thread that is ending observes nothing.
     if let Ok(Some(observer)) = OBSERVER.try_with(Cell::get) {
-        // SAFETY: `with_info_lines` sets the pointer to a reference that it holds until its work has returned, on this
-        // thread, and empties the slot before it returns itself.
+        // SAFETY: `with_info_lines` sets the pointer to a reference that it holds until its work
+        // has returned, on this thread, and empties the slot before it returns itself.
         unsafe { observer.cast::<Observer<'_>>().as_ref()(line) };
     }
 }

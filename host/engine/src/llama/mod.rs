@@ -1,11 +1,11 @@
 //! The only unsafe code of the workspace: a thin safe face over `llama-cpp-sys-2`.
 //!
-//! `llama-cpp-2` gives backend, model, vocabulary and samplers; what it leaves out (contexts with an abort callback,
-//! batches that can't overflow, bounded outputs, logs that can be read back, the quantiser) is here. Nothing in this folder
-//! knows what a request is.
+//! `llama-cpp-2` gives backend, model, vocabulary and samplers; what it leaves out (contexts with
+//! an abort callback, batches that can't overflow, bounded outputs, logs that can be read back, the
+//! quantiser) is here. Nothing in this folder knows what a request is.
 //!
-//! llama.cpp ends the process on bad arguments (`GGML_ASSERT`). Every function here checks what it is given first and
-//! answers with an error value.
+//! llama.cpp ends the process on bad arguments (`GGML_ASSERT`). Every function here checks what it
+//! is given first and answers with an error value.
 
 mod ability;
 mod backend;

@@ -1,7 +1,8 @@
 //! llama.cpp's quantiser: one model file in, one with other weights out.
 //!
-//! Read from `llama-quant.cpp` of the pinned llama.cpp (llama-cpp-sys-2 0.1.161): what it throws it also catches and
-//! logs; what it asserts, and what would make it write a file that nobody can read, is refused here first.
+//! Read from `llama-quant.cpp` of the pinned llama.cpp (llama-cpp-sys-2 0.1.161): what it throws it
+//! also catches and logs; what it asserts, and what would make it write a file that nobody can
+//! read, is refused here first.
 
 use std::any::Any;
 use std::cell::{Cell, RefCell};
@@ -15,23 +16,27 @@ use super::log::{with_captured_errors, with_info_lines};
 use crate::model::gguf::{GgufHeader, Value};
 use crate::model::optimize::Quantisation;
 
-/// Bytes of one tensor that the quantiser holds at a time. Its default of 8 GiB would hold a whole vocabulary as F32.
+/// Bytes of one tensor that the quantiser holds at a time. Its default of 8 GiB would hold a whole
+/// vocabulary as F32.
 const MAX_BUFFER_BYTES: usize = 256 << 20;
 
-/// Alignment of the tensors in what the quantiser writes, whatever the source says (`GGUF_DEFAULT_ALIGNMENT`).
+/// Alignment of the tensors in what the quantiser writes, whatever the source says
+/// (`GGUF_DEFAULT_ALIGNMENT`).
 const ALIGNMENT: u64 = 32;
 
-/// Writes the model at `source`, whose header is `header`, to `destination` with its weights as `to`. A file that is
-/// there is overwritten; after a failure, a part of one may be.
+/// Writes the model at `source`, whose header is `header`, to `destination` with its weights as
+/// `to`. A file that is there is overwritten; after a failure, a part of one may be.
 ///
-/// `progress` is told the share of the tensors that are done, up to 1.0, on this thread. Blocks for about a second per
-/// 100 million weights on two cores. `threads` compute; fewer where the system has no more to give.
+/// `progress` is told the share of the tensors that are done, up to 1.0, on this thread. Blocks for
+/// about a second per 100 million weights on two cores. `threads` compute; fewer where the system
+/// has no more to give.
 ///
 /// llama.cpp must be started ([`llama_backend`](super::llama_backend)).
 ///
 /// # Errors
 ///
-/// Why the file can't be converted, in a few words: what llama.cpp logged, or what it would have ended the process for.
+/// Why the file can't be converted, in a few words: what llama.cpp logged, or what it would have
+/// ended the process for.
 pub(crate) fn quantize(
     source: &Path,
     header: &GgufHeader,
@@ -68,9 +73,10 @@ pub(crate) fn quantize(
     };
     let (code, errors) = with_captured_errors(|| {
         with_info_lines(&observe, || {
-            // SAFETY: both paths are NUL-terminated and live until the call returns; the parameters come from llama.cpp's
-            // defaults, with a type of `Quantisation`, none of which needs an importance matrix; `check` refused what
-            // llama.cpp asserts on, and exceptions end inside the function.
+            // SAFETY: both paths are NUL-terminated and live until the call returns; the parameters
+            // come from llama.cpp's defaults, with a type of `Quantisation`, none of which needs an
+            // importance matrix; `check` refused what llama.cpp asserts on, and exceptions end
+            // inside the function.
             unsafe {
                 sys::llama_model_quantize(source.as_ptr(), destination.as_ptr(), &raw const params)
             }
@@ -141,8 +147,8 @@ pub(super) fn c_path(path: &Path) -> Result<CString, String> {
 
 /// As many of `threads` as can be started right now, at least 1.
 ///
-/// The quantiser starts threads for every tensor. Where it gets the first but not the last, C++ destroys the first while
-/// it runs, which ends the process; with 1 it starts none.
+/// The quantiser starts threads for every tensor. Where it gets the first but not the last, C++
+/// destroys the first while it runs, which ends the process; with 1 it starts none.
 fn startable(threads: u32) -> i32 {
     let all_start = std::thread::scope(|scope| {
         (0..threads).all(|_| {
@@ -158,7 +164,8 @@ fn startable(threads: u32) -> i32 {
     }
 }
 
-/// The share that is done after the tensor of this line: the quantiser logs `[  12/ 272] blk.0.attn_q.weight - ...`.
+/// The share that is done after the tensor of this line: the quantiser logs `[ 12/ 272]
+/// blk.0.attn_q.weight - ...`.
 fn share_done(line: &str) -> Option<f32> {
     let (done, all) = line.strip_prefix('[')?.split_once(']')?.0.split_once('/')?;
     let done: u16 = done.trim().parse().ok()?;

@@ -9,8 +9,8 @@ use serde::{Deserialize, Serialize};
 
 use super::cells::UsableBounds;
 
-/// zstd's level: 1 is its fastest that packs at all. Half-precision keys and values are close to noise, so that higher ones gain
-/// little and take long.
+/// zstd's level: 1 is its fastest that packs at all. Half-precision keys and values are close to
+/// noise, so that higher ones gain little and take long.
 const LEVEL: i32 = 1;
 
 /// A sequence's state in host memory. Clones share it.
@@ -116,8 +116,8 @@ impl SavedSequence {
         self.form.usable(tokens)
     }
 
-    /// Whether what comes before these of its tokens can be taken out once it is put back, so that the next token comes right behind them; where
-    /// tokens can be moved at all.
+    /// Whether what comes before these of its tokens can be taken out once it is put back, so that
+    /// the next token comes right behind them; where tokens can be moved at all.
     pub(crate) fn may_move(&self, tokens: Range<u32>) -> bool {
         self.form.bounds.may_move(tokens)
     }

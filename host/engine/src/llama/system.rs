@@ -15,7 +15,8 @@ use crate::Result;
 pub struct SystemInfo {
     /// Version of ggml, llama.cpp's tensor library, such as `0.26.0`.
     pub ggml_version: String,
-    /// The CPU features that the kernels were compiled with, such as `AVX512 = 1`, in llama.cpp's own words.
+    /// The CPU features that the kernels were compiled with, such as `AVX512 = 1`, in llama.cpp's
+    /// own words.
     pub features: Vec<String>,
     /// The devices that llama.cpp can compute on, the CPU among them.
     pub devices: Vec<Device>,
@@ -26,7 +27,8 @@ pub struct SystemInfo {
 pub struct LlamaBuild {
     /// Version of ggml, llama.cpp's tensor library, such as `0.26.0`.
     pub ggml_version: String,
-    /// The commit it was built from; `None` where its sources don't say, as those of the binding's crate.
+    /// The commit it was built from; `None` where its sources don't say, as those of the binding's
+    /// crate.
     pub commit: Option<String>,
 }
 
@@ -42,8 +44,8 @@ impl LlamaBuild {
         }
     }
 
-    /// A number that grows with each version: that of ggml, `0.26.1` is 26001. llama.cpp's own count of its builds isn't in the
-    /// sources of the binding's crate.
+    /// A number that grows with each version: that of ggml, `0.26.1` is 26001. llama.cpp's own
+    /// count of its builds isn't in the sources of the binding's crate.
     #[must_use]
     pub fn number(&self) -> u32 {
         let parts = self.ggml_version.split('.');
@@ -135,19 +137,21 @@ impl SystemInfo {
     }
 }
 
-/// The CPU features that the kernels were compiled with. Asked once: llama.cpp puts them together anew for each call, in one text
-/// that all threads share, and models are loaded by several.
+/// The CPU features that the kernels were compiled with. Asked once: llama.cpp puts them together
+/// anew for each call, in one text that all threads share, and models are loaded by several.
 fn features() -> &'static [String] {
     static FEATURES: OnceLock<Vec<String>> = OnceLock::new();
     FEATURES.get_or_init(|| {
-        // SAFETY: it returns a NUL-terminated string that changes with the next call. This is the only one.
+        // SAFETY: it returns a NUL-terminated string that changes with the next call. This is the
+        // only one.
         let features = unsafe { text(sys::llama_print_system_info()) };
         let features = features.split('|').map(|feature| feature.trim().to_owned());
         features.filter(|feature| !feature.is_empty()).collect()
     })
 }
 
-/// Bytes that are in use of the memory of all graphics cards, and bytes that they have; `None` where there is none.
+/// Bytes that are in use of the memory of all graphics cards, and bytes that they have; `None`
+/// where there is none.
 pub(crate) fn device_memory() -> Option<(u64, u64)> {
     if !SystemInfo::has_gpu() {
         return None;

@@ -1,4 +1,5 @@
-//! Reading a model's weights, with what `llama-cpp-2` leaves out: whether llama.cpp may rearrange them.
+//! Reading a model's weights, with what `llama-cpp-2` leaves out: whether llama.cpp may rearrange
+//! them.
 
 use std::any::Any;
 use std::ffi::c_void;
@@ -20,9 +21,11 @@ struct Observer<'a> {
     panicked: Option<Box<dyn Any + Send>>,
 }
 
-/// Reads the model at `path`. `rearrange`: weights may be laid out for fast kernels, AMX's among them; else they stay as they are in the file,
-/// which is what an override to plain memory (`tensor_buft_overrides`) doesn't do. `gpu_layers`: for a graphics card, all that there are if
-/// `None`. `progress` is told the share that is read, from 0.0 to 1.0, on this thread, and says whether to go on.
+/// Reads the model at `path`. `rearrange`: weights may be laid out for fast kernels, AMX's among
+/// them; else they stay as they are in the file, which is what an override to plain memory
+/// (`tensor_buft_overrides`) doesn't do. `gpu_layers`: for a graphics card, all that there are if
+/// `None`. `progress` is told the share that is read, from 0.0 to 1.0, on this thread, and says
+/// whether to go on.
 ///
 /// llama.cpp must be started ([`llama_backend`](super::llama_backend)).
 ///
@@ -49,13 +52,15 @@ pub(crate) fn read_weights(
     params.progress_callback = Some(observe);
     params.progress_callback_user_data = (&raw mut observer).cast();
     let (model, errors) = with_captured_errors(|| {
-        // SAFETY: the path is NUL-terminated and lives until the call returns, as does what the callback is given, which nothing else uses
-        // meanwhile; the parameters come from llama.cpp's defaults; exceptions end inside the function.
+        // SAFETY: the path is NUL-terminated and lives until the call returns, as does what the
+        // callback is given, which nothing else uses meanwhile; the parameters come from
+        // llama.cpp's defaults; exceptions end inside the function.
         unsafe { sys::llama_load_model_from_file(path.as_ptr(), params) }
     });
     let model = NonNull::new(model).map(|model| {
-        // SAFETY: `LlamaModel` is `repr(transparent)` over a non-null `*mut llama_model` in the version that the workspace pins (=0.1.160), owns
-        // it and frees it once, and takes it from the same function; `transmute` checks the sizes.
+        // SAFETY: `LlamaModel` is `repr(transparent)` over a non-null `*mut llama_model` in the
+        // version that the workspace pins (=0.1.160), owns it and frees it once, and takes it from
+        // the same function; `transmute` checks the sizes.
         unsafe { std::mem::transmute::<NonNull<sys::llama_model>, LlamaModel>(model) }
     });
     if let Some(panic) = observer.panicked {
@@ -66,8 +71,8 @@ pub(crate) fn read_weights(
 
 /// C++ is above and below on the stack: a panic waits until it has returned.
 extern "C" fn observe(share: f32, observer: *mut c_void) -> bool {
-    // SAFETY: `read_weights` gives its own observer, which lives until llama.cpp has returned, and touches it only then; llama.cpp calls this on the
-    // thread that loads.
+    // SAFETY: `read_weights` gives its own observer, which lives until llama.cpp has returned, and
+    // touches it only then; llama.cpp calls this on the thread that loads.
     let observer = unsafe { &mut *observer.cast::<Observer<'_>>() };
     let told = catch_unwind(AssertUnwindSafe(|| (observer.progress)(share)));
     told.unwrap_or_else(|panic| {

@@ -15,8 +15,8 @@ pub(crate) fn common<T: PartialEq>(one: &[T], other: &[T]) -> u32 {
 pub(crate) struct Alignment {
     /// Tokens that both begin with.
     pub(crate) prefix: u32,
-    /// What to take out of the old sequence, one after the other: positions as they are when those before are out, and what
-    /// comes after moves down.
+    /// What to take out of the old sequence, one after the other: positions as they are when those
+    /// before are out, and what comes after moves down.
     pub(crate) gaps: Vec<Range<u32>>,
     /// The first so many tokens are the new sequence's then.
     pub(crate) kept: u32,
@@ -40,8 +40,9 @@ impl Alignment {
     }
 }
 
-/// What of `old` stays for `new`: what both begin with, and then pieces of `old`, of `least` tokens or more, that go on where
-/// `new` goes on. Where `new` has something of its own, it ends: what comes after must be computed with it.
+/// What of `old` stays for `new`: what both begin with, and then pieces of `old`, of `least` tokens
+/// or more, that go on where `new` goes on. Where `new` has something of its own, it ends: what
+/// comes after must be computed with it.
 pub(crate) fn align<T: PartialEq>(old: &[T], new: &[T], least: usize) -> Alignment {
     let prefix = common(old, new);
     let mut found = Alignment::prefix(prefix);

@@ -1,4 +1,5 @@
-//! Which sequence holds which KV cells: llama.cpp doesn't tell how many are used where sequences share them.
+//! Which sequence holds which KV cells: llama.cpp doesn't tell how many are used where sequences
+//! share them.
 
 use std::ops::Range;
 

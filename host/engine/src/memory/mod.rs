@@ -1,5 +1,6 @@
-//! What the engine remembers: which KV cells hold what, which part of it serves a new prompt, and what goes first when room
-//! is short. Pure: nothing here touches llama.cpp, and time is an argument.
+//! What the engine remembers: which KV cells hold what, which part of it serves a new prompt, and
+//! what goes first when room is short. Pure: nothing here touches llama.cpp, and time is an
+//! argument.
 
 mod align;
 mod cells;

@@ -4,7 +4,8 @@ use std::fmt;
 
 use crate::memory_limit::MemoryUse;
 
-/// How short memory is. At each level is done what it is named for, and all that the levels below it do.
+/// How short memory is. At each level is done what it is named for, and all that the levels below
+/// it do.
 #[derive(
     Debug,
     Clone,
@@ -23,13 +24,14 @@ pub enum PressureLevel {
     /// Nothing is short.
     #[default]
     None,
-    /// What is remembered in host memory that no open session goes on from is forgotten, and nothing is added to it.
+    /// What is remembered in host memory that no open session goes on from is forgotten, and
+    /// nothing is added to it.
     Drop,
-    /// What is remembered for idle sessions leaves host memory: for the disk, where there is a state folder. What runs is parked
-    /// where KV cells are what is short.
+    /// What is remembered for idle sessions leaves host memory: for the disk, where there is a
+    /// state folder. What runs is parked where KV cells are what is short.
     Park,
-    /// Sessions that nobody has used for `idle_timeout` are closed, also without `auto_cleanup`; a model that is only kept for later
-    /// is unloaded.
+    /// Sessions that nobody has used for `idle_timeout` are closed, also without `auto_cleanup`; a
+    /// model that is only kept for later is unloaded.
     Close,
     /// New requests are refused.
     Refuse,
@@ -57,8 +59,9 @@ impl PressureLevel {
         }
     }
 
-    /// The level of a memory of which this share is in use. The first begins at `threshold`, the others follow in equal steps up to
-    /// three quarters of what is left; `most` is the last that helps against this memory's shortage.
+    /// The level of a memory of which this share is in use. The first begins at `threshold`, the
+    /// others follow in equal steps up to three quarters of what is left; `most` is the last that
+    /// helps against this memory's shortage.
     fn of(share: f32, threshold: f32, most: Self) -> Self {
         let step = (1.0 - threshold) / 4.0;
         let begins = |(index, level): (u8, Self)| {
@@ -87,20 +90,22 @@ impl fmt::Display for PressureLevel {
     }
 }
 
-/// How short each memory is: what of it is in use and can't be had back at once. A share is from 0.0; more than 1.0 is beyond the limit.
+/// How short each memory is: what of it is in use and can't be had back at once. A share is from
+/// 0.0; more than 1.0 is beyond the limit.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct Pressure {
     /// The highest level of the four.
     pub level: PressureLevel,
     /// KV cells of sequences that run. Their level is `Park` at most: who finds none waits.
     pub cells: f32,
-    /// Host memory of parked sequences, of `max_parked_bytes`. Its level is `Drop` at most: what has no room is computed again.
+    /// Host memory of parked sequences, of `max_parked_bytes`. Its level is `Drop` at most: what
+    /// has no room is computed again.
     pub parked: f32,
-    /// Memory of the process, of what it may have (`max_process_bytes`, its control group's limit, the machine's memory: the
-    /// nearest); `None` where the system doesn't tell.
+    /// Memory of the process, of what it may have (`max_process_bytes`, its control group's limit,
+    /// the machine's memory: the nearest); `None` where the system doesn't tell.
     pub process: Option<MemoryUse>,
-    /// Memory of all graphics cards together, where there is one. Its level is `Close` at most: what a loaded model has there doesn't
-    /// grow.
+    /// Memory of all graphics cards together, where there is one. Its level is `Close` at most:
+    /// what a loaded model has there doesn't grow.
     pub device: Option<MemoryUse>,
 }
 

@@ -1,4 +1,5 @@
-//! What sessions left behind when they had nothing to do, to be found again by the prompts that begin alike.
+//! What sessions left behind when they had nothing to do, to be found again by the prompts that
+//! begin alike.
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -33,7 +34,8 @@ pub(crate) struct Entry<T, S> {
 }
 
 impl<T, S> Entry<T, S> {
-    /// The same computation at a place where it goes on nobody's session: on disk, or back from there.
+    /// The same computation at a place where it goes on nobody's session: on disk, or back from
+    /// there.
     pub(crate) fn stored_at<P>(&self, place: Place<P>, used_at: Instant) -> Entry<T, P>
     where
         T: Clone,
@@ -74,8 +76,8 @@ impl<T, S> Entry<T, S> {
 
 /// All that sessions left behind.
 ///
-/// Looking a prompt up compares it with every entry of its owner, which `max_cache_tokens` bounds, up to the
-/// first token that differs.
+/// Looking a prompt up compares it with every entry of its owner, which `max_cache_tokens` bounds,
+/// up to the first token that differs.
 #[derive(Debug)]
 pub(crate) struct Shelf<T, S> {
     entries: Vec<Entry<T, S>>,
@@ -144,8 +146,8 @@ impl<T: PartialEq, S> Shelf<T, S> {
         self.is_open || owner.name() == other
     }
 
-    /// The entry whose beginning serves `wanted` best, and how many tokens of it. `usable` says how many of so many tokens of
-    /// an entry can be used.
+    /// The entry whose beginning serves `wanted` best, and how many tokens of it. `usable` says how
+    /// many of so many tokens of an entry can be used.
     pub(crate) fn best(
         &self,
         owner: &Owner,
@@ -161,7 +163,8 @@ impl<T: PartialEq, S> Shelf<T, S> {
             .max_by_key(|(index, tokens)| (*tokens, std::cmp::Reverse(*index)))
     }
 
-    /// What is least worth keeping among what `among` takes: what nobody can ask for any more, then what was of no use for longest.
+    /// What is least worth keeping among what `among` takes: what nobody can ask for any more, then
+    /// what was of no use for longest.
     pub(crate) fn least_valuable(&self, among: impl Fn(&Entry<T, S>) -> bool) -> Option<usize> {
         let entries = self.entries.iter().enumerate();
         entries
@@ -175,7 +178,8 @@ impl<T: PartialEq, S> Shelf<T, S> {
         self.entries.extract_if(.., |entry| goes(entry)).collect()
     }
 
-    /// Whether an owner has an entry that begins with all of this, of which the first `exact` tokens are exact.
+    /// Whether an owner has an entry that begins with all of this, of which the first `exact`
+    /// tokens are exact.
     pub(crate) fn has(&self, owner: &str, tokens: &[T], exact: u32) -> bool {
         let mut entries = self.entries.iter();
         entries.any(|entry| {

@@ -1,7 +1,9 @@
-//! Prompts that outgrow their context, where `context_shifting` is set: what is left out at once, and what makes room later.
+//! Prompts that outgrow their context, where `context_shifting` is set: what is left out at once,
+//! and what makes room later.
 //!
-//! Of a chat whole messages are left out: from one message up to, but without, a later one of the same role. The template then
-//! puts the same around the later one as it did around the first, so what is left is well formed, whatever the template.
+//! Of a chat whole messages are left out: from one message up to, but without, a later one of the
+//! same role. The template then puts the same around the later one as it did around the first, so
+//! what is left is well formed, whatever the template.
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::ops::Range;
@@ -52,7 +54,8 @@ pub(crate) struct Past {
 }
 
 impl Past {
-    /// The next prompt is for this model. What was left out for another one's tokens says nothing about it.
+    /// The next prompt is for this model. What was left out for another one's tokens says nothing
+    /// about it.
     pub(crate) fn is_of(&mut self, info: &ModelInfo) {
         let is_same = |(path, bytes): &(PathBuf, u64)| {
             (path.as_path(), *bytes) == (info.path.as_path(), info.file_bytes)
@@ -65,7 +68,8 @@ impl Past {
         }
     }
 
-    /// Messages that are left out of this conversation, which goes on with the last one; 0 of another.
+    /// Messages that are left out of this conversation, which goes on with the last one; 0 of
+    /// another.
     fn left_out(&self, hashes: &[u64]) -> usize {
         let count = self.left_out.load(Ordering::Relaxed) as usize;
         let last = (self.head + count).checked_sub(1);
@@ -105,13 +109,15 @@ impl Bounds {
         (self.context - answer) as usize
     }
 
-    /// What a text is brought down to that is too long: less often than each turn, so that what is kept is computed once.
+    /// What a text is brought down to that is too long: less often than each turn, so that what is
+    /// kept is computed once.
     fn target(&self) -> usize {
         (self.context / 2) as usize
     }
 
-    /// Of a chat, tokens are left out in steps of so many, counted from its beginning: what is left out depends on the conversation alone, not
-    /// on when its session came. Another one that goes on with it, after a restart too, finds what the first one left.
+    /// Of a chat, tokens are left out in steps of so many, counted from its beginning: what is left
+    /// out depends on the conversation alone, not on when its session came. Another one that goes
+    /// on with it, after a restart too, finds what the first one left.
     fn step(&self) -> usize {
         (self.context / 2).max(1) as usize
     }
@@ -123,8 +129,9 @@ impl Bounds {
         }
     }
 
-    /// A text's or a list's tokens. After what stays at the beginning (`begins` tokens at least) the oldest are left out, in steps
-    /// of a quarter of the context, so that the next longer one leaves out the same.
+    /// A text's or a list's tokens. After what stays at the beginning (`begins` tokens at least)
+    /// the oldest are left out, in steps of a quarter of the context, so that the next longer one
+    /// leaves out the same.
     ///
     /// # Errors
     ///
@@ -280,7 +287,8 @@ fn opening(messages: &[Message]) -> usize {
     messages.iter().take_while(is_before).count()
 }
 
-/// Where what is left out from `head` on may end: before later messages of the same role, after `from`.
+/// Where what is left out from `head` on may end: before later messages of the same role, after
+/// `from`.
 fn same_roles(messages: &[Message], head: usize, from: usize) -> Vec<usize> {
     let role = messages.get(head).map(|message| message.role);
     let all = messages.iter().enumerate().skip(from.max(head) + 1);
@@ -289,7 +297,8 @@ fn same_roles(messages: &[Message], head: usize, from: usize) -> Vec<usize> {
         .collect()
 }
 
-/// The first of `ends` at which so many tokens are left at most, and these; the last one where there is none such.
+/// The first of `ends` at which so many tokens are left at most, and these; the last one where
+/// there is none such.
 fn first_within<T>(
     ends: &[usize],
     most: usize,
@@ -318,8 +327,9 @@ fn first_within<T>(
     }
 }
 
-/// What makes room later, in rising order: of those `ends` the first that leaves at most so many tokens, then the middle one of the rest, and
-/// so on. All begin at the token that is returned first.
+/// What makes room later, in rising order: of those `ends` the first that leaves at most so many
+/// tokens, then the middle one of the rest, and so on. All begin at the token that is returned
+/// first.
 fn turns<T: PartialEq>(
     tokens: &[T],
     head: usize,

@@ -22,8 +22,8 @@ pub struct ModelInfo {
     pub parameters: u64,
     /// Name of the quantisation of the weights in use, such as `Q8_0`.
     pub quantisation: String,
-    /// Name of the quantisation of the file at `path`, where the weights in use are a converted copy of it
-    /// ([`ModelConfig::optimize`]).
+    /// Name of the quantisation of the file at `path`, where the weights in use are a converted
+    /// copy of it ([`ModelConfig::optimize`]).
     pub optimized_from: Option<String>,
     /// Bytes of the weights in use, as a file.
     pub file_bytes: u64,
@@ -37,7 +37,8 @@ pub struct ModelInfo {
     pub layers_on_device: u32,
     /// Tokens in the vocabulary; ids go from 0 to one less.
     pub vocabulary: u32,
-    /// It reads texts as a whole: it has vectors for them ([`Session::embed`](crate::Session::embed)) and generates none.
+    /// It reads texts as a whole: it has vectors for them
+    /// ([`Session::embed`](crate::Session::embed)) and generates none.
     pub vectors_only: bool,
     /// The built-in template that messages are rendered with; `None`: the file's own.
     pub chat_template: Option<ChatTemplateName>,

@@ -7,10 +7,12 @@ use std::time::{Duration, Instant};
 use super::slot::Slot;
 use crate::{Error, Result};
 
-/// Time between two looks at memory on behalf of a model that is kept: when that is short, it goes at once.
+/// Time between two looks at memory on behalf of a model that is kept: when that is short, it goes
+/// at once.
 const MOST: Duration = Duration::from_secs(5);
 
-/// Starts the thread. What it gives is to be told when the model has been loaded; the thread ends when that goes.
+/// Starts the thread. What it gives is to be told when the model has been loaded; the thread ends
+/// when that goes.
 ///
 /// # Errors
 ///

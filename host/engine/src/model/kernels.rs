@@ -2,15 +2,17 @@
 //!
 //! Read from the llama.cpp that the workspace pins (llama-cpp-sys-2 0.1.161): `ggml-cpu/repack.cpp`
 //! (`ggml_repack_get_optimal_repack_type`) for weights that are rearranged when they are loaded,
-//! `ggml-cpu/amx/` for those that AMX multiplies, `ggml-cpu/tiled/tiled.cpp` and `ggml-cpu/llamafile/sgemm.cpp` for tiled matrix
-//! products. What has none of them runs a dot product at a time.
+//! `ggml-cpu/amx/` for those that AMX multiplies, `ggml-cpu/tiled/tiled.cpp` and
+//! `ggml-cpu/llamafile/sgemm.cpp` for tiled matrix products. What has none of them runs a dot
+//! product at a time.
 
 use std::fmt;
 
 use super::gguf::{GgufHeader, TensorType};
 
-/// The folder whose header lets gcc build llama.cpp's kernels for AMX as they are written (`.cargo/config.toml`): gcc 12 optimises away
-/// what they set up, and the first prompt would end the process (<https://github.com/ggml-org/llama.cpp/pull/26954>).
+/// The folder whose header lets gcc build llama.cpp's kernels for AMX as they are written
+/// (`.cargo/config.toml`): gcc 12 optimises away what they set up, and the first prompt would end
+/// the process (<https://github.com/ggml-org/llama.cpp/pull/26954>).
 pub(crate) const AMX_HEADER: &str = "host/engine/native/gcc";
 
 /// Whether llama.cpp was built with that header, and so whether its kernels for AMX can be trusted.
@@ -19,11 +21,13 @@ pub(crate) fn has_amx_header() -> bool {
     option_env!("CPLUS_INCLUDE_PATH").is_some_and(|path| path.contains(AMX_HEADER))
 }
 
-/// Whether the model has a matrix with rows of a single block of 32 weights. With 32 tokens and more, llama.cpp's kernel for AMX adds a row's
-/// last block to what is in memory, taking for granted that the first one was put there (`tinygemm_kernel_amx` in `ggml-cpu/amx/mmq.cpp`): where
-/// it is the only one, what comes out is whatever was there before.
+/// Whether the model has a matrix with rows of a single block of 32 weights. With 32 tokens and
+/// more, llama.cpp's kernel for AMX adds a row's last block to what is in memory, taking for
+/// granted that the first one was put there (`tinygemm_kernel_amx` in `ggml-cpu/amx/mmq.cpp`):
+/// where it is the only one, what comes out is whatever was there before.
 pub(crate) fn has_rows_of_one_block(header: &GgufHeader) -> bool {
-    /// What AMX multiplies at once (`TILE_K`). The kernel for blocks of 256 is another one, and sound.
+    /// What AMX multiplies at once (`TILE_K`). The kernel for blocks of 256 is another one, and
+    /// sound.
     const BLOCK: u64 = 32;
 
     let mut tensors = header.tensors.iter();
@@ -172,7 +176,8 @@ pub struct SpeedNote {
     pub slow_type: Option<TensorType>,
 }
 
-/// How fast a model's weights are on such a CPU. Vectors (norms, biases) don't count: they take no matrix product.
+/// How fast a model's weights are on such a CPU. Vectors (norms, biases) don't count: they take no
+/// matrix product.
 #[must_use]
 pub fn speed_note(header: &GgufHeader, cpu: CpuFeatures) -> SpeedNote {
     let matrices = |slow: bool| {

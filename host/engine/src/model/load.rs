@@ -28,7 +28,8 @@ use crate::{Error, ModelConfig, Result};
 /// Share of the progress that a conversion takes, where there is one.
 const CONVERTED: f32 = 0.75;
 
-/// What a progress function may answer: nothing, or whether to go on. [`ControlFlow::Break`] ends the load.
+/// What a progress function may answer: nothing, or whether to go on. [`ControlFlow::Break`] ends
+/// the load.
 pub trait Progress {
     /// Whether to go on.
     fn goes_on(self) -> bool;
@@ -152,8 +153,8 @@ impl Loaded {
     }
 }
 
-/// The built-in template that messages are rendered with: the operator's choice, else one that goes with the vocabulary where
-/// the file has none of its own.
+/// The built-in template that messages are rendered with: the operator's choice, else one that goes
+/// with the vocabulary where the file has none of its own.
 fn built_in_template(
     header: &GgufHeader,
     config: &ModelConfig,
@@ -171,7 +172,8 @@ fn built_in_template(
     Some(name)
 }
 
-/// The layers to put on graphics cards; `None` where there is none. Checks that there is memory for the rest, where that can be told.
+/// The layers to put on graphics cards; `None` where there is none. Checks that there is memory for
+/// the rest, where that can be told.
 fn gpu_layers(path: &Path, header: &GgufHeader, config: &ModelConfig) -> Result<Option<u32>> {
     let trained = header.context_length();
     let context = config.context_for(
@@ -252,10 +254,12 @@ fn converted(
     })
 }
 
-/// Reads the weights and finds out what the model can do with a text, on a thread that is gone afterwards: llama.cpp rearranges some with OpenMP, and
-/// libgomp keeps a team for every thread that has used it. With more threads in teams than cores it lets all of them wait in the kernel, the worker's
-/// too, which halves the speed of a single stream. The context that is asked comes and goes there as well: on the caller's thread it left a heap that took
-/// minutes to settle (`cargo xtask soak`).
+/// Reads the weights and finds out what the model can do with a text, on a thread that is gone
+/// afterwards: llama.cpp rearranges some with OpenMP, and libgomp keeps a team for every thread
+/// that has used it. With more threads in teams than cores it lets all of them wait in the kernel,
+/// the worker's too, which halves the speed of a single stream. The context that is asked comes and
+/// goes there as well: on the caller's thread it left a heap that took minutes to settle (`cargo
+/// xtask soak`).
 pub(super) fn load_weights(
     path: &Path,
     header: &GgufHeader,
@@ -303,7 +307,8 @@ fn read(
     loaded.map_err(|reason| Error::Load { path, reason })
 }
 
-/// Whether weights may be laid out for fast kernels: not where llama.cpp was built with kernels for AMX that can't be trusted with them.
+/// Whether weights may be laid out for fast kernels: not where llama.cpp was built with kernels for
+/// AMX that can't be trusted with them.
 fn may_rearrange(header: &GgufHeader) -> Result<bool> {
     if !SystemInfo::read()?.has_feature("AMX_INT8") {
         return Ok(true);

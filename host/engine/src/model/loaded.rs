@@ -16,7 +16,8 @@ use crate::decode::{
 use crate::log::RequestLog;
 use crate::{Effective, Error, Generation, ModelConfig, Owner, Prompt, Result, Settings};
 
-/// A model in memory. When the last session's generation and handle of it is gone, its worker ends and its memory is free.
+/// A model in memory. When the last session's generation and handle of it is gone, its worker ends
+/// and its memory is free.
 #[derive(Debug)]
 pub(crate) struct Loaded {
     // First, so that the worker has ended before the rest goes.
@@ -39,7 +40,8 @@ pub(crate) struct About {
     pub(crate) label: Arc<str>,
     /// What its file recommends.
     pub(crate) recommended: Settings,
-    /// How the vectors of tokens become one of the text, or the number in the file where there are none.
+    /// How the vectors of tokens become one of the text, or the number in the file where there are
+    /// none.
     pub(crate) pooling: std::result::Result<Pooling, u32>,
     pub(crate) config: ModelConfig,
 }
@@ -56,8 +58,8 @@ pub(crate) struct Asker<'a> {
 }
 
 impl Loaded {
-    /// Gives up a share of the model. The last one waits until the worker has ended, on a thread of its own: who reads a generation may
-    /// not block.
+    /// Gives up a share of the model. The last one waits until the worker has ended, on a thread of
+    /// its own: who reads a generation may not block.
     pub(crate) fn let_go(self: Arc<Self>) {
         if let Some(last) = Arc::into_inner(self) {
             let spawned = std::thread::Builder::new()
@@ -157,7 +159,8 @@ impl Loaded {
     }
 }
 
-/// A seed that differs each time: the standard library's hash keys are random for the process and count up.
+/// A seed that differs each time: the standard library's hash keys are random for the process and
+/// count up.
 fn draw_seed() -> u32 {
     use std::hash::{BuildHasher, RandomState};
 

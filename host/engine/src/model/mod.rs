@@ -1,4 +1,5 @@
-//! A GGUF model: opened and checked, loaded once, shared by all its sessions, unloaded and replaced.
+//! A GGUF model: opened and checked, loaded once, shared by all its sessions, unloaded and
+//! replaced.
 
 mod chat;
 mod fit;
@@ -35,29 +36,34 @@ pub(crate) use fit::Past;
 pub(crate) use loaded::{About, Asker, Loaded};
 use slot::Slot;
 
-/// A model. Clones share it; when the last clone and session is gone, and the last generation, its worker ends and its memory is free.
+/// A model. Clones share it; when the last clone and session is gone, and the last generation, its
+/// worker ends and its memory is free.
 ///
-/// It is in memory from [`load`](Self::load) on, until nobody has used it for [`ModelConfig::keep_alive`]; then the next request
-/// loads it again. It can be [replaced](Self::replace) while it is used.
+/// It is in memory from [`load`](Self::load) on, until nobody has used it for
+/// [`ModelConfig::keep_alive`]; then the next request loads it again. It can be
+/// [replaced](Self::replace) while it is used.
 #[derive(Debug, Clone)]
 pub struct Model {
     slot: Arc<Slot>,
 }
 
 impl Model {
-    /// Loads a model and starts its worker. Blocks until the model is ready to run, which reads the whole file once.
+    /// Loads a model and starts its worker. Blocks until the model is ready to run, which reads the
+    /// whole file once.
     ///
-    /// The file is memory-mapped: its pages are shared with the page cache, and must not change while the model lives. With
-    /// [`ModelConfig::keep_alive`] it must stay where it is.
-    /// `progress` is told the share that is loaded, from 0.0 to 1.0, and may end the load ([`Progress`]). With [`ModelConfig::optimize`],
-    /// the weights are converted first, or taken from the cache; that reads the whole file once more, counts as most of the
-    /// progress, and can't be broken off: the load ends after it.
+    /// The file is memory-mapped: its pages are shared with the page cache, and must not change
+    /// while the model lives. With [`ModelConfig::keep_alive`] it must stay where it is. `progress`
+    /// is told the share that is loaded, from 0.0 to 1.0, and may end the load ([`Progress`]). With
+    /// [`ModelConfig::optimize`], the weights are converted first, or taken from the cache; that
+    /// reads the whole file once more, counts as most of the progress, and can't be broken off: the
+    /// load ends after it.
     ///
     /// # Errors
     ///
-    /// A file that is not a whole GGUF ([`Error::File`]), less memory than the model takes ([`Error::TooLittleMemory`]), a model
-    /// that llama.cpp refuses or that makes no text, settings out of range, too little memory for its context, a state
-    /// folder that can't be used ([`Error::StateFolder`]), or a load that `progress` ended ([`Error::LoadCancelled`]); with
+    /// A file that is not a whole GGUF ([`Error::File`]), less memory than the model takes
+    /// ([`Error::TooLittleMemory`]), a model that llama.cpp refuses or that makes no text, settings
+    /// out of range, too little memory for its context, a state folder that can't be used
+    /// ([`Error::StateFolder`]), or a load that `progress` ended ([`Error::LoadCancelled`]); with
     /// [`ModelConfig::optimize`], those of [`optimize::optimized`].
     pub fn load<P: Progress>(
         path: &Path,
@@ -70,9 +76,10 @@ impl Model {
         })
     }
 
-    /// Loads another model in this one's place: all clones and sessions go on with it. Generations that run go on to their end with the
-    /// model that they began with, which stays in memory until then; the next request of each session goes to the new one, which
-    /// reads its prompt from the beginning. Both models are in memory for a while.
+    /// Loads another model in this one's place: all clones and sessions go on with it. Generations
+    /// that run go on to their end with the model that they began with, which stays in memory until
+    /// then; the next request of each session goes to the new one, which reads its prompt from the
+    /// beginning. Both models are in memory for a while.
     ///
     /// # Errors
     ///
@@ -87,8 +94,8 @@ impl Model {
         self.slot.replace(loaded)
     }
 
-    /// Takes the model out of memory if no generation of it lives, and waits for that. Says whether it is out of memory. The next request
-    /// loads it again.
+    /// Takes the model out of memory if no generation of it lives, and waits for that. Says whether
+    /// it is out of memory. The next request loads it again.
     pub fn unload(&self) -> bool {
         self.slot.unload()
     }
@@ -99,8 +106,9 @@ impl Model {
         self.slot.loaded().is_some()
     }
 
-    /// Waits until the model is in memory, loading it on a thread of its own where it isn't. What needs the model loads it in any
-    /// case; this is for those who may not block. Should it be unloaded in between, they block all the same.
+    /// Waits until the model is in memory, loading it on a thread of its own where it isn't. What
+    /// needs the model loads it in any case; this is for those who may not block. Should it be
+    /// unloaded in between, they block all the same.
     ///
     /// # Errors
     ///
@@ -121,7 +129,8 @@ impl Model {
         loaded.await.unwrap_or(Err(Error::Unavailable))
     }
 
-    /// Opens a conversation. Who asks is what fairness goes by: give the sessions of one owner the same [`Owner`].
+    /// Opens a conversation. Who asks is what fairness goes by: give the sessions of one owner the
+    /// same [`Owner`].
     ///
     /// # Errors
     ///
@@ -154,20 +163,22 @@ impl Model {
         self.slot.report()
     }
 
-    /// What each owner was served, in the order of their names: all that want something now, and those of late, up to some thousand.
-    /// Nobody where the model is not in memory.
+    /// What each owner was served, in the order of their names: all that want something now, and
+    /// those of late, up to some thousand. Nobody where the model is not in memory.
     #[must_use]
     pub fn owners(&self) -> Vec<OwnerShare> {
         self.slot.owners()
     }
 
-    /// Notes a key that a guest sent with its settings and that sets nothing, for the [report](Self::report).
+    /// Notes a key that a guest sent with its settings and that sets nothing, for the
+    /// [report](Self::report).
     pub fn note_ignored_key(&self, key: &str, hint: &str) {
         self.slot.ignored_keys.note(key, hint);
     }
 
-    /// Whether the model's worker does its work: it waits for something to do, or began its round less than a minute ago, which is far
-    /// more than a step takes. A model that is not in memory has none, and counts as alive.
+    /// Whether the model's worker does its work: it waits for something to do, or began its round
+    /// less than a minute ago, which is far more than a step takes. A model that is not in memory
+    /// has none, and counts as alive.
     #[must_use]
     pub fn is_alive(&self) -> bool {
         self.slot.with_inbox(Inbox::is_alive)
@@ -179,11 +190,13 @@ impl Model {
         Arc::ptr_eq(&self.slot, &other.slot)
     }
 
-    /// The tokens of a prompt, as a request with it would have them: ids from 0 to the vocabulary's size.
+    /// The tokens of a prompt, as a request with it would have them: ids from 0 to the vocabulary's
+    /// size.
     ///
     /// # Errors
     ///
-    /// As [`Session::start`]'s for the prompt: empty, too long, or one that the chat template can't render.
+    /// As [`Session::start`]'s for the prompt: empty, too long, or one that the chat template can't
+    /// render.
     pub fn tokens(&self, prompt: Prompt) -> Result<Vec<u32>> {
         let loaded = self.current()?;
         let answer = usize::from(!loaded.about.info.vectors_only);

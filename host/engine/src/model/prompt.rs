@@ -8,7 +8,8 @@ use super::loaded::Loaded;
 use crate::{Conversation, Effective, Error, Prompt, Result};
 
 impl Loaded {
-    /// The tokens of a prompt: at least one, all in the vocabulary, and as many as the context holds with `after` more.
+    /// The tokens of a prompt: at least one, all in the vocabulary, and as many as the context
+    /// holds with `after` more.
     pub(super) fn tokens(&self, prompt: &Prompt, after: usize) -> Result<Vec<LlamaToken>> {
         let tokens = self.all_tokens(prompt)?;
         let context = self.about.info.context_size;
@@ -21,7 +22,8 @@ impl Loaded {
         Ok(tokens)
     }
 
-    /// The prompt's tokens, as many as fit where the settings let the oldest part make room, and what may make room later.
+    /// The prompt's tokens, as many as fit where the settings let the oldest part make room, and
+    /// what may make room later.
     pub(super) fn fit(
         &self,
         prompt: Prompt,
@@ -106,8 +108,8 @@ impl Loaded {
             return Err(Error::EmptyPrompt);
         }
         self.check_bytes(text.len() as u64)?;
-        // Special tokens in the text count as such: guests that format their own chat prompts rely on it, as they do
-        // with llama.cpp's server.
+        // Special tokens in the text count as such: guests that format their own chat prompts rely
+        // on it, as they do with llama.cpp's server.
         Ok(self.llama.vocab().tokenize(text.as_bytes(), true, true))
     }
 

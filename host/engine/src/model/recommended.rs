@@ -1,4 +1,5 @@
-//! What a model's file recommends for sampling: the `general.sampling.*` keys that llama.cpp's own programs follow too.
+//! What a model's file recommends for sampling: the `general.sampling.*` keys that llama.cpp's own
+//! programs follow too.
 
 use super::gguf::{GgufHeader, Value};
 use crate::Settings;
@@ -7,8 +8,8 @@ use crate::config::{Document, read_sampling};
 /// Where the keys begin.
 const PREFIX: &str = "general.sampling.";
 
-/// The settings that a file recommends. A value that can't be is left out, with a line in the log: a model is not refused for
-/// a bad recommendation.
+/// The settings that a file recommends. A value that can't be is left out, with a line in the log:
+/// a model is not refused for a bad recommendation.
 pub(super) fn recommended(header: &GgufHeader) -> Settings {
     let mut settings = Settings::default();
     for (key, value) in &header.metadata {

@@ -61,12 +61,13 @@ impl Registry {
         Self::default()
     }
 
-    /// Loads a file under a name. A file that is there already, with the same configuration, is shared, also under the same name; one
-    /// that somebody is loading is waited for.
+    /// Loads a file under a name. A file that is there already, with the same configuration, is
+    /// shared, also under the same name; one that somebody is loading is waited for.
     ///
     /// # Errors
     ///
-    /// [`Error::DuplicateModel`] when the name stands for something else, and whatever [`Model::load`] says.
+    /// [`Error::DuplicateModel`] when the name stands for something else, and whatever
+    /// [`Model::load`] says.
     pub fn load<P: Progress>(
         &self,
         name: &str,

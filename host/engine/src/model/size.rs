@@ -12,13 +12,14 @@ use crate::{Error, Result};
 /// What a model takes at least, in bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Size {
-    /// Its weights. They are memory-mapped, so the system could take their pages back; a model whose weights are not all in memory
-    /// is read from disk for each token.
+    /// Its weights. They are memory-mapped, so the system could take their pages back; a model
+    /// whose weights are not all in memory is read from disk for each token.
     weights: u64,
-    /// Keys and values of all cells. 0 where the header doesn't tell (heads that differ from layer to layer), or where layers keep a window
-    /// alone.
+    /// Keys and values of all cells. 0 where the header doesn't tell (heads that differ from layer
+    /// to layer), or where layers keep a window alone.
     cells: u64,
-    /// The largest tensor of a step: a number for each token of the vocabulary and of the batch (`output` in llama.cpp's graphs).
+    /// The largest tensor of a step: a number for each token of the vocabulary and of the batch
+    /// (`output` in llama.cpp's graphs).
     step: u64,
 }
 
@@ -41,11 +42,11 @@ impl Size {
             .saturating_add(self.step)
     }
 
-    /// Layers whose weights and cells fit in `free` bytes of graphics cards, with what a step takes there; `blocks` and the output layer are
-    /// all.
+    /// Layers whose weights and cells fit in `free` bytes of graphics cards, with what a step takes
+    /// there; `blocks` and the output layer are all.
     pub(crate) fn layers_in(&self, blocks: u32, free: u64) -> u32 {
-        /// Bytes that stay free, as llama.cpp's own fitting leaves them (`fit_params_target` in its `common/`): for its buffers, and for
-        /// others that use the card.
+        /// Bytes that stay free, as llama.cpp's own fitting leaves them (`fit_params_target` in its
+        /// `common/`): for its buffers, and for others that use the card.
         const MARGIN: u64 = 1 << 30;
 
         let layers = u64::from(blocks) + 1;
@@ -75,7 +76,8 @@ impl Size {
     }
 }
 
-/// Bytes of all KV cells, where the header tells: layers x heads x (key + value) numbers for each. A model that reads texts as a whole has none.
+/// Bytes of all KV cells, where the header tells: layers x heads x (key + value) numbers for each.
+/// A model that reads texts as a whole has none.
 fn cells(header: &GgufHeader, context: &ContextParams) -> Option<u64> {
     if !header.is_causal() {
         return Some(0);

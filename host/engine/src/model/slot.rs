@@ -90,7 +90,8 @@ impl Slot {
         self.lock().loaded.clone()
     }
 
-    /// The model, loaded as it was before if it isn't in memory. Those who ask meanwhile wait for the one load.
+    /// The model, loaded as it was before if it isn't in memory. Those who ask meanwhile wait for
+    /// the one load.
     pub(super) fn current(self: &Arc<Self>) -> Result<Arc<Loaded>> {
         let (change, about) = {
             let mut state = self.lock();
@@ -215,8 +216,8 @@ impl Slot {
         Ok(())
     }
 
-    /// Time until the model may have to be unloaded; `None`: it isn't in memory, or stays there. At zero, nobody has used it for
-    /// as long as it is kept, or memory is short.
+    /// Time until the model may have to be unloaded; `None`: it isn't in memory, or stays there. At
+    /// zero, nobody has used it for as long as it is kept, or memory is short.
     pub(super) fn left(&self, now: Instant) -> Option<Duration> {
         /// Time between two looks at a model that is used.
         const IN_USE: Duration = Duration::from_secs(1);

@@ -1,9 +1,10 @@
 //! What each owner has been served, and whose turn it is.
 //!
-//! Start-time fair queueing (Goyal, Vin, Cheng: "Start-time Fair Queuing", 1996): each owner has a virtual time, which is
-//! the tokens that it was charged divided by its weight; the owner whose virtual time is lowest goes next. One that comes
-//! or comes back starts at the time of the last that was served, so nobody saves up while idle and nobody is punished
-//! for having had the model alone.
+//! Start-time fair queueing (Goyal, Vin, Cheng: "Start-time Fair Queuing", 1996): each owner has a
+//! virtual time, which is the tokens that it was charged divided by its weight; the owner whose
+//! virtual time is lowest goes next. One that comes or comes back starts at the time of the last
+//! that was served, so nobody saves up while idle and nobody is punished for having had the model
+//! alone.
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
@@ -11,8 +12,8 @@ use std::sync::Arc;
 
 use crate::{Owner, OwnerShare};
 
-/// Owners that want nothing now but are remembered, at most: the operator's names and instances that were charged more
-/// than others. Who is forgotten starts like somebody new.
+/// Owners that want nothing now but are remembered, at most: the operator's names and instances
+/// that were charged more than others. Who is forgotten starts like somebody new.
 const MAX_IDLE: usize = 1024;
 
 /// What each owner has been served.
@@ -81,8 +82,8 @@ impl Fairness {
         }
     }
 
-    /// A request of this owner begins, and will compute so many tokens for its prompt: it is charged for them now, so that
-    /// an owner can't take all places at once.
+    /// A request of this owner begins, and will compute so many tokens for its prompt: it is
+    /// charged for them now, so that an owner can't take all places at once.
     pub(crate) fn begin(&mut self, owner: &Owner, prompt_tokens: u32) {
         if let Some(account) = self.account_mut(owner) {
             let begun = account.virtual_time;
@@ -98,7 +99,8 @@ impl Fairness {
         }
     }
 
-    /// So many tokens were computed for this owner: of prompts, which it was charged for when it began, and of answers.
+    /// So many tokens were computed for this owner: of prompts, which it was charged for when it
+    /// began, and of answers.
     pub(crate) fn serve(&mut self, owner: &Owner, prompt_tokens: u32, answer_tokens: u32) {
         if let Some(account) = self.account_mut(owner) {
             let tokens = u64::from(prompt_tokens) + u64::from(answer_tokens);
@@ -115,8 +117,9 @@ impl Fairness {
         account.map_or(self.now, |account| account.virtual_time)
     }
 
-    /// Jain's index over what the owners that want something were served, by weight, since they last became more:
-    /// (sum x)^2 / (n * sum x^2). 1.0 is an even share, 1/n is all for one; 1.0 where fewer than two compete.
+    /// Jain's index over what the owners that want something were served, by weight, since they
+    /// last became more: (sum x)^2 / (n * sum x^2). 1.0 is an even share, 1/n is all for one; 1.0
+    /// where fewer than two compete.
     ///
     /// Source: Jain, Chiu, Hawe: "A Quantitative Measure of Fairness" (1984).
     #[expect(
@@ -160,8 +163,8 @@ impl Fairness {
         account.or_else(|| self.idle.get_mut(owner.key()))
     }
 
-    /// Forgets owners that want nothing, beyond those that may be remembered; who was charged least goes first. Once for as many as
-    /// may be remembered, so that it costs each that leaves little.
+    /// Forgets owners that want nothing, beyond those that may be remembered; who was charged least
+    /// goes first. Once for as many as may be remembered, so that it costs each that leaves little.
     fn forget(&mut self) {
         if self.idle.len() <= 2 * MAX_IDLE {
             return;
@@ -222,8 +225,9 @@ mod tests {
     }
 
     proptest! {
-        /// Whatever the owners' weights and the sizes of their requests: while all of them want more than there is, no
-        /// owner is ahead of another by more than its largest request and the other's.
+        /// Whatever the owners' weights and the sizes of their requests: while all of them want
+        /// more than there is, no owner is ahead of another by more than its largest request and
+        /// the other's.
         #[test]
         fn nobody_gets_ahead_by_more_than_a_request(
             weights in prop::collection::vec(1u32..5, 2..6),

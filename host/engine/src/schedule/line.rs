@@ -1,8 +1,9 @@
 //! The waiting line of one model: who goes next, and who is turned away.
 //!
-//! Higher priorities go first. A request that waits counts as one priority higher after each `ageing`, unless its owner
-//! was served in that priority meanwhile: so every priority moves, and an owner with many requests gains nothing by it.
-//! Among equals the owner that was served least goes first, and an owner's own requests go in order.
+//! Higher priorities go first. A request that waits counts as one priority higher after each
+//! `ageing`, unless its owner was served in that priority meanwhile: so every priority moves, and
+//! an owner with many requests gains nothing by it. Among equals the owner that was served least
+//! goes first, and an owner's own requests go in order.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
@@ -383,8 +384,9 @@ mod tests {
             }
         }
 
-        /// One place, served once a second; an endless stream of urgent requests from other owners. Whatever waits is
-        /// served within the ageing of all four classes and the requests that aged before it.
+        /// One place, served once a second; an endless stream of urgent requests from other owners.
+        /// Whatever waits is served within the ageing of all four classes and the requests that
+        /// aged before it.
         #[test]
         fn nobody_starves(level in 0usize..4, others in 1u32..6, fresh_owner_each_time: bool) {
             let start = Instant::now();

@@ -1,4 +1,5 @@
-//! Who goes next. Pure: no llama.cpp types and no clock (time is an argument), so every rule is tested without a model.
+//! Who goes next. Pure: no llama.cpp types and no clock (time is an argument), so every rule is
+//! tested without a model.
 
 mod fairness;
 mod line;
@@ -8,8 +9,8 @@ mod plan;
 mod rounds;
 mod sessions;
 
-/// Tokens of a sequence that llama.cpp's attention computes together on a CPU (`GGML_FA_TILE_Q` in `ggml-cpu/common.h`). Fewer cost several times as
-/// much each.
+/// Tokens of a sequence that llama.cpp's attention computes together on a CPU (`GGML_FA_TILE_Q` in
+/// `ggml-cpu/common.h`). Fewer cost several times as much each.
 const TILE: u32 = 64;
 
 pub(crate) use fairness::Fairness;

@@ -1,4 +1,5 @@
-//! What is learned from how fast things went: how long a new request may wait, and how much a step may compute.
+//! What is learned from how fast things went: how long a new request may wait, and how much a step
+//! may compute.
 
 use std::time::{Duration, Instant};
 
@@ -15,8 +16,8 @@ pub(crate) struct Pace {
 }
 
 impl Pace {
-    /// A request left the line to run; `others_wait` says whether the line still holds some. The time that an empty line
-    /// waits for requests says nothing about how fast they are served.
+    /// A request left the line to run; `others_wait` says whether the line still holds some. The
+    /// time that an empty line waits for requests says nothing about how fast they are served.
     pub(crate) fn left(&mut self, now: Instant, others_wait: bool) {
         if let Some(last) = self.last {
             let interval = now.saturating_duration_since(last).as_secs_f64();
@@ -37,12 +38,14 @@ impl Pace {
     }
 }
 
-/// Tokens that are computed from one token of running streams to the next, so that they aren't held up for long.
+/// Tokens that are computed from one token of running streams to the next, so that they aren't held
+/// up for long.
 ///
-/// What a prompt token costs grows with the tokens before it: at 4,000 it is twice or three times what it is at none. So the
-/// bound is a time, and the tokens follow from what the last steps took. It also depends on how many are computed together: with fewer than
-/// a tile of them, llama.cpp's attention costs each several times as much, so small steps are learned from apart, and taken only
-/// where a tile would hold streams up for too long.
+/// What a prompt token costs grows with the tokens before it: at 4,000 it is twice or three times
+/// what it is at none. So the bound is a time, and the tokens follow from what the last steps took.
+/// It also depends on how many are computed together: with fewer than a tile of them, llama.cpp's
+/// attention costs each several times as much, so small steps are learned from apart, and taken
+/// only where a tile would hold streams up for too long.
 #[derive(Debug, Default)]
 pub(crate) struct StepBudget {
     /// Seconds a token, of steps with a tile or more of prompts.
@@ -56,10 +59,12 @@ impl StepBudget {
     const TARGET: f64 = 0.25;
     /// Seconds that they may wait where it would otherwise be less than a tile.
     const MOST: f64 = 0.6;
-    /// Prompt tokens at least, however slow the machine: fewer would read the weights for next to nothing.
+    /// Prompt tokens at least, however slow the machine: fewer would read the weights for next to
+    /// nothing.
     const LEAST: u32 = 8;
 
-    /// A step with prompts took so long for so many tokens. Those with few tokens say nothing about prompts.
+    /// A step with prompts took so long for so many tokens. Those with few tokens say nothing about
+    /// prompts.
     pub(crate) fn note(&mut self, tokens: usize, took: Duration) {
         let tokens = u32::try_from(tokens).unwrap_or(u32::MAX);
         if tokens < Self::LEAST {
@@ -74,12 +79,13 @@ impl StepBudget {
         };
         let newest = took.as_secs_f64() / f64::from(tokens);
         let mean = pace.unwrap_or(newest);
-        // Slower at once, faster by and by: short prompts between the steps of a long one say nothing about its depth.
+        // Slower at once, faster by and by: short prompts between the steps of a long one say
+        // nothing about its depth.
         *pace = Some(newest.max(mean + NEWEST * (newest - mean)));
     }
 
-    /// Tokens until the next ones of `decoding` streams, theirs among them, if `prompts` have so many tokens left each; no bound where none
-    /// decodes.
+    /// Tokens until the next ones of `decoding` streams, theirs among them, if `prompts` have so
+    /// many tokens left each; no bound where none decodes.
     pub(crate) fn tokens(&self, decoding: usize, mut prompts: impl Iterator<Item = u32>) -> u32 {
         let Some(pace) = self.tiled.or(self.small).filter(|_| decoding > 0) else {
             return u32::MAX;

@@ -1,7 +1,7 @@
 //! Who gets a place in the context, and who makes way: the waiting, the parked and the running.
 //!
-//! A place is a sequence of the context, and the KV cells that it needs. Nobody is ever failed for lack of one: who makes
-//! way is parked, and competes for a place again with the age that it has.
+//! A place is a sequence of the context, and the KV cells that it needs. Nobody is ever failed for
+//! lack of one: who makes way is parked, and competes for a place again with the age that it has.
 
 use std::time::Instant;
 
@@ -12,7 +12,8 @@ use crate::Priority;
 pub(crate) struct Room {
     /// Sequences that nobody uses.
     pub(crate) sequences: usize,
-    /// KV cells that nobody uses and no running prompt will need; `None` where every sequence has its own.
+    /// KV cells that nobody uses and no running prompt will need; `None` where every sequence has
+    /// its own.
     pub(crate) cells: Option<u64>,
     /// KV cells that should stay free for those that run when one more comes.
     pub(crate) headroom: u64,
@@ -36,8 +37,8 @@ pub(crate) struct Holder {
     pub(crate) asked_at: Instant,
     /// Since when its reader has not read, if it waits for that.
     pub(crate) paused_at: Option<Instant>,
-    /// It was parked and resumed a moment ago: an urgent request doesn't park it again at once, else it would never get
-    /// on while urgent requests come.
+    /// It was parked and resumed a moment ago: an urgent request doesn't park it again at once,
+    /// else it would never get on while urgent requests come.
     pub(crate) just_resumed: bool,
 }
 
@@ -100,8 +101,8 @@ fn urgent_victim(holders: &[Holder]) -> Option<usize> {
         .map(|(index, _)| index)
 }
 
-/// The holder that makes way when KV cells run out: one that waits for its reader, else the youngest of the lowest
-/// priority. `None` when at most one has a place: it has all cells.
+/// The holder that makes way when KV cells run out: one that waits for its reader, else the
+/// youngest of the lowest priority. `None` when at most one has a place: it has all cells.
 pub(crate) fn least_important(holders: &[Holder]) -> Option<usize> {
     if holders.len() < 2 {
         return None;
@@ -215,8 +216,8 @@ mod tests {
     }
 
     proptest! {
-        /// Whoever asks and whoever holds: a place is given only if it is there, nobody is parked in vain, and with all
-        /// free somebody always goes on.
+        /// Whoever asks and whoever holds: a place is given only if it is there, nobody is parked
+        /// in vain, and with all free somebody always goes on.
         #[test]
         fn decisions_are_possible_and_never_stuck(
             waiting in prop::option::of((0usize..4, 0u64..9, 1u32..100)),

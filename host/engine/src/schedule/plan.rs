@@ -50,11 +50,13 @@ pub(crate) struct Planner {
 }
 
 impl Planner {
-    /// Tokens of a prompt in one step of a sequence that computes alone. Its steps have one shape, whatever else goes on,
-    /// so this depends on nothing but the model's `batch_size`. Small, so that shared steps are not held up for long.
+    /// Tokens of a prompt in one step of a sequence that computes alone. Its steps have one shape,
+    /// whatever else goes on, so this depends on nothing but the model's `batch_size`. Small, so
+    /// that shared steps are not held up for long.
     const ALONE_CHUNK: u32 = 64;
 
-    /// A planner of steps of `budget` tokens at most, of sequences that have KV cells of their own (`split`) or share a pool.
+    /// A planner of steps of `budget` tokens at most, of sequences that have KV cells of their own
+    /// (`split`) or share a pool.
     pub(crate) fn new(budget: u32, split: bool) -> Self {
         Self {
             budget,
@@ -70,11 +72,12 @@ impl Planner {
         self.chunk
     }
 
-    /// The next step; `None` when nobody needs one. `shared_budget` bounds the tokens of a shared step below the planner's
-    /// own; `free_cells` bounds those of any step where sequences share a pool of KV cells.
+    /// The next step; `None` when nobody needs one. `shared_budget` bounds the tokens of a shared
+    /// step below the planner's own; `free_cells` bounds those of any step where sequences share a
+    /// pool of KV cells.
     ///
-    /// Shared steps and steps of a single sequence take turns: those that share get every other step however many want
-    /// their own, and those take turns among themselves.
+    /// Shared steps and steps of a single sequence take turns: those that share get every other
+    /// step however many want their own, and those take turns among themselves.
     pub(crate) fn next(
         &mut self,
         wants: &[Want],
@@ -111,7 +114,8 @@ impl Planner {
         share(&needs.collect::<Vec<_>>(), budget)
     }
 
-    /// The next sequence after the last that had a step of its own, in the order of their numbers, round and round.
+    /// The next sequence after the last that had a step of its own, in the order of their numbers,
+    /// round and round.
     fn next_alone(&self, wants: &[Want], budget: u32) -> Option<(u32, Turn)> {
         let after = |id: u32| {
             let first = self.last_alone.map_or(0, |last| last.wrapping_add(1));
@@ -124,7 +128,8 @@ impl Planner {
                 Need::Decode => 1,
                 Need::Prefill(tokens) => tokens.min(self.chunk),
             };
-            // Where a deterministic sequence may be, each has its own cells, and this bounds nothing.
+            // Where a deterministic sequence may be, each has its own cells, and this bounds
+            // nothing.
             let tokens = tokens.min(budget);
             (tokens > 0).then_some((want.id, Turn::Alone { index, tokens }))
         });
@@ -134,9 +139,9 @@ impl Planner {
 
 /// Tokens that each sequence computes in a shared step of a pool, `budget` in all at most.
 ///
-/// Every sequence that decodes gets its token first, so a long prompt never stalls running streams. The rest is dealt
-/// out among the prompts in equal shares, and what a short prompt leaves of its share goes to the others, so a short
-/// prompt never waits for a long one.
+/// Every sequence that decodes gets its token first, so a long prompt never stalls running streams.
+/// The rest is dealt out among the prompts in equal shares, and what a short prompt leaves of its
+/// share goes to the others, so a short prompt never waits for a long one.
 ///
 /// `budget` must cover one token for each sequence that decodes; those beyond it get none.
 fn share(needs: &[Need], budget: u32) -> Vec<u32> {
@@ -301,7 +306,8 @@ mod tests {
                 .collect();
             let mut planner = Planner::new(64, split);
             let mut served = vec![0u32; wants.len()];
-            // Of those that share cells one by one, each prompt and all that decode have every other step.
+            // Of those that share cells one by one, each prompt and all that decode have every
+            // other step.
             for _ in 0..2 * wants.len() + 2 {
                 match planner.next(&wants, u32::MAX, None) {
                     None => prop_assert!(wants.iter().all(|want| want.need == Need::Nothing)),

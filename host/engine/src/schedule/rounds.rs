@@ -1,12 +1,16 @@
-//! Whose turn it is where each sequence has KV cells of its own: those that decode together, then one prompt after the other.
+//! Whose turn it is where each sequence has KV cells of its own: those that decode together, then
+//! one prompt after the other.
 //!
-//! llama.cpp cuts a batch of such sequences into groups that compute equally many tokens, and computes one group after the other. Prompts beside
-//! each other, or beside streams, fall to pieces there: what is left of a tile of attention costs as much as the tile, and each group its
-//! share of the weights. Eight prompts that were read side by side took nearly twice the time that they take in turn (`docs/performance.md`).
+//! llama.cpp cuts a batch of such sequences into groups that compute equally many tokens, and
+//! computes one group after the other. Prompts beside each other, or beside streams, fall to pieces
+//! there: what is left of a tile of attention costs as much as the tile, and each group its share
+//! of the weights. Eight prompts that were read side by side took nearly twice the time that they
+//! take in turn (`docs/performance.md`).
 
 use super::{Need, TILE, Want};
 
-/// Tokens of a prompt, its end or a short one, that are computed with those that decode: a tile and so few tokens take longer together than apart.
+/// Tokens of a prompt, its end or a short one, that are computed with those that decode: a tile and
+/// so few tokens take longer together than apart.
 const FEW: u32 = 16;
 
 /// A prompt that is to be read.
@@ -17,9 +21,10 @@ struct Prompt {
     left: u32,
 }
 
-/// Deals out turns. In a *round* prompts are read, and those that decode or have a few tokens left have their turn once, together. In a *lap*
-/// every other prompt is read once, the one with the fewest tokens left first; who comes meanwhile is in the next one, so that nobody waits
-/// for more than a turn or two of each other.
+/// Deals out turns. In a *round* prompts are read, and those that decode or have a few tokens left
+/// have their turn once, together. In a *lap* every other prompt is read once, the one with the
+/// fewest tokens left first; who comes meanwhile is in the next one, so that nobody waits for more
+/// than a turn or two of each other.
 #[derive(Debug, Default)]
 pub(super) struct Rounds {
     /// Sequences that have their turn in this lap still, the last one first.
@@ -31,8 +36,8 @@ pub(super) struct Rounds {
 }
 
 impl Rounds {
-    /// Tokens that each sequence computes in the next turn: none of any when nobody needs one. A round has `budget` tokens, those that decode among
-    /// them, and one of a prompt at least.
+    /// Tokens that each sequence computes in the next turn: none of any when nobody needs one. A
+    /// round has `budget` tokens, those that decode among them, and one of a prompt at least.
     pub(super) fn next(&mut self, wants: &[Want], budget: u32) -> Vec<u32> {
         let mut decoding = 0;
         let mut somebody_waits = false;
@@ -69,7 +74,8 @@ impl Rounds {
         turn
     }
 
-    /// The place of the prompt whose turn it is, and its tokens; `None` where the round has none left.
+    /// The place of the prompt whose turn it is, and its tokens; `None` where the round has none
+    /// left.
     fn of_a_prompt(&mut self, prompts: &[Prompt], budget: u32) -> Option<(usize, u32)> {
         let prompt = self.first(prompts)?;
         let share = budget / u32::try_from(prompts.len()).unwrap_or(u32::MAX);
@@ -117,8 +123,9 @@ impl Rounds {
     }
 }
 
-/// Tokens that a prompt of which so many are `left` computes in its turn, of `most` that it may: whole tiles, about `share` of them and one at
-/// least, or all that is left where that is less than a tile more and more than a few tokens. 0 where it may have neither.
+/// Tokens that a prompt of which so many are `left` computes in its turn, of `most` that it may:
+/// whole tiles, about `share` of them and one at least, or all that is left where that is less than
+/// a tile more and more than a few tokens. 0 where it may have neither.
 fn piece(left: u32, share: u32, most: u32) -> u32 {
     let share = (share / TILE * TILE).max(TILE);
     let is_end = left <= TILE || left % TILE > FEW;
@@ -251,8 +258,8 @@ mod tests {
     }
 
     proptest! {
-        /// Nobody computes more than it needs, and no round more than its budget; those that decode have their turn together, and not again before
-        /// a prompt that waits was read.
+        /// Nobody computes more than it needs, and no round more than its budget; those that decode
+        /// have their turn together, and not again before a prompt that waits was read.
         #[test]
         fn rounds_keep_their_promises(
             mut needs in prop::collection::vec(prop_oneof![
@@ -308,8 +315,8 @@ mod tests {
             }
         }
 
-        /// Whoever comes while others are read: each that waits has its turn before anybody has a third, if a few tokens of each fit into half a
-        /// round.
+        /// Whoever comes while others are read: each that waits has its turn before anybody has a
+        /// third, if a few tokens of each fit into half a round.
         #[test]
         fn nobody_has_a_third_turn_before_one_that_waits(
             prompts in prop::collection::vec((1u32..3000, 0usize..40), 2..30),
@@ -340,7 +347,8 @@ mod tests {
                         // A few tokens delay nobody for long, however many turns they take.
                         let is_turn = *tokens > 0 && matches!(needs[index], Need::Prefill(left) if left > FEW);
                         others[waiting][index] += u32::from(turn[waiting] == 0 && is_turn);
-                        // Those that have a few left wait for the end of the round, which may be more than a lap.
+                        // Those that have a few left wait for the end of the round, which may be
+                        // more than a lap.
                         let most = if left[waiting] > FEW { 2 } else { 3 };
                         let holds = others[waiting][index] <= most || left[waiting] <= FEW && !few_fit;
                         prop_assert!(holds, "{index} before {waiting}, {left:?}");

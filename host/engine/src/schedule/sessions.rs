@@ -71,7 +71,8 @@ impl Sessions {
         open.filter(|life| life.requests > 0).count()
     }
 
-    /// Since when a session does what it does, and how many requests it has; `None` if it isn't open.
+    /// Since when a session does what it does, and how many requests it has; `None` if it isn't
+    /// open.
     pub(crate) fn life(&self, session: u64) -> Option<(Instant, u32)> {
         let life = self.open.get(&session)?;
         Some((life.since, life.requests))
@@ -82,7 +83,8 @@ impl Sessions {
         self.closed_count
     }
 
-    /// Opens a session, in the place of the one that has done nothing for longest where that may be closed.
+    /// Opens a session, in the place of the one that has done nothing for longest where that may be
+    /// closed.
     ///
     /// # Errors
     ///
@@ -148,8 +150,8 @@ impl Sessions {
         self.closed.remove(&session);
     }
 
-    /// Closes those that have done nothing for too long, where that is done by itself or memory `is_short`. Returns what was closed
-    /// since the last call.
+    /// Closes those that have done nothing for too long, where that is done by itself or memory
+    /// `is_short`. Returns what was closed since the last call.
     pub(crate) fn sweep(&mut self, now: Instant, is_short: bool) -> Vec<u64> {
         if self.limits.auto_cleanup || is_short {
             let idle: Vec<(u64, Duration)> = self

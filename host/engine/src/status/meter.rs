@@ -12,7 +12,8 @@ const LONGEST: usize = 300;
 /// The upper end of the first bucket, in seconds.
 const FIRST: f64 = 1e-4;
 
-/// Buckets: up to 0.1 ms, then four for each doubling up to 1,678 s; what takes longer is in the last one.
+/// Buckets: up to 0.1 ms, then four for each doubling up to 1,678 s; what takes longer is in the
+/// last one.
 const BUCKETS: usize = 97;
 
 /// Tokens per second.
@@ -83,14 +84,15 @@ impl Histogram {
         self.sum
     }
 
-    /// Each bucket's upper end in seconds, and how often it took that long; the last one also holds what took longer.
+    /// Each bucket's upper end in seconds, and how often it took that long; the last one also holds
+    /// what took longer.
     pub fn buckets(&self) -> impl Iterator<Item = (f64, u64)> {
         let counts = self.counts.iter().enumerate();
         counts.map(|(bucket, count)| (bound(bucket), *count))
     }
 
-    /// The time that the share `share` (0.0 to 1.0) took at most, in seconds, a fifth too long at worst; `None` before anything was
-    /// measured.
+    /// The time that the share `share` (0.0 to 1.0) took at most, in seconds, a fifth too long at
+    /// worst; `None` before anything was measured.
     #[must_use]
     pub fn quantile(&self, share: f64) -> Option<f64> {
         if self.count == 0 {
@@ -143,7 +145,8 @@ struct Window {
     tokens: Tokens,
 }
 
-/// Measures a model from when it is loaded. Reading it costs the same however long that is: sums are kept of each window.
+/// Measures a model from when it is loaded. Reading it costs the same however long that is: sums
+/// are kept of each window.
 #[derive(Debug)]
 pub(crate) struct Meter {
     begun: Instant,
@@ -243,7 +246,8 @@ impl Meter {
         }
     }
 
-    /// Tokens per second of each of [`WINDOWS`]: of their whole seconds but the last, and of what has passed of this one.
+    /// Tokens per second of each of [`WINDOWS`]: of their whole seconds but the last, and of what
+    /// has passed of this one.
     fn rates(&self, now: Instant) -> [Rate; WINDOWS.len()] {
         self.windows.map(|Window { length, tokens }| {
             let first = (self.passed + 1).saturating_sub(length as u64);

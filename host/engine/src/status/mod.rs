@@ -1,4 +1,5 @@
-//! What a model is doing, as its worker last published it. Reading it never waits for the worker's work.
+//! What a model is doing, as its worker last published it. Reading it never waits for the worker's
+//! work.
 
 mod ignored;
 mod meter;
@@ -29,10 +30,11 @@ pub struct Status {
     pub queue_capacity: usize,
     /// How long the one that has waited longest has waited.
     pub oldest_wait: Option<Duration>,
-    /// Time that a request which came now would wait, estimated from how fast requests left the queue so far; `None`
-    /// before any has.
+    /// Time that a request which came now would wait, estimated from how fast requests left the
+    /// queue so far; `None` before any has.
     pub estimated_wait: Option<Duration>,
-    /// Requests that are being computed: generations that hold a sequence, and requests for vectors.
+    /// Requests that are being computed: generations that hold a sequence, and requests for
+    /// vectors.
     pub running: usize,
     /// Generations whose sequence is parked, to be resumed.
     pub parked: usize,
@@ -50,8 +52,8 @@ pub struct Status {
     pub sessions_closed: u64,
     /// Tokens that are in KV cells.
     pub cells_used: u64,
-    /// Of these, tokens of sequences that have ended, which are kept for prompts that begin alike. They make way for whoever needs
-    /// their cells.
+    /// Of these, tokens of sequences that have ended, which are kept for prompts that begin alike.
+    /// They make way for whoever needs their cells.
     pub cells_idle: u64,
     /// KV cells.
     pub cells_total: u64,
@@ -67,14 +69,15 @@ pub struct Status {
     pub recoveries: u64,
     /// How short memory is, as it was looked at last: four times a second while anything runs.
     pub pressure: Pressure,
-    /// Sequences that made way for an urgent request, or because their reader didn't read while others waited.
+    /// Sequences that made way for an urgent request, or because their reader didn't read while
+    /// others waited.
     pub preempted: u64,
     /// Sequences that were parked because KV cells ran out.
     pub exhausted: u64,
     /// Sequences that were resumed.
     pub resumed: u64,
-    /// Sequences that were computed again: after a failed step, or because their state was not kept when they were
-    /// parked.
+    /// Sequences that were computed again: after a failed step, or because their state was not kept
+    /// when they were parked.
     pub recomputed: u64,
     /// How fast the model is.
     pub performance: Performance,
@@ -86,12 +89,13 @@ pub struct Status {
     pub disk: Option<DiskStatus>,
     /// What has become of all requests.
     pub requests: Requests,
-    /// How evenly those that want something now are served, by weight: Jain's index, 1.0 is even, 1/n is all for one
-    /// of n.
+    /// How evenly those that want something now are served, by weight: Jain's index, 1.0 is even,
+    /// 1/n is all for one of n.
     pub fairness: f64,
 }
 
-/// What a model remembers of sequences that have ended, and what that was good for since the model was loaded.
+/// What a model remembers of sequences that have ended, and what that was good for since the model
+/// was loaded.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct CacheStatus {
     /// Requests that found the beginning of their prompt computed.
@@ -102,10 +106,11 @@ pub struct CacheStatus {
     pub cached_tokens: u64,
     /// What was remembered and had to go: for lack of room, or beyond `max_cache_tokens`.
     pub evictions: u64,
-    /// How often the oldest part of a conversation made room, or a prompt came without a part of what it had.
+    /// How often the oldest part of a conversation made room, or a prompt came without a part of
+    /// what it had.
     pub shifts: u64,
-    /// Of these, how often what is kept had to be computed again: the model's memory can't be shifted, the cells were shared, or the
-    /// request is deterministic.
+    /// Of these, how often what is kept had to be computed again: the model's memory can't be
+    /// shifted, the cells were shared, or the request is deterministic.
     pub reevaluated: u64,
     /// Tokens that are remembered in KV cells.
     pub resident_tokens: u64,
@@ -213,7 +218,8 @@ impl CacheStatus {
 
 /// What has become of all requests since the model was loaded.
 ///
-/// `accepted` is always the sum of the others but `refused`, and of those that wait, run or are parked.
+/// `accepted` is always the sum of the others but `refused`, and of those that wait, run or are
+/// parked.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Requests {
     /// Taken into the queue.

@@ -1,4 +1,5 @@
-//! What there is to know of a model, in five kinds: the records that every view shows, and their JSON.
+//! What there is to know of a model, in five kinds: the records that every view shows, and their
+//! JSON.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
@@ -96,7 +97,8 @@ pub struct MemoryReport {
     pub cached_tokens: u64,
     /// What was remembered and had to go.
     pub evictions: u64,
-    /// How often the oldest part of a conversation made room, or a prompt came without a part of what it had.
+    /// How often the oldest part of a conversation made room, or a prompt came without a part of
+    /// what it had.
     pub shifts: u64,
     /// Of these, how often what is kept had to be computed again.
     pub reevaluated: u64,
@@ -176,8 +178,8 @@ pub struct Histograms {
     pub step: Arc<Histogram>,
 }
 
-/// Times that a half, nine tenths and ninety-nine hundredths took at most, in milliseconds; a fifth too long at worst. `None` before
-/// anything was measured.
+/// Times that a half, nine tenths and ninety-nine hundredths took at most, in milliseconds; a fifth
+/// too long at worst. `None` before anything was measured.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
 #[expect(missing_docs, reason = "each is the percentile of that name")]
 pub struct Percentiles {
@@ -234,12 +236,14 @@ pub struct ModelReport {
     pub state: ModelState,
     /// Since when, in seconds since 1970.
     pub loaded_since: Option<u64>,
-    /// Until when it stays if nobody uses it, in seconds since 1970; `None`: it stays, or is in use.
+    /// Until when it stays if nobody uses it, in seconds since 1970; `None`: it stays, or is in
+    /// use.
     pub kept_until: Option<u64>,
-    /// Requests that have ended by themselves since it was loaded; `None`: not for whoever this report is for.
+    /// Requests that have ended by themselves since it was loaded; `None`: not for whoever this
+    /// report is for.
     pub requests_served: Option<u64>,
-    /// Keys that guests of core modules sent with their settings and that set nothing; empty for whoever may not see what others
-    /// do.
+    /// Keys that guests of core modules sent with their settings and that set nothing; empty for
+    /// whoever may not see what others do.
     pub ignored_keys: Vec<IgnoredKey>,
 }
 

@@ -8,7 +8,8 @@ use super::state::{Answer, Live, Stdout, Stream, Writer, unloaded};
 use super::tensor;
 use crate::LlmCtx;
 
-/// Sets a context's prompt, and counts its tokens. A stream that runs ends: each prompt is a new one.
+/// Sets a context's prompt, and counts its tokens. A stream that runs ends: each prompt is a new
+/// one.
 pub(super) async fn set_prompt(
     ctx: &mut LlmCtx,
     handle: u32,
@@ -48,7 +49,8 @@ pub(super) async fn set_prompt(
     Ok(())
 }
 
-/// What a context computes with, if it may, and the stdout that pieces of its answer go to, if they do.
+/// What a context computes with, if it may, and the stdout that pieces of its answer go to, if they
+/// do.
 fn ready(
     ctx: &mut LlmCtx,
     handle: u32,

@@ -1,6 +1,8 @@
-//! Settings as JSON, in the dialect with hyphens that these guests send: what is in force, and what is told about the rest.
+//! Settings as JSON, in the dialect with hyphens that these guests send: what is in force, and what
+//! is told about the rest.
 //!
-//! What isn't known is tolerated here, as guests send keys of other hosts; a value that can't be is refused.
+//! What isn't known is tolerated here, as guests send keys of other hosts; a value that can't be is
+//! refused.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -14,8 +16,8 @@ use crate::nn::short;
 /// A key of this ABI alone: text is written to the guest's stdout while it is made.
 const STREAM_STDOUT: &str = "stream_stdout";
 
-/// Settings that other hosts load the model again for, or make its context again. Where one is refused there, the context is of no use
-/// until it gets good ones, and so it is here.
+/// Settings that other hosts load the model again for, or make its context again. Where one is
+/// refused there, the context is of no use until it gets good ones, and so it is here.
 const RELOADS: [&str; 4] = ["n_gpu_layers", "embedding", "batch_size", "ubatch_size"];
 
 /// What a document says.
@@ -51,7 +53,8 @@ impl From<Failure> for Refused {
     }
 }
 
-/// Reads a document of a guest that may ask for a priority of `max_priority` at most. `has_stdout`: there is a stdout to write to.
+/// Reads a document of a guest that may ask for a priority of `max_priority` at most. `has_stdout`:
+/// there is a stdout to write to.
 pub(super) fn read(
     json: &[u8],
     max_priority: Priority,
@@ -125,7 +128,8 @@ fn stream_stdout(json: &[u8]) -> Result<Option<bool>, Failure> {
     }
 }
 
-/// Whether a value that this host doesn't allow is one that others take, of a setting that isn't the guest's here in any case.
+/// Whether a value that this host doesn't allow is one that others take, of a setting that isn't
+/// the guest's here in any case.
 fn is_harmless(problem: &Problem) -> bool {
     let value: Result<i64, _> = problem.value().parse();
     let Ok(value) = value else {
@@ -148,8 +152,8 @@ fn normal(path: &str) -> String {
     name.replace('-', "_")
 }
 
-/// Settings that come after others: what they say wins, all else stays. Settings of one context are sent one after the other, and a
-/// key that isn't in the later document is not taken back by it.
+/// Settings that come after others: what they say wins, all else stays. Settings of one context are
+/// sent one after the other, and a key that isn't in the later document is not taken back by it.
 pub(super) fn after(later: Settings, earlier: &Settings) -> Settings {
     let output = output_after(&later.output, &earlier.output);
     Settings {

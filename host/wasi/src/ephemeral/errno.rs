@@ -4,7 +4,8 @@ use mynah_engine::model::gguf;
 
 use crate::nn::{ErrorCode, NnError};
 
-/// What a function of `wasi_ephemeral_nn` answers: the numbers of the witx, and from 100 on those of the extensions for LLMs.
+/// What a function of `wasi_ephemeral_nn` answers: the numbers of the witx, and from 100 on those
+/// of the extensions for LLMs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u32)]
 pub enum Errno {
@@ -16,7 +17,8 @@ pub enum Errno {
     InvalidEncoding = 2,
     /// The module exports no memory.
     MissingMemory = 3,
-    /// The queue is full, the request waited for too long, as many sessions are open as may be, or the host's memory is short.
+    /// The queue is full, the request waited for too long, as many sessions are open as may be, or
+    /// the host's memory is short.
     Busy = 4,
     /// It broke while it ran, or the guest holds as many handles as it may.
     RuntimeError = 5,
@@ -44,8 +46,8 @@ impl Errno {
     }
 }
 
-/// Why a function doesn't answer [`Errno::Success`]. The words have no way to the guest and go to the log, so they have nothing of its
-/// prompts and texts in them.
+/// Why a function doesn't answer [`Errno::Success`]. The words have no way to the guest and go to
+/// the log, so they have nothing of its prompts and texts in them.
 #[derive(Debug)]
 pub(super) struct Failure {
     pub(super) errno: Errno,
@@ -64,7 +66,8 @@ impl Failure {
         Self::new(Errno::InvalidArgument, words)
     }
 
-    /// As many as the guest may hold: here that is what the other hosts say where their handles are used up.
+    /// As many as the guest may hold: here that is what the other hosts say where their handles are
+    /// used up.
     pub(super) fn limit(error: NnError) -> Self {
         Self::new(Errno::RuntimeError, error.data)
     }

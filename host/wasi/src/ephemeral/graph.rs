@@ -11,7 +11,8 @@ use crate::bindings::wasi::nn::graph::{ExecutionTarget, GraphEncoding};
 use crate::nn::{LoadRequest, load};
 use crate::{LlmCtx, LlmView};
 
-/// The encodings that are a GGUF model here. In one numbering 5 is `ggml` and 6 `autodetect`, in the other it is the other way round.
+/// The encodings that are a GGUF model here. In one numbering 5 is `ggml` and 6 `autodetect`, in
+/// the other it is the other way round.
 const GGUF: [u32; 2] = [5, 6];
 
 /// The arguments of `load`.
@@ -119,8 +120,8 @@ pub(super) struct NameArguments {
     pub(super) graph: u32,
 }
 
-/// Loads a model that was granted to the guest. What is loaded already with the same settings is not loaded again, as guests of other
-/// hosts ask for it each time that they need it.
+/// Loads a model that was granted to the guest. What is loaded already with the same settings is
+/// not loaded again, as guests of other hosts ask for it each time that they need it.
 pub(super) fn load_by_name<T: LlmView>(
     caller: &mut Caller<'_, T>,
     arguments: NameArguments,

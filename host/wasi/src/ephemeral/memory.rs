@@ -1,6 +1,7 @@
 //! The guest's memory: reading and writing it where the guest says, and nothing outside of it.
 //!
-//! Pointers and lengths are the guest's, any number there is. Nothing is read as a type that has an alignment.
+//! Pointers and lengths are the guest's, any number there is. Nothing is read as a type that has an
+//! alignment.
 
 use std::ops::Range;
 

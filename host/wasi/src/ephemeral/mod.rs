@@ -1,7 +1,9 @@
-//! `wasi_ephemeral_nn`, whole, for core modules: the ABI of `wasi:nn` before components, and its extensions for LLMs.
+//! `wasi_ephemeral_nn`, whole, for core modules: the ABI of `wasi:nn` before components, and its
+//! extensions for LLMs.
 //!
-//! Written by hand: what is generated from the witx can't be told of numbers that it doesn't know. A function answers with an
-//! [`Errno`] and nothing else, so why it isn't [`Errno::Success`] goes to the log.
+//! Written by hand: what is generated from the witx can't be told of numbers that it doesn't know.
+//! A function answers with an [`Errno`] and nothing else, so why it isn't [`Errno::Success`] goes
+//! to the log.
 //!
 //! | file | subject |
 //! |---|---|
@@ -34,15 +36,19 @@ use crate::LlmView;
 /// Name of the module, as guests import it.
 const MODULE: &str = "wasi_ephemeral_nn";
 
-/// Failures of one guest that are logged as warnings; from there on they are for who looks closer, as a guest can make any number.
+/// Failures of one guest that are logged as warnings; from there on they are for who looks closer,
+/// as a guest can make any number.
 const MAX_WARNINGS: u32 = 1000;
 
-/// Adds `wasi_ephemeral_nn` to a linker of core modules: the functions of the witx (`load`, `init_execution_context`, `set_input`,
-/// `compute`, `get_output`), and the extensions of hosts that run LLMs (`load_by_name`, `load_by_name_with_config`, `compute_single`,
-/// `get_output_single`, `fini_single`, `unload`, `finalize_execution_context`). WASI itself is added by `wasmtime_wasi::p1`.
+/// Adds `wasi_ephemeral_nn` to a linker of core modules: the functions of the witx (`load`,
+/// `init_execution_context`, `set_input`, `compute`, `get_output`), and the extensions of hosts
+/// that run LLMs (`load_by_name`, `load_by_name_with_config`, `compute_single`,
+/// `get_output_single`, `fini_single`, `unload`, `finalize_execution_context`). WASI itself is
+/// added by `wasmtime_wasi::p1`.
 ///
-/// Models, limits and the guest's place among others are those of the store's [`LlmCtx`](crate::LlmCtx), as they are for components. A guest's
-/// mistakes are numbers ([`Errno`]), never traps. The store must be one whose functions are called asynchronously.
+/// Models, limits and the guest's place among others are those of the store's
+/// [`LlmCtx`](crate::LlmCtx), as they are for components. A guest's mistakes are numbers
+/// ([`Errno`]), never traps. The store must be one whose functions are called asynchronously.
 ///
 /// ```
 /// use mynah_wasi::LlmView;

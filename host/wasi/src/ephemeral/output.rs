@@ -31,8 +31,8 @@ pub(super) enum Which {
     Piece,
 }
 
-/// Copies an output into the guest's buffer, if it has room for all of it; else the guest is told how much it takes, and nothing else
-/// is written.
+/// Copies an output into the guest's buffer, if it has room for all of it; else the guest is told
+/// how much it takes, and nothing else is written.
 pub(super) fn get<T: LlmView>(
     caller: &mut Caller<'_, T>,
     arguments: OutputArguments,

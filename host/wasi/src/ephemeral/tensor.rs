@@ -7,7 +7,8 @@ use super::memory;
 const RECORD: u32 = 20;
 /// Dimensions at most; a text has one.
 const MAX_DIMENSIONS: u32 = 16;
-/// Bytes of an element of each type that is taken, by its number: half and single precision, byte, 32-bit integer.
+/// Bytes of an element of each type that is taken, by its number: half and single precision, byte,
+/// 32-bit integer.
 const ELEMENTS: [(u8, u64); 4] = [(0, 2), (1, 4), (3, 1), (4, 4)];
 
 /// Copies the data out of the tensor whose record is at `pointer`, at most so many bytes.

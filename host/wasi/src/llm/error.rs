@@ -46,7 +46,8 @@ impl From<mynah_engine::Error> for Error {
             E::Unavailable | E::SessionClosed { .. } | E::MemoryShort { .. } => {
                 Self::Unavailable(message)
             }
-            // Loading is `wasi:nn`'s business and has its own errors; what is left broke while it ran.
+            // Loading is `wasi:nn`'s business and has its own errors; what is left broke while it
+            // ran.
             _ => Self::RuntimeError(message),
         }
     }

@@ -72,7 +72,8 @@ impl From<wit::Seed> for Seed {
     fn from(seed: wit::Seed) -> Self {
         match seed {
             wit::Seed::Random => Self::Random,
-            // 4294967295 is refused with the rest, not taken for random: here there is a word for that.
+            // 4294967295 is refused with the rest, not taken for random: here there is a word for
+            // that.
             wit::Seed::Fixed(seed) => Self::Fixed(seed),
         }
     }

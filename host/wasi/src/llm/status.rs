@@ -149,7 +149,8 @@ fn millis(time: std::time::Duration) -> u64 {
     u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }
 
-/// Converts a record whose fields have the same names on both sides; those behind `into` are converted too.
+/// Converts a record whose fields have the same names on both sides; those behind `into` are
+/// converted too.
 macro_rules! record {
     ($from:ty => $to:ty { $($field:ident),* $(,)? } into { $($other:ident),* $(,)? } $(rename { $($new:ident: $old:ident),* })?) => {
         impl From<$from> for $to {

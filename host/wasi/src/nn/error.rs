@@ -29,7 +29,8 @@ impl NnError {
         self.data = self.data.replace(name, with);
     }
 
-    /// The same error, with the text that had been generated before it: partial text is never thrown away.
+    /// The same error, with the text that had been generated before it: partial text is never
+    /// thrown away.
     pub(crate) fn with_partial(mut self, text: &str) -> Self {
         if !text.is_empty() {
             self.data.push_str("\ntext so far:\n");

@@ -1,7 +1,8 @@
 //! `wasi:nn/graph`: models, by name and as bytes.
 //!
-//! Linked by hand. The generated binding would copy the bytes of a `load` before the host sees their number, and trap
-//! where they are more than the store's hostcall fuel; here they are measured where they lie.
+//! Linked by hand. The generated binding would copy the bytes of a `load` before the host sees
+//! their number, and trap where they are more than the store's hostcall fuel; here they are
+//! measured where they lie.
 
 use std::sync::Arc;
 
@@ -98,7 +99,8 @@ fn model_bytes<T: 'static>(
     builder: &WasmList<WasmList<u8>>,
     request: &LoadRequest,
 ) -> wasmtime::Result<Result<Vec<u8>, NnError>> {
-    // Fuel counts what a call makes the host copy. A list that is only looked at costs nothing, whatever its length.
+    // Fuel counts what a call makes the host copy. A list that is only looked at costs nothing,
+    // whatever its length.
     let fuel = store.hostcall_fuel();
     store.set_hostcall_fuel(usize::MAX);
     let bytes = builder.get(store.as_context_mut(), 0).transpose();

@@ -1,4 +1,5 @@
-//! `wasi:nn/inference`: an execution context is a conversation; `compute` runs one request to its end.
+//! `wasi:nn/inference`: an execution context is a conversation; `compute` runs one request to its
+//! end.
 
 use std::sync::Arc;
 
@@ -73,7 +74,8 @@ impl LlmCtxView<'_> {
         Ok(Ok(context))
     }
 
-    /// The prompt and the settings among the inputs: the tensors of these names, or an only one, which is the prompt.
+    /// The prompt and the settings among the inputs: the tensors of these names, or an only one,
+    /// which is the prompt.
     fn request(
         &mut self,
         context: &Resource<ExecutionContext>,
@@ -143,7 +145,8 @@ impl LlmCtxView<'_> {
         }
     }
 
-    /// The settings of a `config` tensor. Nobody can be told what is strange about it, so it goes to the log.
+    /// The settings of a `config` tensor. Nobody can be told what is strange about it, so it goes
+    /// to the log.
     fn settings(&self, session: &Session, json: &str) -> Result<Settings, NnError> {
         let (settings, warnings) = Reading::json(json.as_bytes())
             .with_max_priority(self.ctx.max_priority)
@@ -200,7 +203,8 @@ async fn run(mut generation: Generation) -> Result<String, NnError> {
                 // `compute` gives text alone.
                 Event::Token(_) => {}
                 Event::Text(text) => answer.push_str(&text),
-                // No text because the time was over is no answer, and `compute` has nowhere else to say so.
+                // No text because the time was over is no answer, and `compute` has nowhere else to
+                // say so.
                 Event::Finished(outcome)
                     if outcome.reason == FinishReason::MaxTime && answer.is_empty() =>
                 {

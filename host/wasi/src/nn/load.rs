@@ -1,4 +1,5 @@
-//! A model that a guest brings as bytes: checked, put in a private file, loaded, and the file removed.
+//! A model that a guest brings as bytes: checked, put in a private file, loaded, and the file
+//! removed.
 
 use std::io::Write;
 use std::ops::ControlFlow;
@@ -18,8 +19,8 @@ pub(crate) struct LoadRequest {
     place: Place,
 }
 
-/// A guest's own model has one of these, shared by all that keep it in memory: it counts among the guest's own models
-/// until the last of them is gone.
+/// A guest's own model has one of these, shared by all that keep it in memory: it counts among the
+/// guest's own models until the last of them is gone.
 #[derive(Debug)]
 pub(crate) struct Place(Arc<AtomicU32>);
 
@@ -117,7 +118,8 @@ impl LlmCtx {
     }
 }
 
-/// Loads the model on a thread of its own: it takes as long as reading the file, and no runtime thread waits for it.
+/// Loads the model on a thread of its own: it takes as long as reading the file, and no runtime
+/// thread waits for it.
 pub(crate) async fn load(bytes: Vec<u8>, request: LoadRequest) -> Result<Graph, NnError> {
     let (done, loaded) = tokio::sync::oneshot::channel();
     let gone = Gone::default();
@@ -159,8 +161,8 @@ fn load_blocking(
     request: &LoadRequest,
     is_gone: Arc<AtomicBool>,
 ) -> Result<Model, NnError> {
-    // Created with access for this user alone, under a name that nobody can guess. llama.cpp maps it, so the bytes stay
-    // when the name goes at the end of this function.
+    // Created with access for this user alone, under a name that nobody can guess. llama.cpp maps
+    // it, so the bytes stay when the name goes at the end of this function.
     let write = || -> std::io::Result<tempfile::NamedTempFile> {
         let mut file = tempfile::Builder::new()
             .prefix("mynah-guest-model-")

@@ -1,4 +1,5 @@
-//! `wasi:nn@0.2.0-rc-2024-10-28`, whole: a package, so one folder; an interface, so one file. Its older snapshots are `older`.
+//! `wasi:nn@0.2.0-rc-2024-10-28`, whole: a package, so one folder; an interface, so one file. Its
+//! older snapshots are `older`.
 
 mod error;
 mod graph;

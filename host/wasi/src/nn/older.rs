@@ -1,9 +1,11 @@
-//! The older snapshots of `wasi:nn` that are still imported: 0.2.0-rc-2024-08-19 and 0.2.0-rc-2024-06-25.
+//! The older snapshots of `wasi:nn` that are still imported: 0.2.0-rc-2024-08-19 and
+//! 0.2.0-rc-2024-06-25.
 //!
-//! They differ from 0.2.0-rc-2024-10-28 in two things. A context keeps its inputs and its output between three calls
-//! (`set-input`, `compute`, `get-output`), where the later one has a `compute` that takes and gives them; and the oldest lets a guest
-//! make an error. The types are the same, and so are the host's: all else is linked again under the older names, by hand, since
-//! generated bindings would be types of their own for each snapshot.
+//! They differ from 0.2.0-rc-2024-10-28 in two things. A context keeps its inputs and its output
+//! between three calls (`set-input`, `compute`, `get-output`), where the later one has a `compute`
+//! that takes and gives them; and the oldest lets a guest make an error. The types are the same,
+//! and so are the host's: all else is linked again under the older names, by hand, since generated
+//! bindings would be types of their own for each snapshot.
 
 use wasmtime::StoreContextMut;
 use wasmtime::component::{Linker, LinkerInstance, Resource, ResourceType};
@@ -178,7 +180,8 @@ fn add_inference<T: LlmView + 'static>(
 }
 
 impl LlmCtxView<'_> {
-    /// An error that the guest makes. It can't be refused, so beyond the guest's bytes it is made without its text.
+    /// An error that the guest makes. It can't be refused, so beyond the guest's bytes it is made
+    /// without its text.
     fn make_error(&mut self, code: ErrorCode, data: String) -> wasmtime::Result<Resource<NnError>> {
         let cost = OVERHEAD + data.len() as u64;
         let error = match self.room_for(cost) {
@@ -219,7 +222,8 @@ impl LlmCtxView<'_> {
         Ok(Ok(()))
     }
 
-    /// Computes the output for the inputs that were set. One that fails leaves no output, not even that of the one before.
+    /// Computes the output for the inputs that were set. One that fails leaves no output, not even
+    /// that of the one before.
     async fn compute_kept(
         &mut self,
         context: &Resource<ExecutionContext>,

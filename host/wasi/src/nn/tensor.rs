@@ -6,13 +6,14 @@ use super::{ErrorCode, NnError};
 use crate::LlmCtxView;
 use crate::bindings::wasi::nn::tensor::{Host, HostTensor, TensorType};
 
-/// Bytes that a tensor costs the host beside its data and shape: its place in the table. Counted, so that a million
-/// empty tensors are bounded like one large one.
+/// Bytes that a tensor costs the host beside its data and shape: its place in the table. Counted,
+/// so that a million empty tensors are bounded like one large one.
 pub(super) const OVERHEAD: u64 = 128;
 
 /// The host's side of `wasi:nn/tensor.tensor`.
 ///
-/// Its constructor can't fail, so a tensor that is wrong is made all the same, and refused where it is used.
+/// Its constructor can't fail, so a tensor that is wrong is made all the same, and refused where it
+/// is used.
 #[derive(Debug, Clone)]
 pub struct Tensor {
     dimensions: Vec<u32>,
@@ -130,7 +131,8 @@ impl LlmCtxView<'_> {
         Ok(tensor)
     }
 
-    /// Whether the guest may hold so many bytes more: if not, what it would hold then, and what it may.
+    /// Whether the guest may hold so many bytes more: if not, what it would hold then, and what it
+    /// may.
     pub(super) fn room_for(&self, bytes: u64) -> Result<(), (u64, u64)> {
         let wanted = self.ctx.held.tensor_bytes.saturating_add(bytes);
         let limit = self.ctx.limits.max_tensor_bytes;

@@ -1,4 +1,5 @@
-//! Promise: a component that imports what the host lacks is refused with the name of what is missing.
+//! Promise: a component that imports what the host lacks is refused with the name of what is
+//! missing.
 //!
 //! A package of its own, because it has an interface of its own.
 

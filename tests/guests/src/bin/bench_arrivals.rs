@@ -1,5 +1,6 @@
-//! Measures: when each piece of a greedy stream arrives. Arguments: tokens to generate, and the prompt's token ids,
-//! separated by commas. Prints a line for each, so that nothing is lost when it is stopped.
+//! Measures: when each piece of a greedy stream arrives. Arguments: tokens to generate, and the
+//! prompt's token ids, separated by commas. Prints a line for each, so that nothing is lost when it
+//! is stopped.
 
 use std::time::Instant;
 

@@ -1,5 +1,5 @@
-//! Measures: how long one event takes from the host into the guest when it is there. Arguments: tokens to generate, and
-//! the prompt.
+//! Measures: how long one event takes from the host into the guest when it is there. Arguments:
+//! tokens to generate, and the prompt.
 
 use std::time::{Duration, Instant};
 

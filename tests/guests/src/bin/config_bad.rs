@@ -1,5 +1,5 @@
-//! Promise: settings that can't be are refused with all their problems, through every way in, and change nothing; strange ones
-//! that can be are taken.
+//! Promise: settings that can't be are refused with all their problems, through every way in, and
+//! change nothing; strange ones that can be are taken.
 
 use mynah_guest::{
     Error, LogitBias, Model, Options, OutputForm, Problem, Result, Sampling, Session, Stopping,

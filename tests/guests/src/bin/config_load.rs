@@ -1,4 +1,5 @@
-//! Promise: a model is loaded with settings for every context of it; a name that isn't granted is not found.
+//! Promise: a model is loaded with settings for every context of it; a name that isn't granted is
+//! not found.
 
 use mynah_guest::{Model, Origin};
 use mynah_test_guests::{Done, PROMPT, ensure, refused};

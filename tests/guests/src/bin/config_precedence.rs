@@ -1,6 +1,8 @@
-//! Promise: a setting is the request's, else the session's, else the operator's, else the file's, else the default.
+//! Promise: a setting is the request's, else the session's, else the operator's, else the file's,
+//! else the default.
 //!
-//! The model's file recommends temperature 0.6 and top-p 0.5; its operator set temperature 0.7, top-k 6 and `max_tokens` 3.
+//! The model's file recommends temperature 0.6 and top-p 0.5; its operator set temperature 0.7,
+//! top-k 6 and `max_tokens` 3.
 
 use mynah_guest::{Model, Options, Origin, Sampling, Session};
 use mynah_test_guests::{Done, PROMPT, ensure};

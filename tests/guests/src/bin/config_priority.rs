@@ -1,4 +1,5 @@
-//! Promise: a priority above what the operator allows is refused wherever a guest can ask for one. `normal` is allowed.
+//! Promise: a priority above what the operator allows is refused wherever a guest can ask for one.
+//! `normal` is allowed.
 
 use mynah_guest::{Model, Options, Priority};
 use mynah_test_guests::bindings::wasi::nn::tensor::{Tensor, TensorType};

@@ -1,4 +1,5 @@
-//! Promise: settings of the sampling change real text, and how likely tokens were is told where that is asked for.
+//! Promise: settings of the sampling change real text, and how likely tokens were is told where
+//! that is asked for.
 
 use mynah_guest::{FinishReason, LogitBias, Model, Options, Sampling, Stopping};
 use mynah_test_guests::{Done, ensure, prompt};

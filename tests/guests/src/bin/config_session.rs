@@ -1,5 +1,5 @@
-//! Promise: a context keeps its settings, a request wins over them, each can be read back with where it comes from, and a
-//! refused document changes nothing. The operator set `max_tokens` 7.
+//! Promise: a context keeps its settings, a request wins over them, each can be read back with
+//! where it comes from, and a refused document changes nothing. The operator set `max_tokens` 7.
 
 use mynah_guest::{Model, Options, Origin, Sampling, Session};
 use mynah_test_guests::{Done, PROMPT, ensure, refused};

@@ -1,5 +1,5 @@
-//! Promise: whatever a component says, well-formed or not, it works or is refused, and its words are its own: the host's log has none of
-//! them, which the host's test looks for.
+//! Promise: whatever a component says, well-formed or not, it works or is refused, and its words
+//! are its own: the host's log has none of them, which the host's test looks for.
 
 use mynah_guest::{Conversation, Error, Message, Model, Options, OutputForm, Stopping};
 use mynah_test_guests::bindings::wasi::nn::graph::load_by_name;

@@ -1,4 +1,5 @@
-//! Promise: a component that was built for `wasi:nn@0.2.0-rc-2024-08-19` runs, and says what one of today says.
+//! Promise: a component that was built for `wasi:nn@0.2.0-rc-2024-08-19` runs, and says what one of
+//! today says.
 
 mod bindings {
     wit_bindgen::generate!({

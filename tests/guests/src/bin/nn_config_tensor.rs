@@ -1,4 +1,5 @@
-//! Promise: a component that knows `wasi:nn` alone sets how text is made by an input tensor named `config`.
+//! Promise: a component that knows `wasi:nn` alone sets how text is made by an input tensor named
+//! `config`.
 
 use mynah_test_guests::bindings::wasi::nn::inference::GraphExecutionContext;
 use mynah_test_guests::bindings::wasi::nn::tensor::{Tensor, TensorType};

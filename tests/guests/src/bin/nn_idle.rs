@@ -1,5 +1,6 @@
-//! Promise: a guest that comes back to a session which was closed because nobody used it gets the answer that it would have had, or is
-//! told, as the host is set up. The argument says whether it gets the answer.
+//! Promise: a guest that comes back to a session which was closed because nobody used it gets the
+//! answer that it would have had, or is told, as the host is set up. The argument says whether it
+//! gets the answer.
 
 use std::time::Duration;
 

@@ -1,4 +1,5 @@
-//! Promise: a guest opens as many execution contexts as it may, and not one more until it drops one.
+//! Promise: a guest opens as many execution contexts as it may, and not one more until it drops
+//! one.
 //!
 //! Argument: how many to open at most.
 

@@ -1,4 +1,5 @@
-//! Promise: a prompt that the context can't hold is refused, and the context still works afterwards.
+//! Promise: a prompt that the context can't hold is refused, and the context still works
+//! afterwards.
 //!
 //! Argument: words of the prompt.
 

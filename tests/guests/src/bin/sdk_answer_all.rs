@@ -1,4 +1,5 @@
-//! Promise: a list of prompts is answered whole, though the host takes fewer at once, and one that fails harms no other.
+//! Promise: a list of prompts is answered whole, though the host takes fewer at once, and one that
+//! fails harms no other.
 
 use mynah_guest::{Error, Model, Options};
 use mynah_test_guests::{Done, ensure};

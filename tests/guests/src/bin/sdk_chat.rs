@@ -1,4 +1,5 @@
-//! Promise: a session remembers what was said, as far as it was read, and no question that got no answer.
+//! Promise: a session remembers what was said, as far as it was read, and no question that got no
+//! answer.
 
 use mynah_guest::{Message, Model, Options, Role};
 use mynah_test_guests::{Done, ensure};

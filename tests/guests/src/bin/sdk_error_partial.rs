@@ -1,4 +1,5 @@
-//! Promise: the SDK's errors are typed and keep their numbers, and an answer that was cut short keeps its text.
+//! Promise: the SDK's errors are typed and keep their numbers, and an answer that was cut short
+//! keeps its text.
 //!
 //! Argument: words of a prompt that is too long.
 

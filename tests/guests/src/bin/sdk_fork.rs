@@ -1,5 +1,5 @@
-//! Promise: a session goes on, forks and comes back from what was saved with the text that it would have had, and says how much of
-//! its prompt was computed before.
+//! Promise: a session goes on, forks and comes back from what was saved with the text that it would
+//! have had, and says how much of its prompt was computed before.
 
 use mynah_guest::{Error, Model, Options, Result, Session};
 use mynah_test_guests::{Done, ensure};

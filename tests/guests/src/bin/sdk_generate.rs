@@ -1,4 +1,5 @@
-//! Promise: the SDK's `generate` gives a whole answer with its outcome, and options win request over session.
+//! Promise: the SDK's `generate` gives a whole answer with its outcome, and options win request
+//! over session.
 
 use mynah_guest::{FinishReason, Model, Options};
 use mynah_test_guests::{Done, ensure, prompt};

@@ -1,4 +1,5 @@
-//! Promise: an answer in the form of a Rust type is read back as the type, and one that was cut short says why it can't be.
+//! Promise: an answer in the form of a Rust type is read back as the type, and one that was cut
+//! short says why it can't be.
 
 use mynah_guest::{Error, FinishReason, Model, Options, OutputForm, json_schema};
 use mynah_test_guests::{Done, Failure, ensure};

@@ -1,7 +1,9 @@
-//! Promise: after a load whose outcomes are known, the status tells just them, typed and as JSON alike. Prints what it knows and what it was
-//! told, as JSON; where the argument is `wait`, it stays until its stdin ends, so that others can look too.
+//! Promise: after a load whose outcomes are known, the status tells just them, typed and as JSON
+//! alike. Prints what it knows and what it was told, as JSON; where the argument is `wait`, it
+//! stays until its stdin ends, so that others can look too.
 //!
-//! Wants a model for itself, with one sequence, a queue of two, and room for an answer that outlasts everything else here.
+//! Wants a model for itself, with one sequence, a queue of two, and room for an answer that
+//! outlasts everything else here.
 
 use std::time::Duration;
 
@@ -48,7 +50,8 @@ fn main() -> Done {
     let (prompt, generated) = (usage(|u| u.prompt_tokens), usage(|u| u.generated_tokens));
     ensure!(generated == 8 + 8 + 5, "{generated}");
 
-    // One that runs on, and two that wait: two more are refused. Then those that wait are cancelled.
+    // One that runs on, and two that wait: two more are refused. Then those that wait are
+    // cancelled.
     let start = |options: Options| -> Result<Stream, Error> {
         model.session()?.stream_with("endless", options)
     };
@@ -94,7 +97,8 @@ fn main() -> Done {
         (memory.hits, memory.cached_tokens) == (1, u64::from(cached)),
         "{memory:?}"
     );
-    // Of the one that was cancelled, the prompt was computed, and as much of the answer as there was time for.
+    // Of the one that was cancelled, the prompt was computed, and as much of the answer as there
+    // was time for.
     let computed = u64::from(prompt - cached);
     let (input, output) = (performance.prompt_tokens, performance.generated_tokens);
     ensure!(

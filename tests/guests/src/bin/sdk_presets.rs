@@ -1,4 +1,5 @@
-//! Promise: the SDK's presets set what their documentation says, and any block is enough where options are asked for.
+//! Promise: the SDK's presets set what their documentation says, and any block is enough where
+//! options are asked for.
 
 use mynah_guest::{Memory, Model, Options, OutputForm, Sampling, Scheduling, Session, Stopping};
 use mynah_test_guests::{Done, PROMPT, ensure};

@@ -1,4 +1,5 @@
-//! Promise: the SDK's stream gives the pieces of the same text, waiting or not, one stream or two at once.
+//! Promise: the SDK's stream gives the pieces of the same text, waiting or not, one stream or two
+//! at once.
 
 use std::task::Poll;
 

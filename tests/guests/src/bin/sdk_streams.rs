@@ -1,4 +1,5 @@
-//! Promise: many generations at once from one guest each say what they say alone, and a cancelled one ends by itself.
+//! Promise: many generations at once from one guest each say what they say alone, and a cancelled
+//! one ends by itself.
 
 use std::collections::BTreeMap;
 

@@ -1,4 +1,5 @@
-//! Promise: an option out of range is refused with its name and range, all of them at once; nothing is clamped.
+//! Promise: an option out of range is refused with its name and range, all of them at once; nothing
+//! is clamped.
 
 use mynah_guest::{LogitBias, Memory, Options, Sampling};
 use mynah_test_guests::{Done, PROMPT, context, ensure, greedy, refused, run, start};

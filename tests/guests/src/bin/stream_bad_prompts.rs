@@ -1,4 +1,5 @@
-//! Promise: a prompt that is no prompt is refused before any work, in words, and the context still works afterwards.
+//! Promise: a prompt that is no prompt is refused before any work, in words, and the context still
+//! works afterwards.
 //!
 //! Argument: words of the long prompt.
 

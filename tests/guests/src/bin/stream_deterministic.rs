@@ -1,4 +1,5 @@
-//! Promise: a deterministic request says what it says, whatever else the model does. Prints the text.
+//! Promise: a deterministic request says what it says, whatever else the model does. Prints the
+//! text.
 //!
 //! Arguments: the prompt, the tokens of the answer, the priority.
 

@@ -1,4 +1,5 @@
-//! Promise: greedy text is the same whether it is computed, streamed or polled. The operator sets the model to greedy.
+//! Promise: greedy text is the same whether it is computed, streamed or polled. The operator sets
+//! the model to greedy.
 
 use mynah_guest::{Error, Model, Options};
 use mynah_test_guests::bindings::mynah::llm::settings::Settings;

@@ -1,4 +1,5 @@
-//! Promise: a request's own limits hold, and what is out of range or not granted is refused with its name.
+//! Promise: a request's own limits hold, and what is out of range or not granted is refused with
+//! its name.
 //!
 //! The operator allows the priority `normal` at most, and the model serves one request at a time.
 

@@ -1,4 +1,5 @@
-//! Promise: a guest that never waits in `next`, but polls and waits on the pollable, gets the whole text.
+//! Promise: a guest that never waits in `next`, but polls and waits on the pollable, gets the whole
+//! text.
 
 use mynah_guest::Error;
 use mynah_test_guests::{Answer, Done, arg, context, ensure, greedy, prompt, start};

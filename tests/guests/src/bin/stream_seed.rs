@@ -1,4 +1,5 @@
-//! Promise: the same seed gives the same text, another seed another one, and no seed a new one each time, which is told.
+//! Promise: the same seed gives the same text, another seed another one, and no seed a new one each
+//! time, which is told.
 
 use mynah_guest::{Options, Sampling, Seed};
 use mynah_test_guests::{Done, arg, context, ensure, prompt, run};

@@ -1,4 +1,5 @@
-//! Promise: an answer ends at the first stop string, wherever token boundaries fall, and doesn't have it.
+//! Promise: an answer ends at the first stop string, wherever token boundaries fall, and doesn't
+//! have it.
 
 use mynah_guest::{FinishReason, Options};
 use mynah_test_guests::{Done, context, ensure, prompt, refused, run, start};
@@ -8,7 +9,8 @@ fn main() -> Done {
     let options = || Options::greedy().max_tokens(24);
     let whole = run(&context, &prompt(), options().into())?.text();
 
-    // Every piece of text that an answer may end at, so in the middle of tokens and across them too.
+    // Every piece of text that an answer may end at, so in the middle of tokens and across them
+    // too.
     let starts = whole.char_indices().map(|(index, _)| index);
     for start in starts.skip(1).step_by(3) {
         let stop: String = whole[start..].chars().take(5).collect();

@@ -1,4 +1,5 @@
-//! Promise: one request after the other in one context, each with its whole answer. Prints how many tokens they had.
+//! Promise: one request after the other in one context, each with its whole answer. Prints how many
+//! tokens they had.
 //!
 //! Arguments: the prompt, the tokens of each answer.
 

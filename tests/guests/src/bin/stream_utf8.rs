@@ -12,7 +12,8 @@ fn main() -> Done {
         .min_p(0.0)
         .seed(arg(3, 1));
     let options = Options::from(hot).max_tokens(arg(2, 200)).into();
-    // Text that a string holds is UTF-8 already; that the host did not trap on the way is the other half.
+    // Text that a string holds is UTF-8 already; that the host did not trap on the way is the other
+    // half.
     let answer = run(&context()?, &prompt(), options)?;
     let empty = answer
         .pieces

@@ -1,5 +1,6 @@
-//! Promise: every function of the contract does what it says, with every field set. Its build of each published version is kept
-//! in `tests/fixtures/`, and must run as it is for as long as the version is served; so it asks for nothing that may change.
+//! Promise: every function of the contract does what it says, with every field set. Its build of
+//! each published version is kept in `tests/fixtures/`, and must run as it is for as long as the
+//! version is served; so it asks for nothing that may change.
 
 use mynah_test_guests::bindings::mynah::llm::backend_status;
 use mynah_test_guests::bindings::mynah::llm::embedding::embed;

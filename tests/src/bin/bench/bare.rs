@@ -1,4 +1,5 @@
-//! The limit: llama.cpp in a bare loop, with nothing around it, for one sequence and for many in lockstep.
+//! The limit: llama.cpp in a bare loop, with nothing around it, for one sequence and for many in
+//! lockstep.
 
 use std::num::NonZeroU32;
 use std::path::Path;
@@ -29,7 +30,8 @@ pub(crate) struct Bare {
     threads: i32,
 }
 
-/// Tokens of a logical and of a physical batch of many sequences: llama.cpp's own defaults, which its server has too.
+/// Tokens of a logical and of a physical batch of many sequences: llama.cpp's own defaults, which
+/// its server has too.
 const N_BATCH: u32 = 2048;
 const N_UBATCH: u32 = 512;
 
@@ -43,7 +45,8 @@ pub(crate) struct Lockstep<'a> {
 pub(crate) struct Run {
     /// From the first prompt token to the last token of all answers.
     pub(crate) seconds: f64,
-    /// For each sequence, whether it has an end of generation, which was taken for a token like any other.
+    /// For each sequence, whether it has an end of generation, which was taken for a token like any
+    /// other.
     pub(crate) ends_early: Vec<bool>,
 }
 
@@ -53,9 +56,10 @@ pub(crate) struct BareContext<'a> {
     batch: usize,
 }
 
-/// Runs work that decodes on a thread of its own. libgomp keeps a team for every thread that has computed, as long as that
-/// thread lives; with more teams than cores it lets all of them wait in the kernel instead of spinning, and halves the speed
-/// of whoever computes. Served by itself, a model is alone with its team.
+/// Runs work that decodes on a thread of its own. libgomp keeps a team for every thread that has
+/// computed, as long as that thread lives; with more teams than cores it lets all of them wait in
+/// the kernel instead of spinning, and halves the speed of whoever computes. Served by itself, a
+/// model is alone with its team.
 pub(crate) fn apart<T: Send>(work: impl FnOnce() -> Result<T> + Send) -> Result<T> {
     let joined = std::thread::scope(|scope| scope.spawn(work).join());
     joined.unwrap_or_else(|_| anyhow::bail!("the bare loop panicked"))
@@ -162,7 +166,8 @@ struct Lane {
 }
 
 impl Lockstep<'_> {
-    /// Reads all prompts, then decodes one token for each of them in every step, always the most likely one.
+    /// Reads all prompts, then decodes one token for each of them in every step, always the most
+    /// likely one.
     pub(crate) fn generate(&mut self, prompts: &[Vec<u32>], count: u32) -> Result<Run> {
         self.context.clear_kv_cache();
         let n_batch = usize::try_from(N_BATCH)?;

@@ -1,7 +1,7 @@
 //! How soon the cells of a cancelled generation are free again, in decode steps, while others run.
 //!
-//! Measured at the engine: from dropping the generation until the model's status no longer counts its cells. The drops are
-//! spread evenly over a step.
+//! Measured at the engine: from dropping the generation until the model's status no longer counts
+//! its cells. The drops are spread evenly over a step.
 
 use std::time::{Duration, Instant};
 
@@ -17,8 +17,8 @@ use crate::report::{Bounds, Kind, Round, Row, quantile};
 /// Generations that run meanwhile.
 const OTHERS: usize = 3;
 const CTX_SIZE: u32 = 2048;
-/// Words of the prompt of the cancelled generation: enough that its cells are told from those that the others take
-/// meanwhile.
+/// Words of the prompt of the cancelled generation: enough that its cells are told from those that
+/// the others take meanwhile.
 const WORDS: usize = 96;
 /// Cancels in one round.
 const CANCELS: u32 = 8;
@@ -26,7 +26,8 @@ const CANCELS: u32 = 8;
 const ROUNDS: usize = 5;
 /// Steps that are timed before each cancel.
 const TIMED_STEPS: usize = 9;
-/// How often the status is read. Far below a step; reading it all the time would take a core from the model.
+/// How often the status is read. Far below a step; reading it all the time would take a core from
+/// the model.
 const LOOK: Duration = Duration::from_micros(100);
 /// A status that doesn't change for so long never will.
 const STUCK: Duration = Duration::from_secs(30);
@@ -71,7 +72,8 @@ pub(crate) fn measure(bench: &Bench, endless: &mut Steady) -> Result<[Row; 2]> {
     ])
 }
 
-/// Generations that go on for as long as a round takes. Nobody reads them: what they say fits into what may wait unread.
+/// Generations that go on for as long as a round takes. Nobody reads them: what they say fits into
+/// what may wait unread.
 fn others(model: &Model, prompt: &[u32]) -> Result<Vec<(Session, Generation)>> {
     let count = CTX_SIZE - 128;
     let started = (0..OTHERS).map(|_| ours::generate(model, prompt, count));

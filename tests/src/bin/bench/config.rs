@@ -67,7 +67,8 @@ pub(crate) fn resolve(rounds: usize) -> Result<Row> {
     Ok(Row::within(RESOLVE, "microseconds", &times, MOST))
 }
 
-/// `schema.smollm2` or `schema.gemma`: tokens per second of the same request with a schema and without.
+/// `schema.smollm2` or `schema.gemma`: tokens per second of the same request with a schema and
+/// without.
 pub(crate) fn schema(bench: &Bench, name: &'static str, path: &Path) -> Result<Row> {
     let model = Model::load(path, ModelConfig::default(), |_| {})?;
     let mut rounds = Vec::new();

@@ -59,7 +59,8 @@ pub(crate) async fn crossing(rounds: usize) -> Result<Row> {
     Ok(Row::within(CROSSING, "us", &rounds_us, CROSSING_LIMIT))
 }
 
-/// Microseconds from a compiled component to an instance that can be called, store and grants included.
+/// Microseconds from a compiled component to an instance that can be called, store and grants
+/// included.
 pub(crate) async fn start(rounds: usize) -> Result<Row> {
     let started = Started::new("bench_stream")?;
     let mut rounds_us = Vec::new();

@@ -1,6 +1,7 @@
 //! What machine this is, as far as it tells.
 
-/// Processor, memory, system, and how busy it was lately: beside other work none of the numbers means much.
+/// Processor, memory, system, and how busy it was lately: beside other work none of the numbers
+/// means much.
 pub(crate) fn describe() -> String {
     let processor = field("/proc/cpuinfo", "model name");
     let processor = processor.unwrap_or(std::env::consts::ARCH.to_owned());

@@ -1,8 +1,9 @@
-//! The benchmark: ratios against a bare llama.cpp loop and against llama.cpp's own server, side by side in one run.
+//! The benchmark: ratios against a bare llama.cpp loop and against llama.cpp's own server, side by
+//! side in one run.
 //!
-//! `cargo xtask bench` builds and runs it. It prints a table and writes `results.json`, with the table and a chart beside it.
-//! Rounds of all sides alternate, so that whatever the machine does meanwhile hits all of them; reported are medians, and
-//! how far the rounds spread.
+//! `cargo xtask bench` builds and runs it. It prints a table and writes `results.json`, with the
+//! table and a chart beside it. Rounds of all sides alternate, so that whatever the machine does
+//! meanwhile hits all of them; reported are medians, and how far the rounds spread.
 
 mod bare;
 mod cancel;
@@ -43,7 +44,8 @@ struct Args {
     /// A Python that has the package `xllamacpp`; the peer takes no part without it.
     #[arg(long)]
     peer: Option<PathBuf>,
-    /// Where the results go: the list itself, and beside it the table (.txt), the chart (.svg) and the peer's logs.
+    /// Where the results go: the list itself, and beside it the table (.txt), the chart (.svg) and
+    /// the peer's logs.
     #[arg(long, default_value = "target/bench/results.json")]
     out: PathBuf,
     /// Rounds of each side; rows that take long have fewer.
@@ -175,7 +177,8 @@ impl Bench {
         chart::draw(rows, &about, &self.out.with_extension("svg"))
     }
 
-    /// Starts the peer, if it takes part, for so many sequences of `ctx_size` tokens each. Its log is named after `name`.
+    /// Starts the peer, if it takes part, for so many sequences of `ctx_size` tokens each. Its log
+    /// is named after `name`.
     fn start_peer(&self, name: &str, parallel: usize, ctx_size: u32) -> Result<Option<Peer>> {
         let Some(python) = &self.peer else {
             return Ok(None);

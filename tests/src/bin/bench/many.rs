@@ -1,7 +1,7 @@
 //! Many guests at once, each with a prompt of its own: tokens per second of all of them together.
 //!
-//! On all three sides this is the number of generated tokens divided by the time from the first start to the end of the
-//! last answer, so reading the prompts counts.
+//! On all three sides this is the number of generated tokens divided by the time from the first
+//! start to the end of the last answer, so reading the prompts counts.
 
 use std::time::Instant;
 
@@ -21,7 +21,8 @@ const WORDS: usize = 64;
 const ANSWER: u32 = 64;
 /// Tokens of context for each sequence, on all sides.
 const CTX_SIZE: u32 = 512;
-/// Of all tokens that were asked for, the share that must come: a batch's shape can turn a token into an early end.
+/// Of all tokens that were asked for, the share that must come: a batch's shape can turn a token
+/// into an early end.
 const MUST_COME: f64 = 0.98;
 /// Of a prompt, the share that may come out of a cache: random words can begin alike.
 const MAY_BE_CACHED: f64 = 0.1;
@@ -88,7 +89,8 @@ pub(crate) fn measure(bench: &Bench, case: &Case, steady: &mut Steady) -> Result
         };
         let threads = u32::try_from(bench.threads)?;
         let converted = optimized(&bench.model, &optimize, threads, &mut |_| {})?;
-        // Where this CPU has fast kernels for the file's own types, that is what `--optimize` serves.
+        // Where this CPU has fast kernels for the file's own types, that is what `--optimize`
+        // serves.
         converted.unwrap_or_else(|| bench.model.clone())
     } else {
         bench.model.clone()

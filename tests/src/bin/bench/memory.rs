@@ -1,5 +1,5 @@
-//! What is remembered: a prefix that many guests share, sessions that take turns on fewer places, and one that comes back from host
-//! memory.
+//! What is remembered: a prefix that many guests share, sessions that take turns on fewer places,
+//! and one that comes back from host memory.
 
 use std::time::{Duration, Instant};
 
@@ -14,11 +14,13 @@ use crate::prompts::words;
 use crate::report::{Bounds, Kind, Round, Row};
 use crate::{Bench, Turn, in_turn};
 
-/// Thirty-two guests with one prefix: the time until all have their answers, and half of them their first token.
+/// Thirty-two guests with one prefix: the time until all have their answers, and half of them their
+/// first token.
 pub(crate) const SHARED: [&str; 2] = ["shared-prefix.32", "shared-prefix.32.first-token"];
 /// A turn of one of a hundred sessions on sixteen places, against one of sixteen.
 pub(crate) const TURNS: &str = "turns.100";
-/// A session of 4,000 tokens that makes way for another and comes back, against a fiftieth of the time to compute it.
+/// A session of 4,000 tokens that makes way for another and comes back, against a fiftieth of the
+/// time to compute it.
 pub(crate) const RESUME: &str = "resume.4000";
 
 /// Guests that share a prefix.
@@ -240,8 +242,8 @@ pub(crate) fn resume(bench: &Bench) -> Result<Row> {
     Ok(Row::new(RESUME, "s", Kind::Time, &rounds, bounds))
 }
 
-/// How long the first token of the long prompt takes when nothing of it is there, and when it makes way for a short one and comes back:
-/// the short one and both their tokens count.
+/// How long the first token of the long prompt takes when nothing of it is there, and when it makes
+/// way for a short one and comes back: the short one and both their tokens count.
 fn times_of(
     bench: &Bench,
     model: &Model,

@@ -1,7 +1,8 @@
-//! A long prompt arrives while a stream runs, and half a second later a short one: who waits for whom.
+//! A long prompt arrives while a stream runs, and half a second later a short one: who waits for
+//! whom.
 //!
-//! The same on both sides: the stream has run for a while, the long prompt is read to its first token, the short prompt's
-//! first token is waited for, and then the stream is hung up on.
+//! The same on both sides: the stream has run for a while, the long prompt is read to its first
+//! token, the short prompt's first token is waited for, and then the stream is hung up on.
 
 use std::time::{Duration, Instant};
 
@@ -55,7 +56,8 @@ struct Waits {
     long_prompt: f64,
 }
 
-/// The prompts of a round. They differ from round to round, so that nothing can be left of an earlier one.
+/// The prompts of a round. They differ from round to round, so that nothing can be left of an
+/// earlier one.
 struct Prompts {
     stream: Vec<u32>,
     long: Vec<u32>,

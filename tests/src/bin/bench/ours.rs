@@ -1,4 +1,5 @@
-//! Our side: a model as Mynah serves it, and guests that use it. The one place that calls the engine.
+//! Our side: a model as Mynah serves it, and guests that use it. The one place that calls the
+//! engine.
 
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -132,7 +133,8 @@ impl Instance {
     }
 }
 
-/// The instants in what a guest printed, which counts from its own beginning, some microseconds after `begun`.
+/// The instants in what a guest printed, which counts from its own beginning, some microseconds
+/// after `begun`.
 fn arrivals(begun: Instant, printed: &str) -> Result<Vec<Instant>> {
     let lines = printed.lines();
     lines

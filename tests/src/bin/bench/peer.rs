@@ -87,7 +87,8 @@ impl Peer {
         self.ask(prompt, count, false)
     }
 
-    /// As [`request`](Self::request), with what its server remembers of prompts, as it does by itself.
+    /// As [`request`](Self::request), with what its server remembers of prompts, as it does by
+    /// itself.
     pub(crate) fn request_remembered(&self, prompt: &[u32], count: u32) -> Request {
         self.ask(prompt, count, true)
     }

@@ -8,7 +8,8 @@ const WORDS: &str = "time people way water day man world life hand part child ey
     number group problem fact river mountain engine letter garden window music market summer paper school doctor animal \
     picture family story money country answer question friend father mother";
 
-/// Prompts that are tried at most for each one that is needed: more means that the model can't be measured so.
+/// Prompts that are tried at most for each one that is needed: more means that the model can't be
+/// measured so.
 const TRIES: usize = 4;
 
 /// So many words, drawn by a linear congruential generator (constants of Knuth's MMIX).
@@ -26,12 +27,13 @@ pub(crate) fn words(seed: u64, count: usize) -> String {
     text
 }
 
-/// Prompts of their own words after which a bare loop generates `answer` tokens without an end of generation.
+/// Prompts of their own words after which a bare loop generates `answer` tokens without an end of
+/// generation.
 ///
 /// A greedy answer that has gone on for some hundred tokens repeats itself, and goes on for ever.
 ///
-/// Mynah ends an answer where the model says so, the peer and the bare loop can be told not to: such prompts make all of
-/// them do the same work.
+/// Mynah ends an answer where the model says so, the peer and the bare loop can be told not to:
+/// such prompts make all of them do the same work.
 #[derive(Debug)]
 pub(crate) struct Steady {
     words: usize,

@@ -1,4 +1,5 @@
-//! The rows: what they hold, and the list in `results.json`. The table is `table`'s business, the picture `chart`'s.
+//! The rows: what they hold, and the list in `results.json`. The table is `table`'s business, the
+//! picture `chart`'s.
 
 use std::path::Path;
 

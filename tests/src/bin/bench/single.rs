@@ -1,4 +1,5 @@
-//! One guest that reads a stream, against a loop that does nothing but decode and take the most likely token.
+//! One guest that reads a stream, against a loop that does nothing but decode and take the most
+//! likely token.
 
 use anyhow::Result;
 use mynah_engine::{Model, ModelConfig, Settings};

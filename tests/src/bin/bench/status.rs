@@ -1,4 +1,5 @@
-//! What looking costs: guests that generate while somebody reads the status a thousand times a second.
+//! What looking costs: guests that generate while somebody reads the status a thousand times a
+//! second.
 
 use std::hint::black_box;
 use std::sync::mpsc::{self, RecvTimeoutError};
@@ -12,9 +13,11 @@ use crate::ours::{self, Instance, Program, value};
 use crate::prompts::words;
 use crate::report::{Bounds, Kind, Round, Row};
 
-/// Tokens per second of all guests together with the reads, ten whenever the reader wakes up, and with nobody who reads.
+/// Tokens per second of all guests together with the reads, ten whenever the reader wakes up, and
+/// with nobody who reads.
 pub(crate) const COST: &str = "status.cost";
-/// The same with a reader that wakes up for each read, and with one that wakes up as often and reads nothing.
+/// The same with a reader that wakes up for each read, and with one that wakes up as often and
+/// reads nothing.
 pub(crate) const READ: &str = "status.read";
 
 /// Guests that generate at once.
@@ -24,11 +27,13 @@ const WORDS: usize = 16;
 const ANSWER: u32 = 128;
 /// Tokens of context for each sequence.
 const CTX_SIZE: u32 = 256;
-/// How often each side is measured in a round: a hundredth is less than two runs in a row differ by.
+/// How often each side is measured in a round: a hundredth is less than two runs in a row differ
+/// by.
 const PAIRS: u32 = 6;
 /// Reads in a second.
 const READS: u32 = 1000;
-/// Of the reads that were to be done, the share that must have been: the machine's other work may delay some.
+/// Of the reads that were to be done, the share that must have been: the machine's other work may
+/// delay some.
 const MUST_BE_READ: f64 = 0.9;
 /// Less than a hundredth is lost.
 const BOUNDS: Bounds = Bounds {
@@ -54,8 +59,9 @@ pub(crate) fn cost(bench: &Bench) -> Result<Row> {
     compare(bench, COST, looks, None)
 }
 
-/// `status.read`. A thread that wakes up takes its core from the worker's threads, and all of them wait for the one that lost it:
-/// on a machine without a core to spare that alone costs more than any read.
+/// `status.read`. A thread that wakes up takes its core from the worker's threads, and all of them
+/// wait for the one that lost it: on a machine without a core to spare that alone costs more than
+/// any read.
 pub(crate) fn read(bench: &Bench) -> Result<Row> {
     let looks = |reads| Looks {
         wakes: READS,

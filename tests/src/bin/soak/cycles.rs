@@ -12,8 +12,9 @@ use crate::memory::Memories;
 /// How often: a hundred times, after those that memory may grow in.
 const CYCLES: u64 = 300;
 
-/// Those that memory may grow in: the old model goes while the new one is read on a thread of its own, and how far both overlap decides how
-/// high the heap ever gets. A thousand cycles were flat after these.
+/// Those that memory may grow in: the old model goes while the new one is read on a thread of its
+/// own, and how far both overlap decides how high the heap ever gets. A thousand cycles were flat
+/// after these.
 const WARM_UP: u64 = 200;
 
 /// Does it, and compares the process's memory. `most`: how far it may grow.

@@ -1,9 +1,10 @@
-//! The soak: for minutes, a hundred sessions come, talk, idle, come back and leave, with all that remembers on: host memory, disk, context
-//! shift, sessions that are closed. With `--cycles`, a model is loaded and unloaded 300 times. `cargo xtask soak` builds and runs
-//! both.
+//! The soak: for minutes, a hundred sessions come, talk, idle, come back and leave, with all that
+//! remembers on: host memory, disk, context shift, sessions that are closed. With `--cycles`, a
+//! model is loaded and unloaded 300 times. `cargo xtask soak` builds and runs both.
 //!
-//! On a tiny model with random weights: what is looked for is in the host, and that way much of it happens. It fails when memory is not
-//! flat after the warm-up, or when a cell, a request or a state was lost.
+//! On a tiny model with random weights: what is looked for is in the host, and that way much of it
+//! happens. It fails when memory is not flat after the warm-up, or when a cell, a request or a
+//! state was lost.
 
 /// Prints a line, to stdout.
 macro_rules! say {
@@ -33,7 +34,8 @@ use visitor::{Counts, Visitor};
 /// Sessions at once.
 const VISITORS: u32 = 100;
 
-/// The part of the time that memory may grow in: caches, parked states and the allocator fill up to their bounds.
+/// The part of the time that memory may grow in: caches, parked states and the allocator fill up to
+/// their bounds.
 const WARM_UP: f64 = 0.4;
 
 /// How far the mean of the last quarter may be from that of the first.

@@ -24,7 +24,8 @@ impl Memories {
         self.noted.last().map(|(_, bytes)| *bytes)
     }
 
-    /// Compares the mean of the last quarter of what comes after the warm-up with that of the first.
+    /// Compares the mean of the last quarter of what comes after the warm-up with that of the
+    /// first.
     ///
     /// # Errors
     ///

@@ -169,7 +169,8 @@ impl Visitor {
         self.roll(count) == 0
     }
 
-    /// A number below `sides`. Splitmix64 (<https://prng.di.unimi.it/splitmix64.c>), so that a visitor does the same in each run.
+    /// A number below `sides`. Splitmix64 (<https://prng.di.unimi.it/splitmix64.c>), so that a
+    /// visitor does the same in each run.
     fn roll(&mut self, sides: u64) -> u64 {
         self.dice = self.dice.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut bits = self.dice;

@@ -91,7 +91,8 @@ fn help(frame: &mut Frame<'_>, area: Rect) {
 /// All parts.
 fn whole(frame: &mut Frame<'_>, area: Rect, state: &State, shown: &Watched) {
     let memory = 2 + panels::memory_rows(&shown.report);
-    // The charts have what is left, and three rows at least; the list of models is scrolled before they go.
+    // The charts have what is left, and three rows at least; the list of models is scrolled before
+    // they go.
     let models = u16::try_from(state.models.len()).unwrap_or(u16::MAX);
     let left = area.height.saturating_sub(PANELS + memory + 3);
     let models = models.saturating_add(3).min(left.max(4));

@@ -1,6 +1,7 @@
 //! Keys that other systems know and that mean nothing here: why, instead of "unknown".
 
-/// Keys of WasmEdge's GGML backend (all that it parses), of llama.cpp's server and of others, with what to say about them.
+/// Keys of WasmEdge's GGML backend (all that it parses), of llama.cpp's server and of others, with
+/// what to say about them.
 const KNOWN: [(&[&str], &str); 27] = [
     (
         &["ubatch_size", "n_ubatch"],

@@ -1,4 +1,5 @@
-//! What both kinds of documents are read into: keys with values, in the order in which they stand, none lost.
+//! What both kinds of documents are read into: keys with values, in the order in which they stand,
+//! none lost.
 
 use std::fmt;
 

@@ -10,8 +10,8 @@ use crate::{Priority, Result};
 const OPERATORS: &str = "how a model is served is the operator's to set";
 
 impl Reading {
-    /// Takes a value that isn't allowed for one that is merely not in force, where `is_harmless` says so: how a model is served is the
-    /// operator's to set in any case.
+    /// Takes a value that isn't allowed for one that is merely not in force, where `is_harmless`
+    /// says so: how a model is served is the operator's to set in any case.
     #[must_use]
     pub fn tolerating(mut self, is_harmless: impl Fn(&Problem) -> bool) -> Self {
         for problem in &mut self.problems {
@@ -37,12 +37,13 @@ impl Reading {
         self
     }
 
-    /// The settings for a guest that sent the document, and the warnings about it. What is an operator's to set is checked, and
-    /// left out with a warning.
+    /// The settings for a guest that sent the document, and the warnings about it. What is an
+    /// operator's to set is checked, and left out with a warning.
     ///
     /// # Errors
     ///
-    /// [`Error::Settings`](crate::Error::Settings) with all problems; where it is `strict`, warnings are problems.
+    /// [`Error::Settings`](crate::Error::Settings) with all problems; where it is `strict`,
+    /// warnings are problems.
     pub fn for_guest(mut self, strict: bool) -> Result<(Settings, Vec<Problem>)> {
         const LOGGED: &str = "what is logged is the operator's to set";
 

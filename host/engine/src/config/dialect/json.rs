@@ -10,7 +10,8 @@ use super::Unreadable;
 use super::entry::{Entry, Node};
 use crate::config::value::Value;
 
-/// Tables in tables that are looked into: a section, a group, and a value's own. Deeper ones are values.
+/// Tables in tables that are looked into: a section, a group, and a value's own. Deeper ones are
+/// values.
 const DEPTH: u32 = 3;
 
 /// Reads the entries of a document's root.

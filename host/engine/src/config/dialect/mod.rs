@@ -1,8 +1,10 @@
-//! Settings from a document: the dialects that Mynah, llama.cpp's server and other `wasi:nn` hosts write.
+//! Settings from a document: the dialects that Mynah, llama.cpp's server and other `wasi:nn` hosts
+//! write.
 //!
-//! A dialect is a matter of spelling. Keys stand in sections or flat, with underscores or hyphens, under any of their names, in
-//! groups (`dynatemp: {range}`) or not; all of it may be mixed. Everything is read before anything is said: all problems come at
-//! once, each with its path and place, and a document with an error in it sets nothing.
+//! A dialect is a matter of spelling. Keys stand in sections or flat, with underscores or hyphens,
+//! under any of their names, in groups (`dynatemp: {range}`) or not; all of it may be mixed.
+//! Everything is read before anything is said: all problems come at once, each with its path and
+//! place, and a document with an error in it sets nothing.
 
 mod elsewhere;
 mod entry;
@@ -137,7 +139,8 @@ impl Reading {
     ///
     /// # Errors
     ///
-    /// [`Error::Settings`] with all problems, unknown keys among them; where it is `strict`, all warnings are problems.
+    /// [`Error::Settings`] with all problems, unknown keys among them; where it is `strict`, all
+    /// warnings are problems.
     pub fn for_operator(self, strict: bool) -> Result<OperatorDocument> {
         let is_unknown = |problem: &Problem| matches!(problem.fault, Fault::Unknown { .. });
         self.check(|problem| strict || is_unknown(problem) || !problem.is_warning())?;
@@ -443,7 +446,8 @@ impl Reading {
     }
 }
 
-/// The key of `model` that is really a setting of `stopping`: llama.cpp's `n_predict` stands with the model in old documents.
+/// The key of `model` that is really a setting of `stopping`: llama.cpp's `n_predict` stands with
+/// the model in old documents.
 const WEAK: (&str, &str, &str) = (ModelSettings::SECTION, Stopping::SECTION, "n_predict");
 
 /// A range of bytes in the document.

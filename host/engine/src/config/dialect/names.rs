@@ -7,7 +7,8 @@ use super::{OtherSection, WEAK};
 use crate::config::block::{AnyBlock, Block, KeyInfo};
 use crate::config::{BackendSettings, LoggingSettings, ModelSettings, Settings};
 
-/// Settings that stand together under one name in some dialects: `dynatemp: {range}` is `dynatemp_range`.
+/// Settings that stand together under one name in some dialects: `dynatemp: {range}` is
+/// `dynatemp_range`.
 const GROUPS: [&str; 5] = ["dynatemp", "dry", "xtc", "mirostat", "penalty"];
 
 /// A key's name as it is looked up.
@@ -188,12 +189,14 @@ fn list(names: &[&str]) -> String {
     names.join(", ")
 }
 
-/// Whether the keys of a section may stand without it. Words like `file` and `format` mean other things in other documents.
+/// Whether the keys of a section may stand without it. Words like `file` and `format` mean other
+/// things in other documents.
 pub(crate) fn is_flat(section: &str) -> bool {
     section != LoggingSettings::SECTION
 }
 
-/// All settings by section, in the order of their declaration: those of a request, then the operator's.
+/// All settings by section, in the order of their declaration: those of a request, then the
+/// operator's.
 pub(crate) fn spellings() -> Vec<(&'static str, Vec<&'static KeyInfo>)> {
     let (settings, model, backend, logging) = (
         Settings::default(),

@@ -1,9 +1,10 @@
-//! What makes a form safe to be given to llguidance, fed with texts that a fuzzer makes. llguidance itself takes no part: what it
-//! panics on is caught and told as an error.
+//! What makes a form safe to be given to llguidance, fed with texts that a fuzzer makes. llguidance
+//! itself takes no part: what it panics on is caught and told as an error.
 
 use super::{gbnf, lark, limits, schema};
 
-/// Reads the text as a GBNF grammar, a Lark grammar and a JSON Schema; what is wrong with it is told.
+/// Reads the text as a GBNF grammar, a Lark grammar and a JSON Schema; what is wrong with it is
+/// told.
 pub(crate) fn read(text: &str) {
     let told = |reason: String| assert!(!reason.is_empty());
     let read = || {

@@ -15,8 +15,8 @@ use super::vocabulary::Words;
 use super::{Constraint, Lost, gbnf, lark, schema};
 use crate::{Error, OutputForm};
 
-/// Makes the constraints of a model's requests. What they share is made with the first of them: it takes about 0.1 s and
-/// 15 MB for a vocabulary of 50,000 tokens, in proportion for others.
+/// Makes the constraints of a model's requests. What they share is made with the first of them: it
+/// takes about 0.1 s and 15 MB for a vocabulary of 50,000 tokens, in proportion for others.
 pub(crate) struct Grammars {
     vocabulary: Vocabulary,
     shared: OnceLock<Result<ParserFactory, String>>,
@@ -45,7 +45,8 @@ impl Grammars {
         }
     }
 
-    /// Where an answer of this form begins. Takes milliseconds; a form that means to take long, tenths of a second.
+    /// Where an answer of this form begins. Takes milliseconds; a form that means to take long,
+    /// tenths of a second.
     ///
     /// # Errors
     ///
@@ -56,8 +57,9 @@ impl Grammars {
             form: name(form),
             reason,
         };
-        // Forms nest, and llguidance follows them by recursion, at places deeper than any bound that could be checked
-        // before: the stack must be large enough for what fits in a form, since an overflow ends the process.
+        // Forms nest, and llguidance follows them by recursion, at places deeper than any bound
+        // that could be checked before: the stack must be large enough for what fits in a form,
+        // since an overflow ends the process.
         let build = || {
             // It catches its own panics, but not all of them.
             let built = catch_unwind(AssertUnwindSafe(|| self.build(form)));

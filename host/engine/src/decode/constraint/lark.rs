@@ -1,8 +1,9 @@
 //! What a Lark grammar must not have, found before llguidance reads it.
 //!
-//! Intersections (`&`) and complements (`~` before an item) of regular expressions can take exponential time and memory
-//! within one step of llguidance, out of reach of its limits. JSON Schemas within a grammar have rules of their own. A
-//! `temperature` would be read, and nothing done about it.
+//! Intersections (`&`) and complements (`~` before an item) of regular expressions can take
+//! exponential time and memory within one step of llguidance, out of reach of its limits. JSON
+//! Schemas within a grammar have rules of their own. A `temperature` would be read, and nothing
+//! done about it.
 
 use serde_json::Value;
 
@@ -39,7 +40,8 @@ pub(super) fn check(text: &str) -> Result<(), String> {
                     }
                     after
                 }
-                // Their values are JSON too, and may have anything in their strings, which are skipped as such.
+                // Their values are JSON too, and may have anything in their strings, which are
+                // skipped as such.
                 None => after,
             },
             _ => after,

@@ -1,20 +1,25 @@
-//! What an output form may cost. The guest writes it, so each bound here is one that a guest can run into.
+//! What an output form may cost. The guest writes it, so each bound here is one that a guest can
+//! run into.
 
 use llguidance::api::ParserLimits;
 
 use crate::OutputForm;
 
-/// Bytes of a regular expression at most, and of all regular expressions in a JSON Schema together: the automaton is built
-/// as the text goes on, and a text of this size takes tenths of a second where it is meant to take long.
+/// Bytes of a regular expression at most, and of all regular expressions in a JSON Schema together:
+/// the automaton is built as the text goes on, and a text of this size takes tenths of a second
+/// where it is meant to take long.
 pub(super) const MAX_REGEX_BYTES: usize = 8 << 10;
 
-/// Bytes of a Lark grammar at most: a terminal may contain the ones before it, which costs more than in proportion.
+/// Bytes of a Lark grammar at most: a terminal may contain the ones before it, which costs more
+/// than in proportion.
 pub(super) const MAX_LARK_BYTES: usize = 16 << 10;
 
-/// Bytes of the stack that a form is read on. The deepest that fit in [`OutputForm::MAX_BYTES`] need about a tenth.
+/// Bytes of the stack that a form is read on. The deepest that fit in [`OutputForm::MAX_BYTES`]
+/// need about a tenth.
 pub(super) const STACK_BYTES: usize = 64 << 20;
 
-/// Whitespace characters in a row at most, between the tokens of a JSON answer: small models would make them forever.
+/// Whitespace characters in a row at most, between the tokens of a JSON answer: small models would
+/// make them forever.
 pub(super) const MAX_JSON_WHITESPACE: usize = 20;
 
 /// Steps of the search for the tokens that may come next, at least: about 3 milliseconds.
@@ -24,8 +29,8 @@ const MIN_ITEMS: usize = 50_000;
 pub(super) fn parser_limits(form: &OutputForm, vocabulary: usize) -> ParserLimits {
     let is_scannerless = matches!(form, OutputForm::Gbnf(_));
     ParserLimits {
-        // Rules that may go on at one place of the text. Work at a place grows with their square. A JSON object has about
-        // four for each optional property.
+        // Rules that may go on at one place of the text. Work at a place grows with their square. A
+        // JSON object has about four for each optional property.
         max_items_in_row: match form {
             OutputForm::JsonSchema(_) => 2_000,
             OutputForm::Regex(_) | OutputForm::Lark(_) | OutputForm::Gbnf(_) => 500,
@@ -48,7 +53,8 @@ pub(super) fn parser_limits(form: &OutputForm, vocabulary: usize) -> ParserLimit
     }
 }
 
-/// Lines and characters a line of a message: a message quotes the form, which the guest makes as long as it likes.
+/// Lines and characters a line of a message: a message quotes the form, which the guest makes as
+/// long as it likes.
 const MAX_LINES: usize = 6;
 const MAX_LINE: usize = 160;
 

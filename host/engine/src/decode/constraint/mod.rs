@@ -1,10 +1,12 @@
 //! What the text of an answer may be: one request's output form, followed token by token.
 //!
-//! Checking one token is cheap, finding all that are allowed is not: the sampler chooses as if there were no form, and
-//! only where that token is refused does it choose again, among the allowed ones. That gives each of them the probability
-//! that it has under the condition that one of them comes, as if all others had been taken out before.
+//! Checking one token is cheap, finding all that are allowed is not: the sampler chooses as if
+//! there were no form, and only where that token is refused does it choose again, among the allowed
+//! ones. That gives each of them the probability that it has under the condition that one of them
+//! comes, as if all others had been taken out before.
 //!
-//! The work is llguidance's. Its own parser of a form, and what makes a form safe to be given to it, is in the other files.
+//! The work is llguidance's. Its own parser of a form, and what makes a form safe to be given to
+//! it, is in the other files.
 
 #[cfg(any(test, feature = "fuzzing"))]
 pub(super) mod fuzz;
@@ -54,8 +56,8 @@ pub(super) enum Lost {
 }
 
 impl Constraint {
-    /// At the beginning of an answer. Fails where no answer has the form, or where its first token can't be found within
-    /// the limits.
+    /// At the beginning of an answer. Fails where no answer has the form, or where its first token
+    /// can't be found within the limits.
     fn new(matcher: Matcher, env: TokEnv) -> Result<Self, Lost> {
         let mut constraint = Self {
             matcher,

@@ -10,7 +10,8 @@ const OPTIONS: &str = "x-guidance";
 /// Patterns of property names at most: each is compared with each.
 const MAX_PATTERN_PROPERTIES: usize = 32;
 
-/// Work at most that it takes to follow several patterns at once; it is the product of their lengths.
+/// Work at most that it takes to follow several patterns at once; it is the product of their
+/// lengths.
 const MAX_PATTERN_PRODUCT: usize = 100_000;
 
 /// Reads a schema and adds the options that it is compiled with.
@@ -34,7 +35,8 @@ pub(super) fn read(text: &str) -> Result<Value, String> {
     Ok(Value::Object(schema))
 }
 
-/// Refuses what would take exponential time within one step of llguidance, out of reach of its limits.
+/// Refuses what would take exponential time within one step of llguidance, out of reach of its
+/// limits.
 pub(super) fn check(schema: &Value) -> Result<(), String> {
     if schema.get(OPTIONS).is_some() {
         // It could ask for text that isn't JSON.
@@ -68,7 +70,8 @@ pub(super) fn check(schema: &Value) -> Result<(), String> {
     Ok(())
 }
 
-/// What of a schema may cost much. Keywords count wherever they stand, so it may find too much and never too little.
+/// What of a schema may cost much. Keywords count wherever they stand, so it may find too much and
+/// never too little.
 #[derive(Default)]
 struct Found {
     // Bytes of each regular expression.

@@ -38,7 +38,8 @@ fn lark(text: &str) -> OutputForm {
     OutputForm::Lark(text.to_owned())
 }
 
-/// Follows the text byte by byte; says how many bytes were allowed, and whether the answer may end there.
+/// Follows the text byte by byte; says how many bytes were allowed, and whether the answer may end
+/// there.
 fn follow(constraint: &mut Constraint, text: &str) -> (usize, bool) {
     for (count, byte) in text.bytes().enumerate() {
         let token = LlamaToken(byte.into());

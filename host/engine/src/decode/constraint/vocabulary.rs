@@ -1,4 +1,5 @@
-//! A model's vocabulary as llguidance wants it: the bytes of each token, and which ones end an answer.
+//! A model's vocabulary as llguidance wants it: the bytes of each token, and which ones end an
+//! answer.
 
 use std::sync::Arc;
 
@@ -6,7 +7,8 @@ use llama_cpp_2::model::LlamaModel;
 use llama_cpp_2::token::LlamaToken;
 use llguidance::toktrie::{ApproximateTokEnv, INVALID_TOKEN, TokEnv, TokRxInfo, TokTrie};
 
-/// Bytes of a token at most; toktrie counts no further. A longer one has no place in any answer that has a form.
+/// Bytes of a token at most; toktrie counts no further. A longer one has no place in any answer
+/// that has a form.
 const MAX_TOKEN_BYTES: usize = 1000;
 
 /// The tokens of a vocabulary, by their number.
@@ -44,7 +46,8 @@ impl Words {
         all
     }
 
-    /// What llguidance looks tokens up in. Panics inside on more tokens than it can count: call it where that is caught.
+    /// What llguidance looks tokens up in. Panics inside on more tokens than it can count: call it
+    /// where that is caught.
     pub(super) fn env(&self) -> TokEnv {
         let count = u32::try_from(self.words.len()).unwrap_or(u32::MAX);
         let end = self.ends.first().copied().unwrap_or(INVALID_TOKEN);
@@ -52,7 +55,8 @@ impl Words {
         if !self.ends.is_empty() {
             trie = trie.with_eos_tokens(&self.ends);
         }
-        // Approximate, since it makes tokens of text in a simpler way than the model does. Nothing here does that.
+        // Approximate, since it makes tokens of text in a simpler way than the model does. Nothing
+        // here does that.
         Arc::new(ApproximateTokEnv::new(trie))
     }
 }

@@ -18,12 +18,13 @@ use crate::{Error, FinishReason, Usage};
 /// Texts that are computed side by side.
 const SEQUENCES: u32 = 8;
 
-/// Tokens of a step. llama.cpp computes the logits of each of them too, which nobody asked for: they bound its memory (8 bytes for each
-/// token of the vocabulary), and fewer tokens than these don't use its faster attention.
+/// Tokens of a step. llama.cpp computes the logits of each of them too, which nobody asked for:
+/// they bound its memory (8 bytes for each token of the vocabulary), and fewer tokens than these
+/// don't use its faster attention.
 const BATCH: u32 = 64;
 
-/// Tokens of a step in which a model reads several texts, each as a whole: attention looks from each of them at all. A longer text has a
-/// step of its own.
+/// Tokens of a step in which a model reads several texts, each as a whole: attention looks from
+/// each of them at all. A longer text has a step of its own.
 const SIDE_BY_SIDE: usize = 512;
 
 /// Time after which the context is given up when nobody asks for vectors.
@@ -154,7 +155,8 @@ impl<E: Embed> Embedder<E> {
         running
     }
 
-    /// Begins the next texts of what has begun, as far as there are sequences and cells. Says whether there is room for another request.
+    /// Begins the next texts of what has begun, as far as there are sequences and cells. Says
+    /// whether there is room for another request.
     fn begin_texts(&mut self) -> bool {
         loop {
             let mut jobs = self.jobs.iter_mut();
@@ -190,8 +192,8 @@ impl<E: Embed> Embedder<E> {
         }
     }
 
-    /// Fills the batch: the texts in their order, each as far as there is room, or whole where the model reads it as one; a deterministic
-    /// request's alone.
+    /// Fills the batch: the texts in their order, each as far as there is room, or whole where the
+    /// model reads it as one; a deterministic request's alone.
     fn fill(&mut self) {
         self.batch.clear();
         let mut room = self.params.batch as usize;

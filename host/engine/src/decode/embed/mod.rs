@@ -1,5 +1,5 @@
-//! Texts as vectors: requests that are read and not answered. They have a line and a small context of their own, and take turns with the
-//! steps of the generations, on the same thread.
+//! Texts as vectors: requests that are read and not answered. They have a line and a small context
+//! of their own, and take turns with the steps of the generations, on the same thread.
 
 mod embedder;
 mod pool;
@@ -24,7 +24,8 @@ pub(crate) type Vectors = Vec<Vec<f32>>;
 /// A request for vectors that is checked and ready to run.
 #[derive(Debug)]
 pub(crate) struct EmbedJob {
-    /// Each of at least one token, all of them in the vocabulary, and no more than the context holds.
+    /// Each of at least one token, all of them in the vocabulary, and no more than the context
+    /// holds.
     pub(crate) texts: Vec<Vec<LlamaToken>>,
     pub(crate) pooling: Pooling,
     pub(crate) priority: Priority,

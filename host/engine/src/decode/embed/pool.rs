@@ -1,6 +1,7 @@
 //! From a vector for each token to one for the text.
 
-/// How the vectors of a text's tokens become one (`<architecture>.pooling_type` in a GGUF, `llama_pooling_type` in llama.cpp).
+/// How the vectors of a text's tokens become one (`<architecture>.pooling_type` in a GGUF,
+/// `llama_pooling_type` in llama.cpp).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Pooling {
     /// Their mean.
@@ -16,7 +17,8 @@ impl Pooling {
     ///
     /// # Errors
     ///
-    /// The number, where the model ranks texts and has no vectors for them, or has a kind that isn't known.
+    /// The number, where the model ranks texts and has no vectors for them, or has a kind that
+    /// isn't known.
     pub(crate) fn of(number: Option<u32>) -> Result<Self, u32> {
         match number {
             None | Some(0 | 1) => Ok(Self::Mean),

@@ -1,7 +1,8 @@
 //! The tokens that come into question, cut from the whole vocabulary before anything is sorted.
 //!
-//! A vocabulary has up to a quarter of a million tokens, of which some dozens have a chance. Each cut here keeps what the
-//! samplers after it would keep, to the precision of a float; so the list is what it would be without, and short.
+//! A vocabulary has up to a quarter of a million tokens, of which some dozens have a chance. Each
+//! cut here keeps what the samplers after it would keep, to the precision of a float; so the list
+//! is what it would be without, and short.
 
 use std::cmp::Ordering;
 
@@ -25,8 +26,8 @@ impl Cut {
         matches!(self, Self::TopK(_))
     }
 
-    /// Fills `candidates` with what is left of `logits`, of which `highest` is the highest finite one. Nothing that isn't a
-    /// number, or infinite, is among them: it would poison the softmax.
+    /// Fills `candidates` with what is left of `logits`, of which `highest` is the highest finite
+    /// one. Nothing that isn't a number, or infinite, is among them: it would poison the softmax.
     pub(super) fn fill(
         self,
         logits: &[f32],
@@ -60,8 +61,8 @@ fn top(
     allowed: Option<&dyn Fn(LlamaToken) -> bool>,
     candidates: &mut Vec<LlamaTokenData>,
 ) {
-    // More than needed are collected, and cut back whenever there are twice as many: the bar rises quickly, and then few
-    // logits are more than compared.
+    // More than needed are collected, and cut back whenever there are twice as many: the bar rises
+    // quickly, and then few logits are more than compared.
     let mut bar = f32::NEG_INFINITY;
     let room = count.saturating_mul(2).max(64);
     for (id, &logit) in (0..).zip(logits) {
@@ -75,7 +76,8 @@ fn top(
         candidates.push(LlamaTokenData::new(token, logit, 0.0));
         if candidates.len() >= room {
             keep_top(candidates, count);
-            // All that is kept is at least as high: an equal one that comes later loses against the first.
+            // All that is kept is at least as high: an equal one that comes later loses against the
+            // first.
             bar = candidates
                 .iter()
                 .map(LlamaTokenData::logit)
@@ -121,9 +123,9 @@ fn deviation(logits: &[f32], highest: f32, allowed: Option<&dyn Fn(LlamaToken) -
     (squares / count).sqrt() as f32
 }
 
-/// How far below the highest logit, divided by the temperature, a token is left out before the softmax: there, all tokens of
-/// the vocabulary together would have less than 2^-24 of the highest one's probability, which a float can't tell from
-/// nothing.
+/// How far below the highest logit, divided by the temperature, a token is left out before the
+/// softmax: there, all tokens of the vocabulary together would have less than 2^-24 of the highest
+/// one's probability, which a float can't tell from nothing.
 fn negligible(vocabulary: usize) -> f32 {
     #[expect(clippy::cast_precision_loss, reason = "a logarithm to a digit or two")]
     let tokens = vocabulary as f32;

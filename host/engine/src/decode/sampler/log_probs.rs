@@ -2,8 +2,8 @@
 
 use llama_cpp_2::token::LlamaToken;
 
-/// How likely the chosen token was, and which others were: natural logarithms of the model's own probabilities, before any
-/// sampler.
+/// How likely the chosen token was, and which others were: natural logarithms of the model's own
+/// probabilities, before any sampler.
 #[derive(Debug, Clone, PartialEq)]
 pub(in crate::decode) struct LogProbs {
     /// The chosen token's.

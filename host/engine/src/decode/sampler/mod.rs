@@ -1,8 +1,8 @@
 //! From logits to the next token.
 //!
-//! The samplers themselves are llama.cpp's; what is done here is to spare them the vocabulary. Bias, penalties and DRY change
-//! few logits, so they are applied to those alone; then the candidates are cut (`candidates`), and the rest of the chain sees a
-//! short list.
+//! The samplers themselves are llama.cpp's; what is done here is to spare them the vocabulary.
+//! Bias, penalties and DRY change few logits, so they are applied to those alone; then the
+//! candidates are cut (`candidates`), and the rest of the chain sees a short list.
 
 mod candidates;
 mod highest;
@@ -55,7 +55,8 @@ enum Choice {
 pub(crate) struct NoFiniteLogit;
 
 impl Sampler {
-    /// `parts` are what depends on the model; `prompt` counts for penalties as what is generated does.
+    /// `parts` are what depends on the model; `prompt` counts for penalties as what is generated
+    /// does.
     pub(crate) fn new(settings: &Effective, parts: SamplerParts, prompt: &[LlamaToken]) -> Self {
         let sampling = &settings.sampling;
         let is_greedy =
@@ -140,15 +141,16 @@ impl Sampler {
         !self.biases.is_empty() || !self.first.is_empty()
     }
 
-    /// The next token. Nothing is remembered of it until it is [accepted](Self::accept), but for the draw.
+    /// The next token. Nothing is remembered of it until it is [accepted](Self::accept), but for
+    /// the draw.
     pub(crate) fn sample(&mut self, logits: &[f32]) -> Result<LlamaToken, NoFiniteLogit> {
         self.sample_among(logits, None)
     }
 
     /// The next token among those that are allowed.
     ///
-    /// Where a token was drawn among all and isn't allowed, drawing again here gives each allowed token the probability that it
-    /// has among the allowed ones.
+    /// Where a token was drawn among all and isn't allowed, drawing again here gives each allowed
+    /// token the probability that it has among the allowed ones.
     pub(crate) fn sample_among(
         &mut self,
         logits: &[f32],
@@ -235,7 +237,8 @@ impl Sampler {
     }
 }
 
-/// Whether the highest logit stays the highest through these samplers: penalties after a cut may change that.
+/// Whether the highest logit stays the highest through these samplers: penalties after a cut may
+/// change that.
 fn first_changes_all(rest: &[SamplerName]) -> bool {
     !rest
         .iter()
@@ -355,12 +358,14 @@ impl Links<'_> {
                 rest.remove(0);
                 Cut::Sigma(s.top_n_sigma)
             }
-            // The temperature may flatten before or after other cuts; where it sharpens, they look at what was before.
+            // The temperature may flatten before or after other cuts; where it sharpens, they look
+            // at what was before.
             _ => Cut::Likely((s.temperature + s.dynatemp_range).max(1.0)),
         }
     }
 
-    /// Tokens that `last_n` means: never more than there can be, so that nobody chooses how much memory that takes.
+    /// Tokens that `last_n` means: never more than there can be, so that nobody chooses how much
+    /// memory that takes.
     fn window(&self, last_n: i32) -> i32 {
         let all = i32::try_from(self.context).unwrap_or(i32::MAX);
         if last_n < 0 { all } else { last_n.min(all) }

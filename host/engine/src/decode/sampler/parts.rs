@@ -1,4 +1,5 @@
-//! What a sampler needs of the model: made and checked where a request is asked, since it depends on what a guest says.
+//! What a sampler needs of the model: made and checked where a request is asked, since it depends
+//! on what a guest says.
 
 use std::collections::BTreeMap;
 
@@ -27,7 +28,8 @@ impl SamplerParts {
     ///
     /// # Errors
     ///
-    /// [`Error::Settings`] for a bias on a token that the model doesn't have, and for a breaker that llama.cpp can't take.
+    /// [`Error::Settings`] for a bias on a token that the model doesn't have, and for a breaker
+    /// that llama.cpp can't take.
     pub(crate) fn new<'a>(
         settings: &Effective,
         model: &LlamaModel,

@@ -95,7 +95,8 @@ fn a_seed_repeats_and_another_differs() {
 
 #[test]
 fn draws_follow_the_temperature() {
-    // Logits 0 and 2: the second has probability e^(2/t) / (1 + e^(2/t)), 0.881 at 1.0 and 0.622 at 4.0.
+    // Logits 0 and 2: the second has probability e^(2/t) / (1 + e^(2/t)), 0.881 at 1.0 and 0.622 at
+    // 4.0.
     for (temperature, expected) in [(1.0, 0.881), (4.0, 0.622)] {
         let sampling = Sampling {
             temperature: Some(temperature),
@@ -112,7 +113,8 @@ fn dynamic_temperature_moves_with_the_entropy() {
         dynatemp_exponent: Some(exponent),
         ..plain()
     };
-    // Nearly certain: little entropy, so the temperature falls towards 0.1 and the likely token wins always.
+    // Nearly certain: little entropy, so the temperature falls towards 0.1 and the likely token
+    // wins always.
     assert_eq!(shares(dynamic(1.0), &[4.0, 0.0])[0], 1.0);
     assert!(shares(plain(), &[4.0, 0.0])[0] < 0.99);
     // A high power makes less than the highest entropy count as little.
@@ -461,8 +463,8 @@ proptest! {
         sampling in any_sampling(),
         logits in prop::collection::vec(-12.0f32..12.0, 1..300),
     ) {
-        // The same chain on the whole list, as llama.cpp would run it.
-        // llama.cpp's typical-p takes what top-n-sigma left at minus infinity for no number; the cut leaves it out.
+        // The same chain on the whole list, as llama.cpp would run it. llama.cpp's typical-p takes
+        // what top-n-sigma left at minus infinity for no number; the cut leaves it out.
         let typical_p = sampling.typical_p.filter(|_| sampling.top_n_sigma.is_some_and(|sigma| sigma <= 0.0));
         let sampling = Sampling { presence_penalty: None, repeat_penalty: None, typical_p, ..sampling };
         let settings = Settings { sampling, ..Settings::default() };

@@ -21,8 +21,8 @@ use crate::memory::Alignment;
 use crate::schedule::{Holder, Need, Want};
 use crate::{Effective, Error, FinishReason, Owner, Priority, TokenProb, TokenProbs};
 
-/// One generation that has begun: where it is in its prompt or answer, and its reader. It keeps all its tokens, so that it
-/// can be computed again.
+/// One generation that has begun: where it is in its prompt or answer, and its reader. It keeps all
+/// its tokens, so that it can be computed again.
 #[derive(Debug)]
 pub(super) struct Sequence {
     /// Its number in the context. Means nothing while it is parked.
@@ -32,7 +32,8 @@ pub(super) struct Sequence {
     pub(super) priority: Priority,
     pub(super) session: u64,
     pub(super) settings: Arc<Effective>,
-    // The prompt, then what was generated, without what has made room. Tokens before `computed` are in the KV cells.
+    // The prompt, then what was generated, without what has made room. Tokens before `computed` are
+    // in the KV cells.
     tokens: Vec<LlamaToken>,
     prompt_len: u32,
     computed: u32,
@@ -42,7 +43,8 @@ pub(super) struct Sequence {
     start: Start,
     // Whether that was looked for.
     was_looked_for: bool,
-    // What its cells hold beyond `computed`, and what to take out of them so that more of it serves.
+    // What its cells hold beyond `computed`, and what to take out of them so that more of it
+    // serves.
     pieces: Option<Alignment>,
     droppable: Option<Droppable>,
     // Prompt tokens that its owner has been served.
@@ -60,8 +62,8 @@ pub(super) struct Sequence {
     answer: Option<String>,
     // Those of the token that was just chosen.
     log_probs: Option<LogProbs>,
-    // Steps that failed in a row with it in them. From the first on it is computed alone until it gets on, so that it
-    // fails nobody else.
+    // Steps that failed in a row with it in them. From the first on it is computed alone until it
+    // gets on, so that it fails nobody else.
     failures: u32,
     deadline: Option<Instant>,
     paused_at: Option<Instant>,
@@ -210,7 +212,8 @@ impl Sequence {
         let need = if self.is_paused() || self.start == Start::Waits {
             Need::Nothing
         } else if generates && (self.left() == 1 || self.is_deterministic()) {
-            // A deterministic one that computes its answer again does it as it did the first time: token by token.
+            // A deterministic one that computes its answer again does it as it did the first time:
+            // token by token.
             Need::Decode
         } else if self.is_deterministic() {
             Need::Prefill(self.prompt_len.saturating_sub(self.computed))
@@ -238,7 +241,8 @@ impl Sequence {
         }
     }
 
-    /// What the rules about places know of it. `ageing` is how long it keeps its place for sure after it was resumed.
+    /// What the rules about places know of it. `ageing` is how long it keeps its place for sure
+    /// after it was resumed.
     pub(super) fn holder(&self, now: Instant, ageing: Duration) -> Holder {
         let just_resumed = |at: Instant| now.saturating_duration_since(at) < ageing;
         Holder {
@@ -301,7 +305,8 @@ impl Sequence {
         self.in_step > 0
     }
 
-    /// The step that it was in is done. Returns prompt tokens that its owner is served for the first time.
+    /// The step that it was in is done. Returns prompt tokens that its owner is served for the
+    /// first time.
     pub(super) fn step_done(&mut self) -> u32 {
         self.computed = self.len().min(self.computed.saturating_add(self.in_step));
         self.in_step = 0;
@@ -349,7 +354,8 @@ impl Sequence {
         }
     }
 
-    /// Tells the chosen token and how likely it was, if that was asked for. `piece` gives the bytes of a token.
+    /// Tells the chosen token and how likely it was, if that was asked for. `piece` gives the bytes
+    /// of a token.
     pub(super) fn tell(&mut self, token: LlamaToken, piece: impl Fn(LlamaToken) -> Vec<u8>) {
         let Some(LogProbs { chosen, top }) = self.log_probs.take() else {
             return;
@@ -375,7 +381,8 @@ impl Sequence {
         self.sampler.is_costly() || self.constraint.is_some()
     }
 
-    /// A token of its answer was chosen: how long it took, since the request for the first one, since the one before for the others.
+    /// A token of its answer was chosen: how long it took, since the request for the first one,
+    /// since the one before for the others.
     pub(super) fn time_token(&mut self, now: Instant) -> TokenTime {
         match self.times.last_token.replace(now) {
             Some(before) => TokenTime::Next(now.saturating_duration_since(before)),
@@ -386,11 +393,13 @@ impl Sequence {
         }
     }
 
-    /// Takes the chosen token and passes its text on. Says why the generation ends with it, if it does.
+    /// Takes the chosen token and passes its text on. Says why the generation ends with it, if it
+    /// does.
     ///
     /// # Errors
     ///
-    /// [`Lost`] when the output form can't be followed any further; the token's text is passed on all the same.
+    /// [`Lost`] when the output form can't be followed any further; the token's text is passed on
+    /// all the same.
     pub(super) fn accept(
         &mut self,
         token: LlamaToken,

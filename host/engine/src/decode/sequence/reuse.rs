@@ -37,7 +37,8 @@ impl Sequence {
         self.start = start;
     }
 
-    /// Notes that what was computed before was looked for. Says whether that is for the first time: one that was parked looks again.
+    /// Notes that what was computed before was looked for. Says whether that is for the first time:
+    /// one that was parked looks again.
     pub(in crate::decode) fn is_first_look(&mut self) -> bool {
         !std::mem::replace(&mut self.was_looked_for, true)
     }
@@ -74,7 +75,8 @@ impl Sequence {
         self.droppable.as_mut()?.next(prompt, len, context_tokens)
     }
 
-    /// Makes room: these tokens are no longer part of it. They are out of its KV cells too, or nothing of it is in any.
+    /// Makes room: these tokens are no longer part of it. They are out of its KV cells too, or
+    /// nothing of it is in any.
     pub(in crate::decode) fn drop_tokens(&mut self, range: Range<u32>) {
         let of_prompt = range.end.min(self.prompt_len).saturating_sub(range.start);
         self.tokens.drain(range.start as usize..range.end as usize);
@@ -85,7 +87,8 @@ impl Sequence {
         self.counts.forgotten += count;
     }
 
-    /// How many of its tokens in KV cells are as they are when they are computed alone, in steps of `chunk`.
+    /// How many of its tokens in KV cells are as they are when they are computed alone, in steps of
+    /// `chunk`.
     pub(in crate::decode) fn exact(&self, chunk: u32) -> u32 {
         if self.is_deterministic() && self.counts.forgotten == 0 {
             self.computed.min(self.prompt_len) / chunk * chunk

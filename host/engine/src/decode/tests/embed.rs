@@ -1,4 +1,5 @@
-//! Vectors: right whatever comes beside them, counted, bounded, and nothing held when nobody waits for them.
+//! Vectors: right whatever comes beside them, counted, bounded, and nothing held when nobody waits
+//! for them.
 
 use std::time::{Duration, Instant};
 
@@ -78,7 +79,8 @@ fn texts_of_any_length_get_their_vectors_beside_generations() {
     let host = Host::start(Setup::default());
     let asks: Vec<Ask> = (0..6).map(|n| Ask::new(&[n, n + 1], 30)).collect();
     let mut readers: Vec<_> = asks.iter().map(|ask| host.submit(ask)).collect();
-    // Longer than a step, more than are computed side by side, and more tokens than the cells hold at once.
+    // Longer than a step, more than are computed side by side, and more tokens than the cells hold
+    // at once.
     let wanted = [
         ask(&host, &texts(&[1, 63, 40, 2, 7, 50, 3, 3, 60, 12, 1])),
         ask(&host, &texts(&[5])),

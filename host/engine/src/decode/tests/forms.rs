@@ -1,4 +1,5 @@
-//! Answers that must have a form, in the loop: whatever happens on the way, they say what they say undisturbed.
+//! Answers that must have a form, in the loop: whatever happens on the way, they say what they say
+//! undisturbed.
 
 use std::time::Duration;
 

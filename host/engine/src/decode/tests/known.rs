@@ -1,5 +1,6 @@
-//! A model whose every answer is known: the next token is a function of all tokens before it. It keeps its sequences as
-//! plain lists, checks that the loop keeps llama.cpp's rules, and fails when it is told to.
+//! A model whose every answer is known: the next token is a function of all tokens before it. It
+//! keeps its sequences as plain lists, checks that the loop keeps llama.cpp's rules, and fails when
+//! it is told to.
 
 use std::collections::{HashMap, HashSet};
 use std::ops::Range;
@@ -200,7 +201,8 @@ impl Known {
     }
 }
 
-/// What gives the vectors of [`Known`]: of each token one that is a function of the tokens before it.
+/// What gives the vectors of [`Known`]: of each token one that is a function of the tokens before
+/// it.
 #[derive(Debug)]
 pub(super) struct KnownVectors {
     params: ContextParams,

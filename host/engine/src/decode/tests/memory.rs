@@ -1,4 +1,5 @@
-//! What the loop remembers: what is found again, by whom, how much of it, and that nobody's text changes by it.
+//! What the loop remembers: what is found again, by whom, how much of it, and that nobody's text
+//! changes by it.
 
 use std::time::Duration;
 
@@ -362,8 +363,8 @@ fn ask() -> impl Strategy<Value = Ask> {
 }
 
 proptest! {
-    /// Whatever is remembered, shared, moved and evicted meanwhile, in whatever memory: everybody gets the text that the prompt
-    /// has alone, and no cell is lost.
+    /// Whatever is remembered, shared, moved and evicted meanwhile, in whatever memory: everybody
+    /// gets the text that the prompt has alone, and no cell is lost.
     #[test]
     fn nobodys_text_changes_by_what_is_remembered(
         asks in prop::collection::vec((ask(), 0u8..8), 1..24),

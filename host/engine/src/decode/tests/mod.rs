@@ -1,5 +1,6 @@
-//! The loop against a model whose every answer is known: whatever is parked, resumed, recomputed or failed on the way,
-//! each reader gets exactly the text that its prompt has alone, and nothing is left behind.
+//! The loop against a model whose every answer is known: whatever is parked, resumed, recomputed or
+//! failed on the way, each reader gets exactly the text that its prompt has alone, and nothing is
+//! left behind.
 
 mod embed;
 mod forms;
@@ -277,7 +278,8 @@ fn owners_are_served_evenly_however_many_requests_they_have() {
     let owners = host.inbox.owners();
     let served: Vec<u64> = owners.iter().map(|owner| owner.served_tokens).collect();
     let fair = 5 * 16;
-    // The crowd came first and took all places once, and holds some now: two requests ahead for each.
+    // The crowd came first and took all places once, and holds some now: two requests ahead for
+    // each.
     assert!(
         served[0] <= fair + 2 * 4 * 16,
         "the crowd has {} tokens, the others {:?}",
@@ -330,8 +332,9 @@ fn setup() -> impl Strategy<Value = Setup> {
 proptest! {
     #![proptest_config(ProptestConfig { cases: 60, ..ProptestConfig::default() })]
 
-    /// Requests of all kinds, readers that read late, cancel or go away, few cells, steps that fail: who reads to the end
-    /// gets exactly its text, who cancels gets the beginning of it, and nothing is left.
+    /// Requests of all kinds, readers that read late, cancel or go away, few cells, steps that
+    /// fail: who reads to the end gets exactly its text, who cancels gets the beginning of it, and
+    /// nothing is left.
     #[test]
     fn everybody_gets_the_text_that_the_prompt_has_alone(
         setup in setup(),

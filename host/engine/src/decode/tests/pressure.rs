@@ -47,7 +47,8 @@ fn what_no_session_goes_on_from_is_dropped_first() {
     assert_eq!(host.settled().cache.evictions, 0);
     host.set_memory(80, PressureLevel::Drop);
     assert_eq!(saved(&host, 104).cache.evictions, 1);
-    // What has gone is computed again. What goes to host memory takes the place of what is there: nothing is added.
+    // What has gone is computed again. What goes to host memory takes the place of what is there:
+    // nothing is added.
     assert_eq!(run(&host, 3, 0), 0);
     assert_eq!(host.settled().cache.saved_tokens, 104);
     host.set_memory(10, PressureLevel::None);

@@ -1,4 +1,5 @@
-//! What makes room in a full context, and what moves when a prompt lacks a part of what came before.
+//! What makes room in a full context, and what moves when a prompt lacks a part of what came
+//! before.
 
 use proptest::prelude::*;
 
@@ -169,8 +170,8 @@ fn what_comes_after_an_edit_is_computed_again_where_it_can_not_move_and_that_is_
 }
 
 proptest! {
-    /// Whatever is taken out of conversations that go on, wherever they are meanwhile: everybody gets the text that the prompt has
-    /// alone.
+    /// Whatever is taken out of conversations that go on, wherever they are meanwhile: everybody
+    /// gets the text that the prompt has alone.
     #[test]
     fn nobodys_text_changes_by_what_is_moved(
         turns in prop::collection::vec((0u64..4, 0usize..200, 0usize..80, any::<bool>()), 1..16),

@@ -75,7 +75,8 @@ fn object(what: &str, text: &str) -> Result<Map<String, Json>, String> {
     }
 }
 
-/// Marks what could be read as a control token in all that a guest said, and tells the mark: none where there is nothing.
+/// Marks what could be read as a control token in all that a guest said, and tells the mark: none
+/// where there is nothing.
 ///
 /// # Errors
 ///
@@ -110,8 +111,8 @@ pub(super) fn mark(
     Ok(Some(mark))
 }
 
-/// Shows each text to `with`, and whether it is a key, which templates look up; what it gives takes the text's place.
-/// The messages' roles are nobody's words.
+/// Shows each text to `with`, and whether it is a key, which templates look up; what it gives takes
+/// the text's place. The messages' roles are nobody's words.
 fn each_text(
     variables: &mut Map<String, Json>,
     with: &mut dyn FnMut(&str, bool) -> Option<String>,

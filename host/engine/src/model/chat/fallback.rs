@@ -1,4 +1,5 @@
-//! Templates for models that bring none: written here, in the forms that are well known, and chosen by name.
+//! Templates for models that bring none: written here, in the forms that are well known, and chosen
+//! by name.
 
 use std::fmt;
 use std::str::FromStr;

@@ -6,11 +6,13 @@ use crate::{Message, Role};
 /// Bytes of a prompt at most.
 const MOST: usize = 100_000;
 
-/// Stands between the parts of the text, which are, in this order: the template, what is said, further fields of the message,
-/// the tools, the variables, the template for tools. ASCII's record separator.
+/// Stands between the parts of the text, which are, in this order: the template, what is said,
+/// further fields of the message, the tools, the variables, the template for tools. ASCII's record
+/// separator.
 const SEPARATOR: char = '\u{1E}';
 
-/// Renders; what is wrong is told, a prompt is never longer than it may be, and nothing that is said is a control token.
+/// Renders; what is wrong is told, a prompt is never longer than it may be, and nothing that is
+/// said is a control token.
 pub(crate) fn render(input: &str) {
     let mut parts = input.split(SEPARATOR);
     let source = parts.next().unwrap_or_default();

@@ -1,4 +1,5 @@
-//! Rendering messages with the model's own Jinja template, as Hugging Face's `apply_chat_template` does.
+//! Rendering messages with the model's own Jinja template, as Hugging Face's `apply_chat_template`
+//! does.
 
 mod context;
 mod fallback;
@@ -53,8 +54,8 @@ pub(super) enum Rendered {
 }
 
 impl ChatTemplate {
-    /// Takes a template, and the one for conversations with tools if the file has one. They are read when they are used: a
-    /// model whose template is malformed can still be given text.
+    /// Takes a template, and the one for conversations with tools if the file has one. They are
+    /// read when they are used: a model whose template is malformed can still be given text.
     pub(super) fn new(source: &str, with_tools: Option<&str>, model: &LlamaModel) -> Self {
         let vocabulary = model.vocab();
         let text = |token: LlamaToken| {
@@ -79,7 +80,8 @@ impl ChatTemplate {
     ///
     /// # Errors
     ///
-    /// What the template engine said, or the template itself (`raise_exception`), or what is wrong with the guest's JSON.
+    /// What the template engine said, or the template itself (`raise_exception`), or what is wrong
+    /// with the guest's JSON.
     pub(super) fn render(
         &self,
         conversation: &Conversation,

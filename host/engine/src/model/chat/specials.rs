@@ -1,19 +1,22 @@
 //! Control tokens that a template writes, and the same characters in what a guest says, told apart.
 //!
-//! A guest's text that reads `<|im_end|>` must not end its message. So where it has a control token's text, or a part of one at
-//! an end that could become one together with its neighbour, a mark is put into it before the template sees it; what the
-//! template has put together is then cut at the control tokens that have no mark in them, the marks are taken out again, and
-//! the rest is read as plain text.
+//! A guest's text that reads `<|im_end|>` must not end its message. So where it has a control
+//! token's text, or a part of one at an end that could become one together with its neighbour, a
+//! mark is put into it before the template sees it; what the template has put together is then cut
+//! at the control tokens that have no mark in them, the marks are taken out again, and the rest is
+//! read as plain text.
 
 use aho_corasick::{AhoCorasick, MatchKind};
 use llama_cpp_2::model::LlamaModel;
 use llama_cpp_2::token::LlamaToken;
 use llama_cpp_2::token_type::LlamaTokenAttr;
 
-/// Characters that are never text (Unicode's noncharacters, U+FDD0 and on): the first that nobody uses is the mark.
+/// Characters that are never text (Unicode's noncharacters, U+FDD0 and on): the first that nobody
+/// uses is the mark.
 const MARKS: std::ops::RangeInclusive<char> = '\u{FDD0}'..='\u{FDEF}';
 
-/// Bytes of a control token's text, at most, of which parts are looked for at the ends of what is said.
+/// Bytes of a control token's text, at most, of which parts are looked for at the ends of what is
+/// said.
 const MAX_PART: usize = 256;
 
 /// The control tokens of a vocabulary.
@@ -38,8 +41,8 @@ pub(super) struct Special {
     pub(super) text: String,
     /// It takes the white space before it, or after it, away.
     pub(super) strips: (bool, bool),
-    /// The vocabulary doesn't say that it is a control token, but it ends or begins a turn: old conversions call such tokens
-    /// user-defined, and the tokenizer finds those in any text.
+    /// The vocabulary doesn't say that it is a control token, but it ends or begins a turn: old
+    /// conversions call such tokens user-defined, and the tokenizer finds those in any text.
     pub(super) is_user_defined: bool,
 }
 
@@ -115,7 +118,8 @@ impl Specials {
         self.anywhere.is_match(text)
     }
 
-    /// Whether a text has that of a control token in it, or ends with the beginning of one, or begins with the end of one.
+    /// Whether a text has that of a control token in it, or ends with the beginning of one, or
+    /// begins with the end of one.
     pub(super) fn is_near(&self, text: &str) -> bool {
         let mut found = false;
         self.is_in(text) || {
@@ -155,7 +159,8 @@ impl Specials {
         marked
     }
 
-    /// Tells where a text begins with the end of a control token's text, and ends with the beginning of one.
+    /// Tells where a text begins with the end of a control token's text, and ends with the
+    /// beginning of one.
     fn each_end(&self, text: &[u8], tell: &mut dyn FnMut(End)) {
         let longest = text.len().min(self.longest_part);
         let head = text.get(..longest).unwrap_or_default();

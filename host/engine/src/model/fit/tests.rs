@@ -204,7 +204,8 @@ fn of_a_text_the_same_is_left_out_while_it_grows() {
 }
 
 proptest! {
-    /// However long the messages are, as long as none takes three eighths of the context: then there may be none yet that a step ends at.
+    /// However long the messages are, as long as none takes three eighths of the context: then
+    /// there may be none yet that a step ends at.
     #[test]
     fn what_is_left_out_depends_on_the_conversation_alone(
         said in prop::collection::vec(1usize..30, 1..80),
@@ -226,7 +227,8 @@ proptest! {
         }
     }
 
-    /// Whatever is said by whom, what is left is a rendered conversation that ends as it did, or it is too long.
+    /// Whatever is said by whom, what is left is a rendered conversation that ends as it did, or it
+    /// is too long.
     #[test]
     fn what_is_left_is_a_whole_conversation(
         said in prop::collection::vec((0usize..4, 1usize..30), 1..40),

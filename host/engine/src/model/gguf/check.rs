@@ -1,8 +1,9 @@
 //! What llama.cpp takes for granted in a model, and ends the process over when it isn't so.
 //!
-//! Each rule stands for a `GGML_ASSERT`, `GGML_ABORT` or crash in the pinned llama.cpp (llama-cpp-sys-2 0.1.161) that a
-//! well-formed file can reach; what llama.cpp itself refuses with a reason is left to it. This covers what the header
-//! tells about any architecture; an architecture's own graph may have demands that are not here.
+//! Each rule stands for a `GGML_ASSERT`, `GGML_ABORT` or crash in the pinned llama.cpp
+//! (llama-cpp-sys-2 0.1.161) that a well-formed file can reach; what llama.cpp itself refuses with
+//! a reason is left to it. This covers what the header tells about any architecture; an
+//! architecture's own graph may have demands that are not here.
 
 use super::error::Problem;
 use super::{GgufHeader, TensorInfo, TensorType, Value};
@@ -11,7 +12,8 @@ use super::{GgufHeader, TensorInfo, TensorType, Value};
 const MAX_LAYERS: u64 = 512;
 /// Experts at most (`LLAMA_MAX_EXPERTS`, asserted in `llama-model.cpp`).
 const MAX_EXPERTS: u64 = 1024;
-/// Context at most: llama.cpp hands it out as an `int32_t`, and llama-cpp-2 panics where that is negative.
+/// Context at most: llama.cpp hands it out as an `int32_t`, and llama-cpp-2 panics where that is
+/// negative.
 const MAX_CONTEXT: u64 = i32::MAX as u64;
 /// Names of `LLAMA_ROPE_SCALING_TYPES` in `llama-model.cpp`; any other fails an assertion.
 const ROPE_SCALINGS: [&str; 4] = ["none", "linear", "yarn", "longrope"];
@@ -136,7 +138,8 @@ impl Keys<'_> {
     }
 }
 
-/// Weights of a type without kernels crash when they are used; norms and biases are added and multiplied as they are.
+/// Weights of a type without kernels crash when they are used; norms and biases are added and
+/// multiplied as they are.
 fn tensor(tensor: &TensorInfo) -> Result<(), Problem> {
     use TensorType as T;
 

@@ -1,7 +1,8 @@
 //! The header of a GGUF file: what the model is, told without loading it.
 //!
-//! It stands in front of llama.cpp: a file that is not a whole GGUF gets a clear error before any C++ sees it. Plain safe
-//! Rust, bounded whatever the file says; the weights themselves are never read.
+//! It stands in front of llama.cpp: a file that is not a whole GGUF gets a clear error before any
+//! C++ sees it. Plain safe Rust, bounded whatever the file says; the weights themselves are never
+//! read.
 //!
 //! Format: <https://github.com/ggml-org/ggml/blob/master/docs/gguf.md>
 
@@ -46,9 +47,11 @@ pub enum Value {
     Bool(bool),
     /// Text; bytes that are not UTF-8 are replaced.
     String(String),
-    /// Text of more than 1 MiB, of which only the length in bytes is kept: some files carry a whole `tokenizer.json`.
+    /// Text of more than 1 MiB, of which only the length in bytes is kept: some files carry a whole
+    /// `tokenizer.json`.
     LongText(u64),
-    /// An array, of which only the length is kept: vocabularies have hundreds of thousands of entries.
+    /// An array, of which only the length is kept: vocabularies have hundreds of thousands of
+    /// entries.
     Array(u64),
 }
 
@@ -177,8 +180,8 @@ impl GgufHeader {
             .get(&format!("{}.{key}", self.architecture()?))
     }
 
-    /// Whether a token sees those before it alone, as in models that continue text. Where the file says nothing it does
-    /// (`<architecture>.attention.causal`).
+    /// Whether a token sees those before it alone, as in models that continue text. Where the file
+    /// says nothing it does (`<architecture>.attention.causal`).
     pub(crate) fn is_causal(&self) -> bool {
         !matches!(
             self.value_of_architecture("attention.causal"),
@@ -186,8 +189,8 @@ impl GgufHeader {
         )
     }
 
-    /// Positions that the model has, where they are rows of a table (`gpt2`, `bert`): llama.cpp ends the process where a row isn't there. Others
-    /// compute what a position is.
+    /// Positions that the model has, where they are rows of a table (`gpt2`, `bert`): llama.cpp
+    /// ends the process where a row isn't there. Others compute what a position is.
     pub(crate) fn positions(&self) -> Option<u32> {
         let mut tensors = self.tensors.iter();
         let table = tensors.find(|tensor| tensor.name == "position_embd.weight")?;

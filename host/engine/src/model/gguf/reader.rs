@@ -21,7 +21,8 @@ const MAX_NAME: u64 = 65_535;
 const MAX_TENSOR_NAME: u64 = 63;
 /// Bytes of a text value that are kept at most; chat templates have some ten thousand.
 const MAX_TEXT: u64 = 1 << 20;
-/// Bytes of all texts together at most: what a file can make us hold. The largest vocabularies have some 3 MiB.
+/// Bytes of all texts together at most: what a file can make us hold. The largest vocabularies have
+/// some 3 MiB.
 const MAX_ALL_TEXT: u64 = 64 << 20;
 /// Tokens of a vocabulary at most; the largest have some 260,000.
 const MAX_TOKENS: u64 = 1 << 22;
@@ -31,8 +32,8 @@ const TOKENS: &str = "tokenizer.ggml.tokens";
 const TEMPLATE: &str = "tokenizer.chat_template";
 /// Dimensions of a tensor at most (`GGML_MAX_DIMS`).
 const MAX_DIMENSIONS: u32 = 4;
-/// Alignment of tensor data where the file doesn't say (`GGUF_DEFAULT_ALIGNMENT`), and at least: ggml asserts that what it
-/// maps is aligned so (`TENSOR_ALIGNMENT`).
+/// Alignment of tensor data where the file doesn't say (`GGUF_DEFAULT_ALIGNMENT`), and at least:
+/// ggml asserts that what it maps is aligned so (`TENSOR_ALIGNMENT`).
 const DEFAULT_ALIGNMENT: u64 = 32;
 
 type Result<T> = std::result::Result<T, Problem>;
@@ -236,7 +237,8 @@ impl<R: Read + Seek> Reader<R> {
         })
     }
 
-    /// Keeps a text, or passes over it if it is long. A template is never passed over: the model would seem to have none.
+    /// Keeps a text, or passes over it if it is long. A template is never passed over: the model
+    /// would seem to have none.
     fn text_value(&mut self, key: &str) -> Result<Value> {
         let length = self.u64()?;
         if length > MAX_TEXT && key != TEMPLATE {

@@ -12,7 +12,8 @@ macro_rules! tensor_types {
         pub enum TensorType { $($name,)* }
 
         impl TensorType {
-            /// The type of that number in a file; `None` for numbers that ggml doesn't have, or no longer has.
+            /// The type of that number in a file; `None` for numbers that ggml doesn't have, or no
+            /// longer has.
             #[must_use]
             pub fn from_number(number: u32) -> Option<Self> {
                 match number { $($number => Some(Self::$name),)* _ => None }

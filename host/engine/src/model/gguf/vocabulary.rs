@@ -21,7 +21,8 @@ impl Default for Vocabulary {
 }
 
 impl Vocabulary {
-    /// Takes the next token as llama.cpp takes it: up to a zero byte, and with a name of its own where it is empty.
+    /// Takes the next token as llama.cpp takes it: up to a zero byte, and with a name of its own
+    /// where it is empty.
     ///
     /// A token that is there twice fails an assertion in `llama-vocab.cpp`.
     pub(super) fn add(&mut self, token: &[u8]) -> Result<(), Problem> {
@@ -45,8 +46,9 @@ impl Vocabulary {
 
     /// Checks what a tokenizer of this name needs, once the whole vocabulary was seen.
     ///
-    /// A SentencePiece tokenizer spells what it has no token for in bytes; a byte without a token throws a C++ exception
-    /// through the caller (`llama_vocab::byte_to_token`), which ends the process at some prompt.
+    /// A SentencePiece tokenizer spells what it has no token for in bytes; a byte without a token
+    /// throws a C++ exception through the caller (`llama_vocab::byte_to_token`), which ends the
+    /// process at some prompt.
     pub(super) fn check(&self, tokenizer: Option<&str>) -> Result<(), Problem> {
         let missing = self.bytes.iter().filter(|&&seen| !seen).count();
         if tokenizer == Some("llama") && !self.seen.is_empty() && missing > 0 {

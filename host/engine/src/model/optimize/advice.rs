@@ -6,11 +6,12 @@ use super::Quantisation;
 use crate::model::gguf::{GgufHeader, TensorInfo, TensorType};
 use crate::model::kernels::{CpuFeatures, Kernel, kernel_for, speed_note};
 
-/// Share of the weights without a fast kernel below which converting gains nothing that could be felt.
+/// Share of the weights without a fast kernel below which converting gains nothing that could be
+/// felt.
 const MIN_SLOW_SHARE: f64 = 0.05;
 
-/// How many times larger a conversion may be. Every token that one sequence decodes reads all weights once, so what is gained
-/// on prompts is lost on answers beyond it.
+/// How many times larger a conversion may be. Every token that one sequence decodes reads all
+/// weights once, so what is gained on prompts is lost on answers beyond it.
 const MAX_GROWTH: u128 = 2;
 
 /// Which conversion suits a model.
@@ -20,15 +21,15 @@ pub enum Advice {
     Fast,
     /// This one: of what is fast here, it keeps the values best in at most twice the bytes.
     Convert(Quantisation),
-    /// None: most of the slow weights are of this type, and nothing that is fast here keeps its values in at most twice
-    /// the bytes.
+    /// None: most of the slow weights are of this type, and nothing that is fast here keeps its
+    /// values in at most twice the bytes.
     NothingBetter(TensorType),
 }
 
 /// Which conversion suits a model on such a CPU.
 ///
-/// The first of [`Quantisation::ALL`] that has a fast kernel, has at least as many bits as most of the slow weights, fits
-/// the shape of all matrices, and makes them at most twice as large.
+/// The first of [`Quantisation::ALL`] that has a fast kernel, has at least as many bits as most of
+/// the slow weights, fits the shape of all matrices, and makes them at most twice as large.
 #[must_use]
 pub fn advise(header: &GgufHeader, cpu: CpuFeatures) -> Advice {
     let note = speed_note(header, cpu);
@@ -63,7 +64,8 @@ fn is_as_fine(ty: TensorType, slow: TensorType) -> bool {
     bytes * slow_weights >= slow_bytes * weights
 }
 
-/// Whether all rows are whole blocks. llama.cpp stores those that aren't in other types, some of them slow.
+/// Whether all rows are whole blocks. llama.cpp stores those that aren't in other types, some of
+/// them slow.
 fn fits(ty: TensorType, matrices: &[&TensorInfo]) -> bool {
     matrices.iter().all(|tensor| {
         let row = tensor.dimensions.first().copied().unwrap_or(0);

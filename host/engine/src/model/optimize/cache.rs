@@ -25,17 +25,19 @@ const BLOCK_BYTES: usize = 1 << 20;
 pub struct Optimize {
     /// What to convert to.
     pub target: Target,
-    /// The cache folder. The result is `optimized/HASH-TYPE.gguf` in it, with the SHA-256 of the source's contents, so a
-    /// source that changes, moves or has several names is told apart by what it holds. Nothing is ever deleted from it.
+    /// The cache folder. The result is `optimized/HASH-TYPE.gguf` in it, with the SHA-256 of the
+    /// source's contents, so a source that changes, moves or has several names is told apart by
+    /// what it holds. Nothing is ever deleted from it.
     pub cache: PathBuf,
 }
 
-/// The file to load in place of `source`: from the cache, else converted now. `None` when `source` is to be loaded as it
-/// is: the target is [`Target::Auto`], and [`advise`] knows nothing better on this CPU.
+/// The file to load in place of `source`: from the cache, else converted now. `None` when `source`
+/// is to be loaded as it is: the target is [`Target::Auto`], and [`advise`] knows nothing better on
+/// this CPU.
 ///
-/// Reads the whole source, to hash it. A damaged file in the cache is made again. Any number of processes and threads may
-/// do this at once: each makes a file of its own, and the last one stays. `progress` is told the share that is done, from
-/// 0.0 to 1.0.
+/// Reads the whole source, to hash it. A damaged file in the cache is made again. Any number of
+/// processes and threads may do this at once: each makes a file of its own, and the last one stays.
+/// `progress` is told the share that is done, from 0.0 to 1.0.
 ///
 /// # Errors
 ///

@@ -1,23 +1,26 @@
-//! How far the words of two models are apart: the divergence of what they predict on one fixed text.
+//! How far the words of two models are apart: the divergence of what they predict on one fixed
+//! text.
 
 use crate::llama::Batch;
 use crate::{Error, Result};
 
 use super::measure::{ROWS, Subject};
 
-/// The text: prose, facts, speech, code and news, a few hundred tokens. What is measured on another text is another number,
-/// so it never changes.
+/// The text: prose, facts, speech, code and news, a few hundred tokens. What is measured on another
+/// text is another number, so it never changes.
 const TEXT: &str = include_str!("text.txt");
 
-/// Tokens of the text that are compared at most; some vocabularies cut it into more pieces than others.
+/// Tokens of the text that are compared at most; some vocabularies cut it into more pieces than
+/// others.
 const MAX_TOKENS: usize = 512;
 
 /// How far the predictions of one model are from those of another.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Divergence {
-    /// Kullback-Leibler divergence of the second model's prediction of the next token from the first one's,
-    /// `sum(p * ln(p / q))` over the vocabulary, averaged over the tokens of the text. In nats; 0.0 for equal predictions.
-    /// Below 0.01 is hard to notice; from 0.1 on, answers change often.
+    /// Kullback-Leibler divergence of the second model's prediction of the next token from the
+    /// first one's, `sum(p * ln(p / q))` over the vocabulary, averaged over the tokens of the text.
+    /// In nats; 0.0 for equal predictions. Below 0.01 is hard to notice; from 0.1 on, answers
+    /// change often.
     pub mean_kl: f64,
     /// Share of the tokens for which both models find the same one most likely, 0.0 to 1.0.
     pub same_top: f64,
@@ -25,7 +28,8 @@ pub struct Divergence {
     pub tokens: usize,
 }
 
-/// Compares the predictions of both for every token of the text, a chunk at a time, so that memory doesn't grow with it.
+/// Compares the predictions of both for every token of the text, a chunk at a time, so that memory
+/// doesn't grow with it.
 pub(super) fn between(
     before: &mut Subject,
     after: &mut Subject,
@@ -85,7 +89,8 @@ fn not_numbers(logits: &[f32]) -> usize {
     logits.iter().filter(|logit| logit.is_nan()).count()
 }
 
-/// Kullback-Leibler divergence, in nats, of the distribution with logits `q` from the one with logits `p`.
+/// Kullback-Leibler divergence, in nats, of the distribution with logits `q` from the one with
+/// logits `p`.
 fn kl(p: &[f32], q: &[f32]) -> f64 {
     let (p_norm, q_norm) = (log_sum_exp(p), log_sum_exp(q));
     let sum: f64 = p

@@ -35,10 +35,12 @@ const DECODE_STEPS: u32 = 32;
 /// KV cells: what the largest of the measurements needs.
 const CELLS: u32 = ROWS as u32 * (PROMPT_TOKENS + DECODE_STEPS);
 
-/// Times that everything is timed; medians are reported, as another program may disturb one of them.
+/// Times that everything is timed; medians are reported, as another program may disturb one of
+/// them.
 const ROUNDS: usize = 3;
 
-/// One timing ends early after this, and counts what it did by then: large models take long for little.
+/// One timing ends early after this, and counts what it did by then: large models take long for
+/// little.
 const PATIENCE: Duration = Duration::from_secs(3);
 
 /// Share of the progress that the timings take; the rest is the comparison of what is predicted.
@@ -60,21 +62,24 @@ pub struct Comparison {
     pub before: Speed,
     /// Speed of the second.
     pub after: Speed,
-    /// How much the fastest and the slowest timing of one thing differ at most, as a share of the fastest, 0.0 to 1.0. From
-    /// about 0.3 on, the machine was busy with something else, and the speeds say little.
+    /// How much the fastest and the slowest timing of one thing differ at most, as a share of the
+    /// fastest, 0.0 to 1.0. From about 0.3 on, the machine was busy with something else, and the
+    /// speeds say little.
     pub spread: f64,
     /// How far the second's words are from the first's.
     pub divergence: Divergence,
 }
 
-/// Measures two models with one vocabulary, such as a file and what it was converted to. They are timed in turns, so that
-/// what disturbs the machine meets both. Both are in memory at once; takes half a minute for 100 million weights on two idle
-/// cores, and minutes for large models. `progress` is told the share that is done, from 0.0 to 1.0.
+/// Measures two models with one vocabulary, such as a file and what it was converted to. They are
+/// timed in turns, so that what disturbs the machine meets both. Both are in memory at once; takes
+/// half a minute for 100 million weights on two idle cores, and minutes for large models.
+/// `progress` is told the share that is done, from 0.0 to 1.0.
 ///
 /// # Errors
 ///
-/// A file that can't be loaded ([`Error::File`], [`Error::Load`], [`Error::Kind`]), a model that predicts no words to compare
-/// ([`Error::VectorsOnly`]), too little memory, or models that can't be compared ([`Error::Measure`]).
+/// A file that can't be loaded ([`Error::File`], [`Error::Load`], [`Error::Kind`]), a model that
+/// predicts no words to compare ([`Error::VectorsOnly`]), too little memory, or models that can't
+/// be compared ([`Error::Measure`]).
 pub fn compare(
     before: &Path,
     after: &Path,

@@ -1,7 +1,9 @@
-//! Weights that fit the CPU: a model file converted to a quantisation with fast kernels, by llama.cpp's own quantiser.
+//! Weights that fit the CPU: a model file converted to a quantisation with fast kernels, by
+//! llama.cpp's own quantiser.
 //!
-//! Never done without being asked: [`optimize`] makes a file, [`optimized`] keeps one in a cache for a model that is loaded
-//! with [`ModelConfig::optimize`](crate::ModelConfig::optimize), [`compare`] measures what was gained and lost.
+//! Never done without being asked: [`optimize`] makes a file, [`optimized`] keeps one in a cache
+//! for a model that is loaded with [`ModelConfig::optimize`](crate::ModelConfig::optimize),
+//! [`compare`] measures what was gained and lost.
 
 mod advice;
 mod cache;
@@ -23,19 +25,22 @@ use crate::model::gguf::GgufHeader;
 use crate::{Error, Result};
 use partial::Partial;
 
-/// Share of the progress at which all tensors are converted; what is left is checking, and waiting for the disk.
+/// Share of the progress at which all tensors are converted; what is left is checking, and waiting
+/// for the disk.
 const CONVERTED: f32 = 0.96875;
 
 /// Converts the model at `source` and returns the header of the new file.
 ///
-/// It is written under another name beside `destination` and renamed when it is whole: a file that is there is replaced in
-/// one step, and after a failure nothing is left. Blocks for about a second per 100 million weights on two cores;
-/// `progress` is told the share that is done, from 0.0 to 1.0, on this thread.
+/// It is written under another name beside `destination` and renamed when it is whole: a file that
+/// is there is replaced in one step, and after a failure nothing is left. Blocks for about a second
+/// per 100 million weights on two cores; `progress` is told the share that is done, from 0.0 to
+/// 1.0, on this thread.
 ///
 /// # Errors
 ///
-/// A source that is not a whole GGUF ([`Error::File`]), that is also the destination ([`Error::SameFile`]) or that llama.cpp
-/// can't convert ([`Error::Convert`]); a destination that can't be written ([`Error::Write`]).
+/// A source that is not a whole GGUF ([`Error::File`]), that is also the destination
+/// ([`Error::SameFile`]) or that llama.cpp can't convert ([`Error::Convert`]); a destination that
+/// can't be written ([`Error::Write`]).
 pub fn optimize(
     source: &Path,
     destination: &Path,

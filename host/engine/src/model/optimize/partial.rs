@@ -10,11 +10,13 @@ use std::time::Duration;
 /// How a name ends that stands for an unfinished file.
 const SUFFIX: &str = ".partial";
 
-/// Age at which an unfinished file belongs to nobody any more: it is written to all the time while somebody does.
+/// Age at which an unfinished file belongs to nobody any more: it is written to all the time while
+/// somebody does.
 const ABANDONED: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// A file that is being written beside its destination. Dropping it takes it away; when the process is killed, its name
-/// says that it is not whole, and the next one for the same destination takes it away a day later.
+/// A file that is being written beside its destination. Dropping it takes it away; when the process
+/// is killed, its name says that it is not whole, and the next one for the same destination takes
+/// it away a day later.
 #[derive(Debug)]
 pub(super) struct Partial {
     path: PathBuf,
@@ -23,7 +25,8 @@ pub(super) struct Partial {
 }
 
 impl Partial {
-    /// Creates an empty file in the folder of `destination`, under a name that no other process or thread uses.
+    /// Creates an empty file in the folder of `destination`, under a name that no other process or
+    /// thread uses.
     pub(super) fn create(destination: &Path) -> io::Result<Self> {
         static COUNT: AtomicU32 = AtomicU32::new(0);
 
@@ -87,7 +90,8 @@ fn folder_of(path: &Path) -> &Path {
     }
 }
 
-/// Takes away what killed processes have left for the same destination. A convenience: nothing depends on it.
+/// Takes away what killed processes have left for the same destination. A convenience: nothing
+/// depends on it.
 fn sweep(folder: &Path, prefix: &OsString) {
     let Ok(entries) = fs::read_dir(folder) else {
         return;

@@ -6,10 +6,11 @@ use std::str::FromStr;
 use crate::Error;
 use crate::model::gguf::TensorType;
 
-/// How converted weights are stored. The order is that of how well they keep their values, best first.
+/// How converted weights are stored. The order is that of how well they keep their values, best
+/// first.
 ///
-/// All are types with fast kernels on some CPU that need no importance matrix. As llama.cpp's own tools do, the mixed ones
-/// store the few matrices that matter most with more bits.
+/// All are types with fast kernels on some CPU that need no importance matrix. As llama.cpp's own
+/// tools do, the mixed ones store the few matrices that matter most with more bits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Quantisation {
     /// 16 bits a weight.

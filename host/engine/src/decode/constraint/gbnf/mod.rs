@@ -1,12 +1,13 @@
 //! llama.cpp's grammar format, GBNF, for llguidance.
 //!
-//! llama.cpp's own engine follows every way through a grammar separately. `root ::= "a" root "b" | "a" root "c" | "a"` has
-//! 2^n of them after n letters, which nothing bounds and nothing interrupts; a rule that recurs at its left through a rule that
-//! may be empty never returns. A guest writes the grammar, so it is read here and followed by llguidance, whose work is
-//! bounded. Decision 13, `docs/decisions/013-output-forms-with-llguidance.md`.
+//! llama.cpp's own engine follows every way through a grammar separately. `root ::= "a" root "b" |
+//! "a" root "c" | "a"` has 2^n of them after n letters, which nothing bounds and nothing
+//! interrupts; a rule that recurs at its left through a rule that may be empty never returns. A
+//! guest writes the grammar, so it is read here and followed by llguidance, whose work is bounded.
+//! Decision 13, `docs/decisions/013-output-forms-with-llguidance.md`.
 //!
-//! GBNF knows characters only, llguidance knows lexemes, the longest of which wins. Where each lexeme is one character,
-//! both mean the same.
+//! GBNF knows characters only, llguidance knows lexemes, the longest of which wins. Where each
+//! lexeme is one character, both mean the same.
 
 mod parse;
 mod translate;
@@ -23,7 +24,8 @@ pub(super) struct Mistake {
     what: String,
 }
 
-/// The grammar in llguidance's variant of Lark. `token` gives the number of the token that has a text or a name.
+/// The grammar in llguidance's variant of Lark. `token` gives the number of the token that has a
+/// text or a name.
 pub(super) fn to_lark(text: &str, token: &dyn Fn(&str) -> Option<u32>) -> Result<String, Mistake> {
     let grammar = parse::parse(text, token)?;
     Ok(translate::translate(&grammar))

@@ -1,7 +1,8 @@
 //! Reads GBNF, as llama.cpp reads it, and says what is wrong with it.
 //!
-//! Stricter than llama.cpp in what it would take in silence and do something else about: a rule that is there twice, a range
-//! from a later to an earlier character, a repetition from more to fewer times.
+//! Stricter than llama.cpp in what it would take in silence and do something else about: a rule
+//! that is there twice, a range from a later to an earlier character, a repetition from more to
+//! fewer times.
 
 use std::collections::HashMap;
 

@@ -204,7 +204,8 @@ fn after(grammar: &Grammar, item: &Item, text: &[char], begin: usize) -> BTreeSe
     }
 }
 
-/// Items that refer to rules only after a character, so that no rule recurs at its left and the plain matcher ends.
+/// Items that refer to rules only after a character, so that no rule recurs at its left and the
+/// plain matcher ends.
 fn item() -> impl Strategy<Value = Item> {
     let ranges = prop::sample::select(vec![
         vec![('a', 'a')],

@@ -1,4 +1,5 @@
-//! What templates may call beside the engine's own: the functions of transformers, and Python's methods.
+//! What templates may call beside the engine's own: the functions of transformers, and Python's
+//! methods.
 
 use jiff::Zoned;
 use minijinja::{Environment, Error, ErrorKind, State, Value};

@@ -1,6 +1,7 @@
 //! A template's tree, with a check around everything in it that makes a list or an object.
 //!
-//! The parser's tree can't be changed in place, so a new one is made of it. What it renders is the same, or an error.
+//! The parser's tree can't be changed in place, so a new one is made of it. What it renders is the
+//! same, or an error.
 
 use minijinja::Environment;
 use minijinja::machinery::Span;

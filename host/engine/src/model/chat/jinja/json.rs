@@ -1,4 +1,5 @@
-//! `tojson` as templates expect it, which is Python's `json.dumps`: spaces after colons and commas, nothing escaped for HTML.
+//! `tojson` as templates expect it, which is Python's `json.dumps`: spaces after colons and commas,
+//! nothing escaped for HTML.
 
 use std::io;
 

@@ -1,10 +1,11 @@
 //! A model's Jinja template, rendered within bounds.
 //!
-//! The template comes with the model file, and what it works on from a guest. `minijinja` counts steps and the bytes that they
-//! make, which bounds time and memory. It does not bound how deep values lie in each other, or a namespace that is put into
-//! itself, and what overflows the stack then ends the process. So the template's tree gets a check around what makes a list or
-//! an object ([`guarded`], [`values`]), its source is looked at before the parser nests it ([`source`]), and all of it runs on
-//! a thread whose stack is large enough for the depths that are allowed.
+//! The template comes with the model file, and what it works on from a guest. `minijinja` counts
+//! steps and the bytes that they make, which bounds time and memory. It does not bound how deep
+//! values lie in each other, or a namespace that is put into itself, and what overflows the stack
+//! then ends the process. So the template's tree gets a check around what makes a list or an object
+//! ([`guarded`], [`values`]), its source is looked at before the parser nests it ([`source`]), and
+//! all of it runs on a thread whose stack is large enough for the depths that are allowed.
 
 mod builtins;
 mod guarded;
@@ -22,15 +23,15 @@ use minijinja::value::Serde;
 use minijinja::{AutoEscape, Environment, Error, ErrorKind, Value};
 use serde_json::{Map, Value as Json};
 
-/// What a template may use: steps, or 64 bytes each that it writes or makes on the way. Real templates take some hundred steps
-/// for a message, and make each of its bytes some times.
+/// What a template may use: steps, or 64 bytes each that it writes or makes on the way. Real
+/// templates take some hundred steps for a message, and make each of its bytes some times.
 const FUEL: u64 = 4_000_000;
 
 /// Further fuel for each byte that a prompt may have.
 const FUEL_PER_BYTE: u64 = 1;
 
-/// Stack of the thread that renders, of which nothing is in memory until it is used. The deepest things that are allowed take
-/// about a quarter of it.
+/// Stack of the thread that renders, of which nothing is in memory until it is used. The deepest
+/// things that are allowed take about a quarter of it.
 const STACK_BYTES: usize = 16 << 20;
 
 /// Bytes of a reason that are told: a template chooses them with `raise_exception`.
@@ -51,7 +52,8 @@ pub(super) struct Bounds {
 ///
 /// # Errors
 ///
-/// What the template engine said, or the template itself (`raise_exception`), or which bound was reached.
+/// What the template engine said, or the template itself (`raise_exception`), or which bound was
+/// reached.
 pub(super) fn render(
     source: &str,
     variables: &Map<String, Json>,

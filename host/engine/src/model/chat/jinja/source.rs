@@ -1,4 +1,5 @@
-//! What a template's source must be before it is parsed, and the tag of Hugging Face's that means nothing here.
+//! What a template's source must be before it is parsed, and the tag of Hugging Face's that means
+//! nothing here.
 
 use std::borrow::Cow;
 
@@ -9,7 +10,8 @@ use super::syntax;
 /// Bytes of a template. Published ones have some thousand.
 const MAX_BYTES: usize = 1 << 20;
 
-/// Words and signs within one pair of braces. The parser makes a tree as deep as a chain of them is long.
+/// Words and signs within one pair of braces. The parser makes a tree as deep as a chain of them is
+/// long.
 const MAX_TOKENS_IN_TAG: usize = 1000;
 
 /// `elif` tags of a template, each of which the parser nests into the one before.
@@ -56,7 +58,8 @@ pub(super) fn checked(source: &str) -> Result<Cow<'_, str>, String> {
     Ok(source)
 }
 
-/// The source with `{% generation %}` blocks, which mark what a model is trained on, as blocks that are always there.
+/// The source with `{% generation %}` blocks, which mark what a model is trained on, as blocks that
+/// are always there.
 fn without_generation(source: &str) -> Cow<'_, str> {
     if !source.contains("generation") {
         return Cow::Borrowed(source);

@@ -3,13 +3,15 @@
 use minijinja::value::ValueKind;
 use minijinja::{Error, ErrorKind, State, Value};
 
-/// Levels of lists and objects within each other. The messages have 130 at most, since JSON of more isn't read.
+/// Levels of lists and objects within each other. The messages have 130 at most, since JSON of more
+/// isn't read.
 const MAX_DEPTH: usize = 200;
 
 /// Bytes that a unit of fuel pays for.
 const BYTES_PER_FUEL: u64 = 64;
 
-/// A value that a step made, as something that may be kept: nothing in it is made only when it is read, or lies too deep.
+/// A value that a step made, as something that may be kept: nothing in it is made only when it is
+/// read, or lies too deep.
 pub(super) fn checked(state: &State, value: Value) -> Result<Value, Error> {
     // A chain of what is made when it is read is as deep as it is long.
     let value = match value.kind() {
@@ -52,7 +54,8 @@ pub(super) fn bytes_left(state: &State) -> u64 {
     fuel.saturating_mul(BYTES_PER_FUEL)
 }
 
-/// Adds up a value as the text that it would be written as, near enough: one text may lie in it many times.
+/// Adds up a value as the text that it would be written as, near enough: one text may lie in it
+/// many times.
 fn weigh(state: &State, value: &Value, depth: usize, bytes: &mut u64) -> Result<(), Error> {
     state.consume_fuel(1)?;
     if depth > MAX_DEPTH {
@@ -90,12 +93,14 @@ pub(super) fn refused(told: impl Into<String>) -> Error {
     Error::new(ErrorKind::InvalidOperation, told.into())
 }
 
-/// Whether it is what `namespace()` makes: the one value that can change, and so could be put into itself.
+/// Whether it is what `namespace()` makes: the one value that can change, and so could be put into
+/// itself.
 fn is_namespace(value: &Value) -> bool {
     is_one_of(value, &["Namespace"])
 }
 
-/// Whether it is a value that has an end: nothing that can change, and nothing that holds on to such.
+/// Whether it is a value that has an end: nothing that can change, and nothing that holds on to
+/// such.
 fn is_data(value: &Value) -> bool {
     let has_no_end = ["Namespace", "Macro", "Closure", "Loop"];
     value.kind() != ValueKind::Plain && !is_one_of(value, &has_no_end)
