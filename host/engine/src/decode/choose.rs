@@ -1,6 +1,6 @@
 //! The next tokens of a step's sequences, chosen by several threads where that pays.
 
-use llama_cpp_2::token::LlamaToken;
+use crate::llama::TokenId;
 use rayon::prelude::*;
 
 use super::compute::Compute;
@@ -14,7 +14,7 @@ const PARALLEL_LOGITS: usize = 1 << 19;
 impl<C: Compute> Engine<'_, C> {
     /// The next tokens of those that have an output in this step, in their order; `None` without
     /// logits.
-    pub(super) fn choose(&mut self) -> Vec<Option<Result<LlamaToken, NoToken>>> {
+    pub(super) fn choose(&mut self) -> Vec<Option<Result<TokenId, NoToken>>> {
         let compute = &self.kv.compute;
         let mut work: Vec<(&mut Sequence, Option<&[f32]>)> = Vec::new();
         for sequence in &mut self.running {

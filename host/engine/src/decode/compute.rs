@@ -7,8 +7,8 @@
 use std::ops::Range;
 use std::sync::Arc;
 
+use crate::llama::TokenId;
 use llama_cpp_2::model::LlamaModel;
-use llama_cpp_2::token::LlamaToken;
 
 use super::WorkerParams;
 use crate::llama::{Ability, Batch, Context, ContextParams, DecodeError, SavedSequence};
@@ -121,13 +121,13 @@ pub(super) trait Compute {
     fn reset(&mut self) -> Result<(), String>;
 
     /// Whether the token ends a generation.
-    fn is_end(&self, token: LlamaToken) -> bool;
+    fn is_end(&self, token: TokenId) -> bool;
 
     /// Adds the bytes of the token's text.
-    fn piece(&self, token: LlamaToken, bytes: &mut Vec<u8>);
+    fn piece(&self, token: TokenId, bytes: &mut Vec<u8>);
 
     /// A token that any prompt may begin with.
-    fn first_token(&self) -> LlamaToken;
+    fn first_token(&self) -> TokenId;
 }
 
 /// llama.cpp.
@@ -240,18 +240,18 @@ impl Compute for Llama {
         Ok(())
     }
 
-    fn is_end(&self, token: LlamaToken) -> bool {
+    fn is_end(&self, token: TokenId) -> bool {
         self.model.vocab().is_eog(token)
     }
 
-    fn piece(&self, token: LlamaToken, bytes: &mut Vec<u8>) {
+    fn piece(&self, token: TokenId, bytes: &mut Vec<u8>) {
         // Control tokens have no text: they are the model's, not the reader's.
         let vocabulary = self.model.vocab();
         vocabulary.token_to_piece_into(token, bytes, false, None);
     }
 
-    fn first_token(&self) -> LlamaToken {
+    fn first_token(&self) -> TokenId {
         let bos = self.model.vocab().bos();
-        if bos.0 >= 0 { bos } else { LlamaToken(0) }
+        if bos.0 >= 0 { bos } else { TokenId(0) }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use llama_cpp_2::token::LlamaToken;
+use crate::llama::TokenId;
 
 use super::awaited::{Awaited, States};
 use super::compute::Compute;
@@ -44,7 +44,7 @@ pub(super) struct Engine<'a, C: Compute> {
     pub(super) running: Vec<Sequence>,
     pub(super) parked: Vec<Parked>,
     /// What sequences left behind when they ended.
-    pub(super) shelf: Shelf<LlamaToken, SavedSequence>,
+    pub(super) shelf: Shelf<TokenId, SavedSequence>,
     /// What of it is on disk, where there is a state folder.
     pub(super) stored: Option<Stored>,
     /// Its folder, while somebody else uses it.

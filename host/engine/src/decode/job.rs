@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use llama_cpp_2::token::LlamaToken;
+use crate::llama::TokenId;
 
 use super::{Constraint, Droppable, Sampler, Writer};
 use crate::log::{End, RequestLog};
@@ -14,7 +14,7 @@ use crate::{Effective, Error, Owner, Usage};
 #[derive(Debug)]
 pub(crate) struct Job {
     /// At least one token, all of them in the vocabulary, fewer than the context holds.
-    pub(crate) prompt: Vec<LlamaToken>,
+    pub(crate) prompt: Vec<TokenId>,
     pub(crate) sampler: Sampler,
     /// Where the answer must have a form.
     pub(crate) constraint: Option<Constraint>,

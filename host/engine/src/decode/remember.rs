@@ -13,7 +13,7 @@ use crate::memory::{Entry, Place, PressureLevel};
 const LEAST_SAVED: u32 = 16;
 
 /// Something that a sequence left behind.
-pub(super) type Left = Entry<llama_cpp_2::token::LlamaToken, SavedSequence>;
+pub(super) type Left = Entry<crate::llama::TokenId, SavedSequence>;
 
 impl<C: Compute> Engine<'_, C> {
     /// A sequence has ended: what it computed stays in its cells until they are needed, where its

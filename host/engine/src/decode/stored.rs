@@ -4,7 +4,7 @@
 use std::path::PathBuf;
 use std::time::{Duration, Instant, SystemTime};
 
-use llama_cpp_2::token::LlamaToken;
+use crate::llama::TokenId;
 
 use super::awaited::Awaited;
 use super::compute::Compute;
@@ -38,7 +38,7 @@ pub(crate) struct StoreParams {
 pub(super) struct Stored {
     disk: Disk,
     folder: Folder,
-    files: Shelf<LlamaToken, StoredFile>,
+    files: Shelf<TokenId, StoredFile>,
     max_bytes: u64,
     store_after: Duration,
     writing: Option<Writing>,
@@ -60,7 +60,7 @@ struct StoredFile {
 /// A state that is being written.
 #[derive(Debug)]
 struct Writing {
-    entry: Entry<LlamaToken, StoredFile>,
+    entry: Entry<TokenId, StoredFile>,
     state: SavedSequence,
 }
 
@@ -93,7 +93,7 @@ impl Stored {
             files.put(Entry {
                 owner: Owner::named(found.header.owner).to_ref(),
                 session: None,
-                tokens: found.header.tokens.into_iter().map(LlamaToken).collect(),
+                tokens: found.header.tokens.into_iter().map(TokenId).collect(),
                 exact: found.header.exact,
                 place: Place::Saved(StoredFile {
                     id: found.id,
@@ -173,7 +173,7 @@ impl Stored {
         true
     }
 
-    fn remove(&self, entry: &Entry<LlamaToken, StoredFile>) {
+    fn remove(&self, entry: &Entry<TokenId, StoredFile>) {
         if let Some(file) = entry.saved() {
             self.disk.ask(Task::Remove(file.id));
         }

@@ -1,6 +1,6 @@
 //! The tokens of one decode step, in arrays that llama.cpp reads in place.
 
-use llama_cpp_2::token::LlamaToken;
+use crate::llama::TokenId;
 use llama_cpp_sys_2 as sys;
 
 /// A batch of tokens, each at a position of one sequence.
@@ -32,7 +32,7 @@ impl Batch {
     /// can be read after the decode with that index.
     pub(crate) fn push(
         &mut self,
-        token: LlamaToken,
+        token: TokenId,
         position: u32,
         sequence: u32,
         output: bool,

@@ -32,3 +32,5 @@ pub(crate) use system::device_memory;
 pub(crate) use system::type_block;
 pub use system::{Device, DeviceKind, LlamaBuild, SystemInfo};
 pub(crate) use weights::read_weights;
+/// The id of a token in a model's vocabulary.
+pub(crate) type TokenId = llama_cpp_2::token::LlamaToken;

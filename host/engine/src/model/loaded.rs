@@ -3,8 +3,8 @@
 use std::sync::{Arc, OnceLock};
 use std::time::Instant;
 
+use crate::llama::TokenId;
 use llama_cpp_2::model::LlamaModel;
-use llama_cpp_2::token::LlamaToken;
 
 use super::ModelInfo;
 use super::chat::ChatTemplate;
@@ -26,7 +26,7 @@ pub(crate) struct Loaded {
     pub(super) llama: Arc<LlamaModel>,
     pub(super) grammars: Grammars,
     pub(super) template: ChatTemplate,
-    pub(super) ends: OnceLock<Vec<LlamaToken>>,
+    pub(super) ends: OnceLock<Vec<TokenId>>,
     pub(super) cells: KvCells,
     pub(crate) about: Arc<About>,
     pub(super) since: Instant,
@@ -149,10 +149,10 @@ impl Loaded {
     }
 
     /// The tokens that end a generation, looked for once: a vocabulary is large.
-    fn ends(&self) -> &[LlamaToken] {
+    fn ends(&self) -> &[TokenId] {
         self.ends.get_or_init(|| {
             let last = i32::try_from(self.about.info.vocabulary).unwrap_or(i32::MAX);
-            let all = (0..last).map(LlamaToken);
+            let all = (0..last).map(TokenId);
             all.filter(|&token| self.llama.vocab().is_eog(token))
                 .collect()
         })

@@ -1,6 +1,6 @@
 //! From a prompt to checked tokens, on the caller's thread.
 
-use llama_cpp_2::token::LlamaToken;
+use crate::llama::TokenId;
 
 use super::chat::{Part, Rendered};
 use super::fit::{Bounds, Fitted, Past};
@@ -10,7 +10,7 @@ use crate::{Conversation, Effective, Error, Prompt, Result};
 impl Loaded {
     /// The tokens of a prompt: at least one, all in the vocabulary, and as many as the context
     /// holds with `after` more.
-    pub(super) fn tokens(&self, prompt: &Prompt, after: usize) -> Result<Vec<LlamaToken>> {
+    pub(super) fn tokens(&self, prompt: &Prompt, after: usize) -> Result<Vec<TokenId>> {
         let tokens = self.all_tokens(prompt)?;
         let context = self.about.info.context_size;
         if tokens.len() + after > context as usize {
@@ -29,7 +29,7 @@ impl Loaded {
         prompt: Prompt,
         settings: &Effective,
         past: &mut Past,
-    ) -> Result<Fitted<LlamaToken>> {
+    ) -> Result<Fitted<TokenId>> {
         if !settings.memory.context_shifting {
             return Ok(Fitted {
                 tokens: self.tokens(&prompt, 1)?,
@@ -59,7 +59,7 @@ impl Loaded {
         })
     }
 
-    fn all_tokens(&self, prompt: &Prompt) -> Result<Vec<LlamaToken>> {
+    fn all_tokens(&self, prompt: &Prompt) -> Result<Vec<TokenId>> {
         let tokens = match prompt {
             Prompt::Text(text) => self.tokenize(text)?,
             Prompt::Messages(conversation) => self.render(conversation)?,
@@ -71,7 +71,7 @@ impl Loaded {
         Ok(tokens)
     }
 
-    fn render(&self, conversation: &Conversation) -> Result<Vec<LlamaToken>> {
+    fn render(&self, conversation: &Conversation) -> Result<Vec<TokenId>> {
         if conversation.messages.is_empty() {
             return Err(Error::EmptyPrompt);
         }
@@ -103,7 +103,7 @@ impl Loaded {
         Ok(tokens)
     }
 
-    fn tokenize(&self, text: &str) -> Result<Vec<LlamaToken>> {
+    fn tokenize(&self, text: &str) -> Result<Vec<TokenId>> {
         if text.is_empty() {
             return Err(Error::EmptyPrompt);
         }
@@ -121,7 +121,7 @@ impl Loaded {
         Ok(())
     }
 
-    fn known(&self, ids: &[u32]) -> Result<Vec<LlamaToken>> {
+    fn known(&self, ids: &[u32]) -> Result<Vec<TokenId>> {
         // A token is four bytes here and there; the bound on text bounds them too.
         self.check_bytes(size_of_val(ids) as u64)?;
         ids.iter()
@@ -130,7 +130,7 @@ impl Loaded {
                 i32::try_from(token)
                     .ok()
                     .filter(|_| token < self.about.info.vocabulary)
-                    .map(LlamaToken)
+                    .map(TokenId)
                     .ok_or(Error::UnknownToken {
                         token,
                         index,

@@ -26,7 +26,7 @@ pub(super) use vocabulary::Words;
 
 use std::fmt;
 
-use llama_cpp_2::token::LlamaToken;
+use crate::llama::TokenId;
 use llguidance::Matcher;
 use llguidance::api::StopReason;
 use llguidance::toktrie::{SimpleVob, TokEnv};
@@ -69,7 +69,7 @@ impl Constraint {
     }
 
     /// Whether the token may come next. A token that ends the answer may where the answer is whole.
-    pub(super) fn allows(&mut self, token: LlamaToken) -> Result<bool, Lost> {
+    pub(super) fn allows(&mut self, token: TokenId) -> Result<bool, Lost> {
         let Ok(id) = u32::try_from(token.0) else {
             return Ok(false);
         };
@@ -104,7 +104,7 @@ impl Constraint {
     }
 
     /// The token comes next. It must be allowed, and no end.
-    pub(super) fn accept(&mut self, token: LlamaToken) -> Result<(), Lost> {
+    pub(super) fn accept(&mut self, token: TokenId) -> Result<(), Lost> {
         self.allowed = None;
         let id = u32::try_from(token.0).map_err(|_| Lost::DeadEnd)?;
         self.matcher.consume_token(id).map_err(failed)
@@ -125,7 +125,7 @@ impl Constraint {
 
 impl Allowed {
     /// Whether the token is one of them.
-    pub(super) fn has(&self, token: LlamaToken) -> bool {
+    pub(super) fn has(&self, token: TokenId) -> bool {
         let id = u32::try_from(token.0).ok();
         // Beyond its length it panics.
         id.is_some_and(|id| (id as usize) < self.0.len() && self.0.is_allowed(id))

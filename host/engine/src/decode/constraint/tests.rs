@@ -1,6 +1,6 @@
 //! Forms followed over vocabularies small enough to be read.
 
-use llama_cpp_2::token::LlamaToken;
+use crate::llama::TokenId;
 
 use super::vocabulary::{Words, special};
 use super::{Constraint, Grammars, Lost};
@@ -42,13 +42,13 @@ fn lark(text: &str) -> OutputForm {
 /// there.
 fn follow(constraint: &mut Constraint, text: &str) -> (usize, bool) {
     for (count, byte) in text.bytes().enumerate() {
-        let token = LlamaToken(byte.into());
+        let token = TokenId(byte.into());
         if constraint.is_complete() || !constraint.allows(token).unwrap() {
             return (count, false);
         }
         constraint.accept(token).unwrap();
     }
-    let may_end = constraint.is_complete() || constraint.allows(LlamaToken(END)).unwrap();
+    let may_end = constraint.is_complete() || constraint.allows(TokenId(END)).unwrap();
     (text.len(), may_end)
 }
 
@@ -103,12 +103,12 @@ fn an_end_token_is_allowed_where_the_answer_is_whole_and_only_there() {
     let grammars = grammars();
     let mut constraint = grammars.constraint(&regex("ab*")).unwrap();
     for end in [END, END + 1] {
-        assert!(!constraint.allows(LlamaToken(end)).unwrap());
+        assert!(!constraint.allows(TokenId(end)).unwrap());
     }
     assert_eq!(follow(&mut constraint, "abb"), (3, true));
     assert!(!constraint.is_complete(), "more may come");
     for end in [END, END + 1] {
-        assert!(constraint.allows(LlamaToken(end)).unwrap());
+        assert!(constraint.allows(TokenId(end)).unwrap());
     }
 }
 
@@ -120,7 +120,7 @@ fn an_answer_is_complete_when_nothing_may_follow() {
         .unwrap();
     assert_eq!(follow(&mut constraint, "{\"a\":1"), (6, false));
     assert!(!constraint.is_complete());
-    constraint.accept(LlamaToken(b'}'.into())).unwrap();
+    constraint.accept(TokenId(b'}'.into())).unwrap();
     assert!(constraint.is_complete());
 }
 
@@ -141,11 +141,11 @@ fn one_token_is_allowed_exactly_when_it_is_among_all_that_are() {
             let tokens = -1..=words(&["ab", "{\"", "}}", "true"]).words.len() as i32;
             let each: Vec<bool> = tokens
                 .clone()
-                .map(|token| constraint.allows(LlamaToken(token)).unwrap())
+                .map(|token| constraint.allows(TokenId(token)).unwrap())
                 .collect();
             constraint.allowed().unwrap();
             let all: Vec<bool> = tokens
-                .map(|token| constraint.allows(LlamaToken(token)).unwrap())
+                .map(|token| constraint.allows(TokenId(token)).unwrap())
                 .collect();
             assert_eq!(each, all, "{form:?} after {text:?}");
         }
@@ -158,7 +158,7 @@ fn tokens_without_text_and_numbers_of_none_are_refused() {
     let mut constraint = grammars.constraint(&regex("(?s:.*)")).unwrap();
     constraint.allowed = None;
     for token in [255, 258, 10_000, -1, i32::MAX] {
-        assert!(!constraint.allows(LlamaToken(token)).unwrap(), "{token}");
+        assert!(!constraint.allows(TokenId(token)).unwrap(), "{token}");
     }
 }
 
@@ -170,7 +170,7 @@ fn logits_of_other_tokens_are_taken_out() {
     let mut logits = vec![1.0; 300];
     let allowed = constraint.allowed().unwrap();
     for (id, logit) in (0..).zip(&mut logits) {
-        if !allowed.has(LlamaToken(id)) {
+        if !allowed.has(TokenId(id)) {
             *logit = f32::NEG_INFINITY;
         }
     }
@@ -306,7 +306,7 @@ fn a_form_that_grows_too_much_on_its_way_is_lost_with_the_reason() {
     let ways: Vec<String> = (1..60).map(|count| "e ".repeat(count)).collect();
     let form = lark(&format!("start: e\ne: {} | \"a\"", ways.join("|")));
     let mut constraint = grammars.constraint(&form).unwrap();
-    let a = LlamaToken(b'a'.into());
+    let a = TokenId(b'a'.into());
     let lost = (0..1000).find_map(|_| constraint.accept(a).err());
     match lost {
         Some(Lost::Failed(reason)) => assert!(reason.contains("items"), "{reason}"),

@@ -3,8 +3,8 @@
 
 use std::sync::Arc;
 
+use crate::llama::TokenId;
 use llama_cpp_2::model::LlamaModel;
-use llama_cpp_2::token::LlamaToken;
 use llguidance::toktrie::{ApproximateTokEnv, INVALID_TOKEN, TokEnv, TokRxInfo, TokTrie};
 
 /// Bytes of a token at most; toktrie counts no further. A longer one has no place in any answer
@@ -23,7 +23,7 @@ impl Words {
     pub(super) fn of(model: &LlamaModel) -> Self {
         let vocabulary = model.vocab();
         let mut all = Self::default();
-        for (id, token) in (0..model.n_vocab()).map(LlamaToken).enumerate() {
+        for (id, token) in (0..model.n_vocab()).map(TokenId).enumerate() {
             let mut word = Vec::new();
             // As it is delivered: control tokens have no text.
             vocabulary.token_to_piece_into(token, &mut word, false, None);

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use llama_cpp_2::token::LlamaToken;
+use crate::llama::TokenId;
 
 use super::pool::Pool;
 use super::{EmbedJob, Vectors};
@@ -68,7 +68,7 @@ struct Text {
     job: u64,
     /// Its place in the request.
     index: usize,
-    tokens: Vec<LlamaToken>,
+    tokens: Vec<TokenId>,
     /// It is computed apart from all others.
     is_alone: bool,
     /// Tokens of it that are computed.
@@ -114,7 +114,7 @@ impl<E: Embed> Embedder<E> {
     pub(in crate::decode) fn warm_up(
         &mut self,
         compute: &impl Compute<Embedding = E>,
-        token: LlamaToken,
+        token: TokenId,
         should_stop: &dyn Fn() -> bool,
     ) -> Result<(), String> {
         let mut context = compute.embedding(self.params)?;

@@ -7,7 +7,7 @@ mod pool;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use llama_cpp_2::token::LlamaToken;
+use crate::llama::TokenId;
 use tokio::sync::oneshot;
 
 use super::job::{QueueLimit, Waits, unstarted};
@@ -26,7 +26,7 @@ pub(crate) type Vectors = Vec<Vec<f32>>;
 pub(crate) struct EmbedJob {
     /// Each of at least one token, all of them in the vocabulary, and no more than the context
     /// holds.
-    pub(crate) texts: Vec<Vec<LlamaToken>>,
+    pub(crate) texts: Vec<Vec<TokenId>>,
     pub(crate) pooling: Pooling,
     pub(crate) priority: Priority,
     /// Its texts are computed apart from all others.

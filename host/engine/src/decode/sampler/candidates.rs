@@ -6,7 +6,7 @@
 
 use std::cmp::Ordering;
 
-use llama_cpp_2::token::LlamaToken;
+use crate::llama::TokenId;
 use llama_cpp_2::token::data::LlamaTokenData;
 
 /// How the vocabulary is cut.
@@ -32,7 +32,7 @@ impl Cut {
         self,
         logits: &[f32],
         highest: f32,
-        allowed: Option<&dyn Fn(LlamaToken) -> bool>,
+        allowed: Option<&dyn Fn(TokenId) -> bool>,
         candidates: &mut Vec<LlamaTokenData>,
     ) {
         candidates.clear();
@@ -47,7 +47,7 @@ impl Cut {
         let likely = (0..)
             .zip(logits)
             .filter(|(_, logit)| (lowest..=highest).contains(*logit))
-            .map(|(id, &logit)| LlamaTokenData::new(LlamaToken(id), logit, 0.0))
+            .map(|(id, &logit)| LlamaTokenData::new(TokenId(id), logit, 0.0))
             .filter(|data| allowed.is_none_or(|allowed| allowed(data.id())));
         candidates.extend(likely);
     }
@@ -58,7 +58,7 @@ fn top(
     logits: &[f32],
     highest: f32,
     count: usize,
-    allowed: Option<&dyn Fn(LlamaToken) -> bool>,
+    allowed: Option<&dyn Fn(TokenId) -> bool>,
     candidates: &mut Vec<LlamaTokenData>,
 ) {
     // More than needed are collected, and cut back whenever there are twice as many: the bar rises
@@ -69,7 +69,7 @@ fn top(
         if !(logit > bar && logit <= highest) {
             continue;
         }
-        let token = LlamaToken(id);
+        let token = TokenId(id);
         if allowed.is_some_and(|allowed| !allowed(token)) {
             continue;
         }
@@ -109,12 +109,12 @@ fn higher_first(a: &LlamaTokenData, b: &LlamaTokenData) -> Ordering {
     clippy::cast_precision_loss,
     reason = "a statistic"
 )]
-fn deviation(logits: &[f32], highest: f32, allowed: Option<&dyn Fn(LlamaToken) -> bool>) -> f32 {
+fn deviation(logits: &[f32], highest: f32, allowed: Option<&dyn Fn(TokenId) -> bool>) -> f32 {
     let numbers = || {
         (0..)
             .zip(logits)
             .filter(|(_, logit)| logit.is_finite() && **logit <= highest)
-            .filter(|(id, _)| allowed.is_none_or(|allowed| allowed(LlamaToken(*id))))
+            .filter(|(id, _)| allowed.is_none_or(|allowed| allowed(TokenId(*id))))
             .map(|(_, logit)| f64::from(*logit))
     };
     let count = numbers().count().max(1) as f64;

@@ -1,12 +1,12 @@
 //! The highest of many logits.
 
-use llama_cpp_2::token::LlamaToken;
+use crate::llama::TokenId;
 
 /// Logits that are compared at once, so that the compiler uses the widest instructions there are.
 const LANES: usize = 16;
 
 /// The first token with the highest finite logit, and that logit.
-pub(super) fn most_likely(logits: &[f32]) -> Option<(LlamaToken, f32)> {
+pub(super) fn most_likely(logits: &[f32]) -> Option<(TokenId, f32)> {
     let mut highest = [f32::NEG_INFINITY; LANES];
     let (chunks, rest) = logits.as_chunks::<LANES>();
     let higher = |lane: &mut f32, logit: f32| {
@@ -29,17 +29,17 @@ pub(super) fn most_likely(logits: &[f32]) -> Option<(LlamaToken, f32)> {
         return most_likely_finite(logits);
     }
     let index = logits.iter().position(|&logit| logit == most)?;
-    Some((LlamaToken(i32::try_from(index).ok()?), most))
+    Some((TokenId(i32::try_from(index).ok()?), most))
 }
 
-fn most_likely_finite(logits: &[f32]) -> Option<(LlamaToken, f32)> {
+fn most_likely_finite(logits: &[f32]) -> Option<(TokenId, f32)> {
     let mut best: Option<(i32, f32)> = None;
     for (id, &logit) in (0..).zip(logits) {
         if logit.is_finite() && best.is_none_or(|(_, highest)| logit > highest) {
             best = Some((id, logit));
         }
     }
-    best.map(|(id, logit)| (LlamaToken(id), logit))
+    best.map(|(id, logit)| (TokenId(id), logit))
 }
 
 #[cfg(test)]

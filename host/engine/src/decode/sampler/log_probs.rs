@@ -1,6 +1,6 @@
 //! How likely tokens were, told with them where a request asks.
 
-use llama_cpp_2::token::LlamaToken;
+use crate::llama::TokenId;
 
 /// How likely the chosen token was, and which others were: natural logarithms of the model's own
 /// probabilities, before any sampler.
@@ -9,11 +9,11 @@ pub(in crate::decode) struct LogProbs {
     /// The chosen token's.
     pub(crate) chosen: f32,
     /// The most likely tokens, falling.
-    pub(crate) top: Vec<(LlamaToken, f32)>,
+    pub(crate) top: Vec<(TokenId, f32)>,
 }
 
 /// The log-probabilities of `chosen` and of the `count` most likely tokens.
-pub(crate) fn log_probs(logits: &[f32], chosen: LlamaToken, count: usize) -> LogProbs {
+pub(crate) fn log_probs(logits: &[f32], chosen: TokenId, count: usize) -> LogProbs {
     let finite = || (0..).zip(logits).filter(|(_, logit)| logit.is_finite());
     let highest = finite()
         .map(|(_, logit)| *logit)
@@ -26,14 +26,14 @@ pub(crate) fn log_probs(logits: &[f32], chosen: LlamaToken, count: usize) -> Log
         reason = "a logarithm for people to read"
     )]
     let norm = highest + sum.ln() as f32;
-    let mut top: Vec<(LlamaToken, f32)> = Vec::new();
+    let mut top: Vec<(TokenId, f32)> = Vec::new();
     for (id, &logit) in finite() {
         let is_full = top.len() >= count;
         if is_full && top.last().is_none_or(|(_, lowest)| logit <= *lowest) {
             continue;
         }
         let at = top.partition_point(|(_, other)| *other >= logit);
-        top.insert(at, (LlamaToken(id), logit));
+        top.insert(at, (TokenId(id), logit));
         top.truncate(count);
     }
     for (_, logit) in &mut top {
@@ -54,13 +54,13 @@ mod tests {
     #[test]
     fn log_probabilities_are_those_of_the_softmax() {
         let logits = [0.0f32, 2.0, f32::NAN, 1.0, f32::NEG_INFINITY];
-        let told = log_probs(&logits, LlamaToken(3), 2);
+        let told = log_probs(&logits, TokenId(3), 2);
         let sum: f32 = [0.0f32, 2.0, 1.0].iter().map(|l| l.exp()).sum();
         assert!((told.chosen - (1.0 - sum.ln())).abs() < 1e-5, "{told:?}");
         let ids: Vec<i32> = told.top.iter().map(|(token, _)| token.0).collect();
         assert_eq!(ids, [1, 3]);
         assert!((told.top[0].1 - (2.0 - sum.ln())).abs() < 1e-5, "{told:?}");
-        assert!(log_probs(&logits, LlamaToken(0), 0).top.is_empty());
-        assert_eq!(log_probs(&logits, LlamaToken(0), 100).top.len(), 3);
+        assert!(log_probs(&logits, TokenId(0), 0).top.is_empty());
+        assert_eq!(log_probs(&logits, TokenId(0), 100).top.len(), 3);
     }
 }

@@ -16,8 +16,8 @@ pub(crate) use parts::SamplerParts;
 
 use std::cell::RefCell;
 
+use crate::llama::TokenId;
 use llama_cpp_2::sampling::LlamaSampler;
-use llama_cpp_2::token::LlamaToken;
 use llama_cpp_2::token::data::LlamaTokenData;
 use llama_cpp_2::token::data_array::LlamaTokenDataArray;
 
@@ -30,7 +30,7 @@ use highest::most_likely;
 #[derive(Debug)]
 pub(crate) struct Sampler {
     // Added to the logits of these tokens, whatever comes.
-    biases: Vec<(LlamaToken, f32)>,
+    biases: Vec<(TokenId, f32)>,
     // Penalties and DRY, where they come first: they change only tokens that came before.
     first: Vec<LlamaSampler>,
     // The last tokens, as many as the samplers of `first` look at.
@@ -57,7 +57,7 @@ pub(crate) struct NoFiniteLogit;
 impl Sampler {
     /// `parts` are what depends on the model; `prompt` counts for penalties as what is generated
     /// does.
-    pub(crate) fn new(settings: &Effective, parts: SamplerParts, prompt: &[LlamaToken]) -> Self {
+    pub(crate) fn new(settings: &Effective, parts: SamplerParts, prompt: &[TokenId]) -> Self {
         let sampling = &settings.sampling;
         let is_greedy =
             |name: &SamplerName| *name == SamplerName::Temperature && sampling.temperature <= 0.0;
@@ -143,7 +143,7 @@ impl Sampler {
 
     /// The next token. Nothing is remembered of it until it is [accepted](Self::accept), but for
     /// the draw.
-    pub(crate) fn sample(&mut self, logits: &[f32]) -> Result<LlamaToken, NoFiniteLogit> {
+    pub(crate) fn sample(&mut self, logits: &[f32]) -> Result<TokenId, NoFiniteLogit> {
         self.sample_among(logits, None)
     }
 
@@ -154,8 +154,8 @@ impl Sampler {
     pub(crate) fn sample_among(
         &mut self,
         logits: &[f32],
-        allowed: Option<&dyn Fn(LlamaToken) -> bool>,
-    ) -> Result<LlamaToken, NoFiniteLogit> {
+        allowed: Option<&dyn Fn(TokenId) -> bool>,
+    ) -> Result<TokenId, NoFiniteLogit> {
         if !self.changes_logits() {
             return self.choose(logits, allowed);
         }
@@ -168,7 +168,7 @@ impl Sampler {
     }
 
     /// A token is part of the text.
-    pub(crate) fn accept(&mut self, token: LlamaToken) {
+    pub(crate) fn accept(&mut self, token: TokenId) {
         self.recent.push(token);
         for sampler in &mut self.first {
             sampler.accept(token);
@@ -209,8 +209,8 @@ impl Sampler {
     fn choose(
         &mut self,
         logits: &[f32],
-        allowed: Option<&dyn Fn(LlamaToken) -> bool>,
-    ) -> Result<LlamaToken, NoFiniteLogit> {
+        allowed: Option<&dyn Fn(TokenId) -> bool>,
+    ) -> Result<TokenId, NoFiniteLogit> {
         let (best, highest) = match allowed {
             None => most_likely(logits),
             Some(allowed) => most_likely_among(logits, allowed),
@@ -245,19 +245,16 @@ fn first_changes_all(rest: &[SamplerName]) -> bool {
         .any(|name| matches!(name, SamplerName::Penalties | SamplerName::Dry))
 }
 
-fn logit_of(logits: &mut [f32], token: LlamaToken) -> Option<&mut f32> {
+fn logit_of(logits: &mut [f32], token: TokenId) -> Option<&mut f32> {
     logits.get_mut(usize::try_from(token.0).ok()?)
 }
 
-fn most_likely_among(
-    logits: &[f32],
-    allowed: &dyn Fn(LlamaToken) -> bool,
-) -> Option<(LlamaToken, f32)> {
-    let mut best: Option<(LlamaToken, f32)> = None;
+fn most_likely_among(logits: &[f32], allowed: &dyn Fn(TokenId) -> bool) -> Option<(TokenId, f32)> {
+    let mut best: Option<(TokenId, f32)> = None;
     for (id, &logit) in (0..).zip(logits) {
         let is_higher = logit.is_finite() && best.is_none_or(|(_, highest)| logit > highest);
-        if is_higher && allowed(LlamaToken(id)) {
-            best = Some((LlamaToken(id), logit));
+        if is_higher && allowed(TokenId(id)) {
+            best = Some((TokenId(id), logit));
         }
     }
     best
@@ -272,7 +269,7 @@ thread_local! {
 /// The last tokens.
 #[derive(Debug)]
 struct Recent {
-    tokens: std::collections::VecDeque<LlamaToken>,
+    tokens: std::collections::VecDeque<TokenId>,
     most: usize,
 }
 
@@ -284,7 +281,7 @@ impl Recent {
         }
     }
 
-    fn push(&mut self, token: LlamaToken) {
+    fn push(&mut self, token: TokenId) {
         if self.most == 0 {
             return;
         }
@@ -294,8 +291,8 @@ impl Recent {
         self.tokens.push_back(token);
     }
 
-    fn distinct(&self) -> Vec<LlamaToken> {
-        let mut tokens: Vec<LlamaToken> = self.tokens.iter().copied().collect();
+    fn distinct(&self) -> Vec<TokenId> {
+        let mut tokens: Vec<TokenId> = self.tokens.iter().copied().collect();
         tokens.sort_unstable_by_key(|token| token.0);
         tokens.dedup();
         tokens

@@ -3,9 +3,9 @@
 
 use std::collections::BTreeMap;
 
+use crate::llama::TokenId;
 use llama_cpp_2::model::LlamaModel;
 use llama_cpp_2::sampling::LlamaSampler;
-use llama_cpp_2::token::LlamaToken;
 
 use crate::config::{BiasTarget, LogitBias, Problem};
 use crate::{Effective, Error, Result};
@@ -14,7 +14,7 @@ use crate::{Effective, Error, Result};
 #[derive(Debug)]
 pub(crate) struct SamplerParts {
     /// Added to the logits of these tokens.
-    pub(super) biases: Vec<(LlamaToken, f32)>,
+    pub(super) biases: Vec<(TokenId, f32)>,
     /// DRY, if it is on: its breakers are looked up in the vocabulary.
     pub(super) dry: Option<LlamaSampler>,
     /// Tokens of the vocabulary.
@@ -33,7 +33,7 @@ impl SamplerParts {
     pub(crate) fn new<'a>(
         settings: &Effective,
         model: &LlamaModel,
-        ends: impl FnOnce() -> &'a [LlamaToken],
+        ends: impl FnOnce() -> &'a [TokenId],
         vocabulary: u32,
         context: u32,
     ) -> Result<Self> {
@@ -50,7 +50,7 @@ impl SamplerParts {
         Ok(Self {
             biases: biases
                 .into_iter()
-                .map(|(id, bias)| (LlamaToken(id), bias))
+                .map(|(id, bias)| (TokenId(id), bias))
                 .collect(),
             dry: dry(settings, model, context)?,
             vocabulary,
@@ -70,10 +70,10 @@ impl SamplerParts {
     }
 }
 
-fn tokens(bias: &LogitBias, model: &LlamaModel, vocabulary: u32) -> Result<Vec<LlamaToken>> {
+fn tokens(bias: &LogitBias, model: &LlamaModel, vocabulary: u32) -> Result<Vec<TokenId>> {
     match &bias.target {
         BiasTarget::Token(id) => match i32::try_from(*id) {
-            Ok(token) if *id < vocabulary => Ok(vec![LlamaToken(token)]),
+            Ok(token) if *id < vocabulary => Ok(vec![TokenId(token)]),
             _ => Err(refused(
                 "logit_bias",
                 format_args!("for token {id}"),

@@ -15,7 +15,7 @@ fn sampler(sampling: Sampling, seed: u32, prompt: &[i32]) -> Sampler {
         ..Settings::default()
     };
     settings.check().unwrap();
-    let prompt: Vec<_> = prompt.iter().copied().map(LlamaToken).collect();
+    let prompt: Vec<_> = prompt.iter().copied().map(TokenId).collect();
     let parts = SamplerParts::plain(VOCABULARY, 512);
     Sampler::new(&settings.resolve(|| seed), parts, &prompt)
 }
@@ -366,7 +366,7 @@ fn logits_without_a_finite_value_are_an_error() {
 #[test]
 fn a_draw_among_some_has_the_probabilities_that_they_have_among_themselves() {
     let mut sampler = sampler(plain(), 9, &[]);
-    let allowed = |token: LlamaToken| token.0 != 0;
+    let allowed = |token: TokenId| token.0 != 0;
     let mut counts = [0u32; 4];
     for _ in 0..20_000 {
         let free = sampler.sample(&four()).unwrap();
@@ -379,7 +379,7 @@ fn a_draw_among_some_has_the_probabilities_that_they_have_among_themselves() {
     }
     assert_eq!(counts[0], 0);
     near(f64::from(counts[1]) / 20_000.0, 0.5);
-    let nothing = |_: LlamaToken| false;
+    let nothing = |_: TokenId| false;
     assert_eq!(
         sampler.sample_among(&four(), Some(&nothing)),
         Err(NoFiniteLogit)
@@ -482,7 +482,7 @@ proptest! {
         }
         let mut chain = LlamaSampler::chain(chain, true);
         for _ in 0..3 {
-            let data = (0..).zip(&logits).map(|(id, &logit)| LlamaTokenData::new(LlamaToken(id), logit, 0.0));
+            let data = (0..).zip(&logits).map(|(id, &logit)| LlamaTokenData::new(TokenId(id), logit, 0.0));
             let mut whole = LlamaTokenDataArray::new(data.collect(), false);
             whole.apply_sampler(&mut chain);
             let drawn = ours.sample(&logits).unwrap();

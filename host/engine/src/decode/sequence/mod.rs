@@ -7,7 +7,7 @@ pub(super) use reuse::Start;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use llama_cpp_2::token::LlamaToken;
+use crate::llama::TokenId;
 
 use super::constraint::Lost;
 use super::ending::{Times, Tokens};
@@ -34,7 +34,7 @@ pub(super) struct Sequence {
     pub(super) settings: Arc<Effective>,
     // The prompt, then what was generated, without what has made room. Tokens before `computed` are
     // in the KV cells.
-    tokens: Vec<LlamaToken>,
+    tokens: Vec<TokenId>,
     prompt_len: u32,
     computed: u32,
     // What it counts, the tokens that have made room among them.
@@ -170,12 +170,12 @@ impl Sequence {
         u32::try_from(self.tokens.len()).unwrap_or(u32::MAX)
     }
 
-    pub(super) fn tokens(&self) -> &[LlamaToken] {
+    pub(super) fn tokens(&self) -> &[TokenId] {
         &self.tokens
     }
 
     /// Those that are in KV cells.
-    pub(super) fn computed_tokens(&self) -> &[LlamaToken] {
+    pub(super) fn computed_tokens(&self) -> &[TokenId] {
         self.tokens
             .get(..self.computed as usize)
             .unwrap_or_default()
@@ -328,7 +328,7 @@ impl Sequence {
     }
 
     /// Chooses the next token.
-    pub(super) fn choose(&mut self, logits: &[f32]) -> Result<LlamaToken, NoToken> {
+    pub(super) fn choose(&mut self, logits: &[f32]) -> Result<TokenId, NoToken> {
         let token = self.draw(logits)?;
         let count = self.settings.sampling.n_probs as usize;
         if count > 0 {
@@ -337,7 +337,7 @@ impl Sequence {
         Ok(token)
     }
 
-    fn draw(&mut self, logits: &[f32]) -> Result<LlamaToken, NoToken> {
+    fn draw(&mut self, logits: &[f32]) -> Result<TokenId, NoToken> {
         let token = self.sampler.sample(logits)?;
         let Some(constraint) = &mut self.constraint else {
             return Ok(token);
@@ -346,7 +346,7 @@ impl Sequence {
             return Ok(token);
         }
         let allowed = constraint.allowed()?;
-        let among = |token: LlamaToken| allowed.has(token);
+        let among = |token: TokenId| allowed.has(token);
         match self.sampler.sample_among(logits, Some(&among)) {
             Ok(token) => Ok(token),
             // Something else, such as a bias, takes all of them.
@@ -356,11 +356,11 @@ impl Sequence {
 
     /// Tells the chosen token and how likely it was, if that was asked for. `piece` gives the bytes
     /// of a token.
-    pub(super) fn tell(&mut self, token: LlamaToken, piece: impl Fn(LlamaToken) -> Vec<u8>) {
+    pub(super) fn tell(&mut self, token: TokenId, piece: impl Fn(TokenId) -> Vec<u8>) {
         let Some(LogProbs { chosen, top }) = self.log_probs.take() else {
             return;
         };
-        let told = |token: LlamaToken, log_prob: f32| TokenProb {
+        let told = |token: TokenId, log_prob: f32| TokenProb {
             // Ids are never negative.
             id: u32::try_from(token.0).unwrap_or_default(),
             bytes: piece(token),
@@ -402,7 +402,7 @@ impl Sequence {
     /// all the same.
     pub(super) fn accept(
         &mut self,
-        token: LlamaToken,
+        token: TokenId,
         piece: &[u8],
         context_tokens: u32,
     ) -> Result<Option<FinishReason>, Lost> {

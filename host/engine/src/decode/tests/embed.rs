@@ -3,7 +3,7 @@
 
 use std::time::{Duration, Instant};
 
-use llama_cpp_2::token::LlamaToken;
+use crate::llama::TokenId;
 use tokio::sync::oneshot;
 
 use super::host::{Ask, Host, Setup};
@@ -38,7 +38,7 @@ struct Asked {
 fn try_ask(host: &Host, texts: &[Vec<i32>], asked: Asked) -> Result<Wanted> {
     let (answer, is_answered) = oneshot::channel();
     let effective = Settings::default().resolve(|| 1);
-    let tokens = |text: &Vec<i32>| text.iter().copied().map(LlamaToken).collect();
+    let tokens = |text: &Vec<i32>| text.iter().copied().map(TokenId).collect();
     host.inbox.submit_embedding(EmbedJob {
         texts: texts.iter().map(tokens).collect(),
         pooling: Pooling::Mean,

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use llama_cpp_2::token::LlamaToken;
+use crate::llama::TokenId;
 
 use super::known::{Faults, Known, answer, words};
 use crate::decode::awaited::States;
@@ -143,7 +143,7 @@ impl Ask {
         };
         let settings = Arc::new(settings.resolve(|| 0));
         Job {
-            prompt: self.prompt.iter().copied().map(LlamaToken).collect(),
+            prompt: self.prompt.iter().copied().map(TokenId).collect(),
             sampler: Sampler::new(&settings, SamplerParts::plain(256, 4096), &[]),
             constraint: self.form.as_ref().map(|form| {
                 let grammars = Grammars::of_words(words());

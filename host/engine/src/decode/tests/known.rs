@@ -6,7 +6,7 @@ use std::collections::{HashMap, HashSet};
 use std::ops::Range;
 use std::time::Duration;
 
-use llama_cpp_2::token::LlamaToken;
+use crate::llama::TokenId;
 
 use super::super::compute::{Compute, Embed};
 use crate::decode::WorkerParams;
@@ -479,15 +479,15 @@ impl Compute for Known {
         Ok(())
     }
 
-    fn is_end(&self, token: LlamaToken) -> bool {
+    fn is_end(&self, token: TokenId) -> bool {
         token.0 == VOCABULARY - 1
     }
 
-    fn piece(&self, token: LlamaToken, bytes: &mut Vec<u8>) {
+    fn piece(&self, token: TokenId, bytes: &mut Vec<u8>) {
         bytes.push(u8::try_from(letter(token.0)).unwrap());
     }
 
-    fn first_token(&self) -> LlamaToken {
-        LlamaToken(0)
+    fn first_token(&self) -> TokenId {
+        TokenId(0)
     }
 }

@@ -35,7 +35,7 @@ pub(crate) fn render(input: &str) {
     };
     let texts = ["<s>", "</s>", "<|im_start|>", "<|im_end|>", "<|user|>"];
     let specials = (0..).zip(texts).map(|(token, text)| specials::Special {
-        token: LlamaToken(token),
+        token: TokenId(token),
         text: text.to_owned(),
         strips: (false, token == 0),
         is_user_defined: token == 4,

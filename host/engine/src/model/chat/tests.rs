@@ -33,7 +33,7 @@ fn template(source: &str, adds_bos: bool) -> Template {
 fn specials() -> Specials {
     let texts = ["<s>", "<|im_start|>", "<|im_end|>"];
     let special = |(token, text): (i32, &str)| specials::Special {
-        token: LlamaToken(token),
+        token: TokenId(token),
         text: text.to_owned(),
         strips: (false, false),
         is_user_defined: false,
@@ -132,9 +132,9 @@ fn control_tokens_in_anything_else_of_a_guests_are_text_too() {
     };
     let parts = template(source, true).parts(&conversation);
     let [
-        Part::Control(LlamaToken(1)),
+        Part::Control(TokenId(1)),
         Part::Plain(text),
-        Part::Control(LlamaToken(2)),
+        Part::Control(TokenId(2)),
     ] = parts.as_slice()
     else {
         panic!("{parts:?}");

@@ -4,8 +4,8 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use crate::llama::TokenId;
 use llama_cpp_2::model::LlamaModel;
-use llama_cpp_2::token::LlamaToken;
 
 use super::divergence::{Divergence, between};
 use crate::llama::{Ability, Batch, Context, ContextParams, DecodeError, KvType};
@@ -176,7 +176,7 @@ impl Subject {
     }
 
     /// The text as a prompt.
-    pub(super) fn tokens(&self, text: &str) -> Vec<LlamaToken> {
+    pub(super) fn tokens(&self, text: &str) -> Vec<TokenId> {
         self.model.vocab().tokenize(text.as_bytes(), true, true)
     }
 
@@ -207,9 +207,9 @@ impl Subject {
     }
 
     /// Any token does: what it is doesn't change what is computed.
-    fn token(&self, number: u32) -> LlamaToken {
+    fn token(&self, number: u32) -> TokenId {
         let known = self.vocabulary().unsigned_abs().max(1);
-        LlamaToken((number % known).cast_signed())
+        TokenId((number % known).cast_signed())
     }
 
     fn prefill_speed(&mut self) -> Result<f64> {
