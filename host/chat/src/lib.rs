@@ -1,0 +1,3 @@
+//! Chat templates and control tokens. Pure.
+
+#![forbid(unsafe_code)]

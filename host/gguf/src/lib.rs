@@ -1,0 +1,3 @@
+//! Model files in the GGUF format: header, checks and sizes. Pure.
+
+#![forbid(unsafe_code)]

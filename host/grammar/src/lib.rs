@@ -1,0 +1,3 @@
+//! Output forms: JSON Schema, regular expressions, Lark and GBNF. Pure.
+
+#![forbid(unsafe_code)]

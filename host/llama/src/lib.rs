@@ -1,0 +1,1 @@
+//! llama.cpp: the only unsafe code of the workspace.
