@@ -148,7 +148,7 @@ fn every_key_of_wasmedge_does_what_the_page_says() {
 fn every_parameter_of_llama_cpps_server_does_what_the_page_says() {
     let text = section(
         "### Parameters of a request",
-        "Beyond what the server has: priorities, fairness between owners, a bounded queue, time limits in it, `deterministic` requests",
+        "### What llama.cpp's server does not have",
     );
     let (working_rows, idle_rows) = text.split_once("| parameters without effect |").unwrap();
     is_read(&working(working_rows));
