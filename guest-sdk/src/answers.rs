@@ -1,4 +1,4 @@
-//! Answers to many prompts, so many at once: what a guest with a list of questions wants.
+//! Answers a list of prompts, with a fixed number of generations at a time.
 
 use std::collections::HashMap;
 use std::iter::{Enumerate, FusedIterator};
@@ -7,10 +7,10 @@ use crate::{
     Answer, Error, Model, NnErrorCode, Options, Progress, Prompt, Result, Session, Streams,
 };
 
-/// Answers to many prompts, in the order in which they are finished, each with its prompt's place
-/// in the list. Made by [`Model::answer_all`].
+/// An iterator over the answers to many prompts, made by [`Model::answer_all`].
 ///
-/// Dropping it cancels what runs.
+/// It gives the answers in the order in which they finish, each with the index of its prompt.
+/// Dropping it cancels the running generations.
 #[derive(Debug)]
 #[must_use = "answers that are dropped are not made"]
 pub struct Answers<'a, I> {
@@ -18,21 +18,22 @@ pub struct Answers<'a, I> {
     prompts: Enumerate<I>,
     options: Options,
     at_once: usize,
-    // A prompt that the host had no place for yet.
+    // The next prompt, if the host refused it for now.
     held: Option<(usize, Prompt)>,
     streams: Streams<usize>,
-    // The sessions of those that run, and those that wait for the next prompt.
+    // Sessions by the index of the prompt that they are answering, and sessions free for the next
+    // prompt.
     busy: HashMap<usize, Session>,
     idle: Vec<Session>,
 }
 
 impl Model {
     /// Answers all prompts with these options, `at_once` of them at a time (0 counts as 1), and
-    /// gives each answer as soon as it is finished. One that fails doesn't end the others.
+    /// gives each answer as soon as it is finished. A prompt that fails does not end the others.
     ///
-    /// A host that is busy, or gives no more sessions, is not an error while answers of this list
-    /// are being made: the prompt waits for one of them to be finished. So a number that the host
-    /// can't serve only makes it wait.
+    /// While answers of this list are running, a host that is busy or refuses another session is
+    /// not an error: the prompt waits until one of the running answers is finished. An `at_once`
+    /// higher than the host can serve therefore only causes waiting.
     ///
     /// ```no_run
     /// use mynah_guest::{Model, Options};
@@ -69,13 +70,14 @@ impl Model {
 }
 
 impl<I: Iterator<Item: Into<Prompt>>> Answers<'_, I> {
-    /// How many are being made now.
+    /// The number of answers that are being generated now.
     #[must_use]
     pub fn running(&self) -> usize {
         self.streams.len()
     }
 
-    /// Starts as many as may run. Gives the first that can't be started at all.
+    /// Starts prompts until `at_once` are running. Returns the first prompt that cannot be started,
+    /// with its error.
     fn fill(&mut self) -> Option<(usize, Error)> {
         while self.streams.len() < self.at_once {
             let next = self.held.take().or_else(|| {

@@ -1,24 +1,23 @@
-//! Settings that the host keeps for a session, and reading back what is in force.
+//! Settings that the host keeps for a session, and the settings in force.
 
 use crate::bindings::mynah::llm::llm_config as wit;
 use crate::{Model, Options, Problem, Result, Session};
 
 impl Session {
-    /// Has the host keep these options for all requests of this session, in place of what it kept
-    /// before. Options that are given with a request, or with [`Session::with_options`], win one by
-    /// one.
+    /// Stores these options at the host for all requests of this session, in place of those stored
+    /// before. Options of a request or of [`Session::with_options`] override them one by one.
     ///
     /// # Errors
     ///
-    /// [`Error::InvalidSettings`](crate::Error::InvalidSettings) with every setting that can't be;
-    /// then nothing is changed.
+    /// [`Error::InvalidSettings`](crate::Error::InvalidSettings) with every invalid setting; the
+    /// stored options are then unchanged.
     pub fn configure(&self, options: impl Into<Options>) -> Result<()> {
         Ok(wit::configure(self.context(), &options.into().into())?)
     }
 
-    /// As [`Session::configure`], from a JSON document of any dialect that the host reads: nested
+    /// As [`Session::configure`], from a JSON document in any dialect that the host reads: nested
     /// or flat, with underscores or hyphens, as llama.cpp's server or WasmEdge's GGML backend take
-    /// it. Gives what is strange about it; where `strict`, that is an error.
+    /// it. Returns warnings about the document. With `strict`, a warning is an error.
     ///
     /// ```no_run
     /// # fn main() -> mynah_guest::Result<()> {
@@ -39,7 +38,7 @@ impl Session {
         Ok(warnings.into_iter().map(Problem::from).collect())
     }
 
-    /// Every setting as it is in force for a request that sets nothing, and where it comes from.
+    /// Every setting in force for a request without settings of its own, and the origin of each.
     ///
     /// # Errors
     ///
@@ -51,8 +50,8 @@ impl Session {
 }
 
 impl Model {
-    /// [`Model::load`], with settings for all sessions of it, as [`Session::configure_json`] reads
-    /// them.
+    /// [`Model::load`] with settings for all of its sessions, in the format of
+    /// [`Session::configure_json`].
     ///
     /// # Errors
     ///
@@ -65,30 +64,30 @@ impl Model {
     }
 }
 
-/// A setting as it is in force.
+/// A setting in force.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct SettingInForce {
-    /// Its path, such as `sampling.top_p`.
+    /// The setting's path, such as `sampling.top_p`.
     pub path: String,
-    /// Its value as JSON; `null` where there is none.
+    /// The value as JSON; `null` if there is none.
     pub value: String,
-    /// Where it comes from.
+    /// The origin of the value.
     pub origin: Origin,
 }
 
-/// Where a setting comes from: the first of these that says something.
+/// The origin of a setting's value. The first of these that sets the value wins.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Origin {
     /// The request itself.
     Request,
     /// The session.
     Session,
-    /// The operator, for the model.
+    /// The operator, in the model's configuration.
     Model,
     /// The model's own file.
     File,
-    /// Nobody: the default.
+    /// The default, because nothing else sets it.
     Default,
 }
 

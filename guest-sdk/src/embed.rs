@@ -1,20 +1,21 @@
-//! Texts as vectors.
+//! Embeddings: vectors that represent texts.
 
 use crate::bindings::mynah::llm::{embedding, generation};
 use crate::{Options, Prompt, Result, Session};
 
-/// Vectors of texts.
+/// The vectors of one or more texts.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Embeddings {
-    /// One for each text, in their order; all of the same dimension, and of length 1.
+    /// One vector for each text, in the same order. All have the same dimension and length 1.
     pub vectors: Vec<Vec<f32>>,
-    /// Tokens of all texts.
+    /// Number of tokens of all texts.
     pub prompt_tokens: u32,
 }
 
 impl Session {
-    /// The vectors of texts, to be compared and searched: two that mean much the same point in much
-    /// the same direction. All have length 1, so [`cosine`] of two is the sum of their products.
+    /// Computes a vector for each text, for comparing and searching: texts of similar meaning have
+    /// vectors of similar direction. All vectors have length 1, so [`cosine`] of two is the sum of
+    /// their products.
     ///
     /// ```no_run
     /// # fn main() -> mynah_guest::Result<()> {
@@ -36,8 +37,8 @@ impl Session {
         self.embed_with(texts, Options::new())
     }
 
-    /// [`Session::embed`] with options for this request, of which those of scheduling and the time
-    /// count.
+    /// [`Session::embed`] with options for this request. Only the scheduling options and the time
+    /// limits apply.
     ///
     /// # Errors
     ///
@@ -60,8 +61,8 @@ impl Session {
     }
 }
 
-/// How much two vectors of length 1 point in the same direction, from -1.0 to 1.0. Where one has
-/// more numbers, the rest is left out.
+/// Cosine similarity of two vectors of length 1, from -1.0 to 1.0. If one vector is longer, its
+/// extra numbers are ignored.
 #[must_use]
 pub fn cosine(one: &[f32], other: &[f32]) -> f32 {
     one.iter().zip(other).map(|(one, other)| one * other).sum()

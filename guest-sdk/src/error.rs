@@ -1,4 +1,4 @@
-//! What can go wrong, for `mynah:llm` and `wasi:nn` alike.
+//! Errors of `mynah:llm` and `wasi:nn`.
 
 use std::fmt;
 use std::time::Duration;
@@ -8,28 +8,28 @@ use crate::bindings::{mynah, wasi};
 /// The SDK's result.
 pub type Result<T> = std::result::Result<T, Error>;
 
-/// Why a request was refused, or why a generation broke off.
+/// The reason for which a request was refused or a generation broke off.
 ///
-/// Each message says what was asked, what was there, and what to do. How a generation ended (a
-/// limit was reached, it was cancelled) is not an error: see [`FinishReason`](crate::FinishReason).
+/// Each message says what was asked, what the limit or state was, and what to do. A generation that
+/// reached a limit or was cancelled is not an error: see [`FinishReason`](crate::FinishReason).
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum Error {
-    /// Something that makes no sense was asked: an empty prompt, a token that the model doesn't
-    /// have, a second generation in a session that runs one.
+    /// The request is invalid: an empty prompt, a token that the model does not have, a second
+    /// generation in a session that runs one.
     InvalidArgument(String),
-    /// Settings that can't be: all that is wrong with them. None of them is in force.
+    /// Some settings are invalid: the list contains all of them. None of the settings is in force.
     InvalidSettings(Vec<Problem>),
     /// No model of this name is granted to this component.
     NotFound(String),
-    /// An answer that isn't the JSON that was asked for.
+    /// The answer is not the JSON that was asked for.
     NotJson {
-        /// What is wrong with it, and why the generation ended.
+        /// What is wrong with the answer, and why the generation ended.
         message: String,
-        /// The answer as it is.
+        /// The text of the answer.
         text: String,
     },
-    /// What was to be restored is no saved conversation: something else, damaged, or of a later
+    /// The text given to `Session::restore` is not a saved conversation, is damaged, or has a later
     /// version.
     NotAConversation(String),
     /// The prompt has more tokens than the context holds.
@@ -41,63 +41,64 @@ pub enum Error {
         /// What to do about it.
         message: String,
     },
-    /// The prompt has more bytes than the host takes.
+    /// The prompt has more bytes than the host accepts.
     PromptTooLarge(String),
-    /// The model's queue is full. The same request may go through later.
+    /// The model's queue is full. The same request may succeed later.
     Busy {
         /// Requests that are waiting now.
         queue_length: u32,
-        /// Requests that may wait.
+        /// Capacity of the queue, in requests.
         queue_capacity: u32,
-        /// Time until a place in the queue may be free, estimated from how fast requests leave;
-        /// `None` before any has.
+        /// Estimated time until the queue has room, from the rate at which requests leave it;
+        /// `None` before any has left.
         estimated_wait: Option<Duration>,
         /// What to do about it.
         message: String,
     },
-    /// The request waited for longer than it may. No model work was done for it.
+    /// The request reached its time limit in the queue. The model did no work for it.
     Timeout(String),
-    /// The model can't do what was asked: it has no chat template, or is not a text model.
+    /// The model cannot do what was asked: for example, it has no chat template or does not
+    /// generate text.
     Unsupported(String),
-    /// The model was taken away while the request waited or ran.
+    /// The model was unloaded while the request waited or ran.
     Unavailable {
         /// What happened.
         message: String,
-        /// What was generated before.
+        /// The text that was generated before.
         partial_text: String,
     },
     /// The host failed.
     RuntimeError {
         /// What happened.
         message: String,
-        /// What was generated before.
+        /// The text that was generated before.
         partial_text: String,
     },
-    /// An error of `wasi:nn`: loading a model, or opening a session.
+    /// An error of `wasi:nn`, from loading a model or opening a session.
     Nn {
-        /// What kind of error.
+        /// The kind of error.
         code: NnErrorCode,
-        /// What was wrong and what to do.
+        /// What was wrong, and what to do.
         message: String,
     },
-    /// Reading or writing failed in the guest itself. The SDK does neither; this is for a `main`
-    /// that prints what it streams and returns [`Result`].
+    /// Reading or writing failed in the guest itself. The SDK does no I/O; this variant is for a
+    /// `main` that prints a stream and returns [`Result`].
     Io(std::io::Error),
 }
 
-/// Something wrong, or strange, about one setting.
+/// An error or warning about one setting.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Problem {
-    /// The setting's path as it was written, such as `sampling.top_p`.
+    /// The setting's path as the document wrote it, such as `sampling.top_p`.
     pub path: String,
-    /// The value that was there; empty where it isn't the value that is wrong.
+    /// The value in the document; empty if the problem is not about the value.
     pub value: String,
-    /// What may be there, or what to do.
+    /// The allowed values, or what to do.
     pub allowed: String,
-    /// Line and column of the document, from 1, if there is one.
+    /// Line and column in the document, from 1, if there is a document.
     pub place: Option<(u32, u32)>,
-    /// All of it in a sentence.
+    /// The whole problem as one sentence.
     pub message: String,
 }
 
@@ -117,29 +118,29 @@ impl From<mynah::llm::errors::Problem> for Problem {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum NnErrorCode {
-    /// Something that makes no sense was asked.
+    /// The request is invalid.
     InvalidArgument,
-    /// The bytes are not a model that the host can read, or the encoding is one that it doesn't
-    /// serve.
+    /// The bytes are not a model that the host can read, or the host does not support the encoding.
     InvalidEncoding,
-    /// It took longer than the operator allows.
+    /// A time limit of the operator was reached.
     Timeout,
     /// The host failed.
     RuntimeError,
-    /// The host or the model can't do what was asked.
+    /// The host or the model cannot do what was asked.
     UnsupportedOperation,
-    /// More than the host takes: a model, a tensor, a prompt, a number of sessions.
+    /// A limit of the host was exceeded: size of a model, a tensor or a prompt, or number of
+    /// sessions.
     TooLarge,
     /// No model of this name is granted to this component.
     NotFound,
-    /// The operator doesn't allow it.
+    /// The operator does not allow it.
     Security,
     /// None of the others.
     Unknown,
 }
 
 impl Error {
-    /// What was generated before the failure; empty where nothing was.
+    /// The text that was generated before the failure; empty if there was none.
     #[must_use]
     pub fn partial_text(&self) -> &str {
         match self {
@@ -161,7 +162,7 @@ impl Error {
         }
     }
 
-    /// The same error, with the text that came before it, where it is one that can break off a
+    /// Adds the text that was generated before, if the error is one that can break off a
     /// generation.
     pub(crate) fn after(mut self, text: &str) -> Self {
         if let Self::Unavailable { partial_text, .. } | Self::RuntimeError { partial_text, .. } =
@@ -174,7 +175,7 @@ impl Error {
 }
 
 impl NnErrorCode {
-    /// The code as `wasi:nn` writes it, such as `not-found`.
+    /// The code in the spelling of `wasi:nn`, such as `not-found`.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
@@ -227,7 +228,8 @@ impl fmt::Display for Error {
 impl std::error::Error for Error {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
-            // Its text is this error's text already, so the chain goes on behind it.
+            // The message of this error is the I/O error's own, so the chain continues with its
+            // source.
             Self::Io(error) => error.source(),
             Self::InvalidArgument(_)
             | Self::InvalidSettings(_)

@@ -1,7 +1,7 @@
 //! Language models for WebAssembly components, served by a Mynah host.
 //!
-//! A component asks for a model that its operator granted, and gets text from it, whole or as it is
-//! made:
+//! A component names a model that its operator granted, and gets generated text from it, as a whole
+//! or piece by piece:
 //!
 //! ```no_run
 //! use mynah_guest::Model;
@@ -11,7 +11,7 @@
 //!     let session = Model::load("default")?.session()?;
 //!     for piece in session.stream("The capital of France is")? {
 //!         print!("{}", piece?);
-//!         std::io::stdout().flush()?; // shows each piece as it is made, not each line
+//!         std::io::stdout().flush()?; // shows each piece at once, not line by line
 //!     }
 //!     Ok(())
 //! }
@@ -22,27 +22,27 @@
 //! | use a model that I was granted | [`Model::load`] |
 //! | bring a model of my own | [`Model::from_bytes`] |
 //! | get a whole answer | [`Session::generate`] |
-//! | show an answer as it is made | [`Session::stream`], [`Stream`] |
-//! | have a conversation that remembers | [`Session::say`] |
-//! | go on from it in several ways | [`Session::fork`] |
-//! | go on from it in another run | `Session::save` and `Session::restore` with the feature `json` |
-//! | use the model's chat template myself, with tools | a [`Prompt`] of [`Message`]s, or a [`Conversation`] |
+//! | show an answer as it is generated | [`Session::stream`], [`Stream`] |
+//! | have a conversation of several turns | [`Session::say`] |
+//! | continue it in several ways | [`Session::fork`] |
+//! | continue it in another run | `Session::save` and `Session::restore` with the feature `json` |
+//! | pass messages and tools to the model's chat template | a [`Prompt`] of [`Message`]s, or a [`Conversation`] |
 //! | choose the length, the randomness, the seed | [`Options`], [`Sampling`], [`Stopping`], for a [session](Session::with_options) or a [request](Session::stream_with) |
 //! | get JSON, or any other form | [`OutputForm`], `json_schema` and `Answer::json` with the feature `json` |
 //! | read settings from JSON, see what is in force | [`Session::configure_json`], [`Session::effective`], [`Model::load_with_config`] |
 //! | see how likely each token was | [`Sampling::n_probs`], [`Stream::tokens`] |
-//! | know why and when an answer ended, and how fast it was | [`Outcome`], [`Usage`] |
-//! | end an answer where a string comes | [`Options::stop`] |
+//! | know why an answer ended, and how fast it was | [`Outcome`], [`Usage`] |
+//! | end an answer at a string | [`Options::stop`] |
 //! | stop an answer | [`Stream::cancel`], or drop the stream |
-//! | answer a list of prompts, so many at once | [`Model::answer_all`] |
-//! | run several at once and read each as it is made | [`Streams`] |
-//! | do something else meanwhile | [`Stream::try_next`], [`Stream::wait_any`] |
-//! | go first, or let others go first | [`Options::priority`] |
-//! | bound the time that an answer takes | [`Options::max_time`], [`Options::queue_timeout`] |
-//! | get the same text whatever else the model does | [`Options::deterministic`] |
+//! | answer a list of prompts, several at a time | [`Model::answer_all`] |
+//! | run several generations at once and read each as it arrives | [`Streams`] |
+//! | do other work while waiting | [`Stream::try_next`], [`Stream::wait_any`] |
+//! | set a request's priority | [`Options::priority`] |
+//! | limit the time that an answer takes | [`Options::max_time`], [`Options::queue_timeout`] |
+//! | get the same text however busy the model is | [`Options::deterministic`] |
 //! | compare and search texts by their vectors | [`Session::embed`], [`cosine`] |
 //! | see what a model is doing | [`Model::status`] |
-//! | find out what went wrong, and keep what was said before | [`Error`], [`Error::partial_text`] |
+//! | handle an error, and keep the text generated before it | [`Error`], [`Error::partial_text`] |
 //! | use `wasi:nn` directly | [`bindings`] |
 //!
 //! # Building
@@ -56,8 +56,8 @@
 //! ```
 //!
 //! A component imports only the interfaces whose functions it calls. The crate also compiles for
-//! the machine that it is built on, so that a guest's own logic can be tested there; calling a
-//! model outside of a host panics.
+//! the native target, so that a guest's own logic can be tested there; calling a model outside a
+//! host panics.
 
 mod answers;
 mod config;
@@ -100,7 +100,7 @@ pub use status::{
 pub use stream::Stream;
 pub use streams::{Progress, Streams};
 
-/// The code in the README is compiled with the rest.
+/// Compiles the code in the README as doc tests.
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]
 struct Readme;

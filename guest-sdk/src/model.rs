@@ -5,12 +5,12 @@ use std::rc::Rc;
 use crate::bindings::wasi::nn::graph::{self, ExecutionTarget, Graph, GraphEncoding};
 use crate::{Result, Session};
 
-/// A model that the host serves. It is in the host's memory once, however many components use it.
+/// A model that the host serves. The host loads it once, however many components use it.
 ///
-/// Dropping it lets go of this component's hold on it; sessions that were opened before go on.
+/// Dropping it releases this component's handle; sessions that it opened continue.
 #[derive(Debug)]
 pub struct Model {
-    // Shared with its sessions, which fork.
+    // Shared with the sessions, which need it to fork.
     graph: Rc<Graph>,
 }
 
@@ -26,8 +26,8 @@ impl Model {
     ///
     /// # Errors
     ///
-    /// [`Error::Nn`](crate::Error::Nn) with [`NotFound`](crate::NnErrorCode::NotFound) when no such
-    /// model is granted; whether one of that name exists is not told.
+    /// [`Error::Nn`](crate::Error::Nn) with [`NotFound`](crate::NnErrorCode::NotFound) if no such
+    /// model is granted. The error does not reveal whether a model of that name exists.
     ///
     /// ```no_run
     /// # fn main() -> mynah_guest::Result<()> {
@@ -40,10 +40,10 @@ impl Model {
         Ok(Self::new(graph))
     }
 
-    /// A model of this component's own: the bytes of a GGUF file.
+    /// Loads a model of this component's own from the bytes of a GGUF file.
     ///
-    /// For small models: they pass through the component's memory, which is 4 GiB at most. Larger
-    /// ones are the operator's to grant by name.
+    /// Suitable for small models only: the bytes pass through the component's memory, which is at
+    /// most 4 GiB. The operator can grant a larger model by name.
     ///
     /// # Errors
     ///
@@ -68,13 +68,12 @@ impl Model {
         &self.graph
     }
 
-    /// Opens a session: a conversation's own place at the model, with default
-    /// [`Options`](crate::Options).
+    /// Opens a session with default [`Options`](crate::Options).
     ///
     /// # Errors
     ///
-    /// [`Error::Nn`](crate::Error::Nn) with [`TooLarge`](crate::NnErrorCode::TooLarge) when this
-    /// component has as many sessions open as it may: drop one.
+    /// [`Error::Nn`](crate::Error::Nn) with [`TooLarge`](crate::NnErrorCode::TooLarge) if this
+    /// component has reached its limit of open sessions: drop one.
     pub fn session(&self) -> Result<Session> {
         Session::open(&self.graph)
     }

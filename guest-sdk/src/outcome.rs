@@ -1,4 +1,4 @@
-//! How a generation ended and what it used. That it ended early is data, not an error.
+//! How a generation ended and what it used. An early end is data, not an error.
 
 use std::fmt;
 use std::time::Duration;
@@ -17,13 +17,14 @@ pub struct Answer {
 
 #[cfg(feature = "json")]
 impl Answer {
-    /// The answer read as JSON, for one that was asked for with
+    /// Parses the answer as JSON, for a request with the output form
     /// [`json_schema`](crate::json_schema).
     ///
     /// # Errors
     ///
-    /// [`Error::NotJson`](crate::Error::NotJson) when the text isn't what is asked for, with the
-    /// reason that the generation ended for: one that was cut short is no whole value.
+    /// [`Error::NotJson`](crate::Error::NotJson) if the text does not parse as `T`. The error
+    /// includes the reason for which the generation ended, because an answer that was cut short is
+    /// not complete JSON.
     pub fn json<T: serde::de::DeserializeOwned>(&self) -> crate::Result<T> {
         serde_json::from_str(&self.text).map_err(|error| crate::Error::NotJson {
             message: format!(
@@ -35,25 +36,25 @@ impl Answer {
     }
 }
 
-/// A token of the answer, and what else was likely in its place.
+/// A token of the answer and its most likely alternatives.
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub struct TokenProbs {
     /// The token that was chosen.
     pub chosen: TokenProb,
-    /// The most likely tokens, falling; the chosen one may be among them.
+    /// The most likely tokens, most likely first; the chosen one may be among them.
     pub top: Vec<TokenProb>,
 }
 
-/// A token and how likely it was.
+/// A token and its probability.
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub struct TokenProb {
-    /// Its id.
+    /// The token's id.
     pub id: u32,
-    /// The bytes of its text, which may be part of a character; none for a control token.
+    /// The bytes of the token's text, which may be part of a character; empty for a control token.
     pub bytes: Vec<u8>,
-    /// Natural logarithm of its probability, as the model has it before any sampler.
+    /// Natural logarithm of the probability that the model gave the token before any sampler.
     pub log_prob: f32,
 }
 
@@ -76,16 +77,16 @@ impl From<wit::TokenProb> for TokenProb {
     }
 }
 
-/// The end of a generation: why, and what it used.
+/// How a generation ended, and what it used.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Outcome {
-    /// Why it ended.
+    /// Why the generation ended.
     pub reason: FinishReason,
-    /// What it used.
+    /// What the generation used.
     pub usage: Usage,
-    /// The seed that was given, or that the host drew: the same request with it gives the same
-    /// text.
+    /// The seed that was given or that the host drew. The same request with this seed gives the
+    /// same text.
     pub seed: u32,
 }
 
@@ -93,25 +94,25 @@ pub struct Outcome {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum FinishReason {
-    /// The model said that it is done.
+    /// The model generated its end-of-generation token.
     EndOfGeneration,
-    /// As many tokens were generated as [`Options::max_tokens`](crate::Options::max_tokens) allows.
+    /// The limit of [`Options::max_tokens`](crate::Options::max_tokens) was reached.
     MaxTokens,
-    /// One of [`Options::stop`](crate::Options::stop) came; it isn't part of the text.
+    /// A string of [`Options::stop`](crate::Options::stop) occurred; it is not part of the text.
     StopString,
-    /// The time of [`Options::max_time`](crate::Options::max_time) is over.
+    /// The time limit of [`Options::max_time`](crate::Options::max_time) was reached.
     MaxTime,
     /// Prompt and answer fill the context.
     ContextFull,
-    /// No token of the model continues what the output form asks for; the text is what there was
-    /// until then.
+    /// No token of the model can continue the output form; the text ends before that point.
     DeadEnd,
-    /// The guest cancelled it.
+    /// The guest cancelled the generation.
     Cancelled,
 }
 
 impl FinishReason {
-    /// The reason as the contract, configuration and metrics write it, such as `end-of-generation`.
+    /// The reason in the spelling of the contract, configuration and metrics, such as
+    /// `end-of-generation`.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
@@ -132,21 +133,21 @@ impl fmt::Display for FinishReason {
     }
 }
 
-/// What a generation used. The times follow one another: together they are the time from start to
+/// What a generation used. The three times follow one another and add up to the time from start to
 /// end.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub struct Usage {
-    /// Tokens of the prompt, a chat template's own included.
+    /// Tokens of the prompt, including those of the chat template.
     pub prompt_tokens: u32,
-    /// Of these, tokens whose computation was already there.
+    /// Prompt tokens whose computation was reused from the prefix cache.
     pub cached_tokens: u32,
-    /// Tokens generated; the one that ends the generation isn't counted.
+    /// Generated tokens, without the one that ends the generation.
     pub generated_tokens: u32,
-    /// Tokens of prompt and answer that made room for others, where
+    /// Tokens of prompt and answer that context shifting removed, if
     /// [`Memory::context_shifting`](crate::Memory) is set.
     pub forgotten_tokens: u32,
-    /// From the start until the first token of the prompt was computed.
+    /// From the start until computation of the prompt began.
     pub queue_time: Duration,
     /// From there until the first token of the answer.
     pub prefill_time: Duration,
@@ -161,8 +162,8 @@ impl Usage {
         self.queue_time + self.prefill_time
     }
 
-    /// Speed of the decoding: tokens after the first, by [`Usage::decode_time`]. `None` where that
-    /// says nothing: fewer than two tokens, or no time between them.
+    /// Decoding speed: tokens after the first, divided by [`Usage::decode_time`]. `None` with fewer
+    /// than two tokens, or if no time passed.
     #[must_use]
     pub fn tokens_per_second(&self) -> Option<f64> {
         let tokens = self.generated_tokens.checked_sub(1).filter(|&n| n > 0)?;

@@ -1,12 +1,11 @@
-//! What a model is to continue: text, a conversation, or tokens.
+//! Prompts: text, a conversation, or tokens.
 
 use crate::bindings::mynah::llm::generation as wit;
 
-/// What the model is to continue.
+/// The input that the model continues.
 ///
-/// Whatever takes a prompt takes anything that becomes one: `&str` and `String` are text, messages
-/// (one, an array, a slice or a `Vec`) are a conversation, a `Vec<u32>` is tokens.
-///
+/// A function that takes a prompt also takes any type that converts to one: `&str` and `String` are
+/// text, messages (one, an array, a slice or a `Vec`) are a conversation, a `Vec<u32>` is tokens.
 /// ```
 /// use mynah_guest::{Message, Prompt};
 ///
@@ -16,20 +15,19 @@ use crate::bindings::mynah::llm::generation as wit;
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Prompt {
-    /// Text as it stands, special tokens of the model (such as `<|im_start|>`) included. The
-    /// model's begin-of-sequence token is put before it where the model wants one.
+    /// Text that is tokenized as it is; the text of a special token (such as `<|im_start|>`)
+    /// becomes that token. If the model expects a begin-of-sequence token, the host puts it first.
     Text(String),
     /// A conversation, from its beginning. The host renders it with the model's own chat template
     /// and opens the assistant's turn.
     Messages(Vec<Message>),
-    /// The same with tools and variables for the chat template.
+    /// A conversation with tools and variables for the chat template.
     Conversation(Conversation),
-    /// Token ids of this model, from 0 to its vocabulary size, taken as they are: nothing is put
-    /// before them.
+    /// Token ids of this model, less than its vocabulary size. Nothing is added before them.
     Tokens(Vec<u32>),
 }
 
-/// Who says a message.
+/// The author of a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[cfg_attr(
     feature = "json",
@@ -37,9 +35,9 @@ pub enum Prompt {
     serde(rename_all = "lowercase")
 )]
 pub enum Role {
-    /// Instructions that stand above the conversation.
+    /// Instructions for the whole conversation.
     System,
-    /// The person, or the program, that asks.
+    /// The person or program that asks.
     User,
     /// The model.
     Assistant,
@@ -55,12 +53,11 @@ pub enum Role {
     serde(deny_unknown_fields)
 )]
 pub struct Message {
-    /// Who says it.
+    /// The author of the message.
     pub role: Role,
-    /// What is said. The text of a control token in it is text, nothing more.
+    /// The text of the message. The text of a control token in it stays plain text.
     pub content: String,
-    /// Further fields, as the model's chat template knows them, such as `tool_calls` or `name`: a
-    /// JSON object.
+    /// Further fields for the model's chat template, such as `tool_calls` or `name`: a JSON object.
     #[cfg_attr(
         feature = "json",
         serde(default, skip_serializing_if = "Option::is_none")
@@ -68,7 +65,7 @@ pub struct Message {
     pub fields: Option<String>,
 }
 
-/// A conversation with all that a chat template may take.
+/// A conversation with tools and variables for the chat template.
 ///
 /// ```
 /// use mynah_guest::{Conversation, Message};
@@ -100,7 +97,7 @@ pub struct Conversation {
 }
 
 impl Conversation {
-    /// What was said, from the beginning.
+    /// A conversation of these messages, oldest first.
     #[must_use]
     pub fn new(messages: impl Into<Vec<Message>>) -> Self {
         Self {
@@ -109,15 +106,15 @@ impl Conversation {
         }
     }
 
-    /// Tools that the model may call: a JSON list, in the form that the model's chat template
-    /// knows.
+    /// Sets the tools that the model may call: a JSON list, in the form that the model's chat
+    /// template expects.
     #[must_use]
     pub fn tools(mut self, json: impl Into<String>) -> Self {
         self.tools = Some(json.into());
         self
     }
 
-    /// Further variables of the chat template: a JSON object.
+    /// Sets further variables of the chat template: a JSON object.
     #[must_use]
     pub fn variables(mut self, json: impl Into<String>) -> Self {
         self.variables = Some(json.into());
@@ -132,7 +129,7 @@ impl From<Conversation> for Prompt {
 }
 
 impl Message {
-    /// A message.
+    /// A message of any role.
     pub fn new(role: Role, content: impl Into<String>) -> Self {
         Self {
             role,
@@ -141,25 +138,25 @@ impl Message {
         }
     }
 
-    /// The same message with further fields: a JSON object, without `role` and `content`.
+    /// Sets further fields: a JSON object without `role` and `content`.
     #[must_use]
     pub fn with_fields(mut self, json: impl Into<String>) -> Self {
         self.fields = Some(json.into());
         self
     }
 
-    /// Instructions that stand above the conversation. Most chat templates want them first, and at
-    /// most one.
+    /// Instructions for the whole conversation. Most chat templates expect them first, and at most
+    /// once.
     pub fn system(content: impl Into<String>) -> Self {
         Self::new(Role::System, content)
     }
 
-    /// What the person, or the program, asks.
+    /// A message from the person or program that asks.
     pub fn user(content: impl Into<String>) -> Self {
         Self::new(Role::User, content)
     }
 
-    /// What the model said.
+    /// An answer of the model.
     pub fn assistant(content: impl Into<String>) -> Self {
         Self::new(Role::Assistant, content)
     }

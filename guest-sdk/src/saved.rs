@@ -1,13 +1,13 @@
-//! Conversations as JSON, for the component to keep.
+//! Conversations as JSON that a component can store.
 
 use serde::{Deserialize, Serialize};
 
 use crate::{Conversation, Error, Result};
 
-/// Version of the form. A later one is refused, an earlier one will be read.
+/// Version of the format. A later version is refused.
 const VERSION: u32 = 1;
 
-/// What is kept. The first key tells what it is.
+/// The stored document. Its first key identifies the format.
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Saved<C> {
@@ -15,7 +15,7 @@ struct Saved<C> {
     conversation: C,
 }
 
-/// Its version alone, to be looked at first.
+/// Only the version, which is checked before the rest is read.
 #[derive(Deserialize)]
 struct Versioned {
     mynah_conversation: u32,
@@ -26,7 +26,7 @@ pub(crate) fn write(conversation: &Conversation) -> String {
         mynah_conversation: VERSION,
         conversation,
     };
-    // Text and lists of it can always be written.
+    // Strings and lists of strings always serialize.
     serde_json::to_string(&saved).unwrap_or_default()
 }
 

@@ -1,10 +1,10 @@
-//! A session that remembers what was said.
+//! Sessions as conversations: the session keeps the messages.
 
 use crate::{Answer, Message, Outcome, Result, Session, Stream};
 
 impl Session {
-    /// The same session with tools that the model may call, as
-    /// [`Conversation::tools`](crate::Conversation::tools). What it answers is text, with a call in
+    /// Sets the tools that the model may call, as
+    /// [`Conversation::tools`](crate::Conversation::tools). The answer is text; a call in it has
     /// the form that the model was trained for.
     #[must_use]
     pub fn tools(mut self, json: impl Into<String>) -> Self {
@@ -12,7 +12,7 @@ impl Session {
         self
     }
 
-    /// The same session with variables for the chat template, as
+    /// Sets variables for the chat template, as
     /// [`Conversation::variables`](crate::Conversation::variables).
     #[must_use]
     pub fn variables(mut self, json: impl Into<String>) -> Self {
@@ -20,8 +20,8 @@ impl Session {
         self
     }
 
-    /// The same session with these instructions at the end of its conversation: say this first.
-    /// Chat templates differ in whether they take instructions later or more than once.
+    /// Appends these instructions to the conversation. Call it before the first [`say`](Self::say):
+    /// some chat templates accept instructions only at the beginning, or only once.
     #[must_use]
     pub fn system(mut self, instructions: impl Into<String>) -> Self {
         self.conversation
@@ -30,11 +30,11 @@ impl Session {
         self
     }
 
-    /// Says something, and returns the answer as it is made. The session remembers both, and what
-    /// was said before: the host reads only what is new.
+    /// Adds a question to the conversation and returns the answer as it is generated. The session
+    /// keeps both. The host computes only the part of the conversation that is new.
     ///
-    /// Question and answer are remembered when the reply is dropped: the whole answer, or as much
-    /// of it as was read. A reply that is dropped before it said anything takes its question back.
+    /// When the reply is dropped, the session keeps the question and as much of the answer as was
+    /// read. If no text was read, the question is removed again.
     ///
     /// ```no_run
     /// # fn main() -> mynah_guest::Result<()> {
@@ -48,15 +48,15 @@ impl Session {
     ///
     /// # Errors
     ///
-    /// As [`Session::stream`]; the question is then not remembered. A conversation that has become
-    /// too long for the context is [`Error::PromptTooLong`](crate::Error::PromptTooLong), unless
-    /// [`Memory::context_shifting`](crate::Memory::context_shifting) is set: [`Session::forget`]
-    /// the oldest part.
+    /// As [`Session::stream`]; the conversation then stays as it was. A conversation that is too
+    /// long for the context fails with [`Error::PromptTooLong`](crate::Error::PromptTooLong),
+    /// unless [`Memory::context_shifting`](crate::Memory::context_shifting) is set.
+    /// [`Session::forget`] removes its oldest part.
     pub fn say(&mut self, question: impl Into<String>) -> Result<Reply<'_>> {
         self.say_with(Message::user(question))
     }
 
-    /// Says any message, such as what a tool gave.
+    /// Adds any message, such as the result of a tool, and returns the answer as it is generated.
     ///
     /// # Errors
     ///
@@ -75,22 +75,22 @@ impl Session {
         }
     }
 
-    /// What was said so far, oldest first.
+    /// The messages so far, oldest first.
     #[must_use]
     pub fn messages(&self) -> &[Message] {
         &self.conversation.messages
     }
 
-    /// Forgets the oldest question and its answer; instructions stay. Says whether there was
-    /// anything to forget.
+    /// Removes the oldest question and its answer from the conversation. Instructions stay. Returns
+    /// whether there was anything to remove.
     pub fn forget(&mut self) -> bool {
         forget_oldest(&mut self.conversation.messages)
     }
 
-    /// Another session of the same model with the same options, in which the same was said: both go
-    /// on from there, each in its own way. The host reads what they have in common once.
+    /// Opens another session of the same model with the same options and the same conversation. The
+    /// two continue independently, and the host computes their common part once.
     ///
-    /// What the host was asked to keep for this session ([`Session::configure`]) is not taken over.
+    /// Settings that the host keeps for this session ([`Session::configure`]) are not copied.
     ///
     /// ```no_run
     /// # fn main() -> mynah_guest::Result<()> {
@@ -113,16 +113,16 @@ impl Session {
         Ok(fork)
     }
 
-    /// What was said, with tools and variables, as JSON: to be kept by the component, and given to
-    /// [`Session::restore`] in another run. Options are not part of it.
+    /// The conversation as JSON, with tools and variables but without options. The component can
+    /// store it and give it to [`Session::restore`] in another run.
     #[cfg(feature = "json")]
     #[must_use]
     pub fn save(&self) -> String {
         crate::saved::write(&self.conversation)
     }
 
-    /// Goes on from what [`Session::save`] gave, in place of what was said in this session. Where
-    /// the host has kept what it computed for the conversation, it reads only what is new.
+    /// Replaces this session's conversation by one that [`Session::save`] wrote. If the host still
+    /// has the cached computation of it, it computes only the new part.
     ///
     /// ```no_run
     /// # fn main() -> mynah_guest::Result<()> {
@@ -138,8 +138,8 @@ impl Session {
     ///
     /// # Errors
     ///
-    /// [`Error::NotAConversation`](crate::Error::NotAConversation) when it is something else,
-    /// damaged, or of a later version; then nothing is changed.
+    /// [`Error::NotAConversation`](crate::Error::NotAConversation) if the text is something else,
+    /// damaged, or of a later version; the session is then unchanged.
     #[cfg(feature = "json")]
     pub fn restore(&mut self, saved: &str) -> Result<()> {
         self.conversation = crate::saved::read(saved)?;
@@ -147,8 +147,8 @@ impl Session {
     }
 }
 
-/// An answer as it is made: a [`Stream`] that its [`Session`] remembers. Dropping it cancels what
-/// is still to come.
+/// An answer as it is generated: a [`Stream`] whose text becomes part of the [`Session`]. Dropping
+/// it cancels the rest of the generation.
 #[derive(Debug)]
 #[must_use = "a reply that is dropped at once cancels its generation"]
 pub struct Reply<'session> {
@@ -178,12 +178,12 @@ impl Reply<'_> {
     ///
     /// # Errors
     ///
-    /// As [`Stream::finish`]. What was said before the failure is remembered.
+    /// As [`Stream::finish`]. The session keeps the text that was read before the failure.
     pub fn finish(mut self) -> Result<Answer> {
         self.stream.finish_mut()
     }
 
-    /// The stream itself, for what else it can do.
+    /// The stream itself, for its other methods.
     pub fn stream_mut(&mut self) -> &mut Stream {
         &mut self.stream
     }
@@ -204,8 +204,8 @@ impl Drop for Reply<'_> {
     }
 }
 
-/// Adds an answer to its question, the last message, or takes the question back: chat templates
-/// want turns to alternate.
+/// Appends the answer to its question, or removes the question if there is no answer: chat
+/// templates require turns to alternate.
 fn remember(messages: &mut Vec<Message>, answer: &str, finished: bool) {
     if finished || !answer.is_empty() {
         messages.push(Message::assistant(answer));
@@ -221,7 +221,7 @@ fn forget_oldest(messages: &mut Vec<Message>) -> bool {
     let Some(first) = messages.iter().position(said) else {
         return false;
     };
-    // Up to the next question.
+    // The end of the oldest turn is the next question.
     let next = messages
         .iter()
         .enumerate()

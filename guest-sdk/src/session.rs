@@ -1,4 +1,4 @@
-//! A place at a model: asks for text, whole or as it is made.
+//! A session of a model: generates text, as a whole or piece by piece.
 
 use std::rc::Rc;
 
@@ -7,14 +7,14 @@ use crate::bindings::wasi::nn::graph::Graph;
 use crate::bindings::wasi::nn::inference::GraphExecutionContext;
 use crate::{Answer, Conversation, Options, Prompt, Result, Stream};
 
-/// A place at a model. It runs one generation at a time; a component that wants several at once
+/// A session of a model. It runs one generation at a time; a component that wants several at once
 /// opens several sessions.
 ///
-/// A stream goes on when its session is dropped, and ends when it is dropped itself.
+/// A stream continues after its session is dropped, and ends when the stream itself is dropped.
 ///
-/// [`say`](Session::say) has a conversation: the session remembers what was said. A prompt that is
-/// given to [`generate`](Session::generate) or [`stream`](Session::stream) stands alone and is not
-/// remembered.
+/// [`say`](Session::say) adds to the session's conversation. A prompt given to
+/// [`generate`](Session::generate) or [`stream`](Session::stream) stands alone and does not become
+/// part of the conversation.
 ///
 /// ```no_run
 /// use mynah_guest::{Message, Model, Options};
@@ -28,9 +28,9 @@ use crate::{Answer, Conversation, Options, Prompt, Result, Stream};
 /// ```
 #[derive(Debug)]
 pub struct Session {
-    // For its forks.
+    // For forks of this session.
     pub(crate) graph: Rc<Graph>,
-    // Shared with the streams that were started in it: dropping the last of them cancels.
+    // Shared with the streams started in it: dropping the last reference cancels them.
     context: Rc<GraphExecutionContext>,
     pub(crate) options: Options,
     pub(crate) conversation: Conversation,
@@ -50,14 +50,14 @@ impl Session {
         })
     }
 
-    /// The same session, with these options for all of its requests.
+    /// Sets the options for all requests of this session.
     #[must_use]
     pub fn with_options(mut self, options: impl Into<Options>) -> Self {
         self.options = options.into();
         self
     }
 
-    /// Takes these options for all requests from here on, in place of those before.
+    /// Replaces the options for all later requests of this session.
     pub fn set_options(&mut self, options: impl Into<Options>) {
         self.options = options.into();
     }
@@ -72,13 +72,13 @@ impl Session {
     ///
     /// # Errors
     ///
-    /// As [`Session::stream`]; and what breaks off a generation, with the text that was made before
+    /// As [`Session::stream`], and any error that breaks off the generation, with the text so far
     /// in [`Error::partial_text`](crate::Error::partial_text).
     pub fn generate(&self, prompt: impl Into<Prompt>) -> Result<Answer> {
         self.stream(prompt)?.finish()
     }
 
-    /// [`Session::generate`] with options for this request, which win over the session's one by
+    /// [`Session::generate`] with options for this request, which override the session's one by
     /// one.
     ///
     /// # Errors
@@ -92,15 +92,15 @@ impl Session {
         self.stream_with(prompt, options)?.finish()
     }
 
-    /// Starts a generation and returns its text as it is made.
+    /// Starts a generation and returns its text as it is generated.
     ///
     /// # Errors
     ///
-    /// Everything that is wrong with the request, before any model work is done for it: an empty
-    /// prompt, an option out of range or a stream of this session that still runs
-    /// ([`InvalidArgument`]), a prompt that the context can't hold ([`PromptTooLong`]) or the host
-    /// won't take ([`PromptTooLarge`]), messages for a model without a chat template
-    /// ([`Unsupported`]), a full queue ([`Busy`]).
+    /// Every error in the request, before the model does any work for it: an empty prompt, an
+    /// option out of range or a running stream of this session ([`InvalidArgument`]), a prompt that
+    /// does not fit the context ([`PromptTooLong`]) or exceeds the host's limit
+    /// ([`PromptTooLarge`]), messages for a model without a chat template ([`Unsupported`]), a full
+    /// queue ([`Busy`]).
     ///
     /// [`InvalidArgument`]: crate::Error::InvalidArgument
     /// [`PromptTooLong`]: crate::Error::PromptTooLong
@@ -111,7 +111,7 @@ impl Session {
         self.stream_with(prompt, Options::new())
     }
 
-    /// [`Session::stream`] with options for this request, which win over the session's one by one.
+    /// [`Session::stream`] with options for this request, which override the session's one by one.
     ///
     /// # Errors
     ///

@@ -1,4 +1,4 @@
-//! What a model is doing.
+//! The status of a model: its state, queue, memory and performance.
 
 use crate::bindings::mynah::llm::backend_status;
 pub use crate::bindings::mynah::llm::backend_status::{
@@ -8,23 +8,23 @@ pub use crate::bindings::mynah::llm::backend_status::{
 };
 use crate::{Error, Model, Result};
 
-/// What a model is doing. What counts what all guests do is `None` where the operator doesn't let
-/// this component see it.
+/// The status of a model. Figures that cover all components are `None` if the operator does not let
+/// this component see them.
 #[derive(Debug, Clone)]
 pub struct Status {
-    /// What it is.
+    /// The model itself.
     pub model: ModelStatus,
-    /// This component's sessions, and the number of all.
+    /// This component's sessions, and the number of all sessions.
     pub sessions: SessionsStatus,
-    /// What waits and runs, and what became of all requests.
+    /// Requests that wait and run, and the counts of finished requests by result.
     pub queue: Option<QueueStatus>,
-    /// KV cells, what is remembered, and memory.
+    /// KV cells, the prefix cache, and memory.
     pub memory: Option<MemoryStatus>,
-    /// How fast it is.
+    /// Speed and latency.
     pub performance: Option<PerformanceStatus>,
 }
 
-/// A figure that may not be seen is none.
+/// Turns the error for a figure that the operator hides into `None`.
 fn allowed<T>(told: std::result::Result<T, backend_status::Error>) -> Result<Option<T>> {
     match told.map_err(Error::from) {
         Ok(told) => Ok(Some(told)),
@@ -34,7 +34,7 @@ fn allowed<T>(told: std::result::Result<T, backend_status::Error>) -> Result<Opt
 }
 
 impl Model {
-    /// What the model is doing now. Reading it never waits for the model's work.
+    /// The model's status now. Reading it never waits for the model's work.
     ///
     /// ```no_run
     /// # fn main() -> mynah_guest::Result<()> {
@@ -61,11 +61,11 @@ impl Model {
         })
     }
 
-    /// One kind of it as JSON.
+    /// One part of the status as JSON.
     ///
     /// # Errors
     ///
-    /// [`Error::Unsupported`] where the operator doesn't let this component see it.
+    /// [`Error::Unsupported`] if the operator does not let this component see it.
     pub fn status_json(&self, kind: StatusKind) -> Result<String> {
         Ok(backend_status::json(self.graph(), kind)?)
     }

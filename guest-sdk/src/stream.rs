@@ -10,12 +10,11 @@ use crate::bindings::wasi::io::poll;
 use crate::bindings::wasi::nn::inference::GraphExecutionContext;
 use crate::{Answer, Error, Outcome, Result, TokenProbs};
 
-/// A running generation: an iterator that gives each piece of text as soon as it is made, and waits
-/// for it.
+/// A running generation: an iterator over its text that waits for each piece.
 ///
-/// Pieces are whole characters and never empty. The iterator ends when the generation does, and
-/// after an error; then [`Stream::outcome`] tells how it ended. A stream that isn't read pauses
-/// after a while; dropping it cancels the generation.
+/// A piece consists of whole characters and is never empty. The iterator ends with the generation,
+/// and after an error; [`Stream::outcome`] then says how the generation ended. The host pauses a
+/// generation whose stream is not read for a while. Dropping the stream cancels the generation.
 ///
 /// ```no_run
 /// use std::io::Write;
@@ -36,7 +35,8 @@ use crate::{Answer, Error, Outcome, Result, TokenProbs};
 #[derive(Debug)]
 #[must_use = "a stream that is dropped cancels its generation"]
 pub struct Stream {
-    // Before the context, which must be dropped after it.
+    // Declared before the context, because fields are dropped in order and the context must outlive
+    // the generation.
     generation: Generation,
     arrived: Arrived,
     text: String,
@@ -44,7 +44,7 @@ pub struct Stream {
     _context: Rc<GraphExecutionContext>,
 }
 
-/// What has come from the host, in order, and is not given out yet.
+/// Events that have arrived from the host, in order, and have not been given out yet.
 #[derive(Debug, Default)]
 struct Arrived {
     pieces: VecDeque<String>,
@@ -55,7 +55,7 @@ struct Arrived {
 
 impl Arrived {
     fn add(&mut self, events: Vec<Event>) {
-        // An empty list is the host's way to say that nothing follows.
+        // The host ends a generation with an empty list.
         self.ended |= events.is_empty();
         for event in events {
             match event {
@@ -80,22 +80,22 @@ impl Stream {
         }
     }
 
-    /// The text so far: all pieces that were given out.
+    /// The text of all pieces that were given out so far.
     #[must_use]
     pub fn text(&self) -> &str {
         &self.text
     }
 
-    /// The tokens that have arrived, with how likely they were: all of the answer once it has
-    /// ended. None where [`Sampling::n_probs`](crate::Sampling::n_probs) doesn't ask for them. A
-    /// token arrives when it is chosen, maybe before its text, which is held back while it may
-    /// begin a stop string.
+    /// The tokens that have arrived, with their log-probabilities; after the end, all tokens of the
+    /// answer. Empty unless [`Sampling::n_probs`](crate::Sampling::n_probs) is set.
+    ///
+    /// A token may arrive before its text, because text that may begin a stop string is held back.
     #[must_use]
     pub fn tokens(&self) -> &[TokenProbs] {
         &self.arrived.tokens
     }
 
-    /// How the generation ended and what it used. `None` before the last piece was given out, and
+    /// How the generation ended and what it used. `None` until the last piece was given out, and
     /// after an error.
     #[must_use]
     pub fn outcome(&self) -> Option<&Outcome> {
@@ -103,13 +103,13 @@ impl Stream {
         self.arrived.outcome.as_ref().filter(|_| all_given)
     }
 
-    /// The next piece if it is there, without waiting: `Pending` when it isn't made yet,
+    /// The next piece if it has arrived, without waiting. `Pending` if none has arrived yet,
     /// `Ready(None)` at the end.
     ///
-    /// For components that do something else meanwhile. [`Stream::wait_any`] waits for several
-    /// streams at once.
+    /// For components with other work to do. [`Stream::wait_any`] waits for several streams at
+    /// once.
     pub fn try_next(&mut self) -> Poll<Option<Result<String>>> {
-        // More than once: what arrives may be tokens alone, whose text is still to come.
+        // A loop, because a list of events may contain tokens whose text comes later.
         while self.arrived.pieces.is_empty() && !self.arrived.ended {
             match self.generation.poll_next() {
                 Ok(Some(events)) => self.arrived.add(events),
@@ -121,8 +121,8 @@ impl Stream {
     }
 
     /// Waits until at least one of the streams has something to give, and returns the indices of
-    /// those that do. A stream that has ended always does: leave it out. Without streams it returns
-    /// at once. [`Streams`](crate::Streams) does this for you.
+    /// all that do. A stream that has ended is always among them, so leave it out. Without streams
+    /// the function returns at once. [`Streams`](crate::Streams) does this for you.
     ///
     /// ```no_run
     /// use std::task::Poll;
@@ -166,23 +166,25 @@ impl Stream {
             .collect()
     }
 
-    /// Asks the generation to end. What was made until then still arrives, and the outcome's reason
-    /// is [`Cancelled`](crate::FinishReason::Cancelled) unless it ended by itself before.
+    /// Asks the generation to end. Text that was generated until then still arrives. The outcome's
+    /// reason is [`Cancelled`](crate::FinishReason::Cancelled) unless the generation had already
+    /// ended by itself.
     pub fn cancel(&self) {
         self.generation.cancel();
     }
 
-    /// Waits for the end and returns the whole text, pieces that were given out before included.
+    /// Waits for the end and returns the whole text, including the pieces that were given out
+    /// before.
     ///
     /// # Errors
     ///
-    /// What breaks off the generation, with the text so far in
+    /// The error that broke off the generation, with the text so far in
     /// [`Error::partial_text`](crate::Error::partial_text).
     pub fn finish(mut self) -> Result<Answer> {
         self.finish_mut()
     }
 
-    /// [`Stream::finish`] for who can't give the stream away. Leaves no text behind.
+    /// [`Stream::finish`] for a caller that only borrows the stream.
     pub(crate) fn finish_mut(&mut self) -> Result<Answer> {
         for piece in &mut *self {
             piece?;
@@ -193,7 +195,7 @@ impl Stream {
                 outcome: outcome.clone(),
                 text,
             }),
-            // After an error, or with a host that forgets the end.
+            // After an error, or if the host sent no outcome.
             None => Err(Error::RuntimeError {
                 message: "the generation ended without an outcome".to_owned(),
                 partial_text: text,

@@ -1,15 +1,15 @@
-//! Many generations at once from one guest: start several, read whichever has something.
+//! Several generations at once: start them, then read from any that has something.
 
 use std::collections::VecDeque;
 use std::task::Poll;
 
 use crate::{Answer, Error, Stream};
 
-/// Many running generations, each under a key of yours. [`Streams::next`] gives what any of them
-/// has, and waits where none has anything; they take turns, so one that is fast keeps nobody
-/// waiting.
+/// Several running generations, each with a key that the caller chooses.
 ///
-/// Dropping it cancels them all.
+/// [`Streams::next`] gives the next event of any generation and waits if there is none. It reads
+/// the generations in turn, so a fast one cannot delay the others. Dropping the value cancels all
+/// generations.
 ///
 /// ```no_run
 /// use mynah_guest::{Model, Progress, Streams};
@@ -33,19 +33,19 @@ use crate::{Answer, Error, Stream};
 #[derive(Debug)]
 #[must_use = "streams that are dropped cancel their generations"]
 pub struct Streams<K> {
-    // In the order in which they are looked at next.
+    // In the order in which they are read.
     running: VecDeque<(K, Stream)>,
 }
 
-/// What one of several generations has.
+/// An event of one of several generations.
 #[derive(Debug)]
 pub enum Progress {
     /// More text.
     Text(String),
-    /// Its end, with the whole text. Nothing more comes from it, and it is taken out.
+    /// The end of the generation, with the whole text. The generation is removed.
     Finished(Answer),
-    /// What broke it off, with the text so far in [`Error::partial_text`]. Nothing more comes from
-    /// it, and it is taken out.
+    /// The error that broke off the generation, with the text so far in [`Error::partial_text`].
+    /// The generation is removed.
     Failed(Error),
 }
 
@@ -63,26 +63,27 @@ impl<K: Clone> Streams<K> {
         Self::default()
     }
 
-    /// Adds a stream. Keys may repeat; then [`cancel`](Self::cancel) means all of that key.
+    /// Adds a stream. Several streams may have the same key; [`cancel`](Self::cancel) then cancels
+    /// all of them.
     pub fn push(&mut self, key: K, stream: Stream) {
         self.running.push_back((key, stream));
     }
 
-    /// How many have not ended.
+    /// The number of generations that have not ended.
     #[must_use]
     pub fn len(&self) -> usize {
         self.running.len()
     }
 
-    /// Whether all have ended.
+    /// Whether all generations have ended.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.running.is_empty()
     }
 
-    /// What the next one has, with its key. Waits, with one call to the host, where none has
-    /// anything; `None` when all have ended.
-    // Not an iterator: streams are added while it is read.
+    /// The next event and its key. Waits, with one call to the host, if no generation has an event.
+    /// `None` when all have ended.
+    // Not an iterator, because streams may be added between two calls.
     #[expect(clippy::should_implement_trait, reason = "see above")]
     pub fn next(&mut self) -> Option<(K, Progress)> {
         loop {
@@ -96,7 +97,7 @@ impl<K: Clone> Streams<K> {
         }
     }
 
-    /// As [`next`](Self::next), but never waits: `Pending` where none has anything.
+    /// As [`next`](Self::next), but without waiting: `Pending` if no generation has an event.
     pub fn try_next(&mut self) -> Poll<Option<(K, Progress)>> {
         for _ in 0..self.running.len() {
             let Some((key, mut stream)) = self.running.pop_front() else {
@@ -108,7 +109,7 @@ impl<K: Clone> Streams<K> {
                     continue;
                 }
                 Poll::Ready(Some(Ok(piece))) => {
-                    // It goes behind the others, so that each gets its turn.
+                    // It moves behind the others, so that they are read in turn.
                     self.running.push_back((key.clone(), stream));
                     Progress::Text(piece)
                 }
@@ -127,8 +128,8 @@ impl<K: Clone> Streams<K> {
         }
     }
 
-    /// Asks the generations of that key to end, as [`Stream::cancel`] does; their text and their
-    /// end still come.
+    /// Asks all generations with this key to end, as [`Stream::cancel`] does. Their remaining text
+    /// and their end still arrive.
     pub fn cancel(&self, key: &K)
     where
         K: PartialEq,
@@ -137,7 +138,7 @@ impl<K: Clone> Streams<K> {
         of_key.for_each(|(_, stream)| stream.cancel());
     }
 
-    /// Asks all generations to end; their text and their end still come.
+    /// Asks all generations to end. Their remaining text and their end still arrive.
     pub fn cancel_all(&self) {
         self.running.iter().for_each(|(_, stream)| stream.cancel());
     }

@@ -1,4 +1,4 @@
-//! When an answer ends, what is remembered, when a request runs.
+//! Settings for the end of an answer, for the session's cache, and for scheduling.
 
 use std::time::Duration;
 
@@ -6,72 +6,75 @@ use super::builder::builder;
 use crate::bindings::mynah::llm::settings as wit;
 
 builder! {
-    /// When an answer ends, if the model doesn't end it. The [`FinishReason`](crate::FinishReason)
-    /// says which of them did.
+    /// When an answer ends, if the model does not end it. The [`FinishReason`](crate::FinishReason)
+    /// says which limit was reached.
     pub struct Stopping {
-        /// Tokens to generate at most, 1 or more; [`u32::MAX`] is until the context is full.
-        /// Default 512.
+        /// Maximum number of tokens to generate, 1 or more. [`u32::MAX`] generates until the
+        /// context is full. Default 512.
         max_tokens: u32;
-        /// Time that a request takes at most in all, from 1 millisecond to a day, in whole
-        /// milliseconds. When it runs out in the queue the request fails with
-        /// [`Error::Timeout`](crate::Error::Timeout), later it ends with
-        /// [`FinishReason::MaxTime`](crate::FinishReason::MaxTime) and its text so far. Default no
-        /// limit.
+        /// Maximum time for the whole request, from 1 millisecond to a day, in whole milliseconds.
+        /// A request that is still in the queue by then fails with
+        /// [`Error::Timeout`](crate::Error::Timeout). A running one ends with
+        /// [`FinishReason::MaxTime`](crate::FinishReason::MaxTime) and keeps its text so far.
+        /// Default no limit.
         max_time: Duration;
-        /// Strings that end the answer, wherever they come in it; it has the text before the first
-        /// of them. Up to 64, of 1 to 256 bytes each. None at all takes away those that the
-        /// operator set.
+        /// Strings that end the answer wherever they occur. The answer has the text before the
+        /// first of them. Up to 64 strings of 1 to 256 bytes each. An empty list removes the stop
+        /// strings that the operator set.
         stop: Vec<String> as texts;
-        /// Whether the answer goes on where the model would end it. Default no.
+        /// Whether generation continues after the model's end-of-generation token. Default no.
         ignore_eos: bool;
     }
 }
 
 builder! {
-    /// What a session remembers of what was computed before. The host's defaults are told by
-    /// [`Session::effective`](crate::Session::effective).
+    /// What a session keeps of earlier computation.
+    /// [`Session::effective`](crate::Session::effective) gives the host's defaults.
     pub struct Memory {
-        /// Whether the oldest part of a conversation makes room when the context is full.
+        /// Whether the oldest part of a conversation is removed when the context is full.
         context_shifting: bool;
-        /// Tokens at the beginning that never make room; -1 is the first prompt. System messages
-        /// that a conversation begins with stay all the same.
+        /// Number of tokens at the beginning that context shifting never removes; -1 means the
+        /// first prompt. System messages at the beginning of a conversation always stay.
         n_keep: i32;
-        /// Whether a prompt that begins as one before it is only read from where it differs.
+        /// Whether a prompt reuses the cached computation of the longest beginning that it shares
+        /// with an earlier prompt.
         cache_prompt: bool;
-        /// Tokens that are remembered at most, up to what the operator allows; 0 is none.
+        /// Maximum number of tokens to keep in the prefix cache, up to the operator's limit; 0
+        /// keeps none.
         max_cache_tokens: u32;
     }
 }
 
 builder! {
-    /// When a request runs, and beside what.
+    /// When a request runs, and how it is batched with others.
     pub struct Scheduling {
-        /// How urgent a request is, up to what the operator allows. Default normal.
+        /// The request's priority, up to the operator's limit. Default normal.
         priority: Priority;
-        /// Time that a request waits in the queue at most, from 1 millisecond to a day, in whole
-        /// milliseconds. Then it fails with [`Error::Timeout`](crate::Error::Timeout), before any
-        /// model work. Default the operator's.
+        /// Maximum time that a request waits in the queue, from 1 millisecond to a day, in whole
+        /// milliseconds. After that it fails with [`Error::Timeout`](crate::Error::Timeout), and
+        /// the model does no work for it. The operator sets the default.
         queue_timeout: Duration;
         /// Computes the sequence apart from all others, so that the same prompt, settings and seed
-        /// give the same text whatever else the model does. Slower, for everybody. Default no.
+        /// give the same text whatever else the model is doing. This slows down every request of
+        /// the model. Default no.
         deterministic: bool;
     }
 }
 
-/// How urgent a request is.
+/// A request's priority.
 ///
-/// Higher goes first; a request that waits for long counts as more urgent step by step, so each is
-/// served in the end.
+/// Requests of higher priority run first. A waiting request gains priority with time, so every
+/// request is served in the end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Priority {
-    /// May be put aside, without loss, while something urgent needs its place.
+    /// May be parked, without loss, while an urgent request needs its sequence.
     Low,
-    /// As most requests.
+    /// The default.
     Normal,
-    /// Before normal ones.
+    /// Runs before normal requests.
     High,
-    /// Before all others; takes the place of a running [`Low`](Self::Low) one where there is no
-    /// other.
+    /// Runs before all others. If no sequence is free, it takes that of a running
+    /// [`Low`](Self::Low) request.
     Urgent,
 }
 
@@ -118,8 +121,8 @@ impl From<Priority> for wit::Priority {
     }
 }
 
-/// What the contract can't carry becomes its highest value, which the host refuses: far beyond a
-/// day.
+/// Milliseconds of a duration. A time too long for the contract's `u32` becomes [`u32::MAX`], which
+/// the host refuses because it is more than a day.
 fn milliseconds(time: Duration) -> u32 {
     u32::try_from(time.as_millis()).unwrap_or(u32::MAX)
 }

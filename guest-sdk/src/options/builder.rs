@@ -1,7 +1,10 @@
-//! Builders of settings: each field may be set, and what isn't is left to the host.
+//! Macros for builders of settings. Every field is optional; the host chooses the value of an unset
+//! field.
 
-/// Declares a block of settings: the struct, a method for each field, and merging. A method takes
-/// its field's own type; `as into` takes what becomes it, `as texts` anything that gives texts.
+/// Declares a block of settings: the struct, a setter for each field, and `or`.
+///
+/// A setter takes the type of its field. With `as into` it takes `impl Into`, and with `as texts`
+/// any iterator of strings.
 macro_rules! builder {
     (
         $(#[doc = $about:literal])*
@@ -16,7 +19,7 @@ macro_rules! builder {
         }
 
         impl $block {
-            /// Nothing set.
+            /// A block with nothing set.
             #[must_use]
             pub fn new() -> Self {
                 Self::default()
@@ -24,7 +27,7 @@ macro_rules! builder {
 
             $($crate::options::builder::setter!($(#[doc = $doc])* $field: $kind $(as $taken)?);)*
 
-            /// These settings, and those of `base` where these say nothing.
+            /// Fills unset settings from `base`.
             #[must_use]
             pub fn or(self, base: Self) -> Self {
                 Self {
@@ -36,7 +39,7 @@ macro_rules! builder {
 }
 pub(super) use builder;
 
-/// The method of one field.
+/// Declares the setter of one field.
 macro_rules! setter {
     ($(#[doc = $doc:literal])* $field:ident: $kind:ty) => {
         $(#[doc = $doc])*

@@ -1,5 +1,5 @@
-//! How text is made: what a guest may set, and how a request's settings and a session's go
-//! together.
+//! The options of a request: what a guest may set, and how the settings of a request and of its
+//! session are merged.
 
 mod blocks;
 mod builder;
@@ -16,16 +16,18 @@ use std::time::Duration;
 
 use crate::bindings::mynah::llm::settings as wit;
 
-/// How text is made: [`Sampling`], [`Stopping`], [`Scheduling`], [`Memory`] and the [`OutputForm`],
-/// with short cuts for what is set most. What is not set takes the session's setting, then the
-/// model's, which the operator chose.
+/// The options of a request: [`Sampling`], [`Stopping`], [`Scheduling`], [`Memory`] and the
+/// [`OutputForm`], with short cuts for the most common settings. An unset setting takes the
+/// session's value, then the value that the operator chose for the model.
 ///
-/// Given to a [`Session`](crate::Session) for all of its requests, and to a single request, whose
-/// settings win one by one. Any of the blocks is enough where options are asked for. A value out of
-/// range is refused when a generation starts, as
-/// [`Error::InvalidSettings`](crate::Error::InvalidSettings), which names every setting with its
-/// range; nothing is clamped. How a model is served isn't a guest's to set, so there is no option
-/// for it.
+/// Options can be given to a [`Session`](crate::Session) for all of its requests and to a single
+/// request; each setting of the request overrides the session's. Where a function takes options, it
+/// also takes a single block.
+///
+/// The host refuses a value out of range when a generation starts. The error is
+/// [`Error::InvalidSettings`](crate::Error::InvalidSettings) and names every wrong setting with its
+/// range. No value is clamped. There are no options for the way a model is served, because the
+/// operator sets that.
 ///
 /// ```
 /// use mynah_guest::{Options, Sampling, Stopping};
@@ -47,47 +49,47 @@ pub struct Options {
 }
 
 impl Options {
-    /// Nothing set: everything as the operator chose.
+    /// Options with nothing set: the session's and the operator's values apply.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Temperature 0.0: always the most likely token.
+    /// Temperature 0.0: always takes the most likely token.
     #[must_use]
     pub fn greedy() -> Self {
         Sampling::greedy().into()
     }
 
-    /// How tokens are chosen; what this says nothing about stays.
+    /// Sets how tokens are chosen. Settings that are unset in the block keep their value.
     #[must_use]
     pub fn sampling(mut self, sampling: Sampling) -> Self {
         self.sampling = sampling.or(self.sampling);
         self
     }
 
-    /// When the answer ends; what this says nothing about stays.
+    /// Sets when the answer ends. Settings that are unset in the block keep their value.
     #[must_use]
     pub fn stopping(mut self, stopping: Stopping) -> Self {
         self.stopping = stopping.or(self.stopping);
         self
     }
 
-    /// What is remembered; what this says nothing about stays.
+    /// Sets what is cached. Settings that are unset in the block keep their value.
     #[must_use]
     pub fn memory(mut self, memory: Memory) -> Self {
         self.memory = memory.or(self.memory);
         self
     }
 
-    /// When the request runs; what this says nothing about stays.
+    /// Sets when the request runs. Settings that are unset in the block keep their value.
     #[must_use]
     pub fn scheduling(mut self, scheduling: Scheduling) -> Self {
         self.scheduling = scheduling.or(self.scheduling);
         self
     }
 
-    /// The form that the answer must have.
+    /// Sets the form that the answer must have.
     #[must_use]
     pub fn output(mut self, form: OutputForm) -> Self {
         self.output = Some(form);
@@ -106,13 +108,13 @@ impl Options {
         self.sampling(Sampling::new().temperature(temperature))
     }
 
-    /// [`Sampling::seed`], with one that is fixed.
+    /// [`Sampling::seed`] with a fixed seed.
     #[must_use]
     pub fn seed(self, seed: u32) -> Self {
         self.sampling(Sampling::new().seed(seed))
     }
 
-    /// [`Stopping::stop`]; the answer ends with
+    /// [`Stopping::stop`]. The answer then ends with
     /// [`FinishReason::StopString`](crate::FinishReason::StopString).
     #[must_use]
     pub fn stop(self, stop: impl IntoIterator<Item = impl Into<String>>) -> Self {
@@ -143,7 +145,7 @@ impl Options {
         self.scheduling(Scheduling::new().deterministic(deterministic))
     }
 
-    /// These settings, and those of `base` where these say nothing.
+    /// Fills unset settings from `base`.
     #[must_use]
     pub fn or(self, base: Self) -> Self {
         Self {
@@ -156,7 +158,7 @@ impl Options {
     }
 }
 
-/// Options that set one block alone.
+/// Implements `From` for options that set a single block.
 macro_rules! from_block {
     ($($block:ident => $field:ident),*) => {$(
         impl From<$block> for Options {

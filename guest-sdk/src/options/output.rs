@@ -2,23 +2,23 @@
 
 use crate::bindings::mynah::llm::settings as wit;
 
-/// The form that an answer must have. An answer that ends by itself has it; one that was cut short
-/// doesn't, and its [`FinishReason`](crate::FinishReason) says why.
+/// The form that an answer must have. An answer that ends by itself always has it. An answer that
+/// was cut short may not; its [`FinishReason`](crate::FinishReason) says why it ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum OutputForm {
-    /// None, whatever session and operator say.
+    /// No form, even if the session or the operator set one.
     Free,
-    /// A JSON value of this JSON Schema.
+    /// A JSON value that matches this JSON Schema.
     JsonSchema(String),
-    /// A text that this regular expression matches as a whole.
+    /// Text that this regular expression matches as a whole.
     Regex(String),
-    /// A text of this grammar, in llguidance's variant of Lark.
+    /// Text of this grammar, in llguidance's variant of Lark.
     Lark(String),
-    /// A text of this grammar, in llama.cpp's GBNF.
+    /// Text of this grammar, in llama.cpp's GBNF.
     Gbnf(String),
 }
 
-/// The form of a Rust type: JSON that [`Answer::json`](crate::Answer::json) reads as `T`.
+/// The output form of a Rust type: JSON that [`Answer::json`](crate::Answer::json) reads as `T`.
 ///
 /// ```
 /// use mynah_guest::{Options, json_schema};

@@ -4,8 +4,8 @@ use super::builder::builder;
 use crate::bindings::mynah::llm::settings as wit;
 
 builder! {
-    /// How the next token is chosen. Ranges and defaults are the host's; a value out of range is
-    /// refused.
+    /// How the next token is chosen. The host defines ranges and defaults, and refuses a value out
+    /// of range.
     ///
     /// ```
     /// use mynah_guest::{Options, Sampling};
@@ -15,94 +15,98 @@ builder! {
     /// # let _ = (careful, exact);
     /// ```
     pub struct Sampling {
-        /// Divides the logits before the draw: 0.0 always takes the most likely token (greedy), 1.0
-        /// draws from the model's own distribution, higher flattens it. From 0.0 to 100.0; default
-        /// 0.8.
+        /// Divides the logits before the draw. 0.0 always takes the most likely token (greedy), 1.0
+        /// draws from the model's own distribution, and higher values flatten it. From 0.0 to
+        /// 100.0; default 0.8.
         temperature: f32;
         /// How far the temperature moves with the entropy of the candidates. From 0.0 (off) to
         /// 100.0; default 0.0.
         dynatemp_range: f32;
-        /// How the temperature follows the entropy, as a power of its share of the highest one.
+        /// Exponent of the dynamic temperature, applied to the entropy as a share of its maximum.
         /// From 0.0 to 100.0; default 1.0.
         dynatemp_exponent: f32;
-        /// Keeps the so many most likely tokens; 0 and -1 keep all. Default 40.
+        /// Keeps this number of most likely tokens; 0 and -1 keep all. Default 40.
         top_k: i32;
-        /// Keeps the most likely tokens that together have this probability. From 0.0 to 1.0 (all);
-        /// default 0.95.
+        /// Keeps the most likely tokens whose probabilities add up to this value. From 0.0 to 1.0
+        /// (all); default 0.95.
         top_p: f32;
-        /// Keeps tokens that have at least this share of the most likely one's probability. From
+        /// Keeps tokens that have at least this share of the most likely token's probability. From
         /// 0.0 (all) to 1.0; default 0.05.
         min_p: f32;
-        /// Keeps the tokens whose surprise is closest to what is expected, until they together have
-        /// this probability. From 0.0 to 1.0 (all); default 1.0.
+        /// Locally typical sampling: keeps the tokens whose information content is closest to the
+        /// expected one, until their probabilities add up to this value. From 0.0 to 1.0 (all);
+        /// default 1.0.
         typical_p: f32;
-        /// Keeps tokens whose logit is within so many standard deviations of the highest. From -1.0
-        /// to 100.0, 0.0 or less keeps all; default -1.0.
+        /// Keeps tokens whose logit is within this number of standard deviations of the highest
+        /// logit. From -1.0 to 100.0; 0.0 or less keeps all; default -1.0.
         top_n_sigma: f32;
-        /// Candidates that top-p, typical-p, min-p and XTC leave at least. From 0 to 1,000,000;
-        /// default 0.
+        /// Minimum number of candidates that top-p, typical-p, min-p and XTC keep. From 0 to
+        /// 1,000,000; default 0.
         min_keep: u32;
-        /// How often the tokens above [`xtc_threshold`](Self::xtc_threshold), all but the least
-        /// likely of them, are left out. From 0.0 (off) to 1.0; default 0.0.
+        /// Probability of applying XTC, which removes every token above
+        /// [`xtc_threshold`](Self::xtc_threshold) except the least likely of them. From 0.0 (off)
+        /// to 1.0; default 0.0.
         xtc_probability: f32;
-        /// Probability from which on XTC may leave tokens out. From 0.0 to 1.0, above 0.5 is off;
-        /// default 0.1.
+        /// Token probability from which XTC may remove a token. From 0.0 to 1.0; above 0.5 XTC is
+        /// off; default 0.1.
         xtc_threshold: f32;
-        /// Tokens of prompt and answer, from the last, that the penalties look at; 0 is none, -1
+        /// Number of last tokens of prompt and answer that the penalties look at; 0 is none, -1 is
         /// all. Default 64.
         penalty_last_n: i32;
-        /// Divides the logit of a token that came before, or multiplies it where it is negative.
+        /// Divides the logit of a token that occurred before, or multiplies it if it is negative.
         /// From 0.01 to 100.0; default 1.0.
         repeat_penalty: f32;
-        /// Taken off the logit of a token that came before. From -100.0 to 100.0; default 0.0.
+        /// Subtracted from the logit of a token that occurred before. From -100.0 to 100.0; default
+        /// 0.0.
         presence_penalty: f32;
-        /// Taken off the logit of a token for each time that it came before. From -100.0 to 100.0;
-        /// default 0.0.
+        /// Subtracted from the logit of a token once for each time that it occurred before. From
+        /// -100.0 to 100.0; default 0.0.
         frequency_penalty: f32;
-        /// Strength of DRY, which takes from a token that would go on repeating a sequence. From
-        /// 0.0 (off) to 100.0; default 0.0.
+        /// Strength of DRY, which penalises a token that would extend a repeated sequence. From 0.0
+        /// (off) to 100.0; default 0.0.
         dry_multiplier: f32;
-        /// DRY takes the multiplier times this, to the power of the repeated length over the
-        /// allowed one. From 1.0 to 100.0; default 1.75.
+        /// Base of the DRY penalty: the multiplier times this base, raised to the repeated length
+        /// minus the allowed length. From 1.0 to 100.0; default 1.75.
         dry_base: f32;
-        /// Length of a repeated sequence that DRY still allows, in tokens. Default 2.
+        /// Length of a repeated sequence that DRY does not penalise, in tokens. Default 2.
         dry_allowed_length: u32;
-        /// Tokens, from the last, in which DRY looks for repetitions; 0 is none, -1 all. Default
+        /// Number of last tokens in which DRY looks for repetitions; 0 is none, -1 is all. Default
         /// -1.
         dry_penalty_last_n: i32;
-        /// Texts that end a sequence for DRY. Up to 16, of 1 to 40 bytes; default a line feed, `:`,
-        /// `"` and `*`.
+        /// Texts that end a sequence for DRY. Up to 16 texts of 1 to 40 bytes each; default a line
+        /// feed, `:`, `"` and `*`.
         dry_sequence_breakers: Vec<String> as texts;
-        /// Mirostat 1 or 2, which take the place of all samplers but penalties, logit bias and
+        /// Mirostat version 1 or 2. It replaces all samplers except penalties, logit bias and
         /// temperature. Default 0, off.
         mirostat: u32;
-        /// The surprise that mirostat aims at, in bits. From 0.0 to 100.0; default 5.0.
+        /// Target surprise of Mirostat, in bits. From 0.0 to 100.0; default 5.0.
         mirostat_tau: f32;
-        /// How fast mirostat learns. From 0.0 to 100.0; default 0.1.
+        /// Learning rate of Mirostat. From 0.0 to 100.0; default 0.1.
         mirostat_eta: f32;
-        /// Seed of the draws: the same seed, prompt and settings give the same text. Default
-        /// random; the [outcome](crate::Outcome::seed) tells it.
+        /// Seed of the random draws. The same seed, prompt and settings give the same text. Default
+        /// random; the [outcome](crate::Outcome::seed) contains the seed that was used.
         seed: Seed as into;
-        /// Added to the logits of tokens. Up to 1024; default none.
+        /// Values added to the logits of tokens. Up to 1024; default none.
         logit_bias: Vec<LogitBias> as into;
-        /// The samplers that choose, in their order, each once at most; none at all draws from the
+        /// The samplers to apply, in this order, each at most once. An empty list draws from the
         /// model's own distribution.
         samplers: Vec<SamplerName> as into;
-        /// Tells each token of the answer with its log-probability and those of so many most likely
-        /// tokens ([`Stream::tokens`](crate::Stream::tokens)). From 0 (off) to 100; default 0.
+        /// Number of most likely tokens to report for each token of the answer, with their
+        /// log-probabilities ([`Stream::tokens`](crate::Stream::tokens)). The chosen token is
+        /// always reported. From 0 (off) to 100; default 0.
         n_probs: u32;
     }
 }
 
 impl Sampling {
-    /// Temperature 0.0: always the most likely token.
+    /// Temperature 0.0: always takes the most likely token.
     #[must_use]
     pub fn greedy() -> Self {
         Self::new().temperature(0.0)
     }
 
-    /// For text that should surprise: temperature 1.0, min-p 0.02 in place of top-k and top-p, and
-    /// a light DRY (0.8) against going round in circles.
+    /// A preset for varied text: temperature 1.0, min-p 0.02 in place of top-k and top-p, and a
+    /// weak DRY penalty (0.8) against repetition.
     #[must_use]
     pub fn creative() -> Self {
         Self::new()
@@ -114,12 +118,12 @@ impl Sampling {
     }
 }
 
-/// Where draws begin.
+/// Seed of the random draws.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Seed {
-    /// Drawn anew for each generation.
+    /// A new random seed for each generation.
     Random,
-    /// This one, from 0 to 4,294,967,294.
+    /// This seed, from 0 to 4,294,967,294.
     Fixed(u32),
 }
 
@@ -129,7 +133,7 @@ impl From<u32> for Seed {
     }
 }
 
-/// Something added to the logits of tokens.
+/// A value added to the logits of one or more tokens.
 #[derive(Debug, Clone, PartialEq)]
 pub struct LogitBias {
     target: Target,
@@ -143,7 +147,7 @@ enum Target {
 }
 
 impl LogitBias {
-    /// For the token of this id. The bias is from -1000.0 to 1000.0, or negative infinity, which
+    /// A bias for the token with this id, from -1000.0 to 1000.0, or negative infinity, which
     /// forbids the token.
     #[must_use]
     pub fn token(id: u32, bias: f32) -> Self {
@@ -151,7 +155,7 @@ impl LogitBias {
         Self { target, bias }
     }
 
-    /// For all tokens that the text is made of, each. 1 to 256 bytes.
+    /// A bias for each token of this text, which has 1 to 256 bytes.
     #[must_use]
     pub fn text(text: impl Into<String>, bias: f32) -> Self {
         let target = Target::Text(text.into());
@@ -159,7 +163,7 @@ impl LogitBias {
     }
 }
 
-/// A sampler.
+/// A sampler of the chain.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum SamplerName {
     /// Repeat, presence and frequency penalty.
