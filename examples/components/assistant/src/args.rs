@@ -30,8 +30,7 @@ pub struct Args {
 impl Args {
     /// Reads the command line; `None` asks for help.
     pub fn parse() -> Result<Option<Self>, lexopt::Error> {
-        // What no longer fits into the model's context makes room, oldest first, and the
-        // conversation goes on.
+        // When the conversation outgrows the model's context, the host removes its oldest part.
         let memory = Memory::new().context_shifting(true);
         let mut args = Self {
             memory: PathBuf::from("/memory"),

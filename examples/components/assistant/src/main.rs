@@ -1,8 +1,8 @@
-//! A long conversation with memory on disk: `Session::say`, `save` and `restore`.
+//! A long conversation that is stored on disk: `Session::say`, `save` and `restore`.
 //!
-//! The component keeps what was said; the host, with a state folder and a name for the owner, what
-//! it computed for it. So the next run remembers, and reads only what is new. What is said goes to
-//! stdout, everything about it to stderr.
+//! The component stores the messages. With a state folder and an owner's name, the host stores the
+//! computation, so the next run only computes what is new. The conversation goes to stdout,
+//! everything else to stderr.
 
 mod args;
 mod memory;
@@ -64,7 +64,7 @@ fn restore(session: &mut Session, saved: &str, memory: &Memory) -> Result<()> {
             eprintln!("[{} messages remembered]", session.messages().len());
             Ok(())
         }
-        // It is the person's to say that it may go.
+        // The user decides whether to discard the file.
         Err(Error::NotAConversation(why)) => {
             let why = format!("{}: {why} (--new)", memory.path());
             Err(Error::NotAConversation(why))
@@ -95,10 +95,11 @@ fn converse(session: &mut Session, memory: &Memory) -> Result<()> {
     }
 }
 
-/// Answers, and keeps what was said: also of an answer that broke off, as far as it came.
+/// Answers a message and stores the conversation, including an answer that broke off.
 fn answer(session: &mut Session, message: &str, memory: &Memory) -> Result<()> {
     let mut answered = print_answer(session, message);
-    // The host leaves out what its model can't hold, but doesn't take messages of any length.
+    // Context shifting covers what the model cannot hold, but the host also limits a prompt's
+    // bytes.
     while matches!(answered, Err(Error::PromptTooLarge(_))) && session.forget() {
         answered = print_answer(session, message);
     }
@@ -106,7 +107,7 @@ fn answer(session: &mut Session, message: &str, memory: &Memory) -> Result<()> {
     answered
 }
 
-/// Prints the answer piece by piece, then what it took.
+/// Prints the answer piece by piece, then its token counts.
 fn print_answer(session: &mut Session, message: &str) -> Result<()> {
     let mut reply = session.say(message)?;
     let mut stdout = io::stdout().lock();
@@ -114,7 +115,7 @@ fn print_answer(session: &mut Session, message: &str) -> Result<()> {
         stdout.write_all(piece?.as_bytes())?;
         Ok(stdout.flush()?)
     });
-    // An answer that broke off has its line ended too.
+    // Ends the line of an answer that broke off, too.
     writeln!(stdout)?;
     printed?;
     if let Some(outcome) = reply.outcome() {

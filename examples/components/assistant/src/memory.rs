@@ -1,10 +1,10 @@
-//! The file that the conversation is kept in.
+//! The file in which the conversation is stored.
 
 use std::fs;
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 
-/// A conversation's file.
+/// The file of a conversation.
 pub struct Memory {
     file: PathBuf,
 }
@@ -20,7 +20,7 @@ impl Memory {
         self.file.display()
     }
 
-    /// What was kept, if anything was.
+    /// The stored conversation, if there is one.
     pub fn read(&self) -> io::Result<Option<String>> {
         match fs::read_to_string(&self.file) {
             Ok(saved) => Ok(Some(saved)),
@@ -29,8 +29,8 @@ impl Memory {
         }
     }
 
-    /// Keeps this in place of what was kept. Under another name first: should this be broken off,
-    /// the old one is still there.
+    /// Replaces the stored conversation. Writes a new file and renames it, so that an interrupted
+    /// write leaves the old one intact.
     pub fn write(&self, saved: &str) -> io::Result<()> {
         let new = self.file.with_extension("new");
         fs::write(&new, saved)

@@ -1,11 +1,11 @@
-//! A progress bar on one line of stderr, where that is a terminal.
+//! A progress bar on one line of stderr, if stderr is a terminal.
 
 use std::io::{self, IsTerminal};
 
-/// Characters of the bar.
+/// Width of the bar in characters.
 const WIDTH: usize = 40;
 
-/// So many of so many.
+/// The number of finished items out of all items.
 pub struct Bar {
     done: usize,
     all: usize,
@@ -13,7 +13,7 @@ pub struct Bar {
 }
 
 impl Bar {
-    /// Shows nothing done of `all`.
+    /// Shows an empty bar for `all` items.
     pub fn new(all: usize) -> Self {
         let bar = Self {
             done: 0,
@@ -24,13 +24,13 @@ impl Bar {
         bar
     }
 
-    /// One more is done.
+    /// Counts one more item as finished.
     pub fn advance(&mut self) {
         self.done += 1;
         self.draw();
     }
 
-    /// Makes room for a line of text.
+    /// Clears the bar's line so that a line of text can be printed.
     pub fn clear(&self) {
         if self.shown {
             eprint!("\r\x1b[K");

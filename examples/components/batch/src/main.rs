@@ -1,6 +1,6 @@
-//! Answers a file of prompts, many at once: the SDK's `Model::answer_all`.
+//! Answers a file of prompts, several at a time: the SDK's `Model::answer_all`.
 //!
-//! Answers go to stdout as JSON, one a line; the progress bar and the summary to stderr.
+//! Answers go to stdout as JSON, one per line. The progress bar and the summary go to stderr.
 
 mod args;
 mod bar;
@@ -37,7 +37,7 @@ fn main() -> ExitCode {
     }
 }
 
-/// Answers all prompts; gives how many failed.
+/// Answers all prompts and returns the number that failed.
 fn batch(args: &Args) -> Result<usize> {
     let text = read(&args.prompts)?;
     let prompts: Vec<&str> = text
@@ -71,7 +71,7 @@ fn batch(args: &Args) -> Result<usize> {
     Ok(failed)
 }
 
-/// The whole file, or stdin.
+/// The contents of the file, or of stdin for `-`.
 fn read(file: &str) -> Result<String> {
     if file == "-" {
         let mut text = String::new();
@@ -84,7 +84,7 @@ fn read(file: &str) -> Result<String> {
     })
 }
 
-/// An answer, or why there is none, as JSON. Text that was made before a failure is kept.
+/// An answer or an error as JSON. An error includes the text that was generated before it.
 fn line(index: usize, prompt: &str, answer: &Result<Answer>) -> serde_json::Value {
     match answer {
         Ok(answer) => json!({

@@ -1,6 +1,6 @@
-//! A conversation with a model, shown as it is made: the SDK's `Session::say`, streamed.
+//! A conversation with a model, shown as it is generated: the SDK's `Session::say`, streamed.
 //!
-//! What is said goes to stdout, everything about it to stderr, so that a script gets the answers
+//! The answers go to stdout and everything else to stderr, so that a script can capture the answers
 //! alone.
 
 mod args;
@@ -65,7 +65,7 @@ fn converse(session: &mut Session) -> Result<()> {
         match line?.trim() {
             "" => {}
             "/quit" => return Ok(()),
-            // One question that fails, because it is too long or the model is busy, doesn't end the
+            // A failed question, for example because the model is busy, does not end the
             // conversation.
             question => {
                 if let Err(error) = answer(session, question) {
@@ -76,7 +76,7 @@ fn converse(session: &mut Session) -> Result<()> {
     }
 }
 
-/// Asks and prints the answer piece by piece, then what it took.
+/// Asks a question and prints the answer piece by piece, then a summary.
 fn answer(session: &mut Session, question: &str) -> Result<()> {
     let mut stdout = io::stdout().lock();
     let mut reply = session.say(question)?;
@@ -84,7 +84,7 @@ fn answer(session: &mut Session, question: &str) -> Result<()> {
         stdout.write_all(piece?.as_bytes())?;
         Ok(stdout.flush()?)
     });
-    // An answer that broke off has its line ended too.
+    // Ends the line of an answer that broke off, too.
     writeln!(stdout)?;
     printed?;
     if let Some(outcome) = reply.outcome() {
@@ -93,7 +93,7 @@ fn answer(session: &mut Session, question: &str) -> Result<()> {
     Ok(())
 }
 
-/// Such as `[57 tokens, 98.3 tokens/s, first token after 45 ms, end-of-generation]`.
+/// A line such as `[57 tokens, 98.3 tokens/s, first token after 45 ms, end-of-generation]`.
 fn summary(outcome: &Outcome) -> String {
     let usage = &outcome.usage;
     let speed = usage

@@ -1,5 +1,5 @@
-//! Continues a text with `wasi:nn` alone: no SDK, nothing of Mynah's. Any host that serves a text
-//! model behind `wasi:nn` can run it.
+//! Continues a text with `wasi:nn` alone, without the SDK. It runs on any host that serves a text
+//! model through `wasi:nn`.
 
 use std::ffi::OsString;
 use std::process::ExitCode;
@@ -10,8 +10,8 @@ use wasi::nn::errors::{Error, ErrorCode};
 use wasi::nn::graph::load_by_name;
 use wasi::nn::tensor::{Tensor, TensorType};
 
-// The repository's own copy of the interfaces. A guest elsewhere keeps `wasi-nn.wit` in a folder of
-// its own and names that folder here.
+// The repository's copy of the interfaces. A guest elsewhere has its own folder with `wasi-nn.wit`,
+// and names that folder here.
 wit_bindgen::generate!({
     path: "../../../wit/deps/nn",
     world: "ml",
@@ -49,7 +49,7 @@ fn main() -> ExitCode {
     }
 }
 
-/// Prompt in a tensor, answer in a tensor: what `wasi:nn` is for text.
+/// Computes with the prompt as the input tensor and returns the output tensor as text.
 fn complete(model: &str, prompt: &str) -> Result<String, Error> {
     let context = load_by_name(model)?.init_execution_context()?;
     let bytes = prompt.as_bytes();
@@ -81,7 +81,7 @@ fn arguments() -> Result<Option<(String, String)>, lexopt::Error> {
     Ok(Some((model, prompt)))
 }
 
-/// The code as `wasi:nn` writes it.
+/// The code in the spelling of `wasi:nn`.
 fn name(code: ErrorCode) -> &'static str {
     match code {
         ErrorCode::InvalidArgument => "invalid-argument",

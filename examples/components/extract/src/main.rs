@@ -1,4 +1,5 @@
-//! Reads a text and gives what it says as a JSON object: the model can't answer in any other form.
+//! Extracts an event from a text as a JSON object. The host restricts the model's answer to that
+//! form.
 
 use std::io::Read;
 
@@ -38,7 +39,7 @@ fn main() -> mynah_guest::Result<()> {
         .max_tokens(300);
     let session = Model::load("default")?.session()?.with_options(options);
     let answer = session.generate([Message::system(INSTRUCTIONS), Message::user(text)])?;
-    // An answer that was cut short is no whole object; this says so.
+    // Fails if the answer was cut short and is not a complete object.
     let event: Event = answer.json()?;
     println!(
         "{}",

@@ -1,4 +1,4 @@
-//! What a model is doing, as a table of five kinds: the SDK's `Model::status`.
+//! Prints the status of a model as a table with five parts: the SDK's `Model::status`.
 
 mod args;
 mod table;

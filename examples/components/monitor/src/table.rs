@@ -1,13 +1,13 @@
-//! A status as a table: a line for each figure, under the name of its kind.
+//! A status as a table: one line per figure, grouped by kind.
 
 use std::fmt::Write;
 
 use mynah_guest::{MemoryUse, Percentiles, Rate, Status};
 
-/// What stands for a figure that isn't there.
+/// Printed for a figure that is absent.
 const NONE: &str = "-";
 
-/// The table.
+/// Formats the status as a table.
 pub fn of(status: &Status) -> String {
     let mut table = Table(String::new());
     model(&mut table, status);
