@@ -1,4 +1,4 @@
-//! Asking a running host: over its socket, or at the address of its figures.
+//! The client of a running host: sends requests to its socket, or to the address of its metrics.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -15,35 +15,35 @@ use tokio::runtime::Runtime;
 
 use crate::args::{DEFAULT_METRICS, HostAddress, HostArgs};
 
-/// Time that a host may take to answer.
+/// Time limit for the host's answer.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// Bytes of an answer. A model's status takes some thousand.
+/// Maximum size of an answer in bytes. A model's status takes a few thousand bytes.
 const MAX_ANSWER: usize = 16 << 20;
 
-/// A running host, as it can be asked.
+/// The address of a running host.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Host {
     pub(crate) at: HostAddress,
-    /// Nobody said where it is.
+    /// Whether the user gave no address and the default is tried.
     is_guess: bool,
 }
 
-/// What is done with a path.
+/// The method of a request.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Method<'a> {
     Get,
     Put(&'a str),
 }
 
-/// What a host answered.
+/// A host's answer.
 #[derive(Debug)]
 pub(crate) struct Asked {
     pub(crate) status: StatusCode,
     pub(crate) text: String,
 }
 
-/// What a question runs on: one is asked at a time.
+/// A runtime for one request at a time.
 pub(crate) fn runtime() -> Result<Runtime> {
     tokio::runtime::Builder::new_current_thread()
         .enable_all()
@@ -52,12 +52,12 @@ pub(crate) fn runtime() -> Result<Runtime> {
 }
 
 impl Host {
-    /// The host that is meant: at the address, or of the process, or the only one that runs; else
-    /// whoever serves figures where they usually are.
+    /// Finds the host: the one at the given address, the one with the given process id, or the only
+    /// running one. Without any of these it is the default metrics address.
     ///
     /// # Errors
     ///
-    /// No such process, or several hosts run: they are listed.
+    /// No host has this process id, or several hosts run; the error lists them.
     pub(crate) async fn find(args: &HostArgs) -> Result<Self> {
         if let Some(at) = &args.address {
             return Ok(Self::at(at.clone()));
@@ -82,11 +82,11 @@ impl Host {
         }
     }
 
-    /// Asks for a path, and waits for the whole answer.
+    /// Sends a request and waits for the whole answer.
     ///
     /// # Errors
     ///
-    /// Nobody who answers, or not in time.
+    /// Nothing answers, or not within the time limit.
     pub(crate) async fn ask(&self, path: &str, method: Method<'_>) -> Result<Asked> {
         let answer = async {
             match &self.at {
@@ -115,11 +115,11 @@ impl Host {
         }
     }
 
-    /// Asks for a path that the host must have.
+    /// Gets a path, and treats an error status as an error.
     ///
     /// # Errors
     ///
-    /// As [`ask`](Self::ask)'s, and an answer that is an error.
+    /// As [`ask`](Self::ask), and any status that is not a success.
     pub(crate) async fn get(&self, path: &str) -> Result<String> {
         let Asked { status, text } = self.ask(path, Method::Get).await?;
         if !status.is_success() {
@@ -144,7 +144,7 @@ impl Host {
     }
 }
 
-/// One question and its answer.
+/// Sends one request and reads its answer.
 async fn exchange<S>(stream: S, path: &str, method: Method<'_>) -> Result<Asked>
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
@@ -160,34 +160,34 @@ where
         .body(Full::new(Bytes::from(body.to_owned())))?;
     let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream))
         .await
-        .context("whoever listens there breaks off")?;
+        .context("the process that listens there closed the connection")?;
     let driver = tokio::spawn(connection);
     let answer = sender.send_request(question).await;
-    let answer = answer.context("whoever listens there is no host")?;
+    let answer = answer.context("the process that listens there is not a Mynah host")?;
     let status = answer.status();
     let body = Limited::new(answer.into_body(), MAX_ANSWER).collect().await;
     driver.abort();
     let body = body
         .map_err(|error| anyhow::anyhow!("the host broke off its answer: {error}"))?
         .to_bytes();
-    let text = String::from_utf8(body.to_vec()).context("the answer is no text")?;
+    let text = String::from_utf8(body.to_vec()).context("the answer is not text")?;
     Ok(Asked { status, text })
 }
 
-/// Hosts by their sockets.
+/// Finds hosts by their sockets.
 #[cfg(unix)]
 mod sockets {
     use super::*;
     use crate::control::folder;
     use crate::metrics::HostStatus;
 
-    /// The host of a process, or the only one there is.
+    /// The host with this process id, or the only running one.
     pub(super) async fn find(pid: Option<u32>) -> Result<Option<Host>> {
         let Some(folder) = folder::folder() else {
             return Ok(None);
         };
         let sockets = folder::sockets(&folder)
-            .with_context(|| format!("{} can't be looked through", folder.display()))?;
+            .with_context(|| format!("{} can't be read", folder.display()))?;
         if let Some(pid) = pid {
             let wanted = folder::socket_of(&folder, pid);
             let is_there = sockets.contains(&wanted);
@@ -207,7 +207,7 @@ mod sockets {
         Ok(only.map(|path| Host::at(HostAddress::Socket(path))))
     }
 
-    /// What there is to say of a host in a list.
+    /// A host's entry in the list of running hosts.
     async fn about(socket: PathBuf) -> String {
         let shown = socket.display().to_string();
         let host = Host::at(HostAddress::Socket(socket));

@@ -1,5 +1,5 @@
-//! Where running hosts have their sockets: a folder that is the user's alone, one socket a host,
-//! named after its process.
+//! The folder with the sockets of running hosts. Only its user can enter it. Each host has one
+//! socket, named after its process id.
 
 use std::fs::{self, DirBuilder, Permissions};
 use std::io;
@@ -9,13 +9,13 @@ use std::path::{Path, PathBuf};
 
 use crate::cache;
 
-/// Whose folder is the user's alone while the machine runs.
+/// The variable that names the user's private runtime folder.
 const RUNTIME: &str = "XDG_RUNTIME_DIR";
 
-/// How a socket's name ends.
+/// The extension of a socket's file name.
 const SUFFIX: &str = "sock";
 
-/// The folder: `mynah` in `$XDG_RUNTIME_DIR`, else `run` in the cache folder.
+/// The folder: `mynah` in `$XDG_RUNTIME_DIR`, or `run` in the cache folder.
 pub(super) fn folder() -> Option<PathBuf> {
     match std::env::var_os(RUNTIME) {
         Some(folder) if !folder.is_empty() => Some(PathBuf::from(folder).join("mynah")),
@@ -23,7 +23,7 @@ pub(super) fn folder() -> Option<PathBuf> {
     }
 }
 
-/// Makes the folder, and sees to it that nobody else may enter it.
+/// Creates the folder, and makes it accessible to its owner only.
 pub(super) fn make(folder: &Path) -> io::Result<()> {
     DirBuilder::new()
         .recursive(true)
@@ -32,12 +32,12 @@ pub(super) fn make(folder: &Path) -> io::Result<()> {
     fs::set_permissions(folder, Permissions::from_mode(0o700))
 }
 
-/// The socket of a process.
+/// The socket's path of a process.
 pub(super) fn socket_of(folder: &Path, pid: u32) -> PathBuf {
     folder.join(format!("{pid}.{SUFFIX}"))
 }
 
-/// The sockets at which a host answers. Those that a host left behind which has died are removed.
+/// Lists the sockets on which a host answers. Removes those of hosts that have died.
 pub(super) fn sockets(folder: &Path) -> io::Result<Vec<PathBuf>> {
     let entries = match fs::read_dir(folder) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
@@ -54,11 +54,11 @@ pub(super) fn sockets(folder: &Path) -> io::Result<Vec<PathBuf>> {
     Ok(alive)
 }
 
-/// Removes a socket that nobody listens at any more. Says whether there is none left.
+/// Removes a socket on which no process listens. Returns whether the path is free now.
 ///
 /// # Errors
 ///
-/// What is there and is no socket.
+/// The path exists and is not a socket.
 pub(super) fn clear(path: &Path) -> io::Result<bool> {
     match fs::symlink_metadata(path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(true),
@@ -66,12 +66,12 @@ pub(super) fn clear(path: &Path) -> io::Result<bool> {
         Ok(about) if about.file_type().is_socket() => is_dead(path),
         Ok(_) => Err(io::Error::new(
             io::ErrorKind::AlreadyExists,
-            "there is a file already that is no socket",
+            "the path exists and is not a socket",
         )),
     }
 }
 
-/// Whether nobody listens at a socket; then it is removed.
+/// Whether no process listens on a socket. Removes the socket if so.
 fn is_dead(path: &Path) -> io::Result<bool> {
     match UnixStream::connect(path) {
         Ok(_) => Ok(false),
@@ -80,9 +80,9 @@ fn is_dead(path: &Path) -> io::Result<bool> {
                 Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
                 _ => Ok(true),
             },
-            // It went meanwhile.
+            // Another process removed it meanwhile.
             io::ErrorKind::NotFound => Ok(true),
-            // Its line is full, or it is another user's: somebody is there.
+            // The socket's backlog is full, or it belongs to another user: a process does listen.
             _ => Ok(false),
         },
     }

@@ -1,5 +1,5 @@
-//! Between a running host and whoever asks it something on the same machine: the socket that it
-//! opens, how it is found, and asking.
+//! Control of a running host by other processes on the same machine: the host's socket, how to find
+//! it, and the client.
 
 mod client;
 #[cfg(unix)]

@@ -1,4 +1,4 @@
-//! The socket of a running host: the figures, and what may be changed while it runs.
+//! The control socket of a running host. It serves the metrics, and changes the log filter.
 
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;
@@ -16,7 +16,7 @@ use crate::args::Control;
 use crate::logging;
 use crate::metrics::{self, Serving};
 
-/// The open socket. It is closed and removed when this goes.
+/// The open socket. Dropping it closes the socket and removes its file.
 #[derive(Debug)]
 pub(crate) struct Socket {
     path: PathBuf,
@@ -24,7 +24,7 @@ pub(crate) struct Socket {
 }
 
 impl Socket {
-    /// Where it is.
+    /// The socket's path.
     pub(crate) fn path(&self) -> &Path {
         &self.path
     }
@@ -33,16 +33,17 @@ impl Socket {
 impl Drop for Socket {
     fn drop(&mut self) {
         self.task.abort();
-        // Whoever looks for hosts removes it, should this fail.
+        // If this fails, the next process that looks for hosts removes the file.
         let _ = fs::remove_file(&self.path);
     }
 }
 
-/// Opens the socket. Where nobody said where, a host runs without one rather than not at all.
+/// Opens the socket. If the operator gave no path and the default path fails, the host runs without
+/// a socket.
 ///
 /// # Errors
 ///
-/// A path that was given and can't be listened at.
+/// The operator gave a path that cannot be used.
 pub(crate) fn open(control: Option<&Control>, serving: &Arc<Serving>) -> Result<Option<Socket>> {
     match control {
         Some(Control::Off) => Ok(None),
@@ -50,7 +51,7 @@ pub(crate) fn open(control: Option<&Control>, serving: &Arc<Serving>) -> Result<
             let opened = listen(path.clone(), serving);
             let opened = opened.with_context(|| {
                 format!(
-                    "there can be no socket at {}: give another path with --control, or `--control off`",
+                    "the control socket can't be opened at {}: give another path with --control, or `--control off`",
                     path.display()
                 )
             })?;
@@ -66,9 +67,9 @@ pub(crate) fn open(control: Option<&Control>, serving: &Arc<Serving>) -> Result<
     }
 }
 
-/// Opens it where others look for it.
+/// Opens the socket at its default path.
 fn own(serving: &Arc<Serving>) -> Result<Socket> {
-    let folder = folder::folder().context("there is no folder for it")?;
+    let folder = folder::folder().context("there is no folder for the socket")?;
     folder::make(&folder).with_context(|| folder.display().to_string())?;
     let path = folder::socket_of(&folder, std::process::id());
     listen(path.clone(), serving).with_context(|| path.display().to_string())
@@ -79,7 +80,7 @@ fn listen(path: PathBuf, serving: &Arc<Serving>) -> Result<Socket> {
         bail!("another host listens there");
     }
     let listener = UnixListener::bind(&path)?;
-    // Where the path was given, its folder may be open to others.
+    // The folder of a path that the operator gave may be open to other users.
     fs::set_permissions(&path, Permissions::from_mode(0o600))?;
     let router = metrics::router(serving).route("/log", get(filter).put(set_filter));
     let task = tokio::spawn(async move {
@@ -90,12 +91,12 @@ fn listen(path: PathBuf, serving: &Arc<Serving>) -> Result<Socket> {
     Ok(Socket { path, task })
 }
 
-/// What is logged.
+/// The log filter in force.
 async fn filter() -> String {
     format!("{}\n", logging::filter())
 }
 
-/// Sets what is logged from now on.
+/// Sets the log filter.
 async fn set_filter(wanted: String) -> (StatusCode, String) {
     match logging::set_filter(wanted.trim()) {
         Ok(()) => (StatusCode::OK, filter().await),

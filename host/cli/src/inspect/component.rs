@@ -1,4 +1,4 @@
-//! What a component imports and exports.
+//! The imports and exports of a component.
 
 use std::collections::BTreeSet;
 
@@ -8,7 +8,7 @@ use wit_parser::{Resolve, WorldItem, WorldKey};
 
 use super::{DIR, ENV, Found, MODEL};
 
-/// Packages that the host serves, each version of ours and of `wasi:nn` that is linked.
+/// Packages that the host serves, with each version of `mynah:llm` and `wasi:nn`.
 const OURS: [&str; 5] = [
     "wasi:nn@0.2.0-rc-2024-06-25",
     "wasi:nn@0.2.0-rc-2024-08-19",
@@ -66,7 +66,7 @@ fn package(interface: &str) -> String {
     }
 }
 
-/// An import with what the host makes of it.
+/// An import, with a note on whether the host serves it.
 fn describe(import: &str) -> String {
     let package = package(import);
     let is_wasi = package.starts_with("wasi:") && package.contains("@0.2.");
@@ -82,7 +82,7 @@ fn describe(import: &str) -> String {
     format!("{import}{note}")
 }
 
-/// The flags of `mynah run` that the component will need, told from what it imports.
+/// The flags of `mynah run` that the component needs, derived from its imports.
 fn grants(imports: &BTreeSet<String>) -> Vec<&'static str> {
     let has = |prefix: &str| imports.iter().any(|import| import.starts_with(prefix));
     let mut grants = Vec::new();

@@ -12,19 +12,19 @@ use anyhow::{Context, Result};
 use crate::guest::{self, Kind};
 use crate::output::{self, Table};
 
-/// What a guest of either kind says of itself.
+/// The report on a guest of either kind.
 #[derive(Debug, Default)]
 struct Found {
-    /// With what the host makes of each.
+    /// Each import, with a note on whether the host serves it.
     imports: BTreeSet<String>,
     exports: BTreeSet<String>,
-    /// Why it can be run, or can't.
+    /// Whether the host can run the guest, and why.
     runs: &'static str,
-    /// Flags of `mynah run` that it will need.
+    /// Flags of `mynah run` that the guest needs.
     grants: Vec<&'static str>,
 }
 
-/// A model that is loaded by name.
+/// For guests that load a model by name.
 const MODEL: &str = "--model NAME=PATH for each model that it loads by name";
 const DIR: &str = "--dir HOST::GUEST for each folder that it opens, if any";
 const ENV: &str = "--env KEY=VALUE for each variable that it reads, if any";

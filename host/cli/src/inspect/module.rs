@@ -1,4 +1,4 @@
-//! What a core module imports and exports.
+//! The imports and exports of a core module.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -7,11 +7,11 @@ use wasmparser::{Parser, Payload};
 
 use super::{DIR, ENV, Found, MODEL};
 
-/// WASI as core modules know it.
+/// The WASI version of core modules.
 const PREVIEW_1: &str = "wasi_snapshot_preview1";
-/// The neural network ABI of core modules.
+/// The neural network ABI of core modules, `wasi_ephemeral_nn`.
 const NN: &str = "wasi_ephemeral_nn";
-/// Its functions.
+/// The functions of that ABI.
 const NN_FUNCTIONS: [&str; 12] = [
     "compute",
     "compute_single",
@@ -64,12 +64,12 @@ pub(super) fn look(bytes: &[u8]) -> Result<Found> {
     })
 }
 
-/// Imports of one module with what the host makes of them: those that it serves in one line, and
-/// each other one by itself.
+/// The imports of one module: one line for all that the host serves, and one line for each that it
+/// does not serve.
 fn describe(module: &str, names: BTreeSet<&str>) -> Vec<String> {
     let is_served = |name: &&str| match module {
         NN => NN_FUNCTIONS.contains(name),
-        // Which functions there are is wasmtime's to say; linking tells.
+        // wasmtime defines the functions of WASI; linking reports a missing one.
         PREVIEW_1 => true,
         _ => false,
     };
@@ -85,7 +85,7 @@ fn describe(module: &str, names: BTreeSet<&str>) -> Vec<String> {
     lines
 }
 
-/// The flags of `mynah run` that the module will need, told from what it imports.
+/// The flags of `mynah run` that the module needs, derived from its imports.
 fn grants(imports: &BTreeMap<&str, BTreeSet<&str>>) -> Vec<&'static str> {
     let has = |module, name| {
         imports

@@ -1,8 +1,9 @@
-//! A log file that grows old: at a size or an age it becomes an old one, of which so many are kept,
-//! and a new one is begun. One that is moved or removed is begun anew.
+//! A log file with rotation. At a maximum size or age the file is renamed and a new one begins; a
+//! limited number of old files is kept. If the file is moved or removed from outside, a new one
+//! begins too.
 //!
-//! `host.log` is written; `host.log.1` is what it was before, `host.log.2` what that was, and so
-//! on.
+//! The current file is `host.log`; `host.log.1` is the newest old file, `host.log.2` the one before
+//! it, and so on.
 
 use std::ffi::OsString;
 use std::fs::{File, Metadata, OpenOptions};
@@ -13,8 +14,7 @@ use std::time::{Duration, SystemTime};
 use super::settings::LogFile;
 use super::sink::Destination;
 
-/// Time between two tries to begin a new file where that fails; meanwhile the one that is there is
-/// written.
+/// Time to wait after a failed rotation. Until then, lines go to the current file.
 const RETRY: Duration = Duration::from_secs(60);
 
 /// A log file.
@@ -22,38 +22,38 @@ const RETRY: Duration = Duration::from_secs(60);
 pub(super) struct LogWriter {
     wanted: LogFile,
     open: Option<Open>,
-    /// Not before.
+    /// Rotation is not tried before this time.
     next_rotation: SystemTime,
 }
 
-/// The file that is written.
+/// The open file.
 #[derive(Debug)]
 struct Open {
     file: File,
     bytes: u64,
     since: SystemTime,
-    /// Not a device or a pipe: those don't grow old.
+    /// False for devices and pipes, which are never rotated.
     is_regular: bool,
 }
 
 impl LogWriter {
-    /// Opens the file, or begins it. Its folder must be there: one that isn't is a mistake, or a
-    /// disk that is missing.
+    /// Opens the file, or creates it. The folder must exist: a missing one is a mistake or an
+    /// unmounted disk.
     pub(super) fn open(wanted: &LogFile) -> io::Result<Self> {
         let writer = Self {
             wanted: wanted.clone(),
             open: Some(Open::at(&wanted.path)?),
             next_rotation: SystemTime::UNIX_EPOCH,
         };
-        // Fewer may be kept than before.
+        // The limit may be lower than in the last run.
         writer.remove_old()?;
         Ok(writer)
     }
 
-    /// Whether the file is to become an old one before so many bytes are written.
+    /// Whether the file must be rotated before this number of bytes is written.
     fn is_due(&self, bytes: u64, now: SystemTime) -> bool {
         self.open.as_ref().is_some_and(|open| {
-            // A clock that was set back makes no file old.
+            // If the clock was set back, the age counts as zero.
             let age = now.duration_since(open.since).unwrap_or_default();
             let is_full = open.bytes.saturating_add(bytes) > self.wanted.max_bytes;
             open.is_regular
@@ -63,7 +63,7 @@ impl LogWriter {
         })
     }
 
-    /// Makes the file the newest of the old ones, and begins a new one.
+    /// Rotates: renames the current file and the old ones, and begins a new file.
     fn rotate(&mut self) -> io::Result<()> {
         let most = self.wanted.max_old;
         if most == 0 {
@@ -71,7 +71,7 @@ impl LogWriter {
         }
         for number in (0..most).rev() {
             match std::fs::rename(self.old(number), self.old(number + 1)) {
-                // The first ones only, or somebody tidied up.
+                // There are fewer old files than allowed, or the operator removed some.
                 Err(error) if error.kind() == io::ErrorKind::NotFound => {}
                 done => done?,
             }
@@ -81,7 +81,7 @@ impl LogWriter {
         self.remove_old()
     }
 
-    /// The path of an old file; the newest is 1, the one that is written 0.
+    /// The path of an old file. The newest has number 1, the current file 0.
     fn old(&self, number: u32) -> PathBuf {
         if number == 0 {
             return self.wanted.path.clone();
@@ -91,7 +91,7 @@ impl LogWriter {
         path.into()
     }
 
-    /// Removes the old files that are too many.
+    /// Removes the old files beyond the limit.
     fn remove_old(&self) -> io::Result<()> {
         if !self.open.as_ref().is_some_and(|open| open.is_regular) {
             return Ok(());
@@ -108,7 +108,7 @@ impl LogWriter {
             let name = entry.file_name();
             let name = name.to_string_lossy();
             let number = name.strip_prefix(&begins);
-            // As they are named here: `host.log.007` is somebody else's.
+            // Only names that rotation itself writes: `host.log.007` belongs to another program.
             let is_old = |text: &str| {
                 let number = text.parse::<u64>().ok();
                 number.is_some_and(|number| {
@@ -128,8 +128,8 @@ impl Destination for LogWriter {
         format!("the log file {}", self.wanted.path.display())
     }
 
-    /// A file that was moved or removed is written no more: its lines would go where nobody finds
-    /// them.
+    /// Reopens the file if it was moved or removed from outside, so that later lines go to the
+    /// expected path.
     fn prepare(&mut self) -> io::Result<()> {
         if self
             .open
@@ -149,10 +149,10 @@ impl Destination for LogWriter {
         if self.is_due(bytes, now)
             && let Err(error) = self.rotate()
         {
-            // Too large a file is better than lines that are lost.
+            // Exceeding the size limit is better than losing lines.
             self.next_rotation = now + RETRY;
             crate::output::warning(&format!(
-                "{} can't make room for a new one: {error}. It is written on",
+                "{} can't be rotated: {error}. Logging continues in the same file",
                 self.name()
             ));
         }
@@ -179,7 +179,7 @@ impl Open {
     fn write(&mut self, line: &[u8]) -> io::Result<()> {
         if let Err(error) = self.file.write_all(line) {
             if self.is_regular {
-                // Half a line is none; if it can't be taken back, it stays.
+                // Takes a partly written line back. If that fails too, the part stays.
                 let _ = self.file.set_len(self.bytes);
             }
             return Err(error);
@@ -188,7 +188,7 @@ impl Open {
         Ok(())
     }
 
-    /// Whether it is still the file of that path.
+    /// Whether this is still the file at that path.
     fn is_at(&self, path: &Path) -> bool {
         match (self.file.metadata(), std::fs::metadata(path)) {
             (Ok(own), Ok(there)) => is_same(&own, &there),
@@ -204,14 +204,14 @@ fn is_same(one: &Metadata, other: &Metadata) -> bool {
     (one.dev(), one.ino()) == (other.dev(), other.ino())
 }
 
-/// An open file can't be moved or removed elsewhere.
+/// Without Unix, other processes cannot move or remove an open file.
 #[cfg(not(unix))]
 fn is_same(_: &Metadata, _: &Metadata) -> bool {
     true
 }
 
-/// When a file was begun; where that isn't known, its last change, which makes it younger than it
-/// is.
+/// The time when a file was created. If the system doesn't know it, the last change counts, which
+/// makes the file look younger than it is.
 fn begun(metadata: &Metadata) -> SystemTime {
     metadata
         .created()
@@ -248,7 +248,7 @@ mod tests {
     #[test]
     fn a_full_file_becomes_an_old_one_and_so_many_are_kept() {
         let folder = tempfile::tempdir().unwrap();
-        // Older ones than are kept now, and files that only look alike.
+        // Old files beyond the limit, and files with similar names.
         for name in ["host.log.9", "host.log.txt", "host.log.07", "other.log.9"] {
             std::fs::write(folder.path().join(name), "x").unwrap();
         }
@@ -298,7 +298,7 @@ mod tests {
         log.write(b"two\n").unwrap();
         assert_eq!(read(folder.path(), "host.log.1"), "one\n");
         assert_eq!(read(folder.path(), "host.log"), "two\n");
-        // An empty file doesn't grow old.
+        // An empty file is not rotated.
         std::fs::write(folder.path().join("host.log"), "").unwrap();
         let mut log = LogWriter::open(&wanted(folder.path(), 1, 3)).unwrap();
         log.write(b"a long line\n").unwrap();
@@ -327,7 +327,7 @@ mod tests {
         log.write(b"two\n").unwrap();
         assert_eq!(read(folder.path(), "moved"), "one\n");
         assert_eq!(read(folder.path(), "host.log"), "two\n");
-        // A folder that has gone is an error until it is there again.
+        // A missing folder is an error until it exists again.
         let gone = tempfile::tempdir().unwrap();
         let mut log = LogWriter::open(&wanted(gone.path(), 1 << 20, 3)).unwrap();
         let place = gone.path().to_owned();

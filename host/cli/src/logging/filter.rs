@@ -1,4 +1,4 @@
-//! What is shown: levels of modules and classes, also while it runs.
+//! The log filter: levels by module and class. It can be changed while the host runs.
 
 use std::sync::{Mutex, OnceLock, PoisonError};
 
@@ -9,7 +9,7 @@ use tracing_subscriber::filter::{FilterExt, LevelFilter, filter_fn};
 use tracing_subscriber::layer::Filter;
 use tracing_subscriber::{EnvFilter, Registry, reload};
 
-/// What chooses, and what was chosen.
+/// The filter in force and the handle that changes it.
 #[derive(Debug)]
 struct Control {
     handle: reload::Handle<EnvFilter, Registry>,
@@ -19,8 +19,8 @@ struct Control {
 
 static CONTROL: OnceLock<Control> = OnceLock::new();
 
-/// Crates that log what a component reads and writes, which may be a prompt or an answer, at the
-/// levels behind `info`.
+/// Crates that log what a component reads and writes at the levels below `info`. That may be a
+/// prompt or an answer.
 const TELL_CONTENT: [&str; 3] = ["wasmtime_wasi", "wasmtime_wasi_io", "wasmtime_wasi_http"];
 
 /// The filter in force, as it was given; empty before the log is started.
@@ -31,26 +31,25 @@ pub(crate) fn filter() -> String {
     })
 }
 
-/// Puts another filter in force, for all that comes from now on. Content is shown only if it was to
-/// be from the start.
+/// Puts another filter in force. Content is shown only if the operator allowed it at the start.
 ///
 /// # Errors
 ///
-/// Text that is no filter; then the one before stays.
+/// The text is not a valid filter; the old filter then stays in force.
 pub(crate) fn set_filter(text: &str) -> Result<()> {
     let control = CONTROL.get().context("the log has not been started")?;
     let parsed = parse(text, control.content)?;
-    // Held throughout, so that what is told is what is in force.
+    // Held throughout, so that the stored text always matches the filter in force.
     let mut told = control.text.lock().unwrap_or_else(PoisonError::into_inner);
     let replaced = control.handle.reload(parsed);
     replaced.context("the log has ended")?;
     text.trim().clone_into(&mut told);
-    // Crates that use `log` ask this first.
+    // Crates that use `log` check this level first.
     log::set_max_level(log_level(LevelFilter::current()));
     Ok(())
 }
 
-/// What chooses, which lets nothing through until [`set_filter`] is called.
+/// Installs a filter that lets nothing through until [`set_filter`] is called.
 pub(super) fn install(content: bool) -> Result<impl Filter<Registry> + Send + Sync + 'static> {
     let (chosen, handle) = reload::Layer::new(EnvFilter::new("off"));
     let control = Control {
@@ -62,7 +61,7 @@ pub(super) fn install(content: bool) -> Result<impl Filter<Registry> + Send + Sy
         bail!("the log was started before");
     }
     let harmless = filter_fn(move |metadata| content || is_harmless(metadata));
-    // Without a hint, events that nobody wants would be asked about one by one.
+    // Without a hint, `tracing` would evaluate this closure for every disabled event.
     Ok(chosen.and(harmless.with_max_level_hint(LevelFilter::TRACE)))
 }
 
@@ -77,7 +76,7 @@ fn log_level(level: LevelFilter) -> log::LevelFilter {
     }
 }
 
-/// Whether an event of others can't have a prompt or an answer in it.
+/// Whether an event of another crate cannot contain a prompt or an answer.
 fn is_harmless(metadata: &Metadata<'_>) -> bool {
     *metadata.level() <= Level::INFO || {
         let module = metadata.target().split("::").next().unwrap_or_default();
@@ -85,7 +84,7 @@ fn is_harmless(metadata: &Metadata<'_>) -> bool {
     }
 }
 
-/// Reads a filter; where content is wanted, it is shown unless the filter says otherwise.
+/// Parses a filter. If `content` is set, content is shown unless the filter sets its level.
 pub(super) fn parse(text: &str, content: bool) -> Result<EnvFilter> {
     let text = text.trim();
     let wrong = || {
@@ -97,7 +96,7 @@ pub(super) fn parse(text: &str, content: bool) -> Result<EnvFilter> {
     if text.is_empty() {
         bail!(wrong());
     }
-    // Its own error tells its cause itself, and would tell it twice.
+    // The error's text already includes its cause, so the cause is not chained.
     let parsed: Result<EnvFilter, _> = text.parse();
     let parsed = parsed.map_err(|error| anyhow!("{}: {error}", wrong()))?;
     if content && !text.contains(CONTENT) {
@@ -124,7 +123,7 @@ mod tests {
         }
     }
 
-    /// What a test reads.
+    /// A writer whose text the test reads.
     #[derive(Debug, Clone, Default)]
     struct Page(std::sync::Arc<Mutex<Vec<u8>>>);
 

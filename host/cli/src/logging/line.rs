@@ -1,4 +1,4 @@
-//! The form of a line: for people, or a JSON object.
+//! The format of a log line: readable text or a JSON object.
 
 use std::collections::BTreeMap;
 
@@ -12,15 +12,15 @@ use tracing_subscriber::{Registry, fmt};
 use super::settings::LogSettings;
 use super::sink::LineWriter;
 
-/// What writes events as lines.
+/// The layer that formats events as lines.
 pub(super) type Lines = Box<dyn Layer<Registry> + Send + Sync>;
 
-/// Lines of the wanted form for a sink.
+/// Formats events for a sink.
 pub(super) fn layer(settings: &LogSettings, writer: LineWriter, colors: bool) -> Lines {
     let lines = fmt::layer()
         .with_writer(writer)
         .with_ansi(colors)
-        // What a sink can't take is counted there.
+        // The sink counts lines that it cannot take.
         .log_internal_errors(false);
     match (settings.format, settings.timestamps) {
         (LogFormat::Human, true) => lines.boxed(),
@@ -40,7 +40,7 @@ pub(super) fn layer(settings: &LogSettings, writer: LineWriter, colors: bool) ->
     }
 }
 
-/// A line of the log about itself, which no event stands for: how many lines are missing.
+/// A line of the log about itself: the number of lines that are missing.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Notice {
     format: LogFormat,
@@ -52,7 +52,7 @@ impl Notice {
         Self { format, timestamps }
     }
 
-    /// The line, with its end.
+    /// The line, with its line ending.
     pub(super) fn line(self, message: &str, lost: u64) -> String {
         const TARGET: &str = "mynah::log";
 
@@ -77,7 +77,7 @@ impl Notice {
     }
 }
 
-/// The time, as other lines have it.
+/// The current time in the format of other lines.
 fn now() -> String {
     let mut text = String::new();
     // Writing to a string can't fail.

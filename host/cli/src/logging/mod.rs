@@ -1,13 +1,13 @@
-//! The host's log: what of it is shown, in which form, and where it goes. Stdout is the
-//! component's; nothing here writes there.
+//! The host's log: its filter, format and destinations. Stdout belongs to the component; the log
+//! never writes there.
 //!
 //! | file | subject |
 //! |---|---|
-//! | `settings` | what the operator wants, and who of them that say so wins |
-//! | `filter` | what is shown: levels of modules and classes, also while it runs |
-//! | `line` | the form of a line |
-//! | `sink` | from whoever logs to whatever is written, without waiting; what is lost is counted and told |
-//! | `file` | a file that grows old: rotation, and coming back when it has gone |
+//! | `settings` | the operator's settings, and which source wins |
+//! | `filter` | levels by module and class, changeable while the host runs |
+//! | `line` | the format of a line |
+//! | `sink` | a bounded queue and a writing thread; logging never blocks, and lost lines are counted |
+//! | `file` | a log file with rotation |
 
 mod file;
 mod filter;
@@ -29,10 +29,10 @@ use settings::LogFile;
 pub(crate) use settings::{LogSettings, wrong_filter};
 use sink::{Destination, Sink};
 
-/// What is written, until the end.
+/// The open sinks, until [`finish`] takes them.
 static SINKS: Mutex<Vec<Sink>> = Mutex::new(Vec::new());
 
-/// The log, until it is dropped; then what waits is written, and what was lost is told.
+/// The running log. Dropping it writes the queued lines and reports the number of lost ones.
 #[derive(Debug)]
 #[must_use = "what waits is written when it is dropped"]
 pub(crate) struct Log(());
@@ -47,7 +47,7 @@ impl Drop for Log {
 ///
 /// # Errors
 ///
-/// A filter that is none, a file that can't be opened, or no thread to write with.
+/// The filter is invalid, the file cannot be opened, or a thread cannot be started.
 pub(crate) fn start(settings: &LogSettings) -> Result<Log> {
     mynah_engine::log::show_content(settings.content);
     let filter = filter::install(settings.content)?;
@@ -76,10 +76,10 @@ pub(crate) fn start(settings: &LogSettings) -> Result<Log> {
     Ok(Log(()))
 }
 
-/// Writes what waits, for as long as that may take, and tells what was lost. Nothing is written
-/// after it.
+/// Writes the queued lines within a time limit, and reports the number of lost ones. Nothing is
+/// logged afterwards.
 pub(crate) fn finish() {
-    // Taken out first: whoever calls this a second time has nothing to wait for.
+    // Taken out first, so that a second call returns at once.
     let sinks = std::mem::take(&mut *lock());
     for sink in sinks {
         sink.finish();
@@ -100,7 +100,7 @@ fn open(wanted: &LogFile, notice: Notice) -> Result<Sink> {
     Sink::start(writer, notice).context("no thread to write the log file with")
 }
 
-/// Stderr, as it comes.
+/// Writes to stderr directly.
 #[derive(Debug)]
 struct Stderr;
 

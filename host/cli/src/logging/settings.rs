@@ -1,5 +1,5 @@
-//! What the operator wants of the log: the command line, else `MYNAH_LOG`, else the configuration
-//! file, else the default.
+//! The operator's settings of the log. The command line wins over `MYNAH_LOG`, which wins over the
+//! configuration file, which wins over the default.
 
 use std::io::IsTerminal;
 use std::path::PathBuf;
@@ -11,11 +11,10 @@ use mynah_engine::{LogColors, LogFormat, LoggingSettings, Operator, Problem};
 use super::filter;
 use crate::args::LogArgs;
 
-/// The variable that chooses what is logged, such as `debug` or
-/// `mynah_engine=trace,llama_cpp=info`.
+/// The variable with the log filter, such as `debug` or `mynah_engine=trace,llama_cpp=info`.
 const VARIABLE: &str = "MYNAH_LOG";
 
-/// What the operator wants of the log.
+/// The settings of the log in force.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct LogSettings {
     pub(crate) filter: String,
@@ -26,15 +25,15 @@ pub(crate) struct LogSettings {
     pub(crate) file: Option<LogFile>,
 }
 
-/// The file that lines go to beside stderr.
+/// A file for log lines, in addition to stderr.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct LogFile {
     pub(crate) path: PathBuf,
-    /// Size at which it becomes an old one.
+    /// Size at which the file is rotated.
     pub(crate) max_bytes: u64,
-    /// Age at which it does.
+    /// Age at which the file is rotated.
     pub(crate) max_age: Duration,
-    /// Old ones that are kept.
+    /// Number of old files to keep.
     pub(crate) max_old: u32,
 }
 
@@ -43,14 +42,14 @@ impl LogArgs {
     ///
     /// # Errors
     ///
-    /// A filter that is none, or a bound on the file that is out of range.
+    /// The filter is invalid, or a limit of the file is out of range.
     pub(crate) fn settings(&self) -> Result<LogSettings> {
         let flags = self.operator();
         flags.check()?;
         LogSettings::new(self, flags.logging, &LoggingSettings::default())
     }
 
-    /// What the flags set, without `--log`, which is more than a setting of the file.
+    /// The settings of the flags, without `--log`, which the configuration file has no equal of.
     pub(crate) fn operator(&self) -> Operator {
         Operator {
             logging: LoggingSettings {
@@ -74,7 +73,7 @@ impl LogSettings {
     ///
     /// # Errors
     ///
-    /// A filter that is none.
+    /// The filter is invalid.
     pub(crate) fn new(
         args: &LogArgs,
         flags: LoggingSettings,
@@ -118,7 +117,7 @@ impl LogSettings {
     }
 }
 
-/// The filter of the first that says something: `--log`, `--set`, the variable, the file.
+/// The filter of the first source that sets one: `--log`, `--set`, the variable, the file.
 fn chosen(
     flag: Option<&str>,
     flags: &LoggingSettings,
@@ -140,8 +139,8 @@ fn chosen(
     Ok(text.trim().to_owned())
 }
 
-/// What is wrong with the filter of a configuration file, if it is none. The engine, which reads
-/// the file, knows no filters.
+/// The problem with the filter of a configuration file, if it is invalid. The reader of the file
+/// cannot check it, because it does not know the syntax of filters.
 pub(crate) fn wrong_filter(settings: &LoggingSettings) -> Option<Problem> {
     let filter = settings.filter.as_deref()?;
     filter::parse(filter, false).is_err().then(|| {

@@ -1,5 +1,6 @@
-//! From whoever logs to whatever is written, without waiting: lines go through a bounded queue to a
-//! thread of their own. What finds no room there, or can't be written, is counted and told.
+//! A bounded queue of log lines and the thread that writes them, so that logging never blocks.
+//! Lines that find the queue full, or cannot be written, are counted, and the log reports their
+//! number.
 
 use std::io;
 use std::sync::Arc;
@@ -12,40 +13,40 @@ use tracing_subscriber::fmt::MakeWriter;
 use super::line::Notice;
 use crate::output;
 
-/// Lines that wait at most.
+/// Maximum number of lines in the queue.
 const MAX_LINES: usize = 16_384;
-/// Bytes that wait at most: with `--log-content` a line is as long as a prompt.
+/// Maximum number of bytes in the queue: with `--log-content` a line can be as long as a prompt.
 const MAX_BYTES: usize = 32 << 20;
-/// Time between two tries to write where it fails.
+/// Time between two attempts after writing has failed.
 const RETRY: Duration = Duration::from_millis(500);
-/// Time that what waits at the end may take.
+/// Time limit for writing the rest of the queue at the end.
 const PATIENCE: Duration = Duration::from_secs(2);
 
-/// What lines are written to. Its calls may take as long as they take: nobody waits for them.
+/// A destination of log lines. Its methods may block; only the sink's thread calls them.
 pub(super) trait Destination: Send + 'static {
-    /// Whether it is what people are told on: if it fails, there is nobody to tell.
+    /// Whether the destination is stderr. Its own failures cannot be reported there.
     const IS_STDERR: bool = false;
 
-    /// Its name, in what is told of it.
+    /// The destination's name in messages.
     fn name(&self) -> String;
 
-    /// Before lines are written that have come together: sees whether it is still what it was.
+    /// Checks the destination before a group of lines is written, and reopens it if necessary.
     fn prepare(&mut self) -> io::Result<()> {
         Ok(())
     }
 
-    /// Writes a whole line, with its end, or nothing of it.
+    /// Writes a whole line with its line ending, or nothing.
     fn write(&mut self, line: &[u8]) -> io::Result<()>;
 }
 
-/// What a sink and those who write to it share.
+/// State that the sink shares with its writers.
 #[derive(Debug, Default)]
 struct Shared {
-    /// Bytes that wait.
+    /// Bytes in the queue.
     bytes: AtomicUsize,
-    /// Lines that wait.
+    /// Lines in the queue.
     lines: AtomicUsize,
-    /// Lines that found no room, and have not been told.
+    /// Lines that were dropped because the queue was full and have not been reported yet.
     dropped: AtomicU64,
 }
 
@@ -58,7 +59,7 @@ enum Message {
 /// A queue and its thread.
 #[derive(Debug)]
 pub(super) struct Sink {
-    /// What to call it on stderr, if it isn't that.
+    /// The destination's name in warnings; `None` for stderr.
     name: Option<String>,
     queue: SyncSender<Message>,
     shared: Arc<Shared>,
@@ -66,7 +67,7 @@ pub(super) struct Sink {
 }
 
 impl Sink {
-    /// Starts the thread.
+    /// Starts the writing thread.
     pub(super) fn start<D: Destination>(to: D, notice: Notice) -> io::Result<Self> {
         let (queue, lines) = mpsc::sync_channel(MAX_LINES);
         let (end, ended) = mpsc::channel();
@@ -82,7 +83,7 @@ impl Sink {
             .name("mynah-log".to_owned())
             .spawn(move || {
                 keeper.run(&lines);
-                // Whoever waits for it may have lost patience.
+                // [`Sink::finish`] may have stopped waiting.
                 let _ = end.send(());
             })?;
         Ok(Self {
@@ -93,7 +94,7 @@ impl Sink {
         })
     }
 
-    /// What puts lines into the queue.
+    /// A writer that puts lines into the queue.
     pub(super) fn writer(&self) -> LineWriter {
         LineWriter {
             queue: self.queue.clone(),
@@ -101,7 +102,7 @@ impl Sink {
         }
     }
 
-    /// Waits until what is in the queue is written, for as long as that may take.
+    /// Waits until the queue is written, at most [`PATIENCE`].
     pub(super) fn finish(self) {
         let until = Instant::now() + PATIENCE;
         let mut message = Message::End;
@@ -114,7 +115,7 @@ impl Sink {
         }
         let left = until.saturating_duration_since(Instant::now());
         let is_stuck = self.ended.recv_timeout(left) == Err(RecvTimeoutError::Timeout);
-        // Where stderr takes nothing, saying so there would wait for ever.
+        // Not for stderr: if it blocks, a warning there would block for ever.
         if let Some(name) = self.name.filter(|_| is_stuck) {
             let waiting = self.shared.lines.load(Ordering::Relaxed) as u64;
             let lost = waiting + self.shared.dropped.load(Ordering::Relaxed);
@@ -125,7 +126,7 @@ impl Sink {
     }
 }
 
-/// Puts each line into the queue; `tracing` writes each whole, at once.
+/// Puts each line into the queue. `tracing` writes each line with one call.
 #[derive(Debug)]
 pub(super) struct LineWriter {
     queue: SyncSender<Message>,
@@ -163,18 +164,18 @@ impl<'a> MakeWriter<'a> for LineWriter {
     }
 }
 
-/// What the thread knows.
+/// The state of the writing thread.
 struct Keeper<D> {
     to: D,
     notice: Notice,
     shared: Arc<Shared>,
-    /// Set while nothing can be written.
+    /// Set while writing fails.
     failing: Option<Failing>,
 }
 
-/// Nothing can be written.
+/// A period in which writing fails.
 struct Failing {
-    /// Lines that were lost by it.
+    /// Lines that were lost in it.
     lost: u64,
     next_try: Instant,
 }
@@ -183,7 +184,7 @@ impl<D: Destination> Keeper<D> {
     fn run(&mut self, lines: &Receiver<Message>) {
         let mut is_open = true;
         while is_open {
-            // While something is to be told it is tried again, also if no line comes.
+            // While there is something to report, try again even if no line arrives.
             let first = if self.has_to_tell() {
                 lines.recv_timeout(RETRY)
             } else {
@@ -206,7 +207,7 @@ impl<D: Destination> Keeper<D> {
         self.tell_last();
     }
 
-    /// Tells people.
+    /// Warns the operator on stderr, unless stderr itself is the destination.
     fn tell(text: &str) {
         if !D::IS_STDERR {
             output::warning(text);
@@ -217,7 +218,7 @@ impl<D: Destination> Keeper<D> {
         self.failing.is_some() || self.shared.dropped.load(Ordering::Relaxed) > 0
     }
 
-    /// Sees whether the destination is still there, and tries again to write to one that failed.
+    /// Checks the destination. If writing failed before, tries again after the waiting time.
     fn prepare(&mut self) {
         let now = Instant::now();
         let Some(Failing { lost, next_try }) = &self.failing else {
@@ -229,7 +230,7 @@ impl<D: Destination> Keeper<D> {
         if *next_try > now {
             return;
         }
-        let missing = "lines of the log are missing here, they could not be written";
+        let missing = "log lines are missing here because they could not be written";
         let line = self.notice.line(missing, *lost);
         let lost = *lost;
         let tried = self.to.prepare();
@@ -250,7 +251,7 @@ impl<D: Destination> Keeper<D> {
         }
     }
 
-    /// Writes a line, or counts it.
+    /// Writes a line, or counts it as lost.
     fn take(&mut self, line: &[u8]) {
         self.shared.bytes.fetch_sub(line.len(), Ordering::Relaxed);
         self.shared.lines.fetch_sub(1, Ordering::Relaxed);
@@ -261,19 +262,19 @@ impl<D: Destination> Keeper<D> {
         }
     }
 
-    /// Writing failed: that is told once, until it works again.
+    /// Begins a period in which writing fails, and reports it once.
     fn fail(&mut self, error: &io::Error, lost: u64) {
         self.failing = Some(Failing {
             lost,
             next_try: Instant::now() + RETRY,
         });
         Self::tell(&format!(
-            "{} can't be written: {error}. The log's lines are lost and counted until it can; everything else goes on",
+            "{} can't be written: {error}. Lines of the log are lost until it can be written again; the host continues",
             self.to.name()
         ));
     }
 
-    /// Tells where lines are missing because more came than could be written.
+    /// Writes a line with the number of lines that were dropped because the queue was full.
     fn tell_dropped(&mut self) {
         if self.failing.is_some() {
             return;
@@ -282,14 +283,15 @@ impl<D: Destination> Keeper<D> {
         if dropped == 0 {
             return;
         }
-        let missing = "lines of the log are missing here, more came than could be written";
+        let missing =
+            "log lines are missing here because they arrived faster than they could be written";
         let line = self.notice.line(missing, dropped);
         if let Err(error) = self.to.write(line.as_bytes()) {
             self.fail(&error, dropped);
         }
     }
 
-    /// The end: what is still missing is told.
+    /// Reports the lines that are still missing at the end.
     fn tell_last(&mut self) {
         if let Some(failing) = &mut self.failing {
             failing.next_try = Instant::now();
@@ -316,7 +318,7 @@ mod tests {
 
     use super::*;
 
-    /// A destination that fails, or takes its time, when told to.
+    /// A destination that fails or blocks on demand.
     #[derive(Debug, Clone, Default)]
     struct Paper {
         written: Arc<Mutex<String>>,
@@ -387,7 +389,7 @@ mod tests {
         }
         until_taken(&sink);
         paper.is_full.store(false, Ordering::Relaxed);
-        // It tries again by itself.
+        // The sink tries again by itself.
         while !paper.text().contains("lost=7") {
             std::thread::sleep(Duration::from_millis(5));
         }

@@ -1,4 +1,4 @@
-//! The figures in the text format of OpenMetrics, which Prometheus reads.
+//! The metrics in the OpenMetrics text format, which Prometheus reads.
 
 use std::fmt;
 
@@ -13,10 +13,10 @@ use prometheus_client::registry::Registry;
 use super::HostStatus;
 use super::table::{Kind, METRICS, Metric, Value, buckets};
 
-/// What the text is.
+/// The content type of the OpenMetrics text format.
 pub(super) const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
-/// The figures of all models, each with its name as a label.
+/// The metrics of all models. Each has the model's name as a label.
 pub(super) fn text(status: &HostStatus) -> Result<String, fmt::Error> {
     let mut registry = Registry::default();
     let reports = status.models.clone().into_iter().collect();

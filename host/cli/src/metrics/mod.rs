@@ -1,5 +1,5 @@
-//! Figures over HTTP while a component runs: `/metrics` for Prometheus, `/status` as JSON,
-//! `/healthz` for whoever restarts what hangs.
+//! An HTTP server for metrics while a component runs: `/metrics` for Prometheus, `/status` as JSON,
+//! `/healthz` for a supervisor that restarts a hanging host.
 
 mod exposition;
 mod table;
@@ -22,7 +22,7 @@ use tokio::task::JoinHandle;
 
 pub(crate) use table::{Kind, METRICS, Metric, Value, buckets};
 
-/// What is served: the models of a host, and which host it is.
+/// The host whose status is served, with its models.
 #[derive(Debug)]
 pub(crate) struct Serving {
     models: Registry,
@@ -30,7 +30,7 @@ pub(crate) struct Serving {
 }
 
 impl Serving {
-    /// `component` is the name of what runs.
+    /// `component` is the path of the running guest.
     pub(crate) fn new(models: &Registry, component: &Path) -> Arc<Self> {
         let name = component.file_name().unwrap_or_default();
         Arc::new(Self {
@@ -46,7 +46,7 @@ impl Serving {
         named.map(|(name, _)| name)
     }
 
-    /// What the host does now.
+    /// The host's status now.
     pub(crate) fn status(&self) -> HostStatus {
         let models = self.models.models().into_iter();
         HostStatus {
@@ -58,20 +58,20 @@ impl Serving {
     }
 }
 
-/// What `/status` tells.
+/// The content of `/status`.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct HostStatus {
-    /// Of the host.
+    /// The host's version.
     pub(crate) version: String,
     /// The host's process.
     pub(crate) pid: u32,
-    /// The file name of what it runs.
+    /// The file name of the running guest.
     pub(crate) component: String,
-    /// By the names under which components load them.
+    /// Status of each model, by the name under which components load it.
     pub(crate) models: BTreeMap<String, Report>,
 }
 
-/// The server. It ends when this goes.
+/// The server. Dropping it closes it.
 #[derive(Debug)]
 pub(crate) struct Server {
     pub(crate) address: SocketAddr,
@@ -84,11 +84,11 @@ impl Drop for Server {
     }
 }
 
-/// Serves the figures at an address.
+/// Serves the metrics at an address.
 ///
 /// # Errors
 ///
-/// An address that can't be had.
+/// The address cannot be bound.
 pub(crate) async fn serve(address: SocketAddr, serving: &Arc<Serving>) -> Result<Server> {
     let listener = TcpListener::bind(address).await.with_context(|| {
         format!("figures can't be served at {address}: give another address with --metrics")
@@ -103,8 +103,8 @@ pub(crate) async fn serve(address: SocketAddr, serving: &Arc<Serving>) -> Result
     Ok(Server { address, task })
 }
 
-/// What is asked for at which path. It doesn't keep the models: a host that ends closes them,
-/// whoever still asks.
+/// The routes. They hold only a weak reference to the models, so that an open connection does not
+/// keep models loaded when the host ends.
 pub(crate) fn router(serving: &Arc<Serving>) -> Router {
     Router::new()
         .route("/metrics", get(metrics))
@@ -113,7 +113,7 @@ pub(crate) fn router(serving: &Arc<Serving>) -> Router {
         .with_state(Arc::downgrade(serving))
 }
 
-/// What a host answers that is about to end.
+/// The answer of a host that is about to end.
 const ENDS: (StatusCode, &str) = (StatusCode::SERVICE_UNAVAILABLE, "the host ends\n");
 
 async fn metrics(State(serving): State<Weak<Serving>>) -> Response {
@@ -133,7 +133,7 @@ async fn status(State(serving): State<Weak<Serving>>) -> Response {
     }
 }
 
-/// Whether every model's worker does what it should; who doesn't is named.
+/// Whether every model's worker makes progress. The answer names those that do not.
 async fn health(State(serving): State<Weak<Serving>>) -> Response {
     let Some(serving) = serving.upgrade() else {
         return ENDS.into_response();

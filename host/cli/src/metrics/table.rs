@@ -1,22 +1,23 @@
-//! Every figure that is exported: its name, what it is, and where in the report it comes from. The
-//! names of OpenTelemetry's conventions for generative models where there are any.
+//! The table of exported metrics: name, help text, kind, and how to read the value from a report.
+//! Names follow OpenTelemetry's conventions for generative models where they have one.
 
 use std::sync::Arc;
 
 use mynah_engine::{Histogram, ModelState, PressureLevel, Report};
 
-/// What kind of figure it is.
+/// The kind of a metric.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Kind {
-    /// It is what it is now.
+    /// A current value.
     Gauge,
-    /// It only grows, as long as the model is in memory.
+    /// A count that only grows while the model is loaded.
     Counter,
-    /// How often something took how long.
+    /// A distribution of durations.
     Histogram,
 }
 
-/// An exported figure. Its name is Prometheus'; of a counter the exposition adds `_total` to it.
+/// An exported metric. The name is that of Prometheus; the exposition adds `_total` to a counter's
+/// name.
 #[derive(Debug)]
 pub(crate) struct Metric {
     pub(crate) name: &'static str,
@@ -26,8 +27,8 @@ pub(crate) struct Metric {
 }
 
 impl Metric {
-    /// Its name in OpenTelemetry, which Prometheus' rules turn into the other one: namespaces with
-    /// dots, the unit apart.
+    /// The metric's name in OpenTelemetry: namespaces are separated by dots, and the unit is not
+    /// part of it. Prometheus' rules convert it into [`name`](Self::name).
     pub(crate) fn dotted_name(&self) -> String {
         let name = self.name.strip_suffix("_seconds").unwrap_or(self.name);
         match name.strip_prefix("gen_ai_server_") {
@@ -36,7 +37,7 @@ impl Metric {
         }
     }
 
-    /// Its unit, in the code that OpenTelemetry has for it.
+    /// The metric's unit as OpenTelemetry's unit code.
     pub(crate) fn unit(&self) -> &'static str {
         let ends = |suffix: &str| self.name.ends_with(suffix);
         if ends("_seconds") {
@@ -51,21 +52,21 @@ impl Metric {
     }
 }
 
-/// What a report has for a figure.
+/// The value of a metric in a report.
 #[derive(Debug)]
 pub(crate) enum Value {
-    /// Nothing.
+    /// The report has no value.
     None,
     One(f64),
-    /// One for each value of a label.
+    /// One value for each value of a label.
     By(&'static str, Vec<(&'static str, f64)>),
-    /// Words, as labels of a 1.
+    /// Texts, exported as labels of a gauge with value 1.
     Told(Vec<(&'static str, String)>),
     Times(Arc<Histogram>),
 }
 
-/// One bucket for each doubling, which is what a scrape should carry; the last one holds all that
-/// took longer.
+/// One bucket for each doubling, to limit the size of a scrape. The last bucket counts all longer
+/// times.
 pub(crate) fn buckets(times: &Histogram) -> Vec<(f64, u64)> {
     let all: Vec<(f64, u64)> = times.buckets().collect();
     let doublings = all.chunks(Histogram::PER_DOUBLING);
@@ -124,11 +125,11 @@ const GAUGE: Kind = Kind::Gauge;
 const COUNTER: Kind = Kind::Counter;
 const HISTOGRAM: Kind = Kind::Histogram;
 
-/// All of them.
+/// All exported metrics.
 pub(crate) const METRICS: &[Metric] = &[
     metric(
         "mynah_queue_length",
-        "Requests that wait",
+        "Requests in the queue",
         GAUGE,
         |report| {
             let waiting = &report.queue.by_priority;
@@ -145,43 +146,43 @@ pub(crate) const METRICS: &[Metric] = &[
     ),
     metric(
         "mynah_queue_capacity",
-        "Requests that may wait",
+        "Capacity of the queue",
         GAUGE,
         |report| one(report.queue.capacity),
     ),
     metric(
         "mynah_queue_oldest_wait_seconds",
-        "How long the request that has waited longest has waited",
+        "Longest current wait in the queue",
         GAUGE,
         |report| seconds(report.queue.oldest_wait_ms),
     ),
     metric(
         "mynah_queue_estimated_wait_seconds",
-        "Time that a request which came now would wait",
+        "Estimated wait of a new request",
         GAUGE,
         |report| seconds(report.queue.estimated_wait_ms),
     ),
     metric(
         "mynah_requests_running",
-        "Requests that are being computed",
+        "Requests that run",
         GAUGE,
         |report| one(report.queue.running),
     ),
     metric(
         "mynah_requests_parked",
-        "Requests that were begun and had to make way",
+        "Requests that were preempted and wait to be resumed",
         GAUGE,
         |report| one(report.queue.parked),
     ),
     metric(
         "mynah_requests_accepted",
-        "Requests that were taken into the queue",
+        "Requests that the queue accepted",
         COUNTER,
         |report| one(report.queue.accepted),
     ),
     metric(
         "mynah_requests",
-        "Requests by what became of them",
+        "Finished requests by outcome",
         COUNTER,
         |report| {
             let queue = &report.queue;
@@ -199,13 +200,13 @@ pub(crate) const METRICS: &[Metric] = &[
     ),
     metric(
         "mynah_preemptions",
-        "How often a request made way for others",
+        "Preemptions of a request by another",
         COUNTER,
         |report| one(report.queue.preempted),
     ),
     metric(
         "mynah_exhaustions",
-        "How often a request made way because KV cells ran out",
+        "Preemptions of a request because KV cells ran out",
         COUNTER,
         |report| one(report.queue.exhausted),
     ),
@@ -220,55 +221,55 @@ pub(crate) const METRICS: &[Metric] = &[
     ),
     metric(
         "mynah_kv_cells_idle",
-        "KV cells of what has ended and is remembered",
+        "KV cells of the prefix cache",
         GAUGE,
         |report| one(report.memory.cells_idle),
     ),
     metric(
         "mynah_prefix_tokens",
-        "Tokens that are remembered",
+        "Tokens in the prefix cache",
         GAUGE,
         |report| one(report.memory.prefix_tokens),
     ),
     metric(
         "mynah_prefix_bytes",
-        "Host memory of what is remembered",
+        "Host memory of the prefix cache",
         GAUGE,
         |report| one(report.memory.prefix_bytes),
     ),
     metric(
         "mynah_prefix_hits",
-        "Requests that found the beginning of their prompt",
+        "Requests whose prompt begins with cached tokens",
         COUNTER,
         |report| one(report.memory.hits),
     ),
     metric(
         "mynah_prefix_misses",
-        "Requests that looked for it and found nothing",
+        "Requests whose prompt was not in the prefix cache",
         COUNTER,
         |report| one(report.memory.misses),
     ),
     metric(
         "mynah_prefix_cached_tokens",
-        "Prompt tokens that didn't have to be computed",
+        "Prompt tokens reused from the prefix cache",
         COUNTER,
         |report| one(report.memory.cached_tokens),
     ),
     metric(
         "mynah_prefix_evictions",
-        "What was remembered and had to go",
+        "Evictions from the prefix cache",
         COUNTER,
         |report| one(report.memory.evictions),
     ),
     metric(
         "mynah_context_shifts",
-        "How often the oldest part of a conversation made room",
+        "Context shifts: the oldest part of a conversation was removed",
         COUNTER,
         |report| one(report.memory.shifts),
     ),
     metric(
         "mynah_context_reevaluations",
-        "How often what was kept then had to be computed again",
+        "Context shifts after which the kept tokens were computed again",
         COUNTER,
         |report| one(report.memory.reevaluated),
     ),
@@ -280,7 +281,7 @@ pub(crate) const METRICS: &[Metric] = &[
     ),
     metric(
         "mynah_disk_bytes",
-        "Files of states on disk",
+        "Size of the saved states on disk",
         GAUGE,
         |report| some(report.memory.disk.map(|disk| disk.bytes)),
     ),
@@ -292,25 +293,25 @@ pub(crate) const METRICS: &[Metric] = &[
     ),
     metric(
         "mynah_process_memory_limit_bytes",
-        "Memory that the process may have",
+        "Memory limit of the process",
         GAUGE,
         |report| some(report.memory.process.map(|memory| memory.limit)),
     ),
     metric(
         "mynah_device_memory_bytes",
-        "Memory in use of graphics cards",
+        "Memory of graphics cards in use",
         GAUGE,
         |report| some(report.memory.device.map(|memory| memory.used)),
     ),
     metric(
         "mynah_device_memory_limit_bytes",
-        "Memory that graphics cards have",
+        "Total memory of graphics cards",
         GAUGE,
         |report| some(report.memory.device.map(|memory| memory.limit)),
     ),
     metric(
         "mynah_pressure_level",
-        "How short memory is: 0 none, 1 drop, 2 park, 3 close, 4 refuse",
+        "Memory pressure: 0 none, 1 drop, 2 park, 3 close, 4 refuse",
         GAUGE,
         |report| {
             let mut levels = PressureLevel::ALL.into_iter().zip(0..);
@@ -318,15 +319,12 @@ pub(crate) const METRICS: &[Metric] = &[
             some(level.map(|(_, number)| number))
         },
     ),
-    metric(
-        "mynah_sessions_open",
-        "Sessions that are open",
-        GAUGE,
-        |report| one(report.sessions.open),
-    ),
+    metric("mynah_sessions_open", "Open sessions", GAUGE, |report| {
+        one(report.sessions.open)
+    }),
     metric(
         "mynah_sessions",
-        "Sessions that are open, by what they do",
+        "Open sessions by state",
         GAUGE,
         |report| {
             let sessions = &report.sessions;
@@ -346,28 +344,23 @@ pub(crate) const METRICS: &[Metric] = &[
     ),
     metric(
         "mynah_sessions_closed",
-        "Sessions that were closed because nobody had used them",
+        "Sessions closed because they were unused",
         COUNTER,
         |report| one(report.sessions.closed),
     ),
-    metric(
-        "mynah_tokens",
-        "Tokens that were computed",
-        COUNTER,
-        |report| {
-            let performance = &report.performance;
-            by(
-                "type",
-                [
-                    ("input", performance.prompt_tokens),
-                    ("output", performance.generated_tokens),
-                ],
-            )
-        },
-    ),
+    metric("mynah_tokens", "Computed tokens", COUNTER, |report| {
+        let performance = &report.performance;
+        by(
+            "type",
+            [
+                ("input", performance.prompt_tokens),
+                ("output", performance.generated_tokens),
+            ],
+        )
+    }),
     metric(
         "mynah_embedded_texts",
-        "Texts whose vectors were computed",
+        "Texts for which a vector was computed",
         COUNTER,
         |report| one(report.performance.embedded_texts),
     ),
@@ -376,37 +369,40 @@ pub(crate) const METRICS: &[Metric] = &[
     }),
     metric(
         "mynah_failed_steps",
-        "Decode steps that failed",
+        "Failed decode steps",
         COUNTER,
         |report| one(report.performance.failed_steps),
     ),
     metric(
         "mynah_batch_fill_ratio",
-        "Share of the tokens that steps could have computed that they did",
+        "Computed tokens as a share of the steps' token capacity",
         GAUGE,
         |report| Value::One(report.performance.batch_fill),
     ),
     metric(
         "mynah_sampling_ratio",
-        "Share of the time of steps that choosing tokens took",
+        "Time of sampling as a share of the steps' time",
         GAUGE,
         |report| Value::One(report.performance.sampling_share),
     ),
     metric(
         "gen_ai_server_time_to_first_token_seconds",
-        "From a request to its first token",
+        "Time from a request to its first token",
         HISTOGRAM,
         |report| Value::Times(Arc::clone(&report.performance.histograms.first_token)),
     ),
     metric(
         "gen_ai_server_time_per_output_token_seconds",
-        "From one token of an answer to the next",
+        "Time between two tokens of an answer",
         HISTOGRAM,
         |report| Value::Times(Arc::clone(&report.performance.histograms.between_tokens)),
     ),
-    metric("mynah_step_seconds", "Decode steps", HISTOGRAM, |report| {
-        Value::Times(Arc::clone(&report.performance.histograms.step))
-    }),
+    metric(
+        "mynah_step_seconds",
+        "Duration of decode steps",
+        HISTOGRAM,
+        |report| Value::Times(Arc::clone(&report.performance.histograms.step)),
+    ),
     metric(
         "mynah_model_loaded",
         "Whether the model is in memory",
@@ -415,7 +411,7 @@ pub(crate) const METRICS: &[Metric] = &[
     ),
     metric(
         "mynah_model_bytes",
-        "Weights in use, as a file",
+        "Size of the weights in use, as a file",
         GAUGE,
         |report| one(report.model.bytes),
     ),
@@ -431,8 +427,7 @@ pub(crate) const METRICS: &[Metric] = &[
 mod tests {
     use super::*;
 
-    /// What Prometheus makes of a name of OpenTelemetry's: dots are underscores, and the unit's
-    /// name is at the end.
+    /// Converts a name as Prometheus does: dots become underscores, and the unit is appended.
     fn translated(name: &str, unit: &str) -> String {
         let name = name.replace('.', "_");
         let suffix = match unit {

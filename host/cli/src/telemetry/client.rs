@@ -1,5 +1,5 @@
-//! What is sent to the collector goes through here, so that one that is away is told once and not
-//! for each batch.
+//! The HTTP client for the collector. It warns once when the collector stops answering, not for
+//! each batch.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -10,10 +10,10 @@ use async_trait::async_trait;
 use hyper::{Request, Response};
 use opentelemetry_http::{Bytes, HttpClient, HttpError};
 
-/// Bytes of a collector's answer.
+/// Maximum size of a collector's answer in bytes.
 const MAX_ANSWER: u64 = 1 << 20;
 
-/// Sends to a collector. It blocks: both who send have a thread of their own.
+/// A client for a collector. It blocks; traces and metrics each send on their own thread.
 #[derive(Debug, Clone)]
 pub(super) struct Client {
     agent: ureq::Agent,
@@ -36,7 +36,7 @@ impl Default for Client {
 }
 
 impl Client {
-    /// The same client, for a collector that may take so long.
+    /// The same client with this time limit.
     pub(super) fn within(self, timeout: Duration) -> Self {
         let config = ureq::Agent::config_builder()
             .timeout_global(Some(timeout))
@@ -48,7 +48,7 @@ impl Client {
         }
     }
 
-    /// Sends something; the answer's status may be an error's.
+    /// Sends a request. The answer may have an error status.
     pub(super) fn send(&self, request: Request<Bytes>) -> Result<Response<Bytes>> {
         let to = request.uri().to_string();
         let sent = self.exchange(request);
@@ -65,7 +65,7 @@ impl Client {
         let answer = self.agent.run(Request::from_parts(head, body.as_ref()))?;
         let (head, mut body) = answer.into_parts();
         let body = body.with_config().limit(MAX_ANSWER).read_to_vec();
-        let body = body.map_err(|error| anyhow!("it broke off its answer: {error}"))?;
+        let body = body.map_err(|error| anyhow!("the collector broke off its answer: {error}"))?;
         Ok(Response::from_parts(head, Bytes::from(body)))
     }
 
@@ -77,7 +77,7 @@ impl Client {
             tracing::warn!(
                 to,
                 why,
-                "telemetry can't be sent: what the collector misses is lost; this is told once"
+                "telemetry can't be sent and is lost until the collector answers; later failures are logged at debug level"
             );
         }
     }

@@ -1,7 +1,7 @@
-//! The figures in OpenTelemetry's form, of the same table as `/metrics`.
+//! Exports the metrics over OTLP, from the same table as `/metrics`.
 //!
-//! OpenTelemetry's SDK exports only what it measured itself, and could not say the same as the
-//! other views; so the messages are made here, of its own types.
+//! OpenTelemetry's SDK only exports what it measured itself, which could differ from `/metrics`.
+//! This module therefore builds the messages from the SDK's protobuf types.
 
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
 use std::sync::{Mutex, PoisonError, Weak};
@@ -28,7 +28,7 @@ use super::settings::Signal;
 use super::spans::PROVIDER;
 use crate::metrics::{HostStatus, Kind, METRICS, Metric, Serving, Value, buckets};
 
-/// Sends the figures again and again, on a thread of its own.
+/// Sends the metrics periodically, on its own thread.
 #[derive(Debug)]
 pub(super) struct Figures {
     stop: Mutex<Option<Sender<()>>>,
@@ -51,7 +51,7 @@ impl Figures {
             .spawn(move || {
                 let mut goes_on = true;
                 while goes_on {
-                    // The last ones are sent too.
+                    // After the stop signal, the loop sends the metrics once more.
                     goes_on = stopped.recv_timeout(every) == Err(RecvTimeoutError::Timeout);
                     let Some(status) = serving.upgrade().map(|serving| serving.status()) else {
                         break;
@@ -61,7 +61,7 @@ impl Figures {
                         tracing::debug!("figures were not sent: {error:#}");
                     }
                 }
-                // Whoever waited may have lost patience.
+                // [`Figures::wait`] may have timed out.
                 let _ = tell_done.send(());
             })
             .context("no thread for figures")?;
@@ -71,13 +71,13 @@ impl Figures {
         })
     }
 
-    /// Sends the last ones.
+    /// Tells the thread to send the last metrics and end.
     pub(super) fn stop(&self) {
         let stop = self.stop.lock();
         drop(stop.unwrap_or_else(PoisonError::into_inner).take());
     }
 
-    /// Waits until the last ones are sent.
+    /// Waits until the last metrics are sent.
     pub(super) fn wait(&self, within: Duration) {
         let done = self.done.lock().unwrap_or_else(PoisonError::into_inner);
         if done.recv_timeout(within) == Err(RecvTimeoutError::Timeout) {
@@ -98,7 +98,7 @@ fn send(client: &Client, signal: &Signal, figures: &ExportMetricsServiceRequest)
     Ok(())
 }
 
-/// All figures of a host.
+/// The message with all metrics of a host.
 fn message(
     status: &HostStatus,
     resource: &Resource,
@@ -138,13 +138,13 @@ fn nanos(time: SystemTime) -> u64 {
     u64::try_from(since.unwrap_or_default().as_nanos()).unwrap_or(u64::MAX)
 }
 
-/// Since when a model's counters count: they begin anew when it is loaded.
+/// Start time of a model's counters: they restart when the model is loaded.
 fn counted_since(report: &Report, host_since: u64) -> u64 {
     let loaded = report.model.loaded_since;
     loaded.map_or(host_since, |seconds| seconds.saturating_mul(1_000_000_000))
 }
 
-/// One figure of all models.
+/// One metric of all models.
 fn told(metric: &Metric, status: &HostStatus, now: u64, host_since: u64) -> Told {
     let mut numbers = Vec::new();
     let mut times = Vec::new();
@@ -208,7 +208,8 @@ fn attributes(metric: &Metric, model: &str, labels: &[(&'static str, String)]) -
     let mut all = vec![KeyValue::new("gen_ai.request.model", model.to_owned())];
     if metric.name.starts_with("gen_ai") {
         all.push(KeyValue::new("gen_ai.provider.name", PROVIDER));
-        // Of all that is generated, whatever asked for it: the convention has no word for that.
+        // It covers all generated text, whatever the request was; the conventions have no name for
+        // that.
         all.push(KeyValue::new("gen_ai.operation.name", "text_completion"));
     }
     let labels = labels.iter();
@@ -222,7 +223,7 @@ fn point(histogram: &Histogram) -> HistogramDataPoint {
         count: histogram.count(),
         sum: Some(histogram.sum()),
         bucket_counts: buckets.iter().map(|(_, count)| *count).collect(),
-        // The last bucket has no end.
+        // The last bucket has no upper bound.
         explicit_bounds: buckets
             .iter()
             .map(|(bound, _)| *bound)

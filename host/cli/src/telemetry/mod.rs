@@ -1,8 +1,8 @@
-//! OpenTelemetry: a span for each request, and the figures, sent to a collector where the standard
-//! variables say so.
+//! OpenTelemetry: exports a span for each request, and the metrics, to the collector that the
+//! standard variables name.
 //!
-//! The engine knows nothing of it: it tells an observer what a request was when it has ended, and
-//! everybody the report.
+//! The engine does not know OpenTelemetry. It calls an observer when a request ends, and provides
+//! reports.
 
 mod client;
 mod figures;
@@ -23,10 +23,10 @@ use figures::Figures;
 use settings::Settings;
 use spans::Spans;
 
-/// Time that a host takes at its end to send what is left.
+/// Time limit at the host's end for sending the remaining data.
 const LAST: Duration = Duration::from_secs(3);
 
-/// What is exported.
+/// The running exporters.
 #[derive(Debug)]
 pub(crate) struct Telemetry {
     spans: Option<Arc<Spans>>,
@@ -37,12 +37,12 @@ pub(crate) struct Telemetry {
 }
 
 impl Telemetry {
-    /// What the environment asks for. What it asks for that can't be done is a warning: the
+    /// Starts what the environment asks for. An unusable value only causes a warning, because these
     /// variables are often set for all programs of a machine.
     ///
     /// # Errors
     ///
-    /// No thread.
+    /// A thread cannot be started.
     pub(crate) fn start() -> Result<Self> {
         let settings = Settings::read(|name| std::env::var(name).ok());
         for problem in &settings.problems {
@@ -72,16 +72,16 @@ impl Telemetry {
         })
     }
 
-    /// Who is to be told of the requests, where somebody is.
+    /// The observer that the engine calls when a request ends, if traces are exported.
     pub(crate) fn observer(&self) -> Option<Observer> {
         self.observer.clone()
     }
 
-    /// From here on there are models.
+    /// Starts the export of metrics, and gives the spans the models' names.
     ///
     /// # Errors
     ///
-    /// No thread.
+    /// A thread cannot be started.
     pub(crate) fn watch(&self, serving: &Arc<Serving>) -> Result<()> {
         if let Some(spans) = &self.spans {
             spans.know(serving);
@@ -99,7 +99,7 @@ impl Telemetry {
         Ok(())
     }
 
-    /// Sends what is left. Takes three seconds at most.
+    /// Sends the remaining data. Takes three seconds at most.
     pub(crate) fn finish(&self) {
         let deadline = Instant::now() + LAST;
         let left = || deadline.saturating_duration_since(Instant::now());
@@ -123,7 +123,7 @@ impl Telemetry {
     }
 }
 
-/// What all that is sent is of: what the variables say of it, and which host it is.
+/// The resource of all exported data: the attributes from the environment, and which host it is.
 fn resource() -> Resource {
     use opentelemetry::{Key, KeyValue};
 

@@ -1,38 +1,38 @@
-//! What the standard variables of OpenTelemetry say. Those of traces are read by its own crates,
-//! but for what decides whether there are any.
+//! Reads OpenTelemetry's standard variables. For traces, it only decides whether they are exported;
+//! OpenTelemetry's own crates read the other variables.
 
 use std::time::Duration;
 
 use percent_encoding::percent_decode_str;
 
-/// Where a collector of the same machine listens.
+/// The default address of a collector on the same machine.
 const DEFAULT_ENDPOINT: &str = "http://localhost:4318";
 
-/// What the environment asks for.
+/// The exports that the environment asks for.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Settings {
     pub(super) traces: Option<Signal>,
     pub(super) metrics: Option<Signal>,
-    /// Time between two exports of figures.
+    /// Time between two exports of metrics.
     pub(super) interval: Duration,
-    /// What it asks for that can't be done.
+    /// Warnings about unusable values.
     pub(super) problems: Vec<String>,
 }
 
-/// Where something is sent, and how.
+/// Where and how a signal is sent.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Signal {
     pub(super) endpoint: String,
     pub(super) headers: Vec<(String, String)>,
-    /// Time that the collector may take.
+    /// Time limit for the collector's answer.
     pub(super) timeout: Duration,
 }
 
-/// The variables of one signal.
+/// The names of one signal's variables.
 struct Names {
-    /// What they have in their names.
+    /// The signal's part of the variable names.
     upper: &'static str,
-    /// What the endpoint's path ends with.
+    /// The end of the endpoint's path.
     path: &'static str,
 }
 
@@ -47,7 +47,7 @@ const METRICS: Names = Names {
 
 impl Settings {
     pub(super) fn read(variable: impl Fn(&str) -> Option<String>) -> Self {
-        // One that is empty is as if it weren't set, as the specification has it.
+        // The specification treats an empty variable as unset.
         let variable = |name: &str| variable(name).filter(|value| !value.trim().is_empty());
         let mut problems = Vec::new();
         let is_off =
@@ -89,7 +89,8 @@ fn millis(
     }
 }
 
-/// A signal, if it is asked for; why it can't be sent, if it can't.
+/// The configuration of a signal, if the environment asks for it. An error says why it cannot be
+/// exported.
 fn signal(
     names: &Names,
     variable: &impl Fn(&str) -> Option<String>,
@@ -157,7 +158,7 @@ fn signal(
     }))
 }
 
-/// `key=value` pairs, their values percent-encoded.
+/// Parses `key=value` pairs with percent-encoded values.
 fn headers(text: &str) -> Vec<(String, String)> {
     let pairs = text.split(',').filter_map(|pair| pair.split_once('='));
     pairs

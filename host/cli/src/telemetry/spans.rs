@@ -1,6 +1,6 @@
-//! Requests as spans: one each, with its times as children. Names and attributes are those of
-//! OpenTelemetry's conventions for generative models where there are any. What was said is never in
-//! them.
+//! Spans for requests: one for each request, with its phases as children. Names and attributes
+//! follow OpenTelemetry's conventions for generative models where they have one. Spans never
+//! contain prompts or answers.
 
 use std::sync::{Arc, OnceLock, Weak};
 use std::time::{Duration, SystemTime};
@@ -16,15 +16,15 @@ use opentelemetry_sdk::trace::{SdkTracer, SdkTracerProvider};
 use super::client::Client;
 use crate::metrics::Serving;
 
-/// Who makes the text, in the conventions' words.
+/// The provider's name in the conventions.
 pub(super) const PROVIDER: &str = "mynah";
 
-/// Makes spans, and sends them in batches on a thread of its own.
+/// Creates spans, and sends them in batches on its own thread.
 #[derive(Debug)]
 pub(super) struct Spans {
     provider: SdkTracerProvider,
     tracer: SdkTracer,
-    // The models end with the host, whoever still has spans to send.
+    // Weak, so that unsent spans do not keep models loaded when the host ends.
     serving: OnceLock<Weak<Serving>>,
 }
 
@@ -45,15 +45,15 @@ impl Spans {
         })
     }
 
-    /// From here on the models' names are known.
+    /// Gives the models' names, which are only known after start-up.
     pub(super) fn know(&self, serving: &Arc<Serving>) {
         self.serving.get_or_init(|| Arc::downgrade(serving));
     }
 
-    /// Makes the spans of a request.
+    /// Creates the spans of a request.
     pub(super) fn tell(&self, end: &RequestEnd) {
         let serving = self.serving.get().and_then(Weak::upgrade);
-        // A component's own model has no name here but its file's.
+        // A model that a component loaded itself only has the name in its file.
         let model = serving
             .and_then(|serving| serving.name_of(&end.model))
             .unwrap_or_else(|| end.model.name.clone());
@@ -120,7 +120,7 @@ impl Spans {
         child.span().end_with_timestamp(from + took);
     }
 
-    /// Sends what is left.
+    /// Sends the remaining spans.
     pub(super) fn finish(&self, within: Duration) {
         if let Err(error) = self.provider.shutdown_with_timeout(within) {
             tracing::debug!(%error, "not all spans were sent");
@@ -128,7 +128,7 @@ impl Spans {
     }
 }
 
-/// A task in the conventions' words.
+/// A task's name in the conventions.
 fn operation(task: Task) -> &'static str {
     match task {
         Task::Chat => "chat",
@@ -188,7 +188,7 @@ fn attributes(end: &RequestEnd, operation: &'static str, model: String) -> Vec<K
     all
 }
 
-/// The settings that the conventions know.
+/// The settings that have an attribute in the conventions.
 fn asked_for(all: &mut Vec<KeyValue>, settings: &Effective) {
     let sampling = &settings.sampling;
     let numbers = [

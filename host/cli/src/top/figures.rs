@@ -1,9 +1,9 @@
-//! Figures in few characters.
+//! Formats numbers in few characters.
 
 use bytesize::ByteSize;
 use mynah_engine::Percentiles;
 
-/// A number in six characters at most.
+/// A number in at most six characters.
 pub(super) fn count(number: u64) -> String {
     const UNITS: [(&str, u64); 6] = [
         ("E", 1_000_000_000_000_000_000),
@@ -13,7 +13,7 @@ pub(super) fn count(number: u64) -> String {
         ("M", 1_000_000),
         ("k", 1000),
     ];
-    // Whole as long as it isn't longer.
+    // Numbers below 100,000 are exact.
     if number < 100_000 {
         return number.to_string();
     }
@@ -24,7 +24,7 @@ pub(super) fn count(number: u64) -> String {
     })
 }
 
-/// Something per second.
+/// A rate per second.
 pub(super) fn rate(number: f64) -> String {
     if !number.is_finite() {
         return "-".to_owned();
@@ -44,12 +44,12 @@ pub(super) fn bytes(number: u64) -> String {
     ByteSize(number).display().iec().to_string()
 }
 
-/// A share, 0.0 to 1.0.
+/// A share from 0.0 to 1.0 as a percentage.
 pub(super) fn percent(share: f64) -> String {
     format!("{:.0} %", clamped(share) * 100.0)
 }
 
-/// A share as charts take it: from 0.0 to 1.0 whatever comes.
+/// A share limited to the range 0.0 to 1.0; NaN becomes 0.0.
 pub(super) fn clamped(share: f64) -> f64 {
     if share.is_nan() {
         0.0
@@ -58,13 +58,13 @@ pub(super) fn clamped(share: f64) -> f64 {
     }
 }
 
-/// The share of a whole.
+/// A part as a share of the whole.
 #[expect(clippy::cast_precision_loss, reason = "a share")]
 pub(super) fn share(part: u64, whole: u64) -> f64 {
     clamped(part as f64 / whole.max(1) as f64)
 }
 
-/// A time in milliseconds, in seven characters at most.
+/// A time in milliseconds, in at most seven characters.
 pub(super) fn millis(time: Option<f64>) -> String {
     let Some(time) = time.filter(|time| time.is_finite()) else {
         return "-".to_owned();
@@ -77,13 +77,13 @@ pub(super) fn millis(time: Option<f64>) -> String {
     }
 }
 
-/// Milliseconds that are whole.
+/// A whole number of milliseconds.
 #[expect(clippy::cast_precision_loss, reason = "three digits are shown")]
 pub(super) fn whole_millis(time: Option<u64>) -> String {
     millis(time.map(|time| time as f64))
 }
 
-/// A time in seconds, in the greatest unit that it has two of.
+/// A time in seconds, in the largest unit of which it has at least two.
 pub(super) fn seconds(time: f64) -> String {
     match time {
         time if time < 120.0 => format!("{time:.0} s"),
@@ -93,7 +93,7 @@ pub(super) fn seconds(time: f64) -> String {
     }
 }
 
-/// The half and the ninety-nine hundredths.
+/// The median and the 99th percentile.
 pub(super) fn half_and_most(times: &Percentiles) -> String {
     format!("{} / {}", millis(times.p50_ms), millis(times.p99_ms))
 }

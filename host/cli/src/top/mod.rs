@@ -1,4 +1,4 @@
-//! `mynah top`: what the models of a running host are doing, live in the terminal.
+//! `mynah top`: shows live in the terminal what the models of a running host are doing.
 
 mod figures;
 mod screen;
@@ -18,17 +18,17 @@ use screen::Screen;
 use state::State;
 use watch::Watch;
 
-/// Time between two looks at whether there is something to draw, or the process is told to end.
+/// Time between two checks for new data and for a signal to end.
 const ROUND: Duration = Duration::from_millis(50);
 
-/// Watches a host until it is told to stop.
+/// Shows a host's status until the user quits.
 pub(crate) fn top(args: &HostArgs, every: Duration) -> Result<ExitCode> {
     if !std::io::stdout().is_terminal() {
         bail!(
             "there is no terminal to draw in: `mynah status` shows the same once, `--json` for programs"
         );
     }
-    // Whoever names no host, or one of several, hears of it before the screen is taken.
+    // Errors about the host are reported before the terminal is taken.
     let mut watch = Watch::start(args.clone(), every)?;
     let mut state = State::new(watch.at());
     let mut screen = Screen::take()?;
@@ -44,7 +44,7 @@ pub(crate) fn top(args: &HostArgs, every: Duration) -> Result<ExitCode> {
         }
         is_new = false;
         if let Some(signal) = screen.signal() {
-            // The terminal first, then the end that was asked for.
+            // Restore the terminal first, then end by the signal.
             drop(screen);
             return Ok(screen::end_of(signal));
         }
@@ -61,7 +61,7 @@ pub(crate) fn top(args: &HostArgs, every: Duration) -> Result<ExitCode> {
     }
 }
 
-/// What a key leads to.
+/// What to do after a key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Next {
     Stay,

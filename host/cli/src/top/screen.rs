@@ -1,4 +1,4 @@
-//! The terminal: taken, drawn in, and given back as it was, however this ends.
+//! The terminal: takes it over, draws in it, and restores it however the program ends.
 
 use std::io::{self, Stdout};
 use std::process::ExitCode;
@@ -14,11 +14,11 @@ use ratatui::crossterm::terminal::{
 };
 use ratatui::{Frame, Terminal};
 
-/// The taken terminal. It is given back when this goes, when the process panics and when it is told
-/// to end.
+/// The terminal in raw mode and on the alternate screen. It is restored on drop, on a panic and on
+/// a signal.
 #[derive(Debug)]
 pub(super) struct Screen {
-    // None only while it is dropped.
+    // `None` only during drop.
     terminal: Terminal<CrosstermBackend<Stdout>>,
     told: Arc<AtomicUsize>,
 }
@@ -26,7 +26,8 @@ pub(super) struct Screen {
 impl Screen {
     pub(super) fn take() -> Result<Self> {
         let told = Arc::new(AtomicUsize::new(0));
-        // Before the terminal is changed: from here on a signal waits until it is given back.
+        // Before the terminal is changed: from now on a signal only takes effect after the terminal
+        // is restored.
         watch_signals(&told)?;
         let hook = std::panic::take_hook();
         std::panic::set_hook(Box::new(move |panic| {
@@ -48,12 +49,12 @@ impl Screen {
     }
 
     pub(super) fn draw(&mut self, draw: impl FnOnce(&mut Frame<'_>)) -> Result<()> {
-        // It asks for the size each time, so that a resize is seen.
+        // `draw` asks for the terminal's size each time, so it notices a resize.
         self.terminal.draw(draw)?;
         Ok(())
     }
 
-    /// The signal that tells the process to end, if one came.
+    /// The signal to end, if one arrived.
     pub(super) fn signal(&self) -> Option<usize> {
         Some(self.told.load(Ordering::Relaxed)).filter(|signal| *signal > 0)
     }
@@ -65,7 +66,7 @@ impl Drop for Screen {
     }
 }
 
-/// Gives the terminal back. It may be gone, and then there is nothing to give back.
+/// Restores the terminal. Errors are ignored, because the terminal may be gone.
 fn give_back() {
     let _ = disable_raw_mode();
     let _ = execute!(io::stdout(), LeaveAlternateScreen, Show);
@@ -88,11 +89,12 @@ fn watch_signals(_told: &Arc<AtomicUsize>) -> Result<()> {
     Ok(())
 }
 
-/// Ends the process as the signal would have; the exit code of shells where that can't be.
+/// Ends the process as the signal would have. If that fails, returns the exit code that shells use
+/// for it.
 #[cfg(unix)]
 pub(super) fn end_of(signal: usize) -> ExitCode {
     if let Ok(signal) = i32::try_from(signal) {
-        // It doesn't come back from one that ends the process.
+        // Does not return if the signal ends the process.
         let _ = signal_hook::low_level::emulate_default_handler(signal);
     }
     exit_code(signal)

@@ -1,4 +1,4 @@
-//! What is shown: what the host told last, and what it told before, for the charts.
+//! The state of the display: the host's latest status, and a history for the charts.
 
 use std::collections::{BTreeMap, VecDeque};
 
@@ -6,39 +6,39 @@ use mynah_engine::Report;
 
 use super::watch::Told;
 
-/// Moments that a chart can go back.
+/// Maximum number of moments in a chart's history.
 const KEPT: usize = 1000;
 
-/// What is shown.
+/// The state of the display.
 #[derive(Debug)]
 pub(super) struct State {
-    /// Where the host is.
+    /// The host's address.
     pub(super) at: String,
-    /// Which it is; empty before it has told.
+    /// The host's name; empty before its first answer.
     pub(super) host: String,
     pub(super) models: BTreeMap<String, Watched>,
     /// The name of the model whose figures are shown.
     pub(super) selected: Option<String>,
-    /// Why the host tells nothing any more.
+    /// The error of the last attempt to read the status.
     pub(super) trouble: Option<String>,
     pub(super) help: bool,
     /// Seconds since 1970.
     pub(super) now: u64,
 }
 
-/// A model: now, and before.
+/// A model's latest report and its history.
 #[derive(Debug)]
 pub(super) struct Watched {
     pub(super) report: Report,
     pub(super) past: VecDeque<Moment>,
 }
 
-/// What a chart has of a moment.
+/// The values of one moment in the charts.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub(super) struct Moment {
-    /// Tokens of answers per second.
+    /// Generated tokens per second.
     pub(super) generated: f64,
-    /// Tokens of prompts per second.
+    /// Prompt tokens per second.
     pub(super) prompt: f64,
     /// Requests that run, wait or are parked.
     pub(super) requests: f64,
@@ -72,7 +72,7 @@ impl State {
         }
     }
 
-    /// Takes what the host told.
+    /// Takes a new status or an error.
     pub(super) fn take(&mut self, told: Told) {
         let (at, status) = match told {
             Told::Status { at, status } => (at, *status),
@@ -86,7 +86,7 @@ impl State {
             status.component, status.pid, status.version
         );
         if host != self.host {
-            // Another one: what was before is not its past.
+            // The history belongs to another host.
             self.models.clear();
         }
         self.trouble = None;
@@ -112,13 +112,13 @@ impl State {
         }
     }
 
-    /// The place of the selected model in the list.
+    /// The index of the selected model in the list.
     pub(super) fn place(&self) -> Option<usize> {
         let selected = self.selected.as_ref()?;
         self.models.keys().position(|name| name == selected)
     }
 
-    /// Goes on to another model, so many further, round and round.
+    /// Selects the model this number of places further, and wraps around.
     pub(super) fn select(&mut self, by: isize) {
         let Some(place) = self.place() else {
             return;

@@ -1,5 +1,5 @@
-//! Asking the host again and again, on a thread of its own: a host that doesn't answer must not
-//! stop the drawing.
+//! Polls the host's status on its own thread, so that a host that does not answer cannot block the
+//! drawing.
 
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
 use std::time::Duration;
@@ -11,7 +11,7 @@ use crate::control::{self, Host};
 use crate::metrics::HostStatus;
 use crate::status;
 
-/// Asks while it lives.
+/// The polling thread, which ends when this is dropped.
 #[derive(Debug)]
 pub(super) struct Watch {
     at: String,
@@ -20,23 +20,23 @@ pub(super) struct Watch {
     _stop: Sender<()>,
 }
 
-/// What came of a question.
+/// The result of one poll.
 #[derive(Debug)]
 pub(super) enum Told {
     Status {
         at: String,
         status: Box<HostStatus>,
     },
-    /// Why there is none.
+    /// The error of the poll.
     Nothing(String),
 }
 
 impl Watch {
-    /// Finds the host and begins to ask it.
+    /// Finds the host and starts polling it.
     ///
     /// # Errors
     ///
-    /// No host, or several that may be meant.
+    /// No host was found, or several match.
     pub(super) fn start(args: HostArgs, every: Duration) -> Result<Self> {
         let runtime = control::runtime()?;
         let (first, at) = runtime.block_on(async {
@@ -45,7 +45,7 @@ impl Watch {
         })?;
         let (tell, told) = mpsc::channel();
         let (stop, stopped) = mpsc::channel();
-        // The other end is ours still.
+        // Cannot fail: the receiver is still here.
         let _ = tell.send(Told::Status {
             at: at.clone(),
             status: Box::new(first),
@@ -54,7 +54,7 @@ impl Watch {
             .name("mynah-ask".to_owned())
             .spawn(move || {
                 while stopped.recv_timeout(every) == Err(RecvTimeoutError::Timeout) {
-                    // Found anew each time: a host that was started again has another socket.
+                    // Looks for the host each time, because a restarted host has another socket.
                     let told = runtime.block_on(async {
                         let host = Host::find(&args).await?;
                         Ok::<_, anyhow::Error>((ask(&host).await?, host.at.to_string()))
@@ -79,12 +79,12 @@ impl Watch {
         })
     }
 
-    /// Where the host was found.
+    /// The address of the host.
     pub(super) fn at(&self) -> String {
         self.at.clone()
     }
 
-    /// What came since the last call, one by one.
+    /// The next result since the last call.
     pub(super) fn next(&mut self) -> Option<Told> {
         self.told.try_recv().ok()
     }

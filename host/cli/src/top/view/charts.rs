@@ -1,4 +1,4 @@
-//! The charts of what was, the latest at the right.
+//! Charts of the recent past, with the latest value at the right.
 
 use ratatui::Frame;
 use ratatui::layout::{Constraint, Layout, Rect};
@@ -9,10 +9,10 @@ use super::{TWO_ROWS, block};
 use crate::top::figures::rate;
 use crate::top::state::{Moment, Watched};
 
-/// Steps of a chart's height: charts are drawn in whole numbers.
+/// Resolution of a chart's height: charts are drawn in whole numbers.
 const STEPS: u64 = 10_000;
 
-/// A chart: what it is called, and what of a moment it shows.
+/// A chart: its title, the value that it shows, and its colour.
 type Chart = (&'static str, fn(&Moment) -> f64, Color);
 
 const ANSWERS: Chart = ("answers, tokens/s", |moment| moment.generated, Color::Green);
@@ -20,7 +20,7 @@ const PROMPTS: Chart = ("prompts, tokens/s", |moment| moment.prompt, Color::Cyan
 const REQUESTS: Chart = ("requests", |moment| moment.requests, Color::Yellow);
 const CELLS: Chart = ("KV cells", |moment| moment.cells, Color::Magenta);
 
-/// All that there is room for.
+/// Draws as many charts as there is room for.
 pub(super) fn all(frame: &mut Frame<'_>, area: Rect, shown: &Watched) {
     let halves = Layout::horizontal([Constraint::Fill(1); 2]);
     let [upper, lower] = if area.height >= TWO_ROWS {
@@ -56,11 +56,11 @@ fn one(frame: &mut Frame<'_>, area: Rect, shown: &Watched, (name, of, color): Ch
     )]
     let heights = seen.iter().map(|value| {
         let share = if most > 0.0 { value / most } else { 0.0 };
-        // What is there at all is seen.
+        // A small value is still visible.
         let least = if *value > 0.0 { STEPS / 8 } else { 0 };
         ((share * STEPS as f64) as u64).clamp(least, STEPS)
     });
-    // The latest is at the right edge, before it is full too.
+    // The latest value is at the right edge even if the chart is not full yet.
     let empty = std::iter::repeat_n(0, width - seen.len());
     let data: Vec<u64> = empty.chain(heights).collect();
     let title = format!("{name}: {}, most {}", rate(now), rate(most));

@@ -1,4 +1,4 @@
-//! How it looks: which part is where, at any size of the terminal.
+//! The layout for any size of the terminal.
 
 mod charts;
 mod panels;
@@ -14,13 +14,13 @@ use ratatui::widgets::{Block, Clear, Paragraph};
 use super::figures::{count, percent, rate, share};
 use super::state::{State, Watched};
 
-/// Below this the parts don't fit, and the most important figures are told in words.
+/// Below this size the panels do not fit, and only the most important figures are shown as text.
 const SMALLEST: (u16, u16) = (64, 18);
 
-/// Rows of the figures of one model.
+/// Rows of the panels of one model.
 const PANELS: u16 = 8;
 
-/// Rows of charts from which there are two rows of them.
+/// Chart area height from which there are two rows of charts.
 const TWO_ROWS: u16 = 12;
 
 const TITLE: Style = Style::new().add_modifier(Modifier::BOLD);
@@ -34,7 +34,7 @@ const KEYS: [(&str, &str); 4] = [
     ("?", "this help"),
 ];
 
-/// Draws all of it.
+/// Draws the whole display.
 pub(super) fn draw(frame: &mut Frame<'_>, state: &State) {
     let area = frame.area();
     let rows = Layout::vertical([
@@ -88,11 +88,11 @@ fn help(frame: &mut Frame<'_>, area: Rect) {
     frame.render_widget(Paragraph::new(lines).block(block("keys")), place);
 }
 
-/// All parts.
+/// Draws all panels and charts.
 fn whole(frame: &mut Frame<'_>, area: Rect, state: &State, shown: &Watched) {
     let memory = 2 + panels::memory_rows(&shown.report);
-    // The charts have what is left, and three rows at least; the list of models is scrolled before
-    // they go.
+    // The charts get the remaining rows, at least three. Before they would get fewer, the list of
+    // models becomes shorter and scrolls.
     let models = u16::try_from(state.models.len()).unwrap_or(u16::MAX);
     let left = area.height.saturating_sub(PANELS + memory + 3);
     let models = models.saturating_add(3).min(left.max(4));
@@ -117,7 +117,7 @@ fn whole(frame: &mut Frame<'_>, area: Rect, state: &State, shown: &Watched) {
     panels::memory(frame, memory, &shown.report);
 }
 
-/// The most important figures, where there is little room.
+/// The most important figures as text, for a small terminal.
 fn in_words(state: &State, shown: &Watched) -> Paragraph<'static> {
     let report = &shown.report;
     let (queue, memory) = (&report.queue, &report.memory);

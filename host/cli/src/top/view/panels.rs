@@ -1,4 +1,4 @@
-//! The parts with figures: the list of models, and queue, sessions, speed and memory of one.
+//! The panels: the list of models, and the queue, sessions, speed and memory of one model.
 
 use mynah_engine::{MemoryUse, ModelState, PressureLevel, Report};
 use ratatui::Frame;
@@ -13,10 +13,10 @@ use crate::top::figures::{
 };
 use crate::top::state::State;
 
-/// Columns from which the list of models tells more.
+/// Terminal width from which the list of models has more columns.
 const WIDE: u16 = 120;
 
-/// The list of models, the selected one in sight.
+/// The list of models, scrolled to the selected one.
 pub(super) fn models(frame: &mut Frame<'_>, area: Rect, state: &State) {
     let is_wide = area.width >= WIDE;
     let rows = state.models.iter().map(|(name, watched)| {
@@ -79,19 +79,19 @@ fn state_name(state: ModelState) -> &'static str {
     }
 }
 
-/// How long ago something was.
+/// The time since a moment.
 #[expect(clippy::cast_precision_loss, reason = "three digits are shown")]
 fn since(now: u64, at: Option<u64>) -> String {
     at.map_or("-".to_owned(), |at| seconds(now.saturating_sub(at) as f64))
 }
 
-/// How long until something is.
+/// The time until a moment.
 #[expect(clippy::cast_precision_loss, reason = "three digits are shown")]
 fn until(now: u64, at: Option<u64>) -> String {
     at.map_or("-".to_owned(), |at| seconds(at.saturating_sub(now) as f64))
 }
 
-/// Names and their values, the values at the right edge; as many as there is room for.
+/// A list of names with right-aligned values, as many as there is room for.
 fn list(frame: &mut Frame<'_>, area: Rect, figures: &[(&str, String)]) {
     let width = usize::from(area.width);
     let lines = figures.iter().map(|(name, value)| {
@@ -104,7 +104,7 @@ fn list(frame: &mut Frame<'_>, area: Rect, figures: &[(&str, String)]) {
     frame.render_widget(Paragraph::new(lines.collect::<Vec<_>>()), area);
 }
 
-/// What waits and runs, and what became of all requests.
+/// Waiting and running requests, and the counts of finished requests by result.
 pub(super) fn queue(frame: &mut Frame<'_>, area: Rect, report: &Report) {
     let queue = &report.queue;
     let block = block("queue");
@@ -152,7 +152,7 @@ pub(super) fn sessions(frame: &mut Frame<'_>, area: Rect, report: &Report) {
     list(frame, inner, &figures);
 }
 
-/// How long things take. The title says which figures they are.
+/// Latencies. The title names the percentiles.
 pub(super) fn speed(frame: &mut Frame<'_>, area: Rect, report: &Report) {
     let performance = &report.performance;
     let block = block("half / 99 of 100");
@@ -169,7 +169,7 @@ pub(super) fn speed(frame: &mut Frame<'_>, area: Rect, report: &Report) {
     list(frame, inner, &figures);
 }
 
-/// Rows that [`memory`] has.
+/// Number of rows of [`memory`].
 pub(super) fn memory_rows(report: &Report) -> u16 {
     let memory = &report.memory;
     [memory.process.is_some(), memory.device.is_some()]
@@ -179,7 +179,7 @@ pub(super) fn memory_rows(report: &Report) -> u16 {
         + 2
 }
 
-/// KV cells and memory as bars, and what is remembered.
+/// KV cells and memory as bars, and the prefix cache.
 pub(super) fn memory(frame: &mut Frame<'_>, area: Rect, report: &Report) {
     let memory = &report.memory;
     let block = block("memory");
@@ -243,7 +243,7 @@ fn gauge(frame: &mut Frame<'_>, row: Rect, label: (&str, String), share: f64, co
     let gauge = LineGauge::default()
         .ratio(share)
         .label(Line::styled(format!("{:>5}", percent(share)), TITLE))
-        // To be told apart without colours too.
+        // Distinguishable without colours, too.
         .filled_symbol("█")
         .unfilled_symbol("░")
         .filled_style(Style::new().fg(color))
