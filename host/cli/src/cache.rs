@@ -1,5 +1,5 @@
-//! Where the host keeps what it can make again: compiled components and converted models. Also of
-//! its socket where the system has no better folder.
+//! The cache folder, for data that the host can create again: compiled components and converted
+//! models. It also holds the host's socket if the system has no better folder.
 
 use std::path::PathBuf;
 
@@ -8,10 +8,10 @@ use etcetera::BaseStrategy;
 use mynah_engine::model::optimize::{Optimize, Target};
 use wasmtime::{Cache, CacheConfig};
 
-/// The variable that moves the cache folder.
+/// The variable that sets the cache folder.
 const VARIABLE: &str = "MYNAH_CACHE";
 
-/// The cache folder: `MYNAH_CACHE`, else `mynah` in the user's cache folder (on Linux
+/// The cache folder: `MYNAH_CACHE`, or `mynah` in the user's cache folder (on Linux
 /// `$XDG_CACHE_HOME` or `~/.cache`).
 pub(crate) fn folder() -> Option<PathBuf> {
     match std::env::var_os(VARIABLE) {
@@ -22,8 +22,8 @@ pub(crate) fn folder() -> Option<PathBuf> {
     }
 }
 
-/// The cache of compiled components. A folder that can't be used costs time and is worth a warning,
-/// not a failure.
+/// The cache of compiled components. An unusable folder only costs time, so it causes a warning
+/// instead of an error.
 pub(crate) fn compiled_components() -> Option<Cache> {
     let folder = folder()?.join("components");
     let mut config = CacheConfig::new();
@@ -31,16 +31,16 @@ pub(crate) fn compiled_components() -> Option<Cache> {
     Cache::new(config)
         .inspect_err(|error| {
             let folder = folder.display();
-            tracing::warn!("compiled components are not kept, {folder} can't be used: {error:#}");
+            tracing::warn!("compiled components are not cached because {folder} can't be used: {error:#}");
         })
         .ok()
 }
 
-/// The setting that converts models to `target` and keeps them in the cache folder. Unlike with
-/// components there is no going on without one: the operator asked for it.
+/// The setting that converts models to `target` and stores them in the cache folder. A missing
+/// folder is an error here, because the operator asked for the conversion.
 pub(crate) fn optimized_models(target: Target) -> Result<Optimize> {
     let cache = folder().with_context(|| {
-        format!("there is no cache folder to keep converted models in: set {VARIABLE} to one")
+        format!("there is no cache folder for converted models: set {VARIABLE} to a folder")
     })?;
     Ok(Optimize { target, cache })
 }

@@ -1,4 +1,4 @@
-//! `mynah doctor`: what this build and this machine can do, and what would make it faster.
+//! `mynah doctor`: the capabilities of this build and this machine, and advice for more speed.
 
 use std::process::ExitCode;
 
@@ -9,7 +9,7 @@ use mynah_engine::model::kernels::CpuFeatures;
 
 use crate::output::{self, Table};
 
-/// The binding that llama.cpp comes with, pinned by the workspace.
+/// The binding that includes llama.cpp; the workspace pins its version.
 const LLAMA_CPP: &str = "llama-cpp-sys-2 0.1.161";
 
 /// Prints the report.
@@ -40,7 +40,7 @@ pub(crate) fn doctor() -> Result<ExitCode> {
     output::print(&table)
 }
 
-/// What would make it faster, a line each.
+/// Advice for more speed, one line each.
 fn advice(system: &SystemInfo) -> String {
     let cpu = CpuFeatures::detect();
     let mut advice: Vec<String> = cpu

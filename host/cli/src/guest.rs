@@ -1,5 +1,4 @@
-//! Reading a guest's file: which of the two kinds it is, with an answer for everything that is
-//! neither.
+//! Reads a guest's file and detects its kind. Every other kind of file gets an error that names it.
 
 use std::path::Path;
 
@@ -7,10 +6,10 @@ use anyhow::{Context, Result, bail};
 
 /// First bytes of every wasm file.
 const MAGIC: &[u8] = b"\0asm";
-/// What follows in a core module: version 1, layer 0.
+/// The bytes after that in a core module: version 1, layer 0.
 const CORE_MODULE: &[u8] = &[1, 0, 0, 0];
 
-/// What a guest is.
+/// The kind of a guest.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Kind {
     /// A component.
@@ -20,7 +19,7 @@ pub(crate) enum Kind {
 }
 
 impl Kind {
-    /// What it is called.
+    /// The kind's name in messages.
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Component => "component",
@@ -29,7 +28,7 @@ impl Kind {
     }
 }
 
-/// The bytes of a guest, and what they are.
+/// Reads a guest and detects its kind.
 pub(crate) fn read(path: &Path) -> Result<(Kind, Vec<u8>)> {
     let shown = path.display();
     if path.is_dir() {

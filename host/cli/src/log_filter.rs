@@ -1,4 +1,4 @@
-//! `mynah log`: what a running host logs, and changing that.
+//! `mynah log`: shows and changes the log filter of a running host.
 
 use std::process::ExitCode;
 
@@ -8,13 +8,13 @@ use crate::args::{HostAddress, HostArgs};
 use crate::control::{self, Asked, Host, Method};
 use crate::output;
 
-/// Sets what a host logs, if that is wanted, and prints what it logs.
+/// Sets the filter if one is given, and prints the filter in force.
 pub(crate) fn log_filter(args: &HostArgs, filter: Option<&str>) -> Result<ExitCode> {
     let Asked { status, text } = control::runtime()?.block_on(async {
         let host = Host::find(args).await?;
         if let HostAddress::Http(address) = &host.at {
             bail!(
-                "what a host logs is told and set through its socket alone, and {address} is none: give --pid or the socket's path"
+                "only a host's socket can show and set its log filter, and {address} is not a socket: give --pid or the socket's path"
             );
         }
         let method = filter.map_or(Method::Get, Method::Put);

@@ -1,5 +1,5 @@
-//! The `mynah` command: runs WebAssembly guests that use large language models. Wires engine and
-//! host, and talks to people.
+//! The `mynah` command: runs WebAssembly guests that use large language models. It wires engine and
+//! host together and is their user interface.
 
 mod args;
 mod cache;
@@ -25,8 +25,8 @@ use clap::Parser;
 
 use args::{Cli, Command, ConfigCommand, ModelsCommand};
 
-/// Exit code of a host or configuration error. Usage errors are clap's 2, a guest's own code passes
-/// through.
+/// Exit code of a host or configuration error. clap uses 2 for usage errors, and a guest's own code
+/// passes through.
 const HOST_ERROR: u8 = 1;
 
 fn main() -> ExitCode {
@@ -37,7 +37,7 @@ fn main() -> ExitCode {
 }
 
 fn done(Cli { command, log }: Cli) -> anyhow::Result<ExitCode> {
-    // What is logged of a run may be said in its configuration, which it reads first.
+    // `mynah run` starts the log itself, after it has read the configuration, which may set it.
     let _log = match command {
         Command::Run(_) => None,
         _ => Some(logging::start(&log.settings()?)?),

@@ -1,4 +1,4 @@
-//! Models on the command line: loading them with progress, and looking into a file.
+//! Models on the command line: loading with a progress bar, and `mynah models inspect`.
 
 use std::path::Path;
 use std::process::ExitCode;
@@ -14,14 +14,14 @@ use mynah_engine::{ModelConfig, Registry};
 use crate::args::NamedModel;
 use crate::output::{self, Table};
 
-/// Steps of the progress bar.
+/// Number of steps of the progress bar.
 const STEPS: u64 = 1000;
 
-/// Loads all models, with a progress bar where stderr is a terminal.
+/// Loads all models, with a progress bar if stderr is a terminal.
 pub(crate) fn load(models: &[NamedModel], config: &ModelConfig) -> Result<Registry> {
     let registry = Registry::new();
     for NamedModel { name, path } in models {
-        // The registry would share one file under one name.
+        // The registry would accept the same file twice under one name.
         if registry.get(name).is_ok() {
             return Err(mynah_engine::Error::DuplicateModel { name: name.clone() }.into());
         }
@@ -36,7 +36,7 @@ pub(crate) fn load(models: &[NamedModel], config: &ModelConfig) -> Result<Regist
     Ok(registry)
 }
 
-/// A progress bar, where stderr is a terminal.
+/// A progress bar, if stderr is a terminal.
 pub(crate) fn bar(message: String) -> ProgressBar {
     let bar = ProgressBar::new(STEPS).with_message(message);
     if let Ok(style) = ProgressStyle::with_template("{msg} {wide_bar} {percent} %") {
@@ -45,7 +45,7 @@ pub(crate) fn bar(message: String) -> ProgressBar {
     bar
 }
 
-/// Moves a bar to a share of its length, 0.0 to 1.0.
+/// Moves a progress bar to a share from 0.0 to 1.0.
 pub(crate) fn advance(bar: &ProgressBar, share: f32) {
     #[expect(
         clippy::cast_possible_truncation,
@@ -61,11 +61,11 @@ pub(crate) fn inspect(path: &Path) -> Result<ExitCode> {
     let header = GgufHeader::read(path)?;
     let cpu = CpuFeatures::detect();
     let mut table = Table::default();
-    let unknown = || "not said".to_owned();
+    let unknown = || "unknown".to_owned();
     let number = |value: Option<u32>| value.map_or_else(unknown, |value| value.to_string());
     table.row("file", path.display().to_string());
-    table.row("name", header.name().unwrap_or("not said"));
-    table.row("architecture", header.architecture().unwrap_or("not said"));
+    table.row("name", header.name().unwrap_or("unknown"));
+    table.row("architecture", header.architecture().unwrap_or("unknown"));
     table.row("parameters", millions(header.parameters()));
     table.row("quantisation", header.file_type());
     table.row("size", size(header.file_bytes));
@@ -109,7 +109,7 @@ fn millions(count: u64) -> String {
     }
 }
 
-/// A spinner for work that takes a moment; gone when it is dropped.
+/// A spinner for a short task; it disappears on drop.
 pub(crate) fn spinner(message: &'static str) -> ProgressBar {
     let spinner = ProgressBar::new_spinner().with_message(message);
     spinner.enable_steady_tick(Duration::from_millis(100));

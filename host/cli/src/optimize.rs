@@ -1,5 +1,5 @@
-//! `mynah models optimize`: a model file converted to what is fast here, and what that gains and
-//! costs.
+//! `mynah models optimize`: converts a model file to a quantisation that is fast on this machine,
+//! and measures what that gains and costs.
 
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
@@ -18,7 +18,7 @@ use crate::args::OptimizeArgs;
 use crate::models::{advance, bar};
 use crate::output::{self, Table};
 
-/// Spread from which on speeds say little.
+/// Relative spread above which the measured speeds are unreliable.
 const BUSY: f64 = 0.3;
 
 /// Converts, measures, and prints a table.
@@ -79,7 +79,7 @@ pub(crate) fn optimize(args: &OptimizeArgs) -> Result<ExitCode> {
     output::print(&table)
 }
 
-/// Adds the rows of what was measured.
+/// Adds the rows of the measurement.
 fn measured(table: &mut Table, comparison: &Comparison) {
     let Comparison {
         before,
@@ -131,12 +131,12 @@ fn times(ratio: f64) -> String {
 
 fn cores() -> u32 {
     let cores = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
-    // llama.cpp computes with 512 threads at most.
+    // llama.cpp supports at most 512 threads.
     u32::try_from(cores).map_or(512, |cores| cores.min(512))
 }
 
-/// The file beside `path` whose name has `to` in place of the quantisation, or before its end where
-/// it names none.
+/// A path beside `path` with `to` in place of the quantisation in the file name. A name without a
+/// quantisation gets `to` appended.
 fn beside(path: &Path, to: Quantisation) -> PathBuf {
     let stem = path
         .file_stem()
@@ -166,13 +166,12 @@ fn renamed(stem: &str, to: Quantisation) -> String {
     renamed.collect()
 }
 
-/// A part of a name without the separator behind it.
+/// A part of a name without its trailing separator.
 fn bare(part: &str) -> &str {
     part.trim_end_matches(['.', '-'])
 }
 
-/// Whether a part of a name is one of a quantisation: `F16`, `Q4_1`, `IQ4_NL`, `TQ1_0`, `MXFP4` and
-/// their like.
+/// Whether a part of a name is a quantisation, such as `F16`, `Q4_1`, `IQ4_NL`, `TQ1_0` or `MXFP4`.
 fn is_quantisation(part: &str) -> bool {
     let name = bare(part).to_ascii_uppercase();
     if matches!(name.as_str(), "F32" | "F16" | "BF16" | "MXFP4" | "NVFP4") {

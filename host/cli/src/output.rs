@@ -1,4 +1,4 @@
-//! Everything that the command itself prints, in one place: answers to stdout, words to stderr.
+//! All output of the command itself: results to stdout, messages to stderr.
 
 use std::fmt;
 use std::io::{self, Write};
@@ -9,7 +9,7 @@ use clap_complete::Shell;
 
 use crate::args::Cli;
 
-/// Prints an answer. A reader that has gone away (`mynah doctor | head -1`) is no error.
+/// Prints a result. A closed pipe (`mynah doctor | head -1`) is not an error.
 pub(crate) fn print(answer: &dyn fmt::Display) -> anyhow::Result<ExitCode> {
     let mut stdout = io::stdout().lock();
     match write!(stdout, "{answer}").and_then(|()| stdout.flush()) {
@@ -21,16 +21,16 @@ pub(crate) fn print(answer: &dyn fmt::Display) -> anyhow::Result<ExitCode> {
 /// Prints an error on one line, from the outermost context to the cause.
 pub(crate) fn error(error: &anyhow::Error) {
     let text = format!("{error:#}").replace('\n', " ");
-    // Nobody is left to tell if stderr is gone.
+    // If stderr is closed, the error cannot be reported.
     let _ = writeln!(io::stderr().lock(), "error: {text}");
 }
 
-/// Prints a word on what goes on, to stderr.
+/// Prints a progress message to stderr.
 pub(crate) fn note(text: &str) {
     let _ = writeln!(io::stderr().lock(), "{text}");
 }
 
-/// Prints a warning, to stderr.
+/// Prints a warning to stderr.
 pub(crate) fn warning(text: &str) {
     let _ = writeln!(io::stderr().lock(), "warning: {text}");
 }
@@ -42,8 +42,8 @@ pub(crate) fn completions(shell: Shell) -> anyhow::Result<ExitCode> {
     print(&String::from_utf8(script)?)
 }
 
-/// A table whose columns are as wide as their widest entry. The last cell of a row may be as wide
-/// as it likes, and have several lines.
+/// A table with columns as wide as their widest entry. The last cell of a row has no padding and
+/// may have several lines.
 #[derive(Debug, Default)]
 pub(crate) struct Table {
     rows: Vec<Row>,
@@ -56,12 +56,12 @@ struct Row {
 }
 
 impl Table {
-    /// A row of a name and a value.
+    /// Adds a row with a name and a value.
     pub(crate) fn row(&mut self, name: impl Into<String>, value: impl Into<String>) {
         self.wide_row([name.into()], value);
     }
 
-    /// A row of any number of cells.
+    /// Adds a row with any number of cells.
     pub(crate) fn wide_row(
         &mut self,
         cells: impl IntoIterator<Item = String>,

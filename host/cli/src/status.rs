@@ -1,4 +1,4 @@
-//! `mynah status`: what the models of a running host are doing, once.
+//! `mynah status`: prints the status of the models of a running host.
 
 use std::process::ExitCode;
 
@@ -11,7 +11,7 @@ use crate::control::{self, Host};
 use crate::metrics::HostStatus;
 use crate::output::{self, Table};
 
-/// Asks a host and prints what it tells.
+/// Asks a host and prints its answer.
 pub(crate) fn status(args: &HostArgs, as_json: bool) -> Result<ExitCode> {
     let (told, at) = control::runtime()?.block_on(async {
         let host = Host::find(args).await?;
@@ -32,7 +32,7 @@ pub(crate) fn status(args: &HostArgs, as_json: bool) -> Result<ExitCode> {
     output::print(&table)
 }
 
-/// What a host told.
+/// Parses a host's answer.
 pub(crate) fn read(told: &str, at: &HostAddress) -> Result<HostStatus> {
     serde_json::from_str(told)
         .with_context(|| format!("{at} answers, but not as this version of mynah"))

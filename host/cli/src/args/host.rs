@@ -1,4 +1,4 @@
-//! Where a running host is, as the command line says it.
+//! The arguments that choose a running host.
 
 use std::convert::Infallible;
 use std::fmt;
@@ -8,25 +8,25 @@ use std::str::FromStr;
 
 use clap::{Args, ValueHint};
 
-/// Where figures are asked for if no host is found by its socket: the port that OpenTelemetry's
-/// Prometheus exporters have.
+/// Default address to ask if no host is found by its socket. 9464 is the port of OpenTelemetry's
+/// Prometheus exporters.
 pub(crate) const DEFAULT_METRICS: SocketAddr =
     SocketAddr::V4(SocketAddrV4::new(Ipv4Addr::LOCALHOST, 9464));
 
-/// Which host is meant.
+/// Which host to ask.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct HostArgs {
-    /// Where the host is: the address of its figures (`mynah run --metrics`), or its socket
-    /// (`--control`) [default: the only host of this user that runs, else 127.0.0.1:9464].
+    /// Address of the host: that of its metrics (`mynah run --metrics`), or its socket
+    /// (`--control`) [default: the only running host of this user, else 127.0.0.1:9464].
     #[arg(value_hint = ValueHint::FilePath)]
     pub(crate) address: Option<HostAddress>,
 
-    /// The host that runs as this process.
+    /// Process id of the host.
     #[arg(long, conflicts_with = "address")]
     pub(crate) pid: Option<u32>,
 }
 
-/// Where a host can be asked.
+/// The address of a host.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum HostAddress {
     Http(SocketAddr),
@@ -53,7 +53,7 @@ impl fmt::Display for HostAddress {
     }
 }
 
-/// `--control`: where a host opens its socket.
+/// The value of `--control`: the path of the host's socket, or off.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Control {
     Off,

@@ -1,4 +1,4 @@
-//! The command line: what can be said, and how it is read. Nothing here does anything.
+//! The command line's syntax and parsing. This module runs nothing.
 
 mod host;
 mod logging;
@@ -37,51 +37,51 @@ pub(crate) struct Cli {
 pub(crate) enum Command {
     /// Run a component, or a core module for WASI preview 1.
     ///
-    /// The guest's own exit code passes through; a trap or a time-out gives 134, an error of the
-    /// host or of its configuration 1, a wrong command line 2. Stdout belongs to the guest; what
-    /// the host says goes to stderr.
+    /// The exit code is the guest's own. A trap or a time-out gives 134, an error of the host or
+    /// its configuration 1, a wrong command line 2. Stdout belongs to the guest; messages of the
+    /// host go to stderr.
     Run(Box<RunArgs>),
-    /// Show what a component or a core module imports and exports, and which grants it will need.
+    /// Show what a component or a core module imports and exports, and which grants it needs.
     Inspect {
         /// The guest, a .wasm file.
         #[arg(value_hint = ValueHint::FilePath)]
         guest: PathBuf,
     },
-    /// Look at model files, and convert them.
+    /// Inspect and convert model files.
     #[command(subcommand)]
     Models(ModelsCommand),
-    /// Check configuration files, and show what can be set.
+    /// Check configuration files, and list all settings.
     #[command(subcommand)]
     Config(ConfigCommand),
-    /// Show what the models of a running host are doing, once.
+    /// Print the status of the models of a running host.
     Status {
         #[command(flatten)]
         host: HostArgs,
 
-        /// Print the figures as JSON.
+        /// Print the status as JSON.
         #[arg(long)]
         json: bool,
     },
-    /// Watch what the models of a running host are doing: requests, sessions, speed and memory,
-    /// live in the terminal.
+    /// Show the status of the models of a running host live in the terminal: requests, sessions,
+    /// speed and memory.
     Top {
         #[command(flatten)]
         host: HostArgs,
 
-        /// Time between two looks, from 100ms to 1min.
+        /// Time between two updates, from 100ms to 1min.
         #[arg(long, value_name = "DURATION", default_value = "1s", value_parser = interval)]
         every: Duration,
     },
-    /// Show what a running host logs, or set it, without a restart.
+    /// Show or change the log filter of a running host.
     Log {
-        /// What is to be logged from now on, as of `mynah run --log`: such as `info` or
-        /// `warn,mynah::task=info` [default: show what is].
+        /// The new filter, as for `mynah run --log`: such as `info` or `warn,mynah::task=info`
+        /// [default: show the current filter].
         filter: Option<String>,
 
         #[command(flatten)]
         host: HostArgs,
     },
-    /// Show what this build and this machine can do, and what would make it faster.
+    /// Show the capabilities of this build and this machine, and advise how to make models faster.
     Doctor,
     /// Print a completion script for a shell.
     Completions {
@@ -92,27 +92,28 @@ pub(crate) enum Command {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum ModelsCommand {
-    /// Show what a GGUF file holds, and whether its quantisation has fast kernels on this machine.
+    /// Show the contents of a GGUF file, and whether its quantisation has fast kernels on this
+    /// machine.
     Inspect {
         /// The model, a .gguf file.
         #[arg(value_hint = ValueHint::FilePath)]
         path: PathBuf,
     },
-    /// Convert the weights of a GGUF file to what is fast on this machine, and show what that gains
-    /// and costs.
+    /// Convert the weights of a GGUF file to a quantisation that is fast on this machine, and
+    /// measure what the conversion gains and costs.
     Optimize(OptimizeArgs),
 }
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum ConfigCommand {
-    /// Read a configuration, TOML or JSON in any dialect, and show the settings in force, or every
+    /// Read a configuration, TOML or JSON in any dialect. Show the settings in force, or every
     /// problem with its line.
     Check {
-        /// The file; `-` is stdin.
+        /// The file; `-` reads stdin.
         #[arg(value_hint = ValueHint::FilePath)]
         path: PathBuf,
 
-        /// Take warnings for errors.
+        /// Treat warnings as errors.
         #[arg(long)]
         strict: bool,
     },
@@ -124,12 +125,12 @@ pub(crate) enum ConfigCommand {
 
 #[derive(Debug, Args)]
 pub(crate) struct OptimizeArgs {
-    /// The model, a .gguf file. It stays as it is.
+    /// The model, a .gguf file. It is not changed.
     #[arg(value_hint = ValueHint::FilePath)]
     pub(crate) path: PathBuf,
 
-    /// What to convert to: auto (what suits this CPU, often nothing), f16, q8_0, q6_k, q5_k_m,
-    /// q4_k_m or q4_0.
+    /// Target quantisation: auto (chosen for this CPU; often no conversion helps), f16, q8_0, q6_k,
+    /// q5_k_m, q4_k_m or q4_0.
     #[arg(long, value_name = "TARGET", default_value_t = Target::Auto)]
     pub(crate) to: Target,
 
@@ -137,15 +138,15 @@ pub(crate) struct OptimizeArgs {
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub(crate) out: Option<PathBuf>,
 
-    /// Overwrite the file if there is one.
+    /// Overwrite an existing file.
     #[arg(long)]
     pub(crate) force: bool,
 
-    /// Convert only: don't measure both files, which takes longer than converting.
+    /// Only convert, without measuring both files. Measuring takes longer than converting.
     #[arg(long)]
     pub(crate) no_measure: bool,
 
-    /// Threads that compute [default: all cores].
+    /// Number of compute threads [default: all cores].
     #[arg(long, value_name = "COUNT", value_parser = clap::value_parser!(u32).range(1..=512))]
     pub(crate) threads: Option<u32>,
 }
@@ -155,28 +156,28 @@ pub(crate) struct RunArgs {
     /// Read settings from this TOML file [default: mynah.toml in the current folder, if there is
     /// one].
     ///
-    /// What the command line says wins over the file.
+    /// The command line overrides the file.
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub(crate) config: Option<PathBuf>,
 
-    /// Read no settings from mynah.toml in the current folder.
+    /// Do not read mynah.toml in the current folder.
     #[arg(long, conflicts_with = "config")]
     pub(crate) no_config: bool,
 
-    /// Run so many instances of the component at once, 1 to 1000 [default: 1].
+    /// Run this number of instances of the component at once, 1 to 1000 [default: 1].
     ///
-    /// Each has its own memory, limits and time; where there are several, the variable
-    /// MYNAH_INSTANCE tells each its number from 0. Their lines mingle on stdout. The exit code is
-    /// that of the first one that failed, by number.
+    /// Each instance has its own memory, limits and time. If there are several, the variable
+    /// MYNAH_INSTANCE contains the instance's number, from 0. All instances write to the same
+    /// stdout. The exit code is that of the first failed instance, by number.
     #[arg(long, value_name = "COUNT")]
     pub(crate) instances: Option<u32>,
 
-    /// Count all that is computed for the component under this name, together with other components
-    /// of that name [default: each instance by itself].
+    /// Owner of the component's requests. Components with the same owner share a weight in fair
+    /// scheduling and a prefix cache [default: each instance is its own owner].
     #[arg(long, value_name = "NAME")]
     pub(crate) owner: Option<String>,
 
-    /// The owner's part while there is less than all want, 1 to 1000: 2 gets twice as much as 1
+    /// Weight in fair scheduling when the model is busy, 1 to 1000: 2 gets twice as much as 1
     /// [default: 1].
     #[arg(long, value_name = "WEIGHT")]
     pub(crate) weight: Option<u32>,
@@ -186,32 +187,32 @@ pub(crate) struct RunArgs {
     #[arg(long, value_name = "PRIORITY")]
     pub(crate) max_priority: Option<Priority>,
 
-    /// Load a model and grant it to the component under NAME. Can be given more than once; one file
-    /// under two names is in memory once.
+    /// Load a model and grant it to the component under NAME. Can be given more than once. A file
+    /// with two names is loaded once.
     #[arg(long = "model", value_name = "NAME=PATH")]
     pub(crate) models: Vec<NamedModel>,
 
-    /// Load a model and grant it, as hosts of core modules are told to: a name, GGML, CPU, GPU or
-    /// AUTO, and a file. Can be given more than once, beside --model.
+    /// Load a model and grant it, in the syntax of other hosts of core modules: a name, then GGML,
+    /// then CPU, GPU or AUTO, and a file. Can be given more than once, and together with --model.
     ///
-    /// How much of it a graphics card computes is said by --n-gpu-layers.
+    /// --n-gpu-layers sets how many layers run on a graphics card.
     #[arg(long = "nn-preload", value_name = "NAME:ENCODING:TARGET:PATH")]
     pub(crate) nn_preloads: Vec<Preload>,
 
-    /// Do something for core modules that can't do without. Can be given more than once.
+    /// Enable a workaround for core modules that need it. Can be given more than once.
     ///
-    /// lenient-output-size: a buffer of length 0 is as long as the answer, as guests of LlamaEdge
-    /// mean it. Only the end of the module's memory bounds what is written then.
+    /// lenient-output-size: a buffer of length 0 counts as long as the answer, as guests of
+    /// LlamaEdge expect. The write is then only limited by the end of the module's memory.
     #[arg(long, value_name = "QUIRK")]
     pub(crate) compat: Vec<Compat>,
 
-    /// Grant a folder, to read and write. Without GUEST it has the same name inside. Can be given
-    /// more than once.
+    /// Grant a folder for reading and writing. Without GUEST the guest sees it under the same name.
+    /// Can be given more than once.
     #[arg(long = "dir", value_name = "HOST::GUEST")]
     pub(crate) dirs: Vec<Preopen>,
 
-    /// Set an environment variable of the component; without a value, pass the host's on. Can be
-    /// given more than once.
+    /// Set an environment variable of the component; without a value, copy the host's. Can be given
+    /// more than once.
     #[arg(long = "env", value_name = "KEY=VALUE")]
     pub(crate) env: Vec<Variable>,
 
@@ -219,42 +220,41 @@ pub(crate) struct RunArgs {
     #[arg(long, value_name = "DURATION", value_parser = humantime::parse_duration)]
     pub(crate) timeout: Option<Duration>,
 
-    /// Memory that the component may use, such as `64MiB`. Growing past it is a trap [default:
+    /// Maximum memory of the component, such as `64MiB`. Growing beyond it is a trap [default:
     /// 1GiB].
     #[arg(long, value_name = "SIZE")]
     pub(crate) max_memory: Option<ByteSize>,
 
-    /// Let the component bring models of its own as bytes, up to SIZE each [default: not allowed;
-    /// 64MiB without SIZE].
+    /// Allow the component to load its own models from bytes, up to SIZE each [default: not
+    /// allowed; 64MiB without SIZE].
     ///
-    /// A model file is parsed by C++ code: allow it only to components that you trust.
+    /// C++ code parses the model file: only allow this to components that you trust.
     #[arg(long, value_name = "SIZE", num_args = 0..=1, require_equals = true, default_missing_value = "64MiB")]
     pub(crate) allow_guest_models: Option<ByteSize>,
 
-    /// Let the component see figures that count what all components do: queue, memory and
-    /// performance of its models [default: not allowed].
+    /// Let the component see figures that cover all components: queue, memory and performance of
+    /// its models [default: not allowed].
     #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
     pub(crate) allow_host_status: Option<bool>,
 
-    /// Serve figures over HTTP at this address while it runs: /metrics (Prometheus), /status (JSON)
-    /// and /healthz [default: not served].
+    /// Serve metrics over HTTP at this address while the component runs: /metrics (Prometheus),
+    /// /status (JSON) and /healthz [default: not served].
     ///
-    /// Whoever reaches the address sees them: it is best one of this machine alone, such as
-    /// 127.0.0.1:9464.
+    /// There is no authentication: prefer an address of this machine only, such as 127.0.0.1:9464.
     #[arg(long, value_name = "ADDRESS")]
     pub(crate) metrics: Option<SocketAddr>,
 
-    /// Open the socket through which `mynah status`, `top` and `log` find this host here, or none
-    /// (`off`) [default: in a folder of the user's alone].
+    /// Path of the socket through which `mynah status`, `top` and `log` reach this host, or `off`
+    /// for none [default: in a folder that only this user can enter].
     #[arg(long, value_name = "PATH|off", value_hint = ValueHint::FilePath)]
     pub(crate) control: Option<Control>,
 
     #[command(flatten)]
     pub(crate) serving: ServingArgs,
 
-    /// The component or core module, a .wasm file, and its arguments: whatever comes after it is
-    /// the guest's.
-    // One list, as clap would else take flags behind the guest for its own.
+    /// The component or core module, a .wasm file, and its arguments. Everything after the file is
+    /// passed to the guest.
+    // One list, because clap would otherwise parse flags after the guest as its own.
     #[arg(
         value_names = ["GUEST", "ARGS"],
         required = true,
@@ -267,17 +267,17 @@ pub(crate) struct RunArgs {
 impl RunArgs {
     /// The guest's file.
     pub(crate) fn guest(&self) -> &Path {
-        // clap sees to it that there is one.
+        // clap guarantees that there is one.
         Path::new(self.guest_and_args.first().map_or("", String::as_str))
     }
 
-    /// What the guest gets as its arguments: its own name by convention, then the rest.
+    /// The arguments of the guest: its own name by convention, then the others.
     pub(crate) fn arguments(&self) -> &[String] {
         &self.guest_and_args
     }
 }
 
-/// Time between two looks.
+/// Parses the time between two updates.
 fn interval(text: &str) -> anyhow::Result<Duration> {
     let every = humantime::parse_duration(text)?;
     if !(Duration::from_millis(100)..=Duration::from_secs(60)).contains(&every) {

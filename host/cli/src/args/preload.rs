@@ -1,5 +1,5 @@
-//! What hosts of core modules call otherwise: models that are given with an encoding and a target,
-//! and quirks of guests.
+//! Flags for compatibility with other hosts of core modules: models with an encoding and a target,
+//! and workarounds for guests.
 
 use std::path::PathBuf;
 use std::str::FromStr;
@@ -8,24 +8,24 @@ use anyhow::{anyhow, bail};
 
 use super::NamedModel;
 
-/// Encodings that are a GGUF model.
+/// Encodings that mean a GGUF model.
 const ENCODINGS: [&str; 3] = ["ggml", "gguf", "autodetect"];
 
-/// `NAME:ENCODING:TARGET:PATH`, a model as hosts of core modules are given one.
+/// `NAME:ENCODING:TARGET:PATH`, the syntax of other hosts of core modules for a model.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Preload {
     pub(crate) model: NamedModel,
     pub(crate) target: Target,
 }
 
-/// Where a model is to be computed.
+/// The device that computes a model.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Target {
     /// The processor.
     Cpu,
     /// A graphics card.
     Gpu,
-    /// Wherever it is best.
+    /// Chosen by the host.
     Auto,
 }
 
@@ -33,7 +33,7 @@ impl FromStr for Preload {
     type Err = anyhow::Error;
 
     fn from_str(text: &str) -> anyhow::Result<Self> {
-        // Colons in the path are the path's.
+        // The path may contain colons.
         let mut parts = text.splitn(4, ':');
         let mut part = || parts.next().filter(|part| !part.is_empty());
         let (Some(name), Some(encoding), Some(target), Some(path)) =
@@ -60,15 +60,15 @@ impl FromStr for Preload {
     }
 }
 
-/// Something that a host does for guests that can't do without.
+/// A workaround for guests that need it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Compat {
-    /// A buffer of length 0 is as long as the answer.
+    /// A buffer of length 0 counts as long as the answer.
     LenientOutputSize,
 }
 
 impl Compat {
-    /// All of them.
+    /// All workarounds, with their names.
     const ALL: [(Self, &'static str); 1] = [(Self::LenientOutputSize, "lenient-output-size")];
 }
 

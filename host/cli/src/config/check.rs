@@ -1,4 +1,4 @@
-//! `mynah config`: what a file says, and what there is to say.
+//! `mynah config`: checks a file, and lists all settings.
 
 use std::io::Read;
 use std::path::Path;
@@ -12,7 +12,7 @@ use super::file::{self, OTHERS};
 use super::source::Source;
 use crate::output::{self, Table};
 
-/// Shows the settings in force with a file, after what is strange about it.
+/// Prints the warnings about a file, then the settings in force with it.
 pub(crate) fn check(path: &Path, strict: bool) -> Result<ExitCode> {
     let source = if path == Path::new("-") {
         let mut text = String::new();
@@ -23,7 +23,7 @@ pub(crate) fn check(path: &Path, strict: bool) -> Result<ExitCode> {
         Source::read(path).with_context(|| format!("{} can't be read", path.display()))?
     };
     let file = file::parse(&source, strict)?;
-    // What depends on each other is checked here, each by itself above.
+    // Checks settings that depend on each other. Each was checked by itself above.
     file.operator.config().check()?;
     for warning in &file.warnings {
         output::warning(&source.at(warning));
@@ -43,7 +43,7 @@ pub(crate) fn check(path: &Path, strict: bool) -> Result<ExitCode> {
     output::print(&table)
 }
 
-/// Prints the JSON Schema.
+/// Prints the JSON Schema of all settings.
 pub(crate) fn schema() -> Result<ExitCode> {
     let mut schema = settings_schema();
     if let Some(properties) = schema
@@ -65,7 +65,7 @@ pub(crate) fn schema() -> Result<ExitCode> {
     output::print(&format!("{schema:#}\n"))
 }
 
-/// Prints the table of the documentation.
+/// Prints the table of settings for the documentation.
 pub(crate) fn table() -> Result<ExitCode> {
     output::print(&settings_table())
 }

@@ -1,5 +1,5 @@
-//! The configuration file: the engine's sections, which the engine reads, and the two that are this
-//! program's.
+//! The configuration file. The engine reads its own sections; this module reads the two sections of
+//! this program.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -23,25 +23,25 @@ use crate::logging;
 /// A configuration file.
 #[derive(Debug, Default)]
 pub(super) struct File {
-    /// The engine's sections.
+    /// The settings of the engine's sections.
     pub(super) operator: Operator,
-    /// What is strange about them.
+    /// Warnings about these settings.
     pub(super) warnings: Vec<Problem>,
-    /// Where each setting stands.
+    /// The place of each setting in the file.
     pub(super) places: BTreeMap<String, Place>,
     pub(super) own: Own,
 }
 
-/// This program's own sections.
+/// The sections of this program.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 pub(super) struct Own {
-    /// Names granted to the component, with their files.
+    /// Model files by the name under which the component may load them.
     pub(super) models: BTreeMap<String, PathBuf>,
     pub(super) run: Run,
 }
 
-/// `[run]`: what `mynah run` grants a component, and how it runs it.
+/// `[run]`: the grants of a component, and how `mynah run` runs it.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 pub(super) struct Run {
@@ -81,7 +81,7 @@ const RUN: [&str; 15] = [
     "compat",
 ];
 
-/// This program's own sections, for the engine to let be.
+/// The sections of this program, which the engine must not reject.
 pub(super) const OTHERS: [OtherSection; 2] = [
     OtherSection {
         name: "models",
@@ -93,7 +93,7 @@ pub(super) const OTHERS: [OtherSection; 2] = [
     },
 ];
 
-/// A value that is written as text, the same text as on the command line.
+/// A value that is written as a string, in the same syntax as on the command line.
 #[derive(Debug)]
 pub(super) struct Text<T>(pub(super) T);
 
@@ -118,7 +118,7 @@ impl<'de, T: FromStr<Err: fmt::Display>> Deserialize<'de> for Text<T> {
     }
 }
 
-/// Reads a file, TOML or JSON. All problems are told at once; where it is `strict`, warnings are
+/// Reads a file, TOML or JSON, and reports all problems at once. With `strict`, warnings are
 /// problems.
 pub(super) fn parse(source: &Source, strict: bool) -> Result<File> {
     let text = source.text().as_bytes();
@@ -147,19 +147,19 @@ pub(super) fn parse(source: &Source, strict: bool) -> Result<File> {
         }),
         (Err(error), Ok(_)) => Err(error),
         (Ok(_), Err(told)) => Err(anyhow!(told)),
-        // What isn't a section, or not a document, has been told already.
+        // The first error already reports a syntax error or a value that is not a section.
         (Err(error), Err(told)) if is_told(&error.to_string(), &told) => Err(error),
         (Err(error), Err(told)) => Err(anyhow!("{error}; {told}")),
     }
 }
 
-/// Whether something has been told of this place.
+/// Whether the error already has a problem at this place.
 fn is_told(all: &str, told: &str) -> bool {
     let place = told.splitn(4, ':').take(3).collect::<Vec<_>>().join(":");
     all.contains(&format!("{place}:")) || told.contains("not TOML") || told.contains("not JSON")
 }
 
-/// This program's sections; a mistake in them is told with its place.
+/// Reads the sections of this program. An error contains its place.
 fn own(source: &Source) -> Result<Own, String> {
     if source.is_json() {
         return serde_json::from_str(source.text()).map_err(|error| {
@@ -182,7 +182,7 @@ fn own(source: &Source) -> Result<Own, String> {
     })
 }
 
-/// The key whose value a place is in.
+/// The key whose value contains a place.
 fn key_at(root: &DeTable<'_>, place: &Range<usize>) -> Option<String> {
     let is_in = |value: &Range<usize>| value.start <= place.start && place.end <= value.end;
     root.iter()
@@ -195,7 +195,7 @@ fn key_at(root: &DeTable<'_>, place: &Range<usize>) -> Option<String> {
         .map(|(name, (key, _))| format!("{name}.{}", key.get_ref()))
 }
 
-/// What serde says about a type, without Rust's names for it.
+/// A message of serde about a type, without Rust's type names.
 fn in_words(message: &str) -> String {
     message
         .replace(
@@ -234,7 +234,7 @@ mod tests {
 
     #[test]
     fn the_keys_of_run_are_those_of_its_struct() {
-        // Each alone is read or refused for its type, never for its name.
+        // Each key with a wrong type is accepted or refused for its type, never for its name.
         for key in RUN {
             let told = read(&format!("[run]\n{key} = 1.5\n")).unwrap_err();
             assert!(told.contains(&format!("`run.{key}`")), "{told}");

@@ -1,5 +1,5 @@
-//! Which value is in force: the command line's, else the file's, else the default. The one place
-//! that decides it.
+//! Decides which value is in force: the command line wins over the file, which wins over the
+//! default. No other code decides this.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -16,15 +16,15 @@ use crate::args::{
 use crate::cache;
 use crate::logging::LogSettings;
 
-/// The variable that tells an instance its number where there are several.
+/// The variable with an instance's number, if there are several instances.
 pub(crate) const INSTANCE: &str = "MYNAH_INSTANCE";
 
-/// Memory of an instance where nobody says.
+/// Default memory limit of an instance.
 const DEFAULT_MAX_MEMORY: ByteSize = ByteSize::gib(1);
-/// Instances at most: each has a store, a stack and its memory.
+/// Maximum number of instances: each has a store, a stack and its memory.
 const MAX_INSTANCES: u32 = 1000;
 
-/// What a run is: what the component is granted, and how it and its models are run.
+/// The settings of a run: the component's grants, and how it and its models are run.
 #[derive(Debug)]
 pub(crate) struct RunSettings {
     pub(crate) models: Vec<NamedModel>,
@@ -45,7 +45,7 @@ pub(crate) struct RunSettings {
     pub(crate) log: LogSettings,
 }
 
-/// The settings in force.
+/// Merges flags, file and defaults into the settings in force.
 pub(super) fn merge(
     args: &RunArgs,
     log: &LogArgs,
@@ -144,21 +144,21 @@ pub(super) fn merge(
     Ok(settings)
 }
 
-/// The model of a preload. Its target decides nothing here: how much of a model a graphics card
-/// computes is a setting.
+/// The model of a preload. The target only causes a warning here, because a setting decides how
+/// many layers run on a graphics card.
 fn preloaded(preload: &Preload) -> NamedModel {
     let name = &preload.model.name;
     if preload.target == PreloadTarget::Gpu && !SystemInfo::has_gpu() {
         tracing::warn!(
             name,
-            "a model is preloaded for a GPU, and there is none: it is computed by the CPU"
+            "a model is preloaded for a GPU, but there is no GPU: the CPU computes it"
         );
     }
     preload.model.clone()
 }
 
-/// Checks the ranges of the flags, of what is this program's own, and of what depends on each
-/// other. The file's own settings have been checked where they were read.
+/// Checks the ranges of the flags and of this program's own settings, and settings that depend on
+/// each other. The file's own settings were checked when it was read.
 fn check(
     settings: &RunSettings,
     flags: mynah_engine::Result<()>,
@@ -185,7 +185,8 @@ fn check(
     }
 }
 
-/// The file's, but for those whose name the command line uses; then the command line's.
+/// Merges two lists by name: the items of the file that the command line does not override, then
+/// those of the command line.
 fn named<T: Clone>(
     file: impl Iterator<Item = T>,
     flags: &[T],

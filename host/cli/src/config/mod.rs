@@ -1,8 +1,8 @@
-//! The settings of a run: what the command line says, else what the configuration file says, else
-//! the engine's default.
+//! The settings of a run: the command line wins over the configuration file, which wins over the
+//! engine's default.
 //!
-//! What there is to set, and what it may be, is the engine's to say (`mynah_engine::Reading`); here
-//! are the file's own sections, the flags, and the choice between the two.
+//! The engine defines its settings and their ranges (`mynah_engine::Reading`). This module has the
+//! file's own sections, the flags, and the merging.
 
 mod check;
 mod file;
@@ -20,10 +20,11 @@ use file::File;
 pub(crate) use merge::{INSTANCE, RunSettings};
 use source::Source;
 
-/// The file that is read without being named, from the current folder.
+/// The file in the current folder that is read by default.
 const FILE: &str = "mynah.toml";
 
-/// The settings of a run, and what there is to say of the file, once there is a log to say it in.
+/// The settings of a run, and the messages about the file, which are logged once the log has
+/// started.
 pub(crate) fn settings(args: &RunArgs, log: &LogArgs) -> Result<(RunSettings, FileRead)> {
     let source = match &args.config {
         Some(path) => Some(
@@ -46,7 +47,7 @@ pub(crate) fn settings(args: &RunArgs, log: &LogArgs) -> Result<(RunSettings, Fi
     Ok((merge::merge(args, log, file, &source)?, read))
 }
 
-/// What there is to say of a file that was read.
+/// Messages about a file that was read.
 #[derive(Debug, Default)]
 pub(crate) struct FileRead {
     name: Option<String>,
@@ -54,7 +55,7 @@ pub(crate) struct FileRead {
 }
 
 impl FileRead {
-    /// Says it in the log.
+    /// Writes the messages to the log.
     pub(crate) fn tell(&self) {
         if let Some(file) = &self.name {
             tracing::info!(file, "settings are read from a file");
@@ -65,7 +66,7 @@ impl FileRead {
     }
 }
 
-/// The file in the current folder, if there is one.
+/// Reads the file in the current folder, if there is one.
 fn found() -> Result<Option<Source>> {
     match Source::read(Path::new(FILE)) {
         Ok(source) => Ok(Some(source)),

@@ -1,4 +1,4 @@
-//! A configuration file's text, and saying where in it something is.
+//! The text of a configuration file, and positions in it.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use anyhow::anyhow;
 use mynah_engine::Problem;
 
-/// A configuration file's text.
+/// The text of a configuration file.
 #[derive(Debug, Default)]
 pub(super) struct Source {
     name: String,
@@ -35,23 +35,24 @@ impl Source {
         &self.text
     }
 
-    /// Whether it is JSON: no TOML begins with a brace.
+    /// Whether the text is JSON: TOML never begins with a brace.
     pub(super) fn is_json(&self) -> bool {
         self.text.trim_start().starts_with('{')
     }
 
-    /// A path as the file means it: relative to its own folder.
+    /// Resolves a path of the file relative to the file's folder.
     pub(super) fn path(&self, path: &Path) -> PathBuf {
         self.folder.join(path)
     }
 
-    /// The same of a path that is a text of the file.
+    /// [`Source::path`] for a path that is a string.
     pub(super) fn text_path(&self, path: &str) -> String {
-        // Both are texts, so nothing is lost.
+        // The path was built from strings, so `display` loses nothing.
         self.path(Path::new(path)).display().to_string()
     }
 
-    /// `FILE:LINE:COLUMN` of a byte, both from 1, as editors and terminals take it.
+    /// `FILE:LINE:COLUMN` of a byte offset. Line and column count from 1, as in editors and
+    /// terminals.
     pub(super) fn place(&self, at: usize) -> String {
         let before = self.text.get(..at).unwrap_or(&self.text);
         let line = before.matches('\n').count() + 1;
@@ -65,7 +66,7 @@ impl Source {
         format!("{}{between}{problem}", self.name)
     }
 
-    /// All problems in one error; those without a place aren't the file's.
+    /// One error with all problems. Problems without a place are not about the file.
     pub(super) fn refuse_settings(&self, problems: &[Problem]) -> anyhow::Error {
         let line = |problem: &Problem| match problem.place {
             Some(_) => self.at(problem),
@@ -77,7 +78,7 @@ impl Source {
         )
     }
 
-    /// All problems of the file in one error.
+    /// One error with all problems of the file.
     pub(super) fn refuse(&self, problems: &[Problem]) -> anyhow::Error {
         let lines: Vec<String> = problems.iter().map(|problem| self.at(problem)).collect();
         anyhow!("{}", lines.join("; "))

@@ -1,20 +1,20 @@
-//! A host that is told to end leaves nothing behind: what it had opened is closed before the signal
-//! takes its way.
+//! Cleans up on SIGINT and SIGTERM: closes what the host has open, then lets the signal end the
+//! process.
 
 use anyhow::{Context, Result};
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::iterator::{Handle, Signals};
 use signal_hook::low_level::emulate_default_handler;
 
-/// Waits for signals while it lives.
+/// Watches for signals until it is dropped.
 #[derive(Debug)]
 pub(super) struct Ending {
     waiting: Handle,
 }
 
 impl Ending {
-    /// Does `last` when SIGINT or SIGTERM comes; then the process ends of it, as it would have at
-    /// once. Others are as they were: a hangup that is to be ignored stays so.
+    /// Calls `last` on SIGINT or SIGTERM; then the signal ends the process as usual. Other signals
+    /// keep their behaviour, so an ignored hangup stays ignored.
     pub(super) fn watch(mut last: impl FnMut() + Send + 'static) -> Result<Self> {
         let mut signals = Signals::new([SIGINT, SIGTERM]).context("signals can't be watched")?;
         let waiting = signals.handle();
@@ -23,7 +23,7 @@ impl Ending {
             .spawn(move || {
                 for signal in signals.forever() {
                     last();
-                    // It ends the process, and there is nobody to tell if it can't.
+                    // Ends the process. A failure could not be reported.
                     let _ = emulate_default_handler(signal);
                 }
             })

@@ -1,4 +1,4 @@
-//! One instance of a guest: its store, its time, and how it ended.
+//! One instance of a guest: its store, its time limit, and how it ended.
 
 use std::time::Duration;
 
@@ -10,19 +10,19 @@ use super::program::Program;
 use super::state::State;
 use crate::output;
 
-/// Exit code of a trap or a time-out: 128 + SIGABRT, as shells and wasmtime have it.
+/// Exit code of a trap or a time-out: 128 + SIGABRT, as shells and wasmtime use it.
 const TRAP: u8 = 134;
 
-/// An instance that hasn't begun.
+/// An instance that has not started yet.
 pub(super) struct Instance {
     store: Store<State>,
     program: Program,
     timeout: Option<Duration>,
-    /// Where there are several.
+    /// Set if there are several instances.
     number: Option<u32>,
 }
 
-/// How an instance ended that the host didn't fail.
+/// How an instance ended, if the host did not fail.
 enum Ended {
     Exit(i32),
     Trap(anyhow::Error),
@@ -47,12 +47,12 @@ impl Instance {
         }
     }
 
-    /// Runs it to its end, and gives its exit code. A trap is told at once, so that nobody waits
-    /// for the others to hear of it.
+    /// Runs the instance to its end and returns its exit code. Reports a trap at once instead of
+    /// after the other instances have ended.
     pub(super) async fn run(self) -> u8 {
         let number = self.number;
         match self.execute().await {
-            // Shells see eight bits, as of any process.
+            // Shells see eight bits of an exit code.
             Ended::Exit(code) => code.to_le_bytes()[0],
             Ended::Trap(error) => {
                 output::error(&match number {
@@ -89,7 +89,7 @@ impl Instance {
         }
     }
 
-    /// What to say about a trap: the limit that was hit, else the trap's own words without the
+    /// The message about a trap: the limit that was reached, or the trap's own message without the
     /// backtrace.
     fn trap(&self, error: &wasmtime::Error) -> anyhow::Error {
         match self.store.data().limiter.refused() {

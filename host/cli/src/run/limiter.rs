@@ -1,16 +1,16 @@
-//! What a guest's memory may grow to.
+//! Limits for the memory and the tables of a guest.
 
 use std::fmt;
 
 use bytesize::ByteSize;
 use wasmtime::{ResourceLimiter, bail};
 
-/// Entries of a guest's tables at most, in each; far above what compilers emit, far below what
-/// hurts.
+/// Maximum number of entries in each table of a guest. Compilers emit far fewer, and this number
+/// costs the host little.
 const MAX_TABLE_ELEMENTS: usize = 1 << 20;
 
-/// Bounds all memories of a store together. Growing past the bound is a trap, so that it can be
-/// told apart from the guest's own faults.
+/// Limits the total size of all memories of a store. Growing beyond the limit is a trap, so that
+/// the host can distinguish it from the guest's own faults.
 #[derive(Debug)]
 pub(crate) struct Limiter {
     max_memory: u64,
@@ -45,7 +45,7 @@ impl Limiter {
         }
     }
 
-    /// The growth that ended the guest, if one did.
+    /// The refused growth that ended the guest, if there is one.
     pub(crate) fn refused(&self) -> Option<Refused> {
         self.refused
     }

@@ -1,4 +1,4 @@
-//! `mynah run`: a guest, its grants, its instances, and the exit code.
+//! `mynah run`: runs a guest with its grants and instances, and returns the exit code.
 
 #[cfg(unix)]
 mod ending;
@@ -28,18 +28,18 @@ use instance::Instance;
 use program::Program;
 use state::State;
 
-/// Time between two looks at whether a guest that computes has to make way.
+/// Interval at which a computing guest is interrupted, so that others can run.
 const EPOCH: Duration = Duration::from_millis(10);
 
 /// Runs the guest.
 pub(crate) fn run(args: &RunArgs, log: &LogArgs) -> Result<ExitCode> {
-    // The small files first: a mistake there need not wait for the models.
+    // The configuration first, so that a mistake in it is reported before the models are loaded.
     let (mut settings, file) = config::settings(args, log)?;
     let _log = logging::start(&settings.log)?;
     file.tell();
     if settings.model.state_dir.is_some() && settings.owner.is_none() {
         output::warning(
-            "the state folder keeps nothing for the next run of a component without a name: give it one with --owner",
+            "nothing is saved to the state folder for the next run, because the component has no owner: give one with --owner",
         );
     }
     let (kind, bytes) = guest::read(args.guest())?;
@@ -56,7 +56,7 @@ pub(crate) fn run(args: &RunArgs, log: &LogArgs) -> Result<ExitCode> {
         let serving = Serving::new(&models, args.guest());
         telemetry.watch(&serving)?;
         let _open = Open::new(settings.control.as_ref(), &serving, &telemetry)?;
-        // Last: whoever reads where the figures are finds the rest open too.
+        // Last, so that everything else is open when the address of the metrics is printed.
         let _metrics = match settings.metrics {
             Some(address) => Some(serve_metrics(address, &serving).await?),
             None => None,
@@ -64,16 +64,16 @@ pub(crate) fn run(args: &RunArgs, log: &LogArgs) -> Result<ExitCode> {
         let _ticker = Ticker::start(&engine)?;
         let instances = instances(&engine, &program, args, &settings, &models)?;
         let ended = all(instances).await;
-        // While the models are there still, which the last figures are of.
+        // Before the models are unloaded, because the last metrics describe them.
         telemetry.finish();
         ended
     })?;
-    // A guest that never gives way may hold a runtime thread; the process ends all the same.
+    // A guest that never yields may hold a runtime thread; the process must end anyway.
     runtime.shutdown_background();
     Ok(ExitCode::from(code))
 }
 
-/// What a host has open for others while it runs, and closes when it ends or is told to.
+/// The socket and the signal watch. Both are closed when the host ends.
 #[cfg(unix)]
 struct Open {
     _ending: ending::Ending,
@@ -92,7 +92,7 @@ impl Open {
         let telemetry = Arc::clone(telemetry);
         let ending = ending::Ending::watch(move || {
             if let Some(path) = &path {
-                // Whoever looks for hosts removes it, should this fail.
+                // If this fails, the next process that looks for hosts removes the file.
                 let _ = std::fs::remove_file(path);
             }
             telemetry.finish();
@@ -105,7 +105,7 @@ impl Open {
     }
 }
 
-/// Elsewhere there are no sockets.
+/// Other systems have no such sockets.
 #[cfg(not(unix))]
 struct Open;
 
@@ -122,14 +122,15 @@ impl Open {
     }
 }
 
-/// Serves figures, and says where: the port may be the system's choice.
+/// Serves metrics, and prints the address, because the system may have chosen the port.
 async fn serve_metrics(address: SocketAddr, serving: &Arc<Serving>) -> Result<metrics::Server> {
     let server = metrics::serve(address, serving).await?;
     output::note(&format!("figures at http://{}/metrics", server.address));
     Ok(server)
 }
 
-/// All instances, none begun: what can't be granted is told once, before anything runs.
+/// Creates all instances without starting them, so that a grant that fails is reported once and
+/// before anything runs.
 fn instances(
     engine: &Engine,
     program: &Program,
@@ -148,8 +149,8 @@ fn instances(
         .collect()
 }
 
-/// Runs all instances at once, each to its own end. The exit code is that of the first one, by
-/// number, that has another than 0.
+/// Runs all instances at once, each to its own end. The exit code is the first one, by instance
+/// number, that is not 0.
 async fn all(instances: Vec<Instance>) -> Result<u8> {
     let tasks: Vec<_> = instances
         .into_iter()
@@ -168,13 +169,13 @@ async fn all(instances: Vec<Instance>) -> Result<u8> {
 fn engine() -> Result<Engine> {
     let mut config = Config::new();
     config.cache(cache::compiled_components());
-    // Lets a guest that loops be interrupted.
+    // Allows interrupting a guest that loops.
     config.epoch_interruption(true);
     Ok(Engine::new(&config)?)
 }
 
-/// Advances the engine's epoch from a thread of its own while it lives: a runtime thread may be the
-/// one that loops.
+/// Advances the engine's epoch on its own thread, because a looping guest may occupy a runtime
+/// thread.
 struct Ticker {
     // Dropping it ends the thread.
     _stop: mpsc::Sender<()>,

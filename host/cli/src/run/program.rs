@@ -1,4 +1,4 @@
-//! What is run: a component or a core module, compiled, with all its imports found.
+//! A compiled and linked guest: a component or a core module.
 
 use std::path::Path;
 
@@ -11,7 +11,7 @@ use super::state::State;
 use crate::guest::Kind;
 use crate::models;
 
-/// The function that a module begins with.
+/// The start function of a module.
 const START: &str = "_start";
 
 /// A guest that can be instantiated many times.
@@ -22,7 +22,7 @@ pub(super) enum Program {
 }
 
 impl Program {
-    /// Compiles a guest, or takes it from the cache, and looks up all its imports.
+    /// Compiles a guest or takes it from the cache, and links all its imports.
     pub(super) fn link(engine: &Engine, kind: Kind, bytes: &[u8], path: &Path) -> Result<Self> {
         match kind {
             Kind::Component => component(engine, bytes, path).map(Self::Component),
@@ -30,7 +30,7 @@ impl Program {
         }
     }
 
-    /// What it is called.
+    /// The name of its kind in messages.
     pub(super) fn name(&self) -> &'static str {
         match self {
             Self::Component(_) => Kind::Component,
@@ -39,7 +39,8 @@ impl Program {
         .name()
     }
 
-    /// Runs it to its end. It may end by itself with an error, and by other means than an end.
+    /// Runs the guest to its end. The inner result is the guest's own; the outer one is a trap or
+    /// an exit.
     pub(super) async fn run(&self, store: &mut Store<State>) -> wasmtime::Result<Result<(), ()>> {
         match self {
             Self::Component(command) => {
@@ -56,7 +57,7 @@ impl Program {
     }
 }
 
-/// Says what a guest needs and the host doesn't have.
+/// The error for an import that the host does not have.
 fn lacks(path: &Path, error: &wasmtime::Error) -> anyhow::Error {
     anyhow!(
         "{} needs something that this host lacks: {error:#} (`mynah inspect` shows all its imports)",

@@ -1,4 +1,5 @@
-//! What a running guest's store holds: WASI, its models, its limits. The same for both kinds.
+//! The data of a running guest's store: WASI, its models and its limits. Components and core
+//! modules share it.
 
 use anyhow::{Result, anyhow};
 use mynah_engine::{Owner, Registry};
@@ -10,10 +11,11 @@ use super::limiter::Limiter;
 use crate::args::Compat;
 use crate::config::{INSTANCE, RunSettings};
 
-/// Handles of components that a guest holds at most. A handle costs the host some hundred bytes.
+/// Maximum number of component handles that a guest holds. A handle costs the host a few hundred
+/// bytes.
 const MAX_RESOURCES: usize = 100_000;
 
-/// What a running guest's store holds.
+/// The data of a running guest's store.
 pub(crate) struct State {
     /// WASI for both kinds, with the table of handles.
     wasi: WasiP1Ctx,
@@ -22,7 +24,7 @@ pub(crate) struct State {
 }
 
 impl State {
-    /// The store's data of one instance. Its number is told to it where there are several.
+    /// The data for one instance. `number` is its number if there are several.
     pub(crate) fn new(
         settings: &RunSettings,
         arguments: &[String],
@@ -38,7 +40,7 @@ impl State {
         })
     }
 
-    /// WASI as core modules know it.
+    /// WASI preview 1, for core modules.
     pub(super) fn preview1(&mut self) -> &mut WasiP1Ctx {
         &mut self.wasi
     }
