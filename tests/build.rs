@@ -1,14 +1,14 @@
-//! Lists the test guests, so that a guest without a host test doesn't compile.
+//! Lists the test guests, so that a guest without a host test is a compile error.
 //!
 //! For each prefix (`config`, `log`, `nn`, `run`, `sdk`, `stream`, `version`) a macro
 //! `foreach_PREFIX!(m)` calls `m!(name)` for every guest `guests/src/bin/PREFIX_*.rs`. A guest with
-//! another prefix stops the build; those of the benchmark begin with `bench`.
+//! an unknown prefix stops the build. The guests of the benchmark have the prefix `bench`.
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::path::Path;
 
-/// Prefixes of the guests that have tests: one module of the suite each.
+/// Prefixes of the guests with tests. Each has its own module in the suite.
 const TESTED: [&str; 7] = ["config", "log", "nn", "run", "sdk", "stream", "version"];
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {

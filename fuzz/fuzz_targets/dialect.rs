@@ -1,4 +1,4 @@
-//! Hostile documents with settings, into the reader of all dialects.
+//! Fuzzes the reader of settings documents, in all dialects.
 
 #![no_main]
 

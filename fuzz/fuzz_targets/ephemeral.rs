@@ -1,4 +1,5 @@
-//! Hostile core modules, into `wasi_ephemeral_nn`: scripts of its calls over a real memory.
+//! Fuzzes `wasi_ephemeral_nn` with scripts of calls over a real memory, as a hostile core module
+//! would make them.
 
 #![no_main]
 

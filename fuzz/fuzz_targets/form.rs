@@ -1,4 +1,4 @@
-//! Hostile grammars and schemas, into what reads the form of an answer.
+//! Fuzzes the parsers of output forms: grammars and schemas.
 
 #![no_main]
 

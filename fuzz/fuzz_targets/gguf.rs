@@ -1,4 +1,4 @@
-//! Hostile model files, into the reader of their headers.
+//! Fuzzes the reader of model file headers.
 
 #![no_main]
 

@@ -1,4 +1,4 @@
-//! Hostile chat templates and conversations, into the renderer.
+//! Fuzzes the renderer of chat templates with templates and conversations.
 
 #![no_main]
 

@@ -1,8 +1,8 @@
-//! Driving `wasi_ephemeral_nn` from outside: a module that has a memory and passes its calls on, so
-//! that any pointer can be given.
+//! Drives `wasi_ephemeral_nn` from outside, through a module that has a memory and forwards calls,
+//! so that a test can pass any pointer.
 //!
-//! Its functions are those that it imports, under the same names; its memory has two pages and can
-//! grow. What is in it is the test's: nothing in the module reads or writes it.
+//! The module exports the functions that it imports, under the same names. Its memory has two pages
+//! and can grow. Only the test reads and writes it.
 
 use std::fmt::Write;
 use std::sync::OnceLock;
@@ -13,8 +13,7 @@ use wasmtime_wasi::WasiCtx;
 
 use crate::guest::Host;
 
-/// The functions, with the number of their parameters. All are 32-bit integers, as is what they
-/// answer.
+/// The functions and their numbers of parameters. Parameters and results are 32-bit integers.
 pub const FUNCTIONS: [(&str, usize); 12] = [
     ("load", 5),
     ("load_by_name", 3),
@@ -30,18 +29,18 @@ pub const FUNCTIONS: [(&str, usize); 12] = [
     ("finalize_execution_context", 1),
 ];
 
-/// Bytes of the module's memory when it begins.
+/// Initial size of the module's memory in bytes.
 pub const MEMORY_BYTES: u32 = 2 * 65_536;
 
-/// Where answers of functions go: a handle, or a number of bytes.
+/// Address for the result of a function: a handle, or a number of bytes.
 pub const PLACE: u32 = 16;
-/// Where [`Driver`]'s own methods put names and tensors.
+/// Address at which the methods of [`Driver`] put names and tensors.
 const ARGUMENTS: u32 = 64;
-/// Where they put a tensor's data, or settings.
+/// Address at which they put a tensor's data, or settings.
 const DATA: u32 = 4096;
-/// Where outputs go.
+/// Address for outputs.
 pub const BUFFER: u32 = 65_536;
-/// Bytes of them at most.
+/// Maximum size of an output in bytes.
 pub const BUFFER_BYTES: u32 = 32_768;
 
 /// A module and its store.
@@ -53,11 +52,11 @@ pub struct Driver {
 }
 
 impl Driver {
-    /// A module that is granted what `grant` says.
+    /// A module with these grants.
     ///
     /// # Panics
     ///
-    /// When wasmtime can't make it.
+    /// wasmtime cannot create it.
     #[expect(clippy::expect_used, reason = "test code, outside a #[test]")]
     pub async fn new(grant: LlmCtxBuilder) -> Self {
         static MODULE: OnceLock<Module> = OnceLock::new();
@@ -65,11 +64,11 @@ impl Driver {
         Self::run(module, grant).await.expect("the module runs")
     }
 
-    /// The same with another module, in text.
+    /// A driver of another module, given as text.
     ///
     /// # Errors
     ///
-    /// When wasmtime can't make it.
+    /// wasmtime cannot create it.
     pub async fn of(module: &str, grant: LlmCtxBuilder) -> wasmtime::Result<Self> {
         Self::run(&compiled(module)?, grant).await
     }
@@ -92,11 +91,11 @@ impl Driver {
         })
     }
 
-    /// Calls a function with these arguments and gives its answer.
+    /// Calls a function with these arguments and returns its result.
     ///
     /// # Panics
     ///
-    /// When it traps: no argument may make it.
+    /// The call traps: no argument may cause a trap.
     #[expect(
         clippy::expect_used,
         clippy::panic,
@@ -125,21 +124,21 @@ impl Driver {
             .cast_unsigned()
     }
 
-    /// The memory, to read.
+    /// The memory, for reading.
     pub fn memory(&mut self) -> &[u8] {
         self.memory.data(&self.store)
     }
 
-    /// The memory, to write.
+    /// The memory, for writing.
     pub fn memory_mut(&mut self) -> &mut [u8] {
         self.memory.data_mut(&mut self.store)
     }
 
-    /// Puts bytes into the memory.
+    /// Writes bytes to the memory.
     ///
     /// # Panics
     ///
-    /// When it isn't as large.
+    /// They do not fit into the memory.
     #[expect(clippy::expect_used, reason = "test code, outside a #[test]")]
     pub fn put(&mut self, at: u32, bytes: &[u8]) {
         self.memory
@@ -147,21 +146,21 @@ impl Driver {
             .expect("inside the memory");
     }
 
-    /// Puts numbers into the memory.
+    /// Writes numbers to the memory.
     ///
     /// # Panics
     ///
-    /// When it isn't as large.
+    /// They do not fit into the memory.
     pub fn put_numbers(&mut self, at: u32, numbers: &[u32]) {
         let bytes: Vec<u8> = numbers.iter().flat_map(|one| one.to_le_bytes()).collect();
         self.put(at, &bytes);
     }
 
-    /// A number of the memory's.
+    /// Reads a number from the memory.
     ///
     /// # Panics
     ///
-    /// When it isn't as large.
+    /// The address is outside the memory.
     #[expect(clippy::expect_used, reason = "test code, outside a #[test]")]
     pub fn number(&mut self, at: u32) -> u32 {
         let mut bytes = [0; 4];
@@ -171,11 +170,11 @@ impl Driver {
         u32::from_le_bytes(bytes)
     }
 
-    /// Makes the memory large enough for so many bytes.
+    /// Grows the memory to at least this number of bytes.
     ///
     /// # Panics
     ///
-    /// When it can't grow.
+    /// It cannot grow.
     #[expect(clippy::expect_used, reason = "test code, outside a #[test]")]
     pub async fn grow_to(&mut self, bytes: usize) {
         let pages = bytes.div_ceil(65_536) as u64;
@@ -186,7 +185,7 @@ impl Driver {
             .expect("the memory grows");
     }
 
-    /// A handle, or the number that the function answered.
+    /// The handle that a function returned, or its error number.
     fn handle(&mut self, errno: u32) -> Result<u32, u32> {
         match errno {
             0 => Ok(self.number(PLACE)),
@@ -198,7 +197,7 @@ impl Driver {
     ///
     /// # Errors
     ///
-    /// The number that the function answers.
+    /// The function's error number.
     pub async fn load_by_name(&mut self, name: &str) -> Result<u32, u32> {
         self.put(ARGUMENTS, name.as_bytes());
         let errno = self
@@ -211,7 +210,7 @@ impl Driver {
     ///
     /// # Errors
     ///
-    /// The number that the function answers.
+    /// The function's error number.
     pub async fn load_with_config(&mut self, name: &str, config: &str) -> Result<u32, u32> {
         self.grow_to(DATA as usize + config.len()).await;
         self.put(ARGUMENTS, name.as_bytes());
@@ -227,17 +226,17 @@ impl Driver {
     ///
     /// # Errors
     ///
-    /// The number that the function answers.
+    /// The function's error number.
     pub async fn init(&mut self, graph: u32) -> Result<u32, u32> {
         let errno = self.call("init_execution_context", &[graph, PLACE]).await;
         self.handle(errno)
     }
 
-    /// `set_input` with a tensor of bytes whose dimension is 1, as most guests have it.
+    /// `set_input` with a tensor of bytes. Its dimension is 1, as in most guests.
     pub async fn set_input(&mut self, context: u32, index: u32, data: &[u8]) -> u32 {
         self.grow_to(DATA as usize + data.len()).await;
         self.put(DATA, data);
-        // The record, and the shape behind it.
+        // The record, followed by the shape.
         self.put_numbers(ARGUMENTS, &[ARGUMENTS + 20, 1, 3, DATA, length(data), 1]);
         self.call("set_input", &[context, index, ARGUMENTS]).await
     }
@@ -246,7 +245,7 @@ impl Driver {
     ///
     /// # Errors
     ///
-    /// The number that the function answers.
+    /// The function's error number.
     pub async fn output(
         &mut self,
         function: &str,
@@ -264,33 +263,33 @@ impl Driver {
         }
     }
 
-    /// The text of a context.
+    /// The output text of a context.
     ///
     /// # Panics
     ///
-    /// When there is none.
+    /// There is none.
     #[expect(clippy::expect_used, reason = "test code, outside a #[test]")]
     pub async fn text(&mut self, context: u32) -> String {
         let bytes = self.output("get_output", context, 0).await;
         String::from_utf8(bytes.expect("there is an output")).expect("it is text")
     }
 
-    /// What is known about it.
+    /// The metadata of a context.
     ///
     /// # Panics
     ///
-    /// When it is no JSON.
+    /// It is not JSON.
     #[expect(clippy::expect_used, reason = "test code, outside a #[test]")]
     pub async fn metadata(&mut self, context: u32) -> serde_json::Value {
         let bytes = self.output("get_output", context, 1).await;
         serde_json::from_slice(&bytes.expect("there is metadata")).expect("it is JSON")
     }
 
-    /// What a prompt is answered: the text, or the number of the first function that fails.
+    /// Sends a prompt and returns the answer's text.
     ///
     /// # Errors
     ///
-    /// That number.
+    /// The error number of the first function that fails.
     pub async fn answer(&mut self, context: u32, prompt: &str) -> Result<String, u32> {
         match self.set_input(context, 0, prompt.as_bytes()).await {
             0 => {}
@@ -312,7 +311,7 @@ fn length(bytes: &[u8]) -> u32 {
     u32::try_from(bytes.len()).unwrap_or(u32::MAX)
 }
 
-/// The module's text.
+/// The module in text format.
 #[must_use]
 pub fn text() -> String {
     let mut imports = String::new();
@@ -327,7 +326,7 @@ pub fn text() -> String {
             imports,
             "(import \"wasi_ephemeral_nn\" \"{name}\" (func ${name} {signature}))"
         );
-        // Called from inside, so that the host sees whose memory it is.
+        // Called from inside the module, so that the host finds the module's memory.
         let _ = writeln!(
             functions,
             "(func (export \"{name}\") {signature} (call ${name}{arguments}))"

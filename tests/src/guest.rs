@@ -1,4 +1,4 @@
-//! Running a guest in this process, as an embedder would.
+//! Runs a guest in this process, as an embedder would.
 
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
@@ -11,19 +11,19 @@ use wasmtime_wasi::p2::bindings::CommandPre;
 use wasmtime_wasi::p2::pipe::MemoryOutputPipe;
 use wasmtime_wasi::{FsPerms, I32Exit, WasiCtx, WasiCtxBuilder, WasiCtxView, WasiView};
 
-/// Bytes of output of a guest that are kept.
+/// Maximum output of a guest in bytes.
 const MAX_OUTPUT: usize = 1 << 20;
 
 /// A store's data.
 #[expect(missing_debug_implementations, reason = "`WasiP1Ctx` has none")]
 pub struct Host {
-    // WASI for both kinds of guests, with the table.
+    // WASI for both kinds of guests, with the resource table.
     wasi: WasiP1Ctx,
     llm: LlmCtx,
 }
 
 impl Host {
-    /// A store's data.
+    /// Creates the data.
     #[must_use]
     pub fn new(wasi: WasiP1Ctx, llm: LlmCtx) -> Self {
         Self { wasi, llm }
@@ -45,10 +45,10 @@ impl LlmView for Host {
     }
 }
 
-/// Adds what a test serves beside the host's own interfaces.
+/// A function that adds further interfaces to a linker.
 pub type AddToLinker = fn(&mut Linker<Host>) -> wasmtime::Result<()>;
 
-/// A guest that is about to run.
+/// A guest that is ready to run.
 #[expect(missing_debug_implementations, reason = "`WasiCtxBuilder` has none")]
 pub struct Guest {
     name: String,
@@ -62,28 +62,28 @@ pub struct Guest {
 /// How a guest ended.
 #[derive(Debug)]
 pub struct Ended {
-    /// What it wrote to stdout.
+    /// The guest's stdout.
     pub stdout: String,
-    /// What it wrote to stderr.
+    /// The guest's stderr.
     pub stderr: String,
-    /// Its exit code, or the trap.
+    /// The exit code, or the trap.
     pub code: wasmtime::Result<i32>,
 }
 
 impl Guest {
-    /// The guest of that name, without grants.
+    /// The test guest with this name, without grants.
     #[must_use]
     pub fn new(name: &str) -> Self {
         Self::prebuilt(name, wasm(name))
     }
 
-    /// The core module of that name, built for WASI preview 1, without grants.
+    /// The core module with this name, built for WASI preview 1, without grants.
     #[must_use]
     pub fn core(name: &str) -> Self {
         Self::prebuilt(name, cargo_component_wasm(name))
     }
 
-    /// A guest that was built before, without grants.
+    /// A guest from a file, without grants.
     #[must_use]
     pub fn prebuilt(name: &str, file: PathBuf) -> Self {
         Self {
@@ -96,7 +96,7 @@ impl Guest {
         }
     }
 
-    /// Serves more than the host does.
+    /// Also links the interfaces that `add` adds.
     #[must_use]
     pub fn beside(mut self, add: AddToLinker) -> Self {
         self.beside = add;
@@ -110,7 +110,7 @@ impl Guest {
         self
     }
 
-    /// Grants what `grant` adds.
+    /// Changes the grants.
     #[must_use]
     pub fn grant(mut self, grant: impl FnOnce(LlmCtxBuilder) -> LlmCtxBuilder) -> Self {
         self.llm = grant(self.llm);
@@ -127,7 +127,7 @@ impl Guest {
     ///
     /// # Panics
     ///
-    /// When it can't be opened.
+    /// The folder cannot be opened.
     #[must_use]
     #[expect(clippy::expect_used, reason = "test code, outside a #[test]")]
     pub fn dir(mut self, host: &std::path::Path, guest: &str) -> Self {
@@ -137,7 +137,7 @@ impl Guest {
         self
     }
 
-    /// Runs it to its end.
+    /// Runs the guest to its end.
     pub async fn run(self) -> Ended {
         let linked = if is_core(&self.file) {
             link_core(&self.file).map(Program::Core)
@@ -153,7 +153,7 @@ impl Guest {
         output.ended(code)
     }
 
-    /// Starts it as a task of its own, compiled already: many of them start at once.
+    /// Starts the guest as a task. It is compiled already, so that many can start at once.
     #[must_use]
     pub fn spawn(self, program: &Started) -> Running {
         let command = program.0.clone();
@@ -175,11 +175,11 @@ impl Guest {
         (Host::new(self.wasi.build_p1(), llm), output)
     }
 
-    /// Runs it and gives what it wrote to stdout.
+    /// Runs the guest and returns its stdout.
     ///
     /// # Panics
     ///
-    /// When it doesn't end well.
+    /// The guest fails.
     #[expect(clippy::panic, reason = "test code, outside a #[test]")]
     pub async fn stdout(self) -> String {
         let name = self.name.clone();
@@ -194,7 +194,7 @@ impl Guest {
     }
 }
 
-/// What a guest writes.
+/// The output of a guest.
 struct Output {
     stdout: MemoryOutputPipe,
     stderr: MemoryOutputPipe,
@@ -228,39 +228,39 @@ pub struct Running {
 }
 
 impl Running {
-    /// Waits for its end.
+    /// Waits for the end of the guest.
     pub async fn ended(self) -> Ended {
         let code = self.task.await.unwrap_or_else(|error| Err(error.into()));
         self.output.ended(code)
     }
 
-    /// Drops its store, wherever it is, with everything that it holds. The code says whether it had
-    /// ended before.
+    /// Drops the guest's store with everything in it, wherever the guest is. The code says whether
+    /// it had ended before.
     pub async fn stop(self) -> Ended {
         self.task.abort();
         self.ended().await
     }
 }
 
-/// A guest that is compiled and linked, ready to be started many times.
+/// A compiled and linked guest that can be started many times.
 #[expect(missing_debug_implementations, reason = "`CommandPre` has none")]
 pub struct Started(CommandPre<Host>);
 
 impl Started {
-    /// Compiles and links the guest of that name.
+    /// Compiles and links the guest with this name.
     ///
     /// # Errors
     ///
-    /// When it imports what the host lacks.
+    /// It imports something that the host lacks.
     pub fn new(name: &str) -> wasmtime::Result<Self> {
         Ok(Self(link(&component(name), |_| Ok(()))?))
     }
 
-    /// Makes a store and an instance in it.
+    /// Creates a store and an instance in it.
     ///
     /// # Errors
     ///
-    /// When wasmtime can't.
+    /// wasmtime fails.
     pub async fn instantiate(&self) -> wasmtime::Result<()> {
         let host = Host::new(WasiCtx::builder().build_p1(), LlmCtx::builder().build());
         self.0.instantiate_async(Store::new(engine(), host)).await?;
@@ -276,13 +276,14 @@ fn link(component: &Component, beside: AddToLinker) -> wasmtime::Result<CommandP
     CommandPre::new(linker.instantiate_pre(component)?)
 }
 
-/// A guest of either kind, linked.
+/// A linked guest of either kind.
 enum Program {
     Component(CommandPre<Host>),
     Core(InstancePre<Host>),
 }
 
-/// Whether a file is a core module; what isn't there is told by whoever reads it.
+/// Whether a file is a core module. For a missing file the answer is no; the next reader reports
+/// it.
 fn is_core(file: &Path) -> bool {
     std::fs::read(file).is_ok_and(|bytes| bytes.starts_with(b"\0asm\x01\0\0\0"))
 }
@@ -324,11 +325,11 @@ fn engine() -> &'static Engine {
     ENGINE.get_or_init(|| Engine::new(&Config::new()).expect("an engine"))
 }
 
-/// A guest, compiled.
+/// Compiles a guest.
 ///
 /// # Panics
 ///
-/// When it isn't built: a test without its guest must not pass.
+/// It is not built: a test without its guest must not pass.
 #[must_use]
 pub fn component(name: &str) -> Component {
     component_file(&wasm(name))
@@ -344,7 +345,7 @@ fn component_file(path: &Path) -> Component {
     })
 }
 
-/// The file of a test guest. `cargo xtask` says in `MYNAH_TEST_GUESTS` where it built them.
+/// The file of a test guest. `cargo xtask` sets its folder in `MYNAH_TEST_GUESTS`.
 #[must_use]
 pub fn wasm(name: &str) -> PathBuf {
     guests_folder()
@@ -352,7 +353,7 @@ pub fn wasm(name: &str) -> PathBuf {
         .join(format!("{name}.wasm"))
 }
 
-/// The file of an example, as cargo-component built it.
+/// The file of an example, built by cargo-component.
 #[must_use]
 pub fn cargo_component_wasm(name: &str) -> PathBuf {
     guests_folder()

@@ -1,18 +1,17 @@
-//! A core module that calls `wasi_ephemeral_nn` with arguments that nobody thought of, over a real
-//! memory: what fuzzing does.
+//! Calls `wasi_ephemeral_nn` with arbitrary arguments over a real memory, for fuzzing.
 //!
-//! What it does is a script, a line a step, so that a seed can be read:
+//! The input is a script with one step per line, so that a seed is readable:
 //!
 //! ```text
-//! text 64 default                 puts a text at an address
-//! numbers 128 64 7                puts numbers at an address
-//! tensor 128 512 Once upon a time puts a text at the second address, and at the first a tensor that is it
-//! model 128 4096                  puts a model's bytes at the second address, and at the first where they are
-//! load_by_name 64 7 16            calls a function; numbers are taken for what their lowest 32 bits are
-//! lenient                         on the first line: takes a buffer of length 0 for one without a bound
+//! text 64 default                 writes a text at an address
+//! numbers 128 64 7                writes numbers at an address
+//! tensor 128 512 Once upon a time writes a text at the second address, its tensor at the first
+//! model 128 4096                  writes a model at the second address, its pointer at the first
+//! load_by_name 64 7 16            calls a function; each number stands for its lowest 32 bits
+//! lenient                         on the first line: treats a buffer of length 0 as unbounded
 //! ```
 //!
-//! What can't be read is left out, and arguments that aren't there are 0.
+//! Lines that cannot be parsed are skipped, and missing arguments are 0.
 
 use std::collections::BTreeSet;
 use std::ops::Range;
@@ -27,11 +26,11 @@ use crate::core_driver::{Driver, FUNCTIONS};
 use crate::tiny_model::TinyModel;
 use crate::{greedy, tiny_with};
 
-/// Steps of a script at most.
+/// Maximum number of steps in a script.
 const MAX_STEPS: usize = 256;
-/// Numbers that are answered.
+/// Possible results of a function.
 const ANSWERS: [u32; 13] = [0, 1, 2, 3, 4, 5, 6, 7, 8, 100, 101, 102, 103];
-/// Those that the checks are about.
+/// Results that the checks refer to.
 const SUCCESS: u32 = 0;
 const INVALID_ARGUMENT: u32 = 1;
 const TOO_LARGE: u32 = 7;
@@ -40,9 +39,9 @@ const TOO_LARGE: u32 = 7;
 ///
 /// # Panics
 ///
-/// When a promise is broken: a trap, an answer that there isn't, a byte that changes outside of
-/// what the call may write, a handle that is used again or that works when it is dead, or something
-/// that is left when the module is gone.
+/// A promise is broken: a call traps, returns an unknown result, changes a byte outside the range
+/// that it may write, reuses a handle or accepts a dead one, or something is left after the module
+/// is gone.
 #[expect(clippy::expect_used, reason = "test code, outside a #[test]")]
 pub fn ephemeral(script: &[u8]) {
     let runtime = tokio::runtime::Builder::new_current_thread()
@@ -52,7 +51,7 @@ pub fn ephemeral(script: &[u8]) {
     runtime.block_on(run(&String::from_utf8_lossy(script)));
 }
 
-/// What is small enough to be filled by a script.
+/// Small limits that a script can reach.
 fn config() -> ModelConfig {
     ModelConfig {
         ctx_size: Some(64),
@@ -69,7 +68,7 @@ fn model() -> &'static Model {
     MODEL.get_or_init(|| tiny_with(config()))
 }
 
-/// A model that a module brings itself.
+/// The model that a module loads from bytes.
 fn model_bytes() -> &'static [u8] {
     static BYTES: OnceLock<Vec<u8>> = OnceLock::new();
     BYTES.get_or_init(|| {
@@ -113,7 +112,7 @@ async fn run(script: &str) {
     nothing_is_left().await;
 }
 
-/// Waits until the model has nothing of a module's.
+/// Waits until the model holds nothing of the module.
 #[expect(clippy::panic, reason = "test code, outside a #[test]")]
 async fn nothing_is_left() {
     let begun = Instant::now();
@@ -141,7 +140,7 @@ impl Handles {
         self.live.contains(&handle)
     }
 
-    /// A handle that was given, which none before had been.
+    /// Records a new handle, which must be higher than all before.
     fn given(&mut self, handle: u32) {
         assert!(
             self.highest < Some(handle),
@@ -204,7 +203,7 @@ impl Hostile {
         }
     }
 
-    /// Puts what there is room for into the memory.
+    /// Writes as much of the bytes as fits into the memory.
     fn put(&mut self, at: u32, bytes: &[u8]) {
         let memory = self.driver.memory_mut();
         let room = memory.get_mut(at as usize..).unwrap_or_default();
@@ -218,7 +217,7 @@ impl Hostile {
         self.put(at, &bytes);
     }
 
-    /// Calls a function and looks at what that did.
+    /// Calls a function and checks its effects.
     async fn call(&mut self, function: &str, arguments: [u32; 5], parameters: usize) {
         let before = self.driver.memory().to_vec();
         let (given, _) = arguments.split_at(parameters);
@@ -238,7 +237,7 @@ impl Hostile {
         self.handles(function, arguments, answer, &called);
     }
 
-    /// What handles are live, and whether the answer goes with that.
+    /// Updates the live handles and checks that the result fits them.
     fn handles(&mut self, function: &str, arguments: [u32; 5], answer: u32, called: &str) {
         let [first, second, third, _, fifth] = arguments;
         let place = |driver: &mut Driver, at: u32| driver.number(at);
@@ -250,7 +249,7 @@ impl Hostile {
                     fifth
                 };
                 let graph = place(&mut self.driver, at);
-                // What is loaded already has a name.
+                // Loading a model again by name returns the same handle.
                 if function == "load" || !self.graphs.has(graph) {
                     self.graphs.given(graph);
                 }
@@ -286,7 +285,7 @@ fn panic_with(called: &str, at: usize, written: &[Range<usize>]) -> ! {
     panic!("{called} changes byte {at}, it may write {written:?}");
 }
 
-/// Where a call may write, after it has answered.
+/// The ranges that a call may have written, given its result.
 fn places(
     function: &str,
     arguments: [u32; 5],
@@ -323,7 +322,7 @@ fn length(bytes: &[u8]) -> u32 {
     u32::try_from(bytes.len()).unwrap_or(u32::MAX)
 }
 
-/// A number, or 0: of any whole number its lowest 32 bits.
+/// Parses a number: the lowest 32 bits of any whole number, or 0.
 fn number(text: &str) -> u32 {
     let number: i64 = text.trim().parse().unwrap_or(0);
     u32::try_from(number.rem_euclid(1 << 32)).unwrap_or(0)

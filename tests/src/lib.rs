@@ -1,7 +1,6 @@
-//! What the integration suite and the benchmark share: models, guests, and running one in the
-//! other.
+//! Code that the integration suite and the benchmark share: models, guests, and running guests.
 //!
-//! The tests themselves are in `tests/suite/`, the guests in `guests/`.
+//! The tests are in `tests/suite/`, the guests in `guests/`.
 
 pub mod core_driver;
 mod guest;

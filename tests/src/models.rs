@@ -1,4 +1,4 @@
-//! The models of the tests: real ones for what is said, tiny ones for mechanics.
+//! The models of the tests: real ones for tests of the text, tiny ones for mechanics.
 
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
@@ -7,23 +7,23 @@ use mynah_engine::{Model, ModelConfig, Settings, Stopping};
 
 use crate::tiny_model::TinyModel;
 
-/// Where `cargo xtask` put the real model; it says so in `MYNAH_TEST_MODEL`.
+/// The real model's file. `cargo xtask` sets it in `MYNAH_TEST_MODEL`.
 ///
 /// # Panics
 ///
-/// When it isn't there: a test without its model must not pass.
+/// The file is missing: a test without its model must not pass.
 #[must_use]
 pub fn model_path() -> PathBuf {
     found("MYNAH_TEST_MODEL", "SmolLM2-135M-Instruct.Q4_1.gguf")
 }
 
-/// Where `cargo xtask test` put Gemma 3 270M; it says so in `MYNAH_TEST_GEMMA`. Another
-/// architecture, with a sliding window and 262,144 tokens; it isn't tuned to follow instructions,
-/// and has no chat template.
+/// The file of Gemma 3 270M. `cargo xtask test` sets it in `MYNAH_TEST_GEMMA`. It has another
+/// architecture, a sliding window and 262,144 tokens. It is not tuned to follow instructions and
+/// has no chat template.
 ///
 /// # Panics
 ///
-/// When it isn't there.
+/// The file is missing.
 #[must_use]
 pub fn gemma_path() -> PathBuf {
     found("MYNAH_TEST_GEMMA", "gemma-3-270m-q4_k_m.gguf")
@@ -41,7 +41,7 @@ fn found(variable: &str, name: &str) -> PathBuf {
     path
 }
 
-/// Where `cargo xtask` keeps models.
+/// The folder in which `cargo xtask` keeps models.
 fn cache() -> PathBuf {
     let var = |name| std::env::var_os(name).filter(|value| !value.is_empty());
     let cache = var("MYNAH_CACHE")
@@ -52,31 +52,31 @@ fn cache() -> PathBuf {
     cache.join("models")
 }
 
-/// The real model, greedy, loaded once for the whole test process. It runs one generation at a
-/// time: the batch that a token is decoded in changes its last bits, so texts are compared only
-/// where nothing else is in it.
+/// The real model with greedy sampling, loaded once per test process. It runs one generation at a
+/// time: the composition of a batch changes the last bits of the result, so texts are only
+/// comparable if nothing else is in the batch.
 ///
 /// # Panics
 ///
-/// When it can't be loaded.
+/// The model cannot be loaded.
 #[must_use]
 pub fn solo() -> Model {
     static MODEL: OnceLock<Model> = OnceLock::new();
     MODEL.get_or_init(|| alone(&model_path())).clone()
 }
 
-/// Gemma in the same way.
+/// Gemma, loaded in the same way.
 ///
 /// # Panics
 ///
-/// When it can't be loaded.
+/// The model cannot be loaded.
 #[must_use]
 pub fn gemma() -> Model {
     static MODEL: OnceLock<Model> = OnceLock::new();
     MODEL.get_or_init(|| alone(&gemma_path())).clone()
 }
 
-/// A model that runs one generation at a time.
+/// Loads a model that runs one generation at a time.
 #[expect(clippy::expect_used, reason = "test code, outside a #[test]")]
 fn alone(path: &Path) -> Model {
     let config = ModelConfig {
@@ -90,7 +90,7 @@ fn alone(path: &Path) -> Model {
     Model::load(path, config, |_| {}).expect("the model loads")
 }
 
-/// The most likely text, of so many tokens at most.
+/// Settings for greedy sampling with at most this number of tokens.
 #[must_use]
 pub fn greedy(max_tokens: u32) -> Settings {
     Settings {
@@ -102,7 +102,8 @@ pub fn greedy(max_tokens: u32) -> Settings {
     }
 }
 
-/// A tiny random model with default settings, greedy: for what doesn't depend on what is said.
+/// A tiny random model with greedy sampling and default settings, for tests that do not depend on
+/// the text.
 #[must_use]
 pub fn tiny() -> Model {
     tiny_with(ModelConfig {
@@ -115,7 +116,7 @@ pub fn tiny() -> Model {
 ///
 /// # Panics
 ///
-/// When it can't be written or loaded.
+/// It cannot be written or loaded.
 #[must_use]
 #[expect(clippy::expect_used, reason = "test code, outside a #[test]")]
 pub fn tiny_with(config: ModelConfig) -> Model {
@@ -124,6 +125,6 @@ pub fn tiny_with(config: ModelConfig) -> Model {
     TinyModel::default()
         .write_to(&path)
         .expect("the tiny model is written");
-    // Memory-mapped: the file may go as soon as it is loaded.
+    // The file is memory-mapped, so it can be deleted after loading.
     Model::load(&path, config, |_| {}).expect("the tiny model loads")
 }

@@ -1,4 +1,4 @@
-//! `cargo xtask bench`: builds and runs the benchmark, which is a program of the test crate.
+//! `cargo xtask bench`: builds and runs the benchmark, a program of the test crate.
 
 use std::path::Path;
 use std::process::Command;
@@ -8,20 +8,20 @@ use anyhow::{Context, Result};
 use crate::process::{run, say, step};
 use crate::{guests, model, paths, peer, setup, test};
 
-/// The page that shows the last run, and its chart.
+/// The page with the results of the last run, and its chart.
 const PAGE: &str = "docs/performance.md";
 const CHART: &str = "docs/performance.svg";
-/// Between these lines of the page stands the last run.
+/// The lines around the results in the page.
 const BEGIN: &str = "<!-- the last run: written by `cargo xtask bench --docs` -->";
 const END: &str = "<!-- end of the last run -->";
 
-/// How the benchmark is run, and what is passed on to it.
+/// How to run the benchmark, and the arguments for it.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// Leave out llama.cpp's own server, which needs python3 with venv.
     #[arg(long)]
     no_peer: bool,
-    /// Put the results into docs/performance.md.
+    /// Write the results to docs/performance.md.
     #[arg(long)]
     docs: bool,
     /// Arguments of the benchmark, such as `--rounds 5` or `--only many`.
@@ -29,7 +29,7 @@ pub(crate) struct Args {
     rest: Vec<String>,
 }
 
-/// Sets up, builds, and measures.
+/// Sets up, builds, and runs the benchmark.
 pub(crate) fn bench(args: &Args) -> Result<()> {
     setup::for_tests()?;
     let peer = match args.no_peer {
@@ -60,7 +60,7 @@ pub(crate) fn bench(args: &Args) -> Result<()> {
     Ok(())
 }
 
-/// Shows the results in the documentation.
+/// Copies the results into the documentation.
 fn put_into_docs(results: &Path) -> Result<()> {
     let table = std::fs::read_to_string(results.with_extension("txt"))?;
     let page = paths::root().join(PAGE);
@@ -71,7 +71,7 @@ fn put_into_docs(results: &Path) -> Result<()> {
     Ok(())
 }
 
-/// The page with another run in it.
+/// The page with new results.
 fn with_run(page: &str, table: &str) -> Result<String> {
     let no_place = || format!("it has no `{BEGIN}` with `{END}` after it");
     let (before, rest) = page.split_once(BEGIN).with_context(no_place)?;

@@ -7,7 +7,7 @@ use anyhow::{Context, Result};
 use crate::process::{pass_through, say, show, step};
 use crate::{guests, model, paths, setup, test};
 
-/// What the demo asks by itself.
+/// The default question.
 const QUESTION: &str = "Why is the sky blue? Answer in one sentence.";
 
 /// How to run the demo.
@@ -16,7 +16,7 @@ pub(crate) struct Args {
     /// Chat instead of asking one question.
     #[arg(long)]
     interactive: bool,
-    /// Questions to ask, each in turn, in place of the scripted one.
+    /// Questions to ask in turn, instead of the default one.
     #[arg(last = true)]
     // `cargo xtask demo -- --interactive` puts the flag behind the dashes.
     rest: Vec<String>,

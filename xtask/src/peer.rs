@@ -1,8 +1,8 @@
-//! llama.cpp's own server, which the benchmark measures against: a wheel from PyPI in a virtual
+//! llama.cpp's own server, which the benchmark compares with: a wheel from PyPI in a virtual
 //! environment.
 //!
-//! Not a part of setup: nothing but the benchmark needs it. Where it is fetched from is pip's
-//! configuration.
+//! It is not part of the setup, because only the benchmark needs it. pip's configuration chooses
+//! the index.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -12,11 +12,11 @@ use anyhow::{Context, Result, bail};
 use crate::paths;
 use crate::process::{is_on_path, output, say};
 
-/// The wheel that has the server.
+/// The wheel with the server.
 const PACKAGE: &str = "xllamacpp";
 const VERSION: &str = "2026.10.11549";
 
-/// A Python that has the server, set up where it isn't yet.
+/// A Python interpreter with the server. Installs it if necessary.
 pub(crate) fn python() -> Result<PathBuf> {
     let folder = paths::tools().join("peer");
     let python = python_in(&folder);
@@ -32,7 +32,7 @@ pub(crate) fn python() -> Result<PathBuf> {
     say(&format!(
         "    installing {PACKAGE} {VERSION} (about 35 MB, once)"
     ));
-    // What is there doesn't work: begin anew.
+    // The existing environment does not work, so create a new one.
     let mut venv = Command::new("python3");
     venv.args(["-m", "venv", "--clear"]).arg(&folder);
     output(&mut venv).context(
@@ -42,7 +42,7 @@ pub(crate) fn python() -> Result<PathBuf> {
     let mut install = Command::new(&python);
     install
         .args(["-m", "pip", "install", "--quiet", "--no-cache-dir"])
-        // There is nothing to build it with.
+        // The machine may lack the tools to build it.
         .args(["--only-binary", ":all:"])
         .arg(format!("{PACKAGE}=={VERSION}"));
     output(&mut install).with_context(|| {
@@ -60,7 +60,7 @@ pub(crate) fn python() -> Result<PathBuf> {
     Ok(python)
 }
 
-/// Whether the wheel loads and is the one that is meant.
+/// Whether the wheel can be imported and has the right version.
 fn has_server(python: &Path) -> bool {
     let version = format!("import {PACKAGE}; print({PACKAGE}.__version__)");
     output(Command::new(python).args(["-c", &version]))

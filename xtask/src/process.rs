@@ -1,4 +1,4 @@
-//! Running other programs, with errors that say what was run, and one way to talk about steps.
+//! Runs other programs, with errors that name the command, and prints the steps of a task.
 
 use std::ffi::OsStr;
 use std::path::Path;
@@ -9,13 +9,13 @@ use anyhow::{Context, Result, bail};
 
 use crate::paths;
 
-/// Says something about the task itself. Stdout is left to what a task runs.
+/// Prints a message of the task to stderr. Stdout is left to the programs that a task runs.
 #[expect(clippy::print_stderr, reason = "the one place that talks")]
 pub(crate) fn say(words: &str) {
     eprintln!("{words}");
 }
 
-/// Runs a step and says how long it took.
+/// Runs a step and prints its duration.
 pub(crate) fn step<T>(name: &str, work: impl FnOnce() -> Result<T>) -> Result<T> {
     say(&format!("==> {name}"));
     let begun = Instant::now();
@@ -28,22 +28,21 @@ pub(crate) fn step<T>(name: &str, work: impl FnOnce() -> Result<T>) -> Result<T>
     done
 }
 
-/// Cargo, as it was called, in the repository.
+/// The cargo that runs this program, called in the repository.
 pub(crate) fn cargo() -> Command {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     for_cargo(Command::new(cargo))
 }
 
-/// Prepares cargo, or a program that runs cargo, to be called from here.
+/// Prepares a call of cargo, or of a program that runs cargo.
 pub(crate) fn for_cargo(mut command: Command) -> Command {
     command.current_dir(paths::root());
-    // A relative folder is meant from where the task was called, and the command runs somewhere
-    // else.
+    // A relative folder is relative to the caller's folder, but the command runs in the repository.
     if std::env::var_os("CARGO_TARGET_DIR").is_some() {
         command.env("CARGO_TARGET_DIR", paths::target());
     }
-    // What `cargo run` set for this program is not meant for others: build scripts would see it
-    // change and run again.
+    // `cargo run` set these variables for this program. Build scripts would see them change and run
+    // again.
     for (name, _) in std::env::vars_os() {
         let name = name.to_string_lossy();
         if name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST") {
@@ -53,7 +52,7 @@ pub(crate) fn for_cargo(mut command: Command) -> Command {
     command
 }
 
-/// Runs a command that shows its own output.
+/// Runs a command that prints its own output.
 pub(crate) fn run(command: &mut Command) -> Result<()> {
     let shown = show(command);
     let status = command
@@ -65,20 +64,20 @@ pub(crate) fn run(command: &mut Command) -> Result<()> {
     Ok(())
 }
 
-/// Runs a command that shows its own output, and gives its exit code as this program's own.
+/// Runs a command that prints its own output, and returns its exit code.
 pub(crate) fn pass_through(command: &mut Command) -> Result<ExitCode> {
     let shown = show(command);
     let status = command
         .status()
         .with_context(|| format!("`{shown}` can't be started"))?;
-    // A signal leaves no code.
+    // There is no code after a signal.
     match status.code().map(u8::try_from) {
         Some(Ok(code)) => Ok(code.into()),
         _ => bail!("`{shown}` failed ({status})"),
     }
 }
 
-/// Runs a command and gives its stdout; its stderr is part of the error.
+/// Runs a command and returns its stdout. An error contains its stderr.
 pub(crate) fn output(command: &mut Command) -> Result<String> {
     let shown = show(command);
     let output = command
@@ -113,7 +112,7 @@ pub(crate) fn show(command: &Command) -> String {
         .join(" ")
 }
 
-/// A program on the `PATH`.
+/// Whether a program is on the `PATH`.
 pub(crate) fn is_on_path(program: &str) -> bool {
     let path = std::env::var_os("PATH").unwrap_or_default();
     std::env::split_paths(&path).any(|folder| {

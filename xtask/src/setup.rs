@@ -1,11 +1,12 @@
-//! `cargo xtask setup`: what a fresh machine lacks. Each part does nothing where its work is done.
+//! `cargo xtask setup`: installs what is missing on a fresh machine. Each part does nothing if its
+//! work is done.
 
 use anyhow::Result;
 
 use crate::process::step;
 use crate::{model, tools};
 
-/// Installs what is missing.
+/// Installs everything that is missing.
 pub(crate) fn setup() -> Result<()> {
     step("set up: build tools", tools::system)?;
     step("set up: wasm targets", tools::wasm_targets)?;
@@ -15,8 +16,7 @@ pub(crate) fn setup() -> Result<()> {
     step("set up: default model", || model::default_model().map(drop))
 }
 
-/// [`setup`], and what the tests and the benchmark need besides it. The demo doesn't: it stays
-/// small.
+/// [`setup`], and the models that only the tests and the benchmark need.
 pub(crate) fn for_tests() -> Result<()> {
     setup()?;
     step("set up: Gemma", || model::gemma().map(drop))

@@ -1,4 +1,4 @@
-//! `cargo xtask soak`: builds and runs the soak, which is a program of the test crate.
+//! `cargo xtask soak`: builds and runs the soak test, a program of the test crate.
 
 use std::process::Command;
 
@@ -7,10 +7,10 @@ use anyhow::Result;
 use crate::process::{run, step};
 use crate::{guests, paths, setup, test};
 
-/// Minutes that `cargo xtask test` takes for it.
+/// Duration in `cargo xtask test`, in minutes.
 const BRIEFLY: f64 = 2.0;
 
-/// How long it lasts.
+/// The duration of the soak test.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// Minutes, from 0.5 to 1440.
@@ -18,7 +18,7 @@ pub(crate) struct Args {
     minutes: f64,
 }
 
-/// Sets up, builds, and runs it.
+/// Sets up, builds, and runs the soak test.
 pub(crate) fn soak(args: &Args) -> Result<()> {
     setup::setup()?;
     step("build the host", test::build_host)?;
@@ -26,7 +26,7 @@ pub(crate) fn soak(args: &Args) -> Result<()> {
     run_for(args.minutes)
 }
 
-/// Runs it for as long as every change can wait for it.
+/// Runs the soak test for a short time, as part of every check.
 pub(crate) fn briefly() -> Result<()> {
     run_for(BRIEFLY)
 }
@@ -36,9 +36,8 @@ fn run_for(minutes: f64) -> Result<()> {
         let mut soak = Command::new(paths::binary("soak"));
         soak.current_dir(paths::root())
             .env("MYNAH_TEST_GUESTS", paths::guests())
-            // glibc gives each new thread any one of sixteen heaps, and each of them keeps what its
-            // fullest moment was: in two minutes that may be 3 % more. With one, what grows is a
-            // leak.
+            // glibc assigns each new thread one of several heaps, and each heap keeps its maximum
+            // size. In two minutes that can add 3 %. With a single heap, growth is a leak.
             .env("MALLOC_ARENA_MAX", "1");
         soak
     };

@@ -1,4 +1,4 @@
-//! `cargo xtask test`: every check of the project, in the order in which they are cheap.
+//! `cargo xtask test`: runs every check of the project, cheap ones first.
 
 use std::process::Stdio;
 use std::time::{Duration, Instant};
@@ -8,10 +8,10 @@ use anyhow::{Context, Result, bail, ensure};
 use crate::process::{cargo, run, say};
 use crate::{demo, guests, model, paths, setup, soak, tidy};
 
-/// A check: its name, and what it does.
+/// A check: its name and its function.
 type Step = (&'static str, fn() -> Result<()>);
 
-/// All checks. The names are those of `--only`.
+/// All checks. `--only` takes these names.
 const STEPS: [Step; 10] = [
     ("setup", setup::for_tests),
     ("format", format),
@@ -28,7 +28,7 @@ const STEPS: [Step; 10] = [
 /// Which checks to run.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// Run only this step: setup, format, tidy, guests, build, lint, docs, tests, soak or demo. Can
+    /// Only run this step: setup, format, tidy, guests, build, lint, docs, tests, soak or demo. Can
     /// be given more than once.
     #[arg(long, value_name = "STEP", value_parser = STEPS.map(|(name, _)| name))]
     only: Vec<String>,
@@ -58,8 +58,8 @@ pub(crate) fn test(args: &Args) -> Result<()> {
     Ok(())
 }
 
-/// Builds the host. Always the whole workspace: building one package alone would build what it
-/// shares with the others a second time, with fewer features.
+/// Builds the whole host workspace. Building a single package would build shared dependencies a
+/// second time, with fewer features.
 pub(crate) fn build_host() -> Result<()> {
     run(cargo().args(["build", "--locked", "--workspace"]))
 }
@@ -108,7 +108,7 @@ fn tests() -> Result<()> {
         .env("MYNAH_TEST_BIN", paths::binary("mynah")))
 }
 
-/// The README's first command, with its answer looked at.
+/// Runs the README's first command and checks its answer.
 fn scripted_demo() -> Result<()> {
     let output = demo::chat()?
         .args([

@@ -1,4 +1,5 @@
-//! The tools that a build needs: found, else installed, else asked for with the exact command.
+//! The tools of the build. Each is found, installed, or reported with the exact command to install
+//! it.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -8,32 +9,32 @@ use anyhow::{Context, Result, bail};
 use crate::paths;
 use crate::process::{cargo, is_on_path, output, run, say};
 
-/// A subcommand of cargo's that is installed for the project alone.
+/// A cargo subcommand that is installed for this project only.
 pub(crate) struct Tool {
     name: &'static str,
     version: &'static str,
-    /// How long building it takes.
+    /// How long its build takes.
     takes: &'static str,
 }
 
-/// What the examples are built with.
+/// Builds the examples.
 pub(crate) const CARGO_COMPONENT: Tool = Tool {
     name: "cargo-component",
     version: "0.21.1",
     takes: "5 to 10 minutes",
 };
-/// What the fuzz targets are built with. Not a part of setup: nothing but fuzzing needs it.
+/// Builds the fuzz targets. Not part of the setup, because only fuzzing needs it.
 pub(crate) const CARGO_FUZZ: Tool = Tool {
     name: "cargo-fuzz",
     version: "0.13.2",
     takes: "about a minute",
 };
 const WASM_TARGETS: [&str; 2] = ["wasm32-wasip1", "wasm32-wasip2"];
-/// What llama.cpp's build needs, as Debian names it: cmake, and libclang for its bindings.
+/// Debian packages that llama.cpp's build needs: cmake, and libclang for its bindings.
 const CMAKE: &str = "cmake";
 const LIBCLANG: &str = "libclang-dev";
 
-/// cmake, libclang and a C++ compiler.
+/// Checks for cmake, libclang and a C++ compiler, and installs missing ones if possible.
 pub(crate) fn system() -> Result<()> {
     if !["c++", "g++", "clang++"].into_iter().any(is_on_path) {
         bail!("there is no C++ compiler: install one, on Debian with `apt-get install g++`");
@@ -75,7 +76,7 @@ pub(crate) fn system() -> Result<()> {
     Ok(())
 }
 
-/// What llama.cpp's build needs and this machine lacks, as Debian names it.
+/// Debian packages that llama.cpp's build needs and this machine lacks.
 fn missing_packages() -> Vec<&'static str> {
     [(CMAKE, is_on_path("cmake")), (LIBCLANG, has_libclang())]
         .into_iter()
@@ -87,7 +88,7 @@ fn is_root() -> bool {
     output(Command::new("id").arg("-u")).is_ok_and(|id| id.trim() == "0")
 }
 
-/// Whether bindgen will find libclang: where it is told to look, or in one of the usual places.
+/// Whether bindgen will find libclang: in `LIBCLANG_PATH`, or in one of the usual folders.
 fn has_libclang() -> bool {
     let told = std::env::var_os("LIBCLANG_PATH").map(PathBuf::from);
     let llvm = std::fs::read_dir("/usr/lib")
@@ -123,7 +124,7 @@ fn holds_libclang(folder: &Path) -> bool {
         .any(|entry| {
             let name = entry.file_name();
             let name = name.to_string_lossy();
-            // Not `libclang-cpp.so`, the C++ interface.
+            // Excludes `libclang-cpp.so`, the C++ interface.
             name == "libclang.so"
                 || name == "libclang.dylib"
                 || name.starts_with("libclang.so.")
@@ -133,7 +134,7 @@ fn holds_libclang(folder: &Path) -> bool {
         })
 }
 
-/// The standard library for both wasm targets.
+/// Installs the standard library for both wasm targets.
 pub(crate) fn wasm_targets() -> Result<()> {
     let sysroot = output(Command::new("rustc").args(["--print", "sysroot"]))?;
     let libraries = Path::new(sysroot.trim()).join("lib/rustlib");
@@ -153,15 +154,15 @@ pub(crate) fn wasm_targets() -> Result<()> {
 }
 
 impl Tool {
-    /// Its own program.
+    /// The tool's program.
     pub(crate) fn path(&self) -> PathBuf {
         paths::tools()
             .join("bin")
             .join(format!("{}{}", self.name, std::env::consts::EXE_SUFFIX))
     }
 
-    /// Installs it into the project's own folder where it isn't there: other versions on the
-    /// machine stay as they are.
+    /// Installs the tool into the project's own folder if it is missing. Other versions on the
+    /// machine are unchanged.
     pub(crate) fn install(&self) -> Result<()> {
         let found = output(Command::new(self.path()).arg("--version"));
         if found.is_ok_and(|said| said.split_whitespace().any(|word| word == self.version)) {
@@ -189,7 +190,7 @@ impl Tool {
         run(&mut install).with_context(|| {
             format!("{name} can't be installed: see above, then run this again")
         })?;
-        // Up to half a gigabyte that nobody needs any more; what can't be removed does no harm.
+        // Up to half a gigabyte that is no longer needed. A failure does no harm.
         let _ = std::fs::remove_dir_all(build);
         Ok(())
     }

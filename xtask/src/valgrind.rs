@@ -1,8 +1,8 @@
-//! `cargo xtask valgrind`: the engine's own tests, and those of the suite that run it on tiny
-//! models without a guest, under valgrind's memcheck. It fails on an error or a leak.
+//! `cargo xtask valgrind`: runs the engine's tests, and those of the suite that use tiny models
+//! without a guest, under valgrind's memcheck. It fails on an error or a leak.
 //!
-//! valgrind knows no AVX-512 and no AMX, so everything is built once more for an older CPU, in a
-//! folder of its own.
+//! valgrind supports neither AVX-512 nor AMX, so the tests are built for an older CPU, in their own
+//! folder.
 
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
@@ -13,7 +13,7 @@ use serde_json::Value;
 use crate::process::{cargo, is_on_path, run, show, step};
 use crate::{paths, setup, test};
 
-/// Tests of the suite: modules, or single ones.
+/// Tests of the suite: modules or single tests.
 const SUITE: [&str; 6] = [
     "encoder::",
     "life::",
@@ -23,24 +23,24 @@ const SUITE: [&str; 6] = [
     "outgrow::positions",
 ];
 
-/// Of these not: with guests, whose code valgrind would run too, and with a model of a hundred
-/// megabytes.
+/// Excluded tests: those with guests, whose code valgrind would run too, and those with a model of
+/// a hundred megabytes.
 const NOT: [&str; 3] = ["guests", "component", "in_the_middle"];
 
-/// Cases of a property test; each takes some fifty times as long as without.
+/// Number of cases of a property test; each takes about fifty times as long as without valgrind.
 const CASES: &str = "8";
 
-/// Frames and functions of known errors that aren't ours, each with its reason.
+/// Known errors in code that is not ours, each with its reason.
 const SUPPRESSIONS: &str = "xtask/valgrind.supp";
 
 /// Which tests to run.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// Only tests whose names have this in them. Can be given more than once.
+    /// Only tests whose name contains this. Can be given more than once.
     only: Vec<String>,
 }
 
-/// Builds and runs them.
+/// Builds and runs the tests.
 pub(crate) fn valgrind(args: &Args) -> Result<()> {
     ensure!(
         is_on_path("valgrind"),
@@ -65,7 +65,7 @@ pub(crate) fn valgrind(args: &Args) -> Result<()> {
     })
 }
 
-/// Builds all tests, and gives the programs with their targets' names.
+/// Builds all tests. Returns the programs with the names of their targets.
 fn build() -> Result<Vec<(String, PathBuf)>> {
     let cpu = match std::env::consts::ARCH {
         "x86_64" => "x86-64-v3",
@@ -85,7 +85,7 @@ fn build() -> Result<Vec<(String, PathBuf)>> {
     Ok(messages.lines().filter_map(test_program).collect())
 }
 
-/// The test program that a message of cargo's tells of.
+/// The test program in a message of cargo.
 fn test_program(message: &str) -> Option<(String, PathBuf)> {
     let message: Value = serde_json::from_str(message).ok()?;
     let is_test = message.pointer("/profile/test")?.as_bool()?;
@@ -107,13 +107,13 @@ fn under_valgrind(program: &PathBuf) -> Command {
         .current_dir(paths::root())
         .args(["--leak-check=full", "--errors-for-leak-kinds=definite"])
         .args(["--error-exitcode=1", "--num-callers=40"])
-        // llama.cpp's pool of threads and this program's take turns.
+        // llama.cpp's threads and those of this program must take turns.
         .arg("--fair-sched=yes")
         .arg(format!("--suppressions={SUPPRESSIONS}"))
         .arg(program)
         .arg("--test-threads=1")
         .env("PROPTEST_CASES", CASES)
-        // What they run beside themselves isn't looked at.
+        // Programs that the tests start are not checked.
         .env("MYNAH_TEST_BIN", paths::binary("mynah"));
     command
 }

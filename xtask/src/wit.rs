@@ -1,5 +1,4 @@
-//! `cargo xtask wit`: the packages that our WIT depends on, byte for byte as their owners publish
-//! them.
+//! `cargo xtask wit`: keeps the packages that our WIT depends on identical to the published ones.
 
 use std::path::{Path, PathBuf};
 
@@ -9,8 +8,8 @@ use sha2::{Digest, Sha256};
 use crate::paths;
 use crate::process::{cargo, output, say};
 
-/// The snapshots of `wasi:nn`, of WebAssembly/wasi-nn, and their sha256: 0.2.0-rc-2024-10-28 and
-/// the older ones that are served beside it. Nobody publishes them as a crate that we use, so they
+/// The snapshots of `wasi:nn` from WebAssembly/wasi-nn with their sha256: 0.2.0-rc-2024-10-28 and
+/// the older ones that the host also serves. None of the crates that we use contains them, so they
 /// are pinned.
 const WASI_NN: [(&str, &str); 3] = [
     (
@@ -27,12 +26,12 @@ const WASI_NN: [(&str, &str); 3] = [
     ),
 ];
 
-/// `wasi:io`, of the crate whose bindings the host shares.
+/// `wasi:io`, from the crate whose bindings the host shares.
 const WASI_IO: &str = "wit/deps/io/io.wit";
 const WASI_IO_CRATE: &str = "wasmtime-wasi-io";
 const WASI_IO_IN_CRATE: &str = "wit/deps/io.wit";
 
-/// Copies what differs, or only says so.
+/// Copies a package that differs. With `check_only`, only reports it.
 pub(crate) fn wit(check_only: bool) -> Result<()> {
     for (file, sha256) in WASI_NN {
         check_pinned(file, sha256)?;
@@ -61,7 +60,7 @@ fn check_pinned(file: &str, sha256: &str) -> Result<()> {
     Ok(())
 }
 
-/// Where cargo keeps the source of a dependency.
+/// The folder in which cargo keeps a dependency's source.
 fn crate_folder(name: &str) -> Result<PathBuf> {
     let metadata = output(cargo().args(["metadata", "--format-version", "1", "--locked"]))?;
     let metadata: serde_json::Value = serde_json::from_str(&metadata)?;

@@ -31,7 +31,9 @@ pub(crate) fn compiled_components() -> Option<Cache> {
     Cache::new(config)
         .inspect_err(|error| {
             let folder = folder.display();
-            tracing::warn!("compiled components are not cached because {folder} can't be used: {error:#}");
+            tracing::warn!(
+                "compiled components are not cached because {folder} can't be used: {error:#}"
+            );
         })
         .ok()
 }

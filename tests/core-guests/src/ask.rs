@@ -1,5 +1,4 @@
-//! Answers each line of stdin with a line, until there are no more: what programs for a terminal
-//! do.
+//! Answers each line of stdin with a line until stdin ends, as a program for a terminal does.
 
 #[path = "shared.rs"]
 #[expect(dead_code, reason = "not all guests use all of it")]

@@ -1,5 +1,5 @@
-//! Loads by name, counts the prompt's tokens, computes, and prints the answer and what is known
-//! about it.
+//! Loads a model by name, counts the prompt's tokens, computes, and prints the answer and its
+//! metadata.
 
 #[path = "shared.rs"]
 #[expect(dead_code, reason = "not all guests use all of it")]
@@ -9,7 +9,7 @@ use wasmedge_wasi_nn::{ExecutionTarget, GraphBuilder, GraphEncoding};
 
 fn main() {
     let prompt = std::env::args().nth(1).expect("give a prompt");
-    // Without settings there is another function.
+    // Without settings the guest calls another function of the ABI.
     let graph = match std::env::args().nth(2) {
         Some(settings) => shared::load(&settings),
         None => {

@@ -1,4 +1,4 @@
-//! The vector of a text.
+//! Computes the vector of a text.
 
 #[path = "shared.rs"]
 #[expect(dead_code, reason = "not all guests use all of it")]

@@ -1,4 +1,4 @@
-//! Everything that can be wrong, as a guest sees it.
+//! Provokes each error of the ABI and checks its code.
 
 #[path = "shared.rs"]
 #[expect(dead_code, reason = "not all guests use all of it")]
@@ -8,7 +8,7 @@ use wasmedge_wasi_nn::{
     BackendError, Error, ExecutionTarget, GraphBuilder, GraphEncoding, TensorType,
 };
 
-/// The error of the host that a call gave.
+/// The host's error code in the result of a call.
 fn code<T>(done: Result<T, Error>) -> BackendError {
     match done {
         Err(Error::BackendError(error)) => error,
@@ -39,7 +39,7 @@ fn main() {
     );
     let onnx = GraphBuilder::new(GraphEncoding::Onnx, ExecutionTarget::CPU);
     refused!(onnx.build_from_bytes([b"no model"]), InvalidEncoding);
-    // Keys that nobody knows do no harm.
+    // The host ignores unknown keys.
     let graph = shared::load(r#"{"temp": 0, "n-predict": 4, "llama3": true, "model_name": "x"}"#);
     let graph = graph.expect("the model is granted");
     let mut context = graph.init_execution_context().expect("a context");

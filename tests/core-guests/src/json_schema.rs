@@ -1,4 +1,4 @@
-//! An answer that is JSON of a schema.
+//! Requests an answer in JSON of a schema.
 
 #[path = "shared.rs"]
 #[expect(dead_code, reason = "not all guests use all of it")]

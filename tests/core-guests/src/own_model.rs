@@ -1,4 +1,4 @@
-//! Brings a model of its own, read from a folder, with settings as the second builder.
+//! Loads its own model from a file, with settings as the second builder.
 
 #[path = "shared.rs"]
 #[expect(dead_code, reason = "not all guests use all of it")]

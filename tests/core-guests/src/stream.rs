@@ -1,4 +1,4 @@
-//! Reads an answer piece by piece, and sees that it is what `compute` says.
+//! Reads an answer piece by piece, and checks that it equals the answer of `compute`.
 
 #[path = "shared.rs"]
 #[expect(dead_code, reason = "not all guests use all of it")]
@@ -25,7 +25,7 @@ fn main() {
         }
         let mut buffer = [0_u8; 128];
         let size = context.get_output_single(0, &mut buffer).expect("a piece");
-        // Whole characters: no guest has to put them together.
+        // A piece consists of whole characters, so a guest need not join partial ones.
         text.push_str(std::str::from_utf8(&buffer[..size]).expect("UTF-8"));
         pieces += 1;
     }

@@ -1,4 +1,4 @@
-//! Two models at once, each with its own settings.
+//! Uses two models at once, each with its own settings.
 
 #[path = "shared.rs"]
 #[expect(dead_code, reason = "not all guests use all of it")]

@@ -1,4 +1,4 @@
-//! Unloads a graph, reads what its context has said, and loads it again.
+//! Unloads a graph, reads the last answer of its context, and loads the graph again.
 
 #[path = "shared.rs"]
 #[expect(dead_code, reason = "not all guests use all of it")]

@@ -1,5 +1,5 @@
-//! What the guest sees of its host's world: arguments, a variable, a folder. It ends with the code
-//! that it is given.
+//! Prints the guest's arguments, an environment variable and a folder. Ends with the given exit
+//! code.
 
 fn main() {
     let mut arguments = std::env::args().skip(1);

@@ -1,28 +1,27 @@
-//! A tiny model that reads texts as a whole and continues none.
+//! A tiny encoder model, which embeds texts and generates none.
 
 use std::io;
 use std::path::Path;
 
 use super::gguf::{I32, Parts, Random, STRING, string, u32_of};
 
-/// Control tokens, at the place that is their id.
+/// Control tokens; the index is the token id.
 const CONTROL: [&str; 4] = ["[PAD]", "[UNK]", "[CLS]", "[SEP]"];
 const LETTERS: std::ops::RangeInclusive<char> = 'a'..='z';
 const LAYERS: usize = 2;
 
-/// A tiny embedding model: architecture `bert`, words of lower-case letters, a token for each.
+/// A tiny embedding model: architecture `bert`, with one token per lower-case letter.
 #[derive(Debug, Clone)]
 pub struct TinyEncoder {
     /// Seed of the weights.
     pub seed: u64,
-    /// Tokens that it has positions for.
+    /// Number of positions.
     pub context_length: u32,
     /// Width of the model; a multiple of 16.
     pub embedding: usize,
-    /// How it pools (`llama_pooling_type`): 1 the mean, 2 the first token.
+    /// The pooling type (`llama_pooling_type`): 1 mean, 2 first token.
     pub pooling: u32,
-    /// Whether its file says that tokens see those after them, as not every file of such a model
-    /// does.
+    /// Whether the file has the key for non-causal attention. Some files of such models lack it.
     pub says_kind: bool,
 }
 
@@ -43,7 +42,7 @@ impl TinyEncoder {
     ///
     /// # Errors
     ///
-    /// Whatever writing a file gives.
+    /// Any error of writing a file.
     pub fn write_to(&self, path: &Path) -> io::Result<()> {
         std::fs::write(path, self.bytes())
     }
@@ -55,7 +54,7 @@ impl TinyEncoder {
         parts.into_file()
     }
 
-    /// Says how many tokens there are.
+    /// Writes the metadata and returns the number of tokens.
     fn metadata(&self, parts: &mut Parts) -> usize {
         parts.text("general.architecture", "bert");
         parts.text("general.name", "tiny random encoder");
@@ -71,7 +70,7 @@ impl TinyEncoder {
         }
         parts.number("bert.pooling_type", self.pooling);
 
-        // Each letter twice: `▁` marks where a word begins.
+        // Each letter twice: `▁` marks the beginning of a word.
         let begins = LETTERS.map(|letter| format!("▁{letter}"));
         let goes_on = LETTERS.map(|letter| letter.to_string());
         let letters: Vec<String> = begins.chain(goes_on).collect();

@@ -1,8 +1,8 @@
-//! A GGUF file that is put together in memory.
+//! Builds a GGUF file in memory.
 
 /// Alignment of tensor data in the file.
 const ALIGNMENT: usize = 32;
-/// Numbers of GGUF's value types, and of ggml's F32.
+/// Type numbers of GGUF values, and of ggml's F32.
 const U32: u32 = 4;
 pub(super) const I32: u32 = 5;
 pub(super) const F32: u32 = 6;
@@ -11,7 +11,7 @@ pub(super) const STRING: u32 = 8;
 const ARRAY: u32 = 9;
 const TENSOR_F32: u32 = 0;
 
-/// The parts of a file that grow while it is made.
+/// The parts of a file under construction.
 #[derive(Default)]
 pub(super) struct Parts {
     keys: u64,
@@ -22,7 +22,7 @@ pub(super) struct Parts {
 }
 
 impl Parts {
-    /// The file.
+    /// Joins the parts.
     pub(super) fn into_file(self) -> Vec<u8> {
         let mut file = Vec::new();
         file.extend(b"GGUF");
@@ -87,7 +87,7 @@ impl Parts {
     }
 }
 
-/// Everything that is counted here is small.
+/// Converts a number that is known to be small.
 pub(super) fn u32_of(number: usize) -> u32 {
     u32::try_from(number).unwrap_or(u32::MAX)
 }
@@ -96,7 +96,7 @@ pub(super) fn string(text: &str) -> Vec<u8> {
     [&(text.len() as u64).to_le_bytes()[..], text.as_bytes()].concat()
 }
 
-/// Numbers from -0.5 to 0.5: Knuth's MMIX generator, upper bits.
+/// Random numbers from -0.5 to 0.5: the upper bits of Knuth's MMIX generator.
 pub(super) struct Random(u64);
 
 impl Random {

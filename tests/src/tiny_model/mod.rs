@@ -1,5 +1,5 @@
-//! Tiny models with random weights, made here: for tests of mechanics, where what is said doesn't
-//! matter. The same seed gives the same bytes.
+//! Tiny models with random weights, generated here for tests that do not depend on the text. The
+//! same seed gives the same bytes.
 
 mod encoder;
 mod gguf;
@@ -12,28 +12,29 @@ pub use encoder::TinyEncoder;
 use gguf::{F32, I32, Parts, Random, STRING, string, u32_of};
 pub use positions::TinyPositions;
 
-/// `<unk>`, `<s>`, `</s>`, then the bytes, then words.
+/// Number of control tokens: `<unk>`, `<s>`, `</s>`. The bytes and the words follow.
 const SPECIAL: usize = 3;
 /// Words of the vocabulary after the bytes; `▁` stands for a space.
 const WORDS: [&str; 12] = [
     "▁", "e", "t", "a", "o", "▁the", "▁a", "▁of", "▁word", "▁and", "é", "😀",
 ];
 
-/// A tiny model that continues text: architecture `llama`, a tokenizer that knows every byte, some
-/// hundred kilobytes, thousands of tokens a second.
+/// A tiny text model: architecture `llama`, with a tokenizer that covers every byte. It has a few
+/// hundred kilobytes and generates thousands of tokens a second.
 #[derive(Debug, Clone)]
 pub struct TinyModel {
     /// Seed of the weights.
     pub seed: u64,
-    /// Tokens that it says it was trained to hold.
+    /// Context length in the file's metadata.
     pub context_length: u32,
     /// Width of the model; a multiple of 16.
     pub embedding: usize,
     /// Layers.
     pub layers: usize,
-    /// Its chat template, in Jinja.
+    /// The chat template, in Jinja.
     pub chat_template: Option<String>,
-    /// Sampling that its file recommends: llama.cpp's names, such as `top_p`, with their values.
+    /// Recommended sampling in the file's metadata: llama.cpp's names, such as `top_p`, with their
+    /// values.
     pub recommended: Vec<(&'static str, f32)>,
 }
 
@@ -55,7 +56,7 @@ impl TinyModel {
     ///
     /// # Errors
     ///
-    /// Whatever writing a file gives.
+    /// Any error of writing a file.
     pub fn write_to(&self, path: &Path) -> io::Result<()> {
         std::fs::write(path, self.bytes())
     }
@@ -98,8 +99,8 @@ impl TinyModel {
         let mut random = Random::new(self.seed);
         parts.tensor("token_embd.weight", &[width, tokens], |_| random.next());
         parts.tensor("output_norm.weight", &[width], |_| 1.0);
-        // The control tokens get no weight, so their logits are 0: some other is always higher, and
-        // no text ends early.
+        // The control tokens have zero weights and thus logits of 0. Some other logit is always
+        // higher, so no text ends early.
         parts.tensor("output.weight", &[width, tokens], |index| {
             if index < SPECIAL * width {
                 0.0
@@ -126,7 +127,7 @@ fn vocabulary() -> usize {
     SPECIAL + 256 + WORDS.len()
 }
 
-/// A tokenizer that knows every byte.
+/// Writes a tokenizer that covers every byte.
 fn tokenizer(parts: &mut Parts) {
     let mut tokens = Vec::new();
     let mut scores = Vec::new();

@@ -1,4 +1,4 @@
-//! A tiny model whose positions are rows of a table.
+//! A tiny model with a table of position embeddings.
 
 use std::io;
 use std::path::Path;
@@ -9,12 +9,12 @@ use super::{tokenizer, vocabulary};
 /// Width of the model.
 const WIDTH: usize = 32;
 
-/// A tiny model that continues text and has a table of positions: architecture `gpt2`.
+/// A tiny text model with a table of position embeddings: architecture `gpt2`.
 #[derive(Debug, Clone)]
 pub struct TinyPositions {
     /// Seed of the weights.
     pub seed: u64,
-    /// Positions that it has, and tokens that it says it was trained to hold.
+    /// Number of positions, and context length in the file's metadata.
     pub positions: u32,
 }
 
@@ -23,7 +23,7 @@ impl TinyPositions {
     ///
     /// # Errors
     ///
-    /// Whatever writing a file gives.
+    /// Any error of writing a file.
     pub fn write_to(&self, path: &Path) -> io::Result<()> {
         std::fs::write(path, self.bytes())
     }

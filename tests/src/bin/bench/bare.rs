@@ -1,5 +1,4 @@
-//! The limit: llama.cpp in a bare loop, with nothing around it, for one sequence and for many in
-//! lockstep.
+//! The limit: llama.cpp in a bare decode loop, for one sequence, and for many in lockstep.
 
 use std::num::NonZeroU32;
 use std::path::Path;
@@ -17,12 +16,12 @@ use llama_cpp_2::token::LlamaToken;
 
 use crate::single::Phases;
 
-/// Words of the prompt. Any text does; these keep the model from ending early.
+/// The text of the prompts. This one does not make the model end early.
 const TEXT: &str = "Here is a long list of things that one can see on a walk through a large city: houses, streets, \
     shops, people, cars, trees, bridges, rivers, parks, towers, markets, schools, churches, museums, stations, and \
     many more. The list goes on with houses, streets, shops, people, cars, trees, bridges, rivers, parks, towers, ";
 
-/// A model without anything around it.
+/// A model without a host.
 pub(crate) struct Bare {
     backend: &'static LlamaBackend,
     model: LlamaModel,
@@ -30,36 +29,37 @@ pub(crate) struct Bare {
     threads: i32,
 }
 
-/// Tokens of a logical and of a physical batch of many sequences: llama.cpp's own defaults, which
-/// its server has too.
+/// Sizes in tokens of the logical and the physical batch for many sequences: the defaults of
+/// llama.cpp and of its server.
 const N_BATCH: u32 = 2048;
 const N_UBATCH: u32 = 512;
 
-/// Its context for many sequences.
+/// A context for many sequences.
 pub(crate) struct Lockstep<'a> {
     context: LlamaContext<'a>,
     model: &'a LlamaModel,
 }
 
-/// What a run in lockstep gave.
+/// The result of a run in lockstep.
 pub(crate) struct Run {
     /// From the first prompt token to the last token of all answers.
     pub(crate) seconds: f64,
-    /// For each sequence, whether it has an end of generation, which was taken for a token like any
-    /// other.
+    /// For each sequence, whether the model ended it early. The loop treats an end-of-generation
+    /// token like any other.
     pub(crate) ends_early: Vec<bool>,
 }
 
-/// Its context for one sequence.
+/// A context for one sequence.
 pub(crate) struct BareContext<'a> {
     context: LlamaContext<'a>,
     batch: usize,
 }
 
-/// Runs work that decodes on a thread of its own. libgomp keeps a team for every thread that has
-/// computed, as long as that thread lives; with more teams than cores it lets all of them wait in
-/// the kernel instead of spinning, and halves the speed of whoever computes. Served by itself, a
-/// model is alone with its team.
+/// Runs decoding work on its own thread.
+///
+/// libgomp keeps a team of threads for every thread that has computed, until that thread ends. If
+/// there are more teams than cores, their threads wait in the kernel instead of spinning, which
+/// halves the speed. A served model is alone with its team.
 pub(crate) fn apart<T: Send>(work: impl FnOnce() -> Result<T> + Send) -> Result<T> {
     let joined = std::thread::scope(|scope| scope.spawn(work).join());
     joined.unwrap_or_else(|_| anyhow::bail!("the bare loop panicked"))
@@ -68,7 +68,7 @@ pub(crate) fn apart<T: Send>(work: impl FnOnce() -> Result<T> + Send) -> Result<
 impl Bare {
     pub(crate) fn load(path: &Path, batch: u32, threads: usize) -> Result<Self> {
         let backend = mynah_engine::llama_backend()?;
-        // Loading rearranges weights with a team of threads too.
+        // Loading uses a team of threads, too, to repack the weights.
         let model = apart(|| {
             let params = LlamaModelParams::default();
             Ok(LlamaModel::load_from_file(backend, path, &params)?)
@@ -81,18 +81,18 @@ impl Bare {
         })
     }
 
-    /// A text's tokens, as a prompt.
+    /// Tokenizes a text as a prompt.
     pub(crate) fn tokens(&self, text: &str) -> Vec<u32> {
         let tokens = self.model.vocab().tokenize(text.as_bytes(), true, true);
         tokens.iter().map(|token| token.0.unsigned_abs()).collect()
     }
 
-    /// The first `length` tokens of the text.
+    /// The first `length` tokens of the text, which is repeated if necessary.
     pub(crate) fn prompt(&self, length: usize) -> Vec<u32> {
         self.tokens(TEXT).into_iter().cycle().take(length).collect()
     }
 
-    /// A context for so many sequences of `ctx_size` tokens each.
+    /// A context for this number of sequences, with `ctx_size` tokens each.
     pub(crate) fn lockstep(&self, sequences: usize, ctx_size: u32) -> Result<Lockstep<'_>> {
         let sequences = u32::try_from(sequences)?;
         let params = LlamaContextParams::default()
@@ -123,7 +123,8 @@ impl Bare {
 }
 
 impl BareContext<'_> {
-    /// Reads the prompt and decodes `count` tokens, always the most likely one, whatever it is.
+    /// Computes the prompt and decodes `count` tokens. Each token is the most likely one, even if
+    /// it ends the generation.
     pub(crate) fn generate(&mut self, prompt: &[u32], count: u32) -> Result<Phases> {
         self.context.clear_kv_cache();
         let mut greedy = LlamaSampler::greedy();
@@ -157,17 +158,16 @@ impl BareContext<'_> {
     }
 }
 
-/// A sequence in lockstep.
+/// A sequence of the lockstep run.
 struct Lane {
     position: i32,
-    /// Where in the batch its logits are, when it has some.
+    /// Index of its logits in the batch, if it has any.
     output: Option<i32>,
     token: LlamaToken,
 }
 
 impl Lockstep<'_> {
-    /// Reads all prompts, then decodes one token for each of them in every step, always the most
-    /// likely one.
+    /// Computes all prompts, then decodes the most likely token of each sequence in every step.
     pub(crate) fn generate(&mut self, prompts: &[Vec<u32>], count: u32) -> Result<Run> {
         self.context.clear_kv_cache();
         let n_batch = usize::try_from(N_BATCH)?;

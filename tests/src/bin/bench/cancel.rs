@@ -1,7 +1,8 @@
-//! How soon the cells of a cancelled generation are free again, in decode steps, while others run.
+//! Measures in decode steps how soon the cells of a cancelled generation are free, while others
+//! run.
 //!
-//! Measured at the engine: from dropping the generation until the model's status no longer counts
-//! its cells. The drops are spread evenly over a step.
+//! The measurement uses the engine directly: from dropping the generation until the model's status
+//! no longer counts its cells. The drops are spread evenly over the length of a step.
 
 use std::time::{Duration, Instant};
 
@@ -14,24 +15,24 @@ use crate::ours;
 use crate::prompts::{Steady, words};
 use crate::report::{Bounds, Kind, Round, Row, quantile};
 
-/// Generations that run meanwhile.
+/// Number of generations that run meanwhile.
 const OTHERS: usize = 3;
 const CTX_SIZE: u32 = 2048;
-/// Words of the prompt of the cancelled generation: enough that its cells are told from those that
-/// the others take meanwhile.
+/// Words in the prompt of the cancelled generation. Its cells outnumber those that the others
+/// allocate meanwhile.
 const WORDS: usize = 96;
-/// Cancels in one round.
+/// Number of cancels in a round.
 const CANCELS: u32 = 8;
-/// Rounds at most.
+/// Maximum number of rounds.
 const ROUNDS: usize = 5;
-/// Steps that are timed before each cancel.
+/// Number of steps that are timed before each cancel.
 const TIMED_STEPS: usize = 9;
-/// How often the status is read. Far below a step; reading it all the time would take a core from
-/// the model.
+/// Interval between two reads of the status. It is far shorter than a step; reading continuously
+/// would take a core from the model.
 const LOOK: Duration = Duration::from_micros(100);
-/// A status that doesn't change for so long never will.
+/// Time without a change of the status after which the measurement fails.
 const STUCK: Duration = Duration::from_secs(30);
-/// Decode steps that freeing the cells may take.
+/// Number of decode steps within which the cells must be free.
 const BOUNDS: Bounds = Bounds {
     limit: Some(1.0),
     peer: None,
@@ -40,7 +41,7 @@ const BOUNDS: Bounds = Bounds {
 /// The rows of this measurement.
 pub(crate) const NAMES: [&str; 2] = ["cancel", "cancel.slowest"];
 
-/// Measures both rows: the usual cancel, and the slowest of each round.
+/// Measures both rows: the median cancel, and the slowest of each round.
 pub(crate) fn measure(bench: &Bench, endless: &mut Steady) -> Result<[Row; 2]> {
     let bare = Bare::load(&bench.model, CTX_SIZE, bench.threads)?;
     let model = ours::load(&bench.model, OTHERS + 1, CTX_SIZE)?;
@@ -72,8 +73,8 @@ pub(crate) fn measure(bench: &Bench, endless: &mut Steady) -> Result<[Row; 2]> {
     ])
 }
 
-/// Generations that go on for as long as a round takes. Nobody reads them: what they say fits into
-/// what may wait unread.
+/// Generations that run for a whole round. Nothing reads them; their text fits into the stream's
+/// buffer.
 fn others(model: &Model, prompt: &[u32]) -> Result<Vec<(Session, Generation)>> {
     let count = CTX_SIZE - 128;
     let started = (0..OTHERS).map(|_| ours::generate(model, prompt, count));
@@ -84,26 +85,28 @@ fn others(model: &Model, prompt: &[u32]) -> Result<Vec<(Session, Generation)>> {
     Ok(started)
 }
 
-/// One cancel, at `phase` of a step: its time and the median time of a step, in milliseconds.
+/// One cancel at `phase` of a step. Returns its time and the median time of a step, in
+/// milliseconds.
 fn one(model: &Model, victim: &[u32], phase: f64) -> Result<Round> {
     let before = model.status();
     ensure_others(model)?;
     let generation = ours::generate(model, victim, CTX_SIZE - 512)?;
-    // Until it decodes, so that all steps are alike. The others take a cell each in every step.
+    // Waits until it decodes, so that all steps are alike. Each of the others takes a cell in every
+    // step.
     let whole = before.cells_used + (victim.len() + OTHERS * 8) as u64;
     wait(model, |status| status.cells_used > whole)?;
     let mut steps = Vec::new();
     for _ in 0..TIMED_STEPS {
         steps.push(next_step(model)?);
     }
-    // The first one had begun when it was looked at.
+    // The first step had begun before the measurement.
     let step = quantile(steps.get(1..).unwrap_or_default(), 0.5);
     std::thread::sleep(Duration::from_secs_f64(step * phase));
 
     let cells = model.status().cells_used;
     let begun = Instant::now();
     drop(generation);
-    // Half of its own: the others take some meanwhile.
+    // Half of the generation's own cells, because the others allocate some meanwhile.
     let free = cells - victim.len() as u64 / 2;
     wait(model, |status| status.cells_used < free)?;
     let took = begun.elapsed().as_secs_f64();
@@ -123,7 +126,7 @@ fn ensure_others(model: &Model) -> Result<()> {
     Ok(())
 }
 
-/// Seconds until the next step is over.
+/// Seconds until the next step ends.
 fn next_step(model: &Model) -> Result<f64> {
     let begun = Instant::now();
     let steps = model.status().steps;

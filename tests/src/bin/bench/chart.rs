@@ -1,6 +1,6 @@
-//! The rows as a picture: bars of the ratios, with their bounds.
+//! A chart of the rows: bars for the ratios, with their bounds.
 //!
-//! An SVG whose text is set in whatever sans-serif face the reader has: no font files take part.
+//! The output is an SVG whose text uses the reader's sans-serif font, so no font files are needed.
 
 use std::path::Path;
 
@@ -12,13 +12,13 @@ use plotters::style::text_anchor::{HPos, Pos, VPos};
 use crate::report::{Against, Kind, Row};
 
 const WIDTH: u32 = 900;
-/// Where bars begin, and how far the longest one reaches.
+/// Left edge of the bars, and the length of the longest one.
 const LEFT: i32 = 250;
 const REACH: i32 = 540;
-/// Height of a bar with the room around it.
+/// Height of a bar with its margin.
 const LINE: i32 = 22;
 const BAR: i32 = 14;
-/// Room above the first panel, and above the bars of each.
+/// Space above the first panel, and above the bars of each panel.
 const HEAD: i32 = 64;
 const PANEL_HEAD: i32 = 44;
 
@@ -39,7 +39,7 @@ struct Bar {
     colour: RGBColor,
 }
 
-/// Draws the picture.
+/// Draws the chart.
 pub(crate) fn draw(rows: &[Row], about: &str, path: &Path) -> Result<()> {
     let panels = [
         (
@@ -78,7 +78,7 @@ fn bars(rows: &[Row], kind: Kind) -> Vec<Bar> {
     for row in rows.iter().filter(|row| row.kind == kind) {
         for (against, colour) in [(row.limit, LIMIT), (row.peer, PEER)] {
             let Some(against) = against else { continue };
-            // Named once, at its first bar.
+            // Only the first bar of a row has the row's name.
             let is_first = bars.last().is_none_or(|bar: &Bar| bar.label != row.name)
                 && !(colour == PEER && row.limit.is_some());
             bars.push(Bar {
@@ -149,7 +149,7 @@ fn panel<'a>(root: &Area<'a>, top: i32, kind: Kind, title: &str, bars: &[Bar]) -
     let scale = Scale::new(kind, bars);
     let first = top + PANEL_HEAD;
     let bottom = first + LINE * i32::try_from(bars.len()).unwrap_or_default();
-    // Where both are the same.
+    // The line at ratio 1.
     let one = scale.at(1.0);
     root.draw(&PathElement::new([(one, first - 4), (one, bottom)], RULE))?;
     root.draw(&Text::new(
@@ -197,7 +197,7 @@ fn draw_bar<'a>(root: &Area<'a>, y: i32, kind: Kind, scale: &Scale, bar: &Bar) -
     ))
 }
 
-/// From a ratio to a place on the x axis.
+/// Maps a ratio to an x coordinate.
 struct Scale {
     kind: Kind,
     least: f64,

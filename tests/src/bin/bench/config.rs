@@ -1,4 +1,4 @@
-//! What settings cost: reading a document, and holding an answer to a JSON schema.
+//! Measures the cost of settings: reading a document, and restricting an answer to a JSON schema.
 
 use std::hint::black_box;
 use std::path::Path;
@@ -13,26 +13,26 @@ use crate::Bench;
 use crate::ours;
 use crate::report::{Bounds, Kind, Round, Row};
 
-/// A document, read and merged with those of the other levels.
+/// Reading a document and merging it with the other levels.
 pub(crate) const RESOLVE: &str = "config.resolve";
-/// Answers of a JSON schema against free ones, on the model of the benchmark.
+/// Answers with a JSON schema against free answers, on the benchmark's model.
 pub(crate) const SCHEMA: &str = "schema.smollm2";
 /// The same on Gemma, whose vocabulary is five times as large.
 pub(crate) const SCHEMA_GEMMA: &str = "schema.gemma";
 
-/// Microseconds that a document may take.
+/// Maximum time for a document in microseconds.
 const MOST: f64 = 50.0;
-/// Documents in a round: one alone is too short for a clock.
+/// Number of documents in a round. The time of one is too short to measure.
 const DOCUMENTS: u32 = 2000;
-/// Tokens of an answer: fewer than the schema needs, so that both sides make as many.
+/// Tokens of an answer. The schema needs more, so both sides generate the same number.
 const ANSWER: u32 = 96;
-/// Share of the free speed that an answer of a schema has at least.
+/// Minimum speed of an answer with a schema, as a share of the free speed.
 const BOUNDS: Bounds = Bounds {
     limit: Some(0.9),
     peer: None,
 };
 
-/// What guests of other hosts send.
+/// A document as guests of other hosts send it.
 const DOCUMENT: &str = r#"{
   "model":    {"n_gpu_layers": 98, "ctx_size": 2048, "n_predict": 512, "batch_size": 512, "threads": 8},
   "sampling": {"temp": 0.7, "top_p": 0.95, "top_k": 40, "min_p": 0.05, "typical_p": 1.0, "repeat_penalty": 1.10,
@@ -43,7 +43,7 @@ const DOCUMENT: &str = r#"{
   "backend":  {"max_sessions": 100, "idle_timeout_ms": 300000, "auto_cleanup": true, "max_concurrent": 8, "queue_size": 50}
 }"#;
 
-/// A list that is longer than the answer may be, of objects as people ask for them.
+/// A list of objects that is longer than the answer may be.
 const FORM: &str = r#"{"type": "array", "minItems": 50, "items": {"type": "object", "required": ["name", "age", "tags"],
     "additionalProperties": false, "properties": {"name": {"type": "string", "maxLength": 40},
     "age": {"type": "integer", "minimum": 0, "maximum": 120},
@@ -67,8 +67,8 @@ pub(crate) fn resolve(rounds: usize) -> Result<Row> {
     Ok(Row::within(RESOLVE, "microseconds", &times, MOST))
 }
 
-/// `schema.smollm2` or `schema.gemma`: tokens per second of the same request with a schema and
-/// without.
+/// `schema.smollm2` or `schema.gemma`: tokens per second of the same request with and without a
+/// schema.
 pub(crate) fn schema(bench: &Bench, name: &'static str, path: &Path) -> Result<Row> {
     let model = Model::load(path, ModelConfig::default(), |_| {})?;
     let mut rounds = Vec::new();
@@ -98,7 +98,7 @@ async fn speed(model: &Model, form: Option<&str>) -> Result<f64> {
     let settings = Settings {
         stopping: Stopping {
             max_tokens: Some(ANSWER),
-            // The free answer goes on for as long as the other.
+            // The free answer gets the same length as the other.
             ignore_eos: Some(form.is_none()),
             ..Stopping::default()
         },

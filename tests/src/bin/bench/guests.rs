@@ -1,4 +1,4 @@
-//! What is measured through guests. They print what they measured, as `name=value` pairs.
+//! Measurements through guests, which print their results as `name=value` pairs.
 
 use std::time::Instant;
 
@@ -10,17 +10,17 @@ use crate::ours::value;
 use crate::report::Row;
 use crate::single::Phases;
 
-/// The rows of what is timed inside the host alone.
+/// Rows that are timed inside the host.
 pub(crate) const CROSSING: &str = "guest.crossing";
 pub(crate) const START: &str = "component.start";
-/// Microseconds that one event may take into the guest.
+/// Maximum time in microseconds for one event from the host into the guest.
 const CROSSING_LIMIT: f64 = 10.0;
-/// Microseconds that a compiled component may take to start.
+/// Maximum time in microseconds for starting a compiled component.
 const START_LIMIT: f64 = 100.0;
-/// Instances that are started for one measurement.
+/// Number of instances started in one measurement.
 const INSTANCES: u32 = 500;
 
-/// A guest that streams `count` tokens after the prompt.
+/// Runs a guest that streams `count` tokens after the prompt.
 pub(crate) async fn stream(model: &Model, prompt: &[u32], count: u32) -> Result<Phases> {
     let ids: Vec<String> = prompt.iter().map(ToString::to_string).collect();
     let printed = Guest::new("bench_stream")
@@ -39,10 +39,10 @@ pub(crate) async fn stream(model: &Model, prompt: &[u32], count: u32) -> Result<
     })
 }
 
-/// Microseconds that one event takes from the host into the guest, when it is there.
+/// Microseconds for one event from the host into the guest, once the host has it.
 pub(crate) async fn crossing(rounds: usize) -> Result<Row> {
     let model = tiny_with(ModelConfig {
-        // A model that computes on all cores would take the guest's away while it is timed.
+        // On all cores the model would compete with the guest while the guest is timed.
         threads: Some(1),
         defaults: Settings::greedy(),
         ..ModelConfig::default()
@@ -59,8 +59,7 @@ pub(crate) async fn crossing(rounds: usize) -> Result<Row> {
     Ok(Row::within(CROSSING, "us", &rounds_us, CROSSING_LIMIT))
 }
 
-/// Microseconds from a compiled component to an instance that can be called, store and grants
-/// included.
+/// Microseconds from a compiled component to a callable instance, including its store and grants.
 pub(crate) async fn start(rounds: usize) -> Result<Row> {
     let started = Started::new("bench_stream")?;
     let mut rounds_us = Vec::new();

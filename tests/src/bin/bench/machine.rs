@@ -1,7 +1,6 @@
-//! What machine this is, as far as it tells.
+//! Describes the machine.
 
-/// Processor, memory, system, and how busy it was lately: beside other work none of the numbers
-/// means much.
+/// Processor, memory, system, and recent load. On a busy machine the results mean little.
 pub(crate) fn describe() -> String {
     let processor = field("/proc/cpuinfo", "model name");
     let processor = processor.unwrap_or(std::env::consts::ARCH.to_owned());
@@ -21,7 +20,7 @@ pub(crate) fn describe() -> String {
     format!("{cores} cores of {processor}{memory}, {system}{load}")
 }
 
-/// What stands after `name:` in a file of the kernel's.
+/// The text after `name:` in a file of the kernel.
 fn field(file: &str, name: &str) -> Option<String> {
     let text = std::fs::read_to_string(file).ok()?;
     let line = text.lines().find(|line| line.starts_with(name))?;

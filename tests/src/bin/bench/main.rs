@@ -1,9 +1,9 @@
-//! The benchmark: ratios against a bare llama.cpp loop and against llama.cpp's own server, side by
-//! side in one run.
+//! The benchmark: ratios against a bare llama.cpp loop and against llama.cpp's own server, in one
+//! run.
 //!
-//! `cargo xtask bench` builds and runs it. It prints a table and writes `results.json`, with the
-//! table and a chart beside it. Rounds of all sides alternate, so that whatever the machine does
-//! meanwhile hits all of them; reported are medians, and how far the rounds spread.
+//! `cargo xtask bench` builds and runs it. It prints a table, and writes `results.json` with the
+//! table and a chart beside it. The rounds of all sides alternate, so that changes of the machine
+//! affect all of them. The results are medians with the spread of the rounds.
 
 mod bare;
 mod cancel;
@@ -38,25 +38,26 @@ struct Args {
     /// The model, a .gguf file.
     #[arg(long)]
     model: PathBuf,
-    /// Gemma 3 270M, a .gguf file; its rows are left out without it.
+    /// Gemma 3 270M, a .gguf file. Without it, its rows are left out.
     #[arg(long)]
     gemma: Option<PathBuf>,
-    /// A Python that has the package `xllamacpp`; the peer takes no part without it.
+    /// A Python interpreter with the package `xllamacpp`. Without it, the peer is left out.
     #[arg(long)]
     peer: Option<PathBuf>,
-    /// Where the results go: the list itself, and beside it the table (.txt), the chart (.svg) and
-    /// the peer's logs.
+    /// File for the results. The table (.txt), the chart (.svg) and the peer's logs are written
+    /// beside it.
     #[arg(long, default_value = "target/bench/results.json")]
     out: PathBuf,
-    /// Rounds of each side; rows that take long have fewer.
+    /// Number of rounds of each side; slow rows have fewer.
     #[arg(long, default_value_t = 15, value_parser = clap::value_parser!(u32).range(1..))]
     rounds: u32,
-    /// Only rows of this name, or whose name begins with it and a dot. Can be given several times.
+    /// Only rows with this name, or whose name begins with it and a dot. Can be given several
+    /// times.
     #[arg(long, value_name = "NAME")]
     only: Vec<String>,
 }
 
-/// What every measurement needs.
+/// The state that all measurements share.
 struct Bench {
     model: PathBuf,
     gemma: Option<PathBuf>,
@@ -64,9 +65,9 @@ struct Bench {
     out: PathBuf,
     rounds: usize,
     only: Vec<String>,
-    /// Threads that compute, on all sides: all cores.
+    /// Number of compute threads of all sides: all cores.
     threads: usize,
-    /// What machine this is, and how busy it was before the benchmark.
+    /// The description of the machine and its load before the benchmark.
     machine: String,
     runtime: Runtime,
 }
@@ -108,7 +109,7 @@ impl Bench {
                 rows.push(many::measure(self, &case, &mut steady)?);
             }
         }
-        // Streams that run while something else is measured.
+        // Prompts for streams that run during another measurement.
         let mut endless = prompts::Steady::new(64, 600, 4);
         if self.wants(&mixed::NAMES) {
             rows.extend(mixed::measure(self, &mut endless)?);
@@ -157,7 +158,7 @@ impl Bench {
         Ok(rows)
     }
 
-    /// Whether one of these rows is asked for.
+    /// Whether the user wants one of these rows.
     fn wants(&self, names: &[&str]) -> bool {
         let is = |name: &str, only: &str| {
             let rest = name.strip_prefix(only);
@@ -177,8 +178,8 @@ impl Bench {
         chart::draw(rows, &about, &self.out.with_extension("svg"))
     }
 
-    /// Starts the peer, if it takes part, for so many sequences of `ctx_size` tokens each. Its log
-    /// is named after `name`.
+    /// Starts the peer, if there is one, for this number of sequences with `ctx_size` tokens each.
+    /// `name` is part of its log's file name.
     fn start_peer(&self, name: &str, parallel: usize, ctx_size: u32) -> Result<Option<Peer>> {
         let Some(python) = &self.peer else {
             return Ok(None);
@@ -195,14 +196,14 @@ impl Bench {
         Peer::start(serving).map(Some)
     }
 
-    /// Tells how far it is: some rows take minutes.
+    /// Prints progress, because some rows take minutes.
     #[expect(clippy::print_stderr, reason = "the one place that talks")]
     fn say(&self, words: &str) {
         eprintln!("    {words}");
     }
 }
 
-/// A side whose turn it is.
+/// The side that is measured next.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Turn {
     Ours,
@@ -210,7 +211,8 @@ enum Turn {
     Peer,
 }
 
-/// Who goes when in a round. Each goes first in turn: whoever goes later finds the machine warmer.
+/// The order of the sides in a round. Each side is first in every third round, because the machine
+/// is warmer for later ones.
 fn in_turn(round: usize) -> [Turn; 3] {
     let mut turns = [Turn::Limit, Turn::Ours, Turn::Peer];
     turns.rotate_left(round % 3);

@@ -1,7 +1,7 @@
-//! Many guests at once, each with a prompt of its own: tokens per second of all of them together.
+//! Many guests at once, each with its own prompt: their total tokens per second.
 //!
-//! On all three sides this is the number of generated tokens divided by the time from the first
-//! start to the end of the last answer, so reading the prompts counts.
+//! For each side this is the number of generated tokens divided by the time from the first start to
+//! the end of the last answer. It includes computing the prompts.
 
 use std::time::Instant;
 
@@ -15,26 +15,27 @@ use crate::prompts::Steady;
 use crate::report::{Bounds, Kind, Round, Row};
 use crate::{Bench, Turn, in_turn};
 
-/// Words of each prompt.
+/// Words in each prompt.
 const WORDS: usize = 64;
-/// Tokens of each answer.
+/// Tokens in each answer.
 const ANSWER: u32 = 64;
-/// Tokens of context for each sequence, on all sides.
+/// Context tokens per sequence, on all sides.
 const CTX_SIZE: u32 = 512;
-/// Of all tokens that were asked for, the share that must come: a batch's shape can turn a token
-/// into an early end.
+/// Minimum share of the requested tokens that must be generated. The shape of a batch can turn a
+/// token into an early end.
 const MUST_COME: f64 = 0.98;
-/// Of a prompt, the share that may come out of a cache: random words can begin alike.
+/// Maximum share of a prompt that may come from a cache. Random words can begin alike.
 const MAY_BE_CACHED: f64 = 0.1;
 
-/// A row of this kind.
+/// A row of this measurement.
 #[derive(Debug)]
 pub(crate) struct Case {
     pub(crate) name: &'static str,
     guests: usize,
-    /// Whether our side and the bare loop run the optimised model file; the peer runs the original.
+    /// Whether our side and the bare loop use the optimised model file. The peer always uses the
+    /// original.
     optimised: bool,
-    /// Rounds at most: these take long.
+    /// Maximum number of rounds, because they take long.
     rounds: usize,
     bounds: Bounds,
 }
@@ -52,7 +53,7 @@ const fn case(name: &'static str, guests: usize, rounds: usize) -> Case {
     }
 }
 
-/// All of them.
+/// All rows.
 pub(crate) const CASES: [Case; 5] = [
     case("many.1", 1, 15),
     case("many.8", 8, 5),
@@ -74,23 +75,23 @@ pub(crate) const CASES: [Case; 5] = [
     },
 ];
 
-/// Prompts for all cases.
+/// The prompts of all rows.
 pub(crate) fn prompts() -> Steady {
     Steady::new(WORDS, ANSWER, 16)
 }
 
-/// Measures one case.
+/// Measures one row.
 pub(crate) fn measure(bench: &Bench, case: &Case, steady: &mut Steady) -> Result<Row> {
     let file = if case.optimised {
-        // As `mynah run --optimize` does it, with a cache beside the results.
+        // As in `mynah run --optimize`, with a cache beside the results.
         let optimize = Optimize {
             target: Target::Auto,
             cache: bench.out.with_file_name("cache"),
         };
         let threads = u32::try_from(bench.threads)?;
         let converted = optimized(&bench.model, &optimize, threads, &mut |_| {})?;
-        // Where this CPU has fast kernels for the file's own types, that is what `--optimize`
-        // serves.
+        // If this CPU has fast kernels for the file's own types, `--optimize` serves the file
+        // unchanged.
         converted.unwrap_or_else(|| bench.model.clone())
     } else {
         bench.model.clone()
@@ -110,7 +111,8 @@ pub(crate) fn measure(bench: &Bench, case: &Case, steady: &mut Steady) -> Result
         let mut done = Round::default();
         for side in in_turn(round) {
             match side {
-                // Loaded for the round: its team of threads must be gone when the others compute.
+                // Loaded for this round only: its team of threads must be gone when the others
+                // compute.
                 Turn::Ours => {
                     let model = ours::load(&file, case.guests, CTX_SIZE)?;
                     let guest = Program::new("bench_stream", model, bench.runtime.handle())?;

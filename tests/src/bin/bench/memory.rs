@@ -1,5 +1,5 @@
-//! What is remembered: a prefix that many guests share, sessions that take turns on fewer places,
-//! and one that comes back from host memory.
+//! The prefix cache: a prefix that many guests share, sessions that take turns on fewer sequences,
+//! and a session that is resumed from host memory.
 
 use std::time::{Duration, Instant};
 
@@ -14,55 +14,55 @@ use crate::prompts::words;
 use crate::report::{Bounds, Kind, Round, Row};
 use crate::{Bench, Turn, in_turn};
 
-/// Thirty-two guests with one prefix: the time until all have their answers, and half of them their
-/// first token.
+/// Thirty-two guests with one prefix: the time until all answers are complete, and the median time
+/// to the first token.
 pub(crate) const SHARED: [&str; 2] = ["shared-prefix.32", "shared-prefix.32.first-token"];
-/// A turn of one of a hundred sessions on sixteen places, against one of sixteen.
+/// A turn of one of a hundred sessions on sixteen sequences, against a turn of one of sixteen.
 pub(crate) const TURNS: &str = "turns.100";
-/// A session of 4,000 tokens that makes way for another and comes back, against a fiftieth of the
-/// time to compute it.
+/// Parking and resuming a session of 4,000 tokens, against a fiftieth of the time to compute it.
 pub(crate) const RESUME: &str = "resume.4000";
 
-/// Guests that share a prefix.
+/// Number of guests that share a prefix.
 const GUESTS: usize = 32;
-/// Words of the prefix, and words of its own that each guest adds.
+/// Words in the prefix, and in each guest's own part.
 const PREFIX: usize = 400;
 const OWN: usize = 16;
-/// Tokens of each answer.
+/// Tokens in each answer.
 const ANSWER: u32 = 32;
-/// Tokens of context for each sequence, on both sides.
+/// Context tokens per sequence, on both sides.
 const CTX_SIZE: u32 = 768;
-/// Rounds at most: the peer takes most of a minute for one.
+/// Maximum number of rounds: the peer needs almost a minute for one.
 const SHARED_ROUNDS: usize = 3;
 
-/// Sessions that take turns, and places that they have.
+/// Number of sessions that take turns, and of sequences.
 const SESSIONS: usize = 100;
 const PLACES: usize = 16;
-/// Turns of each session that are measured, after the one that begins it.
+/// Number of measured turns per session, after its first one.
 const MEASURED: usize = 1;
 
-/// Tokens of a session that comes back, and how many times faster that must be than computing it.
+/// Tokens of the session that is resumed, and the minimum factor by which that is faster than
+/// computing it.
 const LONG: usize = 4000;
 const FASTER: f64 = 50.0;
 
-/// A long prompt and its answer with keys and values in eight bits, against sixteen.
+/// A long prompt and its answer with an 8-bit KV cache, against 16 bits.
 pub(crate) const KV_TYPE: [&str; 2] = ["kv-q8_0.prefill", "kv-q8_0.decode"];
 
-/// When an answer began and ended, in seconds since all were asked for.
+/// The first token and the end of an answer, in seconds since the start of all.
 #[derive(Debug, Clone, Copy)]
 struct Times {
     whole: f64,
     first_token: f64,
 }
 
-/// `shared-prefix.32` and its first tokens.
+/// `shared-prefix.32` and its time to the first token.
 pub(crate) fn shared(bench: &Bench) -> Result<[Row; 2]> {
     let bare = Bare::load(&bench.model, CTX_SIZE, bench.threads)?;
     let peer = bench.start_peer("shared-prefix", GUESTS, CTX_SIZE)?;
     let (mut wholes, mut firsts) = (Vec::new(), Vec::new());
     for round in 0..bench.rounds.min(SHARED_ROUNDS) {
         bench.say(&format!("shared-prefix.32: round {}", round + 1));
-        // Others in each round: the peer runs through all of them, and remembers.
+        // New prompts in each round, because the peer keeps those of earlier rounds in its cache.
         let seed = 10_000 * (round as u64 + 1);
         let prefix = words(seed, PREFIX);
         let prompts: Vec<Vec<u32>> = (0..GUESTS as u64)
@@ -119,7 +119,7 @@ fn clients(peer: &Peer, prompts: &[Vec<u32>]) -> Result<Times> {
     times(begun, arrivals.collect::<Result<_>>()?)
 }
 
-/// The last token of all, and the median of the first ones.
+/// The time of the last token, and the median time of the first tokens.
 fn times(begun: Instant, arrivals: Vec<Vec<Instant>>) -> Result<Times> {
     let since = |at: &Instant| at.saturating_duration_since(begun).as_secs_f64();
     let mut firsts = Vec::new();
@@ -136,7 +136,7 @@ fn times(begun: Instant, arrivals: Vec<Vec<Instant>>) -> Result<Times> {
     })
 }
 
-/// A session and what was said in it.
+/// A session and its tokens so far.
 struct Talk {
     session: Session,
     tokens: Vec<u32>,
@@ -195,7 +195,7 @@ pub(crate) fn turns(bench: &Bench) -> Result<Row> {
     Ok(Row::new(TURNS, "s", Kind::Time, &rounds, bounds))
 }
 
-/// Sixteen more tokens, and as many in answer.
+/// Sends sixteen more tokens, and generates as many.
 fn say(runtime: &Runtime, talk: &mut Talk) -> Result<Outcome> {
     let next: Vec<u32> = talk.tokens.iter().rev().take(16).copied().collect();
     talk.tokens.extend(next);
@@ -224,7 +224,7 @@ pub(crate) fn resume(bench: &Bench) -> Result<Row> {
     for round in 0..bench.rounds.min(SHARED_ROUNDS) {
         bench.say(&format!("{RESUME}: round {}", round + 1));
         let ctx_size = u32::try_from(LONG)? + 256;
-        // Asked on a thread that is gone when the next model computes.
+        // On its own thread, which has ended when the next model computes.
         let (computed, resumed) = apart(|| {
             let model = ours::load(&bench.model, 1, ctx_size)?;
             times_of(bench, &model, &long, &short)
@@ -242,8 +242,8 @@ pub(crate) fn resume(bench: &Bench) -> Result<Row> {
     Ok(Row::new(RESUME, "s", Kind::Time, &rounds, bounds))
 }
 
-/// How long the first token of the long prompt takes when nothing of it is there, and when it makes
-/// way for a short one and comes back: the short one and both their tokens count.
+/// The time to the first token of the long prompt, first without a cache, then when it is parked
+/// for a short prompt and resumed. The second time includes the short prompt and both first tokens.
 fn times_of(
     bench: &Bench,
     model: &Model,
@@ -259,7 +259,7 @@ fn times_of(
     let begun = Instant::now();
     ask(&mut first, long)?;
     let computed = begun.elapsed();
-    // Once to have both in memory.
+    // Once before, so that both are in memory.
     ask(&mut second, short)?;
     ask(&mut first, long)?;
     let begun = Instant::now();
@@ -273,7 +273,7 @@ fn times_of(
     Ok((computed, resumed))
 }
 
-/// `kv-q8_0`: what `kv_type` q8_0 costs in time.
+/// `kv-q8_0`: the cost in time of `kv_type` q8_0.
 pub(crate) fn kv_type(bench: &Bench) -> Result<[Row; 2]> {
     const PROMPT: usize = 1500;
     let bare = Bare::load(&bench.model, CTX_SIZE, bench.threads)?;

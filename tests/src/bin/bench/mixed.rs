@@ -1,8 +1,8 @@
-//! A long prompt arrives while a stream runs, and half a second later a short one: who waits for
-//! whom.
+//! A long prompt arrives while a stream runs, and a short prompt half a second later. Measures how
+//! long each delays the others.
 //!
-//! The same on both sides: the stream has run for a while, the long prompt is read to its first
-//! token, the short prompt's first token is waited for, and then the stream is hung up on.
+//! Both sides run the same sequence: the stream runs for a while, the long prompt is computed until
+//! its first token, the short prompt until its first token, and then the stream is cancelled.
 
 use std::time::{Duration, Instant};
 
@@ -15,49 +15,49 @@ use crate::prompts::{Steady, words};
 use crate::report::{Bounds, Kind, Round, Row};
 use crate::{Bench, Turn, in_turn};
 
-/// Sequences that run at once.
+/// Number of sequences.
 const PARALLEL: usize = 4;
-/// Tokens of context for each.
+/// Context tokens per sequence.
 const CTX_SIZE: u32 = 8192;
-/// Tokens that the stream that runs may have at most: more than come until it is stopped.
+/// Maximum number of tokens of the stream, more than it generates before it is cancelled.
 const STREAM_ANSWER: u32 = 8000;
 const LONG_WORDS: usize = 4000;
 const SHORT_WORDS: usize = 16;
-/// Tokens of the answers to the long and to the short prompt.
+/// Tokens of the answers to the long and the short prompt.
 const ANSWER: u32 = 4;
-/// How long the stream has run when the long prompt arrives.
+/// Time from the start of the stream to the long prompt.
 const RUN_UP: Duration = Duration::from_secs(1);
-/// How long after the long prompt the short one arrives.
+/// Time from the long prompt to the short one.
 const BEHIND: Duration = Duration::from_millis(500);
-/// Rounds at most: one takes a minute.
+/// Maximum number of rounds: one takes a minute.
 const ROUNDS: usize = 3;
 
 /// The rows of this measurement.
 pub(crate) const NAMES: [&str; 3] = ["mixed.first-token", "mixed.token-gap", "mixed.long-prompt"];
-/// Share of the peer's waiting that ours may have.
+/// Maximum waiting time as a share of the peer's.
 const WAIT: Bounds = Bounds {
     limit: None,
     peer: Some(0.05),
 };
-/// Share of the peer's speed that the long prompt keeps at least.
+/// Minimum speed for the long prompt as a share of the peer's.
 const LONG: Bounds = Bounds {
     limit: None,
     peer: Some(0.8),
 };
 
-/// One round of one side, in seconds.
+/// The times of one round of one side, in seconds.
 #[derive(Debug, Clone, Copy)]
 struct Waits {
     /// From the short prompt to its first token.
     first_token: f64,
-    /// The longest time without a token of the stream, from the long prompt to its first token.
+    /// The longest gap between two tokens of the stream, from the long prompt to its first token.
     token_gap: f64,
     /// From the long prompt to its first token.
     long_prompt: f64,
 }
 
-/// The prompts of a round. They differ from round to round, so that nothing can be left of an
-/// earlier one.
+/// The prompts of a round. They differ in each round, so that nothing of an earlier round is in a
+/// cache.
 struct Prompts {
     stream: Vec<u32>,
     long: Vec<u32>,
@@ -91,7 +91,7 @@ pub(crate) fn measure(bench: &Bench, endless: &mut Steady) -> Result<Vec<Row>> {
                     theirs = Some(run(&Side::Peer(peer), &prompts)?);
                     peer.settle();
                 }
-                // The bare loop has no part in this.
+                // The bare loop does not take part.
                 (Turn::Limit, _) | (Turn::Peer, None) => {}
             }
         }
@@ -118,13 +118,13 @@ pub(crate) fn measure(bench: &Bench, endless: &mut Steady) -> Result<Vec<Row>> {
     ])
 }
 
-/// Who answers.
+/// The side that answers.
 enum Side<'a> {
     Ours(&'a Program),
     Peer(&'a Peer),
 }
 
-/// An answer on its way.
+/// A running answer.
 enum Answer {
     Ours(Instance),
     Peer(Request),
@@ -175,12 +175,12 @@ fn run(side: &Side<'_>, prompts: &Prompts) -> Result<Waits> {
     })
 }
 
-/// The longest time between two tokens, of which some is between `from` and `to`.
+/// The longest gap between two tokens that overlaps the time between `from` and `to`.
 fn longest_gap(arrivals: &[Instant], from: Instant, to: Instant) -> Duration {
     let before = arrivals.iter().copied().rfind(|&at| at <= from);
     let within = arrivals.iter().copied().filter(|&at| at > from && at < to);
     let after = arrivals.iter().copied().find(|&at| at >= to);
-    // Where there is none before or after, the gap is at least as long as seen.
+    // Without a token before or after, the gap is at least as long as the observed time.
     let mut last = before.unwrap_or(from);
     let mut longest = Duration::ZERO;
     for at in within.chain([after.unwrap_or(to)]) {

@@ -1,5 +1,4 @@
-//! Our side: a model as Mynah serves it, and guests that use it. The one place that calls the
-//! engine.
+//! Our side: a model served by Mynah, and guests that use it. Other modules do not call the engine.
 
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -11,15 +10,15 @@ use mynah_engine::{
 use mynah_tests::{Ended, Guest, Running, Started, greedy};
 use tokio::runtime::Handle;
 
-/// Longer than any round takes: what waits in line is measured, not turned away.
+/// Queue timeout, longer than any round: waiting requests are measured, not refused.
 const PATIENCE: Duration = Duration::from_secs(600);
 
-/// Loads a model for so many generations at once, with `ctx_size` tokens for each, greedy.
+/// Loads a model for this number of concurrent greedy generations with `ctx_size` tokens each.
 pub(crate) fn load(path: &Path, parallel: usize, ctx_size: u32) -> Result<Model> {
     Ok(Model::load(path, config(parallel, ctx_size)?, |_| {})?)
 }
 
-/// As [`load`], served otherwise.
+/// As [`load`], with a changed configuration.
 pub(crate) fn load_with(
     path: &Path,
     parallel: usize,
@@ -31,7 +30,8 @@ pub(crate) fn load_with(
     Ok(Model::load(path, config, |_| {})?)
 }
 
-/// As [`load`], for guests that share what they begin with, and go on where the model would end.
+/// As [`load`], for guests that share prefixes. Generations continue after an end-of-generation
+/// token.
 pub(crate) fn load_sharing(path: &Path, parallel: usize, ctx_size: u32) -> Result<Model> {
     load_with(path, parallel, ctx_size, |config| {
         config.share_prefixes = true;
@@ -68,7 +68,7 @@ pub(crate) async fn outcome(generation: &mut Generation) -> Result<Outcome> {
     }
 }
 
-/// A compiled guest of the benchmark, and the model that its instances are granted.
+/// A compiled guest of the benchmark, and the model that is granted to its instances.
 pub(crate) struct Program {
     name: &'static str,
     started: Started,
@@ -101,7 +101,7 @@ impl Program {
     }
 }
 
-/// An instance in a store of its own.
+/// An instance in its own store.
 pub(crate) struct Instance {
     begun: Instant,
     running: Running,
@@ -109,20 +109,20 @@ pub(crate) struct Instance {
 }
 
 impl Instance {
-    /// Waits for its end; gives what it printed.
+    /// Waits for the end of the instance and returns its output.
     pub(crate) fn printed(self) -> Result<String> {
         let ended = self.runtime.block_on(self.running.ended());
         ensure!(matches!(ended.code, Ok(0)), "a guest failed: {ended:?}");
         Ok(ended.stdout)
     }
 
-    /// Waits for its end; gives when each piece of its answer came.
+    /// Waits for the end of the instance and returns the time of each piece of its answer.
     pub(crate) fn finish(self) -> Result<Vec<Instant>> {
         let begun = self.begun;
         arrivals(begun, &self.printed()?)
     }
 
-    /// Drops it in the middle of its answer; gives when each piece came.
+    /// Drops the instance in the middle of its answer and returns the time of each piece.
     pub(crate) fn stop(self) -> Result<Vec<Instant>> {
         let Ended { stdout, code, .. } = self.runtime.block_on(self.running.stop());
         ensure!(
@@ -133,8 +133,8 @@ impl Instance {
     }
 }
 
-/// The instants in what a guest printed, which counts from its own beginning, some microseconds
-/// after `begun`.
+/// The times in a guest's output. The guest counts from its own start, a few microseconds after
+/// `begun`.
 fn arrivals(begun: Instant, printed: &str) -> Result<Vec<Instant>> {
     let lines = printed.lines();
     lines
@@ -143,7 +143,7 @@ fn arrivals(begun: Instant, printed: &str) -> Result<Vec<Instant>> {
         .collect()
 }
 
-/// The number after `name=` in what a guest printed.
+/// The number after `name=` in a guest's output.
 pub(crate) fn value(printed: &str, name: &str) -> Result<f64> {
     printed
         .split_whitespace()

@@ -1,6 +1,6 @@
-//! The peer: llama.cpp's own server in a process of its own, asked over HTTP on a loopback port.
+//! The peer: llama.cpp's own server in its own process, called over HTTP on a loopback port.
 //!
-//! What it is started with is in `peer.py`.
+//! `peer.py` starts it.
 
 use std::io::{BufRead, BufReader};
 use std::path::Path;
@@ -15,25 +15,25 @@ use serde_json::{Value, json};
 use ureq::Agent;
 
 const PROGRAM: &str = include_str!("peer.py");
-/// How long the server may take to end by itself.
+/// Time limit for the server to end by itself.
 const GRACE: Duration = Duration::from_secs(5);
-/// How long the server looks for a gone client at most, by itself once a second, and then some.
+/// The server checks for closed connections once a second; this is twice that time.
 const NOTICES: Duration = Duration::from_secs(2);
 
-/// How the server serves.
+/// The configuration of the server.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Serving<'a> {
     pub(crate) python: &'a Path,
     pub(crate) model: &'a Path,
     pub(crate) parallel: usize,
-    /// Tokens of context for each sequence.
+    /// Context tokens per sequence.
     pub(crate) ctx_size: u32,
     pub(crate) threads: usize,
-    /// Where its log goes.
+    /// File for the server's log.
     pub(crate) log: &'a Path,
 }
 
-/// A running server. Dropping it ends it.
+/// A running server. Dropping it ends the process.
 #[derive(Debug)]
 pub(crate) struct Peer {
     process: Child,
@@ -42,7 +42,7 @@ pub(crate) struct Peer {
 }
 
 impl Peer {
-    /// Starts it and waits until its model is loaded.
+    /// Starts the server and waits until it has loaded its model.
     pub(crate) fn start(serving: Serving<'_>) -> Result<Self> {
         let log = std::fs::File::create(serving.log)?;
         let mut process = Command::new(serving.python)
@@ -58,14 +58,14 @@ impl Peer {
         let stdout = process.stdout.take();
         let agent = Agent::new_with_config(
             Agent::config_builder()
-                // It is on this machine.
+                // The server is on this machine.
                 .proxy(None)
-                // It closes idle connections, and a new one is cheap here.
+                // The server closes idle connections, and a new connection is cheap here.
                 .max_idle_connections(0)
                 .max_idle_connections_per_host(0)
                 .build(),
         );
-        // From here on it is ended whatever happens.
+        // From here on, drop ends the process.
         let mut peer = Self {
             process,
             completion: String::new(),
@@ -82,13 +82,12 @@ impl Peer {
         Ok(peer)
     }
 
-    /// Asks for exactly `count` tokens after a prompt.
+    /// Requests exactly `count` tokens after a prompt.
     pub(crate) fn request(&self, prompt: &[u32], count: u32) -> Request {
         self.ask(prompt, count, false)
     }
 
-    /// As [`request`](Self::request), with what its server remembers of prompts, as it does by
-    /// itself.
+    /// As [`request`](Self::request), with the server's prompt cache, which is its default.
     pub(crate) fn request_remembered(&self, prompt: &[u32], count: u32) -> Request {
         self.ask(prompt, count, true)
     }
@@ -111,7 +110,7 @@ impl Peer {
         Request { thread, shared }
     }
 
-    /// Waits until it has noticed that clients are gone.
+    /// Waits until the server has noticed closed connections.
     pub(crate) fn settle(&self) {
         std::thread::sleep(NOTICES);
     }
@@ -119,7 +118,7 @@ impl Peer {
 
 impl Drop for Peer {
     fn drop(&mut self) {
-        // Its program waits for that.
+        // The program ends when its stdin is closed.
         drop(self.process.stdin.take());
         let begun = Instant::now();
         while begun.elapsed() < GRACE {
@@ -128,13 +127,13 @@ impl Drop for Peer {
             }
             std::thread::sleep(Duration::from_millis(20));
         }
-        // Gone already, or it goes now.
+        // Fails if the process has ended already.
         let _ = self.process.kill();
         let _ = self.process.wait();
     }
 }
 
-/// An answer that is being read, on a thread of its own.
+/// An answer that a thread of its own reads.
 #[derive(Debug)]
 pub(crate) struct Request {
     thread: JoinHandle<Result<()>>,
@@ -148,7 +147,7 @@ struct Shared {
 }
 
 impl Request {
-    /// Waits for the end of the answer; gives when each token came.
+    /// Waits for the end of the answer and returns the time of each token.
     pub(crate) fn finish(self) -> Result<Vec<Instant>> {
         let ended = self.thread.join();
         ended.map_err(|_| anyhow!("the reader of an answer panicked"))??;
@@ -158,14 +157,14 @@ impl Request {
         ))
     }
 
-    /// Hangs up at the next token; gives when each one came.
+    /// Closes the connection at the next token and returns the time of each token.
     pub(crate) fn stop(self) -> Result<Vec<Instant>> {
         self.shared.stop.store(true, Ordering::Relaxed);
         self.finish()
     }
 }
 
-/// Reads an answer: server-sent events, one a token.
+/// Reads an answer: server-sent events, one per token.
 fn read(agent: &Agent, address: &str, body: &str, shared: &Shared) -> Result<()> {
     let response = agent
         .post(address)

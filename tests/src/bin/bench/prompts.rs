@@ -8,11 +8,10 @@ const WORDS: &str = "time people way water day man world life hand part child ey
     number group problem fact river mountain engine letter garden window music market summer paper school doctor animal \
     picture family story money country answer question friend father mother";
 
-/// Prompts that are tried at most for each one that is needed: more means that the model can't be
-/// measured so.
+/// Maximum number of prompts to try per needed prompt. If more fail, the model is unsuitable.
 const TRIES: usize = 4;
 
-/// So many words, drawn by a linear congruential generator (constants of Knuth's MMIX).
+/// Draws this number of words with a linear congruential generator (constants of Knuth's MMIX).
 pub(crate) fn words(seed: u64, count: usize) -> String {
     let list: Vec<&str> = WORDS.split_whitespace().collect();
     let mut state = seed;
@@ -27,18 +26,17 @@ pub(crate) fn words(seed: u64, count: usize) -> String {
     text
 }
 
-/// Prompts of their own words after which a bare loop generates `answer` tokens without an end of
-/// generation.
+/// Prompts after which a bare loop generates `answer` tokens without an end of generation.
 ///
-/// A greedy answer that has gone on for some hundred tokens repeats itself, and goes on for ever.
+/// A greedy answer repeats itself after a few hundred tokens and then never ends.
 ///
-/// Mynah ends an answer where the model says so, the peer and the bare loop can be told not to:
-/// such prompts make all of them do the same work.
+/// Mynah ends an answer at an end-of-generation token, while the peer and the bare loop can ignore
+/// it. With these prompts all sides do the same work.
 #[derive(Debug)]
 pub(crate) struct Steady {
     words: usize,
     answer: u32,
-    /// Sequences that are tried at once.
+    /// Number of prompts that are tried at once.
     at_once: usize,
     tried: usize,
     found: Vec<Vec<u32>>,
@@ -55,7 +53,7 @@ impl Steady {
         }
     }
 
-    /// So many of them; those that were found before come first.
+    /// Returns this number of prompts, beginning with those found before.
     pub(crate) fn take(&mut self, count: usize, bare: &Bare) -> Result<Vec<Vec<u32>>> {
         while self.found.len() < count {
             ensure!(

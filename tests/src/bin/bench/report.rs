@@ -1,30 +1,29 @@
-//! The rows: what they hold, and the list in `results.json`. The table is `table`'s business, the
-//! picture `chart`'s.
+//! The rows and their JSON form in `results.json`. The table is in `table`, the chart in `chart`.
 
 use std::path::Path;
 
 use anyhow::Result;
 use serde_json::json;
 
-/// What is measured, and so which way is better.
+/// What a row measures, which decides whether more or less is better.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Kind {
-    /// Work per time: more is better, and bounds are least values.
+    /// Work per time: more is better, and bounds are minimum values.
     Rate,
-    /// Time: less is better, and bounds are greatest values.
+    /// Time: less is better, and bounds are maximum values.
     Time,
 }
 
-/// What the ratios are held against; none where a ratio is only told.
+/// Bounds of the ratios; `None` if a ratio is only reported.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Bounds {
-    /// Of `ours / limit`.
+    /// Bound of `ours / limit`.
     pub(crate) limit: Option<f64>,
-    /// Of `ours / peer`.
+    /// Bound of `ours / peer`.
     pub(crate) peer: Option<f64>,
 }
 
-/// One round of all sides that take part.
+/// The results of one round. Sides that do not take part are `None`.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Round {
     pub(crate) ours: f64,
@@ -40,18 +39,18 @@ pub(crate) struct Row {
     pub(crate) kind: Kind,
     pub(crate) rounds: usize,
     pub(crate) ours: f64,
-    /// The bare loop, or for some times the bound itself.
+    /// The bare loop. For some times, the bound itself.
     pub(crate) limit: Option<Against>,
     /// llama.cpp's own server.
     pub(crate) peer: Option<Against>,
 }
 
-/// Ours against somebody else's.
+/// Our result compared with another side's.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Against {
-    /// Theirs.
+    /// The other side's result.
     pub(crate) value: f64,
-    /// `ours / theirs`: the median of the rounds' ratios.
+    /// `ours / value`: the median of the rounds' ratios.
     pub(crate) ratio: f64,
     /// Distance between the quartiles of the rounds' ratios.
     pub(crate) spread: f64,
@@ -91,7 +90,7 @@ impl Row {
         }
     }
 
-    /// Times against a greatest value.
+    /// A time that is only compared with a maximum.
     pub(crate) fn within(
         name: &'static str,
         unit: &'static str,
@@ -113,7 +112,7 @@ impl Row {
         Self::new(name, unit, Kind::Time, &rounds, bounds)
     }
 
-    /// Whether all bounds hold; none where there is no bound.
+    /// Whether all bounds hold; `None` without a bound.
     pub(crate) fn holds(&self) -> Option<bool> {
         let each = [self.limit, self.peer].into_iter().flatten();
         each.filter_map(|against| against.holds(self.kind))
@@ -122,7 +121,7 @@ impl Row {
 }
 
 impl Against {
-    /// Whether the bound holds; none where there is none.
+    /// Whether the bound holds; `None` without a bound.
     pub(crate) fn holds(&self, kind: Kind) -> Option<bool> {
         self.bound.map(|bound| match kind {
             Kind::Rate => self.ratio >= bound,
@@ -131,7 +130,7 @@ impl Against {
     }
 }
 
-/// The value below which a share of all values lies, interpolated.
+/// The quantile of the values at `share`, interpolated.
 pub(crate) fn quantile(values: &[f64], share: f64) -> f64 {
     let mut sorted = values.to_vec();
     sorted.sort_by(f64::total_cmp);

@@ -1,5 +1,4 @@
-//! One guest that reads a stream, against a loop that does nothing but decode and take the most
-//! likely token.
+//! One guest that reads a stream, against a loop that only decodes and takes the most likely token.
 
 use anyhow::Result;
 use mynah_engine::{Model, ModelConfig, Settings};
@@ -7,17 +6,17 @@ use mynah_engine::{Model, ModelConfig, Settings};
 use crate::report::{Bounds, Kind, Round, Row};
 use crate::{Bench, bare, guests};
 
-/// The prompt, in tokens.
+/// Tokens in the prompt.
 const PROMPT: usize = 64;
-/// The answer, in tokens.
+/// Tokens in the answer.
 const ANSWER: u32 = 128;
-/// Share of the bare loop's speed that a guest gets at least.
+/// Minimum speed of a guest as a share of the bare loop's.
 const BOUNDS: Bounds = Bounds {
     limit: Some(0.95),
     peer: None,
 };
 
-/// How long the two phases of a generation took, in seconds.
+/// Times of the two phases of a generation, in seconds.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Phases {
     pub(crate) prefill: f64,
@@ -32,7 +31,7 @@ pub(crate) fn measure(bench: &Bench) -> Result<[Row; 2]> {
     };
     let bare = bare::Bare::load(&bench.model, config.batch_size, bench.threads)?;
     let prompt = bare.prompt(PROMPT);
-    // Loaded for the round: its team of threads must be gone when the bare loop computes.
+    // Loaded for this round only: its team of threads must be gone when the bare loop computes.
     let ours = || {
         let model = Model::load(&bench.model, config.clone(), |_| {})?;
         let stream = guests::stream(&model, &prompt, ANSWER);
@@ -43,7 +42,7 @@ pub(crate) fn measure(bench: &Bench) -> Result<[Row; 2]> {
     let (mut prefill, mut decode) = (Vec::new(), Vec::new());
     // The first round warms both up.
     for round in 0..=bench.rounds {
-        // Each goes first in every other round: whoever goes second finds the machine warmer.
+        // The sides alternate in going first, because the machine is warmer for the second.
         let (ours, limit) = if round % 2 == 0 {
             let limit = bare()?;
             (ours()?, limit)

@@ -1,5 +1,5 @@
-//! What looking costs: guests that generate while somebody reads the status a thousand times a
-//! second.
+//! The cost of reading the status: guests generate while a thread reads the status a thousand times
+//! a second.
 
 use std::hint::black_box;
 use std::sync::mpsc::{self, RecvTimeoutError};
@@ -13,40 +13,40 @@ use crate::ours::{self, Instance, Program, value};
 use crate::prompts::words;
 use crate::report::{Bounds, Kind, Round, Row};
 
-/// Tokens per second of all guests together with the reads, ten whenever the reader wakes up, and
-/// with nobody who reads.
+/// Tokens per second of all guests with a reader that reads ten times per wake-up, against no
+/// reader.
 pub(crate) const COST: &str = "status.cost";
-/// The same with a reader that wakes up for each read, and with one that wakes up as often and
-/// reads nothing.
+/// The same with a reader that reads once per wake-up, against one that wakes up as often without
+/// reading.
 pub(crate) const READ: &str = "status.read";
 
-/// Guests that generate at once.
+/// Number of guests.
 const GUESTS: u32 = 8;
-/// Words of each prompt, and tokens of each answer.
+/// Words in each prompt, and tokens in each answer.
 const WORDS: usize = 16;
 const ANSWER: u32 = 128;
-/// Tokens of context for each sequence.
+/// Context tokens per sequence.
 const CTX_SIZE: u32 = 256;
-/// How often each side is measured in a round: a hundredth is less than two runs in a row differ
-/// by.
+/// Measurements of each side in a round. Two runs in a row differ by more than the hundredth that
+/// is measured.
 const PAIRS: u32 = 6;
-/// Reads in a second.
+/// Reads per second.
 const READS: u32 = 1000;
-/// Of the reads that were to be done, the share that must have been: the machine's other work may
-/// delay some.
+/// Minimum share of the planned reads that must take place. Other work of the machine may delay
+/// some.
 const MUST_BE_READ: f64 = 0.9;
-/// Less than a hundredth is lost.
+/// The loss must be below one hundredth.
 const BOUNDS: Bounds = Bounds {
     limit: Some(0.99),
     peer: None,
 };
 
-/// Who looks while guests generate.
+/// The reader's behaviour while guests generate.
 #[derive(Debug, Clone, Copy)]
 struct Looks {
-    /// How often a second somebody wakes up.
+    /// Wake-ups per second.
     wakes: u32,
-    /// Reads of the status each time.
+    /// Reads of the status per wake-up.
     reads: u32,
 }
 
@@ -59,9 +59,9 @@ pub(crate) fn cost(bench: &Bench) -> Result<Row> {
     compare(bench, COST, looks, None)
 }
 
-/// `status.read`. A thread that wakes up takes its core from the worker's threads, and all of them
-/// wait for the one that lost it: on a machine without a core to spare that alone costs more than
-/// any read.
+/// `status.read`. A thread that wakes up takes a core from one of the worker's threads, and the
+/// others wait for that thread. On a machine without a spare core this alone costs more than any
+/// read.
 pub(crate) fn read(bench: &Bench) -> Result<Row> {
     let looks = |reads| Looks {
         wakes: READS,
@@ -70,9 +70,9 @@ pub(crate) fn read(bench: &Bench) -> Result<Row> {
     compare(bench, READ, looks(1), Some(looks(0)))
 }
 
-/// Guests beside `ours`, and beside `limit`.
+/// Compares guests beside the reader `ours` with guests beside the reader `limit`.
 fn compare(bench: &Bench, name: &'static str, ours: Looks, limit: Option<Looks>) -> Result<Row> {
-    // One model for all rounds, so that both sides have the same of everything.
+    // One model for all rounds, so that both sides have the same conditions.
     let model = ours::load_with(&bench.model, GUESTS as usize, CTX_SIZE, |config| {
         config.defaults.stopping.ignore_eos = Some(true);
     })?;
@@ -87,7 +87,7 @@ fn compare(bench: &Bench, name: &'static str, ours: Looks, limit: Option<Looks>)
         reader.map_or(Ok(()), Reader::stop)?;
         anyhow::Ok(took)
     };
-    // Both sides see the same machine: whoever is first changes each time.
+    // The side that goes first alternates, so that both see the same machine.
     let pair = |turn: u32| {
         if turn.is_multiple_of(2) {
             let limit = beside(limit)?;
@@ -118,7 +118,7 @@ fn compare(bench: &Bench, name: &'static str, ours: Looks, limit: Option<Looks>)
     Ok(Row::new(name, "tokens/s", Kind::Rate, &rounds, BOUNDS))
 }
 
-/// How long all guests take together.
+/// The time until all guests have ended.
 fn time(guest: &Program, prompts: &[Vec<u32>]) -> Result<Duration> {
     let begun = Instant::now();
     let instances: Vec<Instance> = prompts.iter().map(|p| guest.start(p, ANSWER)).collect();
@@ -131,7 +131,7 @@ fn time(guest: &Program, prompts: &[Vec<u32>]) -> Result<Duration> {
     Ok(begun.elapsed())
 }
 
-/// Reads the status again and again, as `/status` does: the report, and its JSON.
+/// Reads the status repeatedly as `/status` does: the report, and its JSON.
 struct Reader {
     stop: mpsc::Sender<()>,
     thread: std::thread::JoinHandle<Result<u32>>,
@@ -153,7 +153,7 @@ impl Reader {
                         black_box(serde_json::to_string(&model.report())?);
                     }
                     wakes += 1;
-                    // The next one is due by the clock, so that slow ones are made up for.
+                    // The next wake-up is due by the clock, so that late ones are made up for.
                     let due = begun + every * wakes;
                     let left = due.saturating_duration_since(Instant::now());
                     if stopped.recv_timeout(left) != Err(RecvTimeoutError::Timeout) {

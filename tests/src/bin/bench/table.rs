@@ -1,10 +1,10 @@
-//! The rows as a table for people, with the machine that they were made on.
+//! The rows as a text table, with a description of the machine.
 
 use std::fmt::Write;
 
 use crate::report::{Against, Kind, Row};
 
-/// The table, with a line about the machine before it.
+/// Formats the table, after a line about the machine.
 pub(crate) fn table(rows: &[Row], about: &str) -> String {
     let mut text = format!("{about}\n\n");
     push(
@@ -47,7 +47,7 @@ fn push(text: &mut String, columns: [&str; 6], rest: [&str; 3]) {
     );
 }
 
-/// A number with the digits that matter.
+/// A number with its significant digits.
 fn amount(value: f64) -> String {
     let digits = if value.abs() >= 10.0 { 1 } else { 3 };
     format!("{value:.digits$}")

@@ -1,4 +1,4 @@
-//! Models that come and go: loaded, used, unloaded and replaced, again and again.
+//! Loads, uses, unloads and replaces models repeatedly.
 
 use std::io::Write;
 use std::time::Duration;
@@ -9,15 +9,15 @@ use mynah_tests::tiny_model::TinyModel;
 
 use crate::memory::Memories;
 
-/// How often: a hundred times, after those that memory may grow in.
+/// Number of cycles, including the warm-up.
 const CYCLES: u64 = 300;
 
-/// Those that memory may grow in: the old model goes while the new one is read on a thread of its
-/// own, and how far both overlap decides how high the heap ever gets. A thousand cycles were flat
-/// after these.
+/// Cycles in which memory may grow. The old model is freed while a thread reads the new one, and
+/// how far the two overlap determines the maximum size of the heap. In a test, a thousand cycles
+/// after these stayed flat.
 const WARM_UP: u64 = 200;
 
-/// Does it, and compares the process's memory. `most`: how far it may grow.
+/// Runs the cycles and compares the process's memory. `most` is the maximum growth.
 pub(crate) async fn run(most: f64) -> Result<()> {
     let folder = tempfile::tempdir()?;
     let paths = [1, 2].map(|seed| (seed, folder.path().join(format!("{seed}.gguf"))));
@@ -49,7 +49,7 @@ pub(crate) async fn run(most: f64) -> Result<()> {
         while !generation.next().await?.is_empty() {}
         drop(generation);
         session.embed(&[prompt()], Settings::default()).await?;
-        // A cycle counts as a second.
+        // Each cycle counts as one second.
         memories.note(Duration::from_secs(cycle));
     }
     say!("{CYCLES} models were loaded and unloaded");

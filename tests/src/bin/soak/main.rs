@@ -1,15 +1,16 @@
-//! The soak: for minutes, a hundred sessions come, talk, idle, come back and leave, with all that
-//! remembers on: host memory, disk, context shift, sessions that are closed. With `--cycles`, a
-//! model is loaded and unloaded 300 times. `cargo xtask soak` builds and runs both.
+//! The soak test: for some minutes, a hundred sessions open, talk, idle, continue and close, with
+//! everything enabled that keeps state: host memory, disk, context shifting, closing of idle
+//! sessions. With `--cycles` it loads and unloads a model 300 times. `cargo xtask soak` builds and
+//! runs both.
 //!
-//! On a tiny model with random weights: what is looked for is in the host, and that way much of it
-//! happens. It fails when memory is not flat after the warm-up, or when a cell, a request or a
-//! state was lost.
+//! The model is tiny and has random weights: the test is about the host, and a fast model exercises
+//! it more. It fails if memory grows after the warm-up, or if a cell, a request or a saved state
+//! was lost.
 
 /// Prints a line, to stdout.
 macro_rules! say {
     ($($text:tt)*) => {{
-        // Nobody is left to tell if stdout is gone.
+        // If stdout is closed, the text cannot be printed.
         let _ = writeln!(std::io::stdout(), $($text)*);
     }};
 }
@@ -31,24 +32,25 @@ use mynah_tests::{Started, tiny_with};
 use memory::Memories;
 use visitor::{Counts, Visitor};
 
-/// Sessions at once.
+/// Number of concurrent sessions.
 const VISITORS: u32 = 100;
 
-/// The part of the time that memory may grow in: caches, parked states and the allocator fill up to
-/// their bounds.
+/// Share of the time in which memory may grow, because caches, parked states and the allocator fill
+/// up to their limits.
 const WARM_UP: f64 = 0.4;
 
-/// How far the mean of the last quarter may be from that of the first.
+/// Maximum difference between the mean of the last quarter and that of the first.
 const MOST_GROWTH: f64 = 0.02;
 
-/// Runs a hundred sessions for minutes and looks whether anything grows or is lost.
+/// Runs a hundred sessions for some minutes and checks that memory does not grow and nothing is
+/// lost.
 #[derive(Debug, Parser)]
 struct Args {
-    /// How long.
+    /// Duration in minutes.
     #[arg(long, default_value_t = 30.0, value_parser = minutes)]
     minutes: f64,
 
-    /// Load and unload a model again and again, in place of that.
+    /// Load and unload a model repeatedly instead.
     #[arg(long, conflicts_with = "minutes")]
     cycles: bool,
 }
@@ -80,11 +82,11 @@ fn main() -> ExitCode {
     }
 }
 
-/// Small bounds, so that all of them are reached within the warm-up.
+/// Small limits, so that all of them are reached during the warm-up.
 fn config(states: &std::path::Path) -> ModelConfig {
     ModelConfig {
         ctx_size: Some(512),
-        // Several would wait for each other at every step of so small a model.
+        // Several threads would wait for each other in every step of such a small model.
         threads: Some(1),
         max_concurrent: 8,
         kv_cells: Some(2048),
@@ -162,7 +164,7 @@ fn tell(at: Duration, status: &Status, memory: Option<u64>) {
     );
 }
 
-/// When nothing runs any more.
+/// Waits until no request is left, and returns the status.
 async fn settled(model: &Model) -> Status {
     for _ in 0..600 {
         let status = model.status();

@@ -5,31 +5,30 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 
-/// Memory at several times.
+/// Measurements of memory at several times.
 #[derive(Debug, Default)]
 pub(crate) struct Memories {
     noted: Vec<(Duration, u64)>,
 }
 
 impl Memories {
-    /// Notes how much there is now, where the system tells.
+    /// Records the current memory, if the system reports it.
     pub(crate) fn note(&mut self, at: Duration) {
         if let Some(bytes) = resident() {
             self.noted.push((at, bytes));
         }
     }
 
-    /// What was noted last, in bytes.
+    /// The last measurement in bytes.
     pub(crate) fn last(&self) -> Option<u64> {
         self.noted.last().map(|(_, bytes)| *bytes)
     }
 
-    /// Compares the mean of the last quarter of what comes after the warm-up with that of the
-    /// first.
+    /// Compares the mean of the last quarter after the warm-up with that of the first quarter.
     ///
     /// # Errors
     ///
-    /// When they differ by more than the share `most`.
+    /// They differ by more than the share `most`.
     pub(crate) fn check(&self, warm_up: Duration, most: f64) -> Result<()> {
         if self.noted.is_empty() {
             say!("memory: this system doesn't tell, so it was not looked at");
@@ -74,7 +73,7 @@ fn mean(of: &[u64]) -> f64 {
     of.iter().sum::<u64>() as f64 / of.len() as f64
 }
 
-/// Bytes of the process that are in memory.
+/// Resident memory of the process in bytes.
 fn resident() -> Option<u64> {
     let status = std::fs::read_to_string("/proc/self/status").ok()?;
     let line = status

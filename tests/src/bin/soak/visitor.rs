@@ -1,4 +1,4 @@
-//! One of those who come, talk, idle, come back and leave.
+//! A simulated user that opens sessions, talks, idles, continues and closes them.
 
 use std::io::Write;
 use std::ops::AddAssign;
@@ -13,10 +13,10 @@ use mynah_engine::{
 
 use mynah_tests::{Guest, Started, greedy};
 
-/// Names that sessions share.
+/// Number of owners that the sessions share.
 const OWNERS: u64 = 12;
 
-/// What became of what a visitor asked.
+/// Counts of a visitor's requests by result.
 #[derive(Debug, Default, Clone, Copy)]
 pub(crate) struct Counts {
     pub(crate) asked: u64,
@@ -40,7 +40,7 @@ impl AddAssign for Counts {
     }
 }
 
-/// One of those who come and go.
+/// A simulated user.
 pub(crate) struct Visitor {
     model: Model,
     guest: Arc<Started>,
@@ -60,11 +60,11 @@ impl Visitor {
         }
     }
 
-    /// Comes and goes until the time is up.
+    /// Opens and uses sessions until the time is up.
     ///
     /// # Errors
     ///
-    /// What must not happen.
+    /// A result that must not occur.
     pub(crate) async fn stay(mut self) -> Result<Counts> {
         while Instant::now() < self.until {
             if self.one_in(10) {
@@ -84,7 +84,7 @@ impl Visitor {
         Ok(self.counts)
     }
 
-    /// A component of its own asks one thing.
+    /// Runs a component that makes one request.
     async fn send_guest(&mut self) -> Result<()> {
         let topic = self.roll(20).to_string();
         let guest = Guest::new("nn_complete").model(self.model.clone()).args(&[
@@ -98,14 +98,14 @@ impl Visitor {
                 self.counts.asked += 1;
                 self.counts.guests += 1;
             }
-            // No session was free: nothing was asked.
+            // No session was free, so the guest made no request.
             Ok(_) if ended.stderr.contains("sessions") => self.idle(200).await,
             _ => bail!("a guest failed: {ended:#?}"),
         }
         Ok(())
     }
 
-    /// A conversation of some turns.
+    /// Holds a conversation of several turns.
     async fn talk(&mut self, mut session: Session) -> Result<()> {
         let topic = self.roll(8);
         let head = format!("You are parrot {topic} and answer in few words. ").repeat(4);
@@ -122,7 +122,7 @@ impl Visitor {
             settings.stopping.ignore_eos = Some(true);
             let mut generation = match session.start(prompt, settings) {
                 Ok(generation) => generation,
-                // It was closed meanwhile, and there is no place for it now.
+                // The session was closed meanwhile, and there is no room to reopen it.
                 Err(Error::TooManySessions { .. }) => {
                     self.counts.turned_away += 1;
                     return Ok(());
@@ -131,7 +131,7 @@ impl Visitor {
             };
             self.counts.asked += 1;
             if self.one_in(12) {
-                // Leaves in the middle of it.
+                // Drops the generation while it runs.
                 generation.ready().await;
                 self.counts.dropped += 1;
                 return Ok(());
@@ -153,7 +153,7 @@ impl Visitor {
                     self.counts.failed += 1;
                 }
             }
-            // Some stay away for so long that their session is closed, and come back.
+            // Some pauses are so long that the host closes the session before it continues.
             let most = if self.one_in(10) { 5000 } else { 400 };
             self.idle(most).await;
         }
@@ -169,7 +169,7 @@ impl Visitor {
         self.roll(count) == 0
     }
 
-    /// A number below `sides`. Splitmix64 (<https://prng.di.unimi.it/splitmix64.c>), so that a
+    /// A number below `sides`, from Splitmix64 (<https://prng.di.unimi.it/splitmix64.c>), so that a
     /// visitor does the same in each run.
     fn roll(&mut self, sides: u64) -> u64 {
         self.dice = self.dice.wrapping_add(0x9e37_79b9_7f4a_7c15);
