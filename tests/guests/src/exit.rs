@@ -1,5 +1,4 @@
-//! Ending with a code, which Rust's own `std::process::exit` doesn't do: that one gives 1 for every
-//! failure.
+//! Exits with a code. Rust's `std::process::exit` gives 1 for every failure.
 
 wit_bindgen::generate!({
     inline: "

@@ -1,9 +1,9 @@
-//! What the test guests share: arguments, raw calls with readable errors, and reading a generation
-//! to its end.
+//! Code that the test guests share: arguments, raw calls with readable errors, and reading a
+//! generation to its end.
 //!
-//! A guest prints what its host test compares, and ends with exit code 0 when it saw what it
-//! expected. What it did not expect is a [`Failure`]: on stderr, with exit code 1. A trap is never
-//! a failed expectation.
+//! A guest prints what its host test compares, and exits with 0 if its expectations hold. A failed
+//! expectation is a [`Failure`]: a message on stderr and exit code 1. A trap is never a failed
+//! expectation.
 
 mod exit;
 mod older;
@@ -21,13 +21,13 @@ use mynah_guest::{Error, FinishReason, Outcome, Result};
 pub use exit::exit_with_code;
 pub use mynah_guest::bindings;
 
-/// A prompt that a small model continues.
+/// A prompt that a small model can continue.
 pub const PROMPT: &str = "The capital of France is";
 
-/// What a guest's `main` returns.
+/// The result of a guest's `main`.
 pub type Done = std::result::Result<(), Failure>;
 
-/// Something that was not as expected.
+/// A failed expectation.
 pub struct Failure(pub String);
 
 impl fmt::Debug for Failure {
@@ -52,8 +52,8 @@ macro_rules! ensure {
     };
 }
 
-/// Argument number `index`, from 1, or the default. Ends the guest when it isn't what it should be:
-/// a test that passes the wrong thing must not pass.
+/// Argument number `index`, from 1, or the default. Exits with 1 if it cannot be parsed: a test
+/// that passes a wrong argument must not pass.
 pub fn arg<T: FromStr>(index: usize, default: T) -> T {
     let Some(text) = std::env::args().nth(index) else {
         return default;
@@ -92,7 +92,7 @@ pub fn compute(context: &GraphExecutionContext, prompt: &str) -> Result<String> 
     )
 }
 
-/// The output tensor for these inputs, as text.
+/// The output tensor for these inputs as text.
 pub fn output(context: &GraphExecutionContext, inputs: Vec<(String, Tensor)>) -> Result<String> {
     let outputs = context.compute(inputs)?;
     let names: Vec<&str> = outputs.iter().map(|(name, _)| name.as_str()).collect();
@@ -100,12 +100,12 @@ pub fn output(context: &GraphExecutionContext, inputs: Vec<(String, Tensor)>) ->
     Ok(String::from_utf8_lossy(&outputs[0].1.data()).into_owned())
 }
 
-/// Greedy, with so many tokens at most.
+/// Greedy sampling with at most this number of tokens.
 pub fn greedy(max_tokens: u32) -> Settings {
     mynah_guest::Options::greedy().max_tokens(max_tokens).into()
 }
 
-/// Settings that leave everything to the host.
+/// Settings with nothing set.
 pub fn unset() -> Settings {
     mynah_guest::Options::new().into()
 }
@@ -124,19 +124,19 @@ pub fn start_with(
     Ok(generation::start(context, prompt, &options)?)
 }
 
-/// What came out of a generation.
+/// The events of a generation.
 #[derive(Debug, Default, Clone)]
 pub struct Answer {
-    /// Each piece of text as it came.
+    /// Each piece of text.
     pub pieces: Vec<String>,
-    /// Each token that was told by itself.
+    /// Each reported token.
     pub tokens: Vec<generation::TokenProbs>,
-    /// The end, when it has come.
+    /// The end, once it has arrived.
     pub outcome: Option<Outcome>,
 }
 
 impl Answer {
-    /// Adds what has come.
+    /// Adds events.
     pub fn add(&mut self, events: Vec<Event>) {
         for event in events {
             match event {
@@ -152,12 +152,12 @@ impl Answer {
         self.pieces.concat()
     }
 
-    /// Why it ended.
+    /// The reason for the end.
     pub fn reason(&self) -> Option<FinishReason> {
         self.outcome.as_ref().map(|outcome| outcome.reason)
     }
 
-    /// Tokens generated.
+    /// Number of generated tokens.
     pub fn tokens(&self) -> Option<u32> {
         self.outcome.as_ref().map(|o| o.usage.generated_tokens)
     }
@@ -188,7 +188,7 @@ pub fn read(generation: &Generation) -> Result<Answer> {
     Ok(answer)
 }
 
-/// Generates from text and reads it to its end.
+/// Starts a generation from text and reads it to its end.
 pub fn run(context: &GraphExecutionContext, text: &str, options: Settings) -> Result<Answer> {
     read(&start(context, text, options)?)
 }
@@ -212,8 +212,8 @@ pub fn kind(error: &Error) -> &'static str {
     }
 }
 
-/// Prints `case: kind: message` on one line and gives the message. Fails when the call went
-/// through, or was refused with an error that is none of `kinds`; any will do where that is empty.
+/// Prints `case: kind: message` on one line and returns the message. Fails if the call succeeded,
+/// or if the kind of its error is not in `kinds`. An empty `kinds` allows any.
 pub fn refused<T>(
     case: &str,
     kinds: &[&str],

@@ -1,10 +1,10 @@
-//! What a guest of an older snapshot of `wasi:nn` does and sees: the same for each, whose types are
-//! each its own.
+//! The promises for guests of older snapshots of `wasi:nn`. A macro, because each snapshot has its
+//! own types.
 
-/// Promises that every older snapshot keeps, with the bindings in module `$nn`.
+/// Checks the promises of every older snapshot with the bindings in module `$nn`.
 ///
-/// Makes the functions `text`, which asks the model `default`, and `check`, which tries what else
-/// there is.
+/// Generates the functions `text`, which queries the model `default`, and `check`, which tests the
+/// other functions.
 #[macro_export]
 macro_rules! older_snapshot {
     ($nn:ident) => {
@@ -68,15 +68,15 @@ macro_rules! older_snapshot {
 
         pub(crate) fn check() -> $crate::Done {
             let context = open()?;
-            // No output before there is one, and none of another name.
+            // There is no output before the computation, and none with another name.
             refused(
                 "early",
                 ErrorCode::InvalidArgument,
                 context.get_output("output"),
             )?;
             refused("nothing", ErrorCode::InvalidArgument, context.compute())?;
-            // The only tensor is the prompt, whatever its name; the next of its name takes its
-            // place.
+            // A single tensor is the prompt, whatever its name. Another one with the same name
+            // replaces it.
             context.set_input("0", bytes("Water is")).map_err(told)?;
             context
                 .set_input("0", bytes($crate::PROMPT))
@@ -88,11 +88,10 @@ macro_rules! older_snapshot {
                 "the output is there as often as it is asked for"
             );
             refused("name", ErrorCode::InvalidArgument, context.get_output("0"))?;
-            // Inputs stay.
+            // Inputs are kept.
             context.compute().map_err(told)?;
             $crate::ensure!(first == output(&context)?, "{first}");
-            // A second input without a name that means something is one too many; a failure leaves
-            // no output.
+            // A second input without a known name is refused, and a failure leaves no output.
             context.set_input("1", bytes("more")).map_err(told)?;
             refused("two", ErrorCode::InvalidArgument, context.compute())?;
             refused(
@@ -100,7 +99,7 @@ macro_rules! older_snapshot {
                 ErrorCode::InvalidArgument,
                 context.get_output("output"),
             )?;
-            // Settings out of range, and what is no text.
+            // Settings out of range, and an input that is not text.
             let context = open()?;
             context
                 .set_input("prompt", bytes($crate::PROMPT))
@@ -114,7 +113,7 @@ macro_rules! older_snapshot {
                 .set_input("prompt", Tensor::new(&[1], TensorType::Fp32, &[0; 4]))
                 .map_err(told)?;
             refused("type", ErrorCode::InvalidArgument, context.compute())?;
-            // Names, and models of its own.
+            // Unknown names, and models from bytes.
             refused("model", ErrorCode::NotFound, load_by_name("no-such-model"))?;
             refused(
                 "load",
@@ -125,7 +124,7 @@ macro_rules! older_snapshot {
                     ExecutionTarget::Cpu,
                 ),
             )?;
-            // An output that is copied again and again is bounded like all that a guest holds.
+            // Copies of an output are limited like everything that a guest holds.
             let context = open()?;
             context
                 .set_input("prompt", bytes($crate::PROMPT))

@@ -1,7 +1,6 @@
-//! Promise: a component that imports what the host lacks is refused with the name of what is
-//! missing.
+//! Promise: the host refuses a component with an import that it lacks, and names the import.
 //!
-//! A package of its own, because it has an interface of its own.
+//! The guest is a separate package because it defines its own interface.
 
 wit_bindgen::generate!({
     inline: "

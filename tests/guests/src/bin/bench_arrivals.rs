@@ -1,6 +1,6 @@
-//! Measures: when each piece of a greedy stream arrives. Arguments: tokens to generate, and the
-//! prompt's token ids, separated by commas. Prints a line for each, so that nothing is lost when it
-//! is stopped.
+//! Measures the arrival time of each piece of a greedy stream. Arguments: number of tokens to
+//! generate, and the prompt's token ids, separated by commas. Prints one line per piece, so that
+//! nothing is lost if the guest is stopped.
 
 use std::time::Instant;
 

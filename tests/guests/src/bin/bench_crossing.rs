@@ -1,5 +1,5 @@
-//! Measures: how long one event takes from the host into the guest when it is there. Arguments:
-//! tokens to generate, and the prompt.
+//! Measures the time that an available event takes from the host into the guest. Arguments: number
+//! of tokens to generate, and the prompt.
 
 use std::time::{Duration, Instant};
 
@@ -13,7 +13,7 @@ fn main() -> Done {
     let mut times: Vec<Duration> = Vec::new();
     let mut answer = Answer::default();
     while answer.outcome.is_none() {
-        // Waiting for the model is not crossing.
+        // Waiting for the model is not measured.
         pollable.block();
         let begun = Instant::now();
         let list = generation.next().map_err(Error::from)?;
@@ -22,7 +22,7 @@ fn main() -> Done {
         times.push(took / list.len() as u32);
         answer.add(list);
     }
-    // The median: a thread that loses its core in the middle says nothing about crossing.
+    // The median, because a thread that loses its core distorts single measurements.
     times.sort();
     let median = times.get(times.len() / 2).copied().unwrap_or_default();
     println!(

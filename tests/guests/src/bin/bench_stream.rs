@@ -1,5 +1,5 @@
-//! Measures: prefill and decode of one greedy stream, as the guest sees them. Arguments: tokens to
-//! generate, and the prompt's token ids, separated by commas.
+//! Measures prefill and decode of one greedy stream from the guest's side. Arguments: number of
+//! tokens to generate, and the prompt's token ids, separated by commas.
 
 use std::time::Instant;
 

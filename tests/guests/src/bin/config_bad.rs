@@ -1,5 +1,5 @@
-//! Promise: settings that can't be are refused with all their problems, through every way in, and
-//! change nothing; strange ones that can be are taken.
+//! Promise: invalid settings are refused with all their problems, through every function that takes
+//! settings, and change nothing. Unusual but valid settings are accepted.
 
 use mynah_guest::{
     Error, LogitBias, Model, Options, OutputForm, Problem, Result, Sampling, Session, Stopping,
@@ -13,7 +13,7 @@ fn main() -> Done {
     let before = session.effective()?;
 
     for (name, options, paths) in bad() {
-        // A context's own settings and a request's are held to the same.
+        // The settings of a context and of a request have the same rules.
         for result in [
             session.configure(options.clone()),
             session.generate_with(PROMPT, options).map(drop),
@@ -81,7 +81,7 @@ fn problems(name: &str, result: Result<()>) -> std::result::Result<Vec<Problem>,
     }
 }
 
-/// What can't be, and the paths that are told, in the order of the contract.
+/// Invalid settings, and the paths in the errors, in the order of the contract.
 fn bad() -> Vec<(&'static str, Options, Vec<&'static str>)> {
     let sampling = |sampling: Sampling| Options::from(sampling);
     vec![
@@ -142,7 +142,7 @@ fn bad() -> Vec<(&'static str, Options, Vec<&'static str>)> {
     ]
 }
 
-/// What looks wrong, and can be.
+/// Unusual settings that are valid.
 fn strange() -> Vec<(&'static str, Options)> {
     vec![
         ("no samplers", Sampling::new().samplers([]).into()),

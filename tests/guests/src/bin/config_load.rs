@@ -1,5 +1,5 @@
-//! Promise: a model is loaded with settings for every context of it; a name that isn't granted is
-//! not found.
+//! Promise: loading a model with settings applies them to each of its contexts. A name that is not
+//! granted is not found.
 
 use mynah_guest::{Model, Origin};
 use mynah_test_guests::{Done, PROMPT, ensure, refused};
@@ -23,7 +23,7 @@ fn main() -> Done {
         let answer = session.generate(PROMPT)?;
         ensure!(answer.outcome.usage.generated_tokens == 5, "{answer:?}");
     }
-    // The model itself is as it was.
+    // The model itself is unchanged.
     let plain = Model::load("default")?.session()?.effective()?;
     let tokens = plain.iter().find(|one| one.path == "stopping.max_tokens");
     ensure!(

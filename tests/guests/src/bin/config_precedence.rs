@@ -1,5 +1,5 @@
-//! Promise: a setting is the request's, else the session's, else the operator's, else the file's,
-//! else the default.
+//! Promise: a setting comes from the request, else the session, else the operator, else the model's
+//! file, else the default.
 //!
 //! The model's file recommends temperature 0.6 and top-p 0.5; its operator set temperature 0.7,
 //! top-k 6 and `max_tokens` 3.
@@ -30,7 +30,7 @@ fn main() -> Done {
     expect(&session, "sampling.top_k", "6", Origin::Model)?;
     expect(&session, "sampling.top_p", "0.5", Origin::File)?;
 
-    // Each level is the generation's too, not only what is told: the number of tokens shows it.
+    // Each level takes effect in the generation, too: the number of tokens shows it.
     let tokens = |options: Options| {
         session
             .generate_with(PROMPT, options)
@@ -45,13 +45,13 @@ fn main() -> Done {
         "a request is over with its generation"
     );
 
-    // What is configured takes the place of what was, it isn't added to it.
+    // A new configuration replaces the old one instead of being merged with it.
     session.configure(Sampling::greedy())?;
     expect(&session, "stopping.max_tokens", "3", Origin::Model)?;
     session.configure(Options::new())?;
     expect(&session, "sampling.temperature", "0.7", Origin::Model)?;
 
-    // One context's settings are no other's.
+    // The settings of one context do not affect another.
     let other = Model::load("default")?.session()?;
     session.configure(Options::new().max_tokens(1))?;
     expect(&other, "stopping.max_tokens", "3", Origin::Model)?;

@@ -1,11 +1,11 @@
-//! Promise: a priority above what the operator allows is refused wherever a guest can ask for one.
-//! `normal` is allowed.
+//! Promise: a priority above the operator's limit is refused wherever a guest can set one. The
+//! limit here is `normal`.
 
 use mynah_guest::{Model, Options, Priority};
 use mynah_test_guests::bindings::wasi::nn::tensor::{Tensor, TensorType};
 use mynah_test_guests::{Done, PROMPT, context, ensure, refused};
 
-/// Wrong twice: both are told.
+/// Two mistakes; the error names both.
 const JSON: &str = r#"{"priority": "high", "temp": -1}"#;
 
 fn tensor(text: &str) -> Tensor {
@@ -47,7 +47,7 @@ fn main() -> Done {
             "{message}"
         );
     }
-    // What is allowed goes through.
+    // An allowed priority is accepted.
     session.configure(Options::new().priority(Priority::Normal).max_tokens(1))?;
     session.generate(PROMPT)?;
     println!("ok");

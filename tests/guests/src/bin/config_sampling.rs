@@ -1,5 +1,4 @@
-//! Promise: settings of the sampling change real text, and how likely tokens were is told where
-//! that is asked for.
+//! Promise: sampling settings change real text, and log-probabilities are reported on request.
 
 use mynah_guest::{FinishReason, LogitBias, Model, Options, Sampling, Stopping};
 use mynah_test_guests::{Done, ensure, prompt};
@@ -38,7 +37,7 @@ fn main() -> Done {
         "DRY changed nothing: {dry:?}"
     );
 
-    // It goes on where the model would end.
+    // The answer continues past the end-of-generation token.
     let ignoring = Options::from(Stopping::new().ignore_eos(true)).max_tokens(200);
     let answer = session.generate_with(prompt(), ignoring)?;
     ensure!(
@@ -61,7 +60,7 @@ fn main() -> Done {
     ensure!(String::from_utf8_lossy(&bytes) == plain, "{tokens:?}");
     for token in tokens {
         ensure!(token.top.len() == 3, "{token:?}");
-        // Greedy: the chosen one is the most likely.
+        // With greedy sampling the chosen token is the most likely one.
         ensure!(
             token.top[0] == token.chosen && token.chosen.log_prob <= 0.0,
             "{token:?}"

@@ -1,10 +1,10 @@
-//! Promise: a context keeps its settings, a request wins over them, each can be read back with
-//! where it comes from, and a refused document changes nothing. The operator set `max_tokens` 7.
+//! Promise: a context keeps its settings, a request overrides them, each can be read back with its
+//! origin, and a refused document changes nothing. The operator set `max_tokens` 7.
 
 use mynah_guest::{Model, Options, Origin, Sampling, Session};
 use mynah_test_guests::{Done, PROMPT, ensure, refused};
 
-/// Value and origin of a setting.
+/// The value and origin of a setting.
 fn in_force(session: &Session, path: &str) -> mynah_guest::Result<(String, Origin)> {
     let all = session.effective()?;
     let found = all.into_iter().find(|setting| setting.path == path);
@@ -46,7 +46,7 @@ fn main() -> Done {
         "the request's: {request:?}"
     );
 
-    // Refused as a whole: nothing of it is in force.
+    // Refused as a whole: no part of it is in force.
     let bad = Options::new()
         .max_tokens(9)
         .temperature(f32::INFINITY)
@@ -66,7 +66,7 @@ fn main() -> Done {
     }
     expect("stopping.max_tokens", "4", Origin::Session)?;
 
-    // A document that is strange is taken and told, and refused where that is asked for.
+    // An unusual document is accepted with warnings, and refused in strict mode.
     let json = r#"{"sampling": {"temp": 0, "top_q": 1}, "n-predict": 3, "threads": 2}"#;
     let warnings = session.configure_json(json, false)?;
     let paths: Vec<&str> = warnings

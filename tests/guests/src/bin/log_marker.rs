@@ -1,5 +1,5 @@
-//! Promise: whatever a component says, well-formed or not, it works or is refused, and its words
-//! are its own: the host's log has none of them, which the host's test looks for.
+//! Promise: any text of a component, well-formed or not, is processed or refused, and never appears
+//! in the host's log. The host's test searches the log for it.
 
 use mynah_guest::{Conversation, Error, Message, Model, Options, OutputForm, Stopping};
 use mynah_test_guests::bindings::wasi::nn::graph::load_by_name;
@@ -8,7 +8,7 @@ use mynah_test_guests::{Done, arg, compute, context, greedy, output, refused, ru
 fn main() -> Done {
     let marker: String = arg(1, "nothing".to_owned());
     let context = context()?;
-    // What comes back is printed, so that it goes through stdout too.
+    // The answer is printed, so that the text goes through stdout, too.
     println!("{marker}: {}", compute(&context, &marker)?);
     run(&context, &marker, greedy(4))?.print();
 
@@ -19,7 +19,7 @@ fn main() -> Done {
         ];
         output(&context, inputs)
     };
-    // Strange, and taken.
+    // Unusual, and accepted.
     with(&format!(
         r#"{{"stop": ["{marker}"], "{marker}": 1, "logging": {{"file": "{marker}", "content": true}}}}"#
     ))?;
@@ -65,7 +65,7 @@ fn main() -> Done {
         &["invalid-settings"],
         session.generate_with(marker.as_str(), Stopping::new().stop([long])),
     )?;
-    // The template of the test's model takes one message.
+    // The test model's template takes a single message.
     let one = Conversation::new([Message::user(marker.as_str())]);
     session.generate_with(one, options(Options::greedy()))?;
     let two = Conversation::new([

@@ -1,5 +1,5 @@
-//! Promise: a component that was built for `wasi:nn@0.2.0-rc-2024-06-25` runs, and says what one of
-//! today says.
+//! Promise: a component that was built for `wasi:nn@0.2.0-rc-2024-06-25` runs, and gets the same
+//! answers as one for the current version.
 
 mod bindings {
     wit_bindgen::generate!({
@@ -14,7 +14,7 @@ use mynah_test_guests::{Done, PROMPT, arg, ensure, older_snapshot};
 
 older_snapshot!(nn);
 
-/// Errors that the component makes itself, which this snapshot alone has.
+/// Errors that the component itself creates, which only this snapshot allows.
 fn own_errors() -> Done {
     let mine = Error::new(ErrorCode::Timeout, "mine");
     ensure!(

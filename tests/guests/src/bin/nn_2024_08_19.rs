@@ -1,5 +1,5 @@
-//! Promise: a component that was built for `wasi:nn@0.2.0-rc-2024-08-19` runs, and says what one of
-//! today says.
+//! Promise: a component that was built for `wasi:nn@0.2.0-rc-2024-08-19` runs, and gets the same
+//! answers as one for the current version.
 
 mod bindings {
     wit_bindgen::generate!({

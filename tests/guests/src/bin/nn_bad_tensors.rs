@@ -1,5 +1,5 @@
-//! Promise: an input that isn't one text is refused with what is wrong with it, and the context
-//! still works afterwards.
+//! Promise: an input that is not a single text is refused with the reason, and the context still
+//! works afterwards.
 
 use mynah_test_guests::bindings::wasi::nn::tensor::{Tensor, TensorType};
 use mynah_test_guests::{Done, PROMPT, compute, context, output, refused, tensor};

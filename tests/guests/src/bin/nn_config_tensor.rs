@@ -1,4 +1,4 @@
-//! Promise: a component that knows `wasi:nn` alone sets how text is made by an input tensor named
+//! Promise: a component that only uses `wasi:nn` can set sampling with an input tensor named
 //! `config`.
 
 use mynah_test_guests::bindings::wasi::nn::inference::GraphExecutionContext;
@@ -48,7 +48,7 @@ fn main() -> Done {
     for junk in ["", "{", "[1]"] {
         refused("junk", &["invalid-argument"], compute(&context, junk))?;
     }
-    // One tensor alone is the prompt, whatever its name; two of a name are none.
+    // A single tensor is the prompt, whatever its name. Two tensors with the same name are refused.
     let twice = vec![
         ("config".to_owned(), tensor("{}")),
         ("config".to_owned(), tensor("{}")),

@@ -1,6 +1,6 @@
-//! Promise: a guest that comes back to a session which was closed because nobody used it gets the
-//! answer that it would have had, or is told, as the host is set up. The argument says whether it
-//! gets the answer.
+//! Promise: a guest returns to a session that the host closed because it was idle. Depending on the
+//! host's configuration, it gets the same answer as without the closing, or an error. The argument
+//! says whether it gets the answer.
 
 use std::time::Duration;
 

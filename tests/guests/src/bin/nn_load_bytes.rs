@@ -1,5 +1,5 @@
-//! Promise: a guest that may bring its own model computes with it, and every wrong way to load has
-//! its own error.
+//! Promise: a guest that is allowed to load its own model can compute with it, and every wrong way
+//! to load has its own error.
 //!
 //! Argument: a GGUF file in a granted folder.
 

@@ -1,10 +1,10 @@
-//! Promise: bytes that are not a GGUF model are refused with an error, and the host lives on.
+//! Promise: bytes that are not a GGUF model are refused with an error, and the host continues.
 
 use mynah_guest::Model;
 use mynah_test_guests::{Done, refused};
 
 fn main() -> Done {
-    // xorshift: the same garbage in every run.
+    // xorshift, for the same garbage in every run.
     let mut state = 0x9e37_79b9_7f4a_7c15u64;
     let mut random = |_| {
         state ^= state << 13;

@@ -1,4 +1,4 @@
-//! Promise: a guest can't bring its own model unless the operator allows it.
+//! Promise: a guest cannot load its own model unless the operator allows it.
 
 use mynah_guest::Model;
 use mynah_test_guests::{Done, refused};

@@ -1,6 +1,6 @@
 //! Promise: a model larger than the operator allows is refused with `too-large`, not with a trap.
 //!
-//! Argument: its size in MiB.
+//! Argument: the model's size in MiB.
 
 use mynah_guest::Model;
 use mynah_test_guests::{Done, arg, refused};

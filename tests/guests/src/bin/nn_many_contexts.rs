@@ -1,7 +1,7 @@
-//! Promise: a guest opens as many execution contexts as it may, and not one more until it drops
-//! one.
+//! Promise: a guest can open execution contexts up to its limit, and another one only after it
+//! drops one.
 //!
-//! Argument: how many to open at most.
+//! Argument: the number of contexts at which the guest stops trying.
 
 use mynah_test_guests::{Done, arg, graph, refused};
 

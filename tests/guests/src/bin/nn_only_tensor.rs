@@ -1,4 +1,4 @@
-//! Promise: where there is one tensor, it is the prompt, whatever its name.
+//! Promise: a single tensor is the prompt, whatever its name.
 
 use mynah_test_guests::{Done, compute, context, ensure, output, prompt, tensor};
 

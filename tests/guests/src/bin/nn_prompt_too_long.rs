@@ -1,7 +1,7 @@
-//! Promise: a prompt that the context can't hold is refused, and the context still works
+//! Promise: a prompt that does not fit the context is refused, and the context still works
 //! afterwards.
 //!
-//! Argument: words of the prompt.
+//! Argument: number of words in the prompt.
 
 use mynah_test_guests::{Done, PROMPT, arg, compute, context, refused};
 

@@ -1,4 +1,4 @@
-//! Promise: what a guest puts in a tensor can be read back, whether or not it would do as a prompt.
+//! Promise: a guest can read back the contents of a tensor, even if it is not usable as a prompt.
 
 use mynah_test_guests::bindings::wasi::nn::tensor::{Tensor, TensorType};
 use mynah_test_guests::{Done, ensure};
@@ -14,7 +14,7 @@ fn main() -> Done {
         (&[128], TensorType::Fp16, &bytes),
         (&[128], TensorType::Bf16, &bytes),
         (&[32], TensorType::Fp64, &bytes),
-        // Wrong, and nobody's business until it is used.
+        // Invalid, but only checked when it is used.
         (&[u32::MAX, 0, 7], TensorType::U8, b"abc"),
     ];
     for (dimensions, ty, data) in cases {

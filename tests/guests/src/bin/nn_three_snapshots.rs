@@ -1,4 +1,5 @@
-//! Promise: one component uses three snapshots of `wasi:nn` at once, and each says the same.
+//! Promise: one component can use three snapshots of `wasi:nn` at once, and all give the same
+//! answer.
 
 use mynah_test_guests::{Done, PROMPT, compute, context, ensure};
 
@@ -32,7 +33,7 @@ fn main() -> Done {
     let today = context()?;
     let said = compute(&today, PROMPT)?;
     println!("{said}");
-    // Each while the others' contexts are open.
+    // Each while the contexts of the others are open.
     let (august, june) = (august::open()?, june::open()?);
     august
         .set_input("prompt", august::bytes(PROMPT))

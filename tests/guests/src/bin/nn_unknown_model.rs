@@ -1,5 +1,5 @@
-//! Promise: a model that doesn't exist and one that isn't granted are answered alike. Arguments are
-//! more names to try.
+//! Promise: a model that does not exist and one that is not granted give the same error. Arguments
+//! are further names to try.
 
 use mynah_guest::Model;
 use mynah_test_guests::{Done, refused};

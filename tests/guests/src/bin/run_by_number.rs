@@ -1,6 +1,6 @@
-//! Promise: instances of one component are apart, and each is told its number.
+//! Promise: instances of one component are isolated, and each gets its number.
 //!
-//! Arguments: one for each instance: `trap`, `loop`, or the code to end with.
+//! Arguments: one for each instance: `trap`, `loop`, or its exit code.
 
 use mynah_test_guests::{arg, exit_with_code};
 

@@ -1,7 +1,6 @@
-//! Promise: a guest's exit code is the command's. Argument: the code.
+//! Promise: the command exits with the guest's exit code. Argument: the code.
 //!
-//! Through `exit-with-code`, which Rust's own `std::process::exit` doesn't use: that one gives 1
-//! for every failure.
+//! The guest uses `exit-with-code`, because Rust's `std::process::exit` gives 1 for every failure.
 
 use mynah_test_guests::{arg, exit_with_code};
 

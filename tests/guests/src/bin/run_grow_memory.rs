@@ -1,4 +1,4 @@
-//! Promise: a guest that grows past its memory is stopped, with a message that says so.
+//! Promise: a guest that grows beyond its memory limit is stopped, with a message about the limit.
 //!
 //! Argument: MiB to allocate and touch.
 
@@ -10,7 +10,7 @@ fn main() {
     let blocks: Vec<Vec<u8>> = (0..arg(1, 64))
         .map(|_| {
             let mut block = vec![0u8; 1 << 20];
-            // Memory that nobody touches may not be there.
+            // Untouched pages may not be allocated.
             block.iter_mut().step_by(PAGE).for_each(|byte| *byte = 1);
             block
         })

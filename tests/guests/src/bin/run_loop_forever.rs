@@ -1,4 +1,4 @@
-//! Promise: a guest that loops for ever is ended when its time is over.
+//! Promise: a guest that loops for ever is ended at its time limit.
 
 fn main() {
     println!("before the loop");

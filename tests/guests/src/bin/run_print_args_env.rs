@@ -1,5 +1,5 @@
-//! Promise: a guest sees the arguments, the environment and the folders that it was granted, and no
-//! others.
+//! Promise: a guest sees exactly the arguments, environment variables and folders that it was
+//! granted.
 
 use mynah_test_guests::Done;
 

@@ -1,4 +1,4 @@
-//! Promise: a guest that traps ends with the trap, and takes nobody with it.
+//! Promise: a guest that traps ends with the trap and affects no other.
 
 fn main() {
     println!("before the trap");

@@ -1,5 +1,5 @@
-//! Promise: a list of prompts is answered whole, though the host takes fewer at once, and one that
-//! fails harms no other.
+//! Promise: all prompts of a list are answered even if the host serves fewer at once, and a failed
+//! prompt does not affect the others.
 
 use mynah_guest::{Error, Model, Options};
 use mynah_test_guests::{Done, ensure};

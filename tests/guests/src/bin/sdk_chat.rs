@@ -1,5 +1,5 @@
-//! Promise: a session remembers what was said, as far as it was read, and no question that got no
-//! answer.
+//! Promise: a session keeps the conversation, including a partly read answer, but no question
+//! without an answer.
 
 use mynah_guest::{Message, Model, Options, Role};
 use mynah_test_guests::{Done, ensure};
@@ -30,7 +30,7 @@ fn main() -> Done {
     ];
     ensure!(said == expected, "{said:?} is not {expected:?}");
 
-    // Broken off after a piece: that piece is remembered.
+    // Broken off after one piece, which is kept.
     let mut reply = chat.say("Tell me more.")?;
     let piece = reply.next().transpose()?.unwrap_or_default();
     drop(reply);
@@ -39,7 +39,7 @@ fn main() -> Done {
         last.is_some_and(|m| m.role == Role::Assistant && m.content == piece),
         "{chat:?}"
     );
-    // Never read, and refused: as if never asked.
+    // Never read, or refused: the conversation is unchanged.
     let count = chat.messages().len();
     drop(chat.say("Are you there?")?);
     ensure!(chat.messages().len() == count, "{chat:?}");
@@ -51,7 +51,8 @@ fn main() -> Done {
         "{chat:?}"
     );
 
-    // What a tool gave is asked with too; tools that are none are told, and nothing is remembered.
+    // The result of a tool can be sent, too. Invalid tools are refused, and the conversation is
+    // unchanged.
     chat_with_tools.say("How old is it?")?.finish()?;
     chat_with_tools.say_with(Message::tool("7"))?.finish()?;
     let roles: Vec<Role> = chat_with_tools.messages().iter().map(|m| m.role).collect();

@@ -1,6 +1,6 @@
-//! Promise: texts become vectors of length 1, each the same whatever it is sent with; what means
-//! much the same is closer than what doesn't; `compute` of `wasi:nn` gives the same ones in a
-//! tensor.
+//! Promise: texts become vectors of length 1, and a text's vector does not depend on the others in
+//! the request. Texts of similar meaning have closer vectors. `compute` of `wasi:nn` returns the
+//! same vectors in a tensor.
 
 use mynah_guest::bindings::wasi::nn::tensor::{Tensor, TensorType};
 use mynah_guest::{Error, Model, Options, Prompt, cosine};

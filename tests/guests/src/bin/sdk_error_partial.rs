@@ -1,7 +1,7 @@
-//! Promise: the SDK's errors are typed and keep their numbers, and an answer that was cut short
+//! Promise: the SDK's errors are typed and contain their numbers, and an answer that was cut short
 //! keeps its text.
 //!
-//! Argument: words of a prompt that is too long.
+//! Argument: number of words of a prompt that is too long.
 
 use mynah_guest::{Error, FinishReason, Message, Model, NnErrorCode, Options};
 use mynah_test_guests::{Done, PROMPT, arg, ensure, refused};

@@ -1,5 +1,5 @@
-//! Promise: a session goes on, forks and comes back from what was saved with the text that it would
-//! have had, and says how much of its prompt was computed before.
+//! Promise: a session that continues, is forked, or is restored from a saved one gives the text
+//! that it would have given anyway, and reports how much of its prompt came from the prefix cache.
 
 use mynah_guest::{Error, Model, Options, Result, Session};
 use mynah_test_guests::{Done, ensure};
@@ -26,7 +26,7 @@ fn main() -> Done {
     );
     let saved = session.save();
 
-    // The next turn, in the session, in a fork of it, and in one that was restored.
+    // The next turn: in the session, in a fork of it, and in a restored one.
     let mut fork = session.fork()?;
     let mut restored = open()?;
     restored.restore(&saved)?;
@@ -43,7 +43,7 @@ fn main() -> Done {
         ensure!(same == text, "{same:?} is not {text:?}");
     }
 
-    // Each goes on in its own way.
+    // Each continues independently.
     say(&mut fork, "Why?")?;
     ensure!(
         fork.messages().len() == session.messages().len() + 2,

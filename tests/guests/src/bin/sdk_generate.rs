@@ -1,5 +1,5 @@
-//! Promise: the SDK's `generate` gives a whole answer with its outcome, and options win request
-//! over session.
+//! Promise: the SDK's `generate` returns a whole answer with its outcome, and options of a request
+//! override those of the session.
 
 use mynah_guest::{FinishReason, Model, Options};
 use mynah_test_guests::{Done, ensure, prompt};

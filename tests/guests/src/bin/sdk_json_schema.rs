@@ -1,5 +1,5 @@
-//! Promise: an answer in the form of a Rust type is read back as the type, and one that was cut
-//! short says why it can't be.
+//! Promise: an answer in the form of a Rust type parses as the type. If the answer was cut short,
+//! the error says why.
 
 use mynah_guest::{Error, FinishReason, Model, Options, OutputForm, json_schema};
 use mynah_test_guests::{Done, Failure, ensure};
@@ -58,7 +58,7 @@ fn main() -> Done {
         other => return Err(Failure(format!("{cut:?} was read as {other:?}"))),
     }
 
-    // A form of the session's is the request's too, until that says that there is none.
+    // The session's form applies to a request until the request asks for no form.
     session.configure(json_schema::<City>())?;
     let free = Options::greedy().max_tokens(3);
     let formed = session.generate_with(PROMPT, free.clone())?;

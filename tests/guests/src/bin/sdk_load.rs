@@ -1,8 +1,8 @@
-//! Promise: after a load whose outcomes are known, the status tells just them, typed and as JSON
-//! alike. Prints what it knows and what it was told, as JSON; where the argument is `wait`, it
-//! stays until its stdin ends, so that others can look too.
+//! Promise: after requests with known outcomes, the status reports exactly these, typed and as JSON
+//! alike. Prints the expected and the reported figures as JSON. With the argument `wait` it stays
+//! until its stdin ends, so that others can read the status, too.
 //!
-//! Wants a model for itself, with one sequence, a queue of two, and room for an answer that
+//! It needs a model for itself, with one sequence, a queue of two, and room for an answer that
 //! outlasts everything else here.
 
 use std::time::Duration;
@@ -10,10 +10,10 @@ use std::time::Duration;
 use mynah_guest::{Error, Model, Options, Status, StatusKind, Stopping, Stream};
 use mynah_test_guests::{Done, arg, ensure};
 
-/// Tokens of the answer that outlasts all.
+/// Tokens of the answer that outlasts everything else.
 const ENDLESS: u32 = 60_000;
 
-/// An answer of exactly so many tokens.
+/// Options for an answer of exactly this number of tokens.
 fn exactly(tokens: u32) -> Options {
     Options::greedy().stopping(Stopping::new().max_tokens(tokens).ignore_eos(true))
 }
@@ -28,7 +28,7 @@ fn until(model: &Model, wanted: impl Fn(&Status) -> bool) -> Result<Status, Erro
     }
 }
 
-/// Requests that wait, and that run.
+/// The numbers of waiting and running requests.
 fn on_their_way(status: &Status) -> (u64, u64) {
     let queue = status.queue.as_ref();
     queue.map_or((0, 0), |queue| (queue.length, queue.running))
@@ -36,7 +36,8 @@ fn on_their_way(status: &Status) -> (u64, u64) {
 
 fn main() -> Done {
     let model = Model::load("default")?;
-    // Three that complete, two of them in one session: the second finds the first.
+    // Three requests that complete. Two of them are in one session: the second reuses the first's
+    // prompt.
     let twice = model.session()?;
     let first = twice.generate_with("one parrot", exactly(8))?;
     let second = twice.generate_with("one parrot", exactly(8))?;
@@ -50,8 +51,7 @@ fn main() -> Done {
     let (prompt, generated) = (usage(|u| u.prompt_tokens), usage(|u| u.generated_tokens));
     ensure!(generated == 8 + 8 + 5, "{generated}");
 
-    // One that runs on, and two that wait: two more are refused. Then those that wait are
-    // cancelled.
+    // One runs on and two wait, so two more are refused. Then the waiting ones are cancelled.
     let start = |options: Options| -> Result<Stream, Error> {
         model.session()?.stream_with("endless", options)
     };
@@ -67,7 +67,7 @@ fn main() -> Done {
         ensure!(matches!(refused, Err(Error::Busy { .. })), "{refused:?}");
     }
     drop(waiting);
-    // One that has no time to wait.
+    // A request with no time to wait.
     let late = start(exactly(1).queue_timeout(Duration::from_millis(1)))?;
     let late = late.finish();
     ensure!(matches!(late, Err(Error::Timeout(_))), "{late:?}");
@@ -97,8 +97,7 @@ fn main() -> Done {
         (memory.hits, memory.cached_tokens) == (1, u64::from(cached)),
         "{memory:?}"
     );
-    // Of the one that was cancelled, the prompt was computed, and as much of the answer as there
-    // was time for.
+    // The cancelled request has computed its prompt and an unknown part of its answer.
     let computed = u64::from(prompt - cached);
     let (input, output) = (performance.prompt_tokens, performance.generated_tokens);
     ensure!(

@@ -1,10 +1,10 @@
-//! Promise: the SDK's presets set what their documentation says, and any block is enough where
-//! options are asked for.
+//! Promise: the SDK's presets set the documented values, and a single block can be passed as
+//! options.
 
 use mynah_guest::{Memory, Model, Options, OutputForm, Sampling, Scheduling, Session, Stopping};
 use mynah_test_guests::{Done, PROMPT, ensure};
 
-/// What the session itself sets, as `path=value`.
+/// The settings whose origin is the session, as `path=value`.
 fn set(session: &Session) -> mynah_guest::Result<Vec<String>> {
     let all = session.effective()?.into_iter();
     Ok(all
@@ -60,7 +60,7 @@ fn main() -> Done {
         ],
     )?;
 
-    // The request's, in one line.
+    // Options of a request in one line.
     let answer = session.generate_with(PROMPT, Stopping::new().max_tokens(1))?;
     ensure!(answer.outcome.usage.generated_tokens == 1, "{answer:?}");
     println!("ok");

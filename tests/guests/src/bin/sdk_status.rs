@@ -1,5 +1,5 @@
-//! Promise: a component sees the model that it was granted and its own sessions, and what all
-//! guests do only where it may; typed and as JSON alike. The argument says whether it may.
+//! Promise: a component sees the model that it was granted and its own sessions, and figures of all
+//! components only if allowed, typed and as JSON alike. The argument says whether it is allowed.
 
 use mynah_guest::{Error, Model, Options, SessionState, StatusKind};
 use mynah_test_guests::{Done, PROMPT, arg, ensure};

@@ -1,5 +1,5 @@
-//! Promise: the SDK's stream gives the pieces of the same text, waiting or not, one stream or two
-//! at once.
+//! Promise: the SDK's stream gives the pieces of the same text, with or without waiting, for one
+//! stream or two at once.
 
 use std::task::Poll;
 
@@ -20,7 +20,7 @@ fn main() -> Done {
     ensure!(stream.outcome().is_some(), "no outcome at the end");
     ensure!(stream.next().is_none(), "something followed the end");
 
-    // Two at once, each read as soon as it has something.
+    // Two at once, each read as soon as an event arrives.
     let other = model.session()?.with_options(options);
     let mut streams = [session.stream(prompt())?, other.stream(prompt())?];
     let mut texts = [String::new(), String::new()];
@@ -45,7 +45,7 @@ fn main() -> Done {
     }
     ensure!(texts.iter().all(|each| !each.is_empty()), "{texts:?}");
 
-    // Cancelled and dropped: the session is free again.
+    // After cancelling and dropping, the session is free again.
     let mut long = session.stream_with(prompt(), Options::new().max_tokens(100_000))?;
     let first = long.next().transpose()?.unwrap_or_default();
     long.cancel();

@@ -1,5 +1,4 @@
-//! Promise: many generations at once from one guest each say what they say alone, and a cancelled
-//! one ends by itself.
+//! Promise: several generations at once each give the same text as alone, and a cancelled one ends.
 
 use std::collections::BTreeMap;
 
@@ -12,7 +11,7 @@ fn main() -> Done {
     let prompt = |n: u32| format!("{PROMPT} not number {n}, it is");
     let mut streams = Streams::new();
     for n in 0..12 {
-        // The session may go: the stream keeps its place.
+        // The session can be dropped: the stream continues.
         let stream = model.session()?.stream_with(prompt(n), options(n))?;
         streams.push(n, stream);
     }

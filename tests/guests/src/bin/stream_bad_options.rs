@@ -1,5 +1,5 @@
-//! Promise: an option out of range is refused with its name and range, all of them at once; nothing
-//! is clamped.
+//! Promise: options out of range are refused, all at once, with their names and ranges. No value is
+//! clamped.
 
 use mynah_guest::{LogitBias, Memory, Options, Sampling};
 use mynah_test_guests::{Done, PROMPT, context, ensure, greedy, refused, run, start};
@@ -80,12 +80,12 @@ fn main() -> Done {
             ensure!(message.contains(word), "{case}: no `{word}` in: {message}");
         }
     }
-    // The ends of the ranges are inside.
+    // The limits of a range are valid.
     for temperature in [0.0, -0.0, 100.0] {
         run(&context, PROMPT, with(1, temperature).into())?;
     }
     run(&context, PROMPT, greedy(1))?;
-    // What asks for much costs no more than what there is.
+    // Excessive values cost no more than the existing tokens.
     let much = Sampling::new()
         .penalty_last_n(i32::MAX)
         .repeat_penalty(1.5)

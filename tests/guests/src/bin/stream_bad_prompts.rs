@@ -1,7 +1,7 @@
-//! Promise: a prompt that is no prompt is refused before any work, in words, and the context still
+//! Promise: an invalid prompt is refused before any work, with a message, and the context still
 //! works afterwards.
 //!
-//! Argument: words of the long prompt.
+//! Argument: number of words of the long prompt.
 
 use mynah_guest::Error;
 use mynah_test_guests::bindings::mynah::llm::generation::{Message, Prompt, Role};

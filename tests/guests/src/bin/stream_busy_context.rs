@@ -1,4 +1,4 @@
-//! Promise: a context that generates refuses a second generation, and goes on with the first.
+//! Promise: a context that generates refuses a second generation and continues the first.
 
 use mynah_test_guests::{Done, context, ensure, greedy, prompt, read, run, start};
 use mynah_test_guests::{compute, refused};
@@ -14,7 +14,7 @@ fn main() -> Done {
     refused("compute", &["invalid-argument"], computed)?;
     let answer = read(&generation)?;
     ensure!(answer.text() == alone.text(), "{alone:?} became {answer:?}");
-    // The end has been read: free, though the generation is still held.
+    // Once the end has been read the context is free, even though the generation still exists.
     run(&context, &prompt, greedy(3))?;
     println!("ok");
     Ok(())

@@ -1,4 +1,5 @@
-//! Promise: a cancelled generation ends as `cancelled`, with the text that was made until then.
+//! Promise: a cancelled generation ends as `cancelled`, with the text that was generated until
+//! then.
 
 use mynah_guest::FinishReason;
 use mynah_test_guests::{Answer, Done, context, ensure, greedy, prompt, read, run, start};
@@ -17,11 +18,11 @@ fn main() -> Done {
         "{answer:?}"
     );
     ensure!(!answer.text().is_empty(), "no text was kept");
-    // Twice, and after the end, does nothing.
+    // Cancelling again, or after the end, does nothing.
     generation.cancel();
     ensure!(generation.next()?.is_empty(), "something followed the end");
 
-    // At once: the end comes all the same, and the context is free again.
+    // Cancelled at once, a generation still ends, and the context is free again.
     let generation = start(&context, &prompt(), greedy(100_000))?;
     generation.cancel();
     let early = read(&generation)?;

@@ -1,5 +1,5 @@
-//! Promise: dropping the execution context cancels its generation, which still ends and keeps the
-//! text that was made.
+//! Promise: dropping the execution context cancels its generation, which still ends and keeps its
+//! text.
 
 use mynah_guest::FinishReason;
 use mynah_test_guests::{Answer, Done, context, ensure, greedy, prompt, read, start};

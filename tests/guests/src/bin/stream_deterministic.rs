@@ -1,7 +1,7 @@
-//! Promise: a deterministic request says what it says, whatever else the model does. Prints the
-//! text.
+//! Promise: a deterministic request gives the same text whatever else the model is doing. Prints
+//! the text.
 //!
-//! Arguments: the prompt, the tokens of the answer, the priority.
+//! Arguments: the prompt, the number of tokens of the answer, the priority.
 
 use mynah_guest::{Options, Priority};
 use mynah_test_guests::{Done, arg, context, prompt, run};

@@ -1,4 +1,4 @@
-//! Promise: dropping a generation frees its context at once, however often.
+//! Promise: dropping a generation frees its context at once, any number of times.
 
 use mynah_test_guests::{Done, context, ensure, greedy, prompt, run, start};
 

@@ -1,6 +1,6 @@
-//! Promise: a generation that is dropped in its prompt phase doesn't hold up the next one.
+//! Promise: a generation that is dropped during its prefill does not delay the next one.
 //!
-//! Argument: words of its prompt.
+//! Argument: number of words of its prompt.
 
 use mynah_test_guests::{Done, PROMPT, arg, context, greedy, run, start};
 

@@ -1,5 +1,5 @@
-//! Promise: greedy text is the same whether it is computed, streamed or polled. The operator sets
-//! the model to greedy.
+//! Promise: greedy text is the same whether it is computed, streamed or polled. The operator set
+//! the model to greedy sampling.
 
 use mynah_guest::{Error, Model, Options};
 use mynah_test_guests::bindings::mynah::llm::settings::Settings;
@@ -8,7 +8,7 @@ use mynah_test_guests::{Answer, Done, compute, context, ensure, prompt, run, sta
 fn main() -> Done {
     let context = context()?;
     let prompt = prompt();
-    // All but the temperature is the operator's, as it is for `compute`.
+    // All settings but the temperature are the operator's, as they are for `compute`.
     let greedy = Settings::from(Options::greedy());
     let computed = compute(&context, &prompt)?;
     let streamed = run(&context, &prompt, greedy.clone())?.text();

@@ -1,7 +1,7 @@
-//! Promise: a request's own limits hold, and what is out of range or not granted is refused with
-//! its name.
+//! Promise: a request's own limits are enforced. A value that is out of range or not allowed is
+//! refused with its name.
 //!
-//! The operator allows the priority `normal` at most, and the model serves one request at a time.
+//! The operator's limit for the priority is `normal`, and the model serves one request at a time.
 
 use std::time::Duration;
 
@@ -26,7 +26,7 @@ fn main() -> Done {
         ensure!(message.contains(name), "{message}");
     }
 
-    // More tokens than there is time for.
+    // More tokens than can be generated in the time.
     let short = Options::greedy()
         .max_tokens(1_000_000)
         .max_time(Duration::from_millis(150));
@@ -36,7 +36,7 @@ fn main() -> Done {
         "{answer:?}"
     );
 
-    // The one place is taken by one that goes on, and is read too seldom to end.
+    // A generation occupies the only sequence and is read too slowly to end.
     let hog = start(&first, &prompt(), greedy(1_000_000))?;
     hog.next()?;
     let waits = Options::greedy()
@@ -44,7 +44,7 @@ fn main() -> Done {
         .priority(Priority::Low)
         .queue_timeout(Duration::from_millis(50));
     let waiting = start(&second, &prompt(), waits.into())?;
-    // Its reader reads, so it keeps its place.
+    // Its reader keeps reading, so it is not parked.
     let error = loop {
         hog.next()?;
         match waiting.poll_next() {

@@ -1,4 +1,4 @@
-//! Promise: exactly as many tokens as asked for, and the reason says so.
+//! Promise: an answer has exactly the requested number of tokens, and the reason says so.
 
 use mynah_guest::FinishReason;
 use mynah_test_guests::{Done, context, ensure, greedy, prompt, run};

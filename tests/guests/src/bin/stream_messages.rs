@@ -1,4 +1,4 @@
-//! Promise: a conversation is rendered with the model's own template, and answered.
+//! Promise: a conversation is rendered with the model's own template and answered.
 
 use mynah_test_guests::bindings::mynah::llm::generation::{Message, Prompt, Role};
 use mynah_test_guests::{Done, arg, context, ensure, greedy, read, start_with};

@@ -1,4 +1,4 @@
-//! Promise: a guest that never waits in `next`, but polls and waits on the pollable, gets the whole
+//! Promise: a guest that polls and waits on the pollable, and never waits in `next`, gets the whole
 //! text.
 
 use mynah_guest::Error;
@@ -24,7 +24,7 @@ fn main() -> Done {
         }
     }
     ensure!(waits > 0, "everything was there at once");
-    // The end is there, and stays there.
+    // The end stays available.
     for _ in 0..2 {
         ensure!(pollable.ready(), "not ready at the end");
         let polled = generation.poll_next().map_err(Error::from)?;

@@ -1,5 +1,5 @@
-//! Promise: the same seed gives the same text, another seed another one, and no seed a new one each
-//! time, which is told.
+//! Promise: the same seed gives the same text, and another seed another text. Without a seed the
+//! host draws a new one each time and reports it.
 
 use mynah_guest::{Options, Sampling, Seed};
 use mynah_test_guests::{Done, arg, context, ensure, prompt, run};

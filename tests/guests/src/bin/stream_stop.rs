@@ -1,5 +1,4 @@
-//! Promise: an answer ends at the first stop string, wherever token boundaries fall, and doesn't
-//! have it.
+//! Promise: an answer ends before the first stop string, wherever token boundaries fall.
 
 use mynah_guest::{FinishReason, Options};
 use mynah_test_guests::{Done, context, ensure, prompt, refused, run, start};
@@ -9,12 +8,11 @@ fn main() -> Done {
     let options = || Options::greedy().max_tokens(24);
     let whole = run(&context, &prompt(), options().into())?.text();
 
-    // Every piece of text that an answer may end at, so in the middle of tokens and across them
-    // too.
+    // Stop strings from every third position of the text, so also within tokens and across them.
     let starts = whole.char_indices().map(|(index, _)| index);
     for start in starts.skip(1).step_by(3) {
         let stop: String = whole[start..].chars().take(5).collect();
-        // It may come earlier.
+        // The string may occur earlier.
         let expected = whole.split(&stop).next().unwrap_or_default();
         let answer = run(&context, &prompt(), options().stop([stop.as_str()]).into())?;
         ensure!(
@@ -23,7 +21,7 @@ fn main() -> Done {
         );
     }
 
-    // What only begins like one is delivered.
+    // A text that only begins like a stop string is delivered.
     let unlike: String = whole.chars().rev().take(1).chain(['\0']).collect();
     let answer = run(&context, &prompt(), options().stop([unlike]).into())?;
     ensure!(

@@ -1,4 +1,4 @@
-//! Promise: a generation's text arrives through `next`, and its end with reason and usage.
+//! Promise: `next` returns the text of a generation, then its end with reason and usage.
 
 use mynah_test_guests::{Done, arg, context, ensure, greedy, prompt, read, start};
 

@@ -1,4 +1,4 @@
-//! Promise: a prompt of token ids is taken as it is, and ids that the model lacks are refused.
+//! Promise: a prompt of token ids is used as it is, and ids that the model lacks are refused.
 //!
 //! Argument: the ids, separated by commas.
 

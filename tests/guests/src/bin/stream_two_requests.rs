@@ -1,7 +1,7 @@
-//! Promise: one request after the other in one context, each with its whole answer. Prints how many
-//! tokens they had.
+//! Promise: one context can serve requests one after the other, each with its whole answer. Prints
+//! the number of tokens.
 //!
-//! Arguments: the prompt, the tokens of each answer.
+//! Arguments: the prompt, the number of tokens of each answer.
 
 use mynah_guest::FinishReason;
 use mynah_test_guests::{Done, arg, context, ensure, greedy, prompt, run};

@@ -1,6 +1,6 @@
-//! Promise: a generation that isn't read for a while loses nothing.
+//! Promise: a generation that is not read for a while loses nothing.
 //!
-//! Arguments: the prompt, tokens, and milliseconds to wait before reading.
+//! Arguments: the prompt, the number of tokens, and milliseconds to wait before reading.
 
 use std::thread::sleep;
 use std::time::Duration;

@@ -1,10 +1,11 @@
-//! Promise: pieces are whole characters and never empty, however the model's tokens cut them.
+//! Promise: pieces consist of whole characters and are never empty, even if a token ends within a
+//! character.
 
 use mynah_guest::{Options, Sampling};
 use mynah_test_guests::{Done, arg, context, ensure, prompt, run};
 
 fn main() -> Done {
-    // Hot, so that rare tokens come, among them bytes of characters that are never finished.
+    // A high temperature, for rare tokens, including bytes of characters that are never completed.
     let hot = Sampling::new()
         .temperature(2.0)
         .top_k(0)
@@ -12,8 +13,7 @@ fn main() -> Done {
         .min_p(0.0)
         .seed(arg(3, 1));
     let options = Options::from(hot).max_tokens(arg(2, 200)).into();
-    // Text that a string holds is UTF-8 already; that the host did not trap on the way is the other
-    // half.
+    // A string is always UTF-8. The other half of the promise is that the host did not trap.
     let answer = run(&context()?, &prompt(), options)?;
     let empty = answer
         .pieces

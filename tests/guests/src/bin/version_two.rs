@@ -1,9 +1,10 @@
-//! Promise: a component uses two versions of the contract at once, with the same execution context.
+//! Promise: a component can use two versions of the contract at once, with the same execution
+//! context.
 
 use mynah_test_guests::bindings::wasi::nn::inference::GraphExecutionContext;
 use mynah_test_guests::{Done, Failure, PROMPT, context, ensure, greedy, run};
 
-/// The test's own 0.2.0, beside the SDK's version.
+/// A version 0.2.0 made for this test, beside the SDK's version.
 mod next {
     wit_bindgen::generate!({
         path: ["../../wit/deps/io", "../../wit/deps/nn", "../next"],

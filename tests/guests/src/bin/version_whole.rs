@@ -1,6 +1,7 @@
-//! Promise: every function of the contract does what it says, with every field set. Its build of
-//! each published version is kept in `tests/fixtures/`, and must run as it is for as long as the
-//! version is served; so it asks for nothing that may change.
+//! Promise: every function of the contract works, with every field set.
+//!
+//! The build of this guest for each published version is kept in `tests/fixtures/`. It must run
+//! unchanged as long as the version is served, so the guest only relies on what cannot change.
 
 use mynah_test_guests::bindings::mynah::llm::backend_status;
 use mynah_test_guests::bindings::mynah::llm::embedding::embed;
@@ -18,7 +19,7 @@ use mynah_test_guests::bindings::mynah::llm::settings::{
 use mynah_test_guests::bindings::wasi::nn::graph::load_by_name;
 use mynah_test_guests::{Done, Failure, context, ensure};
 
-/// Seed of all draws.
+/// Seed of the random draws.
 const SEED: u32 = 7;
 
 fn main() -> Done {
@@ -67,7 +68,7 @@ fn main() -> Done {
         );
     }
 
-    // Never waits by itself: the pollable does.
+    // The guest waits on the pollable, never in `next`.
     let prompt = Prompt::Text("Once upon a time".to_owned());
     let generation = start(&context, &prompt, &settings(100)).map_err(refused)?;
     let ready = generation.subscribe();
@@ -98,7 +99,7 @@ fn main() -> Done {
     ensure!(sessions.mine.len() == 1, "{sessions:?}");
     let json = backend_status::json(&graph, backend_status::Kind::Model).map_err(refused)?;
     ensure!(json.starts_with('{'), "{json}");
-    // Not granted.
+    // Figures that are not granted.
     let hidden = [
         backend_status::queue(&graph).map(drop),
         backend_status::memory(&graph).map(drop),
@@ -135,7 +136,7 @@ fn main() -> Done {
     Ok(())
 }
 
-/// Reads a generation to its end: the tokens that were told, and the end.
+/// Reads a generation to its end. Returns the number of reported tokens, and the outcome.
 fn read(generation: &Generation) -> Result<(usize, Outcome), Failure> {
     let mut tokens = 0;
     loop {
@@ -153,7 +154,7 @@ fn refused(error: Error) -> Failure {
     Failure(format!("{error:?}"))
 }
 
-/// Every field, with values that are valid for any model.
+/// Settings with every field set, valid for any model.
 fn settings(max_tokens: u32) -> Settings {
     Settings {
         sampling: Some(sampling()),
