@@ -66,7 +66,7 @@ pub(super) fn clear(path: &Path) -> io::Result<bool> {
         Ok(about) if about.file_type().is_socket() => is_dead(path),
         Ok(_) => Err(io::Error::new(
             io::ErrorKind::AlreadyExists,
-            "the path exists and is not a socket",
+            "there is a file already that is not a socket",
         )),
     }
 }
