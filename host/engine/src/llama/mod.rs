@@ -24,6 +24,8 @@ pub use backend::llama_backend;
 pub(crate) use batch::Batch;
 pub(crate) use context::{Context, ContextParams, DecodeError, MAX_SEQUENCES};
 pub use kv_type::KvType;
+/// The id of a token in a model's vocabulary.
+pub(crate) use llama_cpp_2::token::LlamaToken as TokenId;
 pub(crate) use log::with_captured_errors;
 pub(crate) use quantize::quantize;
 pub(crate) use saved::{SavedForm, SavedSequence};
@@ -32,5 +34,3 @@ pub(crate) use system::device_memory;
 pub(crate) use system::type_block;
 pub use system::{Device, DeviceKind, LlamaBuild, SystemInfo};
 pub(crate) use weights::read_weights;
-/// The id of a token in a model's vocabulary.
-pub(crate) type TokenId = llama_cpp_2::token::LlamaToken;
