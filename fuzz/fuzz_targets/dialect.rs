@@ -2,4 +2,4 @@
 
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(|bytes: &[u8]| mynah_engine::fuzz::dialect(bytes));
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| mynah_settings::fuzz::dialect(bytes));

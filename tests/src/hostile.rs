@@ -91,6 +91,7 @@ async fn run(script: &str) {
             max_bytes: 1 << 20,
             max_models: 1,
             config: config(),
+            ..GuestModels::default()
         })
         .limits(Limits {
             max_tensor_bytes: 4096,

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
-use mynah_engine::{Model, ModelConfig, Settings, Stopping};
+use mynah_engine::{LoadOptions, Model, ModelConfig, Settings, Stopping};
 
 use crate::tiny_model::TinyModel;
 
@@ -119,12 +119,12 @@ pub fn tiny() -> Model {
 /// It cannot be written or loaded.
 #[must_use]
 #[expect(clippy::expect_used, reason = "test code, outside a #[test]")]
-pub fn tiny_with(config: ModelConfig) -> Model {
+pub fn tiny_with(options: impl Into<LoadOptions>) -> Model {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let path = folder.path().join("tiny.gguf");
     TinyModel::default()
         .write_to(&path)
         .expect("the tiny model is written");
     // The file is memory-mapped, so it can be deleted after loading.
-    Model::load(&path, config, |_| {}).expect("the tiny model loads")
+    Model::load(&path, options, |_| {}).expect("the tiny model loads")
 }

@@ -4,8 +4,8 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use mynah_engine::{
-    Error, FinishReason, ModelConfig, ModelState, Observer, Report, RequestEnd, RequestOutcome,
-    Scheduling, SessionState, Settings, Stopping, Task, Usage,
+    Error, FinishReason, LoadOptions, ModelConfig, ModelState, Observer, Report, RequestEnd,
+    RequestOutcome, Scheduling, SessionState, Settings, Stopping, Task, Usage,
 };
 use mynah_tests::{greedy, solo, tiny_with};
 
@@ -214,7 +214,6 @@ async fn an_observer_is_told_of_every_request_when_it_has_ended() {
     });
     let observer = observer.unwrap();
     let config = ModelConfig {
-        observer: Some(observer.clone()),
         // Room for an answer that outlasts everything else here.
         ctx_size: Some(65_536),
         max_unread_bytes: 16 << 20,
@@ -222,7 +221,7 @@ async fn an_observer_is_told_of_every_request_when_it_has_ended() {
         queue_size: 1,
         ..ModelConfig::default()
     };
-    let model = tiny_with(config);
+    let model = tiny_with(LoadOptions::from(config).observed_by(observer.clone()));
     let mut session = session(&model);
     let mut generation = session.start(text("one parrot"), exactly(8)).unwrap();
     let (_, outcome) = finish(&mut generation).await;
@@ -290,15 +289,15 @@ async fn an_observer_that_is_slow_misses_some_and_costs_nobody_time() {
         let _ = waits.recv();
     });
     let observer = observer.unwrap();
-    let model = tiny_with(ModelConfig {
-        observer: Some(observer.clone()),
+    let config = ModelConfig {
         // Room for an answer that outlasts everything else here.
         ctx_size: Some(65_536),
         max_unread_bytes: 16 << 20,
         max_concurrent: 1,
         queue_size: 1,
         ..ModelConfig::default()
-    });
+    };
+    let model = tiny_with(LoadOptions::from(config).observed_by(observer.clone()));
     let long = start(&model, text("long"), exactly(60_000)).unwrap();
     until(&model, |status| status.queued == 0 && status.running == 1).await;
     let waits = start(&model, text("waits"), exactly(1)).unwrap();

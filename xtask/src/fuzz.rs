@@ -1,9 +1,10 @@
 //! `cargo xtask fuzz`: fuzzes every parser of data from outside.
 //!
 //! The targets are in `fuzz/`, a separate workspace. They only cover safe Rust, so they are built
-//! with coverage and without a sanitizer, which works with the project's toolchain. The engine
-//! still links llama.cpp. The targets reuse the libraries of the host's build, because building
-//! them again would take ten minutes.
+//! with coverage and without a sanitizer, which works with the project's toolchain. The targets
+//! that enter through the engine still link llama.cpp. They reuse the libraries of the host's
+//! build, because building them again would take ten minutes. The other targets, which require no
+//! feature in `fuzz/Cargo.toml`, build without llama.cpp.
 
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
@@ -46,15 +47,23 @@ pub(crate) fn fuzz(args: &Args) -> Result<()> {
         );
     }
     step("set up: cargo-fuzz", || tools::CARGO_FUZZ.install())?;
-    step(
-        "build the host, whose llama.cpp the targets share",
-        share_llama,
-    )?;
     let chosen: Vec<&String> = targets
         .iter()
         .filter(|name| args.only.is_empty() || args.only.contains(name))
         .collect();
-    step("build the fuzz targets", || run(&mut build()))?;
+    let pure = pure_targets()?;
+    if chosen.iter().all(|name| pure.contains(name)) {
+        step("build the fuzz targets, without llama.cpp", || {
+            std::fs::create_dir_all(target_folder())?;
+            run(build().arg("--no-default-features"))
+        })?;
+    } else {
+        step(
+            "build the host, whose llama.cpp the targets share",
+            share_llama,
+        )?;
+        step("build the fuzz targets", || run(&mut build()))?;
+    }
     let host = host()?;
     let mut found = Vec::new();
     for target in chosen {
@@ -77,6 +86,22 @@ fn targets() -> Result<Vec<String>> {
         .collect();
     names.sort();
     Ok(names)
+}
+
+/// The targets that are built without llama.cpp: those that need no feature.
+fn pure_targets() -> Result<Vec<String>> {
+    let mut metadata = cargo();
+    metadata
+        .args(["metadata", "--no-deps", "--format-version", "1"])
+        .args(["--manifest-path", paths::FUZZ]);
+    let metadata: Value = serde_json::from_str(&output(&mut metadata)?)?;
+    let targets = metadata["packages"][0]["targets"].as_array();
+    let pure = targets
+        .into_iter()
+        .flatten()
+        .filter(|target| target.get("required-features").is_none());
+    let names = pure.filter_map(|target| target["name"].as_str());
+    Ok(names.map(str::to_owned).collect())
 }
 
 /// Runs one target. It starts from the seeds and from the inputs that earlier runs on this machine
@@ -236,6 +261,13 @@ mod tests {
              [target.x86_64-a-b.llama.rustc-env]\nOUT_DIR = \"/o\"\nA = \"b\"\n"
         );
         assert!(shared_llama("", "a").is_err());
+    }
+
+    #[test]
+    fn the_settings_are_fuzzed_without_llama() {
+        let pure = pure_targets().unwrap();
+        assert!(pure.iter().any(|name| name == "dialect"), "{pure:?}");
+        assert!(!pure.iter().any(|name| name == "template"), "{pure:?}");
     }
 
     #[test]

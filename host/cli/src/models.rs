@@ -9,25 +9,27 @@ use bytesize::ByteSize;
 use indicatif::{ProgressBar, ProgressStyle};
 use mynah_engine::model::gguf::GgufHeader;
 use mynah_engine::model::kernels::{CpuFeatures, speed_note};
-use mynah_engine::{ModelConfig, Registry};
+use mynah_engine::{LoadOptions, Registry};
 
 use crate::args::NamedModel;
+use crate::config::RunSettings;
 use crate::output::{self, Table};
 
 /// Number of steps of the progress bar.
 const STEPS: u64 = 1000;
 
 /// Loads all models, with a progress bar if stderr is a terminal.
-pub(crate) fn load(models: &[NamedModel], config: &ModelConfig) -> Result<Registry> {
+pub(crate) fn load(settings: &RunSettings) -> Result<Registry> {
     let registry = Registry::new();
-    for NamedModel { name, path } in models {
+    let options = LoadOptions::from(settings.model.clone()).observed_by(settings.observer.clone());
+    for NamedModel { name, path } in &settings.models {
         // The registry would accept the same file twice under one name.
         if registry.get(name).is_ok() {
             return Err(mynah_engine::Error::DuplicateModel { name: name.clone() }.into());
         }
         let bar = bar(format!("loading {name}"));
         let shown = bar.clone();
-        let loaded = registry.load(name, path, config.clone(), move |share| {
+        let loaded = registry.load(name, path, options.clone(), move |share| {
             advance(&shown, share)
         });
         bar.finish_and_clear();

@@ -5,10 +5,9 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use bytesize::ByteSize;
+use mynah_settings::{Problem, Quantisation, SettingsError, Target, UnknownTarget};
 
-use crate::config::Problem;
 use crate::model::gguf::GgufError;
-use crate::model::optimize::{Quantisation, Target};
 
 /// The engine's result.
 pub type Result<T> = std::result::Result<T, Error>;
@@ -370,6 +369,18 @@ pub enum Error {
     /// The operating system gave no thread.
     #[error("no thread for the model: {0}. Raise the limit on processes and threads")]
     Thread(#[source] std::io::Error),
+}
+
+impl From<SettingsError> for Error {
+    fn from(SettingsError { problems }: SettingsError) -> Self {
+        Self::Settings { problems }
+    }
+}
+
+impl From<UnknownTarget> for Error {
+    fn from(UnknownTarget { name }: UnknownTarget) -> Self {
+        Self::UnknownTarget { name }
+    }
 }
 
 fn in_about(wait: Option<Duration>) -> String {

@@ -4,7 +4,6 @@
 //! Each panics where a promise is broken, and does nothing else. The tests here run the seeds that
 //! the targets begin with, so what once was found stays fixed.
 
-use crate::config::Reading;
 use crate::decode::fuzz_form;
 use crate::model::{fuzz_template, gguf};
 
@@ -27,36 +26,6 @@ pub fn gguf(bytes: &[u8]) {
 /// the parts: it makes a prompt that isn't too long, or tells what is wrong.
 pub fn template(bytes: &[u8]) {
     fuzz_template(&String::from_utf8_lossy(bytes));
-}
-
-/// A document with settings, as JSON and as TOML, from a guest and from an operator: what is read
-/// is in range, and what isn't is told, each with a place inside the document.
-pub fn dialect(bytes: &[u8]) {
-    let text = String::from_utf8_lossy(bytes);
-    let lines = text.split('\n').count();
-    for read in [Reading::json, |bytes: &[u8]| Reading::toml_with(bytes, &[])] {
-        for problem in read(bytes).problems() {
-            assert!(!problem.to_string().is_empty());
-            let line = problem.place.map_or(1, |place| place.line);
-            assert!(
-                (1..=lines).contains(&(line as usize)),
-                "line {line} of {lines}: {problem}"
-            );
-        }
-        let mut is_accepted = false;
-        if let Ok((settings, _)) = read(bytes).for_guest(false) {
-            is_accepted = true;
-            assert!(settings.check().is_ok(), "out of range: {settings:?}");
-        }
-        if let Ok((settings, warnings)) = read(bytes).for_guest(true) {
-            assert!(is_accepted, "only the strict reader takes {settings:?}");
-            assert!(warnings.is_empty(), "{warnings:?}");
-        }
-        if let Ok(document) = read(bytes).for_operator(false) {
-            let settings = document.operator.settings;
-            assert!(settings.check().is_ok(), "out of range: {settings:?}");
-        }
-    }
 }
 
 /// The form of an answer, which a guest asks for: as a GBNF grammar, a Lark grammar and a JSON
@@ -95,10 +64,5 @@ mod tests {
     #[test]
     fn the_seeds_of_form_keep_its_promises() {
         replay("form", form);
-    }
-
-    #[test]
-    fn the_seeds_of_dialect_keep_its_promises() {
-        replay("dialect", dialect);
     }
 }

@@ -34,7 +34,6 @@
 //! | folder | subject |
 //! |---|---|
 //! | `model/` | a GGUF: its header, tokenizer, chat template; named models; converted weights |
-//! | `config/` | typed settings and their ranges |
 //! | `memory/` | what is remembered of sequences that have ended: cells, alignment, the shelf; pure |
 //! | `disk/` | what is remembered on disk: files, their folder, the thread that reads and writes them |
 //! | `schedule/` | the waiting line, fairness, places and the plan of each step; pure |
@@ -43,7 +42,6 @@
 //! | `status/` | the snapshot that everybody reads, and the report that all views show |
 //! | `llama/` | the only unsafe code: llama.cpp |
 
-mod config;
 mod decode;
 mod disk;
 mod error;
@@ -67,24 +65,25 @@ mod schedule;
 mod session;
 mod status;
 
-pub use config::{
-    BackendSettings, BiasTarget, Effective, Fault, FormText, KvLayout, Level, LogColors, LogFormat,
-    LogLevel, LoggingInForce, LoggingSettings, LogitBias, Memory, MemoryInForce, ModelConfig,
-    ModelSettings, Operator, OperatorDocument, OtherSection, Output, OutputForm, Place, Problem,
-    Reading, SamplerName, Sampling, SamplingInForce, Scheduling, SchedulingInForce, Seed,
-    SettingInForce, Settings, Stopping, StoppingInForce, settings_schema, settings_table,
-};
 pub use error::{Error, Result};
 pub use generation::Generation;
-pub use llama::{Device, DeviceKind, KvType, LlamaBuild, SystemInfo, llama_backend};
+pub use llama::{Device, DeviceKind, LlamaBuild, SystemInfo, llama_backend};
 pub use memory::{Pressure, PressureLevel};
 pub use memory_limit::MemoryUse;
-pub use model::{ChatTemplateName, Embeddings, Model, ModelInfo, Progress, Registry};
+pub use model::{Embeddings, LoadOptions, Model, ModelInfo, Progress, Registry};
+pub(crate) use mynah_settings::MAX_SEQUENCES;
+pub use mynah_settings::{
+    BackendSettings, BiasTarget, ChatTemplateName, Effective, Fault, FormText, KvLayout, KvType,
+    Level, LogColors, LogFormat, LogLevel, LoggingInForce, LoggingSettings, LogitBias, Memory,
+    MemoryInForce, ModelConfig, ModelSettings, Operator, OperatorDocument, OtherSection, Output,
+    OutputForm, Place, Priority, Problem, Reading, SamplerName, Sampling, SamplingInForce,
+    Scheduling, SchedulingInForce, Seed, SettingInForce, Settings, SettingsError, Stopping,
+    StoppingInForce, settings_schema, settings_table,
+};
 pub use observer::{Observer, RequestEnd, RequestOutcome, Task};
 pub use owner::Owner;
 pub use request::{
-    Conversation, Event, FinishReason, Message, Outcome, Priority, Prompt, Role, TokenProb,
-    TokenProbs, Usage,
+    Conversation, Event, FinishReason, Message, Outcome, Prompt, Role, TokenProb, TokenProbs, Usage,
 };
 pub use session::Session;
 pub use status::{

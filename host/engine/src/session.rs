@@ -3,7 +3,6 @@
 use std::sync::{Arc, Weak};
 use std::time::Instant;
 
-use crate::config::in_force;
 use crate::decode::Outlet;
 use crate::log::{CONTENT, End, RequestLog, shows_content, told};
 use crate::model::{Asker, Embedding, Loaded, Past};
@@ -12,6 +11,7 @@ use crate::{
     Embeddings, Error, Generation, Level, Model, Owner, Prompt, Result, SessionState,
     SessionStatus, SettingInForce, Settings, Task, Usage,
 };
+use mynah_settings::in_force;
 
 /// One conversation with a model. It runs one generation at a time; dropping it cancels that.
 #[derive(Debug)]
@@ -195,7 +195,7 @@ impl Session {
     /// What the log and the observer know of a request that comes.
     fn log(&self, task: Task) -> Arc<RequestLog> {
         let about = self.model.about();
-        let observer = about.config.observer.clone();
+        let observer = about.observer.clone();
         let observed = observer.map(|observer| Observed::new(observer, Arc::clone(&about.info)));
         let model = Arc::clone(&about.label);
         RequestLog::new(model, self.number, self.owner.clone(), task, observed)

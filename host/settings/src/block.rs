@@ -130,34 +130,34 @@ macro_rules! block {
             }
         }
 
-        impl $crate::config::block::Block for $block {
+        impl $crate::block::Block for $block {
             const SECTION: &'static str = $section;
-            const KEYS: &'static [$crate::config::block::Key<Self>] = &[
-                $($crate::config::block::Key {
-                    info: $crate::config::block::KeyInfo {
+            const KEYS: &'static [$crate::block::Key<Self>] = &[
+                $($crate::block::Key {
+                    info: $crate::block::KeyInfo {
                         name: $name,
                         also: &[$($also),*],
                         help: concat!($($doc, "\n"),*),
-                        allowed: || <$kind as $crate::config::kind::Kind>::allowed(&$rule),
-                        default: || $crate::config::block::block!(@default [$kind] [$($default)?] [$($unset)?]),
-                        schema: || <$kind as $crate::config::kind::Kind>::schema(&$rule),
+                        allowed: || <$kind as $crate::kind::Kind>::allowed(&$rule),
+                        default: || $crate::block::block!(@default [$kind] [$($default)?] [$($unset)?]),
+                        schema: || <$kind as $crate::kind::Kind>::schema(&$rule),
                     },
                     read: |block, value| {
-                        let read = <$kind as $crate::config::kind::Kind>::read(value, &$rule);
+                        let read = <$kind as $crate::kind::Kind>::read(value, &$rule);
                         let is_read = read.is_some();
                         block.$field = read.or(block.$field.take());
                         is_read
                     },
                     refuse: |block| {
                         let value = block.$field.as_ref()?;
-                        $crate::config::kind::Kind::refuse(value, &$rule)
+                        $crate::kind::Kind::refuse(value, &$rule)
                     },
-                    json: |block| block.$field.as_ref().map($crate::config::kind::Kind::json),
+                    json: |block| block.$field.as_ref().map($crate::kind::Kind::json),
                 },)*
             ];
         }
 
-        $crate::config::block::block!(@in_force $block [$($in_force)?] {
+        $crate::block::block!(@in_force $block [$($in_force)?] {
             $($(#[doc = $doc])* $field [$kind] [$($default)?])*
         });
     };
@@ -168,14 +168,14 @@ macro_rules! block {
         #[doc = concat!("[`", stringify!($block), "`] as they are in force for one generation.")]
         #[derive(Debug, Clone, PartialEq)]
         pub struct $in_force {
-            $($(#[doc = $doc])* pub $field: $crate::config::block::block!(@type [$kind] [$($default)?]),)*
+            $($(#[doc = $doc])* pub $field: $crate::block::block!(@type [$kind] [$($default)?]),)*
         }
 
         impl $block {
             /// What is in force: these settings, and where they say nothing, the defaults.
             pub(crate) fn in_force(self) -> $in_force {
                 $in_force {
-                    $($field: $crate::config::block::block!(@value self.$field, [$($default)?]),)*
+                    $($field: $crate::block::block!(@value self.$field, [$($default)?]),)*
                 }
             }
         }
@@ -184,7 +184,7 @@ macro_rules! block {
     (@type [$kind:ty] []) => { Option<$kind> };
     (@value $value:expr, [$default:expr]) => { $value.unwrap_or_else(|| $default) };
     (@value $value:expr, []) => { $value };
-    (@default [$kind:ty] [$default:expr] []) => { $crate::config::block::default_json::<$kind>(&$default) };
+    (@default [$kind:ty] [$default:expr] []) => { $crate::block::default_json::<$kind>(&$default) };
     (@default [$kind:ty] [] [$unset:literal]) => { Err($unset) };
 }
 pub(crate) use block;

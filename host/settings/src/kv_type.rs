@@ -1,6 +1,9 @@
 //! What keys and values are kept as.
 
-use llama_cpp_sys_2 as sys;
+use std::fmt;
+use std::str::FromStr;
+
+use crate::by_name;
 
 /// What keys and values are kept as in KV cells.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -24,11 +27,18 @@ impl KvType {
             Self::Q8_0 => "q8_0",
         }
     }
+}
 
-    pub(super) fn raw(self) -> sys::ggml_type {
-        match self {
-            Self::F16 => sys::GGML_TYPE_F16,
-            Self::Q8_0 => sys::GGML_TYPE_Q8_0,
-        }
+impl fmt::Display for KvType {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+impl FromStr for KvType {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        by_name(&Self::ALL, "KV type", text)
     }
 }

@@ -11,17 +11,28 @@
 //! | `settings` | these five together; the levels, and what is in force |
 //! | `model`, `serving` | what the operator sets for a model, as the engine has it and as documents do |
 //! | `logging` | what the operator has logged |
+//! | `priority`, `kv_type`, `chat_template`, `optimize` | the types of single settings |
 //! | `dialect/` | settings from documents, JSON and TOML, in all spellings |
 //! | `reference` | what there is to set, as a table and as a JSON Schema |
-//! | `problem` | what is wrong with a setting |
+//! | `problem`, `error` | what is wrong with a setting, and with all of them |
+
+#![forbid(unsafe_code)]
 
 mod block;
+mod chat_template;
 mod dialect;
+mod error;
+#[cfg(any(test, feature = "fuzzing"))]
+#[doc(hidden)]
+pub mod fuzz;
 mod kind;
+mod kv_type;
 mod logging;
 mod memory;
 mod model;
+mod optimize;
 mod output;
+mod priority;
 mod problem;
 mod reference;
 mod sampling;
@@ -33,32 +44,39 @@ mod stopping;
 mod tests;
 mod value;
 
+pub use chat_template::ChatTemplateName;
 pub use dialect::{OperatorDocument, OtherSection, Reading};
-pub(crate) use kind::Named;
+pub use error::{Result, SettingsError};
+pub use kv_type::KvType;
 pub use logging::{LogColors, LogFormat, LogLevel, LoggingInForce, LoggingSettings};
 pub use memory::{Memory, MemoryInForce};
-pub(crate) use model::KvCells;
-pub use model::{KvLayout, ModelConfig};
+pub use model::{KvCells, KvLayout, ModelConfig};
+pub use optimize::{Optimize, Quantisation, Target, UnknownTarget};
 pub use output::{FormText, Output, OutputForm};
+pub use priority::Priority;
 pub use problem::{Fault, Place, Problem};
 pub use reference::{settings_schema, settings_table};
-pub(crate) use sampling::read_sampling;
-pub use sampling::{BiasTarget, LogitBias, SamplerName, Sampling, SamplingInForce, Seed};
+pub use sampling::{
+    BiasTarget, LogitBias, SamplerName, Sampling, SamplingInForce, Seed, read_sampling,
+};
 pub use scheduling::{Scheduling, SchedulingInForce};
 pub use serving::{BackendSettings, ModelSettings, Operator};
-pub(crate) use settings::in_force;
-pub use settings::{Effective, Level, SettingInForce, Settings};
+pub use settings::{Effective, Level, SettingInForce, Settings, in_force};
 pub use stopping::{Stopping, StoppingInForce};
-pub(crate) use value::Value as Document;
+pub use value::Value as Document;
 
 use std::fmt;
+
+/// Sequences that one context of llama.cpp can hold at most (`LLAMA_MAX_SEQ` in its
+/// `llama-cparams.h`).
+pub const MAX_SEQUENCES: u32 = 256;
 
 /// The one of `all` that `text` names; `what` says what they are, in the error.
 pub(crate) fn by_name<T: Copy + fmt::Display>(
     all: &[T],
     what: &str,
     text: &str,
-) -> Result<T, String> {
+) -> std::result::Result<T, String> {
     let named = all.iter().find(|one| one.to_string() == text);
     named.copied().ok_or_else(|| {
         let names: Vec<String> = all.iter().map(ToString::to_string).collect();

@@ -24,7 +24,8 @@ block! {
 
 impl MemoryInForce {
     /// Whether a request takes what was computed before, and leaves what it computes.
-    pub(crate) fn remembers(&self) -> bool {
+    #[must_use]
+    pub fn remembers(&self) -> bool {
         self.cache_prompt && self.max_cache_tokens > 0
     }
 }

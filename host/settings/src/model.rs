@@ -9,10 +9,7 @@ use std::time::Duration;
 use super::block::Block;
 use super::problem::{Check, Problem};
 use super::{MemoryInForce, Settings, by_name};
-use crate::llama::KvType;
-use crate::model::ChatTemplateName;
-use crate::model::optimize::Optimize;
-use crate::{Observer, Result};
+use crate::{ChatTemplateName, KvType, Optimize, Result};
 
 /// How a model is served.
 #[derive(Debug, Clone, PartialEq)]
@@ -36,7 +33,7 @@ pub struct ModelConfig {
     /// Whether idle sessions are closed by themselves. Default false.
     pub auto_cleanup: bool,
     /// Whether a session that was closed opens anew when it is used; else that is an error
-    /// ([`Error::SessionClosed`](crate::Error::SessionClosed)). Default true.
+    /// (`session-closed`). Default true.
     pub resume_closed: bool,
     /// Requests that wait at most; one more is refused. 1 to 100,000; default 50.
     pub queue_size: u32,
@@ -65,8 +62,8 @@ pub struct ModelConfig {
     /// for other models.
     pub swa_full: bool,
     /// Whether a model is refused that takes more memory than there is
-    /// ([`Error::TooLittleMemory`](crate::Error::TooLittleMemory)): what its header tells of
-    /// weights, KV cells and a step, against what the machine and the process's control group have.
+    /// (`too-little-memory`): what its header tells of weights, KV cells and a step, against what the
+    /// machine and the process's control group have.
     /// Not looked at where there is a graphics card, whose memory counts then. Default true.
     pub check_memory: bool,
     /// Bytes of host memory for sequences that had to leave their KV cells: those that are parked
@@ -75,9 +72,7 @@ pub struct ModelConfig {
     pub max_parked_bytes: u64,
     /// Bytes of memory that the whole process may have, weights included; `None`, the default: what
     /// its control group or the machine has. Near them less is remembered, then sessions that
-    /// nobody uses are closed, and at last requests are refused
-    /// ([`Error::MemoryShort`](crate::Error::MemoryShort)): see
-    /// [`PressureLevel`](crate::PressureLevel).
+    /// nobody uses are closed, and at last requests are refused (`memory-short`).
     pub max_process_bytes: Option<u64>,
     /// Share of the memory in use at which the first of these begins; the others follow in equal
     /// steps. 0.1 to 1.0; default 0.85.
@@ -124,8 +119,6 @@ pub struct ModelConfig {
     /// A built-in chat template in place of the model's own; default: the model's own, or where its
     /// file has none, the one that goes with its vocabulary.
     pub chat_template: Option<ChatTemplateName>,
-    /// Who is told of every request that has ended; default: nobody.
-    pub observer: Option<Observer>,
     /// How text is made where the request doesn't say.
     pub defaults: Settings,
 }
@@ -160,20 +153,6 @@ impl KvLayout {
     }
 }
 
-impl fmt::Display for KvType {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name())
-    }
-}
-
-impl FromStr for KvType {
-    type Err = String;
-
-    fn from_str(text: &str) -> std::result::Result<Self, String> {
-        by_name(&Self::ALL, "KV type", text)
-    }
-}
-
 impl fmt::Display for KvLayout {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.name())
@@ -190,16 +169,16 @@ impl FromStr for KvLayout {
 
 /// The KV cells of a model that is about to be served.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct KvCells {
+pub struct KvCells {
     /// Cells in all.
-    pub(crate) total: u32,
+    pub total: u32,
     /// Each sequence has its own.
-    pub(crate) split: bool,
+    pub split: bool,
 }
 
 impl KvCells {
     /// Those of a model that remembers nothing of what it read.
-    pub(crate) const NONE: Self = Self {
+    pub const NONE: Self = Self {
         total: 0,
         split: true,
     };
@@ -238,7 +217,6 @@ impl Default for ModelConfig {
             max_unread_bytes: 64 << 10,
             optimize: None,
             chat_template: None,
-            observer: None,
             defaults: Settings::default(),
         }
     }
@@ -248,17 +226,17 @@ impl ModelConfig {
     /// Default of [`ctx_size`](Self::ctx_size) where the model was trained on at least as much.
     pub const DEFAULT_CTX_SIZE: u32 = 2048;
     /// Default of [`batch_size`](Self::batch_size).
-    pub(crate) const DEFAULT_BATCH_SIZE: u32 = 256;
+    pub const DEFAULT_BATCH_SIZE: u32 = 256;
     /// Upper end of [`batch_size`](Self::batch_size): compute buffers grow with it.
-    pub(super) const MAX_BATCH_SIZE: u32 = 4096;
+    pub const MAX_BATCH_SIZE: u32 = 4096;
     /// Upper end of [`threads`](Self::threads) (`GGML_MAX_N_THREADS`, which llama.cpp asserts).
-    pub(super) const MAX_THREADS: u32 = 512;
+    pub const MAX_THREADS: u32 = 512;
 
     /// Checks the ranges.
     ///
     /// # Errors
     ///
-    /// [`Error::Settings`](crate::Error::Settings) with every setting that is out of range.
+    /// [`SettingsError`](crate::SettingsError) with every setting that is out of range.
     pub fn check(&self) -> Result<()> {
         let mut check = Check::default();
         let (model, backend) = self.blocks();
@@ -276,7 +254,8 @@ impl ModelConfig {
 
     /// Tokens that one session of a model holds that was trained on `trained` tokens, and has so
     /// many `positions` where their number is fixed.
-    pub(crate) fn context_for(&self, trained: u32, positions: Option<u32>) -> u32 {
+    #[must_use]
+    pub fn context_for(&self, trained: u32, positions: Option<u32>) -> u32 {
         let asked = self
             .ctx_size
             .unwrap_or_else(|| Self::DEFAULT_CTX_SIZE.min(trained.max(16)));
@@ -287,9 +266,9 @@ impl ModelConfig {
     ///
     /// # Errors
     ///
-    /// [`Error::Settings`](crate::Error::Settings) when `kv_cells` can't hold one session, or don't
+    /// [`SettingsError`](crate::SettingsError) when `kv_cells` can't hold one session, or don't
     /// go with the layout.
-    pub(crate) fn kv_cells_for(&self, context: u32) -> Result<KvCells> {
+    pub fn kv_cells_for(&self, context: u32) -> Result<KvCells> {
         let mut check = Check::default();
         // llama.cpp rounds each stream's cells up (`GGML_PAD` in `llama-context.cpp`).
         let stream = u64::from(context).next_multiple_of(256);
@@ -337,8 +316,8 @@ impl ModelConfig {
     ///
     /// # Errors
     ///
-    /// [`Error::Settings`](crate::Error::Settings).
-    pub(crate) fn check_cache_tokens(&self, memory: &MemoryInForce) -> Result<()> {
+    /// [`SettingsError`](crate::SettingsError).
+    pub fn check_cache_tokens(&self, memory: &MemoryInForce) -> Result<()> {
         let mut check = Check::default();
         let most = self.defaults.memory.clone().in_force().max_cache_tokens;
         check.that(memory.max_cache_tokens <= most, || {
@@ -349,7 +328,8 @@ impl ModelConfig {
     }
 
     /// Threads that compute.
-    pub(crate) fn threads_here(&self) -> u32 {
+    #[must_use]
+    pub fn threads_here(&self) -> u32 {
         self.threads.unwrap_or_else(|| {
             let cores = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
             u32::try_from(cores).map_or(Self::MAX_THREADS, |cores| cores.min(Self::MAX_THREADS))
@@ -360,7 +340,7 @@ impl ModelConfig {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::{Sampling, Stopping};
+    use crate::{Sampling, Stopping};
 
     #[test]
     fn the_defaults_are_in_range() {
@@ -370,7 +350,6 @@ mod tests {
     #[test]
     fn every_setting_out_of_range_is_named() {
         let config = ModelConfig {
-            observer: None,
             ctx_size: Some(0),
             batch_size: 0,
             max_concurrent: 0,

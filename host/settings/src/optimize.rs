@@ -1,10 +1,8 @@
 //! What weights can be converted to, and how that is said.
 
 use std::fmt;
+use std::path::PathBuf;
 use std::str::FromStr;
-
-use crate::Error;
-use crate::model::gguf::TensorType;
 
 /// How converted weights are stored. The order is that of how well they keep their values, best
 /// first.
@@ -50,19 +48,6 @@ impl Quantisation {
             Self::Q4_0 => "q4_0",
         }
     }
-
-    /// How most of the weights are stored.
-    #[must_use]
-    pub fn main_type(self) -> TensorType {
-        match self {
-            Self::F16 => TensorType::F16,
-            Self::Q8_0 => TensorType::Q8_0,
-            Self::Q6K => TensorType::Q6K,
-            Self::Q5KM => TensorType::Q5K,
-            Self::Q4KM => TensorType::Q4K,
-            Self::Q4_0 => TensorType::Q4_0,
-        }
-    }
 }
 
 /// As in the names of model files, such as `Q4_K_M`.
@@ -75,7 +60,7 @@ impl fmt::Display for Quantisation {
 /// What to convert a model to: what suits the machine, or what the operator says.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
 pub enum Target {
-    /// What [`advise`](super::advise) says; often nothing.
+    /// What suits the machine; often nothing.
     #[default]
     Auto,
     /// This, whatever the machine.
@@ -106,16 +91,39 @@ impl fmt::Display for Target {
 
 /// `auto` or a name of [`Quantisation`], in upper or lower case.
 impl FromStr for Target {
-    type Err = Error;
+    type Err = UnknownTarget;
 
-    fn from_str(text: &str) -> Result<Self, Error> {
+    fn from_str(text: &str) -> Result<Self, UnknownTarget> {
         Self::ALL
             .into_iter()
             .find(|target| text.eq_ignore_ascii_case(&target.to_string()))
-            .ok_or_else(|| Error::UnknownTarget {
+            .ok_or_else(|| UnknownTarget {
                 name: text.to_owned(),
             })
     }
+}
+
+/// A name that no conversion has.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("weights can't be converted to `{name}`: give one of {}", targets())]
+pub struct UnknownTarget {
+    /// The name asked for.
+    pub name: String,
+}
+
+fn targets() -> String {
+    Target::ALL.map(|target| target.to_string()).join(", ")
+}
+
+/// A model is converted when it is loaded, and the result is kept.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Optimize {
+    /// What to convert to.
+    pub target: Target,
+    /// The cache folder. The result is `optimized/HASH-TYPE.gguf` in it, with the SHA-256 of the
+    /// source's contents, so a source that changes, moves or has several names is told apart by
+    /// what it holds. Nothing is ever deleted from it.
+    pub cache: PathBuf,
 }
 
 #[cfg(test)]

@@ -56,7 +56,8 @@ impl Output {
 
     /// What holds where this stands above `base`: forms exclude each other, so one that says
     /// anything leaves no room for another.
-    pub(crate) fn over<'a>(&'a self, base: &'a Self) -> &'a Self {
+    #[must_use]
+    pub fn over<'a>(&'a self, base: &'a Self) -> &'a Self {
         if self.is_set() { self } else { base }
     }
 

@@ -161,7 +161,7 @@ impl Check {
         if self.0.is_empty() {
             Ok(())
         } else {
-            Err(crate::Error::Settings { problems: self.0 })
+            Err(crate::SettingsError { problems: self.0 })
         }
     }
 }

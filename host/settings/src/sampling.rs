@@ -95,7 +95,7 @@ impl Sampling {
 }
 
 /// Sets the setting of this name, if there is one and the value is allowed.
-pub(crate) fn read_sampling(sampling: &mut Sampling, name: &str, value: &Value) -> bool {
+pub fn read_sampling(sampling: &mut Sampling, name: &str, value: &Value) -> bool {
     let is_named = |key: &&Key<Sampling>| key.info.name == name || key.info.also.contains(&name);
     let mut read = sampling.clone();
     let is_set = Sampling::KEYS

@@ -9,10 +9,7 @@ use super::kind::{Any, Millis, Named, Number, Whole};
 use super::logging::LoggingSettings;
 use super::model::{KvLayout, ModelConfig};
 use super::problem::Check;
-use crate::Result;
-use crate::llama::{KvType, MAX_SEQUENCES};
-use crate::model::ChatTemplateName;
-use crate::model::optimize::Target;
+use crate::{ChatTemplateName, KvType, MAX_SEQUENCES, Result, Target};
 
 impl Named for KvLayout {
     const ALL: &'static [Self] = &Self::ALL;
@@ -172,7 +169,7 @@ impl Operator {
     ///
     /// # Errors
     ///
-    /// [`Error::Settings`](crate::Error::Settings) with every setting that is out of range.
+    /// [`SettingsError`](crate::SettingsError) with every setting that is out of range.
     pub fn check(&self) -> Result<()> {
         let mut check = Check::default();
         self.settings.check_into(&mut check);

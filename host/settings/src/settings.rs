@@ -99,7 +99,7 @@ impl Settings {
     ///
     /// # Errors
     ///
-    /// [`Error::Settings`](crate::Error::Settings) with every setting that is out of range.
+    /// [`SettingsError`](crate::SettingsError) with every setting that is out of range.
     pub fn check(&self) -> Result<()> {
         let mut check = Check::default();
         self.check_into(&mut check);
@@ -110,7 +110,7 @@ impl Settings {
     ///
     /// # Errors
     ///
-    /// [`Error::Settings`](crate::Error::Settings) with every setting that is out of range, the
+    /// [`SettingsError`](crate::SettingsError) with every setting that is out of range, the
     /// priority among them.
     pub fn check_up_to(&self, max_priority: Priority) -> Result<()> {
         let mut check = Check::default();
@@ -149,7 +149,8 @@ impl Settings {
 
     /// The settings in force: these, then the engine's defaults. `draw_seed` gives a seed where
     /// none is set; it isn't [`u32::MAX`].
-    pub(crate) fn resolve(self, draw_seed: impl FnOnce() -> u32) -> Effective {
+    #[must_use]
+    pub fn resolve(self, draw_seed: impl FnOnce() -> u32) -> Effective {
         let sampling = self.sampling.in_force();
         Effective {
             seed: match sampling.seed {
@@ -190,7 +191,8 @@ impl Settings {
 
 /// Every setting as it is in force where `levels` say what they say, the first of them winning, and
 /// who said so.
-pub(crate) fn in_force(levels: &[(Level, &Settings)]) -> Vec<SettingInForce> {
+#[must_use]
+pub fn in_force(levels: &[(Level, &Settings)]) -> Vec<SettingInForce> {
     let mut all = Vec::new();
     for (block_index, block) in Settings::default().blocks().iter().enumerate() {
         for index in 0..block.len() {

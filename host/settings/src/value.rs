@@ -4,15 +4,20 @@ use std::fmt;
 
 /// A value of a document.
 #[derive(Debug, Clone, PartialEq)]
-pub(crate) enum Value {
+pub enum Value {
     /// JSON's null: as if the key weren't there.
     Null,
+    /// True or false.
     Bool(bool),
+    /// A whole number.
     Integer(i128),
     /// May be infinite or no number: TOML can say so.
     Float(f64),
+    /// A text.
     Text(String),
+    /// A list.
     List(Vec<Value>),
+    /// A table, in its order.
     Table(Vec<(String, Value)>),
 }
 

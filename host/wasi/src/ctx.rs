@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::atomic::AtomicU32;
 
-use mynah_engine::{Model, ModelConfig, Owner, Priority, Registry};
+use mynah_engine::{Model, ModelConfig, Observer, Owner, Priority, Registry};
 use wasmtime::component::ResourceTable;
 use wasmtime_wasi::cli::StdoutStream;
 
@@ -45,6 +45,8 @@ pub struct GuestModels {
     /// How they are served, as they are: `optimize`, `state_dir` and `keep_alive` are for the
     /// operator's own models.
     pub config: ModelConfig,
+    /// Who is told of every request to them that has ended; default: nobody.
+    pub observer: Option<Observer>,
 }
 
 impl Default for GuestModels {
@@ -53,6 +55,7 @@ impl Default for GuestModels {
             max_bytes: 64 << 20,
             max_models: 1,
             config: ModelConfig::default(),
+            observer: None,
         }
     }
 }

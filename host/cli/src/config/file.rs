@@ -11,7 +11,7 @@ use std::str::FromStr;
 
 use anyhow::{Result, anyhow};
 use bytesize::ByteSize;
-use mynah_engine::{Error, Operator, OtherSection, Place, Priority, Problem, Reading};
+use mynah_engine::{Operator, OtherSection, Place, Priority, Problem, Reading, SettingsError};
 use serde::Deserialize;
 use serde::de::{self, Deserializer, Visitor};
 use toml::de::{DeTable, DeValue};
@@ -135,8 +135,7 @@ pub(super) fn parse(source: &Source, strict: bool) -> Result<File> {
             }])),
             None => Ok(read),
         },
-        Err(Error::Settings { problems }) => Err(source.refuse(&problems)),
-        Err(error) => Err(error.into()),
+        Err(SettingsError { problems }) => Err(source.refuse(&problems)),
     };
     match (read, own(source)) {
         (Ok(read), Ok(own)) => Ok(File {

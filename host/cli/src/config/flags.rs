@@ -107,10 +107,7 @@ impl ServingArgs {
             let reading = Reading::json(document.to_string().as_bytes());
             let read = reading.for_operator(true).map_err(|error| {
                 // Its line and column are those of no file.
-                let mynah_engine::Error::Settings { problems } = error else {
-                    return anyhow::Error::from(error);
-                };
-                let told = problems.into_iter().map(|mut problem| {
+                let told = error.problems.into_iter().map(|mut problem| {
                     problem.place = None;
                     problem.to_string()
                 });

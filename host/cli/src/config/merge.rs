@@ -6,7 +6,9 @@ use std::time::Duration;
 
 use anyhow::{Result, bail};
 use bytesize::ByteSize;
-use mynah_engine::{Error, ModelConfig, Owner, Place, Priority, Problem, SystemInfo};
+use mynah_engine::{
+    ModelConfig, Observer, Owner, Place, Priority, Problem, SettingsError, SystemInfo,
+};
 
 use super::file::File;
 use super::source::Source;
@@ -29,6 +31,8 @@ const MAX_INSTANCES: u32 = 1000;
 pub(crate) struct RunSettings {
     pub(crate) models: Vec<NamedModel>,
     pub(crate) model: ModelConfig,
+    /// Who is told of every request that has ended: the run sets it.
+    pub(crate) observer: Option<Observer>,
     pub(crate) compat: Vec<Compat>,
     pub(crate) dirs: Vec<Preopen>,
     pub(crate) env: Vec<Variable>,
@@ -95,6 +99,7 @@ pub(super) fn merge(
     let settings = RunSettings {
         models: named(models, &given, |model| &model.name),
         model,
+        observer: None,
         compat: match &args.compat[..] {
             [] => run.compat.into_iter().map(|compat| compat.0).collect(),
             given => given.to_vec(),
@@ -161,12 +166,12 @@ fn preloaded(preload: &Preload) -> NamedModel {
 /// each other. The file's own settings were checked when it was read.
 fn check(
     settings: &RunSettings,
-    flags: mynah_engine::Result<()>,
+    flags: Result<(), SettingsError>,
     place: impl Fn(&str) -> Option<Place>,
 ) -> Result<(), Vec<Problem>> {
     let mut problems = match flags.and_then(|()| settings.model.check()) {
-        Err(Error::Settings { problems }) => problems,
-        _ => Vec::new(),
+        Err(SettingsError { problems }) => problems,
+        Ok(()) => Vec::new(),
     };
     let mut own = |path: &str, value: u32, most: u32| {
         if !(1..=most).contains(&value) {

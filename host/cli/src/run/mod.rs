@@ -48,11 +48,11 @@ pub(crate) fn run(args: &RunArgs, log: &LogArgs) -> Result<ExitCode> {
         .build()
         .context("no threads for the runtime")?;
     let telemetry = Arc::new(Telemetry::start()?);
-    settings.model.observer = telemetry.observer();
+    settings.observer = telemetry.observer();
     let code = runtime.block_on(async {
         let engine = engine()?;
         let program = Program::link(&engine, kind, &bytes, args.guest())?;
-        let models = models::load(&settings.models, &settings.model)?;
+        let models = models::load(&settings)?;
         let serving = Serving::new(&models, args.guest());
         telemetry.watch(&serving)?;
         let _open = Open::new(settings.control.as_ref(), &serving, &telemetry)?;

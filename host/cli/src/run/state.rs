@@ -82,6 +82,7 @@ fn llm(settings: &RunSettings, models: &Registry) -> LlmCtx {
         llm = llm.guest_models(GuestModels {
             max_bytes: size.as_u64(),
             config: settings.model.clone(),
+            observer: settings.observer.clone(),
             ..GuestModels::default()
         });
     }

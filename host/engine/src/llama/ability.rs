@@ -6,7 +6,8 @@ use llama_cpp_2::model::LlamaModel;
 use llama_cpp_sys_2 as sys;
 
 use super::context::raw_model;
-use super::{Context, ContextParams, KvType};
+use super::{Context, ContextParams};
+use crate::KvType;
 
 /// What a model can do with a text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -8,10 +8,8 @@ use std::sync::Arc;
 use llama_cpp_2::model::LlamaModel;
 use llama_cpp_sys_2 as sys;
 
-use super::{Batch, KvType, with_captured_errors};
-
-/// Sequences that one context can hold at most (`LLAMA_MAX_SEQ` in llama.cpp's `llama-cparams.h`).
-pub(crate) const MAX_SEQUENCES: u32 = 256;
+use super::{Batch, with_captured_errors};
+use crate::{KvType, MAX_SEQUENCES};
 
 /// Numbers of 4 bytes in a cache line. The tensors of a graph lie one after the other, each at a
 /// multiple of 32 bytes (`TENSOR_ALIGNMENT` in `ggml-impl.h`), and its small inputs have a number
@@ -46,6 +44,14 @@ pub(crate) struct ContextParams {
     /// It gives a vector for each token ([`Context::embedding`]): all tokens of a batch are
     /// outputs, `sequences` doesn't bound them.
     pub(crate) embeddings: bool,
+}
+
+/// What llama.cpp calls the type.
+fn raw_kv_type(kv_type: KvType) -> sys::ggml_type {
+    match kv_type {
+        KvType::F16 => sys::GGML_TYPE_F16,
+        KvType::Q8_0 => sys::GGML_TYPE_Q8_0,
+    }
 }
 
 /// Why a decode did nothing.
@@ -123,8 +129,8 @@ impl Context {
             // A text may take several decodes, and llama.cpp pools within one.
             raw_params.pooling_type = sys::LLAMA_POOLING_TYPE_NONE;
         }
-        raw_params.type_k = params.kv_type.raw();
-        raw_params.type_v = params.kv_type.raw();
+        raw_params.type_k = raw_kv_type(params.kv_type);
+        raw_params.type_v = raw_kv_type(params.kv_type);
         raw_params.swa_full = params.swa_full;
         raw_params.n_threads = threads;
         raw_params.n_threads_batch = threads;

@@ -12,7 +12,6 @@ mod backend;
 mod batch;
 mod cells;
 mod context;
-mod kv_type;
 mod log;
 mod quantize;
 mod saved;
@@ -22,8 +21,7 @@ mod weights;
 pub(crate) use ability::Ability;
 pub use backend::llama_backend;
 pub(crate) use batch::Batch;
-pub(crate) use context::{Context, ContextParams, DecodeError, MAX_SEQUENCES};
-pub use kv_type::KvType;
+pub(crate) use context::{Context, ContextParams, DecodeError};
 /// The id of a token in a model's vocabulary.
 pub(crate) use llama_cpp_2::token::LlamaToken as TokenId;
 pub(crate) use log::with_captured_errors;

@@ -14,7 +14,7 @@ use llama_cpp_sys_2 as sys;
 
 use super::log::{with_captured_errors, with_info_lines};
 use crate::model::gguf::{GgufHeader, Value};
-use crate::model::optimize::Quantisation;
+use mynah_settings::Quantisation;
 
 /// Bytes of one tensor that the quantiser holds at a time. Its default of 8 GiB would hold a whole
 /// vocabulary as F32.

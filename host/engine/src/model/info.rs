@@ -4,8 +4,8 @@ use std::path::{Path, PathBuf};
 
 use llama_cpp_2::model::LlamaModel;
 
-use super::ChatTemplateName;
 use super::gguf::GgufHeader;
+use crate::ChatTemplateName;
 use crate::ModelConfig;
 use crate::llama::Ability;
 

@@ -7,15 +7,14 @@ use std::time::Instant;
 
 use llama_cpp_2::model::LlamaModel;
 
-use super::chat::ChatTemplate;
+use super::chat::{ChatTemplate, built_in_source, for_vocabulary};
 use super::gguf::{GgufError, GgufHeader};
 use super::info::architecture;
 use super::kernels::{AMX_HEADER, has_amx_header, has_rows_of_one_block};
 use super::loaded::{About, Loaded};
 use super::recommended::recommended;
 use super::size::Size;
-use super::{ChatTemplateName, ModelInfo, optimize};
-use crate::config::KvCells;
+use super::{LoadOptions, ModelInfo, optimize};
 use crate::decode::{Grammars, Inbox, Pooling, StoreParams, Worker, WorkerParams};
 use crate::disk::Fingerprint;
 use crate::llama::{
@@ -23,7 +22,8 @@ use crate::llama::{
 };
 use crate::memory_limit::{MemoryLimit, MemoryWatch};
 use crate::schedule::SessionLimits;
-use crate::{Error, ModelConfig, Result};
+use crate::{ChatTemplateName, Error, ModelConfig, Result};
+use mynah_settings::KvCells;
 
 /// Share of the progress that a conversion takes, where there is one.
 const CONVERTED: f32 = 0.75;
@@ -55,9 +55,10 @@ impl Loaded {
     /// See [`Model::load`](super::Model::load).
     pub(super) fn load<P: Progress>(
         path: &Path,
-        config: ModelConfig,
+        options: LoadOptions,
         mut progress: impl FnMut(f32) -> P + Send + 'static,
     ) -> Result<Self> {
+        let LoadOptions { config, observer } = options;
         config.check()?;
         // llama.cpp says little about a bad file, and trusts a good one: look first.
         let source = GgufHeader::read(path)?;
@@ -92,7 +93,7 @@ impl Loaded {
             (None, Some(own)) => ChatTemplate::new(own, header.tool_template(), &llama),
             (name, _) => {
                 let name = name.unwrap_or(ChatTemplateName::Plain);
-                ChatTemplate::new(name.source(), None, &llama)
+                ChatTemplate::new(built_in_source(name), None, &llama)
             }
         };
         let cells = match ability {
@@ -148,6 +149,7 @@ impl Loaded {
                 recommended,
                 pooling: Pooling::of(header.of_architecture("pooling_type")),
                 config,
+                observer,
             }),
         })
     }
@@ -164,7 +166,7 @@ fn built_in_template(
         return config.chat_template;
     }
     let has_token = |text: &str| llama.vocab().tokenize(text.as_bytes(), false, true).len() == 1;
-    let name = ChatTemplateName::for_vocabulary(has_token);
+    let name = for_vocabulary(has_token);
     tracing::info!(
         template = name.name(),
         "the model's file has no chat template: a built-in one is used"

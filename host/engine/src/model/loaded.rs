@@ -5,16 +5,16 @@ use std::time::Instant;
 
 use crate::llama::TokenId;
 use llama_cpp_2::model::LlamaModel;
+use mynah_settings::KvCells;
 
 use super::ModelInfo;
 use super::chat::ChatTemplate;
 use super::fit::Past;
-use crate::config::KvCells;
 use crate::decode::{
     Grammars, Inbox, Job, Outlet, Pooling, QueueLimit, Sampler, SamplerParts, Worker, Writer,
 };
 use crate::log::RequestLog;
-use crate::{Effective, Error, Generation, ModelConfig, Owner, Prompt, Result, Settings};
+use crate::{Effective, Error, Generation, ModelConfig, Observer, Owner, Prompt, Result, Settings};
 
 /// A model in memory. When the last session's generation and handle of it is gone, its worker ends
 /// and its memory is free.
@@ -43,7 +43,10 @@ pub(crate) struct About {
     /// How the vectors of tokens become one of the text, or the number in the file where there are
     /// none.
     pub(crate) pooling: std::result::Result<Pooling, u32>,
+    /// How it is served.
     pub(crate) config: ModelConfig,
+    /// Who is told of every request that has ended.
+    pub(crate) observer: Option<Observer>,
 }
 
 /// Who asks, and what it asked before.

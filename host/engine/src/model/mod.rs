@@ -10,6 +10,7 @@ pub mod kernels;
 mod load;
 mod loaded;
 pub mod optimize;
+mod options;
 mod prompt;
 mod recommended;
 mod registry;
@@ -17,9 +18,9 @@ mod size;
 mod slot;
 mod vectors;
 
-pub use chat::ChatTemplateName;
 pub use info::ModelInfo;
 pub use load::Progress;
+pub use options::LoadOptions;
 pub use registry::Registry;
 pub(crate) use vectors::Embedding;
 pub use vectors::Embeddings;
@@ -51,6 +52,8 @@ impl Model {
     /// Loads a model and starts its worker. Blocks until the model is ready to run, which reads the
     /// whole file once.
     ///
+    /// A [`ModelConfig`] is all that it takes; [`LoadOptions`] say more.
+    ///
     /// The file is memory-mapped: its pages are shared with the page cache, and must not change
     /// while the model lives. With [`ModelConfig::keep_alive`] it must stay where it is. `progress`
     /// is told the share that is loaded, from 0.0 to 1.0, and may end the load ([`Progress`]). With
@@ -67,10 +70,10 @@ impl Model {
     /// [`ModelConfig::optimize`], those of [`optimize::optimized`].
     pub fn load<P: Progress>(
         path: &Path,
-        config: ModelConfig,
+        options: impl Into<LoadOptions>,
         progress: impl FnMut(f32) -> P + Send + 'static,
     ) -> Result<Self> {
-        let loaded = Loaded::load(path, config, progress)?;
+        let loaded = Loaded::load(path, options.into(), progress)?;
         Ok(Self {
             slot: Slot::new(loaded)?,
         })
@@ -87,10 +90,10 @@ impl Model {
     pub fn replace<P: Progress>(
         &self,
         path: &Path,
-        config: ModelConfig,
+        options: impl Into<LoadOptions>,
         progress: impl FnMut(f32) -> P + Send + 'static,
     ) -> Result<()> {
-        let loaded = Loaded::load(path, config, progress)?;
+        let loaded = Loaded::load(path, options.into(), progress)?;
         self.slot.replace(loaded)
     }
 
@@ -216,8 +219,10 @@ impl Model {
     }
 
     /// Whether it is this file, served this way.
-    fn is_of(&self, path: &Path, config: &ModelConfig) -> bool {
+    fn is_of(&self, path: &Path, options: &LoadOptions) -> bool {
         let about = self.slot.about();
-        about.config == *config && registry::is_same_file(&about.info.path, path)
+        about.config == options.config
+            && about.observer == options.observer
+            && registry::is_same_file(&about.info.path, path)
     }
 }

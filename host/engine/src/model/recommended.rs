@@ -2,8 +2,7 @@
 //! programs follow too.
 
 use super::gguf::{GgufHeader, Value};
-use crate::Settings;
-use crate::config::{Document, read_sampling};
+use mynah_settings::{Document, Settings, read_sampling};
 
 /// Where the keys begin.
 const PREFIX: &str = "general.sampling.";

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
-use super::Progress;
-use crate::{Error, Model, ModelConfig, Result};
+use super::{LoadOptions, Progress};
+use crate::{Error, Model, Result};
 
 /// Models by name. Clones share them.
 #[derive(Debug, Clone, Default)]
@@ -25,18 +25,18 @@ struct Shared {
 enum Named {
     Loading {
         path: PathBuf,
-        config: Box<ModelConfig>,
+        options: Box<LoadOptions>,
     },
     Loaded(Model),
 }
 
 impl Named {
-    fn is_of(&self, wanted: &Path, wanted_config: &ModelConfig) -> bool {
+    fn is_of(&self, wanted: &Path, wanted_options: &LoadOptions) -> bool {
         match self {
-            Self::Loading { path, config } => {
-                **config == *wanted_config && is_same_file(path, wanted)
+            Self::Loading { path, options } => {
+                **options == *wanted_options && is_same_file(path, wanted)
             }
-            Self::Loaded(model) => model.is_of(wanted, wanted_config),
+            Self::Loaded(model) => model.is_of(wanted, wanted_options),
         }
     }
 
@@ -72,20 +72,21 @@ impl Registry {
         &self,
         name: &str,
         path: &Path,
-        config: ModelConfig,
+        options: impl Into<LoadOptions>,
         progress: impl FnMut(f32) -> P + Send + 'static,
     ) -> Result<Model> {
+        let options = options.into();
         let mut names = self.lock();
         loop {
             if let Some(named) = names.get(name) {
-                if !named.is_of(path, &config) {
+                if !named.is_of(path, &options) {
                     return Err(duplicate(name));
                 }
                 if let Some(model) = named.model() {
                     return Ok(model.clone());
                 }
             } else {
-                match names.values().find(|named| named.is_of(path, &config)) {
+                match names.values().find(|named| named.is_of(path, &options)) {
                     Some(Named::Loaded(model)) => {
                         let model = model.clone();
                         names.insert(name.to_owned(), Named::Loaded(model.clone()));
@@ -100,7 +101,7 @@ impl Registry {
         }
         let loading = Named::Loading {
             path: path.to_owned(),
-            config: Box::new(config.clone()),
+            options: Box::new(options.clone()),
         };
         names.insert(name.to_owned(), loading);
         drop(names);
@@ -109,7 +110,7 @@ impl Registry {
             name,
             model: None,
         };
-        let model = Model::load(path, config, progress)?;
+        let model = Model::load(path, options, progress)?;
         load.model = Some(model.clone());
         Ok(model)
     }

@@ -5,7 +5,8 @@ use std::path::Path;
 use bytesize::ByteSize;
 
 use super::gguf::GgufHeader;
-use crate::llama::{ContextParams, KvType};
+use crate::KvType;
+use crate::llama::ContextParams;
 use crate::memory_limit::MemoryLimit;
 use crate::{Error, Result};
 

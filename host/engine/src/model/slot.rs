@@ -4,6 +4,7 @@ use std::sync::mpsc::Sender;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use super::LoadOptions;
 use super::keeper;
 use super::loaded::{About, Loaded};
 use crate::decode::Inbox;
@@ -108,7 +109,11 @@ impl Slot {
             state.is_changing = true;
             (Change(self), Arc::clone(&state.about))
         };
-        let loaded = Loaded::load(&about.info.path, about.config.clone(), |_| {})?;
+        let options = LoadOptions {
+            config: about.config.clone(),
+            observer: about.observer.clone(),
+        };
+        let loaded = Loaded::load(&about.info.path, options, |_| {})?;
         let loaded = Arc::new(loaded);
         let mut state = self.lock();
         // It may have been replaced meanwhile, and then that one holds.

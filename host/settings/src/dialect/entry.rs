@@ -4,7 +4,7 @@
 use std::fmt;
 
 use super::Span;
-use crate::config::value::Value;
+use crate::value::Value;
 
 /// A key and its value.
 #[derive(Debug, Clone)]

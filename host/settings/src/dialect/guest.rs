@@ -1,9 +1,9 @@
 //! What a guest's document may set: how text is made, and nothing of how a model is served.
 
 use super::Reading;
-use crate::config::block::AnyBlock;
-use crate::config::problem::{Fault, Problem};
-use crate::config::settings::Settings;
+use crate::block::AnyBlock;
+use crate::problem::{Fault, Problem};
+use crate::settings::Settings;
 use crate::{Priority, Result};
 
 /// Why what stands in `model` and `backend` isn't in force for a guest.
@@ -42,7 +42,7 @@ impl Reading {
     ///
     /// # Errors
     ///
-    /// [`Error::Settings`](crate::Error::Settings) with all problems; where it is `strict`,
+    /// [`SettingsError`](crate::SettingsError) with all problems; where it is `strict`,
     /// warnings are problems.
     pub fn for_guest(mut self, strict: bool) -> Result<(Settings, Vec<Problem>)> {
         const LOGGED: &str = "what is logged is the operator's to set";

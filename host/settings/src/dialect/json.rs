@@ -8,7 +8,7 @@ use serde_json::value::RawValue;
 
 use super::Unreadable;
 use super::entry::{Entry, Node};
-use crate::config::value::Value;
+use crate::value::Value;
 
 /// Tables in tables that are looked into: a section, a group, and a value's own. Deeper ones are
 /// values.

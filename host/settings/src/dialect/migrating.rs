@@ -6,7 +6,7 @@ use serde_json::{Value as Json, json};
 
 use super::*;
 
-const PAGE: &str = include_str!("../../../../../docs/migrating.md");
+const PAGE: &str = include_str!("../../../../docs/migrating.md");
 
 /// All keys that WasmEdge's GGML backend parses.
 const WASMEDGE: &str = "

@@ -25,7 +25,7 @@ use std::ops::Range;
 use super::block::{AnyBlock, Block};
 use super::problem::{Check, Fault, Place, Problem};
 use super::{BackendSettings, LoggingSettings, ModelSettings, Operator, Settings, Stopping};
-use crate::{Error, Result};
+use crate::{Result, SettingsError};
 use entry::{Entry, Node};
 use names::{Found, Names};
 
@@ -139,7 +139,7 @@ impl Reading {
     ///
     /// # Errors
     ///
-    /// [`Error::Settings`] with all problems, unknown keys among them; where it is `strict`, all
+    /// [`SettingsError`] with all problems, unknown keys among them; where it is `strict`, all
     /// warnings are problems.
     pub fn for_operator(self, strict: bool) -> Result<OperatorDocument> {
         let is_unknown = |problem: &Problem| matches!(problem.fault, Fault::Unknown { .. });
@@ -170,7 +170,7 @@ impl Reading {
         if problems.is_empty() {
             Ok(())
         } else {
-            Err(Error::Settings { problems })
+            Err(SettingsError { problems })
         }
     }
 

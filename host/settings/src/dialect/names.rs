@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::OnceLock;
 
 use super::{OtherSection, WEAK};
-use crate::config::block::{AnyBlock, Block, KeyInfo};
-use crate::config::{BackendSettings, LoggingSettings, ModelSettings, Settings};
+use crate::block::{AnyBlock, Block, KeyInfo};
+use crate::{BackendSettings, LoggingSettings, ModelSettings, Settings};
 
 /// Settings that stand together under one name in some dialects: `dynatemp: {range}` is
 /// `dynatemp_range`.

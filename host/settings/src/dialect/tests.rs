@@ -6,7 +6,7 @@ use serde_json::json;
 
 use super::*;
 use crate::Priority;
-use crate::config::{BiasTarget, LogColors, LogFormat, LogLevel, SamplerName, Seed};
+use crate::{BiasTarget, LogColors, LogFormat, LogLevel, SamplerName, Seed};
 
 /// The document that guests of other hosts send.
 const NESTED: &str = r#"{

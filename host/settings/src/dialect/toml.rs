@@ -5,7 +5,7 @@ use ::toml::de::{DeTable, DeValue};
 
 use super::Unreadable;
 use super::entry::{Entry, Node};
-use crate::config::value::Value;
+use crate::value::Value;
 
 /// Reads the entries of a document's root.
 pub(super) fn read(document: &[u8]) -> Result<Vec<Entry>, Unreadable> {

@@ -7,7 +7,7 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
-use mynah_engine::{Error, Output, Priority, Problem, Reading, Settings};
+use mynah_engine::{Error, Output, Priority, Problem, Reading, Settings, SettingsError};
 use serde_json::value::RawValue;
 
 use super::errno::{Errno, Failure};
@@ -72,14 +72,13 @@ pub(super) fn read(
             document.settings = settings;
             warnings
         }
-        Err(Error::Settings { problems }) => {
+        Err(SettingsError { problems }) => {
             let reloads = |problem: &Problem| RELOADS.contains(&normal(&problem.path).as_str());
             return Err(Refused {
                 is_reload: problems.iter().any(reloads),
                 failure: Error::Settings { problems }.into(),
             });
         }
-        Err(error) => return Err(Failure::from(error).into()),
     };
     for problem in problems {
         if normal(&problem.path) == STREAM_STDOUT && has_stdout {

@@ -6,6 +6,12 @@ use crate::{ErrorCode, NnError};
 
 impl Host for LlmCtxView<'_> {}
 
+impl From<mynah_engine::SettingsError> for Error {
+    fn from(error: mynah_engine::SettingsError) -> Self {
+        mynah_engine::Error::from(error).into()
+    }
+}
+
 impl From<mynah_engine::Error> for Error {
     fn from(error: mynah_engine::Error) -> Self {
         use mynah_engine::Error as E;

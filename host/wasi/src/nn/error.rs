@@ -40,6 +40,12 @@ impl NnError {
     }
 }
 
+impl From<mynah_engine::SettingsError> for NnError {
+    fn from(error: mynah_engine::SettingsError) -> Self {
+        mynah_engine::Error::from(error).into()
+    }
+}
+
 impl From<mynah_engine::Error> for NnError {
     fn from(error: mynah_engine::Error) -> Self {
         use mynah_engine::Error as E;

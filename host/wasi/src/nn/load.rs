@@ -6,7 +6,7 @@ use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
-use mynah_engine::{Model, ModelConfig, Settings};
+use mynah_engine::{LoadOptions, Model, ModelConfig, Settings};
 
 use super::{ErrorCode, Graph, NnError};
 use crate::bindings::wasi::nn::graph::{ExecutionTarget, GraphEncoding};
@@ -190,7 +190,8 @@ fn load_blocking(
         true => ControlFlow::Break(()),
         false => ControlFlow::Continue(()),
     };
-    Model::load(file.path(), config, progress).map_err(|error| {
+    let options = LoadOptions::from(config).observed_by(request.allowed.observer.clone());
+    Model::load(file.path(), options, progress).map_err(|error| {
         let mut error = NnError::from(error);
         error.hide(&file.path().display().to_string(), "the model");
         error

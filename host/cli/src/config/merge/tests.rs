@@ -102,7 +102,6 @@ fn the_file_wins_over_the_defaults_in_every_setting() {
     let optimize = settings.model.optimize.as_ref().unwrap();
     assert_eq!(optimize.target, Target::Auto);
     let model = ModelConfig {
-        observer: None,
         optimize: settings.model.optimize.clone(),
         ctx_size: Some(100),
         batch_size: 64,
@@ -182,7 +181,6 @@ fn the_command_line_wins_over_the_file_in_every_setting() {
     let optimize = settings.model.optimize.as_ref().unwrap();
     assert_eq!(optimize.target, Target::To(Quantisation::Q8_0));
     let model = ModelConfig {
-        observer: None,
         optimize: settings.model.optimize.clone(),
         ctx_size: Some(200),
         batch_size: 32,

@@ -21,10 +21,10 @@ use llama_cpp_2::sampling::LlamaSampler;
 use llama_cpp_2::token::data::LlamaTokenData;
 use llama_cpp_2::token::data_array::LlamaTokenDataArray;
 
-use crate::config::SamplingInForce;
 use crate::{Effective, SamplerName};
 use candidates::Cut;
 use highest::most_likely;
+use mynah_settings::SamplingInForce;
 
 /// Chooses the next token of one generation.
 #[derive(Debug)]

@@ -7,8 +7,8 @@ use crate::llama::TokenId;
 use llama_cpp_2::model::LlamaModel;
 use llama_cpp_2::sampling::LlamaSampler;
 
-use crate::config::{BiasTarget, LogitBias, Problem};
 use crate::{Effective, Error, Result};
+use mynah_settings::{BiasTarget, LogitBias, Problem};
 
 /// What depends on the model.
 #[derive(Debug)]

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use crate::llama::TokenId;
 
 use super::known::{Faults, Known, answer, words};
+use crate::KvType;
 use crate::decode::awaited::States;
 use crate::decode::engine::Engine;
 use crate::decode::stored::StoreParams;
@@ -14,7 +15,7 @@ use crate::decode::{
     Droppable, Grammars, Inbox, Job, Outlet, QueueLimit, Sampler, SamplerParts, WorkerParams,
     Writer,
 };
-use crate::llama::{Ability, ContextParams, KvType};
+use crate::llama::{Ability, ContextParams};
 use crate::log::RequestLog;
 use crate::memory_limit::{MemoryInUse, MemoryUse, MemoryWatch};
 use crate::schedule::SessionLimits;

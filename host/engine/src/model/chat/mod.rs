@@ -10,7 +10,7 @@ mod specials;
 #[cfg(test)]
 mod tests;
 
-pub use fallback::ChatTemplateName;
+pub(super) use fallback::{built_in_source, for_vocabulary};
 pub(super) use specials::Part;
 
 use std::sync::OnceLock;

@@ -1,7 +1,7 @@
 //! What templates make of conversations.
 
 use super::*;
-use crate::{Message, Role};
+use crate::{ChatTemplateName, Message, Role};
 
 mod published;
 
@@ -229,7 +229,7 @@ fn every_fallback_renders_a_conversation() {
             say(Role::Assistant, "Hello"),
             say(Role::User, "Bye"),
         ];
-        let template = template(name.source(), false);
+        let template = template(built_in_source(name), false);
         let Ok(Rendered::Text(text)) = template.all(&messages.to_vec().into()) else {
             panic!("{name}");
         };
@@ -238,13 +238,10 @@ fn every_fallback_renders_a_conversation() {
         assert_eq!(name.name().parse(), Ok(name));
     }
     assert_eq!(
-        ChatTemplateName::for_vocabulary(|token| token == "[INST]"),
+        for_vocabulary(|token| token == "[INST]"),
         ChatTemplateName::Mistral
     );
-    assert_eq!(
-        ChatTemplateName::for_vocabulary(|_| false),
-        ChatTemplateName::Plain
-    );
+    assert_eq!(for_vocabulary(|_| false), ChatTemplateName::Plain);
 }
 
 #[test]

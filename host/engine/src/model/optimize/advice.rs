@@ -45,7 +45,7 @@ pub fn advise(header: &GgufHeader, cpu: CpuFeatures) -> Advice {
         .filter(|tensor| tensor.dimensions.len() > 1)
         .collect();
     let suits = |quantisation: &Quantisation| {
-        let ty = quantisation.main_type();
+        let ty = main_type(*quantisation);
         kernel_for(ty, cpu) != Kernel::Plain
             && is_as_fine(ty, slow)
             && fits(ty, &matrices)
@@ -55,6 +55,19 @@ pub fn advise(header: &GgufHeader, cpu: CpuFeatures) -> Advice {
         .into_iter()
         .find(suits)
         .map_or(Advice::NothingBetter(slow), Advice::Convert)
+}
+
+/// How a conversion stores most of the weights.
+#[must_use]
+pub fn main_type(quantisation: Quantisation) -> TensorType {
+    match quantisation {
+        Quantisation::F16 => TensorType::F16,
+        Quantisation::Q8_0 => TensorType::Q8_0,
+        Quantisation::Q6K => TensorType::Q6K,
+        Quantisation::Q5KM => TensorType::Q5K,
+        Quantisation::Q4KM => TensorType::Q4K,
+        Quantisation::Q4_0 => TensorType::Q4_0,
+    }
 }
 
 /// Whether `ty` has at least as many bits a weight as `slow`.
@@ -185,7 +198,7 @@ mod tests {
     fn blocks_that_do_not_fit_the_rows_are_passed_over() {
         let odd = model(&[(T::Q3K, 1024), (T::F16, 576)]);
         assert!(
-            matches!(advise(&odd, arm()), Advice::Convert(to) if to.main_type().block().0 == 32)
+            matches!(advise(&odd, arm()), Advice::Convert(to) if main_type(to).block().0 == 32)
         );
     }
 

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha256};
 
-use super::{Advice, Quantisation, Target, advise, optimize};
+use super::{Advice, Optimize, Quantisation, Target, advise, optimize};
 use crate::model::gguf::{GgufError, GgufHeader};
 use crate::model::kernels::CpuFeatures;
 use crate::{Error, Result};
@@ -19,17 +19,6 @@ const HASHING: f32 = 0.125;
 
 /// Bytes that are read at a time.
 const BLOCK_BYTES: usize = 1 << 20;
-
-/// A model is converted when it is loaded, and the result is kept.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Optimize {
-    /// What to convert to.
-    pub target: Target,
-    /// The cache folder. The result is `optimized/HASH-TYPE.gguf` in it, with the SHA-256 of the
-    /// source's contents, so a source that changes, moves or has several names is told apart by
-    /// what it holds. Nothing is ever deleted from it.
-    pub cache: PathBuf,
-}
 
 /// The file to load in place of `source`: from the cache, else converted now. `None` when `source`
 /// is to be loaded as it is: the target is [`Target::Auto`], and [`advise`] knows nothing better on

@@ -8,7 +8,8 @@ use crate::llama::TokenId;
 use llama_cpp_2::model::LlamaModel;
 
 use super::divergence::{Divergence, between};
-use crate::llama::{Ability, Batch, Context, ContextParams, DecodeError, KvType};
+use crate::KvType;
+use crate::llama::{Ability, Batch, Context, ContextParams, DecodeError};
 use crate::model::gguf::GgufHeader;
 use crate::model::info;
 use crate::model::load::load_weights;

@@ -10,13 +10,12 @@ mod cache;
 mod divergence;
 mod measure;
 mod partial;
-mod target;
 
-pub use advice::{Advice, advise};
-pub use cache::{Optimize, optimized};
+pub use advice::{Advice, advise, main_type};
+pub use cache::optimized;
 pub use divergence::Divergence;
 pub use measure::{Comparison, DECODE_SEQUENCES, PREFILL_TOKENS, Speed, compare, divergence};
-pub use target::{Quantisation, Target};
+pub use mynah_settings::{Optimize, Quantisation, Target};
 
 use std::path::Path;
 
