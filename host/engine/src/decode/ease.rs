@@ -46,7 +46,7 @@ impl<C: Compute> Engine<'_, C> {
         let pressure = Pressure {
             level: PressureLevel::None,
             cells: share(running, u64::from(self.params.context.cells)),
-            parked: share(self.bytes_in_use(), self.params.max_parked_bytes),
+            parked: share(self.bytes_in_use(), self.params.config.max_parked_bytes),
             process: in_use.process,
             device: in_use.device,
         }
@@ -78,7 +78,9 @@ impl<C: Compute> Engine<'_, C> {
         let left = in_use
             .process
             .map_or(u64::MAX, |process| left_below(process, threshold));
-        self.ease.allowance = held.saturating_add(left).min(self.params.max_parked_bytes);
+        self.ease.allowance = held
+            .saturating_add(left)
+            .min(self.params.config.max_parked_bytes);
     }
 
     /// When memory is to be looked at though nothing happens: while something could be given back.

@@ -76,7 +76,6 @@ impl<'a, C: Compute> Engine<'a, C> {
         };
         Self {
             kv: Kv::new(compute, params.context),
-            params,
             inbox,
             samplers,
             planner: Planner::new(params.context.batch, params.context.split),
@@ -84,7 +83,7 @@ impl<'a, C: Compute> Engine<'a, C> {
             batch: Batch::default(),
             running: Vec::new(),
             parked: Vec::new(),
-            shelf: Shelf::new(params.share_prefixes),
+            shelf: Shelf::new(params.config.share_prefixes),
             stored,
             awaited,
             free: (0..params.context.sequences).rev().collect(),
@@ -93,8 +92,9 @@ impl<'a, C: Compute> Engine<'a, C> {
                 cells_split: params.context.split,
                 ..Status::default()
             },
-            ease: Ease::new(params.max_parked_bytes),
+            ease: Ease::new(params.config.max_parked_bytes),
             embedder: Embedder::new(&params),
+            params,
             failures_in_a_row: 0,
             watch: Watch::new(Instant::now()),
             piece: Vec::new(),

@@ -121,7 +121,7 @@ impl<C: Compute> Engine<'_, C> {
 
     fn holders(&self, now: Instant) -> Vec<Holder> {
         let all = self.running.iter();
-        all.map(|sequence| sequence.holder(now, self.params.ageing))
+        all.map(|sequence| sequence.holder(now, self.params.config.ageing))
             .collect()
     }
 
@@ -135,7 +135,12 @@ impl<C: Compute> Engine<'_, C> {
                 let sequence = &parked.sequence;
                 let candidate = Candidate {
                     priority: sequence.priority,
-                    class: class_of(sequence.priority, parked.since, now, self.params.ageing),
+                    class: class_of(
+                        sequence.priority,
+                        parked.since,
+                        now,
+                        self.params.config.ageing,
+                    ),
                     cells: sequence.cells(),
                 };
                 (index, candidate, sequence.asked_at())

@@ -137,7 +137,7 @@ impl<C: Compute> Engine<'_, C> {
     /// Copies a sequence to host memory, if there is room.
     pub(super) fn put_aside(&mut self, id: u32) -> Option<SavedSequence> {
         let mut state = self.kv.save(id)?;
-        if self.params.compress_parked {
+        if self.params.config.compress_parked {
             match state.packed() {
                 Ok(packed) => state = packed,
                 Err(error) => {

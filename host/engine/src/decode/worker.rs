@@ -3,7 +3,6 @@
 use std::sync::Arc;
 use std::sync::mpsc;
 use std::thread::JoinHandle;
-use std::time::Duration;
 
 use llama_cpp_2::model::LlamaModel;
 
@@ -13,24 +12,18 @@ use super::compute::Llama;
 use super::engine::Engine;
 use super::stored::StoreParams;
 use crate::llama::{Ability, ContextParams};
-use crate::{Error, Result};
+use crate::{Error, ModelConfig, Result};
 
 /// What a worker is made with.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub(crate) struct WorkerParams {
     pub(crate) context: ContextParams,
     /// Tokens that one sequence holds.
     pub(crate) context_tokens: u32,
     /// With [`Ability::Embed`] there are vectors alone, and no KV cells.
     pub(crate) ability: Ability,
-    /// See [`ModelConfig::ageing`](crate::ModelConfig::ageing).
-    pub(crate) ageing: Duration,
-    /// See [`ModelConfig::max_parked_bytes`](crate::ModelConfig::max_parked_bytes).
-    pub(crate) max_parked_bytes: u64,
-    /// See [`ModelConfig::compress_parked`](crate::ModelConfig::compress_parked).
-    pub(crate) compress_parked: bool,
-    /// See [`ModelConfig::share_prefixes`](crate::ModelConfig::share_prefixes).
-    pub(crate) share_prefixes: bool,
+    /// How the model is served: whatever of it holds while the worker runs is read here.
+    pub(crate) config: Arc<ModelConfig>,
 }
 
 /// The handle of a worker thread. Dropping it ends the thread and waits for that, which takes one
@@ -53,7 +46,7 @@ impl Worker {
         store: Option<StoreParams>,
         inbox: Arc<Inbox>,
     ) -> Result<Self> {
-        let states = States::open(store, params.share_prefixes, &inbox)?;
+        let states = States::open(store, params.config.share_prefixes, &inbox)?;
         let threads = usize::try_from(params.context.threads).unwrap_or(1);
         let samplers = rayon::ThreadPoolBuilder::new()
             .num_threads(threads)
@@ -64,7 +57,7 @@ impl Worker {
         let thread = std::thread::Builder::new()
             .name("mynah-worker".to_owned())
             .spawn({
-                let inbox = Arc::clone(&inbox);
+                let (inbox, params) = (Arc::clone(&inbox), params.clone());
                 move || work(&model, params, states, &inbox, &samplers, &ready)
             })
             .map_err(Error::Thread)?;

@@ -59,6 +59,7 @@ impl Loaded {
         mut progress: impl FnMut(f32) -> P + Send + 'static,
     ) -> Result<Self> {
         let LoadOptions { config, observer } = options;
+        let config = Arc::new(config);
         config.check()?;
         // llama.cpp says little about a bad file, and trusts a good one: look first.
         let source = GgufHeader::read(path)?;
@@ -104,10 +105,7 @@ impl Loaded {
             context: context_params(&config, &cells, &header),
             context_tokens: info.context_size,
             ability,
-            ageing: config.ageing,
-            max_parked_bytes: config.max_parked_bytes,
-            compress_parked: config.compress_parked,
-            share_prefixes: config.share_prefixes,
+            config: Arc::clone(&config),
         };
         let sessions = SessionLimits {
             most: config.max_sessions,

@@ -44,7 +44,7 @@ pub(crate) struct About {
     /// none.
     pub(crate) pooling: std::result::Result<Pooling, u32>,
     /// How it is served.
-    pub(crate) config: ModelConfig,
+    pub(crate) config: Arc<ModelConfig>,
     /// Who is told of every request that has ended.
     pub(crate) observer: Option<Observer>,
 }

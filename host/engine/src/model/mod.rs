@@ -221,7 +221,7 @@ impl Model {
     /// Whether it is this file, served this way.
     fn is_of(&self, path: &Path, options: &LoadOptions) -> bool {
         let about = self.slot.about();
-        about.config == options.config
+        *about.config == options.config
             && about.observer == options.observer
             && registry::is_same_file(&about.info.path, path)
     }

@@ -10,7 +10,7 @@ use super::loaded::{About, Loaded};
 use crate::decode::Inbox;
 use crate::memory::PressureLevel;
 use crate::status::{IgnoredKeys, Stay};
-use crate::{ModelState, OwnerShare, Report, Result, Status};
+use crate::{ModelConfig, ModelState, OwnerShare, Report, Result, Status};
 
 /// What all handles of a model share.
 #[derive(Debug)]
@@ -110,7 +110,7 @@ impl Slot {
             (Change(self), Arc::clone(&state.about))
         };
         let options = LoadOptions {
-            config: about.config.clone(),
+            config: ModelConfig::clone(&about.config),
             observer: about.observer.clone(),
         };
         let loaded = Loaded::load(&about.info.path, options, |_| {})?;

@@ -20,8 +20,8 @@ use crate::log::RequestLog;
 use crate::memory_limit::{MemoryInUse, MemoryUse, MemoryWatch};
 use crate::schedule::SessionLimits;
 use crate::{
-    Error, Event, Memory, Outcome, OutputForm, Owner, PressureLevel, Priority, Scheduling,
-    Settings, Status, Stopping, Task,
+    Error, Event, Memory, ModelConfig, Outcome, OutputForm, Owner, PressureLevel, Priority,
+    Scheduling, Settings, Status, Stopping, Task,
 };
 
 /// How the loop is set up.
@@ -219,12 +219,15 @@ impl Host {
                     },
                     context_tokens: setup.context,
                     ability: Ability::Continue,
-                    ageing,
-                    max_parked_bytes: setup.max_parked_bytes,
-                    compress_parked: setup.compress_parked,
-                    share_prefixes: setup.share_prefixes,
+                    config: Arc::new(ModelConfig {
+                        ageing,
+                        max_parked_bytes: setup.max_parked_bytes,
+                        compress_parked: setup.compress_parked,
+                        share_prefixes: setup.share_prefixes,
+                        ..ModelConfig::default()
+                    }),
                 };
-                let known = Known::new(params, setup.faults);
+                let known = Known::new(params.clone(), setup.faults);
                 let states = States::open(setup.store, setup.share_prefixes, &inbox).unwrap();
                 Engine::new(known, params, states, &inbox, &samplers).run();
             }
