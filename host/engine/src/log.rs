@@ -209,7 +209,7 @@ impl fmt::Display for Logged<'_> {
         }
         match error {
             Error::Settings { problems } => {
-                let paths: Vec<&str> = problems.iter().map(Problem::logged_path).collect();
+                let paths: Vec<&str> = problems.iter().map(logged_path).collect();
                 write!(f, "settings that can't be: {}", paths.join(", "))
             }
             Error::ChatTemplate { model, .. } => {
@@ -260,15 +260,14 @@ impl fmt::Display for Logged<'_> {
     }
 }
 
-impl Problem {
-    /// The setting's path as the log may have it: a key that there isn't is a guest's own words.
-    #[must_use]
-    pub fn logged_path(&self) -> &str {
-        match &self.fault {
-            _ if shows_content() => &self.path,
-            Fault::Unknown { .. } => "a key that there isn't",
-            Fault::Unreadable { .. } => "the document",
-            Fault::Value { .. } | Fault::Twice { .. } | Fault::NoEffect { .. } => &self.path,
-        }
+/// The path of a setting with a problem, as the log may have it: a key that there isn't is a guest's
+/// own words.
+#[must_use]
+pub fn logged_path(problem: &Problem) -> &str {
+    match &problem.fault {
+        _ if shows_content() => &problem.path,
+        Fault::Unknown { .. } => "a key that there isn't",
+        Fault::Unreadable { .. } => "the document",
+        Fault::Value { .. } | Fault::Twice { .. } | Fault::NoEffect { .. } => &problem.path,
     }
 }

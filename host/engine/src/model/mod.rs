@@ -29,8 +29,10 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+#[cfg(doc)]
+use crate::ModelConfig;
 use crate::decode::Inbox;
-use crate::{Error, ModelConfig, Owner, OwnerShare, Prompt, Report, Result, Session, Status};
+use crate::{Error, Owner, OwnerShare, Prompt, Report, Result, Session, Status};
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) use chat::fuzz::render as fuzz_template;
 pub(crate) use fit::Past;

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use mynah_engine::log::TASK;
+use mynah_engine::log::{TASK, logged_path};
 use mynah_engine::{Event, FinishReason, Generation, Prompt, Reading, Session, Settings};
 use wasmtime::component::Resource;
 
@@ -158,7 +158,7 @@ impl LlmCtxView<'_> {
                 model = session.model().info().name,
                 session = session.number(),
                 owner = session.owner().name(),
-                path = short(warning.logged_path()),
+                path = short(logged_path(&warning)),
                 "a setting of a `{CONFIG}` tensor is not in force"
             );
         }

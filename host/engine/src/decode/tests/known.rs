@@ -152,9 +152,9 @@ pub(super) fn words() -> Words {
 impl Known {
     pub(super) fn new(params: WorkerParams, faults: Faults) -> Self {
         Self {
+            sequences: vec![Vec::new(); params.context.sequences as usize],
             params,
             faults,
-            sequences: vec![Vec::new(); params.context.sequences as usize],
             cells: 0,
             has_moved: false,
             copies: Vec::new(),
