@@ -1,8 +1,8 @@
 //! The integration suite: guests and the engine, on the real model where text matters and on a tiny
 //! one where mechanics do.
 //!
-//! A module for each prefix of the guests; each module names every guest of its prefix, else it
-//! doesn't compile.
+//! A folder for each subject, and `support` for what they share. Each prefix of the guests belongs to
+//! one module, which names every guest of that prefix, else it doesn't compile.
 
 #![expect(
     clippy::unwrap_used,
@@ -12,42 +12,13 @@
     reason = "a test fails by panicking; clippy.toml reaches only into `#[test]` functions"
 )]
 
-mod apuslabs;
-mod chat;
-pub(crate) mod cli;
-mod config;
-#[cfg(unix)]
-mod control;
-mod encoder;
+mod cli;
+mod contract;
+mod core_modules;
+mod documents;
 mod engine;
-mod ephemeral;
-mod examples;
-mod files;
-mod forms;
-mod gemma;
-mod hostile;
-mod life;
-mod logging;
-mod memory;
-mod migrating;
-mod nn;
 mod operations;
-mod optimize;
-mod outgrow;
-mod pressure;
-mod restart;
-mod run;
-pub(crate) mod running;
-mod sdk;
-mod serving;
-mod settings;
-mod status;
-mod stream;
-mod telemetry;
-#[cfg(unix)]
-mod top;
-mod vectors;
-mod versions;
+mod support;
 
 /// Fails to compile unless a test of that name is in scope.
 macro_rules! assert_test_exists {

@@ -46,7 +46,7 @@ pub(crate) fn fixture(args: &Args) -> Result<()> {
     );
     std::fs::write(&file, &bytes)?;
     say(&format!(
-        "    {name}: {} bytes; name {version} among the published versions in tests/suite/versions.rs",
+        "    {name}: {} bytes; name {version} among the published versions in tests/suite/contract/versions.rs",
         bytes.len()
     ));
     Ok(())

@@ -1,0 +1,266 @@
+//! Settings from a file: where it is found, who wins, and what is said about a mistake in it.
+//!
+//! Which of two values is in force is tested setting by setting in the command's own unit tests;
+//! here it is seen from outside.
+
+use std::path::Path;
+
+use mynah_tests::tiny_model::TinyModel;
+use mynah_tests::wasm;
+
+use crate::cli::commands::{Said, run_in};
+
+/// A folder with a `mynah.toml`.
+fn folder(text: &str) -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("mynah.toml"), text).unwrap();
+    folder
+}
+
+fn guest(name: &str) -> String {
+    wasm(name).display().to_string()
+}
+
+/// Runs the guest that prints what it was given.
+fn print_env(folder: &Path, flags: &[&str]) -> Said {
+    let guest = guest("run_print_args_env");
+    run_in(folder, &[&["run"], flags, &[&guest]].concat())
+}
+
+fn refused(folder: &Path, flags: &[&str], words: &[&str]) {
+    let said = print_env(folder, flags);
+    assert_eq!(said.code, Some(1), "{said:?}");
+    assert_eq!(said.stdout, "", "{said:?}");
+    for words in words {
+        said.host_line(words);
+    }
+}
+
+#[test]
+fn the_file_of_the_current_folder_is_read() {
+    let folder = folder("[run]\nenv = ['COLOUR=green']\n");
+    let said = print_env(folder.path(), &[]);
+    assert_eq!(said.code, Some(0), "{said:?}");
+    assert!(said.stdout.contains("env=COLOUR=green"), "{said:?}");
+    let without = print_env(folder.path(), &["--no-config"]);
+    assert_eq!(without.code, Some(0), "{without:?}");
+    assert!(!without.stdout.contains("COLOUR"), "{without:?}");
+}
+
+#[test]
+fn a_file_that_is_named_is_read_instead() {
+    let here = folder("[run]\nenv = ['COLOUR=green']\n");
+    let there = folder("[run]\nenv = ['COLOUR=blue']\n");
+    let path = there.path().join("mynah.toml").display().to_string();
+    let said = print_env(here.path(), &["--config", &path]);
+    assert!(said.stdout.contains("env=COLOUR=blue"), "{said:?}");
+    assert!(!said.stdout.contains("green"), "{said:?}");
+}
+
+#[test]
+fn a_file_that_is_named_must_be_there() {
+    let folder = folder("");
+    refused(
+        folder.path(),
+        &["--config", "other.toml"],
+        &["the configuration other.toml can't be read"],
+    );
+}
+
+#[test]
+fn the_command_line_wins_over_the_file() {
+    let folder = folder("[run]\ninstances = 0\nenv = ['A=file', 'B=file']\n");
+    refused(
+        folder.path(),
+        &[],
+        &["mynah.toml:2:13: `run.instances` is 0, it must be a whole number from 1 to 1000"],
+    );
+    let said = print_env(folder.path(), &["--instances", "1", "--env", "A=flag"]);
+    assert_eq!(said.code, Some(0), "{said:?}");
+    assert!(said.stdout.contains("env=A=flag\nenv=B=file\n"), "{said:?}");
+}
+
+#[test]
+fn a_model_and_a_folder_are_relative_to_the_file() {
+    let there = folder(
+        "[models]\ndefault = 'tiny.gguf'\n[stopping]\nmax_tokens = 3\n[run]\ndirs = ['data::/data']\n",
+    );
+    TinyModel::default()
+        .write_to(&there.path().join("tiny.gguf"))
+        .unwrap();
+    std::fs::create_dir(there.path().join("data")).unwrap();
+    std::fs::write(there.path().join("data/file.txt"), "x").unwrap();
+    let elsewhere = tempfile::tempdir().unwrap();
+    let path = there.path().join("mynah.toml").display().to_string();
+    let guest = guest("nn_complete");
+    let said = run_in(elsewhere.path(), &["run", "--config", &path, &guest]);
+    assert_eq!(said.code, Some(0), "{said:?}");
+    let said = print_env(elsewhere.path(), &["--config", &path]);
+    assert!(said.stdout.contains("file=file.txt"), "{said:?}");
+}
+
+#[test]
+fn unknown_keys_are_all_told_with_their_place_and_a_hint() {
+    let folder = folder(
+        "[model]\nqueue_size = 9\n\n[backend]\nqueue_sise = 9\n\n[samplings]\n\n[run]\nfrobnicate = 1\n",
+    );
+    refused(
+        folder.path(),
+        &[],
+        &[
+            "mynah.toml:2:1: `model.queue_size` is no setting: it belongs in `backend`",
+            "mynah.toml:5:1: `backend.queue_sise` is no setting: did you mean `queue_size`?",
+            "mynah.toml:7:2: `samplings` is no setting: did you mean the section `sampling`?",
+            "mynah.toml:10:1: `run.frobnicate` is no setting: `run` has `dirs`, `state_dir`, `env`",
+        ],
+    );
+}
+
+#[test]
+fn a_value_of_the_wrong_type_is_told_with_its_key() {
+    let folder = folder("[model]\nthreads = 'many'\n");
+    refused(
+        folder.path(),
+        &[],
+        &["mynah.toml:2:11: `model.threads` is \"many\", it must be a whole number from 1 to 512"],
+    );
+}
+
+#[test]
+fn text_that_is_not_toml_is_told_with_its_place() {
+    let folder = folder("[model]\nthreads = 2\nctx_size = = 3\n");
+    refused(folder.path(), &[], &["mynah.toml:3:", "not TOML"]);
+}
+
+#[test]
+fn a_file_that_is_read_is_said_in_the_log() {
+    let folder = folder("");
+    let output = std::process::Command::new(crate::cli::commands::mynah())
+        .arg("run")
+        .arg(wasm("run_print_args_env"))
+        .current_dir(folder.path())
+        .env("MYNAH_LOG", "info")
+        .output()
+        .unwrap();
+    let log = String::from_utf8_lossy(&output.stderr);
+    assert!(log.contains("mynah.toml"), "{log}");
+}
+
+/// What guests of other hosts send, as it stands.
+const NESTED: &str = r#"{
+  "model":    {"n_gpu_layers": 98, "ctx_size": 2048, "n_predict": 512, "batch_size": 512, "threads": 8},
+  "sampling": {"temp": 0.7, "top_p": 0.95, "top_k": 40, "min_p": 0.05, "typical_p": 1.0, "repeat_penalty": 1.10,
+               "presence_penalty": 0.0, "frequency_penalty": 0.0, "penalty_last_n": 64,
+               "mirostat": 0, "mirostat_tau": 5.0, "mirostat_eta": 0.1, "seed": -1},
+  "stopping": {"stop": ["\n\n", "User:", "Assistant:"], "max_tokens": 512, "max_time_ms": 30000, "ignore_eos": false},
+  "memory":   {"context_shifting": true, "cache_prompt": true, "max_cache_tokens": 10000},
+  "backend":  {"max_sessions": 100, "idle_timeout_ms": 300000, "auto_cleanup": true, "max_concurrent": 8, "queue_size": 50}
+}"#;
+
+/// `mynah config check` on a file of this text.
+fn check(text: &str, flags: &[&str]) -> Said {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("settings"), text).unwrap();
+    run_in(
+        folder.path(),
+        &[&["config", "check", "settings"], flags].concat(),
+    )
+}
+
+#[test]
+fn a_documents_settings_in_force_are_shown() {
+    let said = check(NESTED, &[]);
+    assert_eq!(said.code, Some(0), "{said:?}");
+    for line in [
+        "sampling.temperature set 0.7",
+        "sampling.min_keep default 0",
+        "stopping.max_time_ms set 30000",
+        "memory.context_shifting set true",
+        "backend.idle_timeout_ms set 300000",
+        "model.n_gpu_layers set 98",
+        "backend.queue_size set 50",
+    ] {
+        let has = |shown: &str| shown.split_whitespace().collect::<Vec<_>>().join(" ") == line;
+        assert!(said.stdout.lines().any(has), "`{line}` in: {}", said.stdout);
+    }
+    assert_eq!(said.stderr, "", "{said:?}");
+    let strict = check(NESTED, &["--strict"]);
+    assert_eq!((strict.code, strict.stdout), (Some(0), said.stdout));
+}
+
+#[test]
+fn every_problem_of_a_document_is_told_with_its_line() {
+    let said = check(
+        "{\n\"temp\": -1,\n\"top_q\": 1,\n\"n_predict\": \"x\"}",
+        &[],
+    );
+    assert_eq!(said.code, Some(1), "{said:?}");
+    for words in [
+        "settings:2:9: `temp` is -1",
+        "settings:3:1: `top_q` is no setting",
+        "settings:4:14: `n_predict` is \"x\"",
+    ] {
+        said.host_line(words);
+    }
+}
+
+#[test]
+fn a_run_takes_its_settings_from_json_too() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("settings.json"), NESTED).unwrap();
+    TinyModel::default()
+        .write_to(&folder.path().join("tiny.gguf"))
+        .unwrap();
+    let guest = guest("nn_complete");
+    let flags = [
+        "run",
+        "--config",
+        "settings.json",
+        "--model",
+        "default=tiny.gguf",
+        "--max-tokens",
+        "4",
+    ];
+    let said = run_in(folder.path(), &[flags.as_slice(), &[&guest]].concat());
+    assert_eq!(said.code, Some(0), "{said:?}");
+}
+
+#[test]
+fn the_documentation_has_the_table_of_what_is_read() {
+    let said = run_in(Path::new("."), &["config", "table"]);
+    let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/configuration.md");
+    let text = std::fs::read_to_string(&page).unwrap();
+    let (begin, end) = ("<!-- begin: mynah config table -->\n", "<!-- end -->");
+    let (before, rest) = text.split_once(begin).unwrap();
+    let (table, after) = rest.split_once(end).unwrap();
+    if std::env::var_os("MYNAH_BLESS").is_some() {
+        std::fs::write(&page, [before, begin, &said.stdout, end, after].concat()).unwrap();
+    } else {
+        assert_eq!(
+            table, said.stdout,
+            "run this test with MYNAH_BLESS=1, which writes it"
+        );
+    }
+}
+
+#[test]
+fn the_schema_accepts_what_is_read() {
+    let said = run_in(Path::new("."), &["config", "schema"]);
+    let schema: serde_json::Value = serde_json::from_str(&said.stdout).unwrap();
+    let validator = jsonschema::validator_for(&schema).unwrap();
+    let is_valid = |text: &str| validator.is_valid(&serde_json::from_str(text).unwrap());
+    for document in [
+        NESTED,
+        r#"{"n_gpu_layers": 98, "ctx-size": 2048, "temp": 0.5, "dynatemp": {"range": 0.1}}"#,
+        r#"{"sampling": {"dynatemp": {"range": 0.1}, "seed": null, "logit_bias": [[1, false]]}, "run": {"instances": 2}}"#,
+    ] {
+        assert!(is_valid(document), "{document}");
+    }
+    for document in [
+        r#"{"temp": -1}"#,
+        r#"{"sampling": {"top_q": 1}}"#,
+        r#"{"stop": 5}"#,
+    ] {
+        assert!(!is_valid(document), "{document}");
+    }
+}

@@ -1,0 +1,7 @@
+//! The command line: its flags, its configuration file, what it prints, and its exit codes.
+
+pub(crate) mod commands;
+mod config;
+mod examples;
+mod migrating;
+mod run;

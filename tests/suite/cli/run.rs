@@ -1,0 +1,155 @@
+//! What `mynah run` makes of a guest that behaves, and of one that doesn't.
+
+use mynah_tests::tiny_model::TinyModel;
+use mynah_tests::{foreach_run, wasm};
+
+use crate::assert_test_exists;
+use crate::cli::commands::{Said, run};
+
+foreach_run!(assert_test_exists);
+
+fn guest(name: &str) -> String {
+    wasm(name).display().to_string()
+}
+
+#[test]
+fn run_exit_code() {
+    for code in [0, 1, 7, 255] {
+        let said = run(&["run", &guest("run_exit_code"), &code.to_string()]);
+        assert_eq!(said.code, Some(code), "{said:?}");
+        assert_eq!(said.stderr, "", "nothing of the host's own");
+    }
+}
+
+#[test]
+fn run_print_args_env() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("file.txt"), "x").unwrap();
+    let dir = format!("{}::/data", folder.path().display());
+    let said = run(&[
+        "run",
+        "--env",
+        "COLOUR=green",
+        "--dir",
+        &dir,
+        &guest("run_print_args_env"),
+        "--flag",
+        "two words",
+    ]);
+    assert_eq!(said.code, Some(0), "{said:?}");
+    let lines = [
+        "arg=--flag",
+        "arg=two words",
+        "env=COLOUR=green",
+        "file=file.txt",
+    ];
+    assert_eq!(said.stdout.lines().collect::<Vec<_>>(), lines);
+}
+
+#[test]
+fn a_guest_has_no_folder_and_no_variable_that_it_was_not_granted() {
+    let said = run(&["run", &guest("run_print_args_env")]);
+    assert!(said.stdout.starts_with("no /data"), "{said:?}");
+    assert!(!said.stdout.contains("env="), "{said:?}");
+}
+
+#[test]
+fn run_trap() {
+    let said = run(&["run", &guest("run_trap")]);
+    assert_eq!(said.code, Some(134), "{said:?}");
+    assert_eq!(said.stdout, "before the trap\n");
+    said.host_line("trapped");
+}
+
+#[test]
+fn run_loop_forever() {
+    let said = run(&["run", "--timeout", "300ms", &guest("run_loop_forever")]);
+    assert_eq!(said.code, Some(134), "{said:?}");
+    assert_eq!(said.stdout, "before the loop\n");
+    said.host_line("did not end within 300ms");
+}
+
+#[test]
+fn run_grow_memory() {
+    let guest = guest("run_grow_memory");
+    let enough = run(&["run", "--max-memory", "64MiB", &guest, "16"]);
+    assert_eq!(
+        (enough.code, enough.stdout.as_str()),
+        (Some(0), "grown=16\n"),
+        "{enough:?}"
+    );
+    let said: Said = run(&["run", "--max-memory", "64MiB", &guest, "128"]);
+    assert_eq!(said.code, Some(134), "{said:?}");
+    said.host_line("--max-memory allows 64.0 MiB");
+}
+
+#[test]
+fn instances_run_at_once_and_know_their_number() {
+    let said = run(&["run", "--instances", "8", &guest("run_print_args_env"), "x"]);
+    assert_eq!(said.code, Some(0), "{said:?}");
+    for number in 0..8 {
+        let line = format!("env=MYNAH_INSTANCE={number}");
+        assert_eq!(said.stdout.matches(&line).count(), 1, "{line}: {said:?}");
+    }
+    assert_eq!(said.stdout.matches("arg=x").count(), 8, "{said:?}");
+    let one = run(&["run", "--instances", "1", &guest("run_print_args_env")]);
+    assert!(!one.stdout.contains("MYNAH_INSTANCE"), "{one:?}");
+}
+
+#[test]
+fn instances_share_a_model() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("tiny.gguf");
+    TinyModel::default().write_to(&path).unwrap();
+    let model = format!("default={}", path.display());
+    // More than run at once: some wait for others.
+    let flags = ["run", "--max-concurrent", "2", "--max-tokens", "4"];
+    let guest = guest("nn_complete");
+    let rest = ["--instances", "12", "--model", &model, &guest];
+    let said = run(&[&flags[..], &rest].concat());
+    assert_eq!(said.code, Some(0), "{said:?}");
+}
+
+#[test]
+fn what_no_instance_can_have_is_told_once() {
+    let guest = guest("run_print_args_env");
+    let flags = ["run", "--instances", "8", "--dir", "/no/such/folder"];
+    let said = run(&[&flags[..], &[&guest]].concat());
+    assert_eq!(said.code, Some(1), "{said:?}");
+    assert_eq!(said.stdout, "", "nothing ran");
+    said.host_line("/no/such/folder can't be granted");
+}
+
+#[test]
+fn instances_have_a_range() {
+    for count in ["0", "5000"] {
+        let said = run(&["run", "--instances", count, &guest("run_exit_code"), "0"]);
+        assert_eq!(said.code, Some(1), "{said:?}");
+        said.host_line("it must be a whole number from 1 to 1000");
+    }
+}
+
+#[test]
+fn run_by_number() {
+    let guest = guest("run_by_number");
+    let with = |count: &str, acts: &[&str]| {
+        let flags = ["run", "--timeout", "2s", "--instances", count, &guest];
+        run(&[&flags[..], acts].concat())
+    };
+    // The first by number counts, whichever ends first.
+    let codes = with("4", &["0", "7", "9", "0"]);
+    assert_eq!(codes.code, Some(7), "{codes:?}");
+    assert_eq!(codes.stderr, "", "nothing of the host's own");
+    let trap = with("4", &["0", "trap", "3", "0"]);
+    assert_eq!(trap.code, Some(134), "{trap:?}");
+    trap.host_line("instance 1: the component trapped");
+    assert_eq!(trap.stdout.matches("done").count(), 3, "{trap:?}");
+    let after = with("3", &["5", "trap", "0"]);
+    assert_eq!(after.code, Some(5), "{after:?}");
+    after.host_line("instance 1: ");
+    // Others end while one loops, and the loop has its own time.
+    let slow = with("3", &["0", "0", "loop"]);
+    assert_eq!(slow.code, Some(134), "{slow:?}");
+    slow.host_line("instance 2: the component did not end within 2s");
+    assert_eq!(slow.stdout.matches("done").count(), 2, "{slow:?}");
+}

@@ -1,0 +1,156 @@
+//! Settings through `mynah:llm/llm-config` and a request's own, as guests use them.
+
+use std::collections::BTreeMap;
+
+use mynah_engine::{Model, ModelConfig, Priority, Sampling, Settings, Stopping};
+use mynah_tests::tiny_model::TinyModel;
+use mynah_tests::{Guest, foreach_config, solo, tiny, tiny_with};
+use wit_parser::{InterfaceId, Resolve, TypeDefKind, TypeOwner};
+
+use super::versions::contract;
+use crate::assert_test_exists;
+
+foreach_config!(assert_test_exists);
+
+#[tokio::test]
+async fn config_session() {
+    let model = tiny_with(ModelConfig {
+        defaults: Settings {
+            stopping: Stopping {
+                max_tokens: Some(7),
+                ..Stopping::default()
+            },
+            ..Settings::default()
+        },
+        ..ModelConfig::default()
+    });
+    let said = Guest::new("config_session").model(model).stdout().await;
+    assert!(said.ends_with("ok\n"), "{said}");
+}
+
+#[tokio::test]
+async fn config_load() {
+    let model = tiny_with(ModelConfig::default());
+    let said = Guest::new("config_load").model(model).stdout().await;
+    assert!(said.ends_with("ok\n"), "{said}");
+}
+
+#[tokio::test]
+async fn config_sampling() {
+    let said = Guest::new("config_sampling").model(solo()).stdout().await;
+    assert!(said.ends_with("ok\n"), "{said}");
+}
+
+#[tokio::test]
+async fn config_precedence() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("recommends.gguf");
+    let file = TinyModel {
+        recommended: vec![("temp", 0.6), ("top_p", 0.5)],
+        ..TinyModel::default()
+    };
+    file.write_to(&path).unwrap();
+    let config = ModelConfig {
+        defaults: Settings {
+            sampling: Sampling {
+                temperature: Some(0.7),
+                top_k: Some(6),
+                ..Sampling::default()
+            },
+            stopping: Stopping {
+                max_tokens: Some(3),
+                ..Stopping::default()
+            },
+            ..Settings::default()
+        },
+        ..ModelConfig::default()
+    };
+    let model = Model::load(&path, config, |_| {}).unwrap();
+    let said = Guest::new("config_precedence").model(model).stdout().await;
+    assert!(said.ends_with("ok\n"), "{said}");
+}
+
+#[tokio::test]
+async fn config_bad() {
+    let said = Guest::new("config_bad").model(tiny()).stdout().await;
+    assert!(said.ends_with("ok\n"), "{said}");
+}
+
+#[tokio::test]
+async fn config_priority() {
+    let guest = Guest::new("config_priority").model(tiny());
+    let guest = guest.grant(|llm| llm.max_priority(Priority::Normal));
+    let said = guest.stdout().await;
+    assert!(said.ends_with("ok\n"), "{said}");
+}
+
+/// The fields of the records of `mynah:llm/settings`, as `record.field` with underscores, and their
+/// documentation.
+fn fields(contract: &Resolve) -> BTreeMap<String, String> {
+    let is_ours = |id: InterfaceId| contract.interfaces[id].name.as_deref() == Some("settings");
+    let mut fields = BTreeMap::new();
+    for (_, ty) in &contract.types {
+        let (TypeOwner::Interface(owner), TypeDefKind::Record(record)) = (ty.owner, &ty.kind)
+        else {
+            continue;
+        };
+        let name = ty.name.as_deref().unwrap_or_default();
+        if !is_ours(owner) || ["settings", "logit-bias"].contains(&name) {
+            continue;
+        }
+        for field in &record.fields {
+            let docs = field.docs.contents.as_deref().unwrap_or_default();
+            let words: Vec<&str> = docs.split_whitespace().collect();
+            fields.insert(
+                format!("{name}.{}", field.name.replace('-', "_")),
+                words.join(" ").to_lowercase(),
+            );
+        }
+    }
+    fields
+}
+
+#[test]
+fn the_contract_has_every_setting_of_a_request_with_its_range_and_default() {
+    let fields = fields(&contract());
+    let schema = mynah_engine::settings_schema();
+    let all = schema["$defs"].as_object().unwrap();
+    let mut names = Vec::new();
+    for (path, setting) in all {
+        let section = path.split('.').next().unwrap();
+        if !["sampling", "stopping", "memory", "scheduling"].contains(&section) {
+            continue;
+        }
+        names.push(path.clone());
+        let docs = fields
+            .get(path)
+            .unwrap_or_else(|| panic!("{path} is not in {:?}", fields.keys()));
+        if path == "sampling.seed" {
+            // A variant there, with its range; documents write -1 for random.
+            assert!(docs.contains("default random"), "{docs}");
+            continue;
+        }
+        let default = match &setting["default"] {
+            // What is remembered where nobody says is the host's choice, so that it can change.
+            _ if section == "memory" => String::new(),
+            default if default.is_number() => format!("default {default}"),
+            _ => "default".to_owned(),
+        };
+        assert!(docs.contains(&default), "{path}: `{default}` in: {docs}");
+        for kind in setting["anyOf"].as_array().unwrap() {
+            for bound in ["minimum", "maximum"] {
+                // Bounds of the type itself, and of `-1`, are told in other words.
+                let Some(bound) = kind[bound].as_f64().filter(|bound| bound.abs() < 1e9) else {
+                    continue;
+                };
+                let told = [format!("{bound:?}"), format!("{bound}")];
+                assert!(
+                    told.iter().any(|told| docs.contains(told)),
+                    "{path}: {told:?} in: {docs}"
+                );
+            }
+        }
+    }
+    names.sort();
+    assert_eq!(names, fields.keys().cloned().collect::<Vec<_>>());
+}

@@ -1,0 +1,113 @@
+//! Cases 12 to 14: what is logged, where to, and how lines look. Seen from outside, in what the
+//! command writes.
+
+use std::path::Path;
+use std::process::Command;
+
+use mynah_tests::tiny_model::TinyModel;
+use mynah_tests::wasm;
+use serde_json::{Value, json};
+
+use crate::cli::commands::mynah;
+
+/// Runs a guest on a tiny model with a document's `logging`, and gives what the host wrote to
+/// stderr.
+fn stderr(folder: &Path, logging: &Value) -> String {
+    let model = folder.join("tiny.gguf");
+    TinyModel::default().write_to(&model).unwrap();
+    let document = json!({
+        "model": {"ctx_size": 256},
+        "stopping": {"max_tokens": 3},
+        "logging": logging,
+        "backend": {"max_sessions": 50, "max_concurrent": 4, "queue_size": 20},
+    });
+    let config = folder.join("settings.json");
+    std::fs::write(&config, document.to_string()).unwrap();
+    let output = Command::new(mynah())
+        .args(["run", "--config"])
+        .arg(&config)
+        .arg("--model")
+        .arg(format!("default={}", model.display()))
+        .arg(wasm("nn_complete"))
+        .env_remove("MYNAH_LOG")
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{logging}: {output:?}");
+    String::from_utf8(output.stderr).unwrap()
+}
+
+/// Whether there is a line of that level.
+fn has(log: &str, level: &str) -> bool {
+    log.lines()
+        .any(|line| line.split_whitespace().take(2).any(|word| word == level))
+}
+
+#[test]
+fn apuslabs_12_logging_configuration() {
+    let folder = tempfile::tempdir().unwrap();
+    let of = |logging: Value| stderr(folder.path(), &logging);
+    let debug =
+        of(json!({"level": "debug", "enable_debug": true, "timestamps": true, "colors": false}));
+    assert!(has(&debug, "DEBUG") && has(&debug, "INFO"), "{debug}");
+    let info = of(json!({"level": "info", "enable_debug": false, "timestamps": false}));
+    assert!(has(&info, "INFO") && !has(&info, "DEBUG"), "{info}");
+    // Nothing fails, so there is nothing to say.
+    for quiet in ["error", "off"] {
+        let log = of(json!({"level": quiet}));
+        assert!(log.is_empty(), "{quiet}: {log}");
+    }
+    // Whatever the level, prompts and answers stay out.
+    assert!(!debug.contains("capital of France"), "{debug}");
+}
+
+#[test]
+fn apuslabs_13_advanced_logging_features() {
+    let folder = tempfile::tempdir().unwrap();
+    let of = |timestamps: bool, colors: &str| {
+        let logging = json!({"level": "info", "timestamps": timestamps, "colors": colors});
+        stderr(folder.path(), &logging)
+    };
+    let begins_with_a_year =
+        |line: &str| line.len() > 4 && line.bytes().take(4).all(|byte| byte.is_ascii_digit());
+    let plain = of(true, "never");
+    assert!(
+        !plain.is_empty() && plain.lines().all(begins_with_a_year),
+        "{plain}"
+    );
+    assert!(!plain.contains('\u{1b}'), "{plain:?}");
+    let without = of(false, "never");
+    assert!(
+        !without.is_empty() && !without.lines().any(begins_with_a_year),
+        "{without}"
+    );
+    let colored = of(false, "always");
+    assert!(colored.contains('\u{1b}'), "{colored:?}");
+    // True, as documents there have it, is for terminals, and this is none.
+    let logging = json!({"level": "info", "colors": true});
+    assert!(!stderr(folder.path(), &logging).contains('\u{1b}'));
+}
+
+#[test]
+fn apuslabs_14_file_logging() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("host.log");
+    let logging = json!({"level": "debug", "enable_debug": true, "timestamps": true, "colors": "always", "file": file});
+    let log = stderr(folder.path(), &logging);
+    let written = std::fs::read_to_string(&file).unwrap();
+    assert!(written.contains("model loaded"), "{written}");
+    assert!(has(&written, "INFO") && has(&written, "DEBUG"), "{written}");
+    // A file has no colours, and lines go to stderr too.
+    assert!(
+        !written.contains('\u{1b}') && log.contains("model loaded"),
+        "{log}"
+    );
+    assert_eq!(
+        written.lines().count(),
+        log.lines().count(),
+        "{written}\n{log}"
+    );
+    // The next run goes on in it.
+    stderr(folder.path(), &logging);
+    let both = std::fs::read_to_string(&file).unwrap();
+    assert!(both.starts_with(&written) && both.len() > written.len());
+}

@@ -1,0 +1,337 @@
+//! What is remembered, on the real models: the same text as without, and only what is new is read.
+//! On the tiny one: that a session which was closed for doing nothing opens anew, or says so.
+
+use std::time::Duration;
+
+use mynah_engine::{
+    Conversation, Error, Event, KvLayout, Memory, Message, Model, ModelConfig, Outcome, Owner,
+    Prompt, Role, Session, Settings,
+};
+use mynah_tests::{gemma_path, greedy, model_path, tiny_with};
+
+use crate::engine::requests::{finish, text, until};
+
+/// Some three hundred words that several prompts begin with.
+pub(crate) fn head() -> String {
+    (1..=40)
+        .map(|number| format!("Rule {number}: a parrot of colour {number} eats fruit. "))
+        .collect()
+}
+
+pub(crate) fn config() -> ModelConfig {
+    ModelConfig {
+        ctx_size: Some(1024),
+        max_concurrent: 2,
+        defaults: greedy(24),
+        ..ModelConfig::default()
+    }
+}
+
+pub(crate) fn load(config: ModelConfig) -> Model {
+    Model::load(&model_path(), config, |_| {}).unwrap()
+}
+
+/// What nothing is remembered for.
+pub(crate) fn cold() -> Settings {
+    Settings {
+        memory: Memory {
+            cache_prompt: Some(false),
+            ..Memory::default()
+        },
+        ..Settings::default()
+    }
+}
+
+pub(crate) fn deterministic(mut settings: Settings) -> Settings {
+    settings.scheduling.deterministic = Some(true);
+    settings
+}
+
+pub(crate) async fn ask(
+    session: &mut Session,
+    prompt: Prompt,
+    settings: Settings,
+) -> (String, Outcome) {
+    finish(&mut session.start(prompt, settings).unwrap()).await
+}
+
+pub(crate) fn chat(messages: &[Message]) -> Prompt {
+    Prompt::Messages(Conversation::from(messages.to_vec()))
+}
+
+/// Gemma, with all the cells of its sliding window or without.
+pub(crate) fn gemma(swa_full: bool, config: ModelConfig) -> Model {
+    let config = ModelConfig { swa_full, ..config };
+    Model::load(&gemma_path(), config, |_| {}).unwrap()
+}
+
+#[tokio::test]
+async fn warm_and_cold_runs_give_the_same_text() {
+    for (is_gemma, kv_layout, exactly) in [
+        (false, KvLayout::Split, true),
+        (false, KvLayout::Split, false),
+        (false, KvLayout::Unified, false),
+        (true, KvLayout::Split, true),
+        (true, KvLayout::Unified, false),
+    ] {
+        let config = ModelConfig {
+            kv_layout,
+            // What Gemma has in host memory is of use where it ends alone.
+            max_concurrent: if is_gemma { 4 } else { 2 },
+            ..config()
+        };
+        let model = if is_gemma {
+            gemma(true, config)
+        } else {
+            load(config)
+        };
+        // The shape of a step changes the last bits of what it computes, so texts are compared
+        // where it is always the same.
+        let settings = |settings| {
+            if exactly {
+                deterministic(settings)
+            } else {
+                settings
+            }
+        };
+        let owner = Owner::named("one");
+        let mut sessions: Vec<Session> = (0..4)
+            .map(|_| model.session(owner.clone()).unwrap())
+            .collect();
+        let prompts: Vec<String> = ["green", "red", "blue", "white"]
+            .iter()
+            .map(|colour| format!("{}The {colour} parrot likes", head()))
+            .collect();
+        let mut answers = Vec::new();
+        for prompt in &prompts {
+            let (answer, outcome) = ask(&mut sessions[0], text(prompt), settings(cold())).await;
+            assert_eq!(outcome.usage.cached_tokens, 0);
+            answers.push(answer);
+        }
+        // A prefix that another session left; more sessions than places, so that some come back
+        // from host memory.
+        for round in 0..2 {
+            for ((session, prompt), cold) in sessions.iter_mut().zip(&prompts).zip(&answers) {
+                let asked = settings(Settings::default());
+                let (warm, outcome) = ask(session, text(prompt), asked).await;
+                let usage = outcome.usage;
+                if exactly {
+                    assert_eq!(&warm, cold, "round {round}");
+                    assert_eq!(usage.cached_tokens % 64, 0);
+                } else if round > 0 {
+                    assert_eq!(usage.cached_tokens, usage.prompt_tokens - 1);
+                }
+            }
+        }
+        let status = model.status();
+        assert_eq!(
+            (status.cache.hits, status.cache.misses),
+            (7, 1),
+            "{status:#?}"
+        );
+        assert_eq!(status.cache.saved_tokens > 0, !is_gemma, "{status:#?}");
+    }
+}
+
+/// The likeliest tokens to come first after a prompt, with the logarithms of how likely they are,
+/// and how much of the prompt was computed before.
+pub(crate) async fn first(
+    session: &mut Session,
+    prompt: &str,
+    mut settings: Settings,
+) -> (Vec<(u32, f32)>, u32) {
+    settings.stopping.max_tokens = Some(1);
+    settings.sampling.n_probs = Some(20);
+    let mut generation = session.start(text(prompt), settings).unwrap();
+    let mut top = Vec::new();
+    loop {
+        for event in generation.next().await.unwrap() {
+            match event {
+                Event::Token(token) => {
+                    let all = token.top.into_iter();
+                    top = all.map(|token| (token.id, token.log_prob)).collect();
+                }
+                Event::Text(_) => {}
+                Event::Finished(outcome) => return (top, outcome.usage.cached_tokens),
+            }
+        }
+    }
+}
+
+/// How far the likeliest three of these are from what the others say of them.
+pub(crate) fn apart(these: &[(u32, f32)], others: &[(u32, f32)]) -> f32 {
+    assert!(these.len() >= 3, "{these:?}");
+    let distances = these.iter().take(3).map(|(id, log_prob)| {
+        let other = others.iter().find(|(other, _)| other == id);
+        other.map_or(f32::INFINITY, |(_, other)| (log_prob - other).abs())
+    });
+    distances.fold(0.0, f32::max)
+}
+
+#[tokio::test]
+async fn what_is_shared_or_copied_is_what_would_be_computed() {
+    /// The last bits differ, since a step has another shape.
+    const NEAR: f32 = 0.2;
+
+    for kv_layout in [KvLayout::Unified, KvLayout::Split] {
+        let config = || ModelConfig {
+            kv_layout,
+            ..config()
+        };
+        for model in [load(config()), gemma(true, config())] {
+            let owner = Owner::named("one");
+            let session = || model.session(owner.clone()).unwrap();
+            let ask = |of| format!("{}The capital of {of} is the city of", head());
+            let warm = Settings::greedy;
+            first(&mut session(), &ask("Spain"), warm()).await;
+            let (found, cached) = first(&mut session(), &ask("France"), warm()).await;
+            assert!(cached > 300, "{cached}");
+            let (computed, cached) = first(&mut session(), &ask("France"), cold()).await;
+            assert_eq!(cached, 0);
+            let distance = apart(&computed, &found);
+            assert!(distance < NEAR, "{distance}: {computed:?} {found:?}");
+            let (other, _) = first(&mut session(), &ask("Spain"), cold()).await;
+            let distance = apart(&computed, &other);
+            assert!(distance > 3.0 * NEAR, "{distance}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn many_that_begin_alike_compute_it_once() {
+    let model = load(ModelConfig {
+        max_concurrent: 8,
+        ..config()
+    });
+    let owner = Owner::named("one");
+    let mut sessions: Vec<Session> = (0..8)
+        .map(|_| model.session(owner.clone()).unwrap())
+        .collect();
+    let mut running = Vec::new();
+    for (number, session) in sessions.iter_mut().enumerate() {
+        let prompt = format!("{}Parrot number {number} is", head());
+        running.push(session.start(text(&prompt), greedy(8)).unwrap());
+    }
+    let mut computed = 0;
+    let mut prompt = 0;
+    for generation in &mut running {
+        let (_, outcome) = finish(generation).await;
+        prompt = outcome.usage.prompt_tokens;
+        computed += prompt - outcome.usage.cached_tokens;
+    }
+    assert!(
+        computed < prompt + 8 * 8,
+        "{computed} of {prompt} tokens each"
+    );
+}
+
+#[tokio::test]
+async fn a_deterministic_request_is_the_same_warm_and_cold() {
+    let model = load(config());
+    let mut session = model.session(Owner::named("one")).unwrap();
+
+    let prompt = format!("{}The green parrot likes", head());
+    let (cold, _) = ask(&mut session, text(&prompt), deterministic(cold())).await;
+    for round in 0..3 {
+        let settings = deterministic(Settings::default());
+        let (warm, outcome) = ask(&mut session, text(&prompt), settings).await;
+        assert_eq!(warm, cold);
+        assert_eq!(outcome.usage.cached_tokens > 0, round > 0);
+    }
+}
+
+#[tokio::test]
+async fn a_fork_goes_on_from_where_it_left() {
+    // As many places as sessions: what Gemma has in host memory is of use where it ends alone.
+    let config = || ModelConfig {
+        max_concurrent: 4,
+        ..config()
+    };
+    for model in [load(config()), gemma(true, config())] {
+        forks(&model).await;
+    }
+}
+
+async fn forks(model: &Model) {
+    let owner = Owner::named("one");
+    let mut messages = vec![
+        Message::new(Role::System, head()),
+        Message::new(Role::User, "Which fruit do parrots eat?"),
+    ];
+    let mut first = model.session(owner.clone()).unwrap();
+    let warm = || deterministic(Settings::default());
+    let (answer, _) = ask(&mut first, chat(&messages), warm()).await;
+    messages.push(Message::new(Role::Assistant, answer));
+    for question in ["Why?", "When do they sleep?"] {
+        let mut fork = model.session(owner.clone()).unwrap();
+        let mut asked = messages.clone();
+        asked.push(Message::new(Role::User, question));
+        let (warm, outcome) = ask(&mut fork, chat(&asked), warm()).await;
+        let usage = outcome.usage;
+        assert!(
+            usage.cached_tokens * 4 > usage.prompt_tokens * 3,
+            "{usage:?}"
+        );
+        let mut alone = model.session(Owner::unique()).unwrap();
+        let (cold, _) = ask(&mut alone, chat(&asked), deterministic(cold())).await;
+        assert_eq!(warm, cold);
+    }
+}
+
+#[tokio::test]
+async fn a_turn_of_a_long_conversation_reads_only_what_is_new() {
+    let model = load(ModelConfig {
+        ctx_size: Some(12_288),
+        max_concurrent: 1,
+        batch_size: 512,
+        ..config()
+    });
+    let mut session = model.session(Owner::unique()).unwrap();
+    let long: String = (0..18).map(|_| head()).collect();
+    let mut messages = vec![Message::new(Role::User, long)];
+    let (answer, outcome) = ask(&mut session, chat(&messages), greedy(4)).await;
+    assert!(outcome.usage.prompt_tokens > 10_000, "{outcome:?}");
+    messages.push(Message::new(Role::Assistant, answer));
+    messages.push(Message::new(Role::User, "And then?"));
+    let (_, outcome) = ask(&mut session, chat(&messages), greedy(4)).await;
+    let usage = outcome.usage;
+    assert!(
+        usage.cached_tokens * 100 >= usage.prompt_tokens * 99,
+        "{usage:?}"
+    );
+}
+
+pub(crate) fn idle_after(idle_timeout: Duration, resume_closed: bool) -> Model {
+    tiny_with(ModelConfig {
+        idle_timeout,
+        auto_cleanup: true,
+        resume_closed,
+        defaults: greedy(4),
+        ..ModelConfig::default()
+    })
+}
+
+#[tokio::test]
+async fn a_session_that_nobody_uses_is_closed_and_opens_anew() {
+    let model = idle_after(Duration::from_millis(50), true);
+    let mut session = model.session(Owner::named("one")).unwrap();
+    let prompt = || text("hello parrot, this is a prompt");
+    let (first, _) = ask(&mut session, prompt(), Settings::default()).await;
+    let closed = until(&model, |status| status.sessions_closed == 1).await;
+    assert_eq!(closed.sessions, 0);
+    until(&model, |status| status.cells_idle == 0).await;
+    let (again, outcome) = ask(&mut session, prompt(), Settings::default()).await;
+    assert_eq!((again, outcome.usage.cached_tokens), (first, 0));
+}
+
+#[tokio::test]
+async fn a_session_that_was_closed_says_so_where_it_may_not_open_anew() {
+    let model = idle_after(Duration::from_millis(50), false);
+    let mut session = model.session(Owner::unique()).unwrap();
+    until(&model, |status| status.sessions_closed == 1).await;
+    let error = session
+        .start(text("hello"), Settings::default())
+        .unwrap_err();
+    assert!(matches!(error, Error::SessionClosed { .. }), "{error}");
+    assert!(error.to_string().contains("open a new one"), "{error}");
+}
