@@ -1,97 +1,11 @@
 //! The command line: each wrong input gives one clear line and the right exit code.
 
-use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use mynah_tests::tiny_model::TinyModel;
 use mynah_tests::{cargo_component_wasm, model_path, wasm};
 
-/// What a run of the command said.
-#[derive(Debug)]
-pub(crate) struct Said {
-    pub(crate) code: Option<i32>,
-    pub(crate) stdout: String,
-    pub(crate) stderr: String,
-}
-
-impl Said {
-    /// The one line of the host's: it has these words, and nothing looks like a panic.
-    pub(crate) fn host_line(&self, words: &str) {
-        let lines: Vec<&str> = self
-            .stderr
-            .lines()
-            .filter(|line| line.starts_with("error: "))
-            .collect();
-        assert_eq!(lines.len(), 1, "one line: {self:?}");
-        assert!(lines[0].contains(words), "`{words}` in: {self:?}");
-        assert!(!self.stderr.contains("panicked at host"), "{self:?}");
-    }
-}
-
-/// The command. `cargo xtask` says in `MYNAH_TEST_BIN` where it is; else it is beside the tests.
-pub(crate) fn mynah() -> PathBuf {
-    let path = std::env::var_os("MYNAH_TEST_BIN").map_or_else(
-        || {
-            let tests = std::env::current_exe().unwrap();
-            let folder = tests.parent().and_then(|deps| deps.parent()).unwrap();
-            folder.join(format!("mynah{}", std::env::consts::EXE_SUFFIX))
-        },
-        PathBuf::from,
-    );
-    assert!(
-        path.is_file(),
-        "{} is missing: `cargo build --workspace` builds it",
-        path.display()
-    );
-    path
-}
-
-/// Runs the command with nothing to read.
-pub(crate) fn run(args: &[&str]) -> Said {
-    run_in(Path::new("."), args)
-}
-
-/// Runs the command in a folder.
-pub(crate) fn run_in(folder: &Path, args: &[&str]) -> Said {
-    said(Command::new(mynah()).args(args).current_dir(folder))
-}
-
-/// Runs the command with a cache folder of its own.
-pub(crate) fn run_with_cache(args: &[&str], cache: &Path) -> Said {
-    said(Command::new(mynah()).args(args).env("MYNAH_CACHE", cache))
-}
-
-/// Runs a command with nothing to read.
-pub(crate) fn said(command: &mut Command) -> Said {
-    let output = command
-        .env_remove("MYNAH_LOG")
-        .stdin(std::process::Stdio::null())
-        .output()
-        .unwrap();
-    let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
-    Said {
-        code: output.status.code(),
-        stdout: text(output.stdout),
-        stderr: text(output.stderr),
-    }
-}
-
-/// A wrong input: exit code 1, one line with these words, nothing on stdout.
-pub(crate) fn refused(args: &[&str], words: &str) {
-    let said = run(args);
-    assert_eq!(said.code, Some(1), "{said:?}");
-    assert_eq!(said.stdout, "", "{said:?}");
-    assert_eq!(said.stderr.lines().count(), 1, "{said:?}");
-    said.host_line(words);
-}
-
-pub(crate) fn chat() -> String {
-    cargo_component_wasm("chat").display().to_string()
-}
-
-pub(crate) fn real_model() -> String {
-    format!("default={}", model_path().display())
-}
+use crate::support::command::{chat, mynah, real_model, refused, run};
 
 #[test]
 fn a_guest_that_is_none_is_refused() {

@@ -8,7 +8,7 @@ use std::path::Path;
 use mynah_tests::tiny_model::TinyModel;
 use mynah_tests::wasm;
 
-use crate::cli::commands::{Said, run_in};
+use crate::support::command::{Said, run_in};
 
 /// A folder with a `mynah.toml`.
 fn folder(text: &str) -> tempfile::TempDir {
@@ -135,7 +135,7 @@ fn text_that_is_not_toml_is_told_with_its_place() {
 #[test]
 fn a_file_that_is_read_is_said_in_the_log() {
     let folder = folder("");
-    let output = std::process::Command::new(crate::cli::commands::mynah())
+    let output = std::process::Command::new(crate::support::command::mynah())
         .arg("run")
         .arg(wasm("run_print_args_env"))
         .current_dir(folder.path())

@@ -2,7 +2,7 @@
 
 use mynah_tests::cargo_component_wasm;
 
-use crate::cli::commands::{chat, real_model, run};
+use crate::support::command::{chat, real_model, run};
 
 #[test]
 fn the_chat_example_answers_with_the_real_model() {

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::cli::commands::run;
+use crate::support::command::run;
 
 const PAGE: &str = include_str!("../../../docs/migrating.md");
 

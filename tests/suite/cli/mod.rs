@@ -1,6 +1,6 @@
 //! The command line: its flags, its configuration file, what it prints, and its exit codes.
 
-pub(crate) mod commands;
+mod commands;
 mod config;
 mod examples;
 mod migrating;

@@ -4,7 +4,7 @@ use mynah_tests::tiny_model::TinyModel;
 use mynah_tests::{foreach_run, wasm};
 
 use crate::assert_test_exists;
-use crate::cli::commands::{Said, run};
+use crate::support::command::{Said, run};
 
 foreach_run!(assert_test_exists);
 

@@ -6,3 +6,15 @@ mod sdk;
 mod settings;
 mod stream;
 mod versions;
+
+use std::path::Path;
+
+use wit_parser::Resolve;
+
+/// The contract as it stands in `wit/`.
+fn contract() -> Resolve {
+    let mut contract = Resolve::default();
+    let folder = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../wit"));
+    contract.push_dir(folder).unwrap();
+    contract
+}

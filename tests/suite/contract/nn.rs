@@ -8,7 +8,7 @@ use mynah_tests::{Guest, foreach_nn, greedy, solo, tiny, tiny_with};
 use mynah_wasi::{GuestModels, Limits};
 
 use crate::assert_test_exists;
-use crate::engine::prefix_cache::idle_after;
+use crate::support::conversations::idle_after;
 
 foreach_nn!(assert_test_exists);
 

@@ -7,7 +7,7 @@ use mynah_engine::{Model, ModelConfig};
 use mynah_tests::{Guest, foreach_sdk, model_path, solo, tiny, tiny_with};
 
 use crate::assert_test_exists;
-use crate::engine::requests::{is_idle, until};
+use crate::support::generations::{is_idle, until};
 
 foreach_sdk!(assert_test_exists);
 
@@ -157,7 +157,7 @@ fn the_examples_built_either_way_import_the_same() {
         "monitor",
     ] {
         let imports = |path: &Path| {
-            let inspected = Command::new(crate::cli::commands::mynah())
+            let inspected = Command::new(crate::support::command::mynah())
                 .arg("inspect")
                 .arg(path)
                 .output()

@@ -7,7 +7,7 @@ use mynah_tests::tiny_model::TinyModel;
 use mynah_tests::{Guest, foreach_config, solo, tiny, tiny_with};
 use wit_parser::{InterfaceId, Resolve, TypeDefKind, TypeOwner};
 
-use super::versions::contract;
+use super::contract;
 use crate::assert_test_exists;
 
 foreach_config!(assert_test_exists);

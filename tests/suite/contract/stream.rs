@@ -5,7 +5,7 @@ use mynah_tests::tiny_model::TinyModel;
 use mynah_tests::{Guest, foreach_stream, solo, tiny, tiny_with};
 
 use crate::assert_test_exists;
-use crate::engine::requests::{is_idle, until};
+use crate::support::generations::{is_idle, until};
 
 foreach_stream!(assert_test_exists);
 

@@ -10,6 +10,7 @@ use wasmtime::component::{Linker, Resource};
 use wit_parser::Resolve;
 use wit_parser::decoding::{DecodedWasm, decode};
 
+use super::contract;
 use crate::assert_test_exists;
 
 foreach_version!(assert_test_exists);
@@ -36,14 +37,6 @@ async fn guests_of_every_published_version_run_as_they_were_built() {
 async fn version_whole() {
     let said = Guest::new("version_whole").model(tiny()).stdout().await;
     assert!(said.ends_with("ok\n"), "{said}");
-}
-
-/// The contract as it stands in `wit/`.
-pub(crate) fn contract() -> Resolve {
-    let mut contract = Resolve::default();
-    let folder = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../wit"));
-    contract.push_dir(folder).unwrap();
-    contract
 }
 
 /// The names of all functions of `mynah:llm` in a package or component.

@@ -8,7 +8,7 @@ use mynah_tests::tiny_model::TinyModel;
 use mynah_tests::{Guest, cargo_component_wasm, greedy, model_path, solo, tiny, tiny_with};
 use mynah_wasi::GuestModels;
 
-use crate::cli::commands::{mynah, real_model, run};
+use crate::support::command::{mynah, real_model, run};
 
 /// The crate's versions.
 const VERSIONS: [&str; 2] = ["071", "080"];

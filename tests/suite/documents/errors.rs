@@ -9,7 +9,7 @@ use mynah_tests::tiny_model::TinyModel;
 use mynah_wasi::LlmCtx;
 
 use super::{Endless, context, load, read, run, settings, tiny};
-use crate::engine::requests::{finish, is_idle, start, text, until};
+use crate::support::generations::{finish, is_idle, start, text, until};
 
 /// The document of three of the cases there.
 const QUEUE: &str = r#"{

@@ -8,7 +8,7 @@ use mynah_tests::tiny_model::TinyModel;
 use mynah_tests::wasm;
 use serde_json::{Value, json};
 
-use crate::cli::commands::mynah;
+use crate::support::command::mynah;
 
 /// Runs a guest on a tiny model with a document's `logging`, and gives what the host wrote to
 /// stderr.

@@ -18,7 +18,7 @@ use mynah_engine::{Error, Model, ModelConfig, Outcome, Owner, Reading, Session, 
 use mynah_tests::model_path;
 use mynah_tests::tiny_model::TinyModel;
 
-use crate::engine::requests::{finish, start, text};
+use crate::support::generations::{finish, start, text};
 
 /// What an operator's document says.
 struct Read {

@@ -6,7 +6,7 @@ use std::time::Duration;
 use mynah_engine::{Conversation, Error, Message, Owner, Prompt, Role};
 
 use super::{Endless, context, real, run, settings, tiny};
-use crate::engine::requests::{finish, is_idle, start, text, until};
+use crate::support::generations::{finish, is_idle, start, text, until};
 
 fn conversation(messages: &[Message]) -> Prompt {
     Prompt::Messages(Conversation::from(messages.to_vec()))

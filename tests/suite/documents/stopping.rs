@@ -4,7 +4,7 @@ use mynah_engine::{Error, Event, FinishReason, Level, Session};
 use serde_json::json;
 
 use super::{context, read, real, run, settings, tiny};
-use crate::engine::requests::text;
+use crate::support::generations::text;
 
 /// The document of all five cases there; threads and layers are this machine's.
 const DOCUMENT: &str = r#"{

@@ -10,9 +10,9 @@ use mynah_engine::{Error, Model, ModelConfig, Output, Prompt, Settings};
 use mynah_tests::Guest;
 use mynah_tests::tiny_model::TinyEncoder;
 
-use crate::cli::commands::run;
-use crate::engine::requests::{session, text};
-use crate::engine::vectors::{bare, cosine, prompts};
+use crate::support::command::run;
+use crate::support::generations::{session, text};
+use crate::support::vectors::{bare, cosine, prompts};
 
 /// Tokens that the model has positions for.
 const CONTEXT: u32 = 128;

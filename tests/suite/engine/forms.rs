@@ -6,8 +6,8 @@ use mynah_engine::{
 };
 use mynah_tests::{cargo_component_wasm, model_path, solo};
 
-use crate::cli::commands::run;
-use crate::engine::requests::{finish, start, text};
+use crate::support::command::run;
+use crate::support::generations::{finish, start, text};
 
 const PERSON: &str = r#"{"type": "object", "additionalProperties": false, "required": ["name", "age"],
     "properties": {"name": {"type": "string", "maxLength": 20}, "age": {"type": "integer", "minimum": 0, "maximum": 150}}}"#;

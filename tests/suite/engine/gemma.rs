@@ -6,7 +6,7 @@ use mynah_engine::{
 };
 use mynah_tests::{gemma, greedy};
 
-use crate::engine::requests::{finish, start, text};
+use crate::support::generations::{finish, start, text};
 
 /// What a prompt is answered with.
 async fn answer(prompt: &str, settings: Settings) -> (String, Outcome) {

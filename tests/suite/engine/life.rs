@@ -12,7 +12,7 @@ use mynah_tests::tiny_model::TinyModel;
 use mynah_tests::{Guest, greedy, model_path};
 use tempfile::TempDir;
 
-use crate::engine::requests::{finish, session, start, text, until};
+use crate::support::generations::{finish, session, start, text, until};
 
 /// Longer than any test takes.
 const FOR_LONG: Duration = Duration::from_secs(3600);

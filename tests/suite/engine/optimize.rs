@@ -15,7 +15,7 @@ use mynah_tests::model_path;
 use mynah_tests::tiny_model::TinyModel;
 use tempfile::TempDir;
 
-use crate::cli::commands::{Said, refused, run, run_with_cache};
+use crate::support::command::{Said, refused, run, run_with_cache};
 
 const Q8_0: Quantisation = Quantisation::Q8_0;
 

@@ -8,10 +8,10 @@ use mynah_engine::{
 use mynah_tests::tiny_model::{TinyModel, TinyPositions};
 use mynah_tests::{Guest, greedy};
 
-use crate::engine::prefix_cache::{
+use crate::support::conversations::{
     apart, ask, chat, cold, config, deterministic, first, gemma, head, load,
 };
-use crate::engine::requests::{session, start, text};
+use crate::support::generations::{session, start, text};
 
 /// Forgets the oldest messages, and answers with so many tokens.
 fn shifting(max_tokens: u32) -> Settings {

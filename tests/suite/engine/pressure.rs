@@ -5,7 +5,7 @@ use mynah_engine::{Error, ModelConfig, Owner, PressureLevel, Prompt, Settings};
 use mynah_tests::tiny_model::TinyModel;
 use mynah_tests::{cargo_component_wasm, greedy, tiny_with};
 
-use crate::cli::commands::run;
+use crate::support::command::run;
 
 /// Less than any process has.
 fn short() -> ModelConfig {

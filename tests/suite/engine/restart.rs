@@ -13,8 +13,8 @@ use mynah_engine::{
 use mynah_tests::tiny_model::TinyModel;
 use mynah_tests::{cargo_component_wasm, gemma_path, greedy, model_path, tiny_with};
 
-use crate::cli::commands::{mynah, run};
-use crate::engine::requests::{finish, text, until};
+use crate::support::command::{mynah, run};
+use crate::support::generations::{finish, text, until};
 
 /// Some two hundred words, other ones for each number.
 fn story(number: u32) -> String {

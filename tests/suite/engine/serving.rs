@@ -8,7 +8,7 @@ use mynah_engine::{
 };
 use mynah_tests::{Ended, Guest, Running as RunningGuest, Started, greedy, model_path, tiny_with};
 
-use crate::engine::requests::{finish, is_idle, session, start, text, until};
+use crate::support::generations::{finish, is_idle, session, start, text, until};
 
 /// The real model, split among so many sequences.
 fn real(max_concurrent: u32, ctx_size: u32) -> Model {

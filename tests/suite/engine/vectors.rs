@@ -2,18 +2,17 @@
 //! given up with their future.
 
 use std::future::poll_fn;
-use std::num::NonZeroU32;
 use std::path::Path;
 use std::task::Poll;
 
-use llama_cpp_2::context::params::{LlamaContextParams, LlamaPoolingType};
-use llama_cpp_2::llama_batch::LlamaBatch;
+use llama_cpp_2::context::params::LlamaPoolingType;
 use llama_cpp_2::model::LlamaModel;
 use llama_cpp_2::model::params::LlamaModelParams;
 use mynah_engine::{Error, Model, ModelConfig, Output, Prompt, Settings};
 use mynah_tests::{gemma_path, greedy, model_path, solo, tiny};
 
-use crate::engine::requests::{finish, session, start, text};
+use crate::support::generations::{finish, session, start, text};
+use crate::support::vectors::{bare, cosine, prompts};
 
 /// Longer than a step, and shorter.
 fn texts() -> Vec<String> {
@@ -23,39 +22,6 @@ fn texts() -> Vec<String> {
         "A parrot.".to_owned(),
         "Rates rose.".to_owned(),
     ]
-}
-
-/// The texts as a request has them.
-pub(crate) fn prompts(texts: &[String]) -> Vec<Prompt> {
-    texts.iter().cloned().map(Prompt::Text).collect()
-}
-
-/// How alike two vectors of length 1 are.
-pub(crate) fn cosine(one: &[f32], other: &[f32]) -> f32 {
-    one.iter().zip(other).map(|(a, b)| a * b).sum()
-}
-
-/// What llama.cpp gives that reads the text in one step and pools it itself.
-pub(crate) fn bare(model: &LlamaModel, pooling: LlamaPoolingType, text: &str) -> Vec<f32> {
-    let backend = mynah_engine::llama_backend().unwrap();
-    let params = LlamaContextParams::default()
-        .with_n_ctx(NonZeroU32::new(1024))
-        .with_n_batch(512)
-        .with_n_ubatch(512)
-        .with_n_threads(2)
-        .with_n_threads_batch(2)
-        .with_embeddings(true)
-        .with_pooling_type(pooling);
-    let mut context = model.new_context(backend, params).unwrap();
-    let tokens = model.vocab().tokenize(text.as_bytes(), true, true);
-    let mut batch = LlamaBatch::new(512, 1);
-    for (position, token) in (0..).zip(tokens) {
-        batch.add(token, position, &[0], true).unwrap();
-    }
-    context.decode(&mut batch).unwrap();
-    let pooled = context.embeddings_seq_ith(0).unwrap();
-    let length = cosine(pooled, pooled).sqrt();
-    pooled.iter().map(|one| one / length).collect()
 }
 
 async fn are_those_of_llama_cpp(path: &Path) {

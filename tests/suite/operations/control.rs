@@ -9,7 +9,7 @@ use std::sync::Arc;
 use mynah_tests::cargo_component_wasm;
 use rustix::process::{Pid, Signal, kill_process};
 
-use crate::cli::commands::{Said, said};
+use crate::support::command::{Said, said};
 use crate::support::process::{Running, look_in};
 
 fn ask(command: &mut Command, args: &[&str]) -> Said {

@@ -8,15 +8,8 @@ use mynah_engine::{Model, ModelConfig};
 use mynah_tests::tiny_model::TinyModel;
 use mynah_tests::{cargo_component_wasm, tiny};
 
-use crate::cli::commands::run;
-use crate::support::process::Running;
-
-/// The value of a figure in the text, whole line but the number.
-pub(crate) fn figure(text: &str, line: &str) -> f64 {
-    let found = text.lines().find_map(|one| one.strip_prefix(line));
-    let found = found.unwrap_or_else(|| panic!("`{line}` in:\n{text}"));
-    found.trim().parse().unwrap()
-}
+use crate::support::command::run;
+use crate::support::process::{Running, figure};
 
 #[test]
 fn all_views_show_the_same_and_it_is_what_happened() {

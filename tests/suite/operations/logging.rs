@@ -12,7 +12,7 @@ use mynah_tests::{cargo_component_wasm, foreach_log, wasm};
 use serde_json::Value;
 
 use crate::assert_test_exists;
-use crate::cli::commands::{Said, mynah};
+use crate::support::command::{Said, mynah};
 
 foreach_log!(assert_test_exists);
 

@@ -9,7 +9,7 @@ use mynah_engine::{
 };
 use mynah_tests::{greedy, solo, tiny_with};
 
-use crate::engine::requests::{finish, session, start, text, until};
+use crate::support::generations::{finish, session, start, text, until};
 
 /// Answers of exactly so many tokens.
 fn exactly(max_tokens: u32) -> Settings {

@@ -15,9 +15,8 @@ use opentelemetry_proto::tonic::metrics::v1::{metric::Data, number_data_point};
 use opentelemetry_proto::tonic::trace::v1::Span;
 use prost::Message;
 
-use super::endpoints::figure;
-use crate::cli::commands::said;
-use crate::support::process::Running;
+use crate::support::command::said;
+use crate::support::process::{Running, figure};
 
 /// A collector that keeps what it gets.
 struct Collector {

@@ -13,7 +13,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 use rustix::termios::{LocalModes, Termios, Winsize, tcgetattr, tcsetwinsize};
 
-use crate::cli::commands::said;
+use crate::support::command::said;
 use crate::support::process::Running;
 
 const ENTER: &str = "\x1b[?1049h";

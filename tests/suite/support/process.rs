@@ -10,7 +10,7 @@ use mynah_engine::Report;
 use mynah_tests::tiny_model::TinyModel;
 use mynah_tests::{cargo_component_wasm, wasm};
 
-use crate::cli::commands::mynah;
+use crate::support::command::mynah;
 
 /// A host whose component waits for its stdin; ended when it is dropped. Its folder is where it and
 /// those who look for it have their sockets.
@@ -217,4 +217,11 @@ pub(crate) fn look_in(folder: &Path) -> Command {
         .env_remove("MYNAH_LOG")
         .stdin(Stdio::null());
     command
+}
+
+/// The value of a figure in the text, whole line but the number.
+pub(crate) fn figure(text: &str, line: &str) -> f64 {
+    let found = text.lines().find_map(|one| one.strip_prefix(line));
+    let found = found.unwrap_or_else(|| panic!("`{line}` in:\n{text}"));
+    found.trim().parse().unwrap()
 }

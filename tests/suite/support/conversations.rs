@@ -1,0 +1,109 @@
+//! Prompts that begin alike and models that remember them, to compare warm runs with cold ones.
+
+use std::time::Duration;
+
+use mynah_engine::{
+    Conversation, Event, Memory, Message, Model, ModelConfig, Outcome, Prompt, Session, Settings,
+};
+use mynah_tests::{gemma_path, greedy, model_path, tiny_with};
+
+use super::generations::{finish, text};
+
+/// Some three hundred words that several prompts begin with.
+pub(crate) fn head() -> String {
+    (1..=40)
+        .map(|number| format!("Rule {number}: a parrot of colour {number} eats fruit. "))
+        .collect()
+}
+
+pub(crate) fn config() -> ModelConfig {
+    ModelConfig {
+        ctx_size: Some(1024),
+        max_concurrent: 2,
+        defaults: greedy(24),
+        ..ModelConfig::default()
+    }
+}
+
+pub(crate) fn load(config: ModelConfig) -> Model {
+    Model::load(&model_path(), config, |_| {}).unwrap()
+}
+
+/// Gemma, with all the cells of its sliding window or without.
+pub(crate) fn gemma(swa_full: bool, config: ModelConfig) -> Model {
+    let config = ModelConfig { swa_full, ..config };
+    Model::load(&gemma_path(), config, |_| {}).unwrap()
+}
+
+pub(crate) fn idle_after(idle_timeout: Duration, resume_closed: bool) -> Model {
+    tiny_with(ModelConfig {
+        idle_timeout,
+        auto_cleanup: true,
+        resume_closed,
+        defaults: greedy(4),
+        ..ModelConfig::default()
+    })
+}
+
+/// What nothing is remembered for.
+pub(crate) fn cold() -> Settings {
+    Settings {
+        memory: Memory {
+            cache_prompt: Some(false),
+            ..Memory::default()
+        },
+        ..Settings::default()
+    }
+}
+
+pub(crate) fn deterministic(mut settings: Settings) -> Settings {
+    settings.scheduling.deterministic = Some(true);
+    settings
+}
+
+pub(crate) async fn ask(
+    session: &mut Session,
+    prompt: Prompt,
+    settings: Settings,
+) -> (String, Outcome) {
+    finish(&mut session.start(prompt, settings).unwrap()).await
+}
+
+pub(crate) fn chat(messages: &[Message]) -> Prompt {
+    Prompt::Messages(Conversation::from(messages.to_vec()))
+}
+
+/// The likeliest tokens to come first after a prompt, with the logarithms of how likely they are,
+/// and how much of the prompt was computed before.
+pub(crate) async fn first(
+    session: &mut Session,
+    prompt: &str,
+    mut settings: Settings,
+) -> (Vec<(u32, f32)>, u32) {
+    settings.stopping.max_tokens = Some(1);
+    settings.sampling.n_probs = Some(20);
+    let mut generation = session.start(text(prompt), settings).unwrap();
+    let mut top = Vec::new();
+    loop {
+        for event in generation.next().await.unwrap() {
+            match event {
+                Event::Token(token) => {
+                    let all = token.top.into_iter();
+                    top = all.map(|token| (token.id, token.log_prob)).collect();
+                }
+                Event::Text(_) => {}
+                Event::Finished(outcome) => return (top, outcome.usage.cached_tokens),
+            }
+        }
+    }
+}
+
+/// How far the likeliest three of these are from what the others say of them.
+pub(crate) fn apart(these: &[(u32, f32)], others: &[(u32, f32)]) -> f32 {
+    assert!(these.len() >= 3, "{these:?}");
+    let distances = these.iter().take(3).map(|(id, log_prob)| {
+        let other = others.iter().find(|(other, _)| other == id);
+        other.map_or(f32::INFINITY, |(_, other)| (log_prob - other).abs())
+    });
+    distances.fold(0.0, f32::max)
+}
