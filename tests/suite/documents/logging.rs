@@ -42,8 +42,9 @@ fn has(log: &str, level: &str) -> bool {
         .any(|line| line.split_whitespace().take(2).any(|word| word == level))
 }
 
+/// Case 12, `logging_configuration`.
 #[test]
-fn apuslabs_12_logging_configuration() {
+fn the_level_of_a_document_decides_what_is_logged() {
     let folder = tempfile::tempdir().unwrap();
     let of = |logging: Value| stderr(folder.path(), &logging);
     let debug =
@@ -60,8 +61,9 @@ fn apuslabs_12_logging_configuration() {
     assert!(!debug.contains("capital of France"), "{debug}");
 }
 
+/// Case 13, `advanced_logging_features`.
 #[test]
-fn apuslabs_13_advanced_logging_features() {
+fn timestamps_and_colours_are_as_the_document_says() {
     let folder = tempfile::tempdir().unwrap();
     let of = |timestamps: bool, colors: &str| {
         let logging = json!({"level": "info", "timestamps": timestamps, "colors": colors});
@@ -87,8 +89,9 @@ fn apuslabs_13_advanced_logging_features() {
     assert!(!stderr(folder.path(), &logging).contains('\u{1b}'));
 }
 
+/// Case 14, `file_logging`.
 #[test]
-fn apuslabs_14_file_logging() {
+fn a_log_file_has_the_lines_of_stderr_without_colours_and_is_appended_to() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("host.log");
     let logging = json!({"level": "debug", "enable_debug": true, "timestamps": true, "colors": "always", "file": file});

@@ -1,14 +1,17 @@
-//! The 26 cases of wasi_nn_backend's own tests (apuslabs), with assertions: what that project
-//! promises is kept here. Each test bears the number and the name of its case there.
+//! Documents of settings as wasi_nn_backend (apuslabs) writes them: what that project promises is
+//! kept here.
+//!
+//! Its own tests have 26 cases. Each is here, with assertions, and each test names its case.
 //!
 //! An operator's document stands for what initialises a backend and loads a model there, a guest's
 //! document for the settings of one run; both are read as they are anywhere else.
 
-mod basic;
+mod answers;
 mod errors;
-mod inference;
+mod in_force;
 mod logging;
-mod model;
+mod queue;
+mod replacing;
 mod sessions;
 mod stopping;
 

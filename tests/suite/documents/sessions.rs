@@ -12,8 +12,9 @@ fn conversation(messages: &[Message]) -> Prompt {
     Prompt::Messages(Conversation::from(messages.to_vec()))
 }
 
+/// Case 9, `session_management`.
 #[tokio::test]
-async fn apuslabs_09_session_management() {
+async fn a_conversation_is_remembered_and_its_first_turn_is_not_computed_again() {
     let model = real(
         r#"{"max_sessions": 10, "idle_timeout_ms": 600000, "auto_cleanup": true, "n_gpu_layers": 98, "ctx_size": 2048, "n_predict": 60}"#,
     );
@@ -46,8 +47,9 @@ async fn apuslabs_09_session_management() {
     assert!(usage.prompt_tokens - usage.cached_tokens < 30, "{usage:?}");
 }
 
+/// Case 10, `auto_session_cleanup`.
 #[tokio::test]
-async fn apuslabs_10_auto_session_cleanup() {
+async fn idle_sessions_make_way_and_are_closed_only_where_the_document_says_so() {
     // Nobody has been idle for an hour, so the fourth is refused.
     let strict = tiny(
         r#"{"max_sessions": 3, "idle_timeout_ms": 3600000, "auto_cleanup": false, "max_concurrent": 2}"#,
@@ -119,8 +121,9 @@ async fn apuslabs_10_auto_session_cleanup() {
     }
 }
 
+/// Case 11, `concurrency_management`.
 #[tokio::test]
-async fn apuslabs_11_concurrency_management() {
+async fn what_is_open_and_what_runs_at_once_have_their_bounds() {
     // Two contexts at once, where that is the bound: the third is refused, and has a place when one
     // is closed.
     let model = tiny(r#"{"max_sessions": 2, "queue_size": 5}"#);

@@ -26,8 +26,9 @@ const DOCUMENT: &str = r#"{
 
 const STOPS: [&str; 5] = ["\n\n", "<|end|>", "</response>", "The end", ".\n"];
 
+/// Case 16, `advanced_stopping_criteria`.
 #[tokio::test]
-async fn apuslabs_16_advanced_stopping_criteria() {
+async fn stop_strings_of_a_document_are_in_force_and_keys_without_effect_are_named() {
     // What is not there is told, each with what there is; the rest is in force.
     let told = read(DOCUMENT).unwrap();
     for key in [
@@ -69,8 +70,9 @@ async fn apuslabs_16_advanced_stopping_criteria() {
     }
 }
 
+/// Case 17, `grammar_based_stopping`.
 #[tokio::test]
-async fn apuslabs_17_grammar_based_stopping() {
+async fn a_grammar_ends_an_answer_and_a_malformed_one_is_refused() {
     let model = real(r#"{"ctx_size": 512, "temp": 0}"#);
     let mut session = context(&model);
     let grammar = r#"{"grammar": "root ::= [A-Z] [a-z ]{1,40} \".\"", "max_tokens": 60}"#;
@@ -104,8 +106,9 @@ async fn apuslabs_17_grammar_based_stopping() {
         .unwrap();
 }
 
+/// Case 18, `dynamic_timeout_stopping`.
 #[tokio::test]
-async fn apuslabs_18_dynamic_timeout_stopping() {
+async fn a_time_limit_ends_an_answer() {
     let model = real(r#"{"ctx_size": 8192, "temp": 0, "ignore_eos": true, "max_tokens": -1}"#);
     let prompt = "Generate a very long detailed explanation about machine learning algorithms.";
     let (_, outcome) = run(&mut context(&model), prompt, r#"{"max_time_ms": 400}"#)
@@ -137,8 +140,9 @@ async fn chosen(session: &mut Session, document: &str) -> Vec<u32> {
     }
 }
 
+/// Case 19, `token_pattern_stopping`.
 #[tokio::test]
-async fn apuslabs_19_token_pattern_stopping() {
+async fn a_forbidden_token_never_comes_and_a_stop_string_is_not_said() {
     let model = tiny(r#"{"ctx_size": 256, "temp": 0, "max_tokens": 12, "n_probs": 1}"#);
     let mut session = context(&model);
     let free = chosen(&mut session, "{}").await;
@@ -167,8 +171,9 @@ async fn apuslabs_19_token_pattern_stopping() {
     );
 }
 
+/// Case 20, `advanced_stopping_integration`.
 #[tokio::test]
-async fn apuslabs_20_advanced_stopping_integration() {
+async fn whichever_limit_comes_first_ends_the_answer() {
     // All of them at once: whichever comes first ends the answer, and is told.
     let model = tiny(r#"{"ctx_size": 256, "temp": 0}"#);
     let mut session = context(&model);

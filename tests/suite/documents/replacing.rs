@@ -4,8 +4,9 @@ use mynah_tests::tiny_model::TinyModel;
 
 use super::{context, load, read, run};
 
+/// Case 15, `safe_model_switch`.
 #[tokio::test]
-async fn apuslabs_15_safe_model_switch() {
+async fn a_session_stays_while_its_model_is_replaced() {
     let document = r#"{"ctx_size": 512, "temp": 0, "max_tokens": 16}"#;
     let folder = tempfile::tempdir().unwrap();
     let files = [1, 2].map(|seed| {

@@ -16,8 +16,9 @@ fn in_force(model: &Model, path: &str) -> (Value, Level) {
     (value, level)
 }
 
+/// Case 1, `basic_backend_init`.
 #[tokio::test]
-async fn apuslabs_01_basic_backend_init() {
+async fn a_model_that_was_unloaded_comes_again_and_says_the_same() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("tiny.gguf");
     TinyModel::default().write_to(&path).unwrap();
@@ -39,8 +40,9 @@ async fn apuslabs_01_basic_backend_init() {
     assert_eq!(again, said);
 }
 
+/// Case 2, `legacy_flat_config`.
 #[test]
-fn apuslabs_02_legacy_flat_config() {
+fn a_flat_document_of_the_backend_is_in_force() {
     let document = r#"{"max_sessions": 25, "idle_timeout_ms": 150000, "auto_cleanup": false, "max_concurrent": 2,
         "queue_size": 10}"#;
     let read = read(document).unwrap();
@@ -68,8 +70,9 @@ fn apuslabs_02_legacy_flat_config() {
     drop(open);
 }
 
+/// Case 3, `enhanced_nested_config`.
 #[test]
-fn apuslabs_03_enhanced_nested_config() {
+fn a_document_in_sections_is_in_force_and_sections_without_effect_are_named() {
     let document = r#"{
         "backend": {"max_sessions": 100, "idle_timeout_ms": 300000, "auto_cleanup": true, "max_concurrent": 8, "queue_size": 50},
         "memory_policy": {"context_shifting": true, "cache_strategy": "lru", "max_cache_tokens": 10000},
@@ -108,8 +111,9 @@ fn apuslabs_03_enhanced_nested_config() {
     );
 }
 
+/// Case 4, `legacy_model_config`.
 #[test]
-fn apuslabs_04_legacy_model_config() {
+fn a_flat_document_of_a_model_is_in_force() {
     let document = r#"{"n_gpu_layers": 48, "ctx_size": 1024, "n_predict": 256, "batch_size": 256, "threads": 4, "temp": 0.8,
         "top_p": 0.9, "repeat_penalty": 1.05}"#;
     let told = read(document).unwrap();
@@ -132,8 +136,9 @@ fn apuslabs_04_legacy_model_config() {
     assert_eq!(in_force(&model, "sampling.top_k").1, Level::Default);
 }
 
+/// Case 5, `enhanced_model_config`.
 #[tokio::test]
-async fn apuslabs_05_enhanced_model_config() {
+async fn every_key_of_a_models_sections_is_in_force() {
     let document = r#"{
         "model": {"n_gpu_layers": 98, "ctx_size": 2048, "n_predict": 512, "batch_size": 512, "threads": 8},
         "sampling": {"temp": 0.7, "top_p": 0.95, "top_k": 40, "min_p": 0.05, "typical_p": 1.0, "repeat_penalty": 1.10,

@@ -6,8 +6,9 @@ use mynah_wasi::LlmCtx;
 
 use super::{context, real, run};
 
+/// Case 6, `basic_inference`.
 #[tokio::test]
-async fn apuslabs_06_basic_inference() {
+async fn an_answer_has_the_length_that_the_document_asks_for() {
     let model = real(
         r#"{"max_concurrent": 4, "n_gpu_layers": 98, "ctx_size": 2048, "n_predict": 100, "sampling": {"temp": 0.7},
             "ignore_eos": true}"#,
@@ -24,8 +25,9 @@ async fn apuslabs_06_basic_inference() {
     assert_eq!(outcome.reason, FinishReason::MaxTokens);
 }
 
+/// Case 7, `advanced_sampling`.
 #[tokio::test]
-async fn apuslabs_07_advanced_sampling() {
+async fn a_sampling_section_is_in_force_and_one_seed_gives_one_text() {
     let model = real(
         r#"{
         "model": {"n_gpu_layers": 98, "ctx_size": 1024, "n_predict": 80},
@@ -54,8 +56,9 @@ async fn apuslabs_07_advanced_sampling() {
     assert_eq!(again, said, "one seed, one text");
 }
 
+/// Case 8, `dynamic_runtime_parameters`.
 #[tokio::test]
-async fn apuslabs_08_dynamic_runtime_parameters() {
+async fn settings_of_one_run_are_that_runs_alone() {
     const ROBOT: &str = "Generate a creative story about a robot.";
 
     let model = real(
