@@ -19,6 +19,11 @@ mod status;
 mod telemetry;
 mod top;
 
+#[cfg(not(unix))]
+compile_error!(
+    "the `mynah` command needs a Unix system: it is reached by Unix sockets and ended by signals"
+);
+
 use std::process::ExitCode;
 
 use clap::Parser;

@@ -1,11 +1,9 @@
 //! What an operator sees of a running host, and changes in it: status, metrics, logs, traces, the
 //! control socket and `mynah top`.
 
-#[cfg(unix)]
 mod control;
 mod endpoints;
 mod logging;
 mod status;
 mod telemetry;
-#[cfg(unix)]
 mod top;

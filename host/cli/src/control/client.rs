@@ -62,7 +62,6 @@ impl Host {
         if let Some(at) = &args.address {
             return Ok(Self::at(at.clone()));
         }
-        #[cfg(unix)]
         if let Some(found) = sockets::find(args.pid).await? {
             return Ok(found);
         }
@@ -94,15 +93,10 @@ impl Host {
                     let stream = TcpStream::connect(address).await;
                     exchange(stream.with_context(|| self.nobody())?, path, method).await
                 }
-                #[cfg(unix)]
                 HostAddress::Socket(socket) => {
                     let stream = tokio::net::UnixStream::connect(socket).await;
                     exchange(stream.with_context(|| self.nobody())?, path, method).await
                 }
-                #[cfg(not(unix))]
-                HostAddress::Socket(_) => bail!(
-                    "hosts have no sockets on this system: give an address such as 127.0.0.1:9464"
-                ),
             }
         };
         match tokio::time::timeout(PATIENCE, answer).await {
@@ -175,7 +169,6 @@ where
 }
 
 /// Finds hosts by their sockets.
-#[cfg(unix)]
 mod sockets {
     use super::*;
     use crate::control::folder;

@@ -2,11 +2,8 @@
 //! it, and the client.
 
 mod client;
-#[cfg(unix)]
 mod folder;
-#[cfg(unix)]
 mod server;
 
 pub(crate) use client::{Asked, Host, Method, runtime};
-#[cfg(unix)]
 pub(crate) use server::{Socket, open};

@@ -197,17 +197,10 @@ impl Open {
     }
 }
 
-#[cfg(unix)]
 fn is_same(one: &Metadata, other: &Metadata) -> bool {
     use std::os::unix::fs::MetadataExt;
 
     (one.dev(), one.ino()) == (other.dev(), other.ino())
-}
-
-/// Without Unix, other processes cannot move or remove an open file.
-#[cfg(not(unix))]
-fn is_same(_: &Metadata, _: &Metadata) -> bool {
-    true
 }
 
 /// The time when a file was created. If the system doesn't know it, the last change counts, which

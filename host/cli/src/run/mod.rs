@@ -1,6 +1,5 @@
 //! `mynah run`: runs a guest with its grants and instances, and returns the exit code.
 
-#[cfg(unix)]
 mod ending;
 mod instance;
 mod limiter;
@@ -19,11 +18,9 @@ use wasmtime::{Config, Engine};
 
 use crate::args::{Control, LogArgs, RunArgs};
 use crate::config::{self, RunSettings};
-#[cfg(unix)]
-use crate::control;
 use crate::metrics::{self, Serving};
 use crate::telemetry::Telemetry;
-use crate::{cache, guest, logging, models, output};
+use crate::{cache, control, guest, logging, models, output};
 use instance::Instance;
 use program::Program;
 use state::State;
@@ -74,13 +71,11 @@ pub(crate) fn run(args: &RunArgs, log: &LogArgs) -> Result<ExitCode> {
 }
 
 /// The socket and the signal watch. Both are closed when the host ends.
-#[cfg(unix)]
 struct Open {
     _ending: ending::Ending,
     _socket: Option<control::Socket>,
 }
 
-#[cfg(unix)]
 impl Open {
     fn new(
         control: Option<&Control>,
@@ -102,23 +97,6 @@ impl Open {
             _ending: ending,
             _socket: socket,
         })
-    }
-}
-
-/// Other systems have no such sockets.
-#[cfg(not(unix))]
-struct Open;
-
-#[cfg(not(unix))]
-impl Open {
-    fn new(control: Option<&Control>, _: &Arc<Serving>, _: &Arc<Telemetry>) -> Result<Self> {
-        match control {
-            Some(Control::At(path)) => Err(anyhow!(
-                "there can be no socket at {}: this system has none for hosts, leave --control out",
-                path.display()
-            )),
-            Some(Control::Off) | None => Ok(Self),
-        }
     }
 }
 

@@ -72,7 +72,6 @@ fn give_back() {
     let _ = execute!(io::stdout(), LeaveAlternateScreen, Show);
 }
 
-#[cfg(unix)]
 fn watch_signals(told: &Arc<AtomicUsize>) -> Result<()> {
     use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM};
 
@@ -84,24 +83,13 @@ fn watch_signals(told: &Arc<AtomicUsize>) -> Result<()> {
     Ok(())
 }
 
-#[cfg(not(unix))]
-fn watch_signals(_told: &Arc<AtomicUsize>) -> Result<()> {
-    Ok(())
-}
-
 /// Ends the process as the signal would have. If that fails, returns the exit code that shells use
 /// for it.
-#[cfg(unix)]
 pub(super) fn end_of(signal: usize) -> ExitCode {
     if let Ok(signal) = i32::try_from(signal) {
         // Does not return if the signal ends the process.
         let _ = signal_hook::low_level::emulate_default_handler(signal);
     }
-    exit_code(signal)
-}
-
-#[cfg(not(unix))]
-pub(super) fn end_of(signal: usize) -> ExitCode {
     exit_code(signal)
 }
 
