@@ -6,7 +6,7 @@ use std::process::Command;
 use anyhow::{Context, Result};
 
 use crate::process::{run, say, step};
-use crate::{guests, model, paths, peer, setup, test};
+use crate::{guests, host, model, paths, peer, setup};
 
 /// The page with the results of the last run, and its chart.
 const PAGE: &str = "docs/performance.md";
@@ -36,7 +36,7 @@ pub(crate) fn bench(args: &Args) -> Result<()> {
         true => None,
         false => Some(step("set up: llama.cpp's server", peer::python)?),
     };
-    step("build the host", test::build_host)?;
+    step("build the host", host::build)?;
     step("build the guests", guests::build)?;
     let results = paths::target().join("bench/results.json");
     let mut bench = Command::new(paths::binary("bench"));

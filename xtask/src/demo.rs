@@ -5,7 +5,7 @@ use std::process::{Command, ExitCode};
 use anyhow::{Context, Result};
 
 use crate::process::{pass_through, say, show, step};
-use crate::{guests, model, paths, setup, test};
+use crate::{guests, host, model, paths, setup};
 
 /// The default question.
 const QUESTION: &str = "Why is the sky blue? Answer in one sentence.";
@@ -27,7 +27,7 @@ pub(crate) fn demo(args: &Args) -> Result<ExitCode> {
     setup::setup()?;
     step(
         "build the host (the first time takes about ten minutes)",
-        test::build_host,
+        host::build,
     )?;
     step("build the examples", guests::examples)?;
     let interactive = args.interactive || args.rest.iter().any(|arg| arg == "--interactive");

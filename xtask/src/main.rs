@@ -6,6 +6,7 @@ mod demo;
 mod fixture;
 mod fuzz;
 mod guests;
+mod host;
 mod model;
 mod paths;
 mod peer;

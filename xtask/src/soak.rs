@@ -5,7 +5,7 @@ use std::process::Command;
 use anyhow::Result;
 
 use crate::process::{run, step};
-use crate::{guests, paths, setup, test};
+use crate::{guests, host, paths, setup};
 
 /// Duration in `cargo xtask test`, in minutes.
 const BRIEFLY: f64 = 2.0;
@@ -21,7 +21,7 @@ pub(crate) struct Args {
 /// Sets up, builds, and runs the soak test.
 pub(crate) fn soak(args: &Args) -> Result<()> {
     setup::setup()?;
-    step("build the host", test::build_host)?;
+    step("build the host", host::build)?;
     step("build the guests", guests::build)?;
     run_for(args.minutes)
 }

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail, ensure};
 
 use crate::process::{cargo, run, say};
-use crate::{demo, guests, model, paths, setup, soak, tidy};
+use crate::{demo, guests, host, model, paths, setup, soak, tidy};
 
 /// A check: its name and its function.
 type Step = (&'static str, fn() -> Result<()>);
@@ -17,7 +17,7 @@ const STEPS: [Step; 10] = [
     ("format", format),
     ("tidy", tidy::tidy),
     ("guests", guests::build),
-    ("build", build_host),
+    ("build", host::build),
     ("lint", lint),
     ("docs", docs),
     ("tests", tests),
@@ -56,12 +56,6 @@ pub(crate) fn test(args: &Args) -> Result<()> {
         say(&format!("    {name:8} {:7.1} s", time.as_secs_f64()));
     }
     Ok(())
-}
-
-/// Builds the whole host workspace. Building a single package would build shared dependencies a
-/// second time, with fewer features.
-pub(crate) fn build_host() -> Result<()> {
-    run(cargo().args(["build", "--locked", "--workspace"]))
 }
 
 fn format() -> Result<()> {

@@ -11,7 +11,7 @@ use anyhow::{Context, Result, ensure};
 use serde_json::Value;
 
 use crate::process::{cargo, is_on_path, run, show, step};
-use crate::{paths, setup, test};
+use crate::{host, paths, setup};
 
 /// Tests of the suite: modules or single tests.
 const SUITE: [&str; 6] = [
@@ -47,7 +47,7 @@ pub(crate) fn valgrind(args: &Args) -> Result<()> {
         "valgrind isn't on the PATH: install it, on Debian with `apt install valgrind`"
     );
     setup::setup()?;
-    step("build the host", test::build_host)?;
+    step("build the host", host::build)?;
     let programs = step("build the tests for an older CPU", build)?;
     let engine = program(&programs, "mynah_engine")?;
     let suite = program(&programs, "suite")?;

@@ -4,19 +4,23 @@ use std::collections::BTreeMap;
 
 use mynah_engine::LogFormat;
 use serde_json::json;
+use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::fmt::format::Writer;
 use tracing_subscriber::fmt::time::{FormatTime, SystemTime};
 use tracing_subscriber::layer::Layer;
 use tracing_subscriber::{Registry, fmt};
 
 use super::settings::LogSettings;
-use super::sink::LineWriter;
 
 /// The layer that formats events as lines.
 pub(super) type Lines = Box<dyn Layer<Registry> + Send + Sync>;
 
 /// Formats events for a sink.
-pub(super) fn layer(settings: &LogSettings, writer: LineWriter, colors: bool) -> Lines {
+pub(super) fn layer(
+    settings: &LogSettings,
+    writer: impl for<'a> MakeWriter<'a> + Send + Sync + 'static,
+    colors: bool,
+) -> Lines {
     let lines = fmt::layer()
         .with_writer(writer)
         .with_ansi(colors)

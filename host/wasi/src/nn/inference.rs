@@ -7,8 +7,8 @@ use mynah_engine::log::{TASK, logged_path};
 use mynah_engine::{Event, FinishReason, Generation, Prompt, Reading, Session, Settings};
 use wasmtime::component::Resource;
 
+use super::kept::{Kept, OUTPUT, short};
 use super::load::Place;
-use super::older::Kept;
 use super::{ErrorCode, Graph, NnError, Tensor};
 use crate::bindings::wasi::nn::inference::{Host, HostGraphExecutionContext};
 use crate::{LlmCtx, LlmCtxView};
@@ -17,9 +17,6 @@ use crate::{LlmCtx, LlmCtxView};
 const PROMPT: &str = "prompt";
 /// Name of the input tensor with settings, a JSON document of any dialect.
 const CONFIG: &str = "config";
-/// Name of the output tensor.
-pub(super) const OUTPUT: &str = "output";
-
 type NamedTensor = (String, Resource<Tensor>);
 
 /// The host's side of `wasi:nn/inference.graph-execution-context`.
@@ -164,14 +161,6 @@ impl LlmCtxView<'_> {
         }
         Ok(settings)
     }
-}
-
-/// A name to show: the guest chooses its length.
-pub(crate) fn short(name: &str) -> &str {
-    name.char_indices()
-        .nth(64)
-        .and_then(|(end, _)| name.get(..end))
-        .unwrap_or(name)
 }
 
 /// What a prompt is answered: text, or its vector where the settings ask for that.

@@ -4,6 +4,7 @@
 mod error;
 mod graph;
 mod inference;
+mod kept;
 mod load;
 mod older;
 mod tensor;
@@ -12,7 +13,7 @@ pub use crate::bindings::wasi::nn::errors::ErrorCode;
 pub use error::NnError;
 pub use graph::Graph;
 pub use inference::ExecutionContext;
-pub(crate) use inference::short;
+pub(crate) use kept::short;
 pub(crate) use load::{LoadRequest, Place, load};
 pub use tensor::Tensor;
 

@@ -10,7 +10,7 @@
 use wasmtime::StoreContextMut;
 use wasmtime::component::{Linker, LinkerInstance, Resource, ResourceType};
 
-use super::inference::{OUTPUT, short};
+use super::kept::{OUTPUT, input_cost, short};
 use super::tensor::OVERHEAD;
 use super::{ErrorCode, ExecutionContext, NnError, Tensor, graph};
 use crate::bindings::wasi::nn::errors::HostError;
@@ -21,27 +21,6 @@ use crate::{LlmCtxView, LlmView};
 const AUGUST: &str = "0.2.0-rc-2024-08-19";
 /// Both.
 const JUNE: &str = "0.2.0-rc-2024-06-25";
-
-/// What a context keeps from call to call.
-#[derive(Debug, Default)]
-pub(super) struct Kept {
-    inputs: Vec<(String, Tensor)>,
-    output: Option<Tensor>,
-}
-
-impl Kept {
-    /// Bytes that it counts among those that the guest holds.
-    pub(super) fn cost(&self) -> u64 {
-        let inputs = self.inputs.iter().map(input_cost);
-        inputs
-            .chain(self.output.as_ref().map(|output| output.cost))
-            .sum()
-    }
-}
-
-fn input_cost((name, tensor): &(String, Tensor)) -> u64 {
-    name.len() as u64 + tensor.cost
-}
 
 type Answer<T> = Result<T, Resource<NnError>>;
 

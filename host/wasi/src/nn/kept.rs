@@ -1,0 +1,37 @@
+//! What an execution context keeps between the calls of an older snapshot, and how tensors are
+//! named.
+
+use super::Tensor;
+
+/// Name of the output tensor.
+pub(super) const OUTPUT: &str = "output";
+
+/// A name to show: the guest chooses its length.
+pub(crate) fn short(name: &str) -> &str {
+    name.char_indices()
+        .nth(64)
+        .and_then(|(end, _)| name.get(..end))
+        .unwrap_or(name)
+}
+
+/// What a context keeps from call to call.
+#[derive(Debug, Default)]
+pub(super) struct Kept {
+    pub(super) inputs: Vec<(String, Tensor)>,
+    pub(super) output: Option<Tensor>,
+}
+
+impl Kept {
+    /// Bytes that it counts among those that the guest holds.
+    pub(super) fn cost(&self) -> u64 {
+        let inputs = self.inputs.iter().map(input_cost);
+        inputs
+            .chain(self.output.as_ref().map(|output| output.cost))
+            .sum()
+    }
+}
+
+/// Bytes that an input counts among those that the guest holds.
+pub(super) fn input_cost((name, tensor): &(String, Tensor)) -> u64 {
+    name.len() as u64 + tensor.cost
+}
