@@ -10,7 +10,8 @@ use crate::bindings::mynah::llm::generation as wit;
 /// use mynah_guest::{Message, Prompt};
 ///
 /// let text: Prompt = "Once upon a time".into();
-/// let conversation: Prompt = [Message::system("Be brief."), Message::user("Why is the sky blue?")].into();
+/// let conversation: Prompt =
+///     [Message::system("Be brief."), Message::user("Why is the sky blue?")].into();
 /// # assert_ne!(text, conversation);
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -70,7 +71,10 @@ pub struct Message {
 /// ```
 /// use mynah_guest::{Conversation, Message};
 ///
-/// let weather = r#"[{"type": "function", "function": {"name": "weather", "parameters": {"type": "object"}}}]"#;
+/// let weather = r#"[{
+///     "type": "function",
+///     "function": {"name": "weather", "parameters": {"type": "object"}}
+/// }]"#;
 /// let conversation = Conversation::new([Message::user("Is it raining in Oslo?")])
 ///     .tools(weather)
 ///     .variables(r#"{"enable_thinking": false}"#);

@@ -39,8 +39,8 @@ pub(crate) fn read(text: &str) -> Result<Conversation> {
     let Versioned { mynah_conversation } = serde_json::from_str(text).map_err(not_one)?;
     if mynah_conversation != VERSION {
         return Err(Error::NotAConversation(format!(
-            "this conversation was saved in form {mynah_conversation}, this component reads form {VERSION}: build it \
-             with a newer mynah-guest"
+            "this conversation was saved in form {mynah_conversation}, this component reads form \
+             {VERSION}: build it with a newer mynah-guest"
         )));
     }
     let saved: Saved<Conversation> = serde_json::from_str(text).map_err(not_one)?;

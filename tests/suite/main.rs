@@ -1,8 +1,8 @@
 //! The integration suite: guests and the engine, on the real model where text matters and on a tiny
 //! one where mechanics do.
 //!
-//! A folder for each subject, and `support` for what they share. Each prefix of the guests belongs to
-//! one module, which names every guest of that prefix, else it doesn't compile.
+//! A folder for each subject, and `support` for what they share. Each prefix of the guests belongs
+//! to one module, which names every guest of that prefix, else it doesn't compile.
 
 #![expect(
     clippy::unwrap_used,

@@ -9,7 +9,10 @@ use serde_json::{Value, json};
 fn main() {
     let schema = json!({
         "type": "object",
-        "properties": {"city": {"type": "string", "maxLength": 20}, "people": {"type": "integer", "minimum": 0, "maximum": 99_999_999}},
+        "properties": {
+            "city": {"type": "string", "maxLength": 20},
+            "people": {"type": "integer", "minimum": 0, "maximum": 99_999_999},
+        },
         "required": ["city", "people"],
         "additionalProperties": false,
     });

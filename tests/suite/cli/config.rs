@@ -83,7 +83,8 @@ fn the_command_line_wins_over_the_file() {
 #[test]
 fn a_model_and_a_folder_are_relative_to_the_file() {
     let there = folder(
-        "[models]\ndefault = 'tiny.gguf'\n[stopping]\nmax_tokens = 3\n[run]\ndirs = ['data::/data']\n",
+        "[models]\ndefault = 'tiny.gguf'\n[stopping]\nmax_tokens = 3\n[run]\ndirs = \
+         ['data::/data']\n",
     );
     TinyModel::default()
         .write_to(&there.path().join("tiny.gguf"))
@@ -102,7 +103,8 @@ fn a_model_and_a_folder_are_relative_to_the_file() {
 #[test]
 fn unknown_keys_are_all_told_with_their_place_and_a_hint() {
     let folder = folder(
-        "[model]\nqueue_size = 9\n\n[backend]\nqueue_sise = 9\n\n[samplings]\n\n[run]\nfrobnicate = 1\n",
+        "[model]\nqueue_size = 9\n\n[backend]\nqueue_sise = 9\n\n[samplings]\n\n[run]\nfrobnicate \
+         = 1\n",
     );
     refused(
         folder.path(),

@@ -167,7 +167,14 @@ async fn keys_that_set_nothing_are_tolerated_and_reported_once_for_each_graph() 
 async fn the_spellings_of_llamaedge_that_others_drop_are_in_force() {
     let mut driver = with(solo()).await;
     let schema = r#"{"type": "object", "properties": {"city": {"type": "string", "maxLength": 12}}, "required": ["city"], "additionalProperties": false}"#;
-    let config = json!({"json_schema": schema, "grammar": "", "n_predict": 40, "temp": 0, "stream-stdout": false, "reverse-prompt": null});
+    let config = json!({
+        "json_schema": schema,
+        "grammar": "",
+        "n_predict": 40,
+        "temp": 0,
+        "stream-stdout": false,
+        "reverse-prompt": null,
+    });
     assert_eq!(load(&mut driver, &config.to_string()).await, OK);
     assert_eq!(driver.init(0).await, Ok(0));
     let text = driver.answer(0, "The capital of France is").await.unwrap();

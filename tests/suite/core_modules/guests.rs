@@ -319,7 +319,8 @@ fn inspect_tells_what_a_core_module_needs() {
 fn a_preload_and_a_quirk_come_from_the_file_too() {
     let folder = tempfile::tempdir().unwrap();
     std::fs::copy(model_path(), folder.path().join("a:b.gguf")).unwrap();
-    let file_text = "[run]\nnn_preload = [\"default:GGML:AUTO:a:b.gguf\"]\ncompat = [\"lenient-output-size\"]\n[stopping]\nmax_tokens = 4\n";
+    let file_text = "[run]\nnn_preload = [\"default:GGML:AUTO:a:b.gguf\"]\ncompat = \
+        [\"lenient-output-size\"]\n[stopping]\nmax_tokens = 4\n";
     std::fs::write(folder.path().join("mynah.toml"), file_text).unwrap();
     let output = std::process::Command::new(mynah())
         .args([

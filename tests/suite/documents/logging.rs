@@ -94,7 +94,13 @@ fn timestamps_and_colours_are_as_the_document_says() {
 fn a_log_file_has_the_lines_of_stderr_without_colours_and_is_appended_to() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("host.log");
-    let logging = json!({"level": "debug", "enable_debug": true, "timestamps": true, "colors": "always", "file": file});
+    let logging = json!({
+        "level": "debug",
+        "enable_debug": true,
+        "timestamps": true,
+        "colors": "always",
+        "file": file,
+    });
     let log = stderr(folder.path(), &logging);
     let written = std::fs::read_to_string(&file).unwrap();
     assert!(written.contains("model loaded"), "{written}");

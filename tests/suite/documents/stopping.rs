@@ -174,6 +174,8 @@ async fn a_forbidden_token_never_comes_and_a_stop_string_is_not_said() {
 /// Case 20, `advanced_stopping_integration`.
 #[tokio::test]
 async fn whichever_limit_comes_first_ends_the_answer() {
+    const UNSAID: &str = "never said by anybody";
+
     // All of them at once: whichever comes first ends the answer, and is told.
     let model = tiny(r#"{"ctx_size": 256, "temp": 0}"#);
     let mut session = context(&model);
@@ -182,15 +184,19 @@ async fn whichever_limit_comes_first_ends_the_answer() {
         .unwrap();
     let stop: String = said.chars().skip(3).take(3).collect();
     let long = r#""grammar": "root ::= [a-z]+""#;
+    let stopped = json!({"stop": [stop, "The end"], "max_tokens": 40, "max_time_ms": 600_000});
+    let counted = json!({"stop": [UNSAID], "max_tokens": 5, "max_time_ms": 600_000});
+    let unbounded = json!({"stop": [UNSAID], "max_tokens": -1, "ignore_eos": true});
+    let formed = json!({"grammar": "root ::= \"END\"", "max_tokens": 40, "stop": [UNSAID]});
     let cases = [
-        (json!({"stop": [stop, "The end"], "max_tokens": 40, "max_time_ms": 600_000}).to_string(), FinishReason::StopString),
-        (json!({"stop": ["never said by anybody"], "max_tokens": 5, "max_time_ms": 600_000}).to_string(), FinishReason::MaxTokens),
-        (json!({"stop": ["never said by anybody"], "max_tokens": -1, "ignore_eos": true}).to_string(), FinishReason::ContextFull),
+        (stopped.to_string(), FinishReason::StopString),
+        (counted.to_string(), FinishReason::MaxTokens),
+        (unbounded.to_string(), FinishReason::ContextFull),
+        (formed.to_string(), FinishReason::EndOfGeneration),
         (
-            json!({"grammar": "root ::= \"END\"", "max_tokens": 40, "stop": ["never said by anybody"]}).to_string(),
-            FinishReason::EndOfGeneration,
+            format!(r#"{{{long}, "max_tokens": 3}}"#),
+            FinishReason::MaxTokens,
         ),
-        (format!(r#"{{{long}, "max_tokens": 3}}"#), FinishReason::MaxTokens),
     ];
     for (document, reason) in cases {
         let (said, outcome) = run(&mut session, "Tell me a story", &document)

@@ -19,7 +19,8 @@ fn all() -> [Real; 2] {
             model: solo(),
             opens: "<|im_start|>",
             closes: "<|im_end|>",
-            form: "<|im_start|>system\nBe brief.<|im_end|>\n<|im_start|>user\nSAID<|im_end|>\n<|im_start|>assistant\n",
+            form: "<|im_start|>system\nBe brief.<|im_end|>\n<|im_start|>user\nSAID<|im_end|>\n\
+                <|im_start|>assistant\n",
         },
         Real {
             model: gemma(),

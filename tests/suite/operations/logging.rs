@@ -22,7 +22,8 @@ const MARKER: &str = "xylophone4711";
 /// A folder with a model that takes one message.
 fn folder() -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
-    let template = "{% if messages|length > 1 %}{{ raise_exception(messages[0].content) }}{% endif %}{{ messages[0].content }}";
+    let template = "{% if messages|length > 1 %}{{ raise_exception(messages[0].content) \
+        }}{% endif %}{{ messages[0].content }}";
     let model = TinyModel {
         chat_template: Some(template.to_owned()),
         ..TinyModel::default()

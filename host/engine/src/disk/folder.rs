@@ -129,7 +129,8 @@ impl Folder {
                         tracing::warn!(
                             path = %path.display(),
                             %damage,
-                            "a state on disk is of no use: what it held is computed again when it is asked for"
+                            "a state on disk is of no use: what it held is computed again when it \
+                             is asked for"
                         );
                         contents.damaged += 1;
                         remove(&path);
