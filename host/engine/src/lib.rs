@@ -61,6 +61,8 @@ pub mod model;
 mod observer;
 mod owner;
 mod request;
+mod request_end;
+mod request_log;
 mod schedule;
 mod session;
 mod status;
@@ -80,11 +82,12 @@ pub use mynah_settings::{
     Scheduling, SchedulingInForce, Seed, SettingInForce, Settings, SettingsError, Stopping,
     StoppingInForce, settings_schema, settings_table,
 };
-pub use observer::{Observer, RequestEnd, RequestOutcome, Task};
+pub use observer::Observer;
 pub use owner::Owner;
 pub use request::{
     Conversation, Event, FinishReason, Message, Outcome, Prompt, Role, TokenProb, TokenProbs, Usage,
 };
+pub use request_end::{RequestEnd, RequestOutcome, Task};
 pub use session::Session;
 pub use status::{
     ByPriority, CacheStatus, DiskStatus, EmbeddingStatus, Histogram, Histograms, IgnoredKey,

@@ -5,11 +5,9 @@
 //! `mynah_engine::model::load`; llama.cpp's own lines have the target `llama_cpp`.
 
 use std::fmt;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 
-use crate::observer::Observed;
-use crate::{Effective, Error, Fault, FinishReason, Owner, Problem, Task, Usage};
+use crate::{Error, Fault, Problem};
 
 /// How fast it is: slow steps, rates, each step.
 pub const PERFORMANCE: &str = "mynah::performance";
@@ -38,9 +36,9 @@ pub fn shows_content() -> bool {
     SHOWS_CONTENT.load(Ordering::Relaxed)
 }
 
-/// An event about a request: with its model, session, number and owner. `$of` is a [`RequestLog`],
-/// and isn't looked at unless somebody wants the event.
-macro_rules! told {
+/// Logs an event about a request, with its model, session, number and owner. `$of` is a
+/// [`RequestLog`](crate::request_log::RequestLog); it is only evaluated if the event is enabled.
+macro_rules! log_request {
     ($level:ident, $target:expr, $of:expr, $($rest:tt)+) => {
         tracing::event!(
             target: $target,
@@ -53,142 +51,7 @@ macro_rules! told {
         )
     };
 }
-pub(crate) use told;
-
-/// What the lines of one request have in common, and whether its last line has been written.
-/// Whoever has to do with the request shares it; should all of them go without a word, it says so
-/// itself.
-#[derive(Debug)]
-pub(crate) struct RequestLog {
-    /// Of this process, no other request has it.
-    pub(crate) number: u64,
-    pub(crate) model: Arc<str>,
-    pub(crate) session: u64,
-    pub(crate) owner: Owner,
-    task: Task,
-    has_ended: AtomicBool,
-    /// Who is told of the end too.
-    observed: Option<Observed>,
-}
-
-/// How a request ended.
-#[derive(Debug, Clone, Copy)]
-pub(crate) enum End<'a> {
-    /// For this reason, its reader's own wish among them.
-    Finished(FinishReason),
-    /// With its vectors.
-    Embedded,
-    /// It was not put in the line.
-    NotTaken(&'a Error),
-    /// It had its time before there was an answer.
-    TimedOut(&'a Error),
-    /// Something broke it.
-    Failed(&'a Error),
-}
-
-impl RequestLog {
-    /// A request that comes.
-    pub(crate) fn new(
-        model: Arc<str>,
-        session: u64,
-        owner: Owner,
-        task: Task,
-        observed: Option<Observed>,
-    ) -> Arc<Self> {
-        static NEXT: AtomicU64 = AtomicU64::new(1);
-        Arc::new(Self {
-            number: NEXT.fetch_add(1, Ordering::Relaxed),
-            model,
-            session,
-            owner,
-            task,
-            has_ended: AtomicBool::new(false),
-            observed,
-        })
-    }
-
-    /// With these settings.
-    pub(crate) fn with(&self, settings: &Arc<Effective>) {
-        if let Some(observed) = &self.observed {
-            observed.with(settings);
-        }
-    }
-
-    /// Writes the last line, which has everything, and tells the observer. Only the first end
-    /// counts.
-    pub(crate) fn end(&self, end: End<'_>, usage: &Usage) {
-        if self.has_ended.swap(true, Ordering::Relaxed) {
-            return;
-        }
-        if let Some(observed) = &self.observed {
-            observed.tell(
-                self.number,
-                self.session,
-                &self.owner,
-                self.task,
-                end,
-                usage,
-            );
-        }
-        let kind = self.task.kind();
-        // As they are counted; what is wrong in itself never is.
-        let (outcome, reason, error) = match end {
-            End::Finished(FinishReason::Cancelled) => ("cancelled", None, None),
-            End::Finished(reason) => ("completed", Some(reason.name()), None),
-            End::Embedded => ("completed", None, None),
-            End::NotTaken(error @ (Error::Busy { .. } | Error::MemoryShort { .. })) => {
-                ("refused", None, Some(error))
-            }
-            End::NotTaken(error) => ("rejected", None, Some(error)),
-            End::TimedOut(error) => ("timed out", None, Some(error)),
-            End::Failed(error) => ("failed", None, Some(error)),
-        };
-        let error = error.map(|error| tracing::field::display(Logged(error)));
-        macro_rules! last_line {
-            ($level:ident) => {
-                told!(
-                    $level,
-                    TASK,
-                    self,
-                    kind,
-                    reason,
-                    error,
-                    prompt_tokens = usage.prompt_tokens,
-                    cached_tokens = usage.cached_tokens,
-                    generated_tokens = usage.generated_tokens,
-                    forgotten_tokens = usage.forgotten_tokens,
-                    queue_ms = millis(usage.queue_time),
-                    prefill_ms = millis(usage.prefill_time),
-                    decode_ms = millis(usage.decode_time),
-                    "request {outcome}"
-                )
-            };
-        }
-        match end {
-            End::Failed(_) => last_line!(WARN),
-            End::Finished(_) | End::Embedded | End::NotTaken(_) | End::TimedOut(_) => {
-                last_line!(INFO);
-            }
-        }
-    }
-}
-
-impl Drop for RequestLog {
-    fn drop(&mut self) {
-        // Its worker ended before it did.
-        self.end(End::Failed(&Error::Unavailable), &Usage::default());
-    }
-}
-
-impl Task {
-    /// What it makes.
-    fn kind(self) -> &'static str {
-        match self {
-            Self::Chat | Self::Complete => "text",
-            Self::Embed => "vectors",
-        }
-    }
-}
+pub(crate) use log_request;
 
 /// Milliseconds to the microsecond, as the log has times.
 pub(crate) fn millis(time: std::time::Duration) -> f64 {

@@ -4,12 +4,12 @@ use std::sync::{Arc, Weak};
 use std::time::Instant;
 
 use crate::decode::Outlet;
-use crate::log::{CONTENT, End, RequestLog, shows_content, told};
+use crate::log::{CONTENT, log_request, shows_content};
 use crate::model::{Asker, Embedding, Loaded, Past};
-use crate::observer::Observed;
+use crate::request_log::{Observed, RequestLog};
 use crate::{
-    Embeddings, Error, Generation, Level, Model, Owner, Prompt, Result, SessionState,
-    SessionStatus, SettingInForce, Settings, Task, Usage,
+    Embeddings, Error, Generation, Level, Model, Owner, Prompt, RequestOutcome, Result,
+    SessionState, SessionStatus, SettingInForce, Settings, Task, Usage,
 };
 use mynah_settings::in_force;
 
@@ -112,11 +112,11 @@ impl Session {
             Prompt::Text(_) | Prompt::Tokens(_) => Task::Complete,
         });
         if shows_content() {
-            told!(INFO, CONTENT, log, ?prompt, "prompt");
+            log_request!(INFO, CONTENT, log, ?prompt, "prompt");
         }
         let started = self.try_start(prompt, settings, by_token, &log);
         if let Err(error) = &started {
-            log.end(End::NotTaken(error), &Usage::default());
+            log.end(RequestOutcome::turned_away(error), &Usage::default());
         }
         started
     }
@@ -169,11 +169,11 @@ impl Session {
         self.ready().await?;
         let log = self.log(Task::Embed);
         if shows_content() {
-            told!(INFO, CONTENT, log, ?texts, "texts");
+            log_request!(INFO, CONTENT, log, ?texts, "texts");
         }
         let asked = self.ask(texts, settings, &log);
         if let Err(error) = &asked {
-            log.end(End::NotTaken(error), &Usage::default());
+            log.end(RequestOutcome::turned_away(error), &Usage::default());
         }
         // Those who compute it have it from here on.
         drop(log);

@@ -6,7 +6,7 @@ use std::sync::{Arc, OnceLock, Weak};
 use std::time::{Duration, SystemTime};
 
 use anyhow::Result;
-use mynah_engine::{Effective, RequestEnd, RequestOutcome, Task, Usage};
+use mynah_engine::{Effective, FinishReason, RequestEnd, RequestOutcome, Task, Usage};
 use opentelemetry::trace::{SpanKind, Status, TraceContextExt, Tracer, TracerProvider};
 use opentelemetry::{Array, Context, KeyValue, StringValue, Value};
 use opentelemetry_otlp::{SpanExporter, WithHttpConfig};
@@ -92,12 +92,8 @@ impl Spans {
             child("decode", first, decode_time, Some(tokens));
         }
         let span = context.span();
-        match &end.outcome {
-            RequestOutcome::Completed(_) | RequestOutcome::Cancelled => {}
-            RequestOutcome::Refused(error)
-            | RequestOutcome::Rejected(error)
-            | RequestOutcome::TimedOut(error)
-            | RequestOutcome::Failed(error) => span.set_status(Status::error(error.clone())),
+        if let Some(error) = end.outcome.error() {
+            span.set_status(Status::error(error.clone()));
         }
         span.end_with_timestamp(first + decode_time);
     }
@@ -169,13 +165,10 @@ fn attributes(end: &RequestEnd, operation: &'static str, model: String) -> Vec<K
     if let Some(settings) = &end.settings {
         asked_for(&mut all, settings);
     }
-    let (outcome, reason) = match &end.outcome {
-        RequestOutcome::Completed(reason) => ("completed", reason.map(|reason| reason.name())),
-        RequestOutcome::Cancelled => ("cancelled", Some("cancelled")),
-        RequestOutcome::Refused(_) => ("refused", None),
-        RequestOutcome::Rejected(_) => ("rejected", None),
-        RequestOutcome::TimedOut(_) => ("timed_out", None),
-        RequestOutcome::Failed(_) => ("failed", None),
+    let outcome = end.outcome.name();
+    let reason = match &end.outcome {
+        RequestOutcome::Cancelled => Some(outcome),
+        other => other.reason().map(FinishReason::name),
     };
     all.push(KeyValue::new("mynah.outcome", outcome));
     if let Some(reason) = reason {

@@ -5,13 +5,13 @@ use std::time::Instant;
 use super::Job;
 use super::compute::Compute;
 use super::engine::Engine;
-use super::job::Ending;
+use super::job::Waits;
 use super::recall::all_but_last;
 use super::remember::Left;
 use super::sequence::Sequence;
-use crate::Error;
-use crate::log::{MEMORY, TASK, millis, told};
+use crate::log::{MEMORY, TASK, log_request, millis};
 use crate::memory::{Alignment, Place, align, common};
+use crate::{Error, RequestOutcome};
 
 /// Tokens of a piece that is worth moving: each costs a turn of its keys, and shorter ones are
 /// alike by chance.
@@ -53,14 +53,15 @@ impl<C: Compute> Engine<'_, C> {
         let Some(id) = cells.or_else(|| self.number()) else {
             // Not reached: a place was there when the request was taken.
             tracing::error!("no sequence number for a request that was given a place");
-            self.inbox.ended(&job.owner, job.session, Ending::Failed);
-            job.outlet.finish(Err(Error::Unavailable));
+            let outcome = RequestOutcome::Failed(Error::Unavailable);
+            self.inbox.ended(&job.owner, job.session, &outcome);
+            job.end(outcome, now);
             return;
         };
         let mut sequence = Sequence::new(id, job);
         if let Some(own) = own {
             if own.is_stuck {
-                told!(
+                log_request!(
                     INFO,
                     MEMORY,
                     sequence.log,
@@ -79,7 +80,7 @@ impl<C: Compute> Engine<'_, C> {
                 sequence.found(kept);
             }
         }
-        told!(
+        log_request!(
             DEBUG,
             TASK,
             sequence.log,

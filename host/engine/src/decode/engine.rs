@@ -9,9 +9,7 @@ use super::compute::Compute;
 use super::constraint::Lost;
 use super::ease::Ease;
 use super::embed::Embedder;
-use super::ending::ending;
 use super::inbox::SessionPlace;
-use super::job::Ending;
 use super::kv::Kv;
 use super::places::Parked;
 use super::sequence::{NoToken, Sequence, TokenTime};
@@ -22,7 +20,7 @@ use crate::llama::{Ability, Batch, DecodeError, SavedSequence};
 use crate::memory::Shelf;
 use crate::schedule::{Need, Planner, StepBudget, Turn, Want};
 use crate::status::StepNote;
-use crate::{Error, FinishReason, SessionState, Status};
+use crate::{Error, FinishReason, RequestOutcome, SessionState, Status};
 
 /// Steps that may fail in a row with the same request in them; then that request fails. Another one
 /// where the context is made anew then.
@@ -193,59 +191,55 @@ impl<'a, C: Compute> Engine<'a, C> {
         while let Some(parked) = self.parked.get(index) {
             match parked.sequence.must_end(now) {
                 None => index += 1,
-                Some(reason) => {
+                Some(outcome) => {
                     let parked = self.parked.remove(index);
-                    self.count(&parked.sequence, &Ok(reason));
-                    parked.sequence.finish(Ok(reason));
+                    self.count(&parked.sequence, &outcome);
+                    parked.sequence.finish(outcome);
                 }
             }
         }
-        self.retire(|sequence| sequence.must_end(now).map(Ok));
+        self.retire(|sequence| sequence.must_end(now));
         self.running.len() + self.parked.len() < before
     }
 
     /// Ends the running sequences for which `end` says how, and frees their places.
     pub(super) fn retire(
         &mut self,
-        mut end: impl FnMut(&mut Sequence) -> Option<Result<FinishReason, Error>>,
+        mut end: impl FnMut(&mut Sequence) -> Option<RequestOutcome<Error>>,
     ) {
         let mut index = 0;
         let mut retired = Vec::new();
         while let Some(sequence) = self.running.get_mut(index) {
             match end(sequence) {
                 None => index += 1,
-                Some(how) => {
+                Some(outcome) => {
                     let sequence = self.running.remove(index);
-                    if how.is_ok() {
+                    if outcome.error().is_none() {
                         self.leave_behind(&sequence, Instant::now());
                     } else {
                         self.release(sequence.id);
                     }
-                    retired.push((sequence, how));
+                    retired.push((sequence, outcome));
                 }
             }
         }
         if retired.is_empty() {
             return;
         }
-        for (sequence, how) in &retired {
-            self.count(sequence, how);
+        for (sequence, outcome) in &retired {
+            self.count(sequence, outcome);
         }
         // Before they are told: who has read the end finds published what it left.
         self.publish();
-        for (sequence, how) in retired {
-            sequence.finish(how);
+        for (sequence, outcome) in retired {
+            sequence.finish(outcome);
         }
     }
 
-    /// Counts a generation as ended. Then its reader is told: who has read the end finds it
-    /// counted.
-    fn count(&self, sequence: &Sequence, how: &Result<FinishReason, Error>) {
-        let counted = match how {
-            Ok(reason) => ending(*reason),
-            Err(_) => Ending::Failed,
-        };
-        self.inbox.ended(&sequence.owner, sequence.session, counted);
+    /// Counts a generation as ended. This comes before its reader gets the end, so that a reader
+    /// who has seen the end finds it counted.
+    fn count(&self, sequence: &Sequence, outcome: &RequestOutcome<Error>) {
+        self.inbox.ended(&sequence.owner, sequence.session, outcome);
     }
 
     /// Plans, decodes, samples and emits. Says whether there was anything to do.
@@ -346,14 +340,16 @@ impl<'a, C: Compute> Engine<'a, C> {
                 continue;
             }
             // Computing the same again would give the same: this one can't be retried.
-            let decode = |reason| Error::Decode {
-                attempts: 1,
-                reason,
+            let decode = |reason| {
+                RequestOutcome::Failed(Error::Decode {
+                    attempts: 1,
+                    reason,
+                })
             };
             let end = match chosen.next().flatten() {
                 Some(Ok(token)) if compute.is_end(token) => {
                     sequence.note_end_token();
-                    Some(Ok(FinishReason::EndOfGeneration))
+                    Some(RequestOutcome::finished(FinishReason::EndOfGeneration))
                 }
                 Some(Ok(token)) => {
                     note.generated += 1;
@@ -368,13 +364,17 @@ impl<'a, C: Compute> Engine<'a, C> {
                         compute.piece(token, &mut piece);
                         piece
                     });
-                    let end = sequence.accept(token, piece, context_tokens);
-                    end.map_err(Lost::into_error).transpose()
+                    match sequence.accept(token, piece, context_tokens) {
+                        Ok(reason) => reason.map(RequestOutcome::finished),
+                        Err(lost) => Some(RequestOutcome::Failed(lost.into_error())),
+                    }
                 }
-                Some(Err(NoToken::Form(Lost::DeadEnd))) => Some(Ok(FinishReason::DeadEnd)),
-                Some(Err(NoToken::Form(lost))) => Some(Err(lost.into_error())),
-                Some(Err(NoToken::Logits(error))) => Some(Err(decode(error.to_string()))),
-                None => Some(Err(decode("llama.cpp gave no logits".to_owned()))),
+                Some(Err(NoToken::Form(Lost::DeadEnd))) => {
+                    Some(RequestOutcome::finished(FinishReason::DeadEnd))
+                }
+                Some(Err(NoToken::Form(lost))) => Some(RequestOutcome::Failed(lost.into_error())),
+                Some(Err(NoToken::Logits(error))) => Some(decode(error.to_string())),
+                None => Some(decode("llama.cpp gave no logits".to_owned())),
             };
             if let Some(end) = end {
                 ended.push((sequence.id, end));
@@ -425,7 +425,7 @@ impl<'a, C: Compute> Engine<'a, C> {
         self.retire(|sequence| {
             let (_, attempts) = *lost.iter().find(|(id, _)| *id == sequence.id)?;
             let reason = error.to_string();
-            Some(Err(Error::Decode { attempts, reason }))
+            Some(RequestOutcome::Failed(Error::Decode { attempts, reason }))
         });
         if is_broken {
             self.failures_in_a_row = 0;

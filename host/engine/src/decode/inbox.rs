@@ -8,13 +8,15 @@ use std::time::{Duration, Instant};
 use bytesize::ByteSize;
 
 use super::EmbedJob;
-use super::job::{Ending, Job, QueueLimit, Waits};
-use crate::log::{TASK, told};
+use super::job::{Job, QueueLimit, Waits};
+use crate::log::{TASK, log_request};
 use crate::memory::PressureLevel;
 use crate::memory_limit::MemoryWatch;
 use crate::schedule::{Fairness, Full, Head, Line, NotOpen, Pace, SessionLimits, Sessions};
 use crate::status::{Meter, StepNote};
-use crate::{Error, Owner, OwnerShare, Requests, Result, SessionState, SessionStatus, Status};
+use crate::{
+    Error, Owner, OwnerShare, RequestOutcome, Requests, Result, SessionState, SessionStatus, Status,
+};
 
 /// Far more than a round of the worker takes.
 const LONGEST_ROUND: Duration = Duration::from_secs(60);
@@ -129,7 +131,7 @@ impl Inbox {
         let pushed = match queued < capacity {
             true => {
                 // Before anybody can say that it began.
-                told!(
+                log_request!(
                     DEBUG,
                     TASK,
                     job.log(),
@@ -322,8 +324,8 @@ impl Inbox {
     }
 
     /// Counts a request that has ended after it had left the line.
-    pub(super) fn ended(&self, owner: &Owner, session: u64, how: Ending) {
-        self.lock().ended(owner, session, how);
+    pub(super) fn ended(&self, owner: &Owner, session: u64, outcome: &RequestOutcome<Error>) {
+        self.lock().ended(owner, session, outcome);
     }
 
     /// Drops all requests that wait: the worker ends. That tells their readers.
@@ -464,8 +466,8 @@ impl State {
     fn take_out_cancelled(&mut self) {
         fn of<W: Waits>(state: &mut State, line: fn(&mut State) -> &mut Line<W>) {
             for (ticket, job) in line(state).take_out(|_, job| job.is_cancelled()) {
-                state.ended(&ticket.owner, job.session(), Ending::Cancelled);
-                job.was_cancelled();
+                state.ended(&ticket.owner, job.session(), &RequestOutcome::Cancelled);
+                job.end(RequestOutcome::Cancelled, Instant::now());
             }
         }
         of(self, |state| &mut state.line);
@@ -477,29 +479,24 @@ impl State {
         fn of<W: Waits>(state: &mut State, now: Instant, line: fn(&mut State) -> &mut Line<W>) {
             for (ticket, job) in line(state).take_out(|ticket, _| ticket.deadline <= now) {
                 let QueueLimit { time, setting } = job.queue_limit();
-                state.ended(&ticket.owner, job.session(), Ending::TimedOut);
-                let error = Error::QueueTimeout {
+                let outcome = RequestOutcome::TimedOut(Error::QueueTimeout {
                     waited: now.saturating_duration_since(ticket.asked_at),
                     limit: time,
                     setting,
-                };
-                job.time_out(error, now);
+                });
+                state.ended(&ticket.owner, job.session(), &outcome);
+                job.end(outcome, now);
             }
         }
         of(self, now, |state| &mut state.line);
         of(self, now, |state| &mut state.embeddings);
     }
 
-    fn ended(&mut self, owner: &Owner, session: u64, how: Ending) {
+    fn ended(&mut self, owner: &Owner, session: u64, outcome: &RequestOutcome<Error>) {
         self.fairness.leave(owner);
         let now = Instant::now();
         self.sessions.end(session, now);
         self.ended_at = now;
-        *match how {
-            Ending::Completed => &mut self.requests.completed,
-            Ending::TimedOut => &mut self.requests.timed_out,
-            Ending::Cancelled => &mut self.requests.cancelled,
-            Ending::Failed => &mut self.requests.failed,
-        } += 1;
+        self.requests.count(outcome);
     }
 }

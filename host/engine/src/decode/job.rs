@@ -6,9 +6,9 @@ use std::time::{Duration, Instant};
 use crate::llama::TokenId;
 
 use super::{Constraint, Droppable, Sampler, Writer};
-use crate::log::{End, RequestLog};
+use crate::request_log::RequestLog;
 use crate::schedule::Ticket;
-use crate::{Effective, Error, Owner, Usage};
+use crate::{Effective, Error, FinishReason, Outcome, Owner, RequestOutcome, Usage};
 
 /// A request that is checked and ready to run.
 #[derive(Debug)]
@@ -78,11 +78,8 @@ pub(super) trait Waits {
     /// How long it may wait.
     fn queue_limit(&self) -> QueueLimit;
 
-    /// Tells its reader that it has waited for too long, and when that was.
-    fn time_out(self, error: Error, now: Instant);
-
-    /// It was cancelled before it was begun.
-    fn was_cancelled(self);
+    /// Ends it before it has begun: for the log, the observer and its reader.
+    fn end(self, outcome: RequestOutcome<Error>, now: Instant);
 }
 
 impl Job {
@@ -119,31 +116,33 @@ impl Waits for Job {
         &self.log
     }
 
-    fn time_out(self, error: Error, now: Instant) {
+    fn end(self, outcome: RequestOutcome<Error>, now: Instant) {
         let usage = unstarted(self.prompt_tokens(), self.asked_at, now);
-        self.log.end(End::TimedOut(&error), &usage);
-        self.outlet.finish(Err(error));
-    }
-
-    fn was_cancelled(self) {
-        super::ending::finish_unstarted(self);
+        self.log.end(outcome.as_ref(), &usage);
+        self.outlet
+            .finish(answer(outcome, usage, self.settings.seed));
     }
 }
 
-/// What a request used that was never begun.
+/// What the reader of a generation gets at its end.
+pub(super) fn answer(
+    outcome: RequestOutcome<Error>,
+    usage: Usage,
+    seed: u32,
+) -> Result<Outcome, Error> {
+    outcome.into_result().map(|reason| Outcome {
+        // Only vectors have none.
+        reason: reason.unwrap_or(FinishReason::EndOfGeneration),
+        seed,
+        usage,
+    })
+}
+
+/// What a request has used that never began.
 pub(super) fn unstarted(prompt_tokens: u32, asked_at: Instant, now: Instant) -> Usage {
     Usage {
         prompt_tokens,
         queue_time: now.saturating_duration_since(asked_at),
         ..Usage::default()
     }
-}
-
-/// How a request ended, for the counters.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Ending {
-    Completed,
-    TimedOut,
-    Cancelled,
-    Failed,
 }

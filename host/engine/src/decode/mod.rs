@@ -8,7 +8,6 @@ mod constraint;
 mod droppable;
 mod ease;
 mod embed;
-mod ending;
 mod engine;
 mod inbox;
 mod job;

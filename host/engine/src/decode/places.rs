@@ -7,7 +7,7 @@ use super::compute::Compute;
 use super::engine::Engine;
 use super::sequence::Sequence;
 use crate::llama::SavedSequence;
-use crate::log::{MEMORY, millis, told};
+use crate::log::{MEMORY, log_request, millis};
 use crate::schedule::{
     Candidate, Decision, Holder, Need, Room, Want, class_of, decide, least_important,
 };
@@ -169,7 +169,7 @@ impl<C: Compute> Engine<'_, C> {
         let state = self.put_aside(id);
         let sequence = self.running.remove(index);
         self.release(id);
-        told!(
+        log_request!(
             DEBUG,
             MEMORY,
             sequence.log,
@@ -202,7 +202,7 @@ impl<C: Compute> Engine<'_, C> {
         }
         self.counters.resumed += 1;
         sequence.resume(id, computed, now);
-        told!(
+        log_request!(
             DEBUG,
             MEMORY,
             sequence.log,

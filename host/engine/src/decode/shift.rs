@@ -4,8 +4,8 @@
 use super::compute::Compute;
 use super::engine::Engine;
 use super::sequence::Start;
-use crate::FinishReason;
-use crate::log::{MEMORY, told};
+use crate::log::{MEMORY, log_request};
+use crate::{FinishReason, RequestOutcome};
 
 impl<C: Compute> Engine<'_, C> {
     /// Makes room in the sequences that are full, and moves what of an older computation serves.
@@ -40,7 +40,7 @@ impl<C: Compute> Engine<'_, C> {
             sequence.drop_tokens(range);
             let tokens = sequence.len();
             if moved {
-                told!(
+                log_request!(
                     DEBUG,
                     MEMORY,
                     sequence.log,
@@ -50,7 +50,7 @@ impl<C: Compute> Engine<'_, C> {
                 );
             } else {
                 // A memory that can't move tokens, or cells that others have too.
-                told!(
+                log_request!(
                     INFO,
                     MEMORY,
                     sequence.log,
@@ -65,7 +65,7 @@ impl<C: Compute> Engine<'_, C> {
         }
         self.retire(|sequence| {
             let is_full = full.contains(&sequence.id);
-            is_full.then_some(Ok(FinishReason::ContextFull))
+            is_full.then_some(RequestOutcome::finished(FinishReason::ContextFull))
         });
     }
 
@@ -103,7 +103,7 @@ impl<C: Compute> Engine<'_, C> {
                 self.counters.cache.reevaluated += 1;
                 self.kv.truncate(id, pieces.prefix)
             };
-            told!(
+            log_request!(
                 DEBUG,
                 MEMORY,
                 sequence.log,

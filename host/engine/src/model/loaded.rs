@@ -13,7 +13,7 @@ use super::fit::Past;
 use crate::decode::{
     Grammars, Inbox, Job, Outlet, Pooling, QueueLimit, Sampler, SamplerParts, Worker, Writer,
 };
-use crate::log::RequestLog;
+use crate::request_log::RequestLog;
 use crate::{Effective, Error, Generation, ModelConfig, Observer, Owner, Prompt, Result, Settings};
 
 /// A model in memory. When the last session's generation and handle of it is gone, its worker ends
@@ -87,7 +87,7 @@ impl Loaded {
         let About { config, info, .. } = &*self.about;
         settings.check()?;
         let effective = Arc::new(self.effective(settings, asker.settings));
-        log.with(&effective);
+        log.set_settings(&effective);
         if info.vectors_only {
             return Err(Error::VectorsOnly {
                 model: info.name.clone(),

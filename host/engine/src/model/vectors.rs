@@ -7,7 +7,7 @@ use tokio::sync::oneshot;
 
 use super::loaded::{About, Asker, Loaded};
 use crate::decode::{EmbedJob, QueueLimit, Vectors};
-use crate::log::RequestLog;
+use crate::request_log::RequestLog;
 use crate::{Error, Prompt, Result, Settings};
 
 /// Texts of one request at most: their vectors are in memory at once.

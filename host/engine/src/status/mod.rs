@@ -8,7 +8,7 @@ mod report;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::Pressure;
+use crate::{Pressure, RequestOutcome};
 pub use ignored::IgnoredKey;
 pub(crate) use ignored::IgnoredKeys;
 pub use meter::{Histogram, Performance, Rate};
@@ -261,6 +261,18 @@ impl Status {
 }
 
 impl Requests {
+    /// Counts the end of a request. Rejected ones are not counted.
+    pub(crate) fn count<E>(&mut self, outcome: &RequestOutcome<E>) {
+        match outcome {
+            RequestOutcome::Completed(_) => self.completed += 1,
+            RequestOutcome::Refused(_) => self.refused += 1,
+            RequestOutcome::Rejected(_) => {}
+            RequestOutcome::TimedOut(_) => self.timed_out += 1,
+            RequestOutcome::Cancelled => self.cancelled += 1,
+            RequestOutcome::Failed(_) => self.failed += 1,
+        }
+    }
+
     /// Requests that have ended, however.
     #[must_use]
     pub fn ended(&self) -> u64 {

@@ -9,11 +9,10 @@ use super::{EmbedJob, Vectors};
 use crate::decode::WorkerParams;
 use crate::decode::compute::{Compute, Embed};
 use crate::decode::engine::Engine;
-use crate::decode::job::Ending;
 use crate::llama::{Ability, Batch, ContextParams, DecodeError};
-use crate::log::{End, TASK, millis, told};
+use crate::log::{TASK, log_request, millis};
 use crate::status::StepNote;
-use crate::{Error, FinishReason, Usage};
+use crate::{Error, RequestOutcome, Usage};
 
 /// Texts that are computed side by side.
 const SEQUENCES: u32 = 8;
@@ -280,7 +279,7 @@ impl<C: Compute> Engine<'_, C> {
             };
             let number = self.embedder.next_job;
             self.embedder.next_job += 1;
-            told!(
+            log_request!(
                 DEBUG,
                 TASK,
                 job.log,
@@ -320,30 +319,25 @@ impl<C: Compute> Engine<'_, C> {
                 index += 1;
                 continue;
             }
-            let how = if is_cancelled {
-                Ending::Cancelled
+            let outcome = if is_cancelled {
+                RequestOutcome::Cancelled
             } else {
-                Ending::TimedOut
+                let limit = running.job.max_time.unwrap_or_default();
+                RequestOutcome::TimedOut(Error::MaxTime { limit })
             };
-            let limit = running.job.max_time.unwrap_or_default();
-            self.end_embedding(index, how, Err(Error::MaxTime { limit }));
+            self.end_embedding(index, outcome, Vectors::new());
         }
     }
 
-    fn end_embedding(&mut self, index: usize, how: Ending, answer: Result<Vectors, Error>) {
+    /// Ends a request; its reader gets the vectors unless there is an error.
+    fn end_embedding(&mut self, index: usize, outcome: RequestOutcome<Error>, vectors: Vectors) {
         let running = self.embedder.take(index);
         let usage = running.usage(Instant::now());
         let job = running.job;
-        self.inbox.ended(&job.owner, job.session, how);
-        let end = match (&answer, how) {
-            (_, Ending::Cancelled) => End::Finished(FinishReason::Cancelled),
-            (Err(error), Ending::TimedOut) => End::TimedOut(error),
-            (Err(error), Ending::Failed | Ending::Completed) => End::Failed(error),
-            (Ok(_), _) => End::Embedded,
-        };
-        job.log.end(end, &usage);
-        // Nobody waits for it if this fails.
-        let _ = job.answer.send(answer);
+        self.inbox.ended(&job.owner, job.session, &outcome);
+        job.log.end(outcome.as_ref(), &usage);
+        // This fails if nobody waits for the answer.
+        let _ = job.answer.send(outcome.into_result().map(|_| vectors));
     }
 
     fn embed_step(&mut self) -> Result<(), Broken> {
@@ -391,7 +385,7 @@ impl<C: Compute> Engine<'_, C> {
             let running = self.embedder.jobs.get_mut(index);
             let vectors = running.map(|one| std::mem::take(&mut one.vectors));
             let vectors: Vectors = vectors.into_iter().flatten().flatten().collect();
-            self.end_embedding(index, Ending::Completed, Ok(vectors));
+            self.end_embedding(index, RequestOutcome::Completed(None), vectors);
         }
         Ok(())
     }
@@ -402,7 +396,8 @@ impl<C: Compute> Engine<'_, C> {
         tracing::warn!(model = &**self.inbox.model(), error = %broken.error(&params), "a step of embedding failed");
         self.embedder.context = None;
         while let Some(last) = self.embedder.jobs.len().checked_sub(1) {
-            self.end_embedding(last, Ending::Failed, Err(broken.error(&params)));
+            let outcome = RequestOutcome::Failed(broken.error(&params));
+            self.end_embedding(last, outcome, Vectors::new());
         }
     }
 }

@@ -11,9 +11,9 @@ use crate::llama::TokenId;
 use tokio::sync::oneshot;
 
 use super::job::{QueueLimit, Waits, unstarted};
-use crate::log::{End, RequestLog};
+use crate::request_log::RequestLog;
 use crate::schedule::Ticket;
-use crate::{Error, FinishReason, Owner, Priority, Result};
+use crate::{Error, Owner, Priority, RequestOutcome, Result};
 
 pub(super) use embedder::Embedder;
 pub(crate) use pool::Pooling;
@@ -78,15 +78,12 @@ impl Waits for EmbedJob {
         &self.log
     }
 
-    fn time_out(self, error: Error, now: Instant) {
+    fn end(self, outcome: RequestOutcome<Error>, now: Instant) {
         let usage = unstarted(self.tokens(), self.asked_at, now);
-        self.log.end(End::TimedOut(&error), &usage);
-        // Nobody waits for it if this fails.
-        let _ = self.answer.send(Err(error));
-    }
-
-    fn was_cancelled(self) {
-        let usage = unstarted(self.tokens(), self.asked_at, Instant::now());
-        self.log.end(End::Finished(FinishReason::Cancelled), &usage);
+        self.log.end(outcome.as_ref(), &usage);
+        // This fails if nobody waits for the answer.
+        let _ = self
+            .answer
+            .send(outcome.into_result().map(|_| Vectors::new()));
     }
 }

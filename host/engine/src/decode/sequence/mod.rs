@@ -1,6 +1,7 @@
 //! One generation that has begun, as the worker sees it.
 
 mod reuse;
+mod usage;
 
 pub(super) use reuse::Start;
 
@@ -9,17 +10,22 @@ use std::time::{Duration, Instant};
 
 use crate::llama::TokenId;
 
+use usage::{Times, Tokens};
+
 use super::constraint::Lost;
-use super::ending::{Times, Tokens};
+use super::job::answer;
 use super::sampler::{LogProbs, NoFiniteLogit, log_probs};
 use super::stop::StopMatcher;
 use super::text::Characters;
 use super::{Constraint, Droppable, Job, Sampler, Writer};
 use crate::llama::Batch;
-use crate::log::{CONTENT, End, RequestLog, shows_content, told};
+use crate::log::{CONTENT, log_request, shows_content};
 use crate::memory::Alignment;
+use crate::request_log::RequestLog;
 use crate::schedule::{Holder, Need, Want};
-use crate::{Effective, Error, FinishReason, Owner, Priority, TokenProb, TokenProbs};
+use crate::{
+    Effective, Error, FinishReason, Owner, Priority, RequestOutcome, TokenProb, TokenProbs,
+};
 
 /// One generation that has begun: where it is in its prompt or answer, and its reader. It keeps all
 /// its tokens, so that it can be computed again.
@@ -154,11 +160,11 @@ impl Sequence {
     }
 
     /// Why it ends now, though the model would go on: it was cancelled, or its time is over.
-    pub(super) fn must_end(&self, now: Instant) -> Option<FinishReason> {
+    pub(super) fn must_end(&self, now: Instant) -> Option<RequestOutcome<Error>> {
         if self.is_cancelled() {
-            Some(FinishReason::Cancelled)
+            Some(RequestOutcome::Cancelled)
         } else if self.deadline.is_some_and(|deadline| deadline <= now) {
-            Some(FinishReason::MaxTime)
+            Some(RequestOutcome::finished(FinishReason::MaxTime))
         } else {
             None
         }
@@ -443,20 +449,13 @@ impl Sequence {
         self.times.first_token.get_or_insert_with(Instant::now);
     }
 
-    /// Tells the reader how it ended, after all text.
-    pub(super) fn finish(self, how: Result<FinishReason, Error>) {
-        match how {
-            Ok(reason) => self.end(reason),
-            Err(error) => self.fail(error),
-        }
-    }
-
-    /// Ends the generation: what is held back goes out, then the outcome.
-    fn end(mut self, reason: FinishReason) {
+    /// Ends the generation. The reader gets the text that was held back, then the end.
+    pub(super) fn finish(mut self, outcome: RequestOutcome<Error>) {
         self.release();
-        let outcome = self.times.outcome(reason, self.counts, self.settings.seed);
-        self.log.end(End::Finished(reason), &outcome.usage);
-        self.writer.finish(Ok(outcome));
+        let usage = self.times.usage(self.counts);
+        self.log.end(outcome.as_ref(), &usage);
+        let answer = answer(outcome, usage, self.settings.seed);
+        self.writer.finish(answer);
     }
 
     /// Passes on what was held back: nothing comes after it.
@@ -466,7 +465,7 @@ impl Sequence {
         self.characters.finish(&mut rest);
         self.pass_on(&rest);
         if let Some(answer) = &self.answer {
-            told!(INFO, CONTENT, self.log, answer, "answer");
+            log_request!(INFO, CONTENT, self.log, answer, "answer");
         }
     }
 
@@ -476,13 +475,5 @@ impl Sequence {
         if let Some(answer) = &mut self.answer {
             answer.push_str(text);
         }
-    }
-
-    /// Ends the generation with an error, after the text so far.
-    fn fail(mut self, error: Error) {
-        self.release();
-        let usage = self.times.usage(self.counts);
-        self.log.end(End::Failed(&error), &usage);
-        self.writer.finish(Err(error));
     }
 }

@@ -9,7 +9,7 @@ use tokio::sync::oneshot;
 use super::host::{Ask, Host, Setup};
 use super::known::{Faults, vector};
 use crate::decode::{EmbedJob, Pooling, QueueLimit, Vectors};
-use crate::log::RequestLog;
+use crate::request_log::RequestLog;
 use crate::{Error, Owner, Priority, Result, Settings, Task};
 
 /// Waits for the vectors of these texts.

@@ -16,8 +16,8 @@ use crate::decode::{
     Writer,
 };
 use crate::llama::{Ability, ContextParams};
-use crate::log::RequestLog;
 use crate::memory_limit::{MemoryInUse, MemoryUse, MemoryWatch};
+use crate::request_log::RequestLog;
 use crate::schedule::SessionLimits;
 use crate::{
     Error, Event, Memory, ModelConfig, Outcome, OutputForm, Owner, PressureLevel, Priority,

@@ -1,0 +1,43 @@
+//! What a generation has used: its tokens, and when it reached which stage.
+
+use std::time::{Duration, Instant};
+
+use crate::Usage;
+
+/// When a generation reached each stage.
+#[derive(Debug)]
+pub(super) struct Times {
+    pub(super) asked: Instant,
+    pub(super) begun: Option<Instant>,
+    pub(super) first_token: Option<Instant>,
+    pub(super) last_token: Option<Instant>,
+}
+
+/// Tokens that a generation counts.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Tokens {
+    pub(super) prompt: u32,
+    pub(super) cached: u32,
+    pub(super) generated: u32,
+    pub(super) forgotten: u32,
+}
+
+impl Times {
+    /// What the generation has used until now.
+    pub(super) fn usage(&self, tokens: Tokens) -> Usage {
+        let now = Instant::now();
+        let since = |from: Option<Instant>, to: Option<Instant>| match from {
+            Some(from) => to.unwrap_or(now).duration_since(from),
+            None => Duration::ZERO,
+        };
+        Usage {
+            prompt_tokens: tokens.prompt,
+            cached_tokens: tokens.cached,
+            generated_tokens: tokens.generated,
+            forgotten_tokens: tokens.forgotten,
+            queue_time: since(Some(self.asked), self.begun),
+            prefill_time: since(self.begun, self.first_token),
+            decode_time: since(self.first_token, None),
+        }
+    }
+}

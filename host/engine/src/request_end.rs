@@ -1,0 +1,172 @@
+//! How a request ended. The log, the counters, the observer and the reader all format
+//! [`RequestOutcome`]; nothing else classifies an end.
+
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use crate::{Effective, Error, FinishReason, ModelInfo, Usage};
+
+/// A request that has ended.
+#[derive(Debug, Clone)]
+pub struct RequestEnd {
+    /// Its number, as the log has it.
+    pub request: u64,
+    /// The model that it was for.
+    pub model: Arc<ModelInfo>,
+    /// Who asked.
+    pub owner: Arc<str>,
+    /// The session's number ([`SessionStatus::id`](crate::SessionStatus::id)).
+    pub session: u64,
+    /// What was asked for.
+    pub task: Task,
+    /// The settings in force; `None` for vectors, which have none, and for a request that was
+    /// turned away before its settings were read.
+    pub settings: Option<Arc<Effective>>,
+    /// When it was asked.
+    pub asked_at: SystemTime,
+    /// What it used until it ended. A request that was turned away used nothing. One that never
+    /// began has its prompt tokens and its time in the queue. For vectors, `prefill_time` is how
+    /// long they took.
+    pub usage: Usage,
+    /// How it ended.
+    pub outcome: RequestOutcome,
+}
+
+/// What a request asks for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Task {
+    /// The next message of a conversation.
+    Chat,
+    /// Text that continues a text.
+    Complete,
+    /// Vectors.
+    Embed,
+}
+
+/// How a request ended: as [`Requests`](crate::Requests) counts it. Rejected requests are not
+/// counted.
+///
+/// An observer gets the text of an error. That text has none of a guest's words in it, unless the
+/// log may have them too ([`log::show_content`](crate::log::show_content)).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum RequestOutcome<E = String> {
+    /// By itself; `None` for vectors.
+    Completed(Option<FinishReason>),
+    /// There was no room for it.
+    Refused(E),
+    /// Something was wrong with it.
+    Rejected(E),
+    /// It had no time left, with this error.
+    TimedOut(E),
+    /// By its reader.
+    Cancelled,
+    /// By this error.
+    Failed(E),
+}
+
+impl<E> RequestOutcome<E> {
+    /// The end of a generation for this reason.
+    #[must_use]
+    pub fn finished(reason: FinishReason) -> Self {
+        match reason {
+            FinishReason::Cancelled => Self::Cancelled,
+            FinishReason::EndOfGeneration
+            | FinishReason::MaxTokens
+            | FinishReason::StopString
+            | FinishReason::MaxTime
+            | FinishReason::ContextFull
+            | FinishReason::DeadEnd => Self::Completed(Some(reason)),
+        }
+    }
+
+    /// The outcome's name, as everywhere outside Rust.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Completed(_) => "completed",
+            Self::Refused(_) => "refused",
+            Self::Rejected(_) => "rejected",
+            Self::TimedOut(_) => "timed_out",
+            Self::Cancelled => "cancelled",
+            Self::Failed(_) => "failed",
+        }
+    }
+
+    /// Why a generation completed.
+    #[must_use]
+    pub fn reason(&self) -> Option<FinishReason> {
+        match self {
+            Self::Completed(reason) => *reason,
+            Self::Refused(_)
+            | Self::Rejected(_)
+            | Self::TimedOut(_)
+            | Self::Cancelled
+            | Self::Failed(_) => None,
+        }
+    }
+
+    /// The error with which it ended.
+    #[must_use]
+    pub fn error(&self) -> Option<&E> {
+        match self {
+            Self::Completed(_) | Self::Cancelled => None,
+            Self::Refused(error)
+            | Self::Rejected(error)
+            | Self::TimedOut(error)
+            | Self::Failed(error) => Some(error),
+        }
+    }
+
+    /// The same outcome with a reference to its error.
+    #[must_use]
+    pub fn as_ref(&self) -> RequestOutcome<&E> {
+        match self {
+            Self::Completed(reason) => RequestOutcome::Completed(*reason),
+            Self::Refused(error) => RequestOutcome::Refused(error),
+            Self::Rejected(error) => RequestOutcome::Rejected(error),
+            Self::TimedOut(error) => RequestOutcome::TimedOut(error),
+            Self::Cancelled => RequestOutcome::Cancelled,
+            Self::Failed(error) => RequestOutcome::Failed(error),
+        }
+    }
+
+    /// The same outcome with its error in another form.
+    #[must_use]
+    pub fn map_error<F>(self, form: impl FnOnce(E) -> F) -> RequestOutcome<F> {
+        match self {
+            Self::Completed(reason) => RequestOutcome::Completed(reason),
+            Self::Refused(error) => RequestOutcome::Refused(form(error)),
+            Self::Rejected(error) => RequestOutcome::Rejected(form(error)),
+            Self::TimedOut(error) => RequestOutcome::TimedOut(form(error)),
+            Self::Cancelled => RequestOutcome::Cancelled,
+            Self::Failed(error) => RequestOutcome::Failed(form(error)),
+        }
+    }
+
+    /// What the reader gets: the reason why a generation ended, `None` for vectors.
+    ///
+    /// # Errors
+    ///
+    /// The error with which the request ended.
+    pub fn into_result(self) -> Result<Option<FinishReason>, E> {
+        match self {
+            Self::Completed(reason) => Ok(reason),
+            Self::Cancelled => Ok(Some(FinishReason::Cancelled)),
+            Self::Refused(error)
+            | Self::Rejected(error)
+            | Self::TimedOut(error)
+            | Self::Failed(error) => Err(error),
+        }
+    }
+}
+
+impl<'a> RequestOutcome<&'a Error> {
+    /// The end of a request that was not put in the queue.
+    #[must_use]
+    pub fn turned_away(error: &'a Error) -> Self {
+        match error {
+            Error::Busy { .. } | Error::MemoryShort { .. } => Self::Refused(error),
+            _ => Self::Rejected(error),
+        }
+    }
+}

@@ -1,0 +1,158 @@
+//! What the log and the observer get of one request: the fields that all its lines share, and its
+//! end.
+
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
+use std::time::SystemTime;
+
+use crate::log::{Logged, TASK, log_request, millis};
+use crate::observer::Observer;
+use crate::{
+    Effective, Error, FinishReason, ModelInfo, Owner, RequestEnd, RequestOutcome, Task, Usage,
+};
+
+/// The fields that all lines of one request share, and whether its last line has been written.
+/// Everything that handles the request shares this. If all of it is dropped without an end, this
+/// writes the last line itself.
+#[derive(Debug)]
+pub(crate) struct RequestLog {
+    /// Unique in this process.
+    pub(crate) number: u64,
+    pub(crate) model: Arc<str>,
+    pub(crate) session: u64,
+    pub(crate) owner: Owner,
+    pub(crate) task: Task,
+    has_ended: AtomicBool,
+    /// The observer, if there is one.
+    observed: Option<Observed>,
+}
+
+impl RequestLog {
+    /// The log of a new request.
+    pub(crate) fn new(
+        model: Arc<str>,
+        session: u64,
+        owner: Owner,
+        task: Task,
+        observed: Option<Observed>,
+    ) -> Arc<Self> {
+        static NEXT: AtomicU64 = AtomicU64::new(1);
+        Arc::new(Self {
+            number: NEXT.fetch_add(1, Ordering::Relaxed),
+            model,
+            session,
+            owner,
+            task,
+            has_ended: AtomicBool::new(false),
+            observed,
+        })
+    }
+
+    /// Notes the settings in force. Only the first call counts.
+    pub(crate) fn set_settings(&self, settings: &Arc<Effective>) {
+        if let Some(observed) = &self.observed {
+            observed.settings.get_or_init(|| Arc::clone(settings));
+        }
+    }
+
+    /// Writes the last line, which has everything, and passes the end to the observer. Only the
+    /// first end counts.
+    pub(crate) fn end(&self, outcome: RequestOutcome<&Error>, usage: &Usage) {
+        if self.has_ended.swap(true, Ordering::Relaxed) {
+            return;
+        }
+        let logged = outcome.map_error(Logged);
+        if let Some(observed) = &self.observed {
+            let outcome = logged.clone().map_error(|error| error.to_string());
+            observed.pass_on(self, outcome, usage);
+        }
+        let words = match &logged {
+            RequestOutcome::TimedOut(_) => "timed out",
+            other => other.name(),
+        };
+        let kind = self.task.kind();
+        let reason = logged.reason().map(FinishReason::name);
+        let error = logged.error().map(tracing::field::display);
+        macro_rules! last_line {
+            ($level:ident) => {
+                log_request!(
+                    $level,
+                    TASK,
+                    self,
+                    kind,
+                    reason,
+                    error,
+                    prompt_tokens = usage.prompt_tokens,
+                    cached_tokens = usage.cached_tokens,
+                    generated_tokens = usage.generated_tokens,
+                    forgotten_tokens = usage.forgotten_tokens,
+                    queue_ms = millis(usage.queue_time),
+                    prefill_ms = millis(usage.prefill_time),
+                    decode_ms = millis(usage.decode_time),
+                    "request {words}"
+                )
+            };
+        }
+        match &logged {
+            RequestOutcome::Failed(_) => last_line!(WARN),
+            RequestOutcome::Completed(_)
+            | RequestOutcome::Refused(_)
+            | RequestOutcome::Rejected(_)
+            | RequestOutcome::TimedOut(_)
+            | RequestOutcome::Cancelled => last_line!(INFO),
+        }
+    }
+}
+
+impl Drop for RequestLog {
+    fn drop(&mut self) {
+        // The worker ended before the request did.
+        self.end(
+            RequestOutcome::Failed(&Error::Unavailable),
+            &Usage::default(),
+        );
+    }
+}
+
+impl Task {
+    /// What the task makes.
+    fn kind(self) -> &'static str {
+        match self {
+            Self::Chat | Self::Complete => "text",
+            Self::Embed => "vectors",
+        }
+    }
+}
+
+/// An observer, and what it gets of a request beside its end.
+#[derive(Debug)]
+pub(crate) struct Observed {
+    observer: Observer,
+    model: Arc<ModelInfo>,
+    settings: OnceLock<Arc<Effective>>,
+}
+
+impl Observed {
+    pub(crate) fn new(observer: Observer, model: Arc<ModelInfo>) -> Self {
+        Self {
+            observer,
+            model,
+            settings: OnceLock::new(),
+        }
+    }
+
+    fn pass_on(&self, request: &RequestLog, outcome: RequestOutcome, usage: &Usage) {
+        let took = usage.queue_time + usage.prefill_time + usage.decode_time;
+        self.observer.pass_on(RequestEnd {
+            request: request.number,
+            model: Arc::clone(&self.model),
+            owner: Arc::clone(request.owner.key()),
+            session: request.session,
+            task: request.task,
+            settings: self.settings.get().cloned(),
+            asked_at: SystemTime::now() - took,
+            usage: *usage,
+            outcome,
+        });
+    }
+}
