@@ -1,0 +1,13 @@
+//! The KV cells of a model and what is remembered in them, in host memory and on disk.
+
+mod disk_cache;
+mod kv;
+mod lookup;
+mod own_entry;
+mod pressure;
+mod retain;
+mod store_wait;
+
+#[cfg(test)]
+pub(super) use disk_cache::DiskCache;
+pub(crate) use disk_cache::DiskCacheParams;
