@@ -104,7 +104,7 @@ impl Generation {
 
     fn wake(&self) {
         if let Some(loaded) = &self.loaded {
-            loaded.inbox.wake();
+            loaded.queue.wake();
         }
     }
 

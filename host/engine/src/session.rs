@@ -214,11 +214,11 @@ impl Session {
     fn enter(&mut self) -> Result<Arc<Loaded>> {
         let loaded = self.model.current()?;
         if !std::ptr::eq(self.at.as_ptr(), Arc::as_ptr(&loaded)) {
-            loaded.inbox.open_session(self.number)?;
+            loaded.queue.open_session(self.number)?;
             self.leave();
             self.at = Arc::downgrade(&loaded);
         }
-        loaded.inbox.enter_session(self.number)?;
+        loaded.queue.enter_session(self.number)?;
         self.past.is_of(&loaded.about.info);
         self.used_at = Instant::now();
         Ok(loaded)
@@ -227,7 +227,7 @@ impl Session {
     /// Tells the model where the session is open that it isn't any more.
     fn leave(&self) {
         if let Some(loaded) = self.at.upgrade() {
-            loaded.inbox.close_session(self.number);
+            loaded.queue.close_session(self.number);
             Loaded::let_go(loaded);
         }
     }
@@ -238,7 +238,7 @@ impl Session {
         let loaded = self.at.upgrade();
         let status = loaded
             .as_ref()
-            .and_then(|loaded| loaded.inbox.session_status(self.number));
+            .and_then(|loaded| loaded.queue.session_status(self.number));
         if let Some(loaded) = loaded {
             Loaded::let_go(loaded);
         }

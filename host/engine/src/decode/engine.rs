@@ -4,18 +4,15 @@ use std::time::{Duration, Instant};
 
 use crate::llama::TokenId;
 
-use super::awaited::{Awaited, States};
-use super::compute::Compute;
+use super::cache::{DiskCache, DiskStart, Ease, Kv, StoreWait};
 use super::constraint::Lost;
-use super::ease::Ease;
 use super::embed::Embedder;
-use super::inbox::SessionPlace;
-use super::kv::Kv;
-use super::places::Parked;
+use super::executor::Executor;
+use super::perf_log::{PerfLog, Present};
+use super::request_queue::SessionPlace;
+use super::scheduler::Parked;
 use super::sequence::{NoToken, Sequence, TokenTime};
-use super::stored::Stored;
-use super::watch::{Present, Watch};
-use super::{Inbox, WorkerParams};
+use super::{RequestQueue, WorkerParams};
 use crate::llama::{Ability, Batch, DecodeError, SavedSequence};
 use crate::memory::Shelf;
 use crate::schedule::{Need, Planner, StepBudget, Turn, Want};
@@ -30,10 +27,10 @@ const MAX_FAILURES: u32 = 3;
 const FAILURES_TO_RECOVERY: u32 = 3;
 
 /// The loop and everything it owns. Lives on the worker thread.
-pub(super) struct Engine<'a, C: Compute> {
+pub(super) struct Engine<'a, C: Executor> {
     pub(super) kv: Kv<C>,
     pub(super) params: WorkerParams,
-    pub(super) inbox: &'a Inbox,
+    pub(super) queue: &'a RequestQueue,
     /// Samples the sequences of a step.
     pub(super) samplers: &'a rayon::ThreadPool,
     pub(super) planner: Planner,
@@ -44,9 +41,9 @@ pub(super) struct Engine<'a, C: Compute> {
     /// What sequences left behind when they ended.
     pub(super) shelf: Shelf<TokenId, SavedSequence>,
     /// What of it is on disk, where there is a state folder.
-    pub(super) stored: Option<Stored>,
+    pub(super) stored: Option<DiskCache>,
     /// Its folder, while somebody else uses it.
-    pub(super) awaited: Option<Awaited>,
+    pub(super) awaited: Option<StoreWait>,
     /// Numbers of the context's sequences that nobody uses, falling: the lowest is taken first,
     /// since llama.cpp computes split sequences together only where their numbers follow one
     /// another.
@@ -55,26 +52,26 @@ pub(super) struct Engine<'a, C: Compute> {
     pub(super) ease: Ease,
     pub(super) embedder: Embedder<C::Embedding>,
     failures_in_a_row: u32,
-    watch: Watch,
+    watch: PerfLog,
     piece: Vec<u8>,
 }
 
-impl<'a, C: Compute> Engine<'a, C> {
+impl<'a, C: Executor> Engine<'a, C> {
     pub(super) fn new(
         compute: C,
         params: WorkerParams,
-        states: States,
-        inbox: &'a Inbox,
+        states: DiskStart,
+        queue: &'a RequestQueue,
         samplers: &'a rayon::ThreadPool,
     ) -> Self {
         let (stored, awaited) = match states {
-            States::None => (None, None),
-            States::Open(stored) => (Some(*stored), None),
-            States::InUse(awaited) => (None, Some(awaited)),
+            DiskStart::None => (None, None),
+            DiskStart::Open(stored) => (Some(*stored), None),
+            DiskStart::InUse(awaited) => (None, Some(awaited)),
         };
         Self {
             kv: Kv::new(compute, params.context),
-            inbox,
+            queue,
             samplers,
             planner: Planner::new(params.context.batch, params.context.split),
             step_budget: StepBudget::default(),
@@ -94,7 +91,7 @@ impl<'a, C: Compute> Engine<'a, C> {
             embedder: Embedder::new(&params),
             params,
             failures_in_a_row: 0,
-            watch: Watch::new(Instant::now()),
+            watch: PerfLog::new(Instant::now()),
             piece: Vec::new(),
         }
     }
@@ -106,8 +103,8 @@ impl<'a, C: Compute> Engine<'a, C> {
     ///
     /// Why it can't.
     pub(super) fn warm_up(&mut self) -> Result<(), String> {
-        let (token, inbox) = (self.kv.compute.first_token(), self.inbox);
-        let should_stop = || inbox.is_closed();
+        let (token, queue) = (self.kv.compute.first_token(), self.queue);
+        let should_stop = || queue.is_closed();
         match self.params.ability {
             Ability::Continue => {
                 self.batch.clear();
@@ -125,11 +122,11 @@ impl<'a, C: Compute> Engine<'a, C> {
         Ok(())
     }
 
-    /// Runs until the inbox is closed, or the context is lost for good.
+    /// Runs until the queue is closed, or the context is lost for good.
     pub(super) fn run(&mut self) {
-        while !self.inbox.is_closed() {
+        while !self.queue.is_closed() {
             let now = Instant::now();
-            self.inbox.sweep(now);
+            self.queue.sweep(now);
             let ended = self.reap(now);
             self.forget_gone();
             self.close_idle(now);
@@ -149,16 +146,16 @@ impl<'a, C: Compute> Engine<'a, C> {
             match stepped {
                 Ok(true) => {}
                 Ok(false) if embedded => {}
-                Ok(false) => self.inbox.wait(self.next_deadline()),
+                Ok(false) => self.queue.wait(self.next_deadline()),
                 Err(reason) => {
-                    let model = &**self.inbox.model();
+                    let model = &**self.queue.model();
                     tracing::error!(
                         model,
                         reason,
                         "the model's context is lost: load the model again"
                     );
                     // Whoever reads is told before anything is written.
-                    self.inbox.close();
+                    self.queue.close();
                     self.running.clear();
                     self.parked.clear();
                     self.forget_resident();
@@ -239,7 +236,7 @@ impl<'a, C: Compute> Engine<'a, C> {
     /// Counts a generation as ended. This comes before its reader gets the end, so that a reader
     /// who has seen the end finds it counted.
     fn count(&self, sequence: &Sequence, outcome: &RequestOutcome<Error>) {
-        self.inbox.ended(&sequence.owner, sequence.session, outcome);
+        self.queue.ended(&sequence.owner, sequence.session, outcome);
     }
 
     /// Plans, decodes, samples and emits. Says whether there was anything to do.
@@ -280,7 +277,7 @@ impl<'a, C: Compute> Engine<'a, C> {
                     self.step_budget.note(self.batch.len(), took);
                 }
                 self.failures_in_a_row = 0;
-                self.sample(took);
+                self.update(took);
             }
             // Everybody in the batch was cancelled, or the model is closed: the next round sees to
             // it.
@@ -298,18 +295,18 @@ impl<'a, C: Compute> Engine<'a, C> {
     }
 
     fn decode(&mut self) -> Result<(), DecodeError> {
-        let (inbox, running) = (self.inbox, &self.running);
+        let (queue, running) = (self.queue, &self.running);
         // An abort loses the step for everybody in the batch, so it needs all of them to be
         // cancelled. One that is not keeps the step, which the batch size bounds.
         self.kv.decode(&mut self.batch, &|| {
             let mut in_step = running.iter().filter(|sequence| sequence.is_in_step());
-            inbox.is_closed() || in_step.all(Sequence::is_cancelled)
+            queue.is_closed() || in_step.all(Sequence::is_cancelled)
         })
     }
 
     /// The step is done, and took so long: gives those their next token that have computed all
     /// tokens they had.
-    fn sample(&mut self, decode: Duration) {
+    fn update(&mut self, decode: Duration) {
         let begun = Instant::now();
         let mut note = StepNote {
             batch: (
@@ -321,7 +318,7 @@ impl<'a, C: Compute> Engine<'a, C> {
         };
         let kv = &mut self.kv;
         let in_step = self.running.iter_mut().filter(|one| one.is_in_step());
-        self.inbox.serve(in_step.map(|sequence| {
+        self.queue.serve(in_step.map(|sequence| {
             let before = sequence.computed();
             let prompt = sequence.step_done();
             note.prompt += u64::from(prompt);
@@ -330,7 +327,7 @@ impl<'a, C: Compute> Engine<'a, C> {
             (&sequence.owner, prompt, answer)
         }));
 
-        let mut chosen = self.choose().into_iter();
+        let mut chosen = self.sample().into_iter();
         let now = Instant::now();
         let (compute, context_tokens) = (&self.kv.compute, self.params.context_tokens);
         let piece = &mut self.piece;
@@ -382,12 +379,12 @@ impl<'a, C: Compute> Engine<'a, C> {
         }
         note.sampling = begun.elapsed();
         // Before those that end are told: who has read the end finds its tokens counted.
-        self.inbox.note_step(&note);
+        self.queue.note_step(&note);
         let present = Present {
             running: self.running.len(),
             parked: self.parked.len(),
         };
-        self.watch.note(self.inbox.model(), &note, present, now);
+        self.watch.note(self.queue.model(), &note, present, now);
         self.retire(|sequence| {
             let index = ended.iter().position(|(id, _)| *id == sequence.id)?;
             Some(ended.swap_remove(index).1)
@@ -397,7 +394,7 @@ impl<'a, C: Compute> Engine<'a, C> {
     /// A decode failed: the cells of those in the batch are in an unknown state. Each is computed
     /// again by itself, so that only the one that can't be computed fails.
     fn recover(&mut self, error: &DecodeError) -> Result<(), String> {
-        let model = &**self.inbox.model();
+        let model = &**self.queue.model();
         tracing::warn!(model, %error, "a decode step failed");
         self.counters.failed_steps += 1;
         self.failures_in_a_row += 1;
@@ -455,8 +452,8 @@ impl<'a, C: Compute> Engine<'a, C> {
             self.counters.cache.resident_tokens,
             self.counters.cache.saved_tokens,
         ) = self.left_tokens();
-        self.counters.disk = self.stored.as_ref().map(Stored::status);
-        self.inbox.publish(self.counters.clone(), self.places());
+        self.counters.disk = self.stored.as_ref().map(DiskCache::status);
+        self.queue.publish(self.counters.clone(), self.places());
     }
 
     /// Where the sessions are, each once, in the order of their numbers.

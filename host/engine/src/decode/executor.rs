@@ -14,7 +14,7 @@ use super::WorkerParams;
 use crate::llama::{Ability, Batch, Context, ContextParams, DecodeError, SavedSequence};
 
 /// What computes vectors of tokens. Every token of its batches is an output.
-pub(super) trait Embed {
+pub(super) trait EmbedExecutor {
     /// Computes the batch. When `should_stop` says yes, it may end early with
     /// [`DecodeError::Aborted`].
     fn decode(
@@ -30,7 +30,7 @@ pub(super) trait Embed {
     fn clear_sequence(&mut self, sequence: u32);
 }
 
-impl Embed for Context {
+impl EmbedExecutor for Context {
     fn decode(
         &mut self,
         batch: &mut Batch,
@@ -49,9 +49,9 @@ impl Embed for Context {
 }
 
 /// A model that computes batches of sequences.
-pub(super) trait Compute {
+pub(super) trait Executor {
     /// What computes its vectors.
-    type Embedding: Embed;
+    type Embedding: EmbedExecutor;
 
     /// Makes what computes vectors.
     ///
@@ -154,7 +154,7 @@ impl Llama {
     }
 }
 
-impl Compute for Llama {
+impl Executor for Llama {
     type Embedding = Context;
 
     fn embedding(&self, params: ContextParams) -> Result<Context, String> {

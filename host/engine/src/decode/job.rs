@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use crate::llama::TokenId;
 
-use super::{Constraint, Droppable, Sampler, Writer};
+use super::{Constraint, Sampler, TrimPolicy, Writer};
 use crate::request_log::RequestLog;
 use crate::schedule::Ticket;
 use crate::{Effective, Error, FinishReason, Outcome, Owner, RequestOutcome, Usage};
@@ -25,7 +25,7 @@ pub(crate) struct Job {
     /// The session that asks.
     pub(crate) session: u64,
     /// What makes room when the context is full, where anything may.
-    pub(crate) droppable: Option<Droppable>,
+    pub(crate) trim_policy: Option<TrimPolicy>,
     /// Tokens that were left out of the prompt because the context holds no more.
     pub(crate) forgotten: u32,
     pub(crate) asked_at: Instant,

@@ -15,7 +15,7 @@ const BETWEEN_RATES: Duration = Duration::from_secs(10);
 
 /// What has been computed since rates were last told.
 #[derive(Debug)]
-pub(super) struct Watch {
+pub(super) struct PerfLog {
     since: Instant,
     steps: u32,
     prompt: u64,
@@ -32,7 +32,7 @@ pub(super) struct Present {
     pub(super) parked: usize,
 }
 
-impl Watch {
+impl PerfLog {
     pub(super) fn new(now: Instant) -> Self {
         Self {
             since: now,

@@ -3,18 +3,18 @@
 use crate::llama::TokenId;
 use rayon::prelude::*;
 
-use super::compute::Compute;
 use super::engine::Engine;
+use super::executor::Executor;
 use super::sequence::{NoToken, Sequence};
 
 /// Logits of a step from which its sequences are sampled by several threads: below, waking them
 /// takes longer than what they save (about 20 microseconds).
 const PARALLEL_LOGITS: usize = 1 << 19;
 
-impl<C: Compute> Engine<'_, C> {
+impl<C: Executor> Engine<'_, C> {
     /// The next tokens of those that have an output in this step, in their order; `None` without
     /// logits.
-    pub(super) fn choose(&mut self) -> Vec<Option<Result<TokenId, NoToken>>> {
+    pub(super) fn sample(&mut self) -> Vec<Option<Result<TokenId, NoToken>>> {
         let compute = &self.kv.compute;
         let mut work: Vec<(&mut Sequence, Option<&[f32]>)> = Vec::new();
         for sequence in &mut self.running {
@@ -30,14 +30,14 @@ impl<C: Compute> Engine<'_, C> {
                 factor * logits.map_or(0, <[f32]>::len)
             })
             .sum();
-        let choose = |(sequence, logits): (&mut Sequence, Option<&[f32]>)| {
-            logits.map(|logits| sequence.choose(logits))
+        let sample = |(sequence, logits): (&mut Sequence, Option<&[f32]>)| {
+            logits.map(|logits| sequence.sample(logits))
         };
         if work.len() > 1 && effort >= PARALLEL_LOGITS {
             self.samplers
-                .install(|| work.into_par_iter().map(choose).collect())
+                .install(|| work.into_par_iter().map(sample).collect())
         } else {
-            work.into_iter().map(choose).collect()
+            work.into_iter().map(sample).collect()
         }
     }
 }

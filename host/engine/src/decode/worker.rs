@@ -6,11 +6,10 @@ use std::thread::JoinHandle;
 
 use llama_cpp_2::model::LlamaModel;
 
-use super::Inbox;
-use super::awaited::States;
-use super::compute::Llama;
+use super::RequestQueue;
+use super::cache::{DiskCacheParams, DiskStart};
 use super::engine::Engine;
-use super::stored::StoreParams;
+use super::executor::Llama;
 use crate::llama::{Ability, ContextParams};
 use crate::{Error, ModelConfig, Result};
 
@@ -30,7 +29,7 @@ pub(crate) struct WorkerParams {
 /// node of llama.cpp's graph at most.
 #[derive(Debug)]
 pub(crate) struct Worker {
-    inbox: Arc<Inbox>,
+    queue: Arc<RequestQueue>,
     thread: Option<JoinHandle<()>>,
 }
 
@@ -43,10 +42,10 @@ impl Worker {
     pub(crate) fn start(
         model: Arc<LlamaModel>,
         params: WorkerParams,
-        store: Option<StoreParams>,
-        inbox: Arc<Inbox>,
+        store: Option<DiskCacheParams>,
+        queue: Arc<RequestQueue>,
     ) -> Result<Self> {
-        let states = States::open(store, params.config.share_prefixes, &inbox)?;
+        let states = DiskStart::open(store, params.config.share_prefixes, &queue)?;
         let threads = usize::try_from(params.context.threads).unwrap_or(1);
         let samplers = rayon::ThreadPoolBuilder::new()
             .num_threads(threads)
@@ -57,12 +56,12 @@ impl Worker {
         let thread = std::thread::Builder::new()
             .name("mynah-worker".to_owned())
             .spawn({
-                let (inbox, params) = (Arc::clone(&inbox), params.clone());
-                move || work(&model, params, states, &inbox, &samplers, &ready)
+                let (queue, params) = (Arc::clone(&queue), params.clone());
+                move || work(&model, params, states, &queue, &samplers, &ready)
             })
             .map_err(Error::Thread)?;
         let worker = Self {
-            inbox,
+            queue,
             thread: Some(thread),
         };
         match is_ready.recv() {
@@ -80,7 +79,7 @@ impl Worker {
 
 impl Drop for Worker {
     fn drop(&mut self) {
-        self.inbox.close();
+        self.queue.close();
         if let Some(thread) = self.thread.take() {
             // A panic of the worker has been reported by the panic hook, and its readers have been
             // told.
@@ -93,18 +92,18 @@ impl Drop for Worker {
 fn work(
     model: &Arc<LlamaModel>,
     params: WorkerParams,
-    states: States,
-    inbox: &Inbox,
+    states: DiskStart,
+    queue: &RequestQueue,
     samplers: &rayon::ThreadPool,
     ready: &mpsc::Sender<std::result::Result<(), String>>,
 ) {
-    let _leaving = Leaving(inbox);
+    let _leaving = Leaving(queue);
     let made = Llama::new(Arc::clone(model), &params).and_then(|compute| {
-        let mut engine = Engine::new(compute, params, states, inbox, samplers);
+        let mut engine = Engine::new(compute, params, states, queue, samplers);
         engine.warm_up()?;
         Ok(engine)
     });
-    // The other end is gone only if whoever loads the model is, and then the inbox is closed too.
+    // The other end is gone only if whoever loads the model is, and then the queue is closed too.
     match made {
         Ok(mut engine) => {
             let _ = ready.send(Ok(()));
@@ -118,7 +117,7 @@ fn work(
 
 /// Sees to it that nobody waits for a worker that is gone, also if it panicked: new requests are
 /// refused, and those that wait are told.
-struct Leaving<'a>(&'a Inbox);
+struct Leaving<'a>(&'a RequestQueue);
 
 impl Drop for Leaving<'_> {
     fn drop(&mut self) {

@@ -11,7 +11,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use crate::decode::{Droppable, Turns};
+use crate::decode::{TrimPolicy, Turns};
 use crate::memory::common;
 use crate::model::ModelInfo;
 use crate::{Error, Message, Result, Role};
@@ -32,7 +32,7 @@ pub(super) struct Bounds {
 pub(super) struct Fitted<T> {
     pub(super) tokens: Vec<T>,
     /// What makes room later, where anything may.
-    pub(super) droppable: Option<Droppable>,
+    pub(super) trim_policy: Option<TrimPolicy>,
     /// Tokens that were left out and had not been before.
     pub(super) forgotten: u32,
 }
@@ -158,7 +158,7 @@ impl Bounds {
         let forgotten = count(whole - tokens.len());
         past.first.get_or_insert((count(tokens.len()), 0));
         Ok(Fitted {
-            droppable: Some(Droppable::text(past.keep(self.n_keep, begins))),
+            trim_policy: Some(TrimPolicy::text(past.keep(self.n_keep, begins))),
             tokens,
             forgotten,
         })
@@ -238,7 +238,7 @@ impl Bounds {
         }));
         Ok(Fitted {
             forgotten: count(whole.saturating_sub(tokens.len())),
-            droppable: Some(Droppable::chat(keep, turns, Arc::clone(&past.left_out))),
+            trim_policy: Some(TrimPolicy::chat(keep, turns, Arc::clone(&past.left_out))),
             tokens,
         })
     }

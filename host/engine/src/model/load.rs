@@ -15,7 +15,7 @@ use super::loaded::{About, Loaded};
 use super::recommended::recommended;
 use super::size::Size;
 use super::{LoadOptions, ModelInfo, optimize};
-use crate::decode::{Grammars, Inbox, Pooling, StoreParams, Worker, WorkerParams};
+use crate::decode::{DiskCacheParams, Grammars, Pooling, RequestQueue, Worker, WorkerParams};
 use crate::disk::Fingerprint;
 use crate::llama::{
     Ability, ContextParams, SystemInfo, device_memory, llama_backend, read_weights,
@@ -114,7 +114,7 @@ impl Loaded {
             resume_closed: config.resume_closed,
         };
         let label: Arc<str> = info.name.as_str().into();
-        let inbox = Arc::new(Inbox::new(
+        let queue = Arc::new(RequestQueue::new(
             config.queue_size as usize,
             config.ageing,
             sessions,
@@ -125,7 +125,7 @@ impl Loaded {
             Ability::Continue => store(loaded_from, &header, &config, &params.context)?,
             Ability::Embed => None,
         };
-        let worker = Worker::start(Arc::clone(&llama), params, store, Arc::clone(&inbox))?;
+        let worker = Worker::start(Arc::clone(&llama), params, store, Arc::clone(&queue))?;
         tracing::info!(
             model = info.name,
             architecture = info.architecture,
@@ -134,7 +134,7 @@ impl Loaded {
         );
         Ok(Self {
             _worker: worker,
-            inbox,
+            queue,
             template,
             grammars: Grammars::new(Arc::clone(&llama)),
             llama,
@@ -224,7 +224,7 @@ fn store(
     header: &GgufHeader,
     config: &ModelConfig,
     context: &ContextParams,
-) -> Result<Option<StoreParams>> {
+) -> Result<Option<DiskCacheParams>> {
     let Some(root) = &config.state_dir else {
         return Ok(None);
     };
@@ -232,7 +232,7 @@ fn store(
         path: path.to_owned(),
         problem: error.into(),
     })?;
-    Ok(Some(StoreParams {
+    Ok(Some(DiskCacheParams {
         root: root.clone(),
         fingerprint,
         max_bytes: config.max_state_bytes,

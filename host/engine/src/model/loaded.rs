@@ -11,7 +11,7 @@ use super::ModelInfo;
 use super::chat::ChatTemplate;
 use super::fit::Past;
 use crate::decode::{
-    Grammars, Inbox, Job, Outlet, Pooling, QueueLimit, Sampler, SamplerParts, Worker, Writer,
+    Grammars, Job, Outlet, Pooling, QueueLimit, RequestQueue, Sampler, SamplerParts, Worker, Writer,
 };
 use crate::request_log::RequestLog;
 use crate::{Effective, Error, Generation, ModelConfig, Observer, Owner, Prompt, Result, Settings};
@@ -22,7 +22,7 @@ use crate::{Effective, Error, Generation, ModelConfig, Observer, Owner, Prompt, 
 pub(crate) struct Loaded {
     // First, so that the worker has ended before the rest goes.
     pub(super) _worker: Worker,
-    pub(crate) inbox: Arc<Inbox>,
+    pub(crate) queue: Arc<RequestQueue>,
     pub(super) llama: Arc<LlamaModel>,
     pub(super) grammars: Grammars,
     pub(super) template: ChatTemplate,
@@ -120,7 +120,7 @@ impl Loaded {
             true => Outlet::by_token(max_unread_bytes),
             false => Outlet::new(max_unread_bytes),
         });
-        self.inbox.submit(Job {
+        self.queue.submit(Job {
             sampler: Sampler::new(&effective, parts, &fitted.tokens),
             prompt: fitted.tokens,
             constraint,
@@ -129,7 +129,7 @@ impl Loaded {
             log: Arc::clone(log),
             owner: asker.owner.clone(),
             session: asker.session,
-            droppable: fitted.droppable,
+            trim_policy: fitted.trim_policy,
             forgotten: fitted.forgotten,
             asked_at,
             queue_limit: QueueLimit::new(config.default_task_timeout, &effective),

@@ -5,7 +5,6 @@ mod chat;
 mod fit;
 pub mod gguf;
 mod info;
-mod keeper;
 pub mod kernels;
 mod load;
 mod loaded;
@@ -16,6 +15,7 @@ mod recommended;
 mod registry;
 mod size;
 mod slot;
+mod unload_timer;
 mod vectors;
 
 pub use info::ModelInfo;
@@ -31,7 +31,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 #[cfg(doc)]
 use crate::ModelConfig;
-use crate::decode::Inbox;
+use crate::decode::RequestQueue;
 use crate::{Error, Owner, OwnerShare, Prompt, Report, Result, Session, Status};
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) use chat::fuzz::render as fuzz_template;
@@ -145,7 +145,7 @@ impl Model {
         let number = NEXT.fetch_add(1, Ordering::Relaxed);
         let loaded = self.slot.loaded();
         if let Some(loaded) = &loaded {
-            loaded.inbox.open_session(number)?;
+            loaded.queue.open_session(number)?;
         }
         Ok(Session::new(self.clone(), loaded.as_ref(), owner, number))
     }
@@ -186,7 +186,7 @@ impl Model {
     /// has none, and counts as alive.
     #[must_use]
     pub fn is_alive(&self) -> bool {
-        self.slot.with_inbox(Inbox::is_alive)
+        self.slot.with_queue(RequestQueue::is_alive)
     }
 
     /// Whether both are the same model, in memory once.

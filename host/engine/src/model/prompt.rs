@@ -33,7 +33,7 @@ impl Loaded {
         if !settings.memory.context_shifting {
             return Ok(Fitted {
                 tokens: self.tokens(&prompt, 1)?,
-                droppable: None,
+                trim_policy: None,
                 forgotten: 0,
             });
         }

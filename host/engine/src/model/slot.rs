@@ -5,9 +5,9 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::LoadOptions;
-use super::keeper;
 use super::loaded::{About, Loaded};
-use crate::decode::Inbox;
+use super::unload_timer;
+use crate::decode::RequestQueue;
 use crate::memory::PressureLevel;
 use crate::status::{IgnoredKeys, Stay};
 use crate::{ModelConfig, ModelState, OwnerShare, Report, Result, Status};
@@ -31,20 +31,20 @@ struct State {
     /// What it had done when it was last unloaded.
     last: Status,
     /// The thread that unloads it when nobody uses it. It ends when this goes.
-    keeper: Option<Sender<()>>,
+    unload_timer: Option<Sender<()>>,
 }
 
 impl State {
     fn status(&self) -> Status {
         match &self.loaded {
-            Some(loaded) => loaded.inbox.status(),
+            Some(loaded) => loaded.queue.status(),
             None => self.last.clone(),
         }
     }
 
     /// Until when the model stays if nobody uses it; `None`: it stays, is in use, or not in memory.
     fn kept_until(&self) -> Option<Instant> {
-        let idle_since = self.loaded.as_ref()?.inbox.idle_since()?;
+        let idle_since = self.loaded.as_ref()?.queue.idle_since()?;
         idle_since.checked_add(self.about.config.keep_alive?)
     }
 }
@@ -72,7 +72,7 @@ impl Slot {
                 loaded: Some(Arc::new(loaded)),
                 is_changing: false,
                 last: Status::default(),
-                keeper: None,
+                unload_timer: None,
             }),
             settled: Condvar::new(),
             ignored_keys: IgnoredKeys::default(),
@@ -160,7 +160,7 @@ impl Slot {
                     return false;
                 }
             };
-            state.last = loaded.inbox.status().when_unloaded();
+            state.last = loaded.queue.status().when_unloaded();
             state.is_changing = true;
             (Change(self), loaded)
         };
@@ -178,14 +178,14 @@ impl Slot {
     pub(super) fn owners(&self) -> Vec<OwnerShare> {
         let state = self.lock();
         let loaded = state.loaded.as_ref();
-        loaded.map_or_else(Vec::new, |loaded| loaded.inbox.owners())
+        loaded.map_or_else(Vec::new, |loaded| loaded.queue.owners())
     }
 
     /// What `look` says of the model's worker; true where it is not in memory.
-    pub(super) fn with_inbox(&self, look: impl FnOnce(&Inbox) -> bool) -> bool {
+    pub(super) fn with_queue(&self, look: impl FnOnce(&RequestQueue) -> bool) -> bool {
         let state = self.lock();
         let loaded = state.loaded.as_ref();
-        loaded.is_none_or(|loaded| look(&loaded.inbox))
+        loaded.is_none_or(|loaded| look(&loaded.queue))
     }
 
     /// What there is to know of the model.
@@ -212,12 +212,12 @@ impl Slot {
         if state.about.config.keep_alive.is_none() {
             return Ok(());
         }
-        if let Some(keeper) = &state.keeper {
+        if let Some(unload_timer) = &state.unload_timer {
             // It lives as long as this.
-            let _ = keeper.send(());
+            let _ = unload_timer.send(());
             return Ok(());
         }
-        state.keeper = Some(keeper::start(Arc::downgrade(self))?);
+        state.unload_timer = Some(unload_timer::start(Arc::downgrade(self))?);
         Ok(())
     }
 
@@ -235,7 +235,7 @@ impl Slot {
         let Some(kept_until) = kept_until.filter(|_| Arc::strong_count(loaded) == 1) else {
             return Some(in_use);
         };
-        if loaded.inbox.status().pressure.level >= PressureLevel::Close {
+        if loaded.queue.status().pressure.level >= PressureLevel::Close {
             return Some(Duration::ZERO);
         }
         Some(kept_until.saturating_duration_since(now))

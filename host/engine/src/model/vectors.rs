@@ -52,7 +52,7 @@ impl Drop for Embedding {
     fn drop(&mut self) {
         self.answer.close();
         if let Some(loaded) = self.loaded.take() {
-            loaded.inbox.wake();
+            loaded.queue.wake();
             Loaded::let_go(loaded);
         }
     }
@@ -105,7 +105,7 @@ impl Loaded {
             answer,
         };
         let prompt_tokens = job.tokens();
-        self.inbox.submit_embedding(job)?;
+        self.queue.submit_embedding(job)?;
         Ok(Embedding {
             answer: is_answered,
             prompt_tokens,

@@ -6,11 +6,11 @@ use std::time::{Duration, Instant, SystemTime};
 
 use crate::llama::TokenId;
 
-use super::awaited::Awaited;
-use super::compute::Compute;
-use super::engine::Engine;
-use super::recall::{LEAST_GAIN, all_but_last};
-use super::remember::Left;
+use super::lookup::{LEAST_GAIN, all_but_last};
+use super::retain::CacheEntry;
+use super::store_wait::StoreWait;
+use crate::decode::engine::Engine;
+use crate::decode::executor::Executor;
 use crate::disk::{Damage, Disk, Done, FileId, Fingerprint, Folder, FolderError, Header, Task};
 use crate::llama::{SavedForm, SavedSequence};
 use crate::log::MEMORY;
@@ -22,7 +22,7 @@ const LEAST_STORED: u32 = 64;
 
 /// Where states are kept on disk, and how much of them.
 #[derive(Debug, Clone)]
-pub(crate) struct StoreParams {
+pub(crate) struct DiskCacheParams {
     /// See [`ModelConfig::state_dir`](crate::ModelConfig::state_dir).
     pub(crate) root: PathBuf,
     pub(crate) fingerprint: Fingerprint,
@@ -35,10 +35,10 @@ pub(crate) struct StoreParams {
 /// What is on disk, and what is on its way there or back. One state at a time goes each way, which
 /// bounds the memory that they take.
 #[derive(Debug)]
-pub(super) struct Stored {
+pub(in crate::decode) struct DiskCache {
     disk: Disk,
     folder: Folder,
-    files: Shelf<TokenId, StoredFile>,
+    files: Shelf<TokenId, CachedFile>,
     max_bytes: u64,
     store_after: Duration,
     writing: Option<Writing>,
@@ -48,7 +48,7 @@ pub(super) struct Stored {
 
 /// A state's file.
 #[derive(Debug)]
-struct StoredFile {
+struct CachedFile {
     id: FileId,
     /// Bytes of the file.
     bytes: u64,
@@ -60,7 +60,7 @@ struct StoredFile {
 /// A state that is being written.
 #[derive(Debug)]
 struct Writing {
-    entry: Entry<TokenId, StoredFile>,
+    entry: Entry<TokenId, CachedFile>,
     state: SavedSequence,
 }
 
@@ -71,15 +71,15 @@ struct Reading {
     state_bytes: u64,
 }
 
-impl Stored {
+impl DiskCache {
     /// Opens a model's folder. `is_open`: owners use what others left; `wake` is called when the
     /// disk has answered.
     ///
     /// # Errors
     ///
     /// [`FolderError`].
-    pub(super) fn open(
-        params: &StoreParams,
+    pub(in crate::decode) fn open(
+        params: &DiskCacheParams,
         is_open: bool,
         wake: impl Fn() + Send + 'static,
     ) -> Result<Self, FolderError> {
@@ -95,7 +95,7 @@ impl Stored {
                 session: None,
                 tokens: found.header.tokens.into_iter().map(TokenId).collect(),
                 exact: found.header.exact,
-                place: Place::Saved(StoredFile {
+                place: Place::Saved(CachedFile {
                     id: found.id,
                     bytes: found.bytes,
                     state_bytes: found.header.bytes,
@@ -134,7 +134,7 @@ impl Stored {
         Ok(stored)
     }
 
-    pub(super) fn status(&self) -> DiskStatus {
+    pub(in crate::decode) fn status(&self) -> DiskStatus {
         let files = self.files.entries().iter();
         DiskStatus {
             tokens: files.map(|entry| u64::from(entry.len())).sum(),
@@ -173,21 +173,21 @@ impl Stored {
         true
     }
 
-    fn remove(&self, entry: &Entry<TokenId, StoredFile>) {
+    fn remove(&self, entry: &Entry<TokenId, CachedFile>) {
         if let Some(file) = entry.saved() {
             self.disk.ask(Task::Remove(file.id));
         }
     }
 
     /// Forgets what nobody can ask for any more.
-    pub(super) fn forget_gone(&mut self) {
+    pub(in crate::decode) fn forget_gone(&mut self) {
         for entry in self.files.take_all(|entry| entry.owner.is_gone()) {
             self.remove(&entry);
         }
     }
 
     /// Begins to write a state. Nothing else is being written.
-    fn write(&mut self, from: &Left, state: SavedSequence) {
+    fn write(&mut self, from: &CacheEntry, state: SavedSequence) {
         let header = Header {
             fingerprint: self.folder.fingerprint().name().to_owned(),
             owner: from.owner.name().to_owned(),
@@ -203,7 +203,7 @@ impl Stored {
             return;
         }
         let id = self.folder.next_id();
-        let file = StoredFile {
+        let file = CachedFile {
             id,
             bytes,
             state_bytes: state.size(),
@@ -219,7 +219,7 @@ impl Stored {
     }
 
     /// Whether what an entry has in host memory is being written.
-    pub(super) fn is_writing(&self, entry: &Left) -> bool {
+    pub(in crate::decode) fn is_writing(&self, entry: &CacheEntry) -> bool {
         let both = self.writing.as_ref().zip(entry.saved());
         both.is_some_and(|(writing, state)| writing.state.is_same(state))
     }
@@ -257,10 +257,10 @@ impl Stored {
         id: FileId,
         read: Result<SavedSequence, Damage>,
         now: Instant,
-    ) -> Option<Left> {
+    ) -> Option<CacheEntry> {
         self.reading = None;
         let is_file =
-            |entry: &Entry<_, StoredFile>| entry.saved().is_some_and(|file| file.id == id);
+            |entry: &Entry<_, CachedFile>| entry.saved().is_some_and(|file| file.id == id);
         let index = self.files.entries().iter().position(is_file)?;
         let entry = self.files.get(index)?;
         let damage = match read {
@@ -289,7 +289,7 @@ impl Stored {
 }
 
 /// Whether an entry is not on disk, and worth being there.
-pub(super) fn is_to_be_written(entry: &Left) -> bool {
+pub(in crate::decode) fn is_to_be_written(entry: &CacheEntry) -> bool {
     !entry.is_stored && entry.len() >= LEAST_STORED && !entry.owner.is_gone()
 }
 
@@ -300,9 +300,9 @@ fn instant_of(time: SystemTime) -> Instant {
     now.checked_sub(age).unwrap_or(now)
 }
 
-impl<C: Compute> Engine<'_, C> {
+impl<C: Executor> Engine<'_, C> {
     /// Bytes of host memory that are taken by what is on its way to disk or back.
-    pub(super) fn bytes_on_their_way(&self) -> u64 {
+    pub(in crate::decode) fn bytes_on_their_way(&self) -> u64 {
         let Some(stored) = &self.stored else {
             return 0;
         };
@@ -318,8 +318,8 @@ impl<C: Compute> Engine<'_, C> {
     }
 
     /// Takes what the disk has answered.
-    pub(super) fn note_disk(&mut self, now: Instant) {
-        if let Some(stored) = self.awaited.as_ref().and_then(Awaited::take) {
+    pub(in crate::decode) fn note_disk(&mut self, now: Instant) {
+        if let Some(stored) = self.awaited.as_ref().and_then(StoreWait::take) {
             (self.stored, self.awaited) = (Some(stored), None);
         }
         while let Some(done) = self.stored.as_ref().and_then(|stored| stored.disk.answer()) {
@@ -349,7 +349,7 @@ impl<C: Compute> Engine<'_, C> {
     }
 
     /// Begins to write what nobody has asked for for a while, if nothing is being written.
-    pub(super) fn write_behind(&mut self, now: Instant) {
+    pub(in crate::decode) fn write_behind(&mut self, now: Instant) {
         while let Some(index) = self.next_to_write(|_| true)
             && self.due_at(index).is_some_and(|due| due <= now)
         {
@@ -358,7 +358,7 @@ impl<C: Compute> Engine<'_, C> {
     }
 
     /// When there is something to write.
-    pub(super) fn next_write(&self) -> Option<Instant> {
+    pub(in crate::decode) fn next_write(&self) -> Option<Instant> {
         self.due_at(self.next_to_write(|_| true)?)
     }
 
@@ -369,7 +369,10 @@ impl<C: Compute> Engine<'_, C> {
     }
 
     /// What to write next among what `among` takes, if nothing is being written.
-    pub(super) fn next_to_write(&self, among: impl Fn(&Left) -> bool) -> Option<usize> {
+    pub(in crate::decode) fn next_to_write(
+        &self,
+        among: impl Fn(&CacheEntry) -> bool,
+    ) -> Option<usize> {
         let stored = self.stored.as_ref()?;
         if stored.writing.is_some() {
             return None;
@@ -380,7 +383,7 @@ impl<C: Compute> Engine<'_, C> {
 
     /// Begins to write an entry of the shelf. Once: what has no room now is not tried again and
     /// again.
-    pub(super) fn store(&mut self, index: usize) {
+    pub(in crate::decode) fn store(&mut self, index: usize) {
         self.shelf.note_stored(index);
         let Some(entry) = self.shelf.get(index) else {
             return;
@@ -405,7 +408,7 @@ impl<C: Compute> Engine<'_, C> {
 
     /// The model goes: writes what can be asked for after the next start, and waits until it is
     /// written.
-    pub(super) fn store_all(&mut self) {
+    pub(in crate::decode) fn store_all(&mut self) {
         self.await_written();
         while let Some(entry) = self.take_unwritten() {
             let state = match entry.resident() {
@@ -427,7 +430,7 @@ impl<C: Compute> Engine<'_, C> {
 
     /// Takes something off the shelf that is not on disk, and can be asked for after the next
     /// start.
-    fn take_unwritten(&mut self) -> Option<Left> {
+    fn take_unwritten(&mut self) -> Option<CacheEntry> {
         let stored = self.stored.as_ref()?;
         let index = self.shelf.least_valuable(|entry| {
             let (owner, tokens) = (entry.owner.name(), &entry.tokens);
@@ -449,20 +452,20 @@ impl<C: Compute> Engine<'_, C> {
 
     /// Whether much more of a running sequence is on disk than is there. Then it is being read, or
     /// will be after what is being read now.
-    pub(super) fn comes_from_disk(&mut self, index: usize, there: u32) -> bool {
+    pub(in crate::decode) fn comes_from_disk(&mut self, index: usize, there: u32) -> bool {
         let (Some(stored), Some(sequence)) = (&self.stored, self.running.get(index)) else {
             return false;
         };
         let wanted = all_but_last(sequence.tokens());
         let deterministic = sequence.is_deterministic();
         let best = stored.files.best(&sequence.owner, wanted, |entry, common| {
-            let tokens = self.serves(deterministic, common, entry.exact);
+            let tokens = self.reusable_tokens(deterministic, common, entry.exact);
             let file = entry.saved();
             file.map_or(0, |file| file.form.usable(tokens))
         });
         let best = best.filter(|(_, tokens)| *tokens >= there.saturating_add(LEAST_GAIN));
         let file = best.and_then(|(index, _)| stored.files.get(index)?.saved());
-        let Some(&StoredFile {
+        let Some(&CachedFile {
             id, state_bytes, ..
         }) = file
         else {

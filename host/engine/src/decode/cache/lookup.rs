@@ -3,16 +3,16 @@
 
 use std::time::Instant;
 
-use super::compute::Compute;
-use super::engine::Engine;
-use super::remember::Left;
-use super::sequence::{Sequence, Start};
+use super::retain::CacheEntry;
+use crate::decode::engine::Engine;
+use crate::decode::executor::Executor;
+use crate::decode::sequence::{Sequence, Start};
 use crate::llama::{ContextParams, SavedSequence};
 use crate::memory::{Place, common};
 
 /// Tokens that a copy must save, or a file, and that are worth waiting for: fewer are computed in
 /// about the time that it takes to copy a sequence or to wait for a step.
-pub(super) const LEAST_GAIN: u32 = 32;
+pub(in crate::decode) const LEAST_GAIN: u32 = 32;
 
 /// Cells that are copied in less time than a token is computed: that reads all weights, of SmolLM2
 /// four thousand times the bytes of a cell.
@@ -22,7 +22,7 @@ const CELLS_FOR_A_TOKEN: u32 = 64;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Source {
     /// An entry of the shelf.
-    Left(usize),
+    Entry(usize),
     /// The sequence of this number, which runs.
     Running(u32),
 }
@@ -31,9 +31,14 @@ enum Source {
 /// together.
 type Copied = Option<(u32, SavedSequence)>;
 
-impl<C: Compute> Engine<'_, C> {
+impl<C: Executor> Engine<'_, C> {
     /// How many of the tokens that both begin with may be used.
-    pub(super) fn serves(&self, deterministic: bool, common: u32, exact: u32) -> u32 {
+    pub(in crate::decode) fn reusable_tokens(
+        &self,
+        deterministic: bool,
+        common: u32,
+        exact: u32,
+    ) -> u32 {
         if !deterministic {
             return common;
         }
@@ -44,7 +49,7 @@ impl<C: Compute> Engine<'_, C> {
 
     /// Gives the sequences that begin what was computed before. One that would compute what another
     /// is computing waits for it.
-    pub(super) fn recall(&mut self, now: Instant) {
+    pub(in crate::decode) fn recall(&mut self, now: Instant) {
         let mut copied = None;
         for index in 0..self.running.len() {
             let Some(sequence) = self.running.get(index) else {
@@ -54,7 +59,7 @@ impl<C: Compute> Engine<'_, C> {
                 continue;
             }
             let mut start = Start::Begun;
-            if sequence.remembers() {
+            if sequence.uses_cache() {
                 let (source, there) = self.best_source(sequence);
                 if self.is_coming(index, there) || self.comes_from_disk(index, there) {
                     start = Start::Waits;
@@ -66,10 +71,10 @@ impl<C: Compute> Engine<'_, C> {
                 return;
             };
             sequence.set_start(start);
-            if start == Start::Begun && sequence.remembers() && sequence.is_first_look() {
+            if start == Start::Begun && sequence.uses_cache() && sequence.is_first_look() {
                 self.counters.cache.asked(sequence.computed());
                 let charged = sequence.computed().min(sequence.prompt_tokens());
-                self.inbox.refund(&sequence.owner, charged);
+                self.queue.refund(&sequence.owner, charged);
             }
         }
     }
@@ -81,24 +86,24 @@ impl<C: Compute> Engine<'_, C> {
         let deterministic = sequence.is_deterministic();
         let usable = |id: u32, tokens: u32| self.kv.compute.usable(id, tokens);
         let left = self.shelf.best(&sequence.owner, wanted, |entry, common| {
-            let tokens = self.serves(deterministic, common, entry.exact);
+            let tokens = self.reusable_tokens(deterministic, common, entry.exact);
             match &entry.place {
                 Place::Resident(id) => usable(*id, tokens),
                 Place::Saved(state) => state.usable(tokens),
             }
         });
-        let left = left.map(|(index, tokens)| (Source::Left(index), tokens));
+        let left = left.map(|(index, tokens)| (Source::Entry(index), tokens));
         // Of those that have as much, what was left serves, then whoever began first: of the one,
         // several are given a copy.
         let running = self.running.iter().rev().filter(|other| {
             other.id != sequence.id
-                && other.remembers()
+                && other.uses_cache()
                 && self.shelf.may_use(&sequence.owner, other.owner.name())
         });
         let running = running.map(|other| {
             let common = common(other.computed_tokens(), wanted);
             let exact = other.exact(self.planner.chunk());
-            let tokens = self.serves(deterministic, common, exact);
+            let tokens = self.reusable_tokens(deterministic, common, exact);
             (Source::Running(other.id), usable(other.id, tokens))
         });
         let best = running.chain(left).max_by_key(|(_, tokens)| *tokens);
@@ -132,7 +137,7 @@ impl<C: Compute> Engine<'_, C> {
     fn resident(&self, source: Source) -> Option<u32> {
         match source {
             Source::Running(id) => Some(id),
-            Source::Left(index) => self.shelf.get(index).and_then(Left::resident),
+            Source::Entry(index) => self.shelf.get(index).and_then(CacheEntry::resident),
         }
     }
 
@@ -160,7 +165,7 @@ impl<C: Compute> Engine<'_, C> {
                 return false;
             }
             let alike = common(other.tokens(), wanted);
-            let coming = self.serves(deterministic, alike, alike);
+            let coming = self.reusable_tokens(deterministic, alike, alike);
             other.computed() < coming && coming >= there.saturating_add(least)
         })
     }
@@ -177,7 +182,7 @@ impl<C: Compute> Engine<'_, C> {
         let Some((id, session)) = self.running.get(index).map(|one| (one.id, one.session)) else {
             return;
         };
-        if let Source::Left(left) = source {
+        if let Source::Entry(left) = source {
             self.shelf.touch(left, now);
         }
         let there = match (self.resident(source), source) {
@@ -186,7 +191,7 @@ impl<C: Compute> Engine<'_, C> {
                 if shared { tokens } else { 0 }
             }
             (Some(from), _) => self.copy(from, id, tokens, copied),
-            (None, Source::Left(left)) => self.restore_left(left, id, session, tokens),
+            (None, Source::Entry(left)) => self.restore_left(left, id, session, tokens),
             (None, Source::Running(_)) => 0,
         };
         if let Some(sequence) = self.running.get_mut(index) {
@@ -212,7 +217,13 @@ impl<C: Compute> Engine<'_, C> {
 
     /// Puts a state back that was left in host memory. It stays there for others, unless it is the
     /// session's own.
-    pub(super) fn restore_left(&mut self, left: usize, id: u32, session: u64, tokens: u32) -> u32 {
+    pub(in crate::decode) fn restore_left(
+        &mut self,
+        left: usize,
+        id: u32,
+        session: u64,
+        tokens: u32,
+    ) -> u32 {
         let Some(entry) = self.shelf.get(left) else {
             return 0;
         };
@@ -226,7 +237,8 @@ impl<C: Compute> Engine<'_, C> {
         self.reclaim(u64::from(state.tokens()));
         let there = self.kv.restore(id, &state, tokens);
         if is_own && there > 0 {
-            let is_it = |entry: &Left| entry.saved().is_some_and(|saved| saved.is_same(&state));
+            let is_it =
+                |entry: &CacheEntry| entry.saved().is_some_and(|saved| saved.is_same(&state));
             self.shelf.take_all(is_it);
         }
         there
@@ -235,6 +247,6 @@ impl<C: Compute> Engine<'_, C> {
 
 /// What of a sequence may come from elsewhere: its last token must be computed, for what comes
 /// after it.
-pub(super) fn all_but_last<T>(tokens: &[T]) -> &[T] {
+pub(in crate::decode) fn all_but_last<T>(tokens: &[T]) -> &[T] {
     tokens.split_last().map_or(&[], |(_, rest)| rest)
 }

@@ -8,6 +8,8 @@ mod pressure;
 mod retain;
 mod store_wait;
 
-#[cfg(test)]
 pub(super) use disk_cache::DiskCache;
 pub(crate) use disk_cache::DiskCacheParams;
+pub(super) use kv::Kv;
+pub(super) use pressure::Ease;
+pub(super) use store_wait::{DiskStart, StoreWait};

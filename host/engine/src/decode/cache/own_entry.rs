@@ -2,13 +2,13 @@
 
 use std::time::Instant;
 
-use super::Job;
-use super::compute::Compute;
-use super::engine::Engine;
-use super::job::Waits;
-use super::recall::all_but_last;
-use super::remember::Left;
-use super::sequence::Sequence;
+use super::lookup::all_but_last;
+use super::retain::CacheEntry;
+use crate::decode::Job;
+use crate::decode::engine::Engine;
+use crate::decode::executor::Executor;
+use crate::decode::job::Waits;
+use crate::decode::sequence::Sequence;
 use crate::log::{MEMORY, TASK, log_request, millis};
 use crate::memory::{Alignment, Place, align, common};
 use crate::{Error, RequestOutcome};
@@ -44,17 +44,17 @@ impl Own {
     }
 }
 
-impl<C: Compute> Engine<'_, C> {
+impl<C: Executor> Engine<'_, C> {
     /// Gives a request its place: the cells that its session left, if they serve, else a free
     /// number.
-    pub(super) fn begin(&mut self, job: Job, now: Instant) {
+    pub(in crate::decode) fn begin(&mut self, job: Job, now: Instant) {
         let own = self.own(&job);
         let cells = own.as_ref().and_then(|own| self.take_cells(own));
         let Some(id) = cells.or_else(|| self.number()) else {
             // Not reached: a place was there when the request was taken.
             tracing::error!("no sequence number for a request that was given a place");
             let outcome = RequestOutcome::Failed(Error::Unavailable);
-            self.inbox.ended(&job.owner, job.session, &outcome);
+            self.queue.ended(&job.owner, job.session, &outcome);
             job.end(outcome, now);
             return;
         };
@@ -102,7 +102,8 @@ impl<C: Compute> Engine<'_, C> {
         let entry = self.shelf.get(index)?;
         let wanted = all_but_last(&job.prompt);
         let deterministic = job.settings.scheduling.deterministic;
-        let prefix = self.serves(deterministic, common(&entry.tokens, wanted), entry.exact);
+        let prefix =
+            self.reusable_tokens(deterministic, common(&entry.tokens, wanted), entry.exact);
         let usable = match &entry.place {
             Place::Resident(id) => self.kv.compute.usable(*id, prefix),
             Place::Saved(state) => state.usable(prefix),
@@ -154,7 +155,7 @@ impl<C: Compute> Engine<'_, C> {
         let Some(left) = self.shelf.of_session(sequence.session) else {
             return false;
         };
-        let tokens = self.shelf.get(left).map_or(0, Left::len);
+        let tokens = self.shelf.get(left).map_or(0, CacheEntry::len);
         // In one pool nobody has to make way for what is taken out again before the next step.
         let others = self.running.len() as u64 + 1;
         let has_room =

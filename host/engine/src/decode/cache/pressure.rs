@@ -2,10 +2,10 @@
 
 use std::time::{Duration, Instant};
 
-use super::compute::Compute;
-use super::engine::Engine;
-use super::remember::Left;
-use super::stored::is_to_be_written;
+use super::disk_cache::is_to_be_written;
+use super::retain::CacheEntry;
+use crate::decode::engine::Engine;
+use crate::decode::executor::Executor;
 use crate::log::MEMORY;
 use crate::memory::{Pressure, PressureLevel};
 use crate::memory_limit::{BETWEEN_LOOKS, MemoryUse};
@@ -16,16 +16,16 @@ const WHEN_IDLE: Duration = Duration::from_secs(2);
 
 /// What is known of memory.
 #[derive(Debug)]
-pub(super) struct Ease {
+pub(in crate::decode) struct Ease {
     /// When memory is looked at again.
     next_look: Instant,
     /// Host memory that what was left behind and what is parked may take now: what the operator
     /// allows, and less where the process has little left.
-    pub(super) allowance: u64,
+    pub(in crate::decode) allowance: u64,
 }
 
 impl Ease {
-    pub(super) fn new(allowance: u64) -> Self {
+    pub(in crate::decode) fn new(allowance: u64) -> Self {
         Self {
             next_look: Instant::now(),
             allowance,
@@ -33,15 +33,15 @@ impl Ease {
     }
 }
 
-impl<C: Compute> Engine<'_, C> {
+impl<C: Executor> Engine<'_, C> {
     /// Looks at memory where it is time to, and does what its level asks for.
-    pub(super) fn ease_pressure(&mut self, now: Instant) {
+    pub(in crate::decode) fn ease_pressure(&mut self, now: Instant) {
         if now < self.ease.next_look {
             return;
         }
         self.ease.next_look = now + BETWEEN_LOOKS;
-        let in_use = self.inbox.memory().in_use(now);
-        let threshold = self.inbox.memory().threshold();
+        let in_use = self.queue.memory().in_use(now);
+        let threshold = self.queue.memory().threshold();
         let running = self.kv.used().saturating_sub(self.idle_cells());
         let pressure = Pressure {
             level: PressureLevel::None,
@@ -55,7 +55,7 @@ impl<C: Compute> Engine<'_, C> {
         if pressure.level != before.level {
             tracing::info!(
                 target: MEMORY,
-                model = &**self.inbox.model(),
+                model = &**self.queue.model(),
                 pressure = pressure.level.name(),
                 before = before.level.name(),
                 cells = pressure.cells,
@@ -84,14 +84,14 @@ impl<C: Compute> Engine<'_, C> {
     }
 
     /// When memory is to be looked at though nothing happens: while something could be given back.
-    pub(super) fn next_look(&self) -> Option<Instant> {
+    pub(in crate::decode) fn next_look(&self) -> Option<Instant> {
         let is_short = self.counters.pressure.level > PressureLevel::None;
         (is_short || self.saved_bytes() > 0).then(|| self.ease.next_look + WHEN_IDLE)
     }
 
     /// Forgets what is in host memory that no open session goes on from.
     fn drop_unused(&mut self) {
-        let unused = |entry: &Left| entry.saved().is_some() && entry.session.is_none();
+        let unused = |entry: &CacheEntry| entry.saved().is_some() && entry.session.is_none();
         for entry in self.shelf.take_all(unused) {
             self.note_evicted(&entry, "memory is short");
         }
@@ -101,10 +101,10 @@ impl<C: Compute> Engine<'_, C> {
     /// the rest is written first, one after the other.
     fn put_out(&mut self) {
         let stored = self.stored.as_ref();
-        let stays = |entry: &Left| {
+        let stays = |entry: &CacheEntry| {
             stored.is_some_and(|stored| is_to_be_written(entry) || stored.is_writing(entry))
         };
-        let going = |entry: &Left| entry.saved().is_some() && !stays(entry);
+        let going = |entry: &CacheEntry| entry.saved().is_some() && !stays(entry);
         for entry in self.shelf.take_all(going) {
             self.note_evicted(&entry, "memory is short");
         }

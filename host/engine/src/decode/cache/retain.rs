@@ -2,9 +2,9 @@
 
 use std::time::Instant;
 
-use super::compute::Compute;
-use super::engine::Engine;
-use super::sequence::Sequence;
+use crate::decode::engine::Engine;
+use crate::decode::executor::Executor;
+use crate::decode::sequence::Sequence;
 use crate::llama::SavedSequence;
 use crate::log::MEMORY;
 use crate::memory::{Entry, Place, PressureLevel};
@@ -13,16 +13,16 @@ use crate::memory::{Entry, Place, PressureLevel};
 const LEAST_SAVED: u32 = 16;
 
 /// Something that a sequence left behind.
-pub(super) type Left = Entry<crate::llama::TokenId, SavedSequence>;
+pub(in crate::decode) type CacheEntry = Entry<crate::llama::TokenId, SavedSequence>;
 
-impl<C: Compute> Engine<'_, C> {
+impl<C: Executor> Engine<'_, C> {
     /// A sequence has ended: what it computed stays in its cells until they are needed, where its
     /// request says so.
-    pub(super) fn leave_behind(&mut self, sequence: &Sequence, now: Instant) {
+    pub(in crate::decode) fn leave_behind(&mut self, sequence: &Sequence, now: Instant) {
         let id = sequence.id;
         let most = sequence.settings.memory.max_cache_tokens;
         let tokens = sequence.computed().min(most);
-        let kept = if sequence.remembers() {
+        let kept = if sequence.uses_cache() {
             self.kv.truncate(id, tokens)
         } else {
             0
@@ -70,7 +70,7 @@ impl<C: Compute> Engine<'_, C> {
     }
 
     /// Frees a number and its cells.
-    pub(super) fn release(&mut self, id: u32) {
+    pub(in crate::decode) fn release(&mut self, id: u32) {
         self.kv.clear(id);
         self.free.push(id);
         self.free.sort_unstable_by(|a, b| b.cmp(a));
@@ -78,7 +78,7 @@ impl<C: Compute> Engine<'_, C> {
 
     /// A number that nobody uses; where there is none, the least valuable of those that were left
     /// makes way.
-    pub(super) fn number(&mut self) -> Option<u32> {
+    pub(in crate::decode) fn number(&mut self) -> Option<u32> {
         if self.free.is_empty() {
             self.evict();
         }
@@ -86,19 +86,19 @@ impl<C: Compute> Engine<'_, C> {
     }
 
     /// Numbers that hold what was left behind.
-    pub(super) fn idle(&self) -> impl Iterator<Item = u32> {
+    pub(in crate::decode) fn idle(&self) -> impl Iterator<Item = u32> {
         self.shelf.entries().iter().filter_map(Entry::resident)
     }
 
     /// Cells that only what was left behind holds.
-    pub(super) fn idle_cells(&self) -> u64 {
+    pub(in crate::decode) fn idle_cells(&self) -> u64 {
         let running = self.running.iter().map(|sequence| sequence.id);
         let all = self.kv.held_by(running.clone().chain(self.idle()));
         all - self.kv.held_by(running)
     }
 
     /// Frees cells until so many are free, as far as what was left behind holds any.
-    pub(super) fn reclaim(&mut self, cells: u64) {
+    pub(in crate::decode) fn reclaim(&mut self, cells: u64) {
         while !self.params.context.split && self.kv.free() < cells && self.evict() {}
     }
 
@@ -119,7 +119,7 @@ impl<C: Compute> Engine<'_, C> {
             Some(state) => {
                 tracing::debug!(
                     target: MEMORY,
-                    model = &**self.inbox.model(),
+                    model = &**self.queue.model(),
                     session = entry.session,
                     owner = entry.owner.name(),
                     tokens = entry.len(),
@@ -135,13 +135,13 @@ impl<C: Compute> Engine<'_, C> {
     }
 
     /// Copies a sequence to host memory, if there is room.
-    pub(super) fn put_aside(&mut self, id: u32) -> Option<SavedSequence> {
+    pub(in crate::decode) fn put_aside(&mut self, id: u32) -> Option<SavedSequence> {
         let mut state = self.kv.save(id)?;
         if self.params.config.compress_parked {
             match state.packed() {
                 Ok(packed) => state = packed,
                 Err(error) => {
-                    tracing::warn!(target: MEMORY, model = &**self.inbox.model(), %error, "a state can't be packed: it isn't kept");
+                    tracing::warn!(target: MEMORY, model = &**self.queue.model(), %error, "a state can't be packed: it isn't kept");
                     return None;
                 }
             }
@@ -151,7 +151,7 @@ impl<C: Compute> Engine<'_, C> {
 
     /// Makes room for so many bytes of host memory, as far as what was left behind has any. Says
     /// whether there is.
-    pub(super) fn make_bytes(&mut self, bytes: u64) -> bool {
+    pub(in crate::decode) fn make_bytes(&mut self, bytes: u64) -> bool {
         let most = self.ease.allowance;
         let in_use = self.bytes_in_use();
         if in_use.saturating_add(bytes) > most {
@@ -173,15 +173,15 @@ impl<C: Compute> Engine<'_, C> {
     }
 
     /// Something that was left behind is no longer in memory: counts and tells it.
-    pub(super) fn note_evicted(&mut self, entry: &Left, why: &'static str) {
+    pub(in crate::decode) fn note_evicted(&mut self, entry: &CacheEntry, why: &'static str) {
         self.note_forgotten(entry, why);
         self.counters.cache.evicted(entry.is_stored);
     }
 
-    fn note_forgotten(&self, entry: &Left, why: &'static str) {
+    fn note_forgotten(&self, entry: &CacheEntry, why: &'static str) {
         tracing::debug!(
             target: MEMORY,
-            model = &**self.inbox.model(),
+            model = &**self.queue.model(),
             session = entry.session,
             owner = entry.owner.name(),
             tokens = entry.len(),
@@ -193,12 +193,12 @@ impl<C: Compute> Engine<'_, C> {
 
     /// Host memory that can't be had back now: of parked sequences, and of what is on its way to
     /// disk or back.
-    pub(super) fn bytes_in_use(&self) -> u64 {
+    pub(in crate::decode) fn bytes_in_use(&self) -> u64 {
         self.parked_bytes() + self.bytes_on_their_way()
     }
 
     /// Host memory that what was left behind takes.
-    pub(super) fn saved_bytes(&self) -> u64 {
+    pub(in crate::decode) fn saved_bytes(&self) -> u64 {
         let entries = self.shelf.entries().iter();
         entries
             .filter_map(Entry::saved)
@@ -207,7 +207,7 @@ impl<C: Compute> Engine<'_, C> {
     }
 
     /// Tokens of what was left behind: in cells, and in host memory.
-    pub(super) fn left_tokens(&self) -> (u64, u64) {
+    pub(in crate::decode) fn left_tokens(&self) -> (u64, u64) {
         let tokens = |is_resident: bool| {
             let entries = self.shelf.entries().iter();
             entries
@@ -219,7 +219,7 @@ impl<C: Compute> Engine<'_, C> {
     }
 
     /// Forgets what nobody can ask for any more.
-    pub(super) fn forget_gone(&mut self) {
+    pub(in crate::decode) fn forget_gone(&mut self) {
         for entry in self.shelf.take_all(|entry| entry.owner.is_gone()) {
             self.drop_entry(&entry);
         }
@@ -229,14 +229,14 @@ impl<C: Compute> Engine<'_, C> {
     }
 
     /// Closes the sessions that nobody has used for too long, and forgets what they left.
-    pub(super) fn close_idle(&mut self, now: Instant) {
+    pub(in crate::decode) fn close_idle(&mut self, now: Instant) {
         let is_short = self.counters.pressure.level >= PressureLevel::Close;
-        for session in self.inbox.sweep_sessions(now, is_short) {
+        for session in self.queue.sweep_sessions(now, is_short) {
             let left = self.shelf.of_session(session);
             let entry = left.and_then(|index| self.shelf.take(index));
             tracing::info!(
                 target: MEMORY,
-                model = &**self.inbox.model(),
+                model = &**self.queue.model(),
                 session,
                 tokens = entry.as_ref().map_or(0, Entry::len),
                 "session closed: nobody has used it"
@@ -248,14 +248,14 @@ impl<C: Compute> Engine<'_, C> {
     }
 
     /// Forgets all that was left in cells: they are lost.
-    pub(super) fn forget_resident(&mut self) {
+    pub(in crate::decode) fn forget_resident(&mut self) {
         for entry in self.shelf.take_all(|entry| entry.resident().is_some()) {
             self.drop_entry(&entry);
         }
     }
 
     /// Frees what an entry that was taken off the shelf holds in cells.
-    pub(super) fn drop_entry(&mut self, entry: &Left) {
+    pub(in crate::decode) fn drop_entry(&mut self, entry: &CacheEntry) {
         if let Some(id) = entry.resident() {
             self.release(id);
         }

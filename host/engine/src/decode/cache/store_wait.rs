@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
 use std::time::Duration;
 
-use super::Inbox;
-use super::stored::{StoreParams, Stored};
+use super::disk_cache::{DiskCache, DiskCacheParams};
+use crate::decode::RequestQueue;
 use crate::disk::FolderError;
 use crate::{Error, Result};
 
@@ -15,39 +15,39 @@ const BETWEEN_LOOKS: Duration = Duration::from_millis(500);
 
 /// A model's states on disk, when it is loaded.
 #[derive(Debug)]
-pub(super) enum States {
+pub(in crate::decode) enum DiskStart {
     /// The operator wants none there.
     None,
     /// They can be used.
-    Open(Box<Stored>),
+    Open(Box<DiskCache>),
     /// Somebody else uses the folder.
-    InUse(Awaited),
+    InUse(StoreWait),
 }
 
-impl States {
+impl DiskStart {
     /// Opens the folder, or begins to wait for it.
     ///
     /// # Errors
     ///
     /// [`Error::StateFolder`], [`Error::Thread`].
-    pub(super) fn open(
-        store: Option<StoreParams>,
+    pub(in crate::decode) fn open(
+        store: Option<DiskCacheParams>,
         share_prefixes: bool,
-        inbox: &Arc<Inbox>,
+        queue: &Arc<RequestQueue>,
     ) -> Result<Self> {
         let Some(store) = store else {
             return Ok(Self::None);
         };
-        let woken = Arc::clone(inbox);
+        let woken = Arc::clone(queue);
         let open = move || {
             let woken = Arc::clone(&woken);
-            Stored::open(&store, share_prefixes, move || woken.wake())
+            DiskCache::open(&store, share_prefixes, move || woken.wake())
         };
         match open() {
             Ok(stored) => Ok(Self::Open(Box::new(stored))),
             Err(error @ FolderError::InUse { .. }) => {
                 tracing::warn!("{error}. This one keeps none on disk until it is free");
-                Ok(Self::InUse(Awaited::start(open, Arc::clone(inbox))?))
+                Ok(Self::InUse(StoreWait::start(open, Arc::clone(queue))?))
             }
             Err(FolderError::Io { path, error }) => Err(Error::StateFolder { path, error }),
         }
@@ -56,15 +56,15 @@ impl States {
 
 /// A thread that waits for a folder. It ends when this goes.
 #[derive(Debug)]
-pub(super) struct Awaited {
-    opened: Receiver<Stored>,
+pub(in crate::decode) struct StoreWait {
+    opened: Receiver<DiskCache>,
     _stays: Sender<()>,
 }
 
-impl Awaited {
+impl StoreWait {
     fn start(
-        open: impl Fn() -> std::result::Result<Stored, FolderError> + Send + 'static,
-        inbox: Arc<Inbox>,
+        open: impl Fn() -> std::result::Result<DiskCache, FolderError> + Send + 'static,
+        queue: Arc<RequestQueue>,
     ) -> Result<Self> {
         let (give, opened) = mpsc::channel();
         let (stays, is_left) = mpsc::channel::<()>();
@@ -76,7 +76,7 @@ impl Awaited {
                         Ok(stored) => {
                             // The worker may have gone; then the folder is free for the next one.
                             let _ = give.send(stored);
-                            inbox.wake();
+                            queue.wake();
                             return;
                         }
                         Err(FolderError::InUse { .. }) => {}
@@ -95,7 +95,7 @@ impl Awaited {
     }
 
     /// The folder, when it is free.
-    pub(super) fn take(&self) -> Option<Stored> {
+    pub(in crate::decode) fn take(&self) -> Option<DiskCache> {
         self.opened.try_recv().ok()
     }
 }

@@ -7,8 +7,8 @@ use crate::llama::TokenId;
 use super::pool::Pool;
 use super::{EmbedJob, Vectors};
 use crate::decode::WorkerParams;
-use crate::decode::compute::{Compute, Embed};
 use crate::decode::engine::Engine;
+use crate::decode::executor::{EmbedExecutor, Executor};
 use crate::llama::{Ability, Batch, ContextParams, DecodeError};
 use crate::log::{TASK, log_request, millis};
 use crate::status::StepNote;
@@ -77,7 +77,7 @@ struct Text {
     pool: Pool,
 }
 
-impl<E: Embed> Embedder<E> {
+impl<E: EmbedExecutor> Embedder<E> {
     /// `params` are those of the worker: a text has as many tokens as a session at most.
     pub(in crate::decode) fn new(params: &WorkerParams) -> Self {
         let batch = match params.ability {
@@ -112,7 +112,7 @@ impl<E: Embed> Embedder<E> {
     /// Why it can't.
     pub(in crate::decode) fn warm_up(
         &mut self,
-        compute: &impl Compute<Embedding = E>,
+        compute: &impl Executor<Embedding = E>,
         token: TokenId,
         should_stop: &dyn Fn() -> bool,
     ) -> Result<(), String> {
@@ -269,12 +269,12 @@ impl Running {
     }
 }
 
-impl<C: Compute> Engine<'_, C> {
+impl<C: Executor> Engine<'_, C> {
     /// One step for those who want vectors. Says whether there was anything to do.
     pub(in crate::decode) fn embed(&mut self, now: Instant) -> bool {
         self.reap_embeddings(now);
         while self.embedder.begin_texts() {
-            let Some(job) = self.inbox.pop_embedding(now) else {
+            let Some(job) = self.queue.pop_embedding(now) else {
                 break;
             };
             let number = self.embedder.next_job;
@@ -334,7 +334,7 @@ impl<C: Compute> Engine<'_, C> {
         let running = self.embedder.take(index);
         let usage = running.usage(Instant::now());
         let job = running.job;
-        self.inbox.ended(&job.owner, job.session, &outcome);
+        self.queue.ended(&job.owner, job.session, &outcome);
         job.log.end(outcome.as_ref(), &usage);
         // This fails if nobody waits for the answer.
         let _ = job.answer.send(outcome.into_result().map(|_| vectors));
@@ -350,9 +350,9 @@ impl<C: Compute> Engine<'_, C> {
         let Some(context) = &mut embedder.context else {
             return Ok(());
         };
-        let (inbox, jobs) = (self.inbox, &embedder.jobs);
+        let (queue, jobs) = (self.queue, &embedder.jobs);
         let should_stop =
-            || inbox.is_closed() || jobs.iter().all(|running| running.job.answer.is_closed());
+            || queue.is_closed() || jobs.iter().all(|running| running.job.answer.is_closed());
         match context.decode(&mut embedder.batch, &should_stop) {
             Ok(()) => {}
             // The next round sees to it.
@@ -363,12 +363,12 @@ impl<C: Compute> Engine<'_, C> {
             .texts
             .iter()
             .filter(|text| !text.in_step.is_empty());
-        self.inbox.serve(in_step.filter_map(|text| {
+        self.queue.serve(in_step.filter_map(|text| {
             let owner = &embedder.job(text.job)?.job.owner;
             Some((owner, u32::try_from(text.in_step.len()).ok()?, 0))
         }));
         self.counters.embedding.steps += 1;
-        self.inbox.note_step(&StepNote {
+        self.queue.note_step(&StepNote {
             prompt: embedder.batch.len() as u64,
             ..StepNote::default()
         });
@@ -393,7 +393,7 @@ impl<C: Compute> Engine<'_, C> {
     /// A step failed: all that had begun fails with it, and the context is made anew for the next.
     fn fail_embeddings(&mut self, broken: &Broken) {
         let params = self.embedder.params;
-        tracing::warn!(model = &**self.inbox.model(), error = %broken.error(&params), "a step of embedding failed");
+        tracing::warn!(model = &**self.queue.model(), error = %broken.error(&params), "a step of embedding failed");
         self.embedder.context = None;
         while let Some(last) = self.embedder.jobs.len().checked_sub(1) {
             let outcome = RequestOutcome::Failed(broken.error(&params));

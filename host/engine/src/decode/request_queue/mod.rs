@@ -23,7 +23,7 @@ const LONGEST_ROUND: Duration = Duration::from_secs(60);
 
 /// What a model's handles and its worker share.
 #[derive(Debug)]
-pub(crate) struct Inbox {
+pub(crate) struct RequestQueue {
     state: Mutex<State>,
     told: Condvar,
     memory: MemoryWatch,
@@ -62,7 +62,7 @@ pub(super) struct SessionPlace {
     pub(super) tokens: u32,
 }
 
-impl Inbox {
+impl RequestQueue {
     pub(crate) fn new(
         queue_size: usize,
         ageing: Duration,

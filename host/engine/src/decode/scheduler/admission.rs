@@ -3,9 +3,9 @@
 
 use std::time::Instant;
 
-use super::compute::Compute;
-use super::engine::Engine;
-use super::sequence::Sequence;
+use crate::decode::engine::Engine;
+use crate::decode::executor::Executor;
+use crate::decode::sequence::Sequence;
 use crate::llama::SavedSequence;
 use crate::log::{MEMORY, log_request, millis};
 use crate::schedule::{
@@ -17,19 +17,19 @@ use crate::schedule::{
 const HEADROOM: u64 = 16;
 
 /// A sequence without a place. It resumes by itself.
-pub(super) struct Parked {
-    pub(super) sequence: Sequence,
+pub(in crate::decode) struct Parked {
+    pub(in crate::decode) sequence: Sequence,
     // `None`: it wasn't kept, and is computed again.
     state: Option<SavedSequence>,
     since: Instant,
 }
 
-impl<C: Compute> Engine<'_, C> {
+impl<C: Executor> Engine<'_, C> {
     /// Begins and resumes what has room, and parks what makes way. Says whether anything changed.
-    pub(super) fn give_places(&mut self, now: Instant) -> bool {
+    pub(in crate::decode) fn give_places(&mut self, now: Instant) -> bool {
         let mut changed = false;
         loop {
-            let waiting = self.inbox.head(now).map(|head| Candidate {
+            let waiting = self.queue.head(now).map(|head| Candidate {
                 priority: head.priority,
                 class: head.class,
                 cells: head.prompt_tokens.saturating_add(1),
@@ -42,7 +42,7 @@ impl<C: Compute> Engine<'_, C> {
                 // One that came in between may be taken in its stead; should it need more cells
                 // than are free, somebody is parked, and nothing is lost.
                 Decision::Admit => {
-                    let Some(job) = self.inbox.pop(now) else {
+                    let Some(job) = self.queue.pop(now) else {
                         return changed;
                     };
                     self.begin(job, now);
@@ -67,7 +67,7 @@ impl<C: Compute> Engine<'_, C> {
 
     /// Parks one sequence if the next step could not give everybody a token for lack of cells. Says
     /// whether it did; then who needs what has to be looked at again.
-    pub(super) fn make_room(&mut self, wants: &[Want]) -> bool {
+    pub(in crate::decode) fn make_room(&mut self, wants: &[Want]) -> bool {
         if self.params.context.split {
             return false;
         }
@@ -94,7 +94,7 @@ impl<C: Compute> Engine<'_, C> {
     }
 
     /// KV cells that nobody uses; `None` where every sequence has its own.
-    pub(super) fn free_cells(&self) -> Option<u64> {
+    pub(in crate::decode) fn free_cells(&self) -> Option<u64> {
         if self.params.context.split {
             return None;
         }
@@ -149,7 +149,7 @@ impl<C: Compute> Engine<'_, C> {
             .map(|(index, candidate, _)| (index, candidate))
     }
 
-    pub(super) fn parked_bytes(&self) -> u64 {
+    pub(in crate::decode) fn parked_bytes(&self) -> u64 {
         let states = self
             .parked
             .iter()

@@ -1,16 +1,16 @@
 //! Tokens that make room, and pieces that are moved, right before a step: the decode turns their
 //! keys before anything else.
 
-use super::compute::Compute;
-use super::engine::Engine;
-use super::sequence::Start;
+use crate::decode::engine::Engine;
+use crate::decode::executor::Executor;
+use crate::decode::sequence::Start;
 use crate::log::{MEMORY, log_request};
 use crate::{FinishReason, RequestOutcome};
 
-impl<C: Compute> Engine<'_, C> {
+impl<C: Executor> Engine<'_, C> {
     /// Makes room in the sequences that are full, and moves what of an older computation serves.
     /// Ends those that are full and have nothing that may go.
-    pub(super) fn shift(&mut self) {
+    pub(in crate::decode) fn shift(&mut self) {
         let context_tokens = self.params.context_tokens;
         let mut drops = Vec::new();
         let mut full = Vec::new();

@@ -1,23 +1,27 @@
 //! One generation that has begun, as the worker sees it.
 
+mod characters;
 mod reuse;
+mod stop;
+mod trim_policy;
 mod usage;
 
 pub(super) use reuse::Start;
+pub(crate) use trim_policy::{TrimPolicy, Turns};
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::llama::TokenId;
 
+use characters::Characters;
+use stop::StopMatcher;
 use usage::{Times, Tokens};
 
 use super::constraint::Lost;
 use super::job::answer;
 use super::sampler::{LogProbs, NoFiniteLogit, log_probs};
-use super::stop::StopMatcher;
-use super::text::Characters;
-use super::{Constraint, Droppable, Job, Sampler, Writer};
+use super::{Constraint, Job, Sampler, Writer};
 use crate::llama::Batch;
 use crate::log::{CONTENT, log_request, shows_content};
 use crate::memory::Alignment;
@@ -52,7 +56,7 @@ pub(super) struct Sequence {
     // What its cells hold beyond `computed`, and what to take out of them so that more of it
     // serves.
     pieces: Option<Alignment>,
-    droppable: Option<Droppable>,
+    trim_policy: Option<TrimPolicy>,
     // Prompt tokens that its owner has been served.
     served: u32,
     // Tokens that it has in the batch of this step.
@@ -115,7 +119,7 @@ impl Sequence {
             start: Start::Fresh,
             was_looked_for: false,
             pieces: None,
-            droppable: job.droppable,
+            trim_policy: job.trim_policy,
             served: 0,
             in_step: 0,
             output: None,
@@ -334,7 +338,7 @@ impl Sequence {
     }
 
     /// Chooses the next token.
-    pub(super) fn choose(&mut self, logits: &[f32]) -> Result<TokenId, NoToken> {
+    pub(super) fn sample(&mut self, logits: &[f32]) -> Result<TokenId, NoToken> {
         let token = self.draw(logits)?;
         let count = self.settings.sampling.n_probs as usize;
         if count > 0 {
@@ -436,7 +440,7 @@ impl Sequence {
         Ok(
             if self.counts.generated >= self.settings.stopping.max_tokens {
                 Some(FinishReason::MaxTokens)
-            } else if self.computed >= context_tokens && self.droppable.is_none() {
+            } else if self.computed >= context_tokens && self.trim_policy.is_none() {
                 Some(FinishReason::ContextFull)
             } else {
                 None

@@ -25,7 +25,7 @@ impl Sequence {
     }
 
     /// Whether it takes what was computed before, and leaves what it computes.
-    pub(in crate::decode) fn remembers(&self) -> bool {
+    pub(in crate::decode) fn uses_cache(&self) -> bool {
         self.settings.memory.remembers()
     }
 
@@ -45,7 +45,7 @@ impl Sequence {
 
     /// Whether it has tokens to compute that others may wait for.
     pub(in crate::decode) fn leads(&self) -> bool {
-        self.start == Start::Begun && self.failures == 0 && self.remembers()
+        self.start == Start::Begun && self.failures == 0 && self.uses_cache()
     }
 
     /// Its first `computed` tokens are in KV cells, by what was computed before.
@@ -72,7 +72,7 @@ impl Sequence {
     /// What makes room, if anything may.
     pub(in crate::decode) fn next_drop(&mut self, context_tokens: u32) -> Option<Range<u32>> {
         let (prompt, len) = (self.prompt_len, self.len());
-        self.droppable.as_mut()?.next(prompt, len, context_tokens)
+        self.trim_policy.as_mut()?.next(prompt, len, context_tokens)
     }
 
     /// Makes room: these tokens are no longer part of it. They are out of its KV cells too, or

@@ -17,7 +17,7 @@ pub(crate) struct Turns {
 /// What of a sequence makes room when its context is full: of a chat whole messages, so that its
 /// template stays well formed, then of the answer its older half; of a text the older half.
 #[derive(Debug)]
-pub(crate) struct Droppable {
+pub(crate) struct TrimPolicy {
     // Tokens at the beginning that stay.
     keep: u32,
     // Of a chat: messages that can go, each with those before it.
@@ -32,7 +32,7 @@ pub(crate) struct Droppable {
 /// as for many, and others wait for it.
 const LEAST_SHARE: u32 = 32;
 
-impl Droppable {
+impl TrimPolicy {
     /// Of a text: all but the first `keep` tokens.
     pub(crate) fn text(keep: u32) -> Self {
         Self {
@@ -88,17 +88,17 @@ mod tests {
 
     #[test]
     fn of_a_text_the_older_half_goes() {
-        let mut text = Droppable::text(10);
+        let mut text = TrimPolicy::text(10);
         assert_eq!(text.next(50, 64, 64), Some(10..37));
-        assert_eq!(Droppable::text(61).next(62, 64, 64), None);
-        assert_eq!(Droppable::text(u32::MAX).next(62, 64, 64), None);
+        assert_eq!(TrimPolicy::text(61).next(62, 64, 64), None);
+        assert_eq!(TrimPolicy::text(u32::MAX).next(62, 64, 64), None);
     }
 
     #[test]
     fn of_a_chat_the_oldest_messages_go_then_the_older_half_of_the_answer() {
         let left_out = Arc::new(AtomicU32::new(0));
         let turns = [(30, 2), (50, 4)].map(|(end, messages)| Turns { end, messages });
-        let mut chat = Droppable::chat(10, turns, Arc::clone(&left_out));
+        let mut chat = TrimPolicy::chat(10, turns, Arc::clone(&left_out));
         assert_eq!(chat.next(60, 100, 100), Some(10..30));
         assert_eq!(left_out.load(Ordering::Relaxed), 2);
         assert_eq!(chat.next(40, 100, 100), Some(10..30));
@@ -111,7 +111,7 @@ mod tests {
     #[test]
     fn messages_too_short_to_be_worth_it_go_with_the_next() {
         let turns = [(12, 2), (50, 4)].map(|(end, messages)| Turns { end, messages });
-        let mut chat = Droppable::chat(10, turns, Arc::default());
+        let mut chat = TrimPolicy::chat(10, turns, Arc::default());
         assert_eq!(chat.next(60, 100, 100), Some(10..50));
     }
 }

@@ -6,25 +6,25 @@ use crate::Usage;
 
 /// When a generation reached each stage.
 #[derive(Debug)]
-pub(super) struct Times {
-    pub(super) asked: Instant,
-    pub(super) begun: Option<Instant>,
-    pub(super) first_token: Option<Instant>,
-    pub(super) last_token: Option<Instant>,
+pub(in crate::decode) struct Times {
+    pub(in crate::decode) asked: Instant,
+    pub(in crate::decode) begun: Option<Instant>,
+    pub(in crate::decode) first_token: Option<Instant>,
+    pub(in crate::decode) last_token: Option<Instant>,
 }
 
 /// Tokens that a generation counts.
 #[derive(Debug, Clone, Copy, Default)]
-pub(super) struct Tokens {
-    pub(super) prompt: u32,
-    pub(super) cached: u32,
-    pub(super) generated: u32,
-    pub(super) forgotten: u32,
+pub(in crate::decode) struct Tokens {
+    pub(in crate::decode) prompt: u32,
+    pub(in crate::decode) cached: u32,
+    pub(in crate::decode) generated: u32,
+    pub(in crate::decode) forgotten: u32,
 }
 
 impl Times {
     /// What the generation has used until now.
-    pub(super) fn usage(&self, tokens: Tokens) -> Usage {
+    pub(in crate::decode) fn usage(&self, tokens: Tokens) -> Usage {
         let now = Instant::now();
         let since = |from: Option<Instant>, to: Option<Instant>| match from {
             Some(from) => to.unwrap_or(now).duration_since(from),

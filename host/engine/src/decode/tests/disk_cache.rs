@@ -7,15 +7,15 @@ use std::time::Duration;
 use tempfile::TempDir;
 
 use super::host::{Ask, Host, Setup};
-use crate::decode::stored::{StoreParams, Stored};
+use crate::decode::cache::{DiskCache, DiskCacheParams};
 use crate::disk::{Fingerprint, FolderError};
 use crate::{DiskStatus, Status, Usage};
 
 const AT_ONCE: Duration = Duration::from_millis(1);
 const LATER: Duration = Duration::from_secs(3600);
 
-fn store(root: &TempDir, model: &str, store_after: Duration) -> StoreParams {
-    StoreParams {
+fn store(root: &TempDir, model: &str, store_after: Duration) -> DiskCacheParams {
+    DiskCacheParams {
         root: root.path().to_owned(),
         fingerprint: Fingerprint::made_up(model),
         max_bytes: 1 << 20,
@@ -23,7 +23,7 @@ fn store(root: &TempDir, model: &str, store_after: Duration) -> StoreParams {
     }
 }
 
-fn setup(store: StoreParams) -> Setup {
+fn setup(store: DiskCacheParams) -> Setup {
     Setup {
         context: 400,
         cells: 2048,
@@ -32,7 +32,7 @@ fn setup(store: StoreParams) -> Setup {
     }
 }
 
-fn host(store: StoreParams) -> Host {
+fn host(store: DiskCacheParams) -> Host {
     Host::start(setup(store))
 }
 
@@ -199,7 +199,7 @@ fn the_folder_keeps_to_its_bound() {
     );
     let one = fs::metadata(&files(root.path())[0]).unwrap().len();
     let max_bytes = 3 * one + one / 2;
-    let bounded = || StoreParams {
+    let bounded = || DiskCacheParams {
         max_bytes,
         ..store(&root, "a", AT_ONCE)
     };
@@ -225,7 +225,7 @@ fn the_folder_keeps_to_its_bound() {
     assert_eq!(usage.cached_tokens, 99);
     drop(after);
     // What can't have room at all is no error.
-    let tiny = host(StoreParams {
+    let tiny = host(DiskCacheParams {
         max_bytes: 10,
         ..bounded()
     });
@@ -254,23 +254,23 @@ fn a_state_that_memory_has_no_room_for_stays_on_disk() {
 fn one_process_uses_a_folder_at_a_time() {
     let root = tempfile::tempdir().unwrap();
     let params = store(&root, "a", LATER);
-    let first = Stored::open(&params, false, || {}).unwrap();
-    let second = Stored::open(&params, false, || {}).unwrap_err();
+    let first = DiskCache::open(&params, false, || {}).unwrap();
+    let second = DiskCache::open(&params, false, || {}).unwrap_err();
     assert!(
         matches!(second, FolderError::InUse { .. }) && second.to_string().contains("another"),
         "{second}"
     );
     drop(first);
-    Stored::open(&params, false, || {}).unwrap();
+    DiskCache::open(&params, false, || {}).unwrap();
     // Another model's is another folder.
     let file = root.path().join("file");
     fs::write(&file, "").unwrap();
-    let params = StoreParams {
+    let params = DiskCacheParams {
         root: file,
         ..params
     };
     assert!(matches!(
-        Stored::open(&params, false, || {}),
+        DiskCache::open(&params, false, || {}),
         Err(FolderError::Io { .. })
     ));
 }
@@ -300,7 +300,7 @@ fn files_of_a_model_that_has_come_are_its_own() {
         &Ask::new(&prompt(0), 10).session(1),
     );
     let one = fs::metadata(&files(root.path())[0]).unwrap().len();
-    let first = host(StoreParams {
+    let first = host(DiskCacheParams {
         max_bytes: one + one / 2,
         ..store(&root, "a", AT_ONCE)
     });

@@ -39,7 +39,7 @@ fn try_ask(host: &Host, texts: &[Vec<i32>], asked: Asked) -> Result<Wanted> {
     let (answer, is_answered) = oneshot::channel();
     let effective = Settings::default().resolve(|| 1);
     let tokens = |text: &Vec<i32>| text.iter().copied().map(TokenId).collect();
-    host.inbox.submit_embedding(EmbedJob {
+    host.queue.submit_embedding(EmbedJob {
         texts: texts.iter().map(tokens).collect(),
         pooling: Pooling::Mean,
         priority: Priority::Normal,
@@ -97,7 +97,7 @@ fn texts_of_any_length_get_their_vectors_beside_generations() {
     assert_eq!((status.embedding.texts, status.requests.completed), (32, 9));
     // Those of one step share it.
     assert!(status.embedding.steps < 200, "{}", status.embedding.steps);
-    let owners = host.inbox.owners();
+    let owners = host.queue.owners();
     let served = owners.iter().find(|owner| &*owner.name == "embedder");
     let tokens: usize = [1, 63, 40, 2, 7, 50, 3, 3, 60, 12, 1, 5].iter().sum();
     assert_eq!(served.unwrap().served_tokens, (tokens + 63 * 20) as u64);
@@ -128,7 +128,7 @@ fn what_nobody_waits_for_is_given_up_and_counted() {
     let behind = ask(&host, &long);
     host.until(|status| status.embedding.steps > 2);
     drop((given_up, behind));
-    host.inbox.wake();
+    host.queue.wake();
     let status = host.until(|status| status.requests.cancelled == 2);
     assert_eq!((status.running, status.queued), (0, 0));
     ask(&host, &texts(&[63; 8])).finish();
@@ -196,7 +196,7 @@ fn the_queue_is_as_long_as_it_may_be_whatever_waits() {
     let other = host.try_submit(&Ask::new(&[1], 1)).map(|_| ());
     assert!(matches!(other, Err(Error::Busy { .. })), "{other:?}");
     wanted.clear();
-    host.inbox.wake();
+    host.queue.wake();
     host.settled();
 }
 

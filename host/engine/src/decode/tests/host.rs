@@ -8,12 +8,12 @@ use crate::llama::TokenId;
 
 use super::known::{Faults, Known, answer, words};
 use crate::KvType;
-use crate::decode::awaited::States;
+use crate::decode::DiskCacheParams;
+use crate::decode::cache::DiskStart;
 use crate::decode::engine::Engine;
-use crate::decode::stored::StoreParams;
 use crate::decode::{
-    Droppable, Grammars, Inbox, Job, Outlet, QueueLimit, Sampler, SamplerParts, WorkerParams,
-    Writer,
+    Grammars, Job, Outlet, QueueLimit, RequestQueue, Sampler, SamplerParts, TrimPolicy,
+    WorkerParams, Writer,
 };
 use crate::llama::{Ability, ContextParams};
 use crate::memory_limit::{MemoryInUse, MemoryUse, MemoryWatch};
@@ -36,7 +36,7 @@ pub(super) struct Setup {
     /// How much of the process's memory is in use, in percent; the first level begins at 80.
     pub(super) memory_in_use: Arc<AtomicU64>,
     pub(super) compress_parked: bool,
-    pub(super) store: Option<StoreParams>,
+    pub(super) store: Option<DiskCacheParams>,
     pub(super) max_unread_bytes: usize,
     pub(super) share_prefixes: bool,
     pub(super) sessions: SessionLimits,
@@ -81,7 +81,7 @@ pub(super) struct Ask {
     pub(super) session: u64,
     pub(super) is_unique: bool,
     pub(super) memory: Memory,
-    pub(super) droppable: Option<fn() -> Droppable>,
+    pub(super) trim_policy: Option<fn() -> TrimPolicy>,
 }
 
 impl Ask {
@@ -97,7 +97,7 @@ impl Ask {
             session: 0,
             is_unique: false,
             memory: Memory::default(),
-            droppable: None,
+            trim_policy: None,
         }
     }
 
@@ -166,7 +166,7 @@ impl Ask {
                 None,
             ),
             session: self.session,
-            droppable: self.droppable.map(|make| make()),
+            trim_policy: self.trim_policy.map(|make| make()),
             forgotten: 0,
             asked_at: Instant::now(),
         }
@@ -175,7 +175,7 @@ impl Ask {
 
 /// A running loop.
 pub(super) struct Host {
-    pub(super) inbox: Arc<Inbox>,
+    pub(super) queue: Arc<RequestQueue>,
     pub(super) setup: Setup,
     thread: Option<std::thread::JoinHandle<()>>,
 }
@@ -191,7 +191,7 @@ impl Host {
             device: None,
         });
         let ageing = Duration::from_millis(20);
-        let inbox = Arc::new(Inbox::new(
+        let queue = Arc::new(RequestQueue::new(
             1000,
             ageing,
             setup.sessions,
@@ -199,7 +199,7 @@ impl Host {
             "known".into(),
         ));
         let thread = std::thread::spawn({
-            let (inbox, setup) = (Arc::clone(&inbox), setup.clone());
+            let (queue, setup) = (Arc::clone(&queue), setup.clone());
             move || {
                 let samplers = rayon::ThreadPoolBuilder::new()
                     .num_threads(1)
@@ -228,12 +228,12 @@ impl Host {
                     }),
                 };
                 let known = Known::new(params.clone(), setup.faults);
-                let states = States::open(setup.store, setup.share_prefixes, &inbox).unwrap();
-                Engine::new(known, params, states, &inbox, &samplers).run();
+                let states = DiskStart::open(setup.store, setup.share_prefixes, &queue).unwrap();
+                Engine::new(known, params, states, &queue, &samplers).run();
             }
         });
         Self {
-            inbox,
+            queue,
             setup,
             thread: Some(thread),
         }
@@ -245,10 +245,10 @@ impl Host {
 
     pub(super) fn try_submit(&self, ask: &Ask) -> Result<Reader, Error> {
         let outlet = Arc::new(Outlet::new(self.setup.max_unread_bytes));
-        self.inbox.submit(ask.job(&outlet))?;
+        self.queue.submit(ask.job(&outlet))?;
         Ok(Reader {
             outlet,
-            inbox: Arc::clone(&self.inbox),
+            queue: Arc::clone(&self.queue),
             text: String::new(),
         })
     }
@@ -258,20 +258,20 @@ impl Host {
         self.setup.memory_in_use.store(percent, Ordering::Relaxed);
         // It looks when something happens, and by itself only while something could be given back.
         self.until(|status| {
-            self.inbox.wake();
+            self.queue.wake();
             status.pressure.level == level
         })
     }
 
     pub(super) fn until(&self, wanted: impl Fn(&Status) -> bool) -> Status {
         for _ in 0..20_000 {
-            let status = self.inbox.status();
+            let status = self.queue.status();
             if wanted(&status) {
                 return status;
             }
             std::thread::sleep(Duration::from_millis(1));
         }
-        panic!("the status never came: {:#?}", self.inbox.status());
+        panic!("the status never came: {:#?}", self.queue.status());
     }
 
     /// Everything that requests held is free again, and each is counted once.
@@ -282,14 +282,14 @@ impl Host {
             held == 0 && cells == 0 && status.parked_bytes == 0
         });
         assert_eq!(status.requests.accepted, status.requests.ended());
-        assert!(self.inbox.owners().iter().all(|owner| owner.requests == 0));
+        assert!(self.queue.owners().iter().all(|owner| owner.requests == 0));
         status
     }
 }
 
 impl Drop for Host {
     fn drop(&mut self) {
-        self.inbox.close();
+        self.queue.close();
         let ended = self.thread.take().unwrap().join();
         assert!(
             ended.is_ok() || std::thread::panicking(),
@@ -301,7 +301,7 @@ impl Drop for Host {
 /// Who reads a generation.
 pub(super) struct Reader {
     outlet: Arc<Outlet>,
-    pub(super) inbox: Arc<Inbox>,
+    pub(super) queue: Arc<RequestQueue>,
     pub(super) text: String,
 }
 
@@ -310,7 +310,7 @@ impl Reader {
     pub(super) fn read(&mut self) -> Option<Result<Outcome, Error>> {
         let taken = self.outlet.take();
         if taken.made_room {
-            self.inbox.wake();
+            self.queue.wake();
         }
         match taken.events {
             Ok(None) => None,
@@ -345,18 +345,18 @@ impl Reader {
             }
             std::thread::sleep(Duration::from_millis(1));
         }
-        panic!("no end after {:?}: {:#?}", self.text, self.inbox.status());
+        panic!("no end after {:?}: {:#?}", self.text, self.queue.status());
     }
 
     pub(super) fn cancel(&self) {
         self.outlet.cancel();
-        self.inbox.wake();
+        self.queue.wake();
     }
 }
 
 impl Drop for Reader {
     fn drop(&mut self) {
         self.outlet.close();
-        self.inbox.wake();
+        self.queue.wake();
     }
 }

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use crate::llama::TokenId;
 
-use super::super::compute::{Compute, Embed};
+use super::super::executor::{EmbedExecutor, Executor};
 use crate::decode::WorkerParams;
 use crate::decode::constraint::Words;
 use crate::llama::{Batch, ContextParams, DecodeError, SavedSequence};
@@ -230,7 +230,7 @@ pub(super) fn vector(tokens: &[i32]) -> Vec<f32> {
     sums.map(|sum| (sum / length) as f32).to_vec()
 }
 
-impl Embed for KnownVectors {
+impl EmbedExecutor for KnownVectors {
     fn decode(
         &mut self,
         batch: &mut Batch,
@@ -274,7 +274,7 @@ impl Embed for KnownVectors {
     }
 }
 
-impl Compute for Known {
+impl Executor for Known {
     type Embedding = KnownVectors;
 
     fn embedding(&self, params: ContextParams) -> Result<KnownVectors, String> {

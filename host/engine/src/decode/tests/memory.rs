@@ -8,7 +8,7 @@ use proptest::prelude::*;
 use super::host::{Ask, Host, Reader, Setup};
 use super::known::{self, Faults};
 use super::shift::shifted;
-use crate::decode::{Droppable, StoreParams};
+use crate::decode::{DiskCacheParams, TrimPolicy};
 use crate::disk::Fingerprint;
 use crate::{FinishReason, Memory, Usage};
 
@@ -120,7 +120,7 @@ fn who_begins_like_one_that_is_answering_takes_it_from_there() {
         host.until(|status| status.cells_used > 52);
         let follower = Ask::new(&prompt(0, &[2]), 4).session(2);
         assert_eq!(run(&host, &follower).cached_tokens, 48);
-        assert_eq!(host.inbox.status().running, 1);
+        assert_eq!(host.queue.status().running, 1);
         leading.finish().unwrap();
         assert_eq!(leading.text, leader.answer(&host.setup));
         host.settled();
@@ -338,7 +338,7 @@ fn a_deterministic_request_takes_only_what_was_computed_as_it_would_be() {
 fn what_an_owner_that_is_gone_left_goes() {
     let host = Host::start(large());
     run(&host, &Ask::new(&prompt(0, &[1]), 4).unique());
-    host.inbox.wake();
+    host.queue.wake();
     host.until(|status| status.cells_idle == 0);
 }
 
@@ -355,7 +355,7 @@ fn ask() -> impl Strategy<Value = Ask> {
             (ask.owner, ask.deterministic) = (owner, deterministic);
             ask.memory.max_cache_tokens = Some(most);
             if shifts {
-                ask.droppable = Some(|| Droppable::text(4));
+                ask.trim_policy = Some(|| TrimPolicy::text(4));
             }
             ask
         },
@@ -383,7 +383,7 @@ proptest! {
         max_state_bytes in prop::option::of(prop_oneof![Just(2000u64), Just(1 << 20)]),
     ) {
         let root = tempfile::tempdir().unwrap();
-        let store = max_state_bytes.map(|max_bytes| StoreParams {
+        let store = max_state_bytes.map(|max_bytes| DiskCacheParams {
             root: root.path().to_owned(),
             fingerprint: Fingerprint::made_up("a"),
             max_bytes,
@@ -420,8 +420,8 @@ proptest! {
             }
         }
         for (reader, ask, fate) in &mut readers {
-            let whole = match ask.droppable {
-                Some(droppable) => shifted(ask, &setup, droppable()),
+            let whole = match ask.trim_policy {
+                Some(trim_policy) => shifted(ask, &setup, trim_policy()),
                 None => ask.answer(&setup),
             };
             match reader.finish() {

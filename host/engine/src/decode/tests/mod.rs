@@ -2,6 +2,7 @@
 //! failed on the way, each reader gets exactly the text that its prompt has alone, and nothing is
 //! left behind.
 
+mod disk_cache;
 mod embed;
 mod forms;
 mod host;
@@ -9,7 +10,6 @@ mod known;
 mod memory;
 mod pressure;
 mod shift;
-mod stored;
 
 use std::time::{Duration, Instant};
 
@@ -55,13 +55,13 @@ fn a_loop_that_hangs_in_a_round_is_told_from_one_that_waits() {
     // As if its round had begun long ago and never ended.
     let begun = Instant::now() - Duration::from_secs(61);
     host.until(|_| {
-        host.inbox.sweep(begun);
-        !host.inbox.is_alive()
+        host.queue.sweep(begun);
+        !host.queue.is_alive()
     });
-    host.inbox.wake();
-    host.until(|_| host.inbox.is_alive());
-    host.inbox.close();
-    assert!(!host.inbox.is_alive());
+    host.queue.wake();
+    host.until(|_| host.queue.is_alive());
+    host.queue.close();
+    assert!(!host.queue.is_alive());
 }
 
 #[test]
@@ -275,7 +275,7 @@ fn owners_are_served_evenly_however_many_requests_they_have() {
     for reader in &mut others {
         reader.finish().unwrap();
     }
-    let owners = host.inbox.owners();
+    let owners = host.queue.owners();
     let served: Vec<u64> = owners.iter().map(|owner| owner.served_tokens).collect();
     let fair = 5 * 16;
     // The crowd came first and took all places once, and holds some now: two requests ahead for

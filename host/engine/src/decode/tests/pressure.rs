@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use super::host::{Ask, Host, Setup};
-use crate::decode::StoreParams;
+use crate::decode::DiskCacheParams;
 use crate::disk::Fingerprint;
 use crate::schedule::SessionLimits;
 use crate::{Error, PressureLevel, Status};
@@ -73,7 +73,7 @@ fn then_idle_sessions_leave_host_memory() {
 fn they_go_to_disk_where_there_is_a_state_folder() {
     let root = tempfile::tempdir().unwrap();
     let host = Host::start(Setup {
-        store: Some(StoreParams {
+        store: Some(DiskCacheParams {
             root: root.path().to_owned(),
             fingerprint: Fingerprint::made_up("a"),
             max_bytes: 1 << 20,
@@ -109,11 +109,11 @@ fn then_idle_sessions_are_closed_though_nobody_asked_for_that() {
         },
         ..setup()
     });
-    host.inbox.open_session(1).unwrap();
+    host.queue.open_session(1).unwrap();
     run(&host, 1, 0);
     std::thread::sleep(Duration::from_millis(5));
     host.set_memory(86, PressureLevel::Park);
-    assert_eq!(host.inbox.status().sessions_closed, 0);
+    assert_eq!(host.queue.status().sessions_closed, 0);
     host.set_memory(91, PressureLevel::Close);
     let status = host.until(|status| status.sessions_closed == 1);
     assert_eq!((status.sessions, status.cells_idle), (0, 0));

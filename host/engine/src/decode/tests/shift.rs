@@ -7,10 +7,10 @@ use super::host::{Ask, Host, Reader, Setup};
 use super::known::{self, Faults, answer};
 use super::memory::{large, prompt, run};
 use crate::FinishReason;
-use crate::decode::{Droppable, Turns};
+use crate::decode::{TrimPolicy, Turns};
 
 /// What a prompt is answered with when the context shifts on the way.
-pub(super) fn shifted(ask: &Ask, setup: &Setup, mut droppable: Droppable) -> String {
+pub(super) fn shifted(ask: &Ask, setup: &Setup, mut trim_policy: TrimPolicy) -> String {
     let mut tokens = ask.prompt.clone();
     let mut prompt = tokens.len();
     let mut text = String::new();
@@ -23,7 +23,8 @@ pub(super) fn shifted(ask: &Ask, setup: &Setup, mut droppable: Droppable) -> Str
         if text.len() == ask.max_tokens as usize || len <= setup.context {
             return text;
         }
-        let Some(range) = droppable.next(u32::try_from(prompt).unwrap(), len, setup.context) else {
+        let Some(range) = trim_policy.next(u32::try_from(prompt).unwrap(), len, setup.context)
+        else {
             return text;
         };
         prompt -= (range.end as usize)
@@ -35,27 +36,27 @@ pub(super) fn shifted(ask: &Ask, setup: &Setup, mut droppable: Droppable) -> Str
 
 #[test]
 fn a_full_context_makes_room_and_goes_on() {
-    let chat: fn() -> Droppable = || {
+    let chat: fn() -> TrimPolicy = || {
         let turns = [(20, 2), (30, 4)].map(|(end, messages)| Turns { end, messages });
-        Droppable::chat(8, turns, std::sync::Arc::default())
+        TrimPolicy::chat(8, turns, std::sync::Arc::default())
     };
-    let text: fn() -> Droppable = || Droppable::text(8);
+    let text: fn() -> TrimPolicy = || TrimPolicy::text(8);
     for memory in [
         known::Memory::Movable,
         known::Memory::Fixed,
         known::Memory::Whole,
     ] {
-        for (split, droppable) in [(true, chat), (true, text), (false, chat), (false, text)] {
+        for (split, trim_policy) in [(true, chat), (true, text), (false, chat), (false, text)] {
             let host = Host::start(Setup {
                 split,
                 faults: Faults::default().with_memory(memory),
                 ..Setup::default()
             });
             let mut ask = Ask::new(&prompt(0, &[]), 300);
-            ask.droppable = Some(droppable);
+            ask.trim_policy = Some(trim_policy);
             let mut reader = host.submit(&ask);
             let outcome = reader.finish().unwrap();
-            let whole = shifted(&ask, &host.setup, droppable());
+            let whole = shifted(&ask, &host.setup, trim_policy());
             assert_eq!(reader.text, whole);
             let usage = outcome.usage;
             assert_eq!(usage.prompt_tokens, 48);
@@ -78,7 +79,7 @@ fn a_full_context_makes_room_and_goes_on() {
 fn a_context_with_nothing_that_may_go_is_full() {
     let host = Host::start(Setup::default());
     let mut ask = Ask::new(&prompt(0, &[]), 300);
-    ask.droppable = Some(|| Droppable::text(63));
+    ask.trim_policy = Some(|| TrimPolicy::text(63));
     let mut reader = host.submit(&ask);
     assert_eq!(reader.finish().unwrap().reason, FinishReason::ContextFull);
     assert_eq!(reader.text, ask.answer(&host.setup));
@@ -97,14 +98,14 @@ fn shared_cells_are_not_shifted_for_others() {
         let asks: Vec<Ask> = (0..requests)
             .map(|n| {
                 let mut ask = Ask::new(&prompt(0, &[n]), 60).session(n as u64);
-                ask.droppable = Some(|| Droppable::text(4));
+                ask.trim_policy = Some(|| TrimPolicy::text(4));
                 ask
             })
             .collect();
         let mut readers: Vec<Reader> = asks.iter().map(|ask| host.submit(ask)).collect();
         for (reader, ask) in readers.iter_mut().zip(&asks) {
             reader.finish().unwrap();
-            assert_eq!(reader.text, shifted(ask, &host.setup, Droppable::text(4)));
+            assert_eq!(reader.text, shifted(ask, &host.setup, TrimPolicy::text(4)));
         }
         let cache = host.settled().cache;
         assert!(cache.shifts >= requests as u64);

@@ -97,10 +97,10 @@ fn another_session_that_goes_on_leaves_out_the_same() {
             forgot += u32::from(fitted.forgotten > 0);
             // Its answer makes room too, where it is a long one.
             let prompt = count(fitted.tokens.len());
-            let mut droppable = fitted.droppable.unwrap();
+            let mut trim_policy = fitted.trim_policy.unwrap();
             let before = past.left_out.load(Ordering::Relaxed);
             if prompt + max_tokens.min(12) > 200 {
-                droppable.next(prompt, 200, 200).unwrap();
+                trim_policy.next(prompt, 200, 200).unwrap();
                 assert!(past.left_out.load(Ordering::Relaxed) > before);
                 forgot += 1;
             }
@@ -127,10 +127,10 @@ fn what_makes_room_later_are_whole_turns_too() {
     let mut past = Past::default();
     let fitted = fit(bounds(200, 150), &messages, &mut past).unwrap();
     assert_eq!(fitted.forgotten, 0);
-    let mut droppable = fitted.droppable.unwrap();
+    let mut trim_policy = fitted.trim_policy.unwrap();
     let mut tokens = fitted.tokens;
     let mut left_out = 0;
-    while let Some(range) = droppable.next(count(tokens.len()), count(tokens.len()), 200) {
+    while let Some(range) = trim_policy.next(count(tokens.len()), count(tokens.len()), 200) {
         tokens.drain(range.start as usize..range.end as usize);
         let now = past.left_out.load(Ordering::Relaxed) as usize;
         assert!(now > left_out);
@@ -250,11 +250,11 @@ proptest! {
             prop_assert!(fitted.tokens.len() < context as usize);
             let out = past.left_out.load(Ordering::Relaxed) as usize;
             prop_assert_eq!(&fitted.tokens, &render(&messages, past.head..past.head + out));
-            let mut droppable = fitted.droppable.unwrap();
+            let mut trim_policy = fitted.trim_policy.unwrap();
             let mut tokens = fitted.tokens;
             loop {
                 let length = count(tokens.len());
-                let Some(range) = droppable.next(length, length, context) else {
+                let Some(range) = trim_policy.next(length, length, context) else {
                     break;
                 };
                 tokens.drain(range.start as usize..range.end as usize);
