@@ -1,8 +1,8 @@
-//! The integration suite: guests and the engine, on the real model where text matters and on a tiny
-//! one where mechanics do.
+//! The integration suite: guests and the engine, on the real model where text matters, and on a
+//! tiny one for mechanics.
 //!
-//! A folder for each subject, and `support` for what they share. Each prefix of the guests belongs
-//! to one module, which names every guest of that prefix, else it doesn't compile.
+//! Each subject has a folder, and `support` has shared code. Each prefix of the guests belongs to
+//! one module. A guest of that prefix without a test there is a compile error.
 
 #![expect(
     clippy::unwrap_used,
@@ -20,7 +20,7 @@ mod engine;
 mod operations;
 mod support;
 
-/// Fails to compile unless a test of that name is in scope.
+/// Fails to compile unless a test with this name is in scope.
 macro_rules! assert_test_exists {
     ($name:ident) => {
         #[expect(unused_imports, reason = "only that it exists matters")]

@@ -193,8 +193,7 @@ fn doctor_tells_what_this_build_has() {
 
 #[test]
 fn llama_cpp_is_built_for_this_machine() {
-    // `.cargo/config.toml` sees to it; a build that overrides RUSTFLAGS would not be for this
-    // machine.
+    // `.cargo/config.toml` sets this; a build that overrides RUSTFLAGS would fail the test.
     let said = run(&["doctor"]);
     assert!(!said.stdout.contains("was built without"), "{said:?}");
 }

@@ -1,7 +1,7 @@
-//! Settings from a file: where it is found, who wins, and what is said about a mistake in it.
+//! Settings from a file: where the command finds it, which value wins, and the messages about
+//! mistakes.
 //!
-//! Which of two values is in force is tested setting by setting in the command's own unit tests;
-//! here it is seen from outside.
+//! The unit tests of the command test each setting; these tests check the result from outside.
 
 use std::path::Path;
 
@@ -10,7 +10,7 @@ use mynah_tests::wasm;
 
 use crate::support::command::{Said, run_in};
 
-/// A folder with a `mynah.toml`.
+/// Creates a folder with a `mynah.toml`.
 fn folder(text: &str) -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(folder.path().join("mynah.toml"), text).unwrap();
@@ -21,7 +21,7 @@ fn guest(name: &str) -> String {
     wasm(name).display().to_string()
 }
 
-/// Runs the guest that prints what it was given.
+/// Runs the guest that prints its arguments and variables.
 fn print_env(folder: &Path, flags: &[&str]) -> Said {
     let guest = guest("run_print_args_env");
     run_in(folder, &[&["run"], flags, &[&guest]].concat())
@@ -148,7 +148,7 @@ fn a_file_that_is_read_is_said_in_the_log() {
     assert!(log.contains("mynah.toml"), "{log}");
 }
 
-/// What guests of other hosts send, as it stands.
+/// A document as guests of other hosts send it.
 const NESTED: &str = r#"{
   "model":    {"n_gpu_layers": 98, "ctx_size": 2048, "n_predict": 512, "batch_size": 512, "threads": 8},
   "sampling": {"temp": 0.7, "top_p": 0.95, "top_k": 40, "min_p": 0.05, "typical_p": 1.0, "repeat_penalty": 1.10,
@@ -159,7 +159,7 @@ const NESTED: &str = r#"{
   "backend":  {"max_sessions": 100, "idle_timeout_ms": 300000, "auto_cleanup": true, "max_concurrent": 8, "queue_size": 50}
 }"#;
 
-/// `mynah config check` on a file of this text.
+/// Runs `mynah config check` on a file with this text.
 fn check(text: &str, flags: &[&str]) -> Said {
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(folder.path().join("settings"), text).unwrap();

@@ -76,7 +76,7 @@ fn the_monitor_example_shows_all_five_kinds() {
     assert!(said.stderr.contains("--allow-host-status"), "{said:?}");
 }
 
-/// The example's second run remembers the first, and the host what it computed for it.
+/// The example's second run continues the conversation, and the host reuses its computation.
 #[test]
 fn the_assistant_example_remembers_from_run_to_run() {
     let folder = tempfile::tempdir().unwrap();
@@ -120,7 +120,7 @@ fn the_assistant_example_remembers_from_run_to_run() {
         "{saved}"
     );
 
-    // What is no conversation is left as it is, until somebody says that it may go.
+    // A file that is not a conversation is left unchanged until the user discards it.
     std::fs::write(memory.join("conversation.json"), "{").unwrap();
     let refused = say(&["Hello"]);
     assert_eq!(refused.code, Some(1), "{refused:?}");

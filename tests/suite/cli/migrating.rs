@@ -1,5 +1,4 @@
-//! What `docs/migrating.md` says of the command line, held against the command. Its keys are the
-//! engine's tests' business.
+//! Checks the flags in `docs/migrating.md` against the command. The engine's tests check its keys.
 
 use std::collections::BTreeSet;
 
@@ -9,7 +8,7 @@ const PAGE: &str = include_str!("../../../docs/migrating.md");
 
 #[test]
 fn every_flag_of_ours_that_the_page_names_is_there() {
-    // The second cell of a row is what is here.
+    // The second cell of a row has Mynah's spelling.
     let here = PAGE
         .lines()
         .filter_map(|line| line.strip_prefix('|')?.split('|').nth(1));

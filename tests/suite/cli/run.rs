@@ -1,4 +1,4 @@
-//! What `mynah run` makes of a guest that behaves, and of one that doesn't.
+//! `mynah run` with well-behaved and misbehaving guests.
 
 use mynah_tests::tiny_model::TinyModel;
 use mynah_tests::{foreach_run, wasm};
@@ -102,7 +102,7 @@ fn instances_share_a_model() {
     let path = folder.path().join("tiny.gguf");
     TinyModel::default().write_to(&path).unwrap();
     let model = format!("default={}", path.display());
-    // More than run at once: some wait for others.
+    // More instances than may run at once, so some wait.
     let flags = ["run", "--max-concurrent", "2", "--max-tokens", "4"];
     let guest = guest("nn_complete");
     let rest = ["--instances", "12", "--model", &model, &guest];
@@ -136,7 +136,7 @@ fn run_by_number() {
         let flags = ["run", "--timeout", "2s", "--instances", count, &guest];
         run(&[&flags[..], acts].concat())
     };
-    // The first by number counts, whichever ends first.
+    // The first failed instance by number decides, whichever ends first.
     let codes = with("4", &["0", "7", "9", "0"]);
     assert_eq!(codes.code, Some(7), "{codes:?}");
     assert_eq!(codes.stderr, "", "nothing of the host's own");
@@ -147,7 +147,7 @@ fn run_by_number() {
     let after = with("3", &["5", "trap", "0"]);
     assert_eq!(after.code, Some(5), "{after:?}");
     after.host_line("instance 1: ");
-    // Others end while one loops, and the loop has its own time.
+    // The others end while one loops until its own time limit.
     let slow = with("3", &["0", "0", "loop"]);
     assert_eq!(slow.code, Some(134), "{slow:?}");
     slow.host_line("instance 2: the component did not end within 2s");

@@ -1,5 +1,5 @@
-//! The contract as guests see it: `wasi:nn`, the interfaces of `mynah:llm`, their versions, and the
-//! SDK.
+//! The contract from the guest's side: `wasi:nn`, the interfaces of `mynah:llm`, their versions,
+//! and the SDK.
 
 mod nn;
 mod sdk;
@@ -11,7 +11,7 @@ use std::path::Path;
 
 use wit_parser::Resolve;
 
-/// The contract as it stands in `wit/`.
+/// The contract in `wit/`.
 fn contract() -> Resolve {
     let mut contract = Resolve::default();
     let folder = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../wit"));

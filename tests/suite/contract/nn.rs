@@ -1,4 +1,4 @@
-//! `wasi:nn`, through guests that know nothing else.
+//! `wasi:nn`, tested with guests that use nothing else.
 
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ use crate::support::conversations::idle_after;
 
 foreach_nn!(assert_test_exists);
 
-/// A guest that may bring models of its own, up to so many bytes.
+/// A guest that may load its own models, up to `max_bytes` each.
 fn with_own_models(name: &str, max_bytes: u64) -> Guest {
     let config = ModelConfig {
         ctx_size: Some(256),
@@ -49,7 +49,7 @@ async fn nn_tensor_roundtrip() {
 
 #[tokio::test]
 async fn nn_unknown_model() {
-    // One guest is granted the model as `secret`, this one isn't.
+    // Another guest is granted the model as `secret`; this one is not.
     let guest = Guest::new("nn_unknown_model").grant(|llm| llm.model("mine", tiny()));
     let text = guest.args(&["secret", ""]).stdout().await;
     let answers: Vec<String> = text
@@ -87,7 +87,7 @@ async fn nn_load_bytes() {
 
 #[tokio::test]
 async fn nn_load_too_large() {
-    // Beyond wasmtime's hostcall fuel of 128 MiB, which would be a trap.
+    // More than wasmtime's hostcall fuel of 128 MiB, which would be a trap.
     let text = with_own_models("nn_load_too_large", 64 << 20)
         .args(&["200"])
         .stdout()
@@ -130,7 +130,7 @@ async fn nn_prompt_too_long() {
     }
 }
 
-/// Runs a guest's own checks, with room for few bytes.
+/// Runs a guest's own checks with a low limit for tensors.
 async fn checks(name: &str) {
     let limits = Limits {
         max_tensor_bytes: 16 << 10,

@@ -1,4 +1,4 @@
-//! The SDK, through guests that use it as its documentation says.
+//! The SDK, tested with guests that use it as documented.
 
 use std::path::Path;
 use std::process::Command;
@@ -62,7 +62,7 @@ async fn sdk_streams() {
 
 #[tokio::test]
 async fn sdk_answer_all() {
-    // Fewer than the guest wants: requests at once, and sessions.
+    // The host allows fewer concurrent requests and sessions than the guest wants.
     for max_sessions in [100, 3] {
         let model = tiny_with(ModelConfig {
             max_concurrent: 2,
@@ -131,7 +131,7 @@ async fn sdk_load() {
         .lines()
         .map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap());
     let expected = said.next().unwrap();
-    // What the guest was told, typed and as JSON, is what the engine tells.
+    // The guest's view, typed and as JSON, equals the engine's report.
     let report = serde_json::to_value(model.report()).unwrap();
     let mut compared = 0;
     for (kind, told) in ["queue", "memory", "performance", "model"].iter().zip(said) {
@@ -145,7 +145,7 @@ async fn sdk_load() {
     assert_eq!(compared, 12);
 }
 
-/// Both ways to build a guest give components with the same imports of ours.
+/// Both ways to build a guest give components with the same imports of Mynah's interfaces.
 #[test]
 fn the_examples_built_either_way_import_the_same() {
     for example in [

@@ -1,4 +1,4 @@
-//! Settings through `mynah:llm/llm-config` and a request's own, as guests use them.
+//! Settings through `mynah:llm/llm-config` and of a request, as guests use them.
 
 use std::collections::BTreeMap;
 
@@ -84,8 +84,8 @@ async fn config_priority() {
     assert!(said.ends_with("ok\n"), "{said}");
 }
 
-/// The fields of the records of `mynah:llm/settings`, as `record.field` with underscores, and their
-/// documentation.
+/// The fields of the records of `mynah:llm/settings`, as `record.field` with underscores, with
+/// their documentation.
 fn fields(contract: &Resolve) -> BTreeMap<String, String> {
     let is_ours = |id: InterfaceId| contract.interfaces[id].name.as_deref() == Some("settings");
     let mut fields = BTreeMap::new();
@@ -126,12 +126,12 @@ fn the_contract_has_every_setting_of_a_request_with_its_range_and_default() {
             .get(path)
             .unwrap_or_else(|| panic!("{path} is not in {:?}", fields.keys()));
         if path == "sampling.seed" {
-            // A variant there, with its range; documents write -1 for random.
+            // In the contract it is a variant with its own range; documents write -1 for random.
             assert!(docs.contains("default random"), "{docs}");
             continue;
         }
         let default = match &setting["default"] {
-            // What is remembered where nobody says is the host's choice, so that it can change.
+            // The contract leaves the defaults of the cache to the host, so that they can change.
             _ if section == "memory" => String::new(),
             default if default.is_number() => format!("default {default}"),
             _ => "default".to_owned(),
@@ -139,7 +139,7 @@ fn the_contract_has_every_setting_of_a_request_with_its_range_and_default() {
         assert!(docs.contains(&default), "{path}: `{default}` in: {docs}");
         for kind in setting["anyOf"].as_array().unwrap() {
             for bound in ["minimum", "maximum"] {
-                // Bounds of the type itself, and of `-1`, are told in other words.
+                // Limits of the type itself, and the special value `-1`, are documented in words.
                 let Some(bound) = kind[bound].as_f64().filter(|bound| bound.abs() < 1e9) else {
                     continue;
                 };

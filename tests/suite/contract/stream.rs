@@ -1,4 +1,4 @@
-//! `mynah:llm/generation`, through guests that use it raw.
+//! `mynah:llm/generation`, tested with guests that use the bindings directly.
 
 use mynah_engine::{ModelConfig, Priority, Settings};
 use mynah_tests::tiny_model::TinyModel;
@@ -144,7 +144,7 @@ async fn stream_unread() {
         defaults: Settings::greedy(),
         ..ModelConfig::default()
     });
-    // More text than may wait.
+    // More text than the stream's buffer holds.
     let guest = Guest::new("stream_unread").model(model);
     let text = guest.args(&["a", "1900", "300"]).stdout().await;
     assert!(text.contains("tokens=1900"), "{text}");
@@ -152,7 +152,7 @@ async fn stream_unread() {
 
 #[tokio::test]
 async fn stream_utf8() {
-    // The tiny model says mostly single bytes, few of which become characters.
+    // The tiny model mostly generates single bytes, few of which form characters.
     let text = mechanics("stream_utf8", &["emoji: 😀", "500"]).await;
     assert!(text.contains(char::REPLACEMENT_CHARACTER), "{text}");
     real("stream_utf8", &["Write some emoji: 😀", "60"]).await;
@@ -161,7 +161,7 @@ async fn stream_utf8() {
 #[tokio::test]
 async fn a_store_that_is_dropped_takes_its_generations_with_it() {
     let model = tiny();
-    // Would sleep for an hour on a generation that nobody reads.
+    // Would sleep for an hour on an unread generation.
     let guest = Guest::new("stream_unread").model(model.clone());
     let guest = guest.args(&["a", "1900", "3600000"]);
     tokio::select! {

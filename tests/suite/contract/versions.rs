@@ -1,5 +1,5 @@
-//! Versions of `mynah:llm`: what was built against a published one keeps running, and several are
-//! served at once.
+//! Versions of `mynah:llm`: components built for a published version keep running, and the host
+//! serves several versions at once.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -15,7 +15,8 @@ use crate::assert_test_exists;
 
 foreach_version!(assert_test_exists);
 
-/// The versions that are published: each has a guest in `fixtures/`, built when it was.
+/// The published versions. Each has a guest in `fixtures/` that was built when the version was
+/// published.
 const PUBLISHED: [&str; 2] = ["0.1.0", "0.1.1"];
 
 fn fixture(version: &str) -> PathBuf {
@@ -64,7 +65,7 @@ fn the_guest_that_is_kept_of_a_version_uses_every_function_of_it() {
     assert_eq!(functions(&guest), functions(&contract()));
 }
 
-/// A host of two versions, the second of which is the test's own.
+/// A host with two versions, of which this test defines the second.
 mod next {
     wasmtime::component::bindgen!({
         path: ["../wit/deps/io", "../wit/deps/nn", "next"],
@@ -77,7 +78,7 @@ mod next {
     });
 }
 
-/// What `start` of the second version gives.
+/// The result of `start` in the second version.
 #[expect(unreachable_pub, reason = "the bindings export it again")]
 #[derive(Debug)]
 pub struct NextGeneration {
@@ -90,7 +91,7 @@ impl next::mynah::llm::generation::Host for LlmCtxView<'_> {
         context: Resource<ExecutionContext>,
         prompt: String,
     ) -> wasmtime::Result<Result<Resource<NextGeneration>, String>> {
-        // The context is the one that the first version's functions take.
+        // The context is the same resource that the first version's functions take.
         self.table.get(&context)?;
         Ok(Ok(self.table.push(NextGeneration { prompt })?))
     }
@@ -122,7 +123,7 @@ async fn version_two() {
     let guest = Guest::new("version_two").model(tiny()).beside(add_next);
     let said = guest.stdout().await;
     assert!(said.ends_with("ok\n"), "{said}");
-    // Without the second version it is refused as it is linked, before it runs.
+    // Without the second version, linking refuses the component before it runs.
     let ended = Guest::new("version_two").model(tiny()).run().await;
     let error = ended.code.unwrap_err();
     let told = format!("{error:#}");

@@ -1,19 +1,19 @@
-//! WasmEdge's `GGMLBackend`, cases 1 to 18, and its other cases on pointers: what lies outside,
-//! what is too short, what is no handle.
+//! WasmEdge's `GGMLBackend`, cases 1 to 18, and its other cases on pointers: addresses outside the
+//! memory, data that is too short, and unknown handles.
 
 use mynah_tests::core_driver::{BUFFER, BUFFER_BYTES, Driver, MEMORY_BYTES, PLACE};
 
 use super::*;
 
-/// Where the array of builders and the model are put.
+/// Addresses of the array of builders and of the model.
 const BUILDERS: u32 = 1024;
 const BYTES: u32 = 262_144;
-/// A pointer that is outside of any memory.
+/// A pointer outside any memory.
 const OUTSIDE: u32 = u32::MAX;
-/// `ggml` in one of its numberings.
+/// `ggml` in one of the two numberings.
 const GGML: u32 = 6;
 
-/// Puts builders into the memory and gives the arguments of `load`.
+/// Writes builders to the memory and returns the arguments of `load`.
 async fn load_arguments(driver: &mut Driver, builders: &[&[u8]]) -> [u32; 5] {
     let all: usize = builders.iter().map(|bytes| bytes.len()).sum();
     driver.grow_to(BYTES as usize + all).await;
@@ -51,7 +51,7 @@ async fn wasmedge_ggml_backend_02_load_refuses_a_place_for_the_graph_outside() {
         arguments[4] = place;
         assert_eq!(driver.call("load", &arguments).await, INVALID);
     }
-    // And nothing was loaded that nobody can name.
+    // The failed calls have loaded nothing: the next handle is 0.
     arguments[4] = end - 4;
     assert_eq!(driver.call("load", &arguments).await, OK);
     assert_eq!(driver.number(end - 4), 0);
@@ -93,7 +93,7 @@ async fn wasmedge_ggml_backend_04_load_refuses_a_model_outside() {
             "{pointer} {length}"
         );
     }
-    // The settings just as well.
+    // The same for the settings.
     driver.put_numbers(BUILDERS, &[0, 16, OUTSIDE, 2]);
     assert_eq!(
         driver.call("load", &[BUILDERS, 2, GGML, 0, PLACE]).await,
@@ -195,7 +195,7 @@ async fn wasmedge_ggml_backend_13_compute_ends_or_fills_the_context() {
     let mut driver = loaded().await;
     assert_eq!(driver.call("compute", &[0]).await, INVALID, "no prompt yet");
     assert_eq!(driver.answer(0, PROMPT).await.map(drop), Ok(()));
-    // A model that nobody bounds goes on until its context is full, and its text is there.
+    // Without a limit, an answer continues until its context is full, and its text can be read.
     let mut driver = with(unbounded(64)).await;
     assert_eq!(driver.load_by_name("default").await, Ok(0));
     assert_eq!(driver.init(0).await, Ok(0));
@@ -315,7 +315,7 @@ async fn wasmedge_load_by_name_rejects_a_name_beyond_memory() {
     );
     driver.put(256, b"\xff\xfe");
     assert_eq!(driver.call("load_by_name", &[256, 2, PLACE]).await, INVALID);
-    // Nothing of this took a handle.
+    // None of these calls has used a handle.
     assert_eq!(driver.load_by_name("default").await, Ok(0));
 }
 

@@ -1,4 +1,4 @@
-//! Settings as JSON: what is in force, what is refused, what is reported, and whose it is.
+//! Settings as JSON: which are in force, refused or reported, and which context they belong to.
 
 use mynah_engine::Report;
 use mynah_tests::core_driver::Driver;
@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::*;
 
-/// Loads with these settings, and gives the number that it is answered.
+/// Loads with these settings and returns the result's number.
 async fn load(driver: &mut Driver, config: &str) -> u32 {
     match driver.load_with_config("default", config).await {
         Ok(_) => OK,
@@ -15,7 +15,7 @@ async fn load(driver: &mut Driver, config: &str) -> u32 {
     }
 }
 
-/// Each of these is refused wherever it comes, and none is worse than that.
+/// Each of these documents is refused through every function, without any other effect.
 #[tokio::test]
 async fn junk_is_refused_with_the_number_of_its_kind() {
     let deep = format!(
@@ -61,7 +61,7 @@ async fn junk_is_refused_with_the_number_of_its_kind() {
             "{shown}"
         );
     }
-    // Not even UTF-8.
+    // Not valid UTF-8.
     assert_eq!(
         driver.set_input(0, 1, b"{\"a\": \"\xff\"}").await,
         BAD_ENCODING
@@ -73,7 +73,7 @@ async fn junk_is_refused_with_the_number_of_its_kind() {
 #[tokio::test]
 async fn malformed_forms_and_values_of_the_operators_are_an_error_or_do_no_harm() {
     let mut driver = loaded().await;
-    // Forms are looked at when something is to have them.
+    // Output forms are only parsed when an answer needs them.
     for form in [
         json!({"json-schema": "{"}),
         json!({"json-schema": "{\"type\": 5}"}),
@@ -155,7 +155,7 @@ async fn keys_that_set_nothing_are_tolerated_and_reported_once_for_each_graph() 
     assert!(of("tempp").hint.contains("`sampling.temp`"), "{ignored:?}");
     assert!(of("ctx-size").hint.contains("operator"), "{ignored:?}");
     assert_eq!(ignored.len(), 5, "{ignored:?}");
-    // Another graph is another guest's for all that is known.
+    // Another graph may belong to another guest, so the key is reported again.
     assert_eq!(load(&mut driver, r#"{"llama3": false}"#).await, OK);
     let Report { model, .. } = model.report();
     assert_eq!(model.ignored_keys[0].reports, 2);
@@ -200,7 +200,7 @@ async fn settings_of_a_context_are_neither_its_neighbours_nor_its_graphs() {
             "{context}"
         );
     }
-    // What a later document doesn't say stays.
+    // Keys that a later document does not contain keep their values.
     assert_eq!(driver.set_input(0, 1, br#"{"seed": 3}"#).await, OK);
     driver.answer(0, PROMPT).await.unwrap();
     let about = driver.metadata(0).await;
@@ -228,7 +228,7 @@ async fn an_answer_is_bounded_by_its_context_where_nobody_says_anything_else() {
         let tokens = driver.metadata(context).await["output_tokens"].as_u64();
         assert!(tokens > Some(900), "{tokens:?}");
     }
-    // The operator's word is one.
+    // The operator's setting wins over the default of this ABI.
     let mut driver = loaded().await;
     driver.answer(0, PROMPT).await.unwrap();
     assert_eq!(driver.metadata(0).await["output_tokens"], 16);
@@ -290,7 +290,7 @@ async fn embeddings_are_the_models_own() {
     assert_eq!(found, expected);
     assert!(driver.metadata(0).await["input_tokens"].as_u64() > Some(0));
     assert_eq!(driver.call("compute_single", &[0]).await, UNSUPPORTED);
-    // A context may change its mind, and others have their own.
+    // A context can change the setting, and other contexts are unaffected.
     assert_eq!(driver.set_input(0, 1, br#"{"embedding": false}"#).await, OK);
     assert_ne!(driver.answer(0, PROMPT).await, Ok(text));
 }

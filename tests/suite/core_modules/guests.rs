@@ -1,5 +1,5 @@
-//! Guests that were built with the published crate for WasmEdge, unchanged, in two of its versions,
-//! on the real model.
+//! Guests built with WasmEdge's published crate, unchanged, in two of its versions, on the real
+//! model.
 
 use std::path::Path;
 
@@ -10,14 +10,14 @@ use mynah_wasi::GuestModels;
 
 use crate::support::command::{mynah, real_model, run};
 
-/// The crate's versions.
+/// The versions of the crate.
 const VERSIONS: [&str; 2] = ["071", "080"];
 
 fn guest(name: &str, version: &str) -> Guest {
     Guest::core(&format!("core_{version}_{name}"))
 }
 
-/// The file of a guest, as an argument.
+/// The file of a guest as an argument.
 fn file(name: &str, version: &str) -> String {
     let path = cargo_component_wasm(&format!("core_{version}_{name}"));
     assert!(
@@ -81,7 +81,7 @@ async fn what_is_streamed_to_stdout_is_the_text() {
             .model(solo())
             .stdout()
             .await;
-        // The host writes it while it is made, and the guest then.
+        // The host writes the text while it is generated, and the guest prints it at the end.
         assert_eq!(text.matches("Paris").count(), 2, "{text}");
     }
 }
@@ -204,10 +204,10 @@ fn a_core_module_sees_what_it_was_granted_and_its_exit_code_passes_through() {
     }
 }
 
-/// The models and questions of the other hosts' own tests: each names what its answer must have.
+/// The models and questions of other hosts' own tests. Each names what the answer must contain.
 #[test]
 fn wamr_smoke_test_answers_about_a_capital() {
-    // The original asks for Pakistan's and takes Karachi for right; a small model knows this one.
+    // The original asks for Pakistan's capital and accepts Karachi; a small model knows this one.
     let guest = file("complete", "080");
     for preload in ["GGML:AUTO", "ggml:cpu", "AutoDetect:Auto"] {
         let preload = format!("default:{preload}:{}", model_path().display());
@@ -241,7 +241,7 @@ fn a_core_module_has_the_grants_and_bounds_of_a_component() {
         ]
         .concat())
     };
-    // Its arguments are its own, its exit code passes through, a trap is told.
+    // The guest gets its arguments, its exit code passes through, and a trap is reported.
     let panics = run(&[], &[]);
     assert_eq!(panics.code, Some(134), "{panics:?}");
     assert!(panics.stderr.contains("give a prompt"), "{panics:?}");

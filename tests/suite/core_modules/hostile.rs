@@ -1,5 +1,5 @@
-//! Core modules that call with arguments that nobody thought of: the seeds of the fuzz target
-//! `ephemeral`, each once.
+//! Runs each seed of the fuzz target `ephemeral` once: core modules that call with arbitrary
+//! arguments.
 
 use std::path::Path;
 

@@ -1,5 +1,5 @@
-//! WasmEdge's `GGMLBackend`, cases 19 to 28, and its other cases on what lives how long: unloading,
-//! draining, loading again, and handles that stand for nothing any more.
+//! WasmEdge's `GGMLBackend`, cases 19 to 28, and its other cases on lifetimes: unloading, draining,
+//! reloading, and dead handles.
 
 use mynah_engine::ModelConfig;
 use mynah_tests::core_driver::{BUFFER, Driver, PLACE};
@@ -7,7 +7,7 @@ use mynah_wasi::Limits;
 
 use super::*;
 
-/// All functions that take a context, with arguments that are good but for it.
+/// All functions that take a context, with valid other arguments.
 const OF_A_CONTEXT: [(&str, &[u32]); 7] = [
     ("set_input", &[0, 0]),
     ("compute", &[]),
@@ -23,7 +23,7 @@ async fn on(driver: &mut Driver, context: u32, (function, rest): (&str, &[u32]))
     driver.call(function, &[&[context], rest].concat()).await
 }
 
-/// A module whose graph was unloaded when its context 0 had answered, and its text.
+/// A module whose graph was unloaded after its context 0 had answered, and the answer's text.
 async fn unloaded() -> (Driver, String) {
     let mut driver = computed().await;
     let text = driver.text(0).await;
@@ -41,7 +41,7 @@ async fn wasmedge_ggml_backend_19_the_second_context_is_handle_one() {
 async fn wasmedge_ggml_backend_20_a_graph_with_live_contexts_is_unloaded_at_once() {
     let mut driver = computed().await;
     assert_eq!(driver.init(0).await, Ok(1));
-    // One of them in the middle of its answer.
+    // One of them is in the middle of its answer.
     assert_eq!(driver.set_input(1, 0, PROMPT.as_bytes()).await, OK);
     assert_eq!(driver.call("compute_single", &[1]).await, OK);
     assert_eq!(driver.call("unload", &[0]).await, OK);
@@ -142,7 +142,7 @@ async fn wasmedge_ggml_backend_28_hammering_dead_handles_disturbs_nobody() {
     });
     assert_eq!(live.answer(0, PROMPT).await, Ok(alone.clone()));
     hammering.await.unwrap();
-    // Its own dead handles, while it is in the middle of an answer.
+    // Calls with its own dead handles while it is in the middle of an answer.
     assert_eq!(live.set_input(0, 0, PROMPT.as_bytes()).await, OK);
     let mut pieces = String::new();
     for _ in 0..ROUNDS {
@@ -164,7 +164,7 @@ async fn wasmedge_ggml_backend_28_hammering_dead_handles_disturbs_nobody() {
 
 #[tokio::test]
 async fn wasmedge_drain_after_unload_host_op_tiers() {
-    // What is there can be read and ended; nothing else is done any more.
+    // The existing answer can be read, and the context ended; every other call is refused.
     let (mut driver, text) = unloaded().await;
     let before = driver.metadata(0).await;
     for input in [0, 1] {
@@ -189,7 +189,7 @@ async fn wasmedge_drain_after_unload_host_op_tiers() {
 #[tokio::test]
 async fn wasmedge_graph_status_detached_is_terminal() {
     let (mut driver, _) = unloaded().await;
-    // The same model is there again, and good settings are sent: the old context stays what it is.
+    // Loading the same model again and sending valid settings does not revive the old context.
     assert_eq!(driver.load_by_name("default").await, Ok(1));
     assert_eq!(driver.set_input(0, 1, b"{}").await, INVALID);
     assert_eq!(driver.call("compute", &[0]).await, INVALID);
@@ -205,7 +205,7 @@ async fn wasmedge_load_by_name_concurrent_builds_share_one_graph() {
         tokio::spawn(async move {
             let mut driver = with(model).await;
             assert_eq!(driver.load_by_name("default").await, Ok(0));
-            // Asked for again it is the same.
+            // Loading it again returns the same handle.
             assert_eq!(driver.load_by_name("default").await, Ok(0));
             assert_eq!(driver.load_with_config("default", "{}").await, Ok(0));
             assert_eq!(driver.init(0).await, Ok(0));
@@ -254,7 +254,7 @@ async fn a_name_with_other_settings_is_another_graph() {
 #[tokio::test]
 async fn wasmedge_load_by_name_skips_a_detached_graph_still_in_the_table() {
     let (mut driver, text) = unloaded().await;
-    // Its context is there and can be read; the name gives a graph that can be used.
+    // Its context can still be read, and the name gives a usable new graph.
     assert_eq!(driver.load_by_name("default").await, Ok(1));
     assert_eq!(driver.init(1).await, Ok(1));
     assert_eq!(driver.answer(1, PROMPT).await, Ok(text.clone()));
@@ -297,7 +297,7 @@ async fn a_context_that_gets_good_settings_is_good_again_and_its_neighbours_alwa
     assert_eq!(driver.answer(0, PROMPT).await, Err(INVALID));
     assert_eq!(driver.set_input(0, 1, b"{}").await, OK);
     assert!(driver.answer(0, PROMPT).await.is_ok());
-    // A value that has nothing to do with how the model runs leaves the context as it was.
+    // An invalid value that does not require a reload leaves the context usable.
     assert_eq!(driver.set_input(0, 1, br#"{"top-p": 7}"#).await, INVALID);
     assert!(driver.answer(0, PROMPT).await.is_ok());
 }
@@ -322,7 +322,7 @@ async fn handles_and_prompts_have_their_bounds() {
     );
     assert_eq!((driver.init(0).await, driver.init(1).await), (Ok(0), Ok(1)));
     assert_eq!(driver.init(0).await, Err(exhausted));
-    // Prompts of all contexts count together, each once.
+    // The prompts of all contexts count together, each once.
     assert_eq!(driver.set_input(0, 0, &[b'a'; 60]).await, OK);
     assert_eq!(driver.set_input(0, 0, &[b'b'; 60]).await, OK);
     assert_eq!(driver.set_input(1, 0, &[b'c'; 60]).await, TOO_LARGE);
@@ -332,7 +332,7 @@ async fn handles_and_prompts_have_their_bounds() {
     assert_eq!(driver.call("finalize_execution_context", &[0]).await, OK);
     assert_eq!(driver.load_by_name("default").await, Ok(2));
     assert_eq!(driver.init(2).await, Ok(2));
-    // Settings aren't kept, but they aren't read either where they are as large.
+    // Settings are not kept, but they are not read either if they are too large.
     assert_eq!(driver.set_input(2, 1, &[b' '; 101]).await, TOO_LARGE);
 }
 
@@ -348,7 +348,7 @@ async fn a_guests_own_model_leaves_memory_when_it_is_unloaded() {
     assert_eq!(driver.call("load", &load).await, OK);
     assert_eq!(driver.init(0).await, Ok(0));
     let text = driver.answer(0, PROMPT).await.unwrap();
-    // One at a time is allowed, and a context that can still be read is none.
+    // The limit is one model, and a context without its graph does not count.
     assert_eq!(driver.call("load", &load).await, TOO_LARGE);
     assert_eq!(driver.call("unload", &[0]).await, OK);
     assert_eq!(driver.call("load", &load).await, OK);
@@ -358,7 +358,7 @@ async fn a_guests_own_model_leaves_memory_when_it_is_unloaded() {
 
 #[tokio::test]
 async fn a_full_queue_is_busy() {
-    // The answer that runs is far from its end, and has room for all that isn't read.
+    // The running answer is long, and its buffer holds all of its unread text.
     let model = tiny_with(ModelConfig {
         ctx_size: Some(1 << 16),
         max_concurrent: 1,
@@ -367,7 +367,7 @@ async fn a_full_queue_is_busy() {
         defaults: mynah_engine::Settings::greedy(),
         ..ModelConfig::default()
     });
-    // One runs and isn't read, one waits.
+    // One request runs without being read, and one waits.
     let mut other = with(model.clone()).await;
     assert_eq!(
         other

@@ -1,5 +1,5 @@
-//! Core modules: `wasi_ephemeral_nn`, driven with any argument there is, and by guests that were
-//! written for other hosts.
+//! Core modules: `wasi_ephemeral_nn`, called with arbitrary arguments, and by guests written for
+//! other hosts.
 
 mod abi;
 mod documents;
@@ -16,7 +16,7 @@ use mynah_tests::tiny_model::TinyModel;
 use mynah_tests::{greedy, tiny, tiny_with};
 use mynah_wasi::{Errno, GuestModels, LlmCtx, LlmCtxBuilder};
 
-/// What every test says to the model.
+/// The prompt of most tests.
 const PROMPT: &str = "Once upon a time, ";
 
 pub(super) const OK: u32 = 0;
@@ -30,12 +30,12 @@ pub(super) const END: u32 = Errno::EndOfSequence as u32;
 pub(super) const FULL: u32 = Errno::ContextFull as u32;
 pub(super) const PROMPT_TOO_LONG: u32 = Errno::PromptTooLong as u32;
 
-/// A guest that is granted a model as `default`.
+/// The grant of a model as `default`.
 fn granted(model: Model) -> LlmCtxBuilder {
     LlmCtx::builder().model("default", model)
 }
 
-/// A module that is granted a tiny model, and may bring one.
+/// A module that is granted a tiny model and may load its own.
 async fn driver() -> Driver {
     with(tiny()).await
 }
@@ -54,7 +54,7 @@ async fn with(model: Model) -> Driver {
     Driver::new(granted(model).guest_models(own)).await
 }
 
-/// A module that has graph 0 and its context 0.
+/// A module with graph 0 and context 0.
 async fn loaded() -> Driver {
     let mut driver = driver().await;
     assert_eq!(driver.load_by_name("default").await, Ok(0));
@@ -62,7 +62,7 @@ async fn loaded() -> Driver {
     driver
 }
 
-/// The same when the context has answered.
+/// The same after the context has answered.
 async fn computed() -> Driver {
     let mut driver = loaded().await;
     let text = driver.answer(0, PROMPT).await.unwrap();
@@ -78,7 +78,7 @@ fn model_bytes() -> Vec<u8> {
     std::fs::read(path).unwrap()
 }
 
-/// A tiny model whose context holds so many tokens, and which bounds no answer.
+/// A tiny model with this context size and no limit for answers.
 fn unbounded(ctx_size: u32) -> Model {
     tiny_with(ModelConfig {
         ctx_size: Some(ctx_size),

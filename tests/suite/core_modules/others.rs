@@ -1,6 +1,6 @@
-//! What other hosts' own tests look at beside the ABI: the examples that WasmEdge runs, WAMR's and
-//! LlamaEdge's, on models that are here. Theirs mostly look whether a program ends well; these look
-//! at what it says.
+//! Cases from other hosts' own tests that are not about the ABI: WasmEdge's examples, WAMR's and
+//! LlamaEdge's, on models available here. The originals mostly check that a program ends without an
+//! error; these tests check its output.
 
 use mynah_engine::{Model, Settings, Stopping};
 use mynah_tests::core_driver::Driver;
@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use super::*;
 
-/// A question in the form that the model knows.
+/// A question in the model's chat format.
 fn chat(question: &str) -> String {
     format!("<|im_start|>user\n{question}<|im_end|>\n<|im_start|>assistant\n")
 }
@@ -22,7 +22,7 @@ async fn of(model: Model, settings: &str) -> Driver {
     driver
 }
 
-/// A model that can be taken out of memory, and is loaded again from its folder.
+/// A model that can be unloaded and is loaded again from its file.
 fn unloadable() -> (tempfile::TempDir, Model) {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("tiny.gguf");
@@ -71,7 +71,7 @@ async fn wasinn_examples_llama_and_llama_stream() {
 async fn wasinn_examples_set_input_twice() {
     let mut driver = of(solo(), r#"{"n-predict": 8, "temp": 0}"#).await;
     let expected = driver.answer(0, "The capital of France is").await.unwrap();
-    // The later one counts.
+    // The later prompt counts.
     assert_eq!(driver.set_input(0, 0, b"One, two, three,").await, OK);
     assert_eq!(
         driver.set_input(0, 0, b"The capital of France is").await,
@@ -79,14 +79,14 @@ async fn wasinn_examples_set_input_twice() {
     );
     assert_eq!(driver.call("compute", &[0]).await, OK);
     assert_eq!(driver.text(0).await, expected);
-    // And computed once more, it is the same.
+    // Computing again gives the same text.
     assert_eq!(driver.call("compute", &[0]).await, OK);
     assert_eq!(driver.text(0).await, expected);
 }
 
 #[tokio::test]
 async fn wasinn_examples_model_not_found() {
-    // A name that was never granted is 8; a model whose file is gone is 103.
+    // A name that was never granted gives 8; a model whose file is missing gives 103.
     let (folder, model) = unloadable();
     let mut driver = with(model.clone()).await;
     assert_eq!(driver.load_by_name("other").await, Err(NOT_FOUND));
@@ -130,8 +130,8 @@ async fn llamaedge_chat_says_paris() {
 
 #[tokio::test]
 async fn llamaedge_a_wrong_model_name_is_no_other_model() {
-    // There the first model answers in place of one that isn't there. A guest that falls back does
-    // so by itself.
+    // In LlamaEdge, the first model answers in place of an unknown one. Here, a guest that wants
+    // this must do it itself.
     let mut driver = with(tiny()).await;
     assert_eq!(driver.load_by_name("wrong").await, Err(NOT_FOUND));
     assert_eq!(driver.load_with_config("wrong", "{}").await, Err(NOT_FOUND));
@@ -152,7 +152,8 @@ async fn llamaedge_ten_texts_have_ten_vectors() {
 
 #[tokio::test]
 async fn llamaedge_tokens_are_counted_to_leave_out_what_does_not_fit() {
-    // As its guests do: count, drop the oldest, until the prompt takes 80 % of the context at most.
+    // As LlamaEdge's guests do it: count tokens, and drop the oldest message until the prompt takes
+    // at most 80 % of the context.
     let config = ModelConfig {
         ctx_size: Some(256),
         max_concurrent: 1,

@@ -1,5 +1,4 @@
-//! What can be read of an answer, and when: numbers of tokens before anything is computed, buffers
-//! of length 0.
+//! Reading an answer: its metadata, token counts before the computation, and buffers of length 0.
 
 use mynah_tests::core_driver::{BUFFER, Driver, MEMORY_BYTES, PLACE};
 
@@ -35,7 +34,7 @@ async fn the_end_is_told_with_what_it_took() {
     for time in ["queue_ms", "prefill_ms", "decode_ms"] {
         assert!(about[time].as_f64() >= Some(0.0), "{about}");
     }
-    // Each prompt is a new one, whose beginning may be there already.
+    // Each prompt starts a new answer, but its beginning may be in the prefix cache.
     driver.answer(0, PROMPT).await.unwrap();
     assert!(driver.metadata(0).await["cached_tokens"].as_u64() > Some(0));
 }
@@ -50,10 +49,10 @@ async fn a_prompt_that_does_not_fit_is_counted_and_refused_when_it_is_computed()
     assert!(driver.metadata(0).await["input_tokens"].as_u64() > Some(64));
     assert_eq!(driver.call("compute", &[0]).await, PROMPT_TOO_LONG);
     assert_eq!(driver.call("compute_single", &[0]).await, PROMPT_TOO_LONG);
-    // Nothing is broken by it.
+    // The context still works afterwards.
     assert_eq!(driver.set_input(0, 0, PROMPT.as_bytes()).await, OK);
     assert!([OK, FULL].contains(&driver.call("compute", &[0]).await));
-    // More bytes than are looked at are not even counted.
+    // A prompt with too many bytes is refused without counting its tokens.
     let model = tiny_with(ModelConfig {
         max_prompt_bytes: 100,
         ..ModelConfig::default()
@@ -80,7 +79,7 @@ async fn there_are_two_outputs() {
     assert_eq!(driver.output("get_output_single", 0, 1).await, whole);
 }
 
-/// A module that was allowed to pass a length of 0, and whose context 0 has answered.
+/// A module that may pass a length of 0, and whose context 0 has answered.
 async fn lenient() -> (Driver, String) {
     let grant = granted(tiny()).lenient_output_size(true);
     let mut driver = Driver::new(grant).await;
@@ -136,7 +135,7 @@ async fn leave_for_a_length_of_zero_ends_where_the_memory_ends() {
         OK
     );
     assert!(driver.memory().ends_with(text.as_bytes()));
-    // A length that is told is meant.
+    // A length other than 0 is respected.
     assert_eq!(
         driver.call("get_output", &[0, 0, BUFFER, 1, PLACE]).await,
         TOO_LARGE

@@ -1,11 +1,11 @@
-//! Text piece by piece, and WasmEdge's cases with a server in between, which here are plain.
+//! Text piece by piece. It includes WasmEdge's cases with a server, which are local here.
 
 use mynah_tests::core_driver::{BUFFER, Driver, PLACE};
 use mynah_tests::solo;
 
 use super::*;
 
-/// Computes piece by piece until it ends: the pieces, and the number that it ended with.
+/// Computes piece by piece to the end. Returns the pieces and the number of the end.
 async fn pieces(driver: &mut Driver, context: u32) -> (Vec<String>, u32) {
     let mut pieces = Vec::new();
     loop {
@@ -49,7 +49,7 @@ async fn pieces_say_what_compute_says_and_end_with_100() {
     for key in ["input_tokens", "output_tokens", "finish_reason"] {
         assert_eq!(streamed[key], about[key], "{key}");
     }
-    // It stays at its end until it is told to begin anew.
+    // It stays at its end until it is told to restart.
     assert_eq!(driver.call("compute_single", &[0]).await, END);
     assert_eq!(
         driver.output("get_output_single", 0, 0).await,
@@ -84,7 +84,7 @@ async fn tokens_are_counted_while_text_is_streamed() {
 
 #[tokio::test]
 async fn pieces_are_whole_characters() {
-    // A random model makes bytes, most of which are no text.
+    // A random model generates bytes, most of which are not text.
     let mut driver = with(unbounded(512)).await;
     let config = r#"{"temp": 100, "top-k": 0, "top-p": 1, "min-p": 0, "seed": 7, "ignore-eos": true, "n-predict": 300}"#;
     assert_eq!(driver.load_with_config("default", config).await, Ok(0));
@@ -101,7 +101,7 @@ async fn n_predict_and_reverse_prompt_hold_in_streaming_too() {
     let (three, errno) = pieces(&mut driver, 0).await;
     assert_eq!((three.len(), errno), (3, END));
     assert_eq!(driver.metadata(0).await["finish_reason"], "max-tokens");
-    // Whatever comes third ends it now.
+    // The third piece as a stop string now ends the answer.
     let stop = three[2].trim().to_owned();
     let config = serde_json::json!({"n-predict": 24, "reverse-prompt": stop}).to_string();
     assert_eq!(driver.set_input(0, 1, config.as_bytes()).await, OK);
@@ -161,7 +161,7 @@ async fn two_contexts_on_one_graph_say_what_each_says_alone() {
         alone.push(driver.answer(context, prompt).await.unwrap());
     }
     assert_ne!(alone[0], alone[1]);
-    // Piece by piece in turns; one of them takes other settings halfway, which are its own.
+    // Piece by piece in turns. One context changes its own settings halfway.
     for (context, prompt) in (0..).zip(prompts) {
         assert_eq!(driver.set_input(context, 0, prompt.as_bytes()).await, OK);
     }
@@ -192,7 +192,7 @@ async fn two_contexts_on_one_graph_say_what_each_says_alone() {
     }
     assert!(turns > 5);
     assert_eq!(texts.as_slice(), alone.as_slice());
-    // Settings of one are not its neighbour's.
+    // Settings of one context do not affect the other.
     assert_eq!(driver.set_input(0, 1, br#"{"n-predict": 2}"#).await, OK);
     assert_eq!(driver.answer(1, prompts[1]).await, Ok(alone[1].clone()));
     driver.answer(0, prompts[0]).await.unwrap();
@@ -208,7 +208,7 @@ async fn wasmedge_ggml_backend_with_rpc_as_plain() {
     assert_eq!(driver.set_input(0, 0, PROMPT.as_bytes()).await, OK);
     assert_eq!(driver.call("compute", &[0]).await, OK);
     assert!(!driver.text(0).await.is_empty());
-    // Bounds hold whoever computes.
+    // The limits are the same for every function.
     assert_eq!(
         driver
             .call("get_output", &[0, 0, BUFFER, u32::MAX, PLACE])
@@ -216,7 +216,7 @@ async fn wasmedge_ggml_backend_with_rpc_as_plain() {
         INVALID
     );
     assert_eq!(driver.call("set_input", &[0, 0, u32::MAX]).await, INVALID);
-    // These two are refused there, and served here.
+    // WasmEdge refuses these two functions, and this host supports them.
     assert_eq!(driver.call("unload", &[0]).await, OK);
     assert_eq!(driver.call("finalize_execution_context", &[0]).await, OK);
 }

@@ -1,4 +1,4 @@
-//! Cases 6 to 8: text, and settings of a single run. On the real model.
+//! Cases 6 to 8: text, and settings of a single run, on the real model.
 
 use mynah_engine::{Error, FinishReason};
 use mynah_tests::core_driver::Driver;
@@ -37,7 +37,7 @@ async fn a_sampling_section_is_in_force_and_one_seed_gives_one_text() {
         "stopping": {"stop": [".", "!", "?"], "max_tokens": 80, "ignore_eos": true}
     }"#,
     );
-    // Read from the beginning each time: what is remembered makes batches of other shapes.
+    // Computed without a cache each time, because a cached prefix changes the shapes of batches.
     let fresh = r#"{"cache_prompt": false}"#;
     let mut context = context(&model);
     let (said, outcome) = run(&mut context, "Write a short story about", fresh)
@@ -66,13 +66,13 @@ async fn settings_of_one_run_are_that_runs_alone() {
             "ignore_eos": true}"#,
     );
     let mut context = context(&model);
-    // 1: without settings of its own, those of the model.
+    // 1: without settings, the model's apply.
     let (said, outcome) = run(&mut context, ROBOT, "{}").await.unwrap();
     assert!(
         !said.is_empty() && outcome.usage.generated_tokens <= 50,
         "{outcome:?}"
     );
-    // 2 and 3: livelier and calmer, and shorter.
+    // 2 and 3: more and less random, and shorter.
     for (document, most) in [
         (
             r#"{"temperature": 1.2, "top_p": 0.95, "max_tokens": 40}"#,
@@ -89,7 +89,7 @@ async fn settings_of_one_run_are_that_runs_alone() {
             "{outcome:?}"
         );
     }
-    // And the next one has the model's again.
+    // The next run uses the model's settings again.
     let (_, outcome) = run(&mut context, ROBOT, "{}").await.unwrap();
     assert_eq!(outcome.usage.generated_tokens, 50);
     // 4: stop strings.
@@ -102,7 +102,7 @@ async fn settings_of_one_run_are_that_runs_alone() {
         outcome.reason == FinishReason::StopString || outcome.usage.generated_tokens == 100,
         "{outcome:?}"
     );
-    // 5: many at once, with a seed.
+    // 5: many settings at once, with a seed.
     let many = r#"{"temperature": 0.9, "top_p": 0.85, "top_k": 50, "repeat_penalty": 1.15, "frequency_penalty": 0.1,
         "presence_penalty": 0.1, "max_tokens": 35, "seed": 42, "cache_prompt": false}"#;
     let (said, outcome) = run(
@@ -121,7 +121,8 @@ async fn settings_of_one_run_are_that_runs_alone() {
     .await
     .unwrap();
     assert_eq!(again, said);
-    // 6: what is no JSON is an error here, and no request for the defaults. The context goes on.
+    // 6: a text that is not JSON is an error here and does not mean the defaults. The context still
+    // works.
     let refused = run(
         &mut context,
         "Test invalid config",
@@ -132,7 +133,7 @@ async fn settings_of_one_run_are_that_runs_alone() {
         panic!("{refused:?}");
     };
     assert!(problems[0].to_string().contains("not JSON"), "{problems:?}");
-    // A core module is told by number, and goes on as it was.
+    // A core module gets a number and continues unchanged.
     let mut guest = Driver::new(LlmCtx::builder().model("default", model.clone())).await;
     let graph = guest.load_by_name("default").await.unwrap();
     let other = guest.init(graph).await.unwrap();
@@ -147,14 +148,14 @@ async fn settings_of_one_run_are_that_runs_alone() {
             .is_empty()
     );
     assert!(guest.metadata(other).await["output_tokens"].as_u64() <= Some(5));
-    // 7: extreme, and in range.
+    // 7: extreme values in range.
     let extreme = r#"{"temperature": 5.0, "top_p": 0.01, "max_tokens": 10, "repeat_penalty": 2.0}"#;
     let (said, outcome) = run(&mut context, "Hello", extreme).await.unwrap();
     assert!(
         !said.is_empty() && outcome.usage.generated_tokens <= 10,
         "{outcome:?}"
     );
-    // Out of range is told with the range, all at once.
+    // The error for values out of range has all ranges at once.
     let refused = run(
         &mut context,
         "Hello",

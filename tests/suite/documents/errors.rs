@@ -1,4 +1,4 @@
-//! Cases 21 and 26: what is wrong is reported, and nothing that anybody sends ends the host.
+//! Cases 21 and 26: mistakes are reported, and no input ends the host.
 
 use std::path::Path;
 
@@ -43,8 +43,8 @@ async fn what_is_missing_or_empty_is_refused_and_the_session_goes_on() {
         .unwrap();
 }
 
-/// Case 21 for a guest: each function is called with what isn't there and with addresses that lie
-/// nowhere. No call traps, and each returns its number.
+/// Case 21 for a guest: each function is called with unknown handles and with addresses outside the
+/// memory. No call traps, and each returns its number.
 #[tokio::test]
 async fn every_function_of_a_core_module_answers_bad_arguments_with_a_number() {
     const NOWHERE: u32 = u32::MAX;
@@ -86,7 +86,7 @@ async fn every_function_of_a_core_module_answers_bad_arguments_with_a_number() {
         ("init_execution_context", &[graph, NOWHERE], 1),
         ("set_input", &[999, 0, ZEROS], 1),
         ("set_input", &[context, 0, NOWHERE], 1),
-        // A tensor of nothing is no prompt.
+        // An empty tensor is not a prompt.
         ("set_input", &[context, 0, ZEROS], 1),
         ("compute", &[999], 1),
         ("compute", &[context], 1),
@@ -118,13 +118,13 @@ async fn every_function_of_a_core_module_answers_bad_arguments_with_a_number() {
 /// Case 26, `dangerous_edge_cases`.
 #[tokio::test]
 async fn junk_of_every_kind_is_refused_or_does_no_harm() {
-    // A megabyte of junk is not even read.
+    // A megabyte of junk is refused without parsing.
     let told = read(&"x".repeat(1 << 20))
         .map(drop)
         .unwrap_err()
         .to_string();
     assert!(told.contains("at most 262144"), "{told}");
-    // Ten levels of nothing that is known: an operator's mistake, and of a guest's no harm.
+    // Ten levels of unknown keys: an error in an operator's document, ignored in a guest's.
     let levels: String = (1..=10)
         .map(|level| format!("{{\"level{level}\":"))
         .collect();
@@ -132,7 +132,7 @@ async fn junk_of_every_kind_is_refused_or_does_no_harm() {
     let told = read(&deep).map(drop).unwrap_err().to_string();
     assert!(told.contains("`level1` is no setting"), "{told}");
     assert_eq!(settings(&deep).unwrap(), Settings::default());
-    // Characters of every kind, in keys and values.
+    // Characters of all kinds in keys and values.
     let unicode = r#"{"model": {"path": "模型文件.gguf", "name": "测试模型", "description": "🤖 AI测试 🚀"}, "模型": "🚀"}"#;
     let told = read(unicode).map(drop).unwrap_err().to_string();
     for key in [
@@ -144,12 +144,12 @@ async fn junk_of_every_kind_is_refused_or_does_no_harm() {
         assert!(told.contains(key), "{key} in: {told}");
     }
     assert_eq!(settings(unicode).unwrap(), Settings::default());
-    // Nothing at all, and nothing but blanks.
+    // An empty document, and one with only white space.
     for nothing in ["", "   \n\t  "] {
         let told = read(nothing).map(drop).unwrap_err().to_string();
         assert!(told.contains("not JSON"), "{told}");
     }
-    // Taken out of memory twice.
+    // Unloaded twice.
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("tiny.gguf");
     TinyModel::default().write_to(&path).unwrap();
@@ -161,8 +161,8 @@ async fn junk_of_every_kind_is_refused_or_does_no_harm() {
         .unwrap();
     assert_eq!(said.1.usage.generated_tokens, 2);
 
-    // And of a guest: what is no JSON has its number, what nobody knows does no harm, and nothing
-    // is given up twice.
+    // For a guest: text that is not JSON has its number, unknown keys are ignored, and nothing can
+    // be finalized twice.
     let mut guest = Driver::new(LlmCtx::builder().model("default", model)).await;
     let junk = "x".repeat(1 << 20);
     assert_eq!(guest.load_with_config("default", &junk).await, Err(7));

@@ -1,4 +1,4 @@
-//! Cases 1 to 5: a backend that comes and goes, and the four forms of its documents.
+//! Cases 1 to 5: unloading and loading a backend, and the four forms of its documents.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::{context, load, read, run, tiny};
 use mynah_tests::tiny_model::TinyModel;
 
-/// What is in force in a new context, and who said so.
+/// The value in force in a new context, and its origin.
 fn in_force(model: &Model, path: &str) -> (Value, Level) {
     let all = context(model).effective();
     let found = all.into_iter().find(|setting| setting.path == path);
@@ -32,7 +32,7 @@ async fn a_model_that_was_unloaded_comes_again_and_says_the_same() {
     drop(first);
     assert!(model.unload() && !model.is_loaded());
     assert_eq!(model.status().sessions, 0);
-    // It comes again, and says the same.
+    // Loaded again, it gives the same answer.
     let mut second = context(&model);
     let (again, _) = run(&mut second, "hello", r#"{"temp": 0, "max_tokens": 4}"#)
         .await
@@ -58,7 +58,7 @@ fn a_flat_document_of_the_backend_is_in_force() {
     );
     assert_eq!(config.idle_timeout, Duration::from_secs(150));
     assert!(!config.auto_cleanup);
-    // In force, too.
+    // The settings are in force, too.
     let model = tiny(document);
     assert_eq!(model.status().queue_capacity, 10);
     let open: Vec<_> = (0..25).map(|_| context(&model)).collect();
@@ -90,7 +90,7 @@ fn a_document_in_sections_is_in_force_and_sections_without_effect_are_named() {
         (100, 8, 50)
     );
     assert!(config.auto_cleanup);
-    // What has no effect under its name is told, with what has.
+    // The warning about a key without effect names the key that has an effect.
     let find = |words: &str| told.warnings.iter().any(|warning| warning.contains(words));
     assert!(
         find("`memory_policy` has no effect") && find("section `memory`"),
@@ -99,7 +99,7 @@ fn a_document_in_sections_is_in_force_and_sections_without_effect_are_named() {
     );
     assert!(find("`performance` has no effect"), "{:?}", told.warnings);
     assert_eq!(told.warnings.len(), 2, "{:?}", told.warnings);
-    // Under its name here, it is in force.
+    // Under that name, the setting is in force.
     let model = tiny(&document.replace("memory_policy", "memory"));
     assert_eq!(
         in_force(&model, "memory.context_shifting"),

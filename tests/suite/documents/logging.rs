@@ -1,5 +1,4 @@
-//! Cases 12 to 14: what is logged, where to, and how lines look. Seen from outside, in what the
-//! command writes.
+//! Cases 12 to 14: what is logged, to where, and in which format, checked on the command's output.
 
 use std::path::Path;
 use std::process::Command;
@@ -10,8 +9,7 @@ use serde_json::{Value, json};
 
 use crate::support::command::mynah;
 
-/// Runs a guest on a tiny model with a document's `logging`, and gives what the host wrote to
-/// stderr.
+/// Runs a guest on a tiny model with a document's `logging` section. Returns the host's stderr.
 fn stderr(folder: &Path, logging: &Value) -> String {
     let model = folder.join("tiny.gguf");
     TinyModel::default().write_to(&model).unwrap();
@@ -52,12 +50,12 @@ fn the_level_of_a_document_decides_what_is_logged() {
     assert!(has(&debug, "DEBUG") && has(&debug, "INFO"), "{debug}");
     let info = of(json!({"level": "info", "enable_debug": false, "timestamps": false}));
     assert!(has(&info, "INFO") && !has(&info, "DEBUG"), "{info}");
-    // Nothing fails, so there is nothing to say.
+    // Nothing fails, so nothing is logged.
     for quiet in ["error", "off"] {
         let log = of(json!({"level": quiet}));
         assert!(log.is_empty(), "{quiet}: {log}");
     }
-    // Whatever the level, prompts and answers stay out.
+    // At every level, prompts and answers stay out of the log.
     assert!(!debug.contains("capital of France"), "{debug}");
 }
 
@@ -84,7 +82,7 @@ fn timestamps_and_colours_are_as_the_document_says() {
     );
     let colored = of(false, "always");
     assert!(colored.contains('\u{1b}'), "{colored:?}");
-    // True, as documents there have it, is for terminals, and this is none.
+    // True, as in those documents, means colours on a terminal, and this is not a terminal.
     let logging = json!({"level": "info", "colors": true});
     assert!(!stderr(folder.path(), &logging).contains('\u{1b}'));
 }
@@ -105,7 +103,7 @@ fn a_log_file_has_the_lines_of_stderr_without_colours_and_is_appended_to() {
     let written = std::fs::read_to_string(&file).unwrap();
     assert!(written.contains("model loaded"), "{written}");
     assert!(has(&written, "INFO") && has(&written, "DEBUG"), "{written}");
-    // A file has no colours, and lines go to stderr too.
+    // The file has no colours, and lines also go to stderr.
     assert!(
         !written.contains('\u{1b}') && log.contains("model loaded"),
         "{log}"
@@ -115,7 +113,7 @@ fn a_log_file_has_the_lines_of_stderr_without_colours_and_is_appended_to() {
         log.lines().count(),
         "{written}\n{log}"
     );
-    // The next run goes on in it.
+    // The next run appends to the file.
     stderr(folder.path(), &logging);
     let both = std::fs::read_to_string(&file).unwrap();
     assert!(both.starts_with(&written) && both.len() > written.len());

@@ -1,10 +1,9 @@
-//! Documents of settings as wasi_nn_backend (apuslabs) writes them: what that project promises is
-//! kept here.
+//! Settings documents of wasi_nn_backend (apuslabs): this host keeps that project's promises.
 //!
-//! Its own tests have 26 cases. Each is here, with assertions, and each test names its case.
+//! That project's tests have 26 cases. Each is here with assertions, and each test names its case.
 //!
-//! An operator's document stands for what initialises a backend and loads a model there, a guest's
-//! document for the settings of one run; both are read as they are anywhere else.
+//! An operator's document corresponds to initialising a backend and loading a model there, a
+//! guest's document to the settings of one run. Both are parsed as usual.
 
 mod answers;
 mod errors;
@@ -23,13 +22,13 @@ use mynah_tests::tiny_model::TinyModel;
 
 use crate::support::generations::{finish, start, text};
 
-/// What an operator's document says.
+/// The contents of an operator's document.
 struct Read {
     config: ModelConfig,
     warnings: Vec<String>,
 }
 
-/// Reads an operator's document.
+/// Parses an operator's document.
 fn read(document: &str) -> Result<Read, Error> {
     let read = Reading::json(document.as_bytes()).for_operator(false)?;
     Ok(Read {
@@ -38,7 +37,7 @@ fn read(document: &str) -> Result<Read, Error> {
     })
 }
 
-/// A tiny model, served as a document says.
+/// A tiny model, served with a document's settings.
 fn tiny(document: &str) -> Model {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("tiny.gguf");
@@ -46,7 +45,7 @@ fn tiny(document: &str) -> Model {
     load(&path, document)
 }
 
-/// The real model, served as a document says.
+/// The real model, served with a document's settings.
 fn real(document: &str) -> Model {
     load(&model_path(), document)
 }
@@ -59,13 +58,13 @@ fn context(model: &Model) -> Session {
     model.session(Owner::unique()).unwrap()
 }
 
-/// A guest's settings.
+/// Parses a guest's document.
 fn settings(document: &str) -> Result<Settings, Error> {
     let (settings, _) = Reading::json(document.as_bytes()).for_guest(false)?;
     Ok(settings)
 }
 
-/// One run, with settings of its own.
+/// One run with its own settings.
 async fn run(
     context: &mut Session,
     prompt: &str,
@@ -75,7 +74,7 @@ async fn run(
     Ok(finish(&mut generation).await)
 }
 
-/// A generation that never ends by itself, and is read: it keeps its place until this is dropped.
+/// A generation that never ends and is read, so that it keeps running until this is dropped.
 struct Endless(tokio::task::JoinHandle<()>);
 
 impl Endless {

@@ -1,4 +1,4 @@
-//! Cases 22 to 25: the queue that a document describes, and what it does when it is full.
+//! Cases 22 to 25: the queue that a document configures, and a full queue.
 
 use std::path::Path;
 
@@ -7,7 +7,7 @@ use mynah_engine::{Error, Model, Owner};
 use super::{Endless, read, settings, tiny};
 use crate::support::generations::{finish, is_idle, start, text, until};
 
-/// The document of three of the cases there.
+/// The document of three of the cases.
 const QUEUE: &str = r#"{
   "model": {"n_gpu_layers": 49, "ctx_size": 2048, "n_predict": 128, "batch_size": 512, "threads": 8},
   "sampling": {"temp": 0.7, "top_p": 0.95, "top_k": 40},
@@ -30,7 +30,8 @@ fn a_documents_queue_is_in_force_and_switches_without_effect_are_named() {
         (100, 2, 5)
     );
     assert_eq!(config.default_task_timeout.as_millis(), 30_000);
-    // Always so, and a bound of one number: told, each once.
+    // Each switch without effect has one warning: the feature is always on, or the limit is a
+    // single number.
     assert_eq!(told.warnings.len(), 4, "{:?}", told.warnings);
     for key in [
         "priority_scheduling_enabled",
@@ -61,7 +62,7 @@ async fn a_full_queue_refuses_the_next_request_and_finishes_the_others() {
     let model = tiny(&QUEUE.replace("30000", "600000"));
     let endless = [Endless::start(&model), Endless::start(&model)];
     until(&model, |status| status.running == 2).await;
-    // Two run, five wait, and the next is refused at once.
+    // Two requests run, five wait, and the next is refused at once.
     let ask = || start(&model, text("b"), settings(r#"{"max_tokens": 3}"#).unwrap());
     let mut waiting: Vec<_> = (0..5).map(|_| ask().unwrap()).collect();
     let refused = ask().map(drop);
@@ -127,7 +128,7 @@ fn fairness_cannot_be_turned_off_and_a_queue_without_room_is_refused() {
         (config.n_gpu_layers, config.ctx_size, config.threads),
         (Some(98), Some(4096), Some(16))
     );
-    // That fairness can't be turned off is told.
+    // The warning says that fairness cannot be disabled.
     assert!(
         told.warnings
             .iter()
@@ -135,7 +136,7 @@ fn fairness_cannot_be_turned_off_and_a_queue_without_room_is_refused() {
         "{:?}",
         told.warnings
     );
-    // Out of range is no warning.
+    // A value out of range is an error, not a warning.
     let refused = read(&document.replace("\"queue_size\": 10", "\"queue_size\": 0"))
         .map(drop)
         .unwrap_err();

@@ -1,4 +1,4 @@
-//! Case 15: one model, another in its place, and the first again, while a session stays.
+//! Case 15: a model is replaced by another and then by the first again, while a session stays open.
 
 use mynah_tests::tiny_model::TinyModel;
 
@@ -28,13 +28,13 @@ async fn a_session_stays_while_its_model_is_replaced() {
                 .unwrap();
         }
         assert_eq!(model.info().path, *file);
-        // The session is the same one all along: nobody is thrown out.
+        // It is the same session throughout: none is closed.
         said.push(run(&mut session, "Once upon a time", "{}").await.unwrap().0);
     }
     assert_ne!(said[0], said[1], "two models, two texts");
     assert_eq!(said[0], said[2], "the first one is as it was");
     assert_eq!(model.status().sessions, 1);
-    // A file that is none changes nothing.
+    // A file that is not a model changes nothing.
     let damaged = folder.path().join("damaged.gguf");
     std::fs::write(&damaged, "no model").unwrap();
     model

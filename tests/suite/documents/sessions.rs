@@ -1,5 +1,5 @@
-//! Cases 9 to 11: a conversation that is remembered, sessions that make way, and bounds on what is
-//! open and runs at once.
+//! Cases 9 to 11: a conversation that is cached, idle sessions that are closed, and limits for open
+//! sessions and running requests.
 
 use std::time::Duration;
 
@@ -30,8 +30,8 @@ async fn a_conversation_is_remembered_and_its_first_turn_is_not_computed_again()
     messages.push(Message::new(Role::Assistant, said));
     messages.push(Message::new(Role::User, "What is my name?"));
     let second = model.tokens(conversation(&messages)).unwrap();
-    // Alice is in what the model is asked. Behind the last turn, the first prompt ended with the
-    // beginning of an answer.
+    // The prompt contains Alice. The first prompt ends with the beginning of an answer, after the
+    // last turn.
     assert!(
         second.starts_with(&first),
         "the first prompt is how the second begins"
@@ -42,7 +42,7 @@ async fn a_conversation_is_remembered_and_its_first_turn_is_not_computed_again()
     let (_, outcome) = finish(&mut generation).await;
     let usage = outcome.usage;
     assert_eq!(usage.prompt_tokens as usize, second.len());
-    // And what was computed for the first turn isn't computed again, the answer included.
+    // The first turn, with its answer, is not computed again.
     assert!(usage.cached_tokens as usize > first.len(), "{usage:?}");
     assert!(usage.prompt_tokens - usage.cached_tokens < 30, "{usage:?}");
 }
@@ -50,7 +50,7 @@ async fn a_conversation_is_remembered_and_its_first_turn_is_not_computed_again()
 /// Case 10, `auto_session_cleanup`.
 #[tokio::test]
 async fn idle_sessions_make_way_and_are_closed_only_where_the_document_says_so() {
-    // Nobody has been idle for an hour, so the fourth is refused.
+    // No session has been idle for an hour, so the fourth is refused.
     let strict = tiny(
         r#"{"max_sessions": 3, "idle_timeout_ms": 3600000, "auto_cleanup": false, "max_concurrent": 2}"#,
     );
@@ -62,7 +62,8 @@ async fn idle_sessions_make_way_and_are_closed_only_where_the_document_says_so()
     );
     drop(open);
 
-    // After a tenth of a second the one that was used longest ago makes way, and that one alone.
+    // After a tenth of a second, the least recently used session, and only that one, is closed for
+    // a new one.
     let document = r#"{"max_sessions": 3, "idle_timeout_ms": 100, "auto_cleanup": false, "max_concurrent": 2, "resume_closed": false}"#;
     let model = tiny(document);
     let mut sessions = Vec::new();
@@ -105,8 +106,8 @@ async fn idle_sessions_make_way_and_are_closed_only_where_the_document_says_so()
         }
     }
 
-    // With `auto_cleanup` they go by themselves; without it, however long they were idle, they
-    // stay.
+    // With `auto_cleanup` idle sessions are closed automatically. Without it they stay open,
+    // however long they are idle.
     for (cleanup, left) in [(true, 0), (false, 3)] {
         let document = format!(
             r#"{{"max_sessions": 3, "idle_timeout_ms": 50, "auto_cleanup_enabled": {cleanup}}}"#
@@ -124,8 +125,7 @@ async fn idle_sessions_make_way_and_are_closed_only_where_the_document_says_so()
 /// Case 11, `concurrency_management`.
 #[tokio::test]
 async fn what_is_open_and_what_runs_at_once_have_their_bounds() {
-    // Two contexts at once, where that is the bound: the third is refused, and has a place when one
-    // is closed.
+    // With a limit of two contexts the third is refused until one of the others is closed.
     let model = tiny(r#"{"max_sessions": 2, "queue_size": 5}"#);
     let (first, _second) = (context(&model), context(&model));
     let refused = model.session(Owner::unique()).map(drop);
@@ -139,7 +139,7 @@ async fn what_is_open_and_what_runs_at_once_have_their_bounds() {
         .await
         .unwrap();
 
-    // `max_concurrent` bounds what runs: the third waits, and runs when one has gone.
+    // `max_concurrent` limits running requests: the third waits, and runs when one has ended.
     let model = tiny(
         r#"{"max_concurrent": 2, "queue_size": 5, "ctx_size": 1024, "default_task_timeout_ms": 600000}"#,
     );

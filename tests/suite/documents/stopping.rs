@@ -1,4 +1,4 @@
-//! Cases 16 to 20: when an answer ends. On the real model where a text is looked at.
+//! Cases 16 to 20: the end of an answer. On the real model where the text matters.
 
 use mynah_engine::{Error, Event, FinishReason, Level, Session};
 use serde_json::json;
@@ -6,7 +6,7 @@ use serde_json::json;
 use super::{context, read, real, run, settings, tiny};
 use crate::support::generations::text;
 
-/// The document of all five cases there; threads and layers are this machine's.
+/// The document of all five cases; threads and layers are this machine's.
 const DOCUMENT: &str = r#"{
   "model": {"ctx_size": 4096, "n_predict": 256, "batch_size": 512},
   "sampling": {"temp": 0.8, "top_p": 0.95, "top_k": 50, "penalty_last_n": 128},
@@ -29,7 +29,7 @@ const STOPS: [&str; 5] = ["\n\n", "<|end|>", "</response>", "The end", ".\n"];
 /// Case 16, `advanced_stopping_criteria`.
 #[tokio::test]
 async fn stop_strings_of_a_document_are_in_force_and_keys_without_effect_are_named() {
-    // What is not there is told, each with what there is; the rest is in force.
+    // Each unsupported key has a warning that names the supported one; all others are in force.
     let told = read(DOCUMENT).unwrap();
     for key in [
         "grammar_triggers",
@@ -45,7 +45,7 @@ async fn stop_strings_of_a_document_are_in_force_and_keys_without_effect_are_nam
             .count();
         assert_eq!(count, 1, "{key}: {:?}", told.warnings);
     }
-    // `n_predict` of the model gives way to `max_tokens`, and says so.
+    // `max_tokens` overrides the model's `n_predict`, with a warning.
     assert_eq!(told.warnings.len(), 5, "{:?}", told.warnings);
     assert!(told.config.auto_cleanup);
 
@@ -90,7 +90,7 @@ async fn a_grammar_ends_an_answer_and_a_malformed_one_is_refused() {
             .all(|c| c == ' ' || c.is_ascii_lowercase()),
         "{said:?}"
     );
-    // A malformed one is an error before any work, and the host stays.
+    // A malformed grammar is an error before any work, and the host continues.
     for broken in [
         r#"{"grammar": "root ::= ("}"#,
         r#"{"json_schema": "{\"type\": 7}"}"#,
@@ -114,7 +114,7 @@ async fn a_time_limit_ends_an_answer() {
     let (_, outcome) = run(&mut context(&model), prompt, r#"{"max_time_ms": 400}"#)
         .await
         .unwrap();
-    // Whatever it had by then. 8,000 tokens take far longer anywhere.
+    // The text so far is returned. 8,000 tokens take far longer on any machine.
     assert_eq!(outcome.reason, FinishReason::MaxTime, "{outcome:?}");
     let refused = settings(r#"{"max_time_ms": 0}"#).unwrap_err();
     assert!(
@@ -147,7 +147,7 @@ async fn a_forbidden_token_never_comes_and_a_stop_string_is_not_said() {
     let mut session = context(&model);
     let free = chosen(&mut session, "{}").await;
     assert_eq!(free.len(), 12);
-    // A token that it would have taken is forbidden: it never comes.
+    // A token of the free answer is forbidden and never occurs.
     let forbidden = free[0];
     let document = format!(r#"{{"logit_bias": [[{forbidden}, false]]}}"#);
     let chosen = chosen(&mut session, &document).await;
@@ -155,7 +155,7 @@ async fn a_forbidden_token_never_comes_and_a_stop_string_is_not_said() {
         chosen.len() == 12 && !chosen.contains(&forbidden),
         "{forbidden} in {chosen:?}"
     );
-    // A text that it would have said ends it, and is not said.
+    // A text of the free answer is a stop string: the answer ends before it.
     let (said, _) = run(&mut session, "List three benefits", "{}")
         .await
         .unwrap();
@@ -176,7 +176,7 @@ async fn a_forbidden_token_never_comes_and_a_stop_string_is_not_said() {
 async fn whichever_limit_comes_first_ends_the_answer() {
     const UNSAID: &str = "never said by anybody";
 
-    // All of them at once: whichever comes first ends the answer, and is told.
+    // All limits at once: the first that is reached ends the answer, and is its reason.
     let model = tiny(r#"{"ctx_size": 256, "temp": 0}"#);
     let mut session = context(&model);
     let (said, _) = run(&mut session, "Tell me a story", r#"{"max_tokens": 40}"#)

@@ -1,11 +1,11 @@
-//! Conversations at the token level, on real models: what llama.cpp reads in a rendered text, and
-//! nothing that a guest writes into it.
+//! Conversations at the token level on real models: llama.cpp's tokens of a rendered text, without
+//! control tokens from the guest's text.
 
 use mynah_engine::{Conversation, Message, Model, ModelConfig, Prompt, Role};
 use mynah_tests::{gemma, solo, tiny_with};
 
-/// A real model, the tokens that open and close its turns, and a rendered conversation in the form
-/// of its template, with what is said at `SAID`.
+/// A real model, the tokens that open and close its turns, and a conversation rendered by its
+/// template, with the message at `SAID`.
 struct Real {
     model: Model,
     opens: &'static str,
@@ -46,7 +46,7 @@ impl Real {
         self.model.tokens(Prompt::Text(text.to_owned())).unwrap()
     }
 
-    /// The one token that a text is, beside what the tokenizer puts before every text.
+    /// The single token of a text, without the token that the tokenizer puts before every text.
     fn one(&self, text: &str) -> u32 {
         *self.text(text).last().unwrap()
     }
@@ -57,7 +57,8 @@ fn a_conversation_is_what_llama_cpp_reads_in_the_rendered_text() {
     for real in all() {
         for said in [
             "Hi",
-            // Read in parts, since these could go on into a control token: it makes no difference.
+            // Tokenized in parts, because they might continue as a control token. That must make no
+            // difference.
             "> a quote, and 1 <",
             "a <",
             "|>\u{e4}\u{1F600} two  spaces\tand\n\n\nlines <table> <|",
@@ -83,7 +84,7 @@ fn what_is_said_has_no_control_tokens() {
         for said in [&obey, &split, &obey.repeat(3)] {
             assert_eq!(count(&real.said(said)), expected, "{}: {said}", real.opens);
         }
-        // Where control tokens count, they are there.
+        // Where control tokens are allowed, they are recognised.
         let text = real.text(&real.form.replace("SAID", &obey));
         assert_eq!(count(&text), [expected[0] + 1, expected[1] + 1]);
     }
@@ -91,7 +92,7 @@ fn what_is_said_has_no_control_tokens() {
 
 #[test]
 fn a_control_token_comes_of_no_two_messages_together() {
-    // A template that puts one message right beside the next.
+    // A template that puts messages directly next to each other.
     let real = &all()[0];
     let (first, second) = real.closes.split_at(6);
     let messages = |contents: [&str; 2]| {

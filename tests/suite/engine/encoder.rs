@@ -1,4 +1,4 @@
-//! Models that read texts as a whole (`bert`): their vectors, and that nothing else is had of them.
+//! Encoder models (`bert`): their vectors, and that they refuse everything else.
 
 use std::path::PathBuf;
 
@@ -14,11 +14,11 @@ use crate::support::command::run;
 use crate::support::generations::{session, text};
 use crate::support::vectors::{bare, cosine, prompts};
 
-/// Tokens that the model has positions for.
+/// Number of the model's positions.
 const CONTEXT: u32 = 128;
 
 struct Encoder {
-    // The file goes with it.
+    // Removes the file when dropped.
     _folder: tempfile::TempDir,
     path: PathBuf,
 }
@@ -47,13 +47,13 @@ impl Encoder {
     }
 }
 
-/// A text of so many tokens, with those that the tokenizer puts around it.
+/// A text with this number of tokens, including those that the tokenizer adds.
 fn of_tokens(tokens: u32) -> String {
     let letters = ('a'..='z').cycle().take(tokens as usize - 2);
     letters.flat_map(|letter| [letter, ' ']).collect()
 }
 
-/// Short ones and such as fill the context, more than are read at once.
+/// Short texts and texts that fill the context, more than fit into one batch.
 fn texts() -> Vec<String> {
     let lengths = [3, 9, CONTEXT, 40, 90, 5, 17, 60, 61, 62, 3, 4, 100, 20];
     lengths.map(of_tokens).to_vec()
@@ -82,7 +82,7 @@ async fn its_vectors_are_those_of_llama_cpps_own_pooling() {
             let alike = cosine(vector, &bare(&llama, pooling, text));
             assert!((alike - 1.0).abs() < 1e-5, "{alike} of {text:?}");
         }
-        // Not because all vectors are alike.
+        // The vectors of different texts differ.
         let different = cosine(&found.vectors[0], &found.vectors[1]);
         assert!(different < 0.999, "{different}");
     }
@@ -134,7 +134,7 @@ async fn a_text_may_fill_the_positions_and_no_more() {
         ),
         "{refused:?}"
     );
-    // Tokens that a guest gives are bounded in the same way.
+    // The limit is the same for token ids from a guest.
     let ids = Prompt::Tokens(vec![5; CONTEXT as usize + 1]);
     let refused = session.embed(&[ids], Settings::default()).await;
     assert!(
@@ -153,7 +153,7 @@ async fn it_generates_nothing_and_says_so() {
         matches!(&refused, Err(Error::VectorsOnly { architecture, .. }) if architecture == "bert"),
         "{refused:?}"
     );
-    // Who doesn't say what it wants gets what there is.
+    // A request without an explicit kind gets what the model can do.
     let asked = |embedding| Settings {
         output: Output {
             embedding,

@@ -1,4 +1,4 @@
-//! Model files, good and bad: each bad one gets a clear answer and harms nobody.
+//! Valid and invalid model files: each invalid one gives a clear error and has no other effect.
 
 use std::path::Path;
 use std::sync::{Arc, Mutex};
@@ -11,7 +11,7 @@ fn load(path: &Path) -> Result<Model, Error> {
     Model::load(path, ModelConfig::default(), |_| {})
 }
 
-/// What is said about a file with these bytes.
+/// The error for a file with these bytes.
 fn refusal(bytes: &[u8]) -> String {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("model.gguf");
@@ -62,7 +62,7 @@ fn a_file_that_is_cut_off_is_refused_wherever_it_is_cut() {
 
 #[test]
 fn what_llama_cpp_refuses_comes_with_its_reason() {
-    // A well-formed file of an architecture that doesn't exist.
+    // A well-formed file with an unknown architecture.
     let whole = TinyModel::default().bytes();
     let mut changed = whole.clone();
     let needle = b"general.architecture";
@@ -162,7 +162,7 @@ fn a_model_that_takes_more_memory_than_there_is_is_refused_with_the_numbers() {
     else {
         panic!("{error}");
     };
-    // 23,040 bytes a token, for each of eight sequences.
+    // 23,040 bytes per token, for each of eight sequences.
     assert_eq!(cells.as_u64(), 8 * 20_000_000 * 23_040);
     assert!(needed > cells && needed > available, "{error}");
     assert!(error.to_string().contains("Lower `ctx_size`"), "{error}");

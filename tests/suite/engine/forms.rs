@@ -1,5 +1,4 @@
-//! Answers that must have a form, on the real model: JSON Schema, regular expression, Lark and
-//! GBNF.
+//! Answers with an output form, on the real model: JSON Schema, regular expression, Lark and GBNF.
 
 use mynah_engine::{
     Error, FinishReason, Output, OutputForm, Prompt, Sampling, Seed, Settings, Stopping,
@@ -48,7 +47,7 @@ async fn an_answer_of_a_schema_parses_or_says_why_not() {
         let value = serde_json::from_str(&said).unwrap_or_else(|error| panic!("{error}: {said}"));
         assert!(validator.is_valid(&value), "{said}");
     }
-    // Cut short, it says so.
+    // An answer that was cut short has the right reason.
     let (said, reason) = answer(
         text("Tell me about somebody."),
         with(schema(PERSON), 0.0, 1, 4),

@@ -1,4 +1,4 @@
-//! A second real model: another architecture, with a sliding window and a vocabulary five times as
+//! A second real model with another architecture, a sliding window, and a vocabulary five times as
 //! large.
 
 use mynah_engine::{
@@ -8,7 +8,7 @@ use mynah_tests::{gemma, greedy};
 
 use crate::support::generations::{finish, start, text};
 
-/// What a prompt is answered with.
+/// The answer to a prompt.
 async fn answer(prompt: &str, settings: Settings) -> (String, Outcome) {
     let mut generation = start(&gemma(), text(prompt), settings).unwrap();
     finish(&mut generation).await

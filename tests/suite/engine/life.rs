@@ -1,5 +1,5 @@
-//! A model's life: loaded once for many, given up, unloaded when nobody uses it, loaded again, and
-//! replaced while it is used.
+//! The life of a model: loaded once for several users, cancelled loading, unloaded while idle,
+//! loaded again, and replaced while in use.
 
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
@@ -14,7 +14,7 @@ use tempfile::TempDir;
 
 use crate::support::generations::{finish, session, start, text, until};
 
-/// Longer than any test takes.
+/// Longer than any test runs.
 const FOR_LONG: Duration = Duration::from_secs(3600);
 
 fn tiny_file(folder: &TempDir, seed: u64) -> PathBuf {
@@ -46,14 +46,14 @@ fn load(path: &Path, config: ModelConfig) -> Model {
     Model::load(path, config, |_| {}).unwrap()
 }
 
-/// What a model of its own says.
+/// The answer of a model that is loaded only for this call.
 async fn said(path: &Path) -> String {
     let model = load(path, config());
     let mut generation = start(&model, text("alone"), Settings::default()).unwrap();
     finish(&mut generation).await.0
 }
 
-/// Waits until a model has left memory.
+/// Waits until a model is unloaded.
 async fn unloaded(model: &Model) {
     while model.is_loaded() {
         tokio::time::sleep(Duration::from_millis(5)).await;
@@ -76,7 +76,7 @@ fn loads_of_one_name_at_the_same_time_share_one() {
                     let progress = move |_| {
                         if std::mem::take(&mut is_first) {
                             begun.fetch_add(1, Ordering::Relaxed);
-                            // Long enough for the others to come.
+                            // Long enough for the other threads to start loading.
                             std::thread::sleep(Duration::from_millis(50));
                         }
                     };
@@ -150,7 +150,7 @@ async fn a_model_that_nobody_uses_is_unloaded_and_loaded_again_for_the_next_requ
             let mut generation = session.start(text("alone"), Settings::default()).unwrap();
             let (answer, _) = finish(&mut generation).await;
             assert_eq!(answer, expected);
-            // Its handle doesn't keep the model once the end has been read.
+            // Once the end has been read, the handle no longer keeps the model loaded.
             unloaded(&model).await;
             let status = model.status();
             assert_eq!((status.requests.completed, status.cells_total), (1, 0));
@@ -168,7 +168,7 @@ async fn a_model_stays_while_a_generation_of_it_lives() {
     assert!(!model.unload());
     drop(generation);
     assert!(model.unload() && !model.is_loaded());
-    // It is out already.
+    // It is unloaded already.
     assert!(model.unload());
 }
 
@@ -208,14 +208,14 @@ async fn a_replaced_model_ends_what_runs_and_the_rest_goes_to_the_new_one() {
     let (old, new) = (tiny_file(&folder, 1), tiny_file(&folder, 2));
     let said_new = said(&new).await;
     assert_ne!(said(&old).await, said_new);
-    // Its answer stands still until it is read.
+    // The answer pauses until it is read.
     let slow = ModelConfig {
         max_unread_bytes: 1024,
         ..config()
     };
     let model = load(&old, slow);
     let mut session = session(&model);
-    // With all that is told of each token, two of them are more than may be unread.
+    // With all probabilities of each token, two tokens exceed the limit of unread bytes.
     let mut long = greedy(200);
     long.sampling.n_probs = Some(20);
     let expected = finish(&mut start(&model, text("alone"), long.clone()).unwrap()).await;
@@ -236,7 +236,7 @@ async fn a_replaced_model_ends_what_runs_and_the_rest_goes_to_the_new_one() {
         (answer, outcome.reason, outcome.usage.generated_tokens),
         (expected.0, FinishReason::MaxTokens, 200)
     );
-    // The same session goes on with the new one, where it is open now.
+    // The same session continues with the new model.
     let mut next = session.start(text("alone"), Settings::default()).unwrap();
     let (answer, outcome) = finish(&mut next).await;
     assert_eq!((answer, outcome.usage.cached_tokens), (said_new, 0));
@@ -246,7 +246,7 @@ async fn a_replaced_model_ends_what_runs_and_the_rest_goes_to_the_new_one() {
     assert_eq!(model.status().sessions, 0);
 }
 
-/// A guest notices nothing of it.
+/// Guests do not notice that the model is unloaded and loaded again.
 #[tokio::test]
 async fn guests_use_a_model_that_comes_and_goes() {
     let folder = tempfile::tempdir().unwrap();

@@ -1,5 +1,5 @@
-//! The engine through its public API, on the real models where text matters and on a tiny one where
-//! mechanics do.
+//! The engine through its public API, on the real models where text matters, and on a tiny one for
+//! mechanics.
 
 mod chat;
 mod encoder;

@@ -1,5 +1,5 @@
-//! Converted weights: what the quantiser makes, what the cache keeps, and what the command line
-//! says about it.
+//! Converted weights: the files that the quantizer writes, the cache, and the messages of the
+//! command line.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -19,7 +19,7 @@ use crate::support::command::{Said, refused, run, run_with_cache};
 
 const Q8_0: Quantisation = Quantisation::Q8_0;
 
-/// A folder with a tiny model, `tiny.gguf`, in it.
+/// A folder with a tiny model named `tiny.gguf`.
 fn tiny_file() -> (TempDir, PathBuf) {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("tiny.gguf");
@@ -31,7 +31,7 @@ fn convert(source: &Path, destination: &Path) -> Result<GgufHeader, Error> {
     optimize(source, destination, Q8_0, 2, &mut |_| {})
 }
 
-/// Names of the files in a folder.
+/// The names of the files in a folder.
 fn files(folder: &Path) -> Vec<String> {
     let mut names: Vec<String> = fs::read_dir(folder)
         .unwrap()
@@ -109,7 +109,7 @@ fn both_models_are_measured() {
     assert!(told.is_sorted() && told.last() == Some(&1.0), "{told:?}");
 }
 
-/// llama.cpp's kernel for AMX takes what is in memory for the beginning of a sum there.
+/// llama.cpp's AMX kernel uses the old contents of its output buffer as initial sums.
 #[test]
 fn matrices_of_one_block_are_multiplied_right_whatever_was_computed_before() {
     let (folder, source) = tiny_file();
@@ -155,7 +155,7 @@ fn what_cannot_be_converted_leaves_nothing_behind() {
 
 #[test]
 fn a_reason_of_llama_cpps_comes_through() {
-    // A well-formed file of an architecture that doesn't exist.
+    // A well-formed file with an unknown architecture.
     let folder = tempfile::tempdir().unwrap();
     let source = folder.path().join("odd.gguf");
     let mut bytes = TinyModel::default().bytes();
@@ -219,13 +219,13 @@ fn a_model_is_converted_once_and_taken_from_the_cache_then() {
     load();
     assert_eq!(changed_at(&only_entry(&cache)), made, "taken as it is");
 
-    // A damaged entry is made again.
+    // A damaged entry is created again.
     let whole = fs::read(&entry).unwrap();
     fs::write(&entry, &whole[..whole.len() / 2]).unwrap();
     load();
     assert_eq!(fs::read(only_entry(&cache)).unwrap(), whole);
 
-    // One file under two names is in memory once here too.
+    // As without conversion, one file under two names is loaded once.
     let registry = Registry::new();
     let first = registry.load("a", &source, config.clone(), |_| {}).unwrap();
     let second = registry.load("b", &source, config.clone(), |_| {}).unwrap();

@@ -1,5 +1,5 @@
-//! Conversations and answers that outgrow their context, on the real models: what goes, what stays,
-//! what it costs. On the tiny one: that what is moved is what would be computed.
+//! Conversations and answers that outgrow their context. On the real models: what is removed, what
+//! stays, and the cost. On the tiny model: that shifted cells equal computed ones.
 
 use mynah_engine::{
     Error, FinishReason, KvLayout, KvType, Memory, Message, Model, ModelConfig, Owner, Role,
@@ -13,7 +13,7 @@ use crate::support::conversations::{
 };
 use crate::support::generations::{session, start, text};
 
-/// Forgets the oldest messages, and answers with so many tokens.
+/// Settings with context shifting, and at most this number of tokens.
 fn shifting(max_tokens: u32) -> Settings {
     Settings {
         memory: Memory {
@@ -41,7 +41,7 @@ fn one_place(ctx_size: u32) -> ModelConfig {
     }
 }
 
-/// A conversation of 12,000 tokens and more in a context of 2,048, to its end.
+/// Runs a conversation of more than 12,000 tokens in a context of 2,048.
 async fn outgrows(model: &Model, shifts_cells: bool) {
     let mut session = model.session(Owner::unique()).unwrap();
     let count = |prompt| u32::try_from(model.tokens(prompt).unwrap().len()).unwrap();
@@ -61,11 +61,11 @@ async fn outgrows(model: &Model, shifts_cells: bool) {
         assert_eq!(usage.generated_tokens, 16);
         let new = usage.prompt_tokens - usage.cached_tokens;
         forgot += u32::from(usage.forgotten_tokens > 0);
-        // A memory that can't be shifted reads anew what is kept, when something has made room.
+        // If cells cannot be shifted, the kept tokens are computed again after a shift.
         let may_read_all = read.is_empty() || (!shifts_cells && usage.forgotten_tokens > 0);
         if !may_read_all {
             assert!(usage.cached_tokens >= head_tokens, "{usage:?}");
-            // The new message, and what the template puts around it.
+            // The new message, and what the template adds to it.
             assert!(new < question_tokens + 64, "{usage:?} after {read:?}");
         }
         read.push(new);
@@ -101,8 +101,8 @@ async fn a_conversation_outgrows_a_sliding_window_with_all_its_cells_and_without
     }
 }
 
-/// What is answered at the end is what a conversation of the system message and the last messages
-/// alone is answered with.
+/// The last answer equals that of a conversation with only the system message and the last
+/// messages.
 #[tokio::test]
 async fn the_system_message_and_the_last_ones_are_what_stays() {
     let story: String = head().chars().take(300).collect();
@@ -111,7 +111,7 @@ async fn the_system_message_and_the_last_ones_are_what_stays() {
         gemma(true, one_place(512)),
         gemma(false, one_place(512)),
     ] {
-        // Nothing is moved for a deterministic request.
+        // Cells are not shifted for a deterministic request.
         let settings = || deterministic(shifting(24));
         let mut session = session(&model);
         let mut messages = vec![system()];
@@ -191,11 +191,11 @@ async fn a_full_context_ends_the_answer_where_nothing_makes_room() {
     assert!(!answer.is_empty() && outcome.usage.forgotten_tokens == 0);
 }
 
-/// What a token's keys and values are in the first layer depends on the token and its place alone,
-/// so that of a model with one layer what was moved is what would be computed there.
+/// In the first layer, a token's keys and values only depend on the token and its position. In a
+/// model with one layer, shifted cells must therefore equal computed ones.
 #[tokio::test]
 async fn what_is_moved_is_what_would_be_computed() {
-    /// Logits of such a model in half precision, and turned once more.
+    /// Maximum difference of logits, from half precision and the additional rotation.
     const NEAR: f32 = 0.02;
 
     let folder = tempfile::tempdir().unwrap();
@@ -225,7 +225,7 @@ async fn what_is_moved_is_what_would_be_computed() {
             let mut own = session(&model);
             first(&mut own, &whole, shifting(1)).await;
             if places == 1 {
-                // It goes to host memory and comes back.
+                // The sequence is moved to host memory and back.
                 first(&mut session(&model), &tail, shifting(1)).await;
                 assert!(model.status().cache.saved_tokens > 0);
             }
@@ -236,7 +236,7 @@ async fn what_is_moved_is_what_would_be_computed() {
             assert_eq!(cached, 0);
             let distance = apart(&computed, &moved);
             assert!(distance < NEAR, "{distance}: {computed:?} {moved:?}");
-            // Not because places don't matter.
+            // The check is meaningful: positions do matter.
             let (other, _) = first(&mut session(&model), &swapped, cold()).await;
             let distance = apart(&computed, &other);
             assert!(distance > 5.0 * NEAR, "{distance}");
@@ -246,7 +246,7 @@ async fn what_is_moved_is_what_would_be_computed() {
     }
 }
 
-/// A model with a table of 48 positions, whose operator wants 512.
+/// A model with a table of 48 positions, configured for a context of 512.
 fn with_table() -> Model {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("table.gguf");
@@ -272,7 +272,7 @@ async fn guests_are_told_where_a_table_of_positions_ends() {
     assert!(said.stderr.contains("48"), "{said:#?}");
 }
 
-/// llama.cpp ends the process where a row isn't there.
+/// llama.cpp aborts the process for a position outside the table.
 #[tokio::test]
 async fn positions_that_are_rows_of_a_table_are_never_left() {
     let model = with_table();
@@ -292,7 +292,7 @@ async fn positions_that_are_rows_of_a_table_are_never_left() {
     let (answer, outcome) = ask(&mut session(&model), text("a"), greedy(100)).await;
     assert_eq!(outcome.reason, FinishReason::ContextFull);
     assert!(!answer.is_empty());
-    // What was computed has its place in it, so it can't be moved.
+    // Computed cells contain their positions, so they cannot be shifted.
     let (_, outcome) = ask(&mut session(&model), text("a b"), shifting(200)).await;
     assert_eq!(outcome.usage.generated_tokens, 200);
     let cache = model.status().cache;

@@ -1,5 +1,6 @@
-//! What is remembered, on the real models: the same text as without, and only what is new is read.
-//! On the tiny one: that a session which was closed for doing nothing opens anew, or says so.
+//! The prefix cache. On the real models: the text is the same as without it, and only new tokens
+//! are computed. On the tiny model: a session that was closed while idle is opened again, or
+//! refused.
 
 use std::time::Duration;
 
@@ -22,7 +23,7 @@ async fn warm_and_cold_runs_give_the_same_text() {
     ] {
         let config = ModelConfig {
             kv_layout,
-            // What Gemma has in host memory is of use where it ends alone.
+            // Gemma's state in host memory can only be continued from its end.
             max_concurrent: if is_gemma { 4 } else { 2 },
             ..config()
         };
@@ -31,8 +32,8 @@ async fn warm_and_cold_runs_give_the_same_text() {
         } else {
             load(config)
         };
-        // The shape of a step changes the last bits of what it computes, so texts are compared
-        // where it is always the same.
+        // The shape of a batch changes the last bits of its results, so texts are only compared if
+        // the shapes are the same.
         let settings = |settings| {
             if exactly {
                 deterministic(settings)
@@ -54,8 +55,8 @@ async fn warm_and_cold_runs_give_the_same_text() {
             assert_eq!(outcome.usage.cached_tokens, 0);
             answers.push(answer);
         }
-        // A prefix that another session left; more sessions than places, so that some come back
-        // from host memory.
+        // A prefix from another session, and more sessions than sequences, so that some are
+        // restored from host memory.
         for round in 0..2 {
             for ((session, prompt), cold) in sessions.iter_mut().zip(&prompts).zip(&answers) {
                 let asked = settings(Settings::default());
@@ -81,7 +82,7 @@ async fn warm_and_cold_runs_give_the_same_text() {
 
 #[tokio::test]
 async fn what_is_shared_or_copied_is_what_would_be_computed() {
-    /// The last bits differ, since a step has another shape.
+    /// The last bits differ because the batches have other shapes.
     const NEAR: f32 = 0.2;
 
     for kv_layout in [KvLayout::Unified, KvLayout::Split] {
@@ -153,7 +154,8 @@ async fn a_deterministic_request_is_the_same_warm_and_cold() {
 
 #[tokio::test]
 async fn a_fork_goes_on_from_where_it_left() {
-    // As many places as sessions: what Gemma has in host memory is of use where it ends alone.
+    // As many sequences as sessions, because Gemma's state in host memory can only be continued
+    // from its end.
     let config = || ModelConfig {
         max_concurrent: 4,
         ..config()

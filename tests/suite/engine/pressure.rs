@@ -1,5 +1,4 @@
-//! What a host does whose memory is short: what it says to the component, and when a model can't
-//! fit.
+//! A host that is short of memory: the errors that a component gets, and a model that cannot fit.
 
 use mynah_engine::{Error, ModelConfig, Owner, PressureLevel, Prompt, Settings};
 use mynah_tests::tiny_model::TinyModel;
@@ -7,7 +6,7 @@ use mynah_tests::{cargo_component_wasm, greedy, tiny_with};
 
 use crate::support::command::run;
 
-/// Less than any process has.
+/// A limit below the size of any process.
 fn short() -> ModelConfig {
     ModelConfig {
         max_process_bytes: Some(1 << 20),

@@ -1,5 +1,5 @@
-//! The engine by itself: queue, cancellation, back-pressure and what is left afterwards. On the
-//! tiny model.
+//! The engine alone, on the tiny model: queue, cancellation, back-pressure, and that nothing is
+//! left afterwards.
 
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use mynah_tests::{greedy, model_path, tiny, tiny_with};
 
 use crate::support::generations::{Running, finish, is_idle, session, start, text, until};
 
-/// The real model for one test alone, whose steps are then that test's.
+/// The real model for a single test, whose steps then belong to that test.
 fn real(batch_size: u32) -> Model {
     let config = ModelConfig {
         ctx_size: Some(1024),
@@ -92,13 +92,13 @@ async fn a_reader_that_does_not_read_pauses_only_itself() {
     let mut unread = start(&model, text("a"), greedy(4000)).unwrap();
     let cells = |status: &Status| status.running == 1 && status.cells_used > 100;
     let paused = until(&model, cells).await;
-    // Others come and go meanwhile.
+    // Other requests run meanwhile.
     for _ in 0..3 {
         let mut other = start(&model, text("b"), greedy(32)).unwrap();
         assert_eq!(finish(&mut other).await.1.usage.generated_tokens, 32);
     }
     assert!(model.status().cells_used < 4000, "it paused: {paused:?}");
-    // And it loses nothing.
+    // The paused answer loses nothing.
     let (_, outcome) = finish(&mut unread).await;
     assert_eq!(outcome.usage.generated_tokens, 4000);
 }
@@ -120,7 +120,7 @@ async fn a_full_queue_refuses_at_once_with_its_numbers() {
         Err(other) => panic!("not busy: {other}"),
         Ok(_) => panic!("not busy"),
     }
-    // A place whose owner has gone is free again.
+    // A queue entry whose owner was dropped is free again.
     drop(waiting);
     let mut next = start(&model, text("c"), greedy(1)).unwrap();
     drop(running);
@@ -134,7 +134,7 @@ async fn a_request_that_waits_too_long_fails_without_model_work() {
         default_task_timeout: Duration::from_millis(50),
         ..one_at_a_time(4)
     });
-    // Never read, so it never ends: it fills its outlet and pauses.
+    // Never read, so it fills its buffer and pauses without ending.
     let hog = start(&model, text("a"), greedy(10_000)).unwrap();
     until(&model, |status| status.running == 1).await;
     let mut late = start(&model, text("b"), greedy(1)).unwrap();
@@ -164,7 +164,7 @@ async fn cancelling_keeps_the_text_and_says_so() {
 
 #[tokio::test]
 async fn dropping_while_the_prompt_is_read_ends_within_one_step() {
-    // Reading this prompt takes many steps of a good part of a second each.
+    // This prompt needs many steps, each a good part of a second long.
     let model = real(128);
     let long = Prompt::Text("many words ".repeat(400));
     let generation = start(&model, long, greedy(1)).unwrap();
@@ -181,9 +181,8 @@ async fn dropping_while_the_prompt_is_read_ends_within_one_step() {
 
 #[tokio::test]
 async fn a_step_that_nobody_wants_any_more_is_aborted() {
-    // One step for the whole prompt, with plenty to compute. Whether the drop comes while it runs
-    // is chance, so it may take a few tries; that the step is then given up, and leaves no cells,
-    // is not.
+    // One long step for the whole prompt. Whether the drop happens during the step is chance, so it
+    // may take several tries. If it does, the step must be aborted and leave no cells.
     let model = real(1024);
     for _ in 0..50 {
         let long = Prompt::Text("many words ".repeat(400));
@@ -259,7 +258,7 @@ async fn a_context_that_is_full_ends_with_its_text() {
     let (answer, outcome) = finish(&mut generation).await;
     assert_eq!(outcome.reason, FinishReason::ContextFull);
     let usage = outcome.usage;
-    // The last token needs no cell: nothing comes after it.
+    // The last token needs no cell, because no token follows it.
     assert_eq!(usage.prompt_tokens + usage.generated_tokens, 65);
     assert!(!answer.is_empty());
 }
@@ -318,7 +317,7 @@ async fn a_model_without_a_chat_template_gets_a_named_one() {
     let mut said = start(&model, Prompt::Messages(messages().into()), greedy(3)).unwrap();
     let mut text = start(&model, text("User: hi\nAssistant:"), greedy(3)).unwrap();
     assert_eq!(finish(&mut said).await.0, finish(&mut text).await.0);
-    // The operator may choose another.
+    // The operator can choose another template.
     let model = tiny_with(ModelConfig {
         chat_template: Some(ChatTemplateName::Chatml),
         ..ModelConfig::default()
@@ -353,6 +352,6 @@ async fn a_model_that_is_dropped_while_it_generates_ends_its_worker() {
     let mut session = session(&model);
     let mut generation = session.start(text("a"), greedy(1500)).unwrap();
     generation.next().await.unwrap();
-    // Joins the worker: returning at all is what is tested.
+    // Joins the worker; the test is that this returns.
     drop((model, session, generation));
 }

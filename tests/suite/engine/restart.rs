@@ -1,5 +1,5 @@
-//! What is kept on disk, on the real models: a conversation goes on after a restart with the text
-//! that it would have had, also after the process was killed while it wrote.
+//! States on disk, on the real models: after a restart, also after the process was killed while
+//! writing, a conversation continues with the text that it would have had.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -16,7 +16,7 @@ use mynah_tests::{cargo_component_wasm, gemma_path, greedy, model_path, tiny_wit
 use crate::support::command::{mynah, run};
 use crate::support::generations::{finish, text, until};
 
-/// Some two hundred words, other ones for each number.
+/// About two hundred words, different for each number.
 fn story(number: u32) -> String {
     let lines =
         (1..=25).map(|line| format!("In year {number} the parrot {line} flew over the sea."));
@@ -75,7 +75,7 @@ async fn a_conversation_goes_on_after_a_restart_as_if_there_had_been_none() {
         let mut answers = Vec::new();
         let mut whole = Vec::new();
         for turn in 0..3 {
-            // A model of its own for each turn.
+            // Each turn loads the model again.
             let model = load();
             let owner = Owner::named("ann");
             let mut session = model.session(owner.clone()).unwrap();
@@ -85,8 +85,8 @@ async fn a_conversation_goes_on_after_a_restart_as_if_there_had_been_none() {
             let usage = outcome.usage;
             if turn > 0 {
                 assert_eq!(disk(&model).read, 1);
-                // Whole steps of the prompt before: all of it in full steps, and a window is whole
-                // at its end alone.
+                // A deterministic request reuses whole batches of the earlier prompt. With a
+                // sliding window, only the whole saved state is usable.
                 assert!(usage.cached_tokens >= 64, "{}: {usage:?}", path.display());
             }
             let mut cold = deterministic();
@@ -103,7 +103,7 @@ async fn a_conversation_goes_on_after_a_restart_as_if_there_had_been_none() {
     }
 }
 
-/// What was left out of it before is left out of it again, so that the rest is found.
+/// A restart removes the same messages as before, so the rest is found.
 #[tokio::test]
 async fn a_conversation_that_outgrew_its_context_goes_on_after_a_restart() {
     let root = tempfile::tempdir().unwrap();
@@ -142,7 +142,7 @@ async fn a_conversation_that_outgrew_its_context_goes_on_after_a_restart() {
         let usage = say(&mut session, turn).await;
         found += u32::from(usage.cached_tokens * 2 > usage.prompt_tokens);
     }
-    // More may have to go just then, once.
+    // Once, one more message may have to be removed.
     assert!(found >= 2, "{found}");
 }
 
@@ -161,7 +161,7 @@ async fn states_of_other_cells_are_not_taken() {
         ..config(root.path())
     };
     assert_eq!(ask(other).await, 0);
-    // llama.cpp puts a state back only among as many streams.
+    // llama.cpp restores a state only with the same number of streams.
     let other = ModelConfig {
         max_concurrent: 3,
         ..config(root.path())
@@ -180,7 +180,7 @@ async fn a_folder_that_is_in_use_is_done_without_until_it_is_free() {
     };
     let first = tiny_with(config());
     let model = Model::load(&model_path(), config(), |_| {}).unwrap();
-    // Another model's is another folder.
+    // Another model has another folder.
     assert!(disk(&model).max_bytes > 0);
     let second = Model::load(&model_path(), config(), |_| {}).unwrap();
     assert_eq!(second.status().disk, None);
@@ -198,7 +198,7 @@ async fn a_folder_that_is_in_use_is_done_without_until_it_is_free() {
     assert!(error.to_string().contains("state_dir"), "{error}");
 }
 
-/// A component that asks for much, in a process of its own.
+/// A component with many requests, in its own process.
 fn start(root: &Path, prompts: &Path) -> Child {
     let model = format!("default={}", model_path().display());
     let folder = format!("{}::/in", prompts.parent().unwrap().display());
@@ -227,7 +227,7 @@ async fn a_process_that_is_killed_while_it_writes_loses_at_most_what_it_wrote() 
     fs::write(&prompts, lines.join("\n")).unwrap();
     let is_partial = |path: &PathBuf| path.extension().is_some_and(|ending| ending == "partial");
     let mut interrupted = 0;
-    // At least at two moments, and until one of them was while a state was being written.
+    // Kills at two or more moments, until one of them was during a write.
     for kills_after in [0, 2, 1, 0, 3, 1, 2, 0] {
         let root = tempfile::tempdir().unwrap();
         let mut process = start(root.path(), &prompts);
@@ -242,7 +242,7 @@ async fn a_process_that_is_killed_while_it_writes_loses_at_most_what_it_wrote() 
                 begun.elapsed() < Duration::from_secs(300),
                 "nothing is written"
             );
-            // It was too quick for us: then it ends with everything written.
+            // The process was faster and has ended with everything written.
             if process.try_wait().unwrap().is_some() {
                 break;
             }
@@ -260,7 +260,7 @@ async fn a_process_that_is_killed_while_it_writes_loses_at_most_what_it_wrote() 
         assert_eq!(status.damaged, 0, "{status:?}");
         assert_eq!(status.interrupted, left as u64, "{status:?}");
         interrupted += left;
-        // What is whole is of use.
+        // Complete states are usable.
         let owner = Owner::named("ann");
         let mut found = 0;
         for line in &lines {

@@ -1,5 +1,5 @@
-//! One model for many: a hundred guests, full queues, long prompts beside short ones, priorities,
-//! fairness, and guests that are killed. Texts on the real model, mechanics on the tiny one.
+//! One model for many guests: a hundred guests, full queues, long prompts beside short ones,
+//! priorities, fairness, and killed guests. Texts on the real model, mechanics on the tiny one.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use mynah_tests::{Ended, Guest, Running as RunningGuest, Started, greedy, model_
 
 use crate::support::generations::{finish, is_idle, session, start, text, until};
 
-/// The real model, split among so many sequences.
+/// The real model with this number of sequences.
 fn real(max_concurrent: u32, ctx_size: u32) -> Model {
     let config = ModelConfig {
         ctx_size: Some(ctx_size),
@@ -22,7 +22,7 @@ fn real(max_concurrent: u32, ctx_size: u32) -> Model {
     Model::load(&model_path(), config, |_| {}).unwrap()
 }
 
-/// The tiny model for crowds.
+/// The tiny model for many guests.
 fn crowded(queue_size: u32) -> Model {
     tiny_with(ModelConfig {
         ctx_size: Some(256),
@@ -32,7 +32,7 @@ fn crowded(queue_size: u32) -> Model {
     })
 }
 
-/// Greedy, with a priority.
+/// Greedy sampling with a priority.
 fn with_priority(priority: Priority, max_tokens: u32) -> Settings {
     Settings {
         scheduling: Scheduling {
@@ -81,7 +81,7 @@ async fn sixteen_deterministic_prompts_say_together_what_each_says_alone() {
     for prompt in SUBJECTS {
         alone.push(printed(guest(prompt).ended().await));
     }
-    // Beside them one that shares its steps, so that theirs must be their own.
+    // Another request shares the steps, so deterministic requests must have their own.
     let other = start(&model, text("Tell me a story"), greedy(200)).unwrap();
     let together: Vec<RunningGuest> = SUBJECTS.map(guest).into();
     for (guest, alone) in together.into_iter().zip(&alone) {
@@ -121,7 +121,7 @@ async fn a_deterministic_request_that_is_parked_says_what_it_says_undisturbed() 
 
 #[tokio::test]
 async fn a_pool_of_cells_that_runs_out_fails_nobody() {
-    // Four that need 200 cells each, in a pool of 300.
+    // Four requests that need 200 cells each, in a pool of 300.
     let model = tiny_with(ModelConfig {
         ctx_size: Some(256),
         kv_cells: Some(300),
@@ -139,7 +139,7 @@ async fn a_pool_of_cells_that_runs_out_fails_nobody() {
     assert!(status.exhausted > 0 && status.resumed > 0, "{status:?}");
     assert_eq!(status.requests.completed, 4);
 
-    // It can't be deterministic, and says how it could.
+    // A deterministic request is refused with advice.
     let deterministic = Settings {
         scheduling: Scheduling {
             deterministic: Some(true),
@@ -153,7 +153,7 @@ async fn a_pool_of_cells_that_runs_out_fails_nobody() {
         }
         other => panic!("{other:?}"),
     }
-    // One that could never fit is refused with the numbers.
+    // A request that can never fit is refused with the numbers.
     match start(&model, Prompt::Tokens(vec![1; 256]), greedy(1)).map(drop) {
         Err(Error::PromptTooLong {
             prompt: 256,
@@ -262,7 +262,7 @@ async fn a_third_of_the_guests_killed_while_they_generate_leaves_the_rest_unharm
     let program = Started::new("stream_two_requests").unwrap();
     let guests: Vec<RunningGuest> = (0..48)
         .map(|n| {
-            // Those to be killed never end by themselves.
+            // Guests that will be killed never end by themselves.
             let tokens = if n % 3 == 0 { "900" } else { "60" };
             Guest::new("stream_two_requests")
                 .model(model.clone())
@@ -309,7 +309,7 @@ async fn an_owner_with_fifty_requests_does_not_starve_those_with_a_few() {
         let owner = Owner::named(name);
         few.extend((0..10).map(|n| ask(&owner, n)));
     }
-    // Two thirds of what the few ask for.
+    // Two thirds of what the few request.
     let status = until(&model, |_| {
         let owners = model.owners();
         let served = owners.iter().filter(|owner| &*owner.name != "crowd");
@@ -350,7 +350,7 @@ async fn higher_priorities_are_served_first_and_low_ones_in_the_end() {
         .collect();
     assert_eq!(model.status().queued_by_priority, [1, 1, 1, 0]);
     drop(hog);
-    // The last one in the line of arrival ends first.
+    // The last request to arrive ends first.
     let mut begun = Vec::new();
     for (_, generation) in &mut waiting {
         begun.push(finish(generation).await.1.usage.queue_time);

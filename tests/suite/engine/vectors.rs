@@ -1,5 +1,5 @@
-//! Vectors of texts on the real models: what llama.cpp's own pooling gives, beside generations, and
-//! given up with their future.
+//! Vectors on the real models: equal to llama.cpp's own pooling, computed beside generations, and
+//! cancelled with their future.
 
 use std::future::poll_fn;
 use std::path::Path;
@@ -14,7 +14,7 @@ use mynah_tests::{gemma_path, greedy, model_path, solo, tiny};
 use crate::support::generations::{finish, session, start, text};
 use crate::support::vectors::{bare, cosine, prompts};
 
-/// Longer than a step, and shorter.
+/// Texts longer and shorter than a batch.
 fn texts() -> Vec<String> {
     let long: Vec<String> = (0..40).map(|n| format!("parrot {n} eats fruit")).collect();
     vec![
@@ -106,7 +106,7 @@ async fn a_future_that_is_dropped_gives_its_request_up() {
     {
         let embed = session.embed(&many, Settings::default());
         let mut embed = std::pin::pin!(embed);
-        // Begins, and is not waited for.
+        // Starts the request without waiting for it.
         let is_pending = poll_fn(|context| Poll::Ready(embed.as_mut().poll(context).is_pending()));
         assert!(is_pending.await);
     }

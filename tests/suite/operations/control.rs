@@ -1,5 +1,5 @@
-//! The socket of a running host: private, found without being named, gone with the host; and what
-//! can be changed through it.
+//! The socket of a running host: only its user can use it, other commands find it, it is removed
+//! with the host, and it can change the log filter.
 
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixListener;
@@ -30,7 +30,7 @@ fn a_host_is_found_by_its_socket_which_is_its_users_alone_and_goes_with_it() {
     for words in ["1 completed", "chat.wasm", &host.child.id().to_string()] {
         assert!(status.stdout.contains(words), "`{words}` in {status:?}");
     }
-    // By its process and by its path too, and the same as over HTTP.
+    // By process id and by path, with the same result as over HTTP.
     let pid = host.child.id().to_string();
     let path = socket.display().to_string();
     for args in [
@@ -94,7 +94,7 @@ fn what_a_host_left_behind_that_was_killed_is_removed_and_a_told_end_leaves_noth
 fn a_path_is_taken_if_nobody_has_it() {
     let folder = Arc::new(tempfile::tempdir().unwrap());
     let path = folder.path().join("own.sock");
-    // One that somebody left behind is no obstacle.
+    // A socket left behind by a dead host is replaced.
     drop(UnixListener::bind(&path).unwrap());
     let at = |command: &mut Command| {
         command.arg("--control").arg(&path);
@@ -159,7 +159,7 @@ fn what_is_logged_is_told_and_set_while_it_runs() {
     let told = ask(&mut host.command(), &["log"]);
     assert_eq!(told.stdout.trim(), "mynah::task=info", "as it was");
     host.said_with("request completed");
-    // Whoever reaches the figures can't change it.
+    // The metrics address cannot change the filter.
     let told = ask(&mut host.command(), &["log", "trace", host.address()]);
     told.host_line("through its socket alone");
     let direct = ureq::put(format!("http://{}/log", host.address())).send("trace");

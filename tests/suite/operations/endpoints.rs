@@ -1,4 +1,4 @@
-//! What a running host shows over HTTP and to `mynah status`: the same everywhere, and what
+//! The status over HTTP and in `mynah status`: all views agree with each other and with what
 //! happened.
 
 use std::collections::BTreeMap;
@@ -18,7 +18,7 @@ fn all_views_show_the_same_and_it_is_what_happened() {
     for _ in 0..3 {
         host.ask("marker-of-the-prompt");
     }
-    // The component has read the end; nothing is on its way.
+    // The component has read the end of its answers, so no event is pending.
     let report = host.report();
     assert_eq!((report.queue.completed, report.queue.accepted), (3, 3));
     assert_eq!(report.performance.generated_tokens, 24);
@@ -48,7 +48,7 @@ fn all_views_show_the_same_and_it_is_what_happened() {
     for view in [&text, &host.get("status"), &said.stdout] {
         assert!(!view.contains("marker-of-the-prompt"), "{view}");
     }
-    // The component ends, and the host with it.
+    // The host ends with the component.
     assert!(host.end().success());
     let said = run(&["status", host.address()]);
     said.host_line("no host tells its status");
@@ -133,7 +133,7 @@ fn a_model_is_alive_while_it_rests_and_while_it_is_out_of_memory() {
     assert!(model.is_alive());
 }
 
-/// The names in a query of Prometheus', with the labels that it asks them for.
+/// The metric names in a Prometheus query, with the labels that it selects.
 fn asked_for(query: &str) -> Vec<(String, Vec<String>)> {
     let is_name = |c: char| c.is_ascii_alphanumeric() || c == '_';
     let mut found = Vec::new();
@@ -174,7 +174,7 @@ fn every_query_of_the_dashboard_asks_for_what_the_host_exports() {
     let mut host = Running::chat();
     host.ask("something");
     let text = host.get("metrics");
-    // Each series by its name, with its labels.
+    // The exported series by name, with their labels.
     let mut exported: BTreeMap<&str, Vec<String>> = BTreeMap::new();
     for line in text.lines().filter(|line| !line.starts_with('#')) {
         let name = line.split(['{', ' ']).next().unwrap();
@@ -214,7 +214,7 @@ fn every_query_of_the_dashboard_asks_for_what_the_host_exports() {
         for (name, mut labels) in asked {
             labels.extend(grouped_by(query));
             let Some(there) = exported.get(name.as_str()) else {
-                // Exported where there is such memory, which this machine may not have.
+                // Only exported if there is such memory, which this machine may lack.
                 assert!(described.contains(&name.as_str()), "`{name}` of: {query}");
                 shown.push(name);
                 continue;
@@ -225,7 +225,7 @@ fn every_query_of_the_dashboard_asks_for_what_the_host_exports() {
             shown.push(name);
         }
     }
-    // And nothing that is exported is left out.
+    // The dashboard leaves out no exported metric.
     for name in described {
         let is_shown = shown.iter().any(|shown| {
             let of = shown

@@ -1,6 +1,5 @@
-//! What the host logs: lines with the ids of their request, one at its end with everything, in
-//! files that grow old; nothing that a component says; and that a log which can't be written holds
-//! up nobody.
+//! The host's log: lines have the ids of their request, each request ends with a summary, files are
+//! rotated, text of components stays out, and a log that cannot be written blocks nothing.
 
 use std::io::Write;
 use std::path::Path;
@@ -16,10 +15,10 @@ use crate::support::command::{Said, mynah};
 
 foreach_log!(assert_test_exists);
 
-/// What no line may have in it.
+/// The text that must not appear in any line.
 const MARKER: &str = "xylophone4711";
 
-/// A folder with a model that takes one message.
+/// A folder with a model whose template takes a single message.
 fn folder() -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
     let template = "{% if messages|length > 1 %}{{ raise_exception(messages[0].content) \
@@ -58,7 +57,7 @@ fn run(folder: &Path, flags: &[&str], guest: &str, args: &[&str]) -> Said {
     }
 }
 
-/// Lines of JSON; each must be one.
+/// Parses lines of JSON.
 fn json(text: &str) -> Vec<Value> {
     let read = |line: &str| {
         let value: Result<Value, _> = serde_json::from_str(line);
@@ -106,7 +105,7 @@ fn the_last_line_of_a_request_has_everything_and_it_is_what_the_component_was_to
     assert_eq!(last["level"], "INFO", "{last}");
     assert_eq!(last["kind"], "text");
     assert_eq!(last["reason"], "max-tokens");
-    // What the guest prints is the usage that it was told.
+    // The guest prints the usage that it received.
     let told = format!(
         "finish=max-tokens tokens={} prompt={}",
         last["generated_tokens"], last["prompt_tokens"]
@@ -141,7 +140,7 @@ fn a_request_that_is_not_taken_has_a_last_line_too() {
 #[test]
 fn log_marker() {
     let folder = folder();
-    // A list of its bytes, as what is printed for debugging shows them.
+    // A list of the marker's bytes, in the format of debug output.
     let as_bytes = format!("{:?}", MARKER.as_bytes());
     let as_bytes = as_bytes.trim_matches(['[', ']']);
     let clean = |what: &str, text: &str| {
@@ -171,7 +170,7 @@ fn log_marker() {
         );
         clean("stderr", &said.stderr);
         clean("the file", &file(folder.path(), "host.log"));
-        // What it sent was seen: it isn't clean for lack of lines.
+        // The check is meaningful: the log does have lines about the guest's input.
         assert!(said.stderr.contains("is not in force"), "{said:?}");
         if filter == "trace" {
             assert!(said.stderr.contains("request rejected"), "{said:?}");
@@ -184,7 +183,7 @@ fn log_marker() {
         "a component's log file"
     );
 
-    // Where it is asked for, it is there, in whatever it was.
+    // With `--log-content` the marker is in the log.
     let flags = ["--log-content", "--log-file", "host.log"];
     let said = run(folder.path(), &flags, "log_marker", &[MARKER]);
     for text in [&said.stderr, &file(folder.path(), "host.log")] {
@@ -202,7 +201,7 @@ fn classes_are_chosen_alone() {
     for class in ["performance", "memory", "task"] {
         let target = format!("mynah::{class}");
         let filter = format!("{target}=trace");
-        // More tokens than the context holds: the oldest make room.
+        // More tokens than fit into the context, so the oldest are removed.
         let flags = ["--log", &filter, "--log-format", "json", "--ctx-size", "64"];
         let more = ["--context-shifting", "--set", "max_tokens=150"];
         let flags = [flags.as_slice(), &more].concat();
@@ -266,7 +265,7 @@ fn a_folder_that_vanishes_costs_lines_and_nothing_else() {
         "--log-file",
         "logs/host.log",
     ];
-    // It waits for a question, and so is there while its log goes.
+    // The guest waits for a question, so it is still running while its log folder is moved.
     let mut child = command(folder.path(), &flags, &cargo_component_wasm("chat"))
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
@@ -280,7 +279,7 @@ fn a_folder_that_vanishes_costs_lines_and_nothing_else() {
         );
         std::thread::sleep(Duration::from_millis(5));
     }
-    // At once, so that nothing is made in it meanwhile.
+    // A rename is atomic, so nothing is created in the folder meanwhile.
     std::fs::rename(&logs, folder.path().join("gone")).unwrap();
     writeln!(child.stdin.take().unwrap(), "a word").unwrap();
     let output = child.wait_with_output().unwrap();
@@ -329,7 +328,7 @@ fn a_full_disk_is_told_once_and_what_it_cost_at_the_end() {
         warnings[0].contains("/dev/full can't be written: No space left"),
         "{warnings:?}"
     );
-    // As many as stderr has, which has all of them.
+    // The same number of lines as on stderr, which has all of them.
     let lost = format!(" {} lines of the log were lost", lines.len());
     assert!(warnings[1].contains(&lost), "`{lost}` in: {warnings:?}");
 }
@@ -351,7 +350,7 @@ fn a_file_that_can_not_be_opened_is_an_error_at_the_start() {
 fn the_keys_of_a_configuration_work() {
     let folder = folder();
     let write = |text: &str| std::fs::write(folder.path().join("mynah.toml"), text).unwrap();
-    // As documents of other hosts have it; the file is beside the configuration.
+    // A document of another host. The log file is beside the configuration.
     let document = r#"{"logging": {"level": "info", "enable_debug": false, "timestamps": false, "colors": true,
         "file": "host.log"}}"#;
     std::fs::write(folder.path().join("settings.json"), document).unwrap();
@@ -369,7 +368,7 @@ fn the_keys_of_a_configuration_work() {
         "{log}"
     );
     assert!(!log.contains("DEBUG") && !log.contains('\u{1b}'), "{log}");
-    // Of two threads' lines, either may be first in each.
+    // Lines of two threads can have any order in each destination.
     let sorted = |text: &str| {
         let mut lines: Vec<String> = text.lines().map(str::to_owned).collect();
         lines.sort();

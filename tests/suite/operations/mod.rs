@@ -1,4 +1,4 @@
-//! What an operator sees of a running host, and changes in it: status, metrics, logs, traces, the
+//! The operator's view of a running host, and changes to it: status, metrics, logs, traces, the
 //! control socket and `mynah top`.
 
 mod control;

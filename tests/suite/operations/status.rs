@@ -1,4 +1,4 @@
-//! What a host tells of itself is what happened: counters are exact, and all views agree.
+//! The status of a host: counters are exact, and all views agree.
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -11,7 +11,7 @@ use mynah_tests::{greedy, solo, tiny_with};
 
 use crate::support::generations::{finish, session, start, text, until};
 
-/// Answers of exactly so many tokens.
+/// Settings for answers of exactly this number of tokens.
 fn exactly(max_tokens: u32) -> Settings {
     Settings {
         stopping: Stopping {
@@ -26,14 +26,15 @@ fn exactly(max_tokens: u32) -> Settings {
 #[tokio::test]
 async fn every_total_is_what_happened() {
     let model = tiny_with(ModelConfig {
-        // Room for an answer that outlasts everything else here.
+        // Large enough for an answer that outlasts everything else here.
         ctx_size: Some(16_384),
         max_unread_bytes: 1 << 20,
         max_concurrent: 1,
         queue_size: 2,
         ..ModelConfig::default()
     });
-    // Three that complete, two of them in one session: the second turn finds the first.
+    // Three requests that complete. Two of them are in one session: the second reuses the first's
+    // prompt.
     let mut conversation = session(&model);
     let first = text("one parrot");
     let tokens = model.tokens(first.clone()).unwrap().len() as u64;
@@ -44,10 +45,10 @@ async fn every_total_is_what_happened() {
     let mut other = start(&model, text("another"), exactly(5)).unwrap();
     let (_, outcome) = finish(&mut other).await;
     drop(other);
-    // One runs for long, and two wait behind it: one has no time, one is cancelled; two more are
+    // One request runs for long and two wait: one times out, one is cancelled. Two more are
     // refused.
     let long = start(&model, text("long"), exactly(16_000)).unwrap();
-    // What the worker published may be from before, what waits is told as it is.
+    // The worker publishes its status with a delay, but the queue's length is exact.
     until(&model, |status| status.queued == 0 && status.running == 1).await;
     let hurried = Settings {
         scheduling: Scheduling {
@@ -62,7 +63,7 @@ async fn every_total_is_what_happened() {
     for _ in 0..2 {
         match start(&model, text("refused"), exactly(1)) {
             Err(Error::Busy { .. }) => refused += 1,
-            // The one that was late has made room.
+            // The request that timed out has left the queue, so there was room.
             other => drop(other),
         }
     }
@@ -83,7 +84,7 @@ async fn every_total_is_what_happened() {
     assert_eq!(requests.refused, refused);
     assert_eq!(requests.cancelled, 2 + (2 - refused));
     let performance = &status.performance;
-    // All but its last token of the second turn were there already.
+    // In the second turn, all tokens but the last were cached.
     let long_prompt = model.tokens(text("long")).unwrap().len() as u64;
     let computed = tokens
         + 1
@@ -105,7 +106,7 @@ async fn every_total_is_what_happened() {
     );
     assert_eq!(status.embedding.texts, 2);
 
-    // Every view is made of the same.
+    // All views are derived from the same data.
     let report = model.report();
     assert_eq!(report.queue.completed, requests.completed);
     assert_eq!(report.queue.refused, requests.refused);
@@ -181,7 +182,7 @@ async fn a_model_tells_what_it_is_and_how_fast() {
     assert!(performance.sampling_share > 0.0 && performance.sampling_share < 1.0);
     assert!(memory.process.is_some_and(|process| process.used > 1 << 20));
     assert_eq!(memory.cells_total % 256, 0);
-    // Others may ask the same model meanwhile.
+    // Other components may use the same model meanwhile.
     let waiting = queue.by_priority;
     let waiting = [waiting.low, waiting.normal, waiting.high, waiting.urgent];
     assert_eq!(waiting.iter().sum::<u64>(), queue.length);
@@ -214,7 +215,7 @@ async fn an_observer_is_told_of_every_request_when_it_has_ended() {
     });
     let observer = observer.unwrap();
     let config = ModelConfig {
-        // Room for an answer that outlasts everything else here.
+        // Large enough for an answer that outlasts everything else here.
         ctx_size: Some(65_536),
         max_unread_bytes: 16 << 20,
         max_concurrent: 1,
@@ -260,7 +261,7 @@ async fn an_observer_is_told_of_every_request_when_it_has_ended() {
         refused.is_some_and(|error| error.contains("queue")),
         "{refused:?}"
     );
-    // What it used is what its reader is told, and who asked is known.
+    // The observer gets the same usage as the reader, and the request's owner.
     let [first, second, ..] = told.as_slice() else {
         panic!("{told:?}");
     };
@@ -285,12 +286,12 @@ async fn an_observer_is_told_of_every_request_when_it_has_ended() {
 async fn an_observer_that_is_slow_misses_some_and_costs_nobody_time() {
     let (go_on, waits) = std::sync::mpsc::channel::<()>();
     let observer = Observer::new(move |_| {
-        // For ever, until the test is done.
+        // Blocks until the end of the test.
         let _ = waits.recv();
     });
     let observer = observer.unwrap();
     let config = ModelConfig {
-        // Room for an answer that outlasts everything else here.
+        // Large enough for an answer that outlasts everything else here.
         ctx_size: Some(65_536),
         max_unread_bytes: 16 << 20,
         max_concurrent: 1,
@@ -301,7 +302,7 @@ async fn an_observer_that_is_slow_misses_some_and_costs_nobody_time() {
     let long = start(&model, text("long"), exactly(60_000)).unwrap();
     until(&model, |status| status.queued == 0 && status.running == 1).await;
     let waits = start(&model, text("waits"), exactly(1)).unwrap();
-    // More than wait to be told at most.
+    // More events than the observer's queue holds.
     let mut session = session(&model);
     for _ in 0..5000 {
         let refused = session.start(text("refused"), exactly(1));

@@ -1,5 +1,5 @@
-//! What a collector of OpenTelemetry gets: a span for each request, and the figures that all other
-//! views show too.
+//! Data that an OpenTelemetry collector receives: a span for each request, and the same metrics as
+//! in all other views.
 
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Read, Write};
@@ -18,7 +18,7 @@ use prost::Message;
 use crate::support::command::said;
 use crate::support::process::{Running, figure};
 
-/// A collector that keeps what it gets.
+/// A collector that stores what it receives.
 struct Collector {
     address: String,
     got: Arc<Mutex<Got>>,
@@ -48,7 +48,7 @@ impl Collector {
         Self { address, got }
     }
 
-    /// Has a host export to it.
+    /// Configures a host to export to this collector.
     fn told_by(&self, command: &mut Command) {
         command
             .env(
@@ -69,7 +69,7 @@ impl Collector {
     }
 }
 
-/// Takes requests of one connection until it ends.
+/// Answers the requests of one connection until it ends.
 fn answer(stream: &TcpStream, got: &Mutex<Got>) {
     let mut lines = BufReader::new(stream);
     loop {
@@ -132,7 +132,7 @@ fn words(attributes: &[KeyValue]) -> BTreeMap<String, String> {
         .collect()
 }
 
-/// Every number of the last figures: by name and attributes, as the text of `/metrics` has them.
+/// All numbers of the last metrics, by name and attributes in the format of `/metrics`.
 fn numbers(collector: &Collector) -> BTreeMap<String, f64> {
     let got = collector.got.lock().unwrap();
     let last = got.metrics.last().unwrap();
@@ -214,7 +214,7 @@ fn a_request_is_a_span_with_its_times_and_tokens_and_never_its_text() {
         }
         let input: u32 = of["gen_ai.usage.input_tokens"].parse().unwrap();
         assert!(input > 0, "{of:?}");
-        // Its times follow each other, and fill it.
+        // The phases follow each other and fill the request's span.
         let mut times: Vec<&Span> = spans
             .iter()
             .filter(|span| span.parent_span_id == request.span_id)
@@ -266,7 +266,7 @@ fn every_total_is_the_same_in_all_views() {
     assert!(host.end().success());
     let exported = numbers(&collector);
 
-    // In the report, in the text, and what a collector gets.
+    // A total's path in the report, its name in the text, and its name at the collector.
     let totals = [
         (
             "completed",
@@ -353,7 +353,7 @@ fn every_total_is_the_same_in_all_views() {
         "{told:?}"
     );
 
-    // And there is a span for each, with what became of it.
+    // Each request has a span with its result.
     let mut outcomes: BTreeMap<String, u64> = BTreeMap::new();
     let mut generated = 0;
     for span in collector
@@ -374,7 +374,7 @@ fn every_total_is_the_same_in_all_views() {
 
 #[test]
 fn a_collector_that_is_away_costs_one_warning() {
-    // Nobody listens there any more.
+    // Nothing listens on this port any more.
     let address = TcpListener::bind("127.0.0.1:0")
         .unwrap()
         .local_addr()
@@ -418,7 +418,7 @@ fn a_collector_that_never_answers_does_not_keep_a_host_that_ends() {
     let mut host = Running::chat_in(Arc::new(tempfile::tempdir().unwrap()), |command| {
         command
             .env("OTEL_EXPORTER_OTLP_ENDPOINT", format!("http://{address}"))
-            // An hour, which nobody waits for.
+            // An hour, which the host must not wait for.
             .env("OTEL_EXPORTER_OTLP_TIMEOUT", "3600000");
     });
     host.ask("one");

@@ -1,5 +1,4 @@
-//! `mynah top` in a terminal of its own: it draws, and leaves the terminal as it was, however it
-//! ends.
+//! `mynah top` in its own terminal: it draws, and restores the terminal however it ends.
 
 use std::fs::File;
 use std::io::{Read, Write};
@@ -23,11 +22,11 @@ const SHOW_CURSOR: &str = "\x1b[?25h";
 /// The command in a terminal.
 struct InTerminal {
     child: Child,
-    /// What the terminal got.
+    /// The output that the terminal received.
     seen: Arc<Mutex<String>>,
-    /// Its keyboard.
+    /// The terminal's input.
     keys: File,
-    /// The other end, as the command has it.
+    /// The command's end of the terminal.
     terminal: OwnedFd,
     before: Termios,
 }
@@ -88,8 +87,8 @@ impl InTerminal {
         self.seen.lock().unwrap().clone()
     }
 
-    /// Waits until the terminal has got this. Words are looked for one by one: what is between them
-    /// may be there already.
+    /// Waits until the terminal has received these words. They are searched for one by one, because
+    /// the text between them may have been drawn before.
     fn until(&self, words: &str) {
         for _ in 0..6000 {
             if self.seen().contains(words) {
@@ -105,7 +104,7 @@ impl InTerminal {
         !now.local_modes.contains(LocalModes::ICANON)
     }
 
-    /// It has ended: the terminal is as it was.
+    /// Waits for the end and checks that the terminal is restored.
     fn assert_given_back(&mut self) -> std::process::ExitStatus {
         let ended = self.child.wait().unwrap();
         self.until(LEAVE);
@@ -122,7 +121,7 @@ impl InTerminal {
 
 impl Drop for InTerminal {
     fn drop(&mut self) {
-        // It may have ended by itself.
+        // Fails if the process has ended already.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
@@ -166,7 +165,8 @@ fn it_follows_the_size_of_the_terminal() {
         ws_xpixel: 0,
         ws_ypixel: 0,
     };
-    // There is no signal without a controlling terminal: the size is asked for with each picture.
+    // Without a controlling terminal there is no signal, but the command asks for the size before
+    // each drawing.
     tcsetwinsize(&top.terminal, small).unwrap();
     top.until("larger");
     top.keys.write_all(b"q").unwrap();

@@ -1,11 +1,11 @@
-//! Runs the command, and what its output is checked with.
+//! Runs the command and checks its output.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use mynah_tests::{cargo_component_wasm, model_path};
 
-/// What a run of the command said.
+/// The output and exit code of the command.
 #[derive(Debug)]
 pub(crate) struct Said {
     pub(crate) code: Option<i32>,
@@ -14,7 +14,8 @@ pub(crate) struct Said {
 }
 
 impl Said {
-    /// The one line of the host's: it has these words, and nothing looks like a panic.
+    /// Checks that the host printed exactly one line with these words, and that nothing looks like
+    /// a panic.
     pub(crate) fn host_line(&self, words: &str) {
         let lines: Vec<&str> = self
             .stderr
@@ -27,7 +28,7 @@ impl Said {
     }
 }
 
-/// The command. `cargo xtask` says in `MYNAH_TEST_BIN` where it is; else it is beside the tests.
+/// The command. `cargo xtask` sets its path in `MYNAH_TEST_BIN`; otherwise it is beside the tests.
 pub(crate) fn mynah() -> PathBuf {
     let path = std::env::var_os("MYNAH_TEST_BIN").map_or_else(
         || {
@@ -45,7 +46,7 @@ pub(crate) fn mynah() -> PathBuf {
     path
 }
 
-/// Runs the command with nothing to read.
+/// Runs the command with an empty stdin.
 pub(crate) fn run(args: &[&str]) -> Said {
     run_in(Path::new("."), args)
 }
@@ -55,12 +56,12 @@ pub(crate) fn run_in(folder: &Path, args: &[&str]) -> Said {
     said(Command::new(mynah()).args(args).current_dir(folder))
 }
 
-/// Runs the command with a cache folder of its own.
+/// Runs the command with its own cache folder.
 pub(crate) fn run_with_cache(args: &[&str], cache: &Path) -> Said {
     said(Command::new(mynah()).args(args).env("MYNAH_CACHE", cache))
 }
 
-/// Runs a command with nothing to read.
+/// Runs a command with an empty stdin.
 pub(crate) fn said(command: &mut Command) -> Said {
     let output = command
         .env_remove("MYNAH_LOG")
@@ -75,7 +76,7 @@ pub(crate) fn said(command: &mut Command) -> Said {
     }
 }
 
-/// A wrong input: exit code 1, one line with these words, nothing on stdout.
+/// Checks a wrong input: exit code 1, one line with these words, nothing on stdout.
 pub(crate) fn refused(args: &[&str], words: &str) {
     let said = run(args);
     assert_eq!(said.code, Some(1), "{said:?}");

@@ -1,4 +1,5 @@
-//! Prompts that begin alike and models that remember them, to compare warm runs with cold ones.
+//! Prompts with a common beginning, and models with a prefix cache, for comparing warm runs with
+//! cold ones.
 
 use std::time::Duration;
 
@@ -9,7 +10,7 @@ use mynah_tests::{gemma_path, greedy, model_path, tiny_with};
 
 use super::generations::{finish, text};
 
-/// Some three hundred words that several prompts begin with.
+/// The common beginning of several prompts, about three hundred words long.
 pub(crate) fn head() -> String {
     (1..=40)
         .map(|number| format!("Rule {number}: a parrot of colour {number} eats fruit. "))
@@ -29,7 +30,7 @@ pub(crate) fn load(config: ModelConfig) -> Model {
     Model::load(&model_path(), config, |_| {}).unwrap()
 }
 
-/// Gemma, with all the cells of its sliding window or without.
+/// Gemma, with cells for all tokens or only for those inside its sliding window.
 pub(crate) fn gemma(swa_full: bool, config: ModelConfig) -> Model {
     let config = ModelConfig { swa_full, ..config };
     Model::load(&gemma_path(), config, |_| {}).unwrap()
@@ -45,7 +46,7 @@ pub(crate) fn idle_after(idle_timeout: Duration, resume_closed: bool) -> Model {
     })
 }
 
-/// What nothing is remembered for.
+/// Settings without a prefix cache.
 pub(crate) fn cold() -> Settings {
     Settings {
         memory: Memory {
@@ -73,8 +74,8 @@ pub(crate) fn chat(messages: &[Message]) -> Prompt {
     Prompt::Messages(Conversation::from(messages.to_vec()))
 }
 
-/// The likeliest tokens to come first after a prompt, with the logarithms of how likely they are,
-/// and how much of the prompt was computed before.
+/// The most likely first tokens after a prompt with their log-probabilities, and the number of
+/// cached prompt tokens.
 pub(crate) async fn first(
     session: &mut Session,
     prompt: &str,
@@ -98,7 +99,7 @@ pub(crate) async fn first(
     }
 }
 
-/// How far the likeliest three of these are from what the others say of them.
+/// The maximum distance of the three most likely tokens here from their log-probabilities there.
 pub(crate) fn apart(these: &[(u32, f32)], others: &[(u32, f32)]) -> f32 {
     assert!(these.len() >= 3, "{these:?}");
     let distances = these.iter().take(3).map(|(id, log_prob)| {

@@ -1,4 +1,4 @@
-//! Starts generations in sessions of their own, reads them to their end, and waits for a status.
+//! Starts generations in their own sessions, reads them to their end, and waits for a status.
 
 use std::ops::{Deref, DerefMut};
 use std::time::Duration;
@@ -7,12 +7,12 @@ use mynah_engine::{
     Error, Event, Generation, Model, Outcome, Owner, Prompt, Session, Settings, Status,
 };
 
-/// A session of an owner of its own.
+/// Opens a session with its own owner.
 pub(crate) fn session(model: &Model) -> Session {
     model.session(Owner::unique()).unwrap()
 }
 
-/// A generation in a session of its own, which lives as long as the generation.
+/// A generation with its own session, which lives as long as the generation.
 pub(crate) struct Running {
     generation: Generation,
     _session: Session,
@@ -32,7 +32,7 @@ impl DerefMut for Running {
     }
 }
 
-/// Starts a generation in a session of its own.
+/// Starts a generation in its own session.
 pub(crate) fn start(model: &Model, prompt: Prompt, settings: Settings) -> Result<Running, Error> {
     let mut session = session(model);
     let generation = session.start(prompt, settings)?;
@@ -60,7 +60,7 @@ pub(crate) async fn finish(generation: &mut Generation) -> (String, Outcome) {
     }
 }
 
-/// Waits until the model's status is as wanted. Bounded by the test's patience, not by speed.
+/// Waits until the model's status is as wanted, up to a generous limit.
 pub(crate) async fn until(model: &Model, wanted: impl Fn(&Status) -> bool) -> Status {
     for _ in 0..60_000 {
         let status = model.status();

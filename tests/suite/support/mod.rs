@@ -1,4 +1,4 @@
-//! What the tests share: running the command, generations and their ends, conversations, vectors.
+//! Shared code of the tests: running the command, generations, conversations, vectors.
 
 pub(crate) mod command;
 pub(crate) mod conversations;

@@ -1,4 +1,4 @@
-//! A host that runs as a process while a test looks at it.
+//! A host in its own process, for tests that look at it from outside.
 
 use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
@@ -12,8 +12,8 @@ use mynah_tests::{cargo_component_wasm, wasm};
 
 use crate::support::command::mynah;
 
-/// A host whose component waits for its stdin; ended when it is dropped. Its folder is where it and
-/// those who look for it have their sockets.
+/// A host whose component waits for its stdin. Dropping it ends the process. Its folder contains
+/// its socket, where other commands look for it.
 pub(crate) struct Running {
     pub(crate) child: Child,
     stdin: Option<ChildStdin>,
@@ -24,12 +24,12 @@ pub(crate) struct Running {
 }
 
 impl Running {
-    /// A conversation on the tiny model.
+    /// Starts a conversation on the tiny model.
     pub(crate) fn chat() -> Self {
         Self::chat_in(Arc::new(tempfile::tempdir().unwrap()), |_| {})
     }
 
-    /// The same, in a folder that others may share, started otherwise.
+    /// [`Running::chat`] in a shared folder, with a changed command line.
     pub(crate) fn chat_in(
         folder: Arc<tempfile::TempDir>,
         change: impl FnOnce(&mut Command),
@@ -45,7 +45,7 @@ impl Running {
         })
     }
 
-    /// A guest on the tiny model, with arguments.
+    /// Starts a guest on the tiny model, with arguments.
     pub(crate) fn guest(name: &str, arguments: &[&str]) -> Self {
         Self::start(Arc::new(tempfile::tempdir().unwrap()), |command, model| {
             command
@@ -56,7 +56,7 @@ impl Running {
         })
     }
 
-    /// The load whose outcomes are known.
+    /// Starts the guest `sdk_load`, whose requests have known results.
     pub(crate) fn load(change: impl FnOnce(&mut Command)) -> Self {
         Self::start(Arc::new(tempfile::tempdir().unwrap()), |command, model| {
             command
@@ -103,7 +103,7 @@ impl Running {
             before.push_str(&said);
         };
         let stderr = Arc::new(Mutex::new(before));
-        // Read on, so that it waits for nobody.
+        // Keeps reading, so that the host never blocks on stderr.
         std::thread::spawn({
             let stderr = Arc::clone(&stderr);
             move || {
@@ -132,7 +132,7 @@ impl Running {
         }
     }
 
-    /// Where its figures are.
+    /// The address of its metrics.
     pub(crate) fn address(&self) -> &str {
         &self.address
     }
@@ -142,31 +142,31 @@ impl Running {
         Arc::clone(&self.folder)
     }
 
-    /// Where it has its socket.
+    /// The path of its socket.
     pub(crate) fn socket(&self) -> PathBuf {
         let name = format!("mynah/{}.sock", self.child.id());
         self.folder.path().join(name)
     }
 
-    /// Asks something and waits for the end of the answer.
+    /// Sends a question and waits for the end of the answer.
     pub(crate) fn ask(&mut self, question: &str) {
         let stdin = self.stdin.as_mut().unwrap();
         writeln!(stdin, "{question}").unwrap();
         self.line();
     }
 
-    /// The next line that its component says.
+    /// The next line of the component's stdout.
     pub(crate) fn line(&self) -> String {
         let line = self.stdout.recv_timeout(Duration::from_secs(120));
         line.unwrap_or_else(|_| panic!("no line; it said: {}", self.said()))
     }
 
-    /// What it said on stderr until now, but for where its figures are.
+    /// Its stderr so far, without the line about the address.
     pub(crate) fn said(&self) -> String {
         self.stderr.lock().unwrap().clone()
     }
 
-    /// Waits until it has said this on stderr.
+    /// Waits until its stderr contains these words.
     pub(crate) fn said_with(&self, words: &str) -> String {
         for _ in 0..6000 {
             let said = self.said();
@@ -189,12 +189,12 @@ impl Running {
         serde_json::from_value(status["models"]["default"].clone()).unwrap()
     }
 
-    /// The command, for somebody who looks for hosts where this one is.
+    /// A command that looks for hosts in this host's folder.
     pub(crate) fn command(&self) -> Command {
         look_in(self.folder.path())
     }
 
-    /// Ends its component's stdin, and waits for its end.
+    /// Closes the component's stdin and waits for the end of the process.
     pub(crate) fn end(&mut self) -> ExitStatus {
         self.stdin = None;
         self.child.wait().unwrap()
@@ -203,13 +203,13 @@ impl Running {
 
 impl Drop for Running {
     fn drop(&mut self) {
-        // It may have ended by itself.
+        // Fails if the process has ended already.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
 }
 
-/// The command, for somebody who looks for hosts in a folder.
+/// A command that looks for hosts in this folder.
 pub(crate) fn look_in(folder: &Path) -> Command {
     let mut command = Command::new(mynah());
     command
@@ -219,7 +219,7 @@ pub(crate) fn look_in(folder: &Path) -> Command {
     command
 }
 
-/// The value of a figure in the text, whole line but the number.
+/// The value of a metric in the text. `line` is the whole line without the number.
 pub(crate) fn figure(text: &str, line: &str) -> f64 {
     let found = text.lines().find_map(|one| one.strip_prefix(line));
     let found = found.unwrap_or_else(|| panic!("`{line}` in:\n{text}"));

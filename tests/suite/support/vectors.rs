@@ -1,4 +1,4 @@
-//! Vectors of texts, and what llama.cpp alone makes of them.
+//! Vectors of texts, and llama.cpp's own results for comparison.
 
 use std::num::NonZeroU32;
 
@@ -7,17 +7,17 @@ use llama_cpp_2::llama_batch::LlamaBatch;
 use llama_cpp_2::model::LlamaModel;
 use mynah_engine::Prompt;
 
-/// The texts as a request has them.
+/// The texts as prompts of a request.
 pub(crate) fn prompts(texts: &[String]) -> Vec<Prompt> {
     texts.iter().cloned().map(Prompt::Text).collect()
 }
 
-/// How alike two vectors of length 1 are.
+/// The similarity of two vectors of length 1.
 pub(crate) fn cosine(one: &[f32], other: &[f32]) -> f32 {
     one.iter().zip(other).map(|(a, b)| a * b).sum()
 }
 
-/// What llama.cpp gives that reads the text in one step and pools it itself.
+/// The vector that llama.cpp itself computes, in one batch and with its own pooling.
 pub(crate) fn bare(model: &LlamaModel, pooling: LlamaPoolingType, text: &str) -> Vec<f32> {
     let backend = mynah_engine::llama_backend().unwrap();
     let params = LlamaContextParams::default()
