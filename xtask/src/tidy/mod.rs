@@ -1,7 +1,9 @@
 //! `cargo xtask tidy`: checks of the repository itself. All problems at once, each with its place.
 
+mod links;
 mod rules;
 
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::process::Command;
 
@@ -9,6 +11,7 @@ use anyhow::{Context, Result, bail};
 
 use crate::process::{cargo, is_on_path, output, run, say};
 use crate::{fuzz, paths, wit};
+use links::Tree;
 
 /// Bytes of a tracked file at most: models and builds are never committed.
 const MAX_BYTES: u64 = 1 << 20;
@@ -22,8 +25,10 @@ pub(crate) fn tidy() -> Result<()> {
     if let Err(error) = fuzz::check_lock() {
         problems.push(format!("{error:#}"));
     }
-    for name in files()? {
-        check(&name, &mut problems)?;
+    let files = files()?;
+    let tree = Tree::new(&files);
+    for name in &files {
+        check(name, &tree, &mut problems)?;
     }
     for example in examples()? {
         if !paths::root().join(&example).join("README.md").is_file() {
@@ -66,7 +71,7 @@ fn files() -> Result<Vec<String>> {
         .collect())
 }
 
-fn check(name: &str, problems: &mut Vec<String>) -> Result<()> {
+fn check(name: &str, tree: &Tree, problems: &mut Vec<String>) -> Result<()> {
     let path = paths::root().join(name);
     if path.metadata()?.len() > MAX_BYTES {
         problems.push(format!("{name}: it has more than {MAX_BYTES} bytes"));
@@ -81,7 +86,10 @@ fn check(name: &str, problems: &mut Vec<String>) -> Result<()> {
     ) || name == ".ci/run";
     if is_text {
         let text = std::fs::read_to_string(&path).with_context(|| format!("{name} is not text"))?;
-        let found = rules::check(name, &text);
+        let mut found = rules::check(name, &text);
+        if matches!(extension, Some("rs" | "md")) {
+            found.extend(links::check(name, &text, tree, headings));
+        }
         problems.extend(
             found
                 .into_iter()
@@ -95,6 +103,12 @@ fn check(name: &str, problems: &mut Vec<String>) -> Result<()> {
         ));
     }
     Ok(())
+}
+
+/// The anchors of a page's headings, by the page's path.
+fn headings(path: &str) -> Option<BTreeSet<String>> {
+    let text = std::fs::read_to_string(paths::root().join(path)).ok()?;
+    path.ends_with(".md").then(|| links::anchors(&text))
 }
 
 /// The folders of the examples.
