@@ -31,8 +31,8 @@ pub(crate) fn fixture(args: &Args) -> Result<()> {
     let file = paths::root().join(&name);
     if file.exists() && !args.unpublished {
         bail!(
-            "{name} is there: a published version's guest is never built again. Before it is published, \
-             `--unpublished` does"
+            "{name} is there: a published version's guest is never built again. Before it is \
+             published, `--unpublished` does"
         );
     }
     guests::test_guests()?;
@@ -46,7 +46,8 @@ pub(crate) fn fixture(args: &Args) -> Result<()> {
     );
     std::fs::write(&file, &bytes)?;
     say(&format!(
-        "    {name}: {} bytes; name {version} among the published versions in tests/suite/contract/versions.rs",
+        "    {name}: {} bytes; name {version} among the published versions in \
+         tests/suite/contract/versions.rs",
         bytes.len()
     ));
     Ok(())

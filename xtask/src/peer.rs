@@ -25,8 +25,8 @@ pub(crate) fn python() -> Result<PathBuf> {
     }
     if !is_on_path("python3") {
         bail!(
-            "python3 is not installed: install it, on Debian with `apt-get install python3 python3-venv`, or measure \
-             without the server with `--no-peer`"
+            "python3 is not installed: install it, on Debian with `apt-get install python3 \
+             python3-venv`, or measure without the server with `--no-peer`"
         );
     }
     say(&format!(
@@ -36,8 +36,8 @@ pub(crate) fn python() -> Result<PathBuf> {
     let mut venv = Command::new("python3");
     venv.args(["-m", "venv", "--clear"]).arg(&folder);
     output(&mut venv).context(
-        "no virtual environment can be made: install venv, on Debian with `apt-get install python3-venv`, or measure \
-         without the server with `--no-peer`",
+        "no virtual environment can be made: install venv, on Debian with `apt-get install \
+         python3-venv`, or measure without the server with `--no-peer`",
     )?;
     let mut install = Command::new(&python);
     install
@@ -47,13 +47,14 @@ pub(crate) fn python() -> Result<PathBuf> {
         .arg(format!("{PACKAGE}=={VERSION}"));
     output(&mut install).with_context(|| {
         format!(
-            "{PACKAGE} {VERSION} can't be installed: check the network and that there is a wheel for this machine, or \
-             measure without the server with `--no-peer`"
+            "{PACKAGE} {VERSION} can't be installed: check the network and that there is a wheel \
+             for this machine, or measure without the server with `--no-peer`"
         )
     })?;
     if !has_server(&python) {
         bail!(
-            "{PACKAGE} {VERSION} was installed into {} and doesn't load there: measure without the server with `--no-peer`",
+            "{PACKAGE} {VERSION} was installed into {} and doesn't load there: measure without the \
+             server with `--no-peer`",
             folder.display()
         );
     }

@@ -46,8 +46,8 @@ pub(crate) fn system() -> Result<()> {
     let packages = missing.join(" ");
     if !(is_on_path("apt-get") && is_root()) {
         bail!(
-            "{packages} missing: run `sudo apt-get install --no-install-recommends {packages}`, on macOS \
-             `brew install cmake llvm`, then this again"
+            "{packages} missing: run `sudo apt-get install --no-install-recommends {packages}`, on \
+             macOS `brew install cmake llvm`, then this again"
         );
     }
     say(&format!("    installing {packages} with apt-get"));
@@ -68,8 +68,8 @@ pub(crate) fn system() -> Result<()> {
     let still = missing_packages();
     if !still.is_empty() {
         bail!(
-            "{} still not found after apt-get installed {packages}: put cmake on the PATH, name libclang's folder in \
-             LIBCLANG_PATH, then run this again",
+            "{} still not found after apt-get installed {packages}: put cmake on the PATH, name \
+             libclang's folder in LIBCLANG_PATH, then run this again",
             still.join(" and ")
         );
     }
@@ -149,7 +149,10 @@ pub(crate) fn wasm_targets() -> Result<()> {
     add.args(["target", "add"]).args(&missing);
     run(&mut add).with_context(|| {
         let targets = missing.join(" ");
-        format!("the wasm targets are missing: install {targets} with rustup, or with your system's Rust packages")
+        format!(
+            "the wasm targets are missing: install {targets} with rustup, or with your \
+            system's Rust packages"
+        )
     })
 }
 

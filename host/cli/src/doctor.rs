@@ -59,7 +59,9 @@ fn advice(system: &SystemInfo) -> String {
     }
     if !SystemInfo::has_gpu() {
         advice.push(
-            "no graphics card is used: where there is one, build with --features cuda, vulkan, metal or rocm".to_owned(),
+            "no graphics card is used: where there is one, build with --features cuda, vulkan, \
+             metal or rocm"
+                .to_owned(),
         );
     }
     advice.join("\n")

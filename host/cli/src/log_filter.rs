@@ -14,7 +14,8 @@ pub(crate) fn log_filter(args: &HostArgs, filter: Option<&str>) -> Result<ExitCo
         let host = Host::find(args).await?;
         if let HostAddress::Http(address) = &host.at {
             bail!(
-                "a host shows and changes its log filter through its socket alone, and {address} is not a socket: give --pid or the socket's path"
+                "a host shows and changes its log filter through its socket alone, and {address} \
+                 is not a socket: give --pid or the socket's path"
             );
         }
         let method = filter.map_or(Method::Get, Method::Put);

@@ -117,7 +117,8 @@ fn measured(table: &mut Table, comparison: &Comparison) {
     table.row(
         "divergence",
         format!(
-            "{:.5} nats a token (mean KL over {} tokens; the most likely one is the same for {:.1} %)",
+            "{:.5} nats a token (mean KL over {} tokens; the most likely one is the same for {:.1} \
+             %)",
             divergence.mean_kl,
             divergence.tokens,
             divergence.same_top * 100.0

@@ -169,7 +169,9 @@ mod tests {
         assert!(first("wit/a.wit", text).is_some_and(|what| what.starts_with("8: ")));
         assert_eq!(first("wit/deps/x/a.wit", text), None);
         assert_eq!(first("wit/older/x/a.wit", text), None);
-        let several_lines = "/// P.\npackage a:b;\n\n/// I.\ninterface i {\n    /// F.\n    @since(version = 0.1.0)\n    f: func(\n        a: u8,\n    ) -> u8;\n    g: func();\n}\n";
+        let several_lines = "/// P.\npackage a:b;\n\n/// I.\ninterface i {\n    /// F.\n    \
+            @since(version = 0.1.0)\n    f: func(\n        a: u8,\n    ) -> u8;\n    \
+            g: func();\n}\n";
         assert_eq!(
             first("wit/a.wit", several_lines),
             Some("11: an item without a `///`".into())

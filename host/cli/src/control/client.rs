@@ -125,13 +125,16 @@ impl Host {
     fn nobody(&self) -> String {
         match (&self.at, self.is_guess) {
             (HostAddress::Http(address), true) => format!(
-                "no host of this user runs with a socket, and none tells its status at {address}: start one with `mynah run`"
+                "no host of this user runs with a socket, and none tells its status at {address}: \
+                 start one with `mynah run`"
             ),
             (HostAddress::Http(address), false) => format!(
-                "no host tells its status at {address}: start one with `mynah run --metrics {address}`"
+                "no host tells its status at {address}: start one with `mynah run --metrics \
+                 {address}`"
             ),
             (HostAddress::Socket(path), _) => format!(
-                "no host listens at {}: give an address such as 127.0.0.1:9464, or the socket of a host that runs",
+                "no host listens at {}: give an address such as 127.0.0.1:9464, or the socket of a \
+                 host that runs",
                 path.display()
             ),
         }

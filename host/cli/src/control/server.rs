@@ -51,7 +51,8 @@ pub(crate) fn open(control: Option<&Control>, serving: &Arc<Serving>) -> Result<
             let opened = listen(path.clone(), serving);
             let opened = opened.with_context(|| {
                 format!(
-                    "the control socket can't be opened at {}: give another path with --control, or `--control off`",
+                    "the control socket can't be opened at {}: give another path with --control, \
+                     or `--control off`",
                     path.display()
                 )
             })?;
@@ -60,7 +61,8 @@ pub(crate) fn open(control: Option<&Control>, serving: &Arc<Serving>) -> Result<
         None => Ok(own(serving)
             .inspect_err(|error| {
                 tracing::warn!(
-                    "this host can't be seen by `mynah status`, it has no socket (`--control`): {error:#}"
+                    "this host can't be seen by `mynah status`, it has no socket (`--control`): \
+                     {error:#}"
                 );
             })
             .ok()),

@@ -89,8 +89,8 @@ pub(super) fn parse(text: &str, content: bool) -> Result<EnvFilter> {
     let text = text.trim();
     let wrong = || {
         format!(
-            "`{text}` is not a log filter: give a level (off, error, warn, info, debug, trace), or levels of modules and \
-             classes, such as `warn,mynah::task=info,llama_cpp=debug`"
+            "`{text}` is not a log filter: give a level (off, error, warn, info, debug, trace), or \
+             levels of modules and classes, such as `warn,mynah::task=info,llama_cpp=debug`"
         )
     };
     if text.is_empty() {

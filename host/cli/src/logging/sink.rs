@@ -269,7 +269,8 @@ impl<D: Destination> Keeper<D> {
             next_try: Instant::now() + RETRY,
         });
         Self::tell(&format!(
-            "{} can't be written: {error}. Lines of the log are lost until it can be written again; the host continues",
+            "{} can't be written: {error}. Lines of the log are lost until it can be written \
+             again; the host continues",
             self.to.name()
         ));
     }

@@ -73,7 +73,8 @@ impl Instance {
                 Err(_) => {
                     let limit = humantime::format_duration(limit);
                     return Ended::Trap(anyhow!(
-                        "the {} did not end within {limit}: raise --timeout if it should have longer",
+                        "the {} did not end within {limit}: raise --timeout if it should have \
+                         longer",
                         self.program.name()
                     ));
                 }

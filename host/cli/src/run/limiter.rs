@@ -29,7 +29,8 @@ impl fmt::Display for Refused {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
-            "the guest wanted {} of memory, --max-memory allows {}: raise it if it should have more",
+            "the guest wanted {} of memory, --max-memory allows {}: raise it if it should have \
+             more",
             ByteSize(self.wanted).display().iec(),
             ByteSize(self.allowed).display().iec(),
         )
@@ -80,7 +81,8 @@ impl ResourceLimiter for Limiter {
     ) -> wasmtime::Result<bool> {
         if desired > MAX_TABLE_ELEMENTS {
             bail!(
-                "the guest wanted a table of {desired} elements, at most {MAX_TABLE_ELEMENTS} are allowed"
+                "the guest wanted a table of {desired} elements, at most {MAX_TABLE_ELEMENTS} are \
+                 allowed"
             );
         }
         Ok(true)

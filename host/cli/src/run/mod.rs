@@ -36,7 +36,8 @@ pub(crate) fn run(args: &RunArgs, log: &LogArgs) -> Result<ExitCode> {
     file.tell();
     if settings.model.state_dir.is_some() && settings.owner.is_none() {
         output::warning(
-            "nothing is saved to the state folder for the next run, because the component has no owner: give it one with --owner",
+            "nothing is saved to the state folder for the next run, because the component has no \
+             owner: give it one with --owner",
         );
     }
     let (kind, bytes) = guest::read(args.guest())?;

@@ -60,7 +60,8 @@ impl Program {
 /// The error for an import that the host does not have.
 fn lacks(path: &Path, error: &wasmtime::Error) -> anyhow::Error {
     anyhow!(
-        "{} needs something that this host lacks: {error:#} (`mynah inspect` shows all its imports)",
+        "{} needs something that this host lacks: {error:#} (`mynah inspect` shows all its \
+         imports)",
         path.display()
     )
 }

@@ -77,7 +77,8 @@ impl Client {
             tracing::warn!(
                 to,
                 why,
-                "telemetry can't be sent and is lost until the collector answers; later failures are logged at debug level"
+                "telemetry can't be sent and is lost until the collector answers; later failures \
+                 are logged at debug level"
             );
         }
     }

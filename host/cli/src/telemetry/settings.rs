@@ -110,7 +110,8 @@ fn signal(
         (Some("otlp"), None) => format!("{DEFAULT_ENDPOINT}/{path}"),
         (Some(other), _) => {
             return Err(format!(
-                "OTEL_{upper}_EXPORTER=`{other}`: mynah has the exporters otlp and none, {what} are not exported"
+                "OTEL_{upper}_EXPORTER=`{other}`: mynah has the exporters otlp and none, {what} \
+                 are not exported"
             ));
         }
     };
@@ -134,7 +135,8 @@ fn signal(
     }
     if !endpoint.starts_with("http://") {
         return unable(
-            "mynah speaks plain http: have a collector on this machine pass it on, at an address such as http://localhost:4318",
+            "mynah speaks plain http: have a collector on this machine pass it on, at an address \
+             such as http://localhost:4318",
         );
     }
     let mut wrong = Vec::new();

@@ -188,7 +188,8 @@ async fn step(
                         return Err(Failure::new(
                             Errno::TooLarge,
                             format!(
-                                "the answer has more than {max_bytes} bytes, as many as are kept: bound it with `n-predict`"
+                                "the answer has more than {max_bytes} bytes, as many as are kept: \
+                                 bound it with `n-predict`"
                             ),
                         ));
                     }
@@ -214,15 +215,17 @@ fn ended(reason: FinishReason, answer: &Answer) -> Option<Failure> {
         FinishReason::ContextFull => Some(Failure::new(
             Errno::ContextFull,
             format!(
-                "{} tokens of the prompt and {} of the answer fill the context, the text so far can be read: shorten the prompt, \
-                 bound the answer with `n-predict`, or have the operator raise `ctx_size`",
+                "{} tokens of the prompt and {} of the answer fill the context, the text so far \
+                 can be read: shorten the prompt, bound the answer with `n-predict`, or have the \
+                 operator raise `ctx_size`",
                 answer.input_tokens, answer.output_tokens
             ),
         )),
         // No text because the time was over is no answer.
         FinishReason::MaxTime if answer.text.is_empty() => Some(Failure::new(
             Errno::RuntimeError,
-            "the time of the request was over before its first token: give it more, or have the operator raise `max_time_ms`",
+            "the time of the request was over before its first token: give it more, or have the \
+             operator raise `max_time_ms`",
         )),
         FinishReason::MaxTime => None,
         FinishReason::Cancelled => Some(Failure::new(

@@ -66,7 +66,8 @@ fn prepare(
     let settings = builder("the settings (second builder)")?;
     let Some(model) = model.filter(|_| count <= 2) else {
         return Err(Failure::invalid(format!(
-            "{count} builders were given: give the model, and its settings as the second one if you like"
+            "{count} builders were given: give the model, and its settings as the second one if \
+             you like"
         )));
     };
     if !GGUF.contains(&arguments.encoding) {
@@ -97,7 +98,8 @@ fn check_target(target: u32) -> Result<(), Failure> {
         1 => {
             if !mynah_engine::SystemInfo::has_gpu() {
                 tracing::warn!(
-                    "a core module loads a model for a GPU, and there is none: it is computed by the CPU"
+                    "a core module loads a model for a GPU, and there is none: it is computed by \
+                     the CPU"
                 );
             }
             Ok(())

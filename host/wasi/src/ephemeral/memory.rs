@@ -31,7 +31,8 @@ fn range(memory: &[u8], pointer: u32, length: u32, what: &str) -> Result<Range<u
     match end {
         Some(end) if end <= memory.len() => Ok(start..end),
         _ => Err(Failure::invalid(format!(
-            "{what} is at {pointer} and has {length} bytes, the memory ends at {}: give a place inside",
+            "{what} is at {pointer} and has {length} bytes, the memory ends at {}: give a place \
+             inside",
             memory.len()
         ))),
     }

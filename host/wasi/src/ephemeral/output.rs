@@ -55,7 +55,8 @@ pub(super) fn get<T: LlmView>(
     let context = ctx.core.context(arguments.context)?;
     if which == Which::Piece && context.is_invalid {
         return Err(Failure::invalid(
-            "the context's settings were refused: set good ones (index 1), or read the whole output",
+            "the context's settings were refused: set good ones (index 1), or read the whole \
+             output",
         ));
     }
     let output = select(context, arguments.index, which)?;

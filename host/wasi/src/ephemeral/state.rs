@@ -125,7 +125,8 @@ impl Context {
     pub(super) fn ready(&mut self) -> Result<(&mut Live, &mut Answer), Failure> {
         if self.is_invalid {
             return Err(Failure::invalid(
-                "the context's settings were refused: set good ones (index 1) before it computes again",
+                "the context's settings were refused: set good ones (index 1) before it computes \
+                 again",
             ));
         }
         let Some(live) = &mut self.live else {
@@ -138,7 +139,8 @@ impl Context {
 /// A context that was asked for more than it can give.
 pub(super) fn unloaded() -> Failure {
     Failure::invalid(
-        "the context's graph was unloaded: read what is there, finalize it, and make another of a graph that is loaded",
+        "the context's graph was unloaded: read what is there, finalize it, and make another of a \
+         graph that is loaded",
     )
 }
 
@@ -158,7 +160,8 @@ impl Core {
 
     pub(super) fn no_context(&self, handle: u32) -> Failure {
         Failure::invalid(format!(
-            "there is no context {handle}, {} are held: give one that `init_execution_context` made and that isn't finalized",
+            "there is no context {handle}, {} are held: give one that `init_execution_context` \
+             made and that isn't finalized",
             self.contexts.len()
         ))
     }

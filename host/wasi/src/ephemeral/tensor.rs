@@ -27,7 +27,8 @@ pub(super) fn read(memory: &[u8], pointer: u32, max_bytes: u64) -> Result<Vec<u8
     };
     if dimensions > MAX_DIMENSIONS {
         return Err(Failure::invalid(format!(
-            "the tensor has {dimensions} dimensions, at most {MAX_DIMENSIONS} are taken: give [{length}]"
+            "the tensor has {dimensions} dimensions, at most {MAX_DIMENSIONS} are taken: give \
+             [{length}]"
         )));
     }
     let shape = memory::bytes(memory, shape, dimensions * 4, "the tensor's shape")?;
@@ -40,8 +41,8 @@ pub(super) fn read(memory: &[u8], pointer: u32, max_bytes: u64) -> Result<Vec<u8
     if !fits {
         let dimensions: Vec<u32> = memory::numbers(shape).collect();
         return Err(Failure::invalid(format!(
-            "the tensor has the dimensions {dimensions:?} of elements of {size} bytes, and {length} bytes of data: give \
-             [{length}] and u8, or [1]"
+            "the tensor has the dimensions {dimensions:?} of elements of {size} bytes, and \
+             {length} bytes of data: give [{length}] and u8, or [1]"
         )));
     }
     if u64::from(length) > max_bytes {
@@ -55,8 +56,8 @@ pub(super) fn too_large(bytes: u64, max_bytes: u64) -> Failure {
     Failure::new(
         Errno::TooLarge,
         format!(
-            "the tensor has {bytes} bytes, this guest may hold {max_bytes} more: send less, or finalize contexts that are no longer \
-             needed"
+            "the tensor has {bytes} bytes, this guest may hold {max_bytes} more: send less, or \
+             finalize contexts that are no longer needed"
         ),
     )
 }
@@ -132,7 +133,10 @@ mod tests {
 
     proptest! {
         #[test]
-        fn no_record_reads_outside_of_the_memory(memory in prop::collection::vec(any::<u8>(), 0..64), pointer in 0_u32..80) {
+        fn no_record_reads_outside_of_the_memory(
+            memory in prop::collection::vec(any::<u8>(), 0..64),
+            pointer in 0_u32..80,
+        ) {
             if let Ok(data) = super::read(&memory, pointer, u64::MAX) {
                 prop_assert!(data.len() <= memory.len());
             }

@@ -128,7 +128,8 @@ impl LlmCtx {
             return Err(NnError::new(
                 ErrorCode::NotFound,
                 format!(
-                    "no model `{name}` is granted to this guest: ask for one that is, or have the operator grant it"
+                    "no model `{name}` is granted to this guest: ask for one that is, or have the \
+                     operator grant it"
                 ),
             ));
         };

@@ -136,8 +136,8 @@ impl LlmCtxView<'_> {
                 Ok((prompt.into_text(short(&name))?, settings))
             }
             _ => invalid(format!(
-                "{count} input tensors were given: give one named `{PROMPT}`, beside it one named `{CONFIG}` if you \
-                 like, and no others"
+                "{count} input tensors were given: give one named `{PROMPT}`, beside it one named \
+                 `{CONFIG}` if you like, and no others"
             )),
         }
     }
@@ -199,8 +199,8 @@ async fn run(mut generation: Generation) -> Result<String, NnError> {
                 {
                     return Err(NnError::new(
                         ErrorCode::Timeout,
-                        "the time of the request was over before its first token: give it more, or have the operator \
-                         raise `max_time_ms`",
+                        "the time of the request was over before its first token: give it more, or \
+                         have the operator raise `max_time_ms`",
                     ));
                 }
                 Event::Finished(_) => return Ok(answer),

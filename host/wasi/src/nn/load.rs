@@ -48,8 +48,8 @@ impl LoadRequest {
             return Err(NnError::new(
                 ErrorCode::TooLarge,
                 format!(
-                    "the model has {bytes} bytes, at most {limit} are taken from a guest: have the operator grant \
-                     it by name"
+                    "the model has {bytes} bytes, at most {limit} are taken from a guest: have the \
+                     operator grant it by name"
                 ),
             ));
         }
@@ -69,7 +69,9 @@ impl LlmCtx {
         let Some(allowed) = self.guest_models.clone() else {
             return refuse(
                 ErrorCode::Security,
-                "this guest may not bring its own models: load one by name, or have the operator allow it".into(),
+                "this guest may not bring its own models: load one by name, or have the operator \
+                 allow it"
+                    .into(),
             );
         };
         match encoding {
@@ -109,8 +111,8 @@ impl LlmCtx {
             return refuse(
                 ErrorCode::TooLarge,
                 format!(
-                    "this guest has {most} models of its own in memory, as many as it may: drop all graphs, contexts \
-                     and generations of one"
+                    "this guest has {most} models of its own in memory, as many as it may: drop \
+                     all graphs, contexts and generations of one"
                 ),
             );
         };

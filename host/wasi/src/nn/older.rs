@@ -255,7 +255,7 @@ impl LlmCtxView<'_> {
 
 fn too_many_bytes(what: &str, wanted: u64, limit: u64) -> String {
     format!(
-        "with {what} this guest would hold {wanted} bytes of tensors and the like, at most {limit} are kept: send less, or \
-         drop what is no longer needed"
+        "with {what} this guest would hold {wanted} bytes of tensors and the like, at most {limit} \
+         are kept: send less, or drop what is no longer needed"
     )
 }

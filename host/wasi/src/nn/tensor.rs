@@ -64,8 +64,9 @@ impl Tensor {
                 return Err(NnError::new(
                     ErrorCode::TooLarge,
                     format!(
-                        "with tensor `{name}` this guest would hold {wanted} bytes of tensors, at most {limit} are \
-                         kept: send less, or drop tensors that are no longer needed"
+                        "with tensor `{name}` this guest would hold {wanted} bytes of tensors, at \
+                         most {limit} are kept: send less, or drop tensors that are no longer \
+                         needed"
                     ),
                 ));
             }
@@ -80,8 +81,8 @@ impl Tensor {
         if elements != Some(data.len() as u64) {
             let elements = elements.map_or("more than 2^64".to_owned(), |count| count.to_string());
             return invalid(format!(
-                "tensor `{name}` has the dimensions {:?}, {elements} elements of 1 byte, but {} bytes of data: give \
-                 [{}]",
+                "tensor `{name}` has the dimensions {:?}, {elements} elements of 1 byte, but {} \
+                 bytes of data: give [{}]",
                 ShortList(&self.dimensions),
                 data.len(),
                 data.len(),
@@ -251,7 +252,8 @@ mod tests {
 
         #[test]
         fn no_shape_panics(dimensions in prop::collection::vec(any::<u32>(), 0..6), data: Vec<u8>) {
-            let product = dimensions.iter().map(|&d| u128::from(d)).try_fold(1u128, u128::checked_mul);
+            let mut lengths = dimensions.iter().map(|&d| u128::from(d));
+            let product = lengths.try_fold(1u128, u128::checked_mul);
             let fits = product == Some(data.len() as u128);
             let text = tensor(&dimensions, TensorType::U8, &data).into_text("prompt");
             prop_assert_eq!(text.is_ok(), fits && std::str::from_utf8(&data).is_ok());

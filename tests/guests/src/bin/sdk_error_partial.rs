@@ -24,7 +24,10 @@ fn main() -> Done {
         .with_options(Options::greedy());
     let hot = session.generate_with(PROMPT, Options::new().temperature(1000.0));
     ensure!(
-        matches!(&hot, Err(Error::InvalidSettings(problems)) if problems[0].path == "sampling.temperature"),
+        matches!(
+            &hot,
+            Err(Error::InvalidSettings(problems)) if problems[0].path == "sampling.temperature"
+        ),
         "{hot:?}"
     );
     let partial = hot

@@ -4,9 +4,9 @@
 use mynah_guest::{Error, Model, Options, Result, Session};
 use mynah_test_guests::{Done, ensure};
 
-const FIRST: &str = "Name three birds that can speak, and say in some words what each of them likes to eat, where it \
-    lives, how old it gets, who its enemies are, how it builds its nest, and what it can learn to say when somebody \
-    talks to it every day from when it is young.";
+const FIRST: &str = "Name three birds that can speak, and say in some words what each of them \
+    likes to eat, where it lives, how old it gets, who its enemies are, how it builds its nest, \
+    and what it can learn to say when somebody talks to it every day from when it is young.";
 
 fn say(session: &mut Session, message: &str) -> Result<(String, u32, u32)> {
     let answer = session.say(message)?.finish()?;

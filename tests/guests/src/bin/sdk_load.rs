@@ -105,8 +105,9 @@ fn main() -> Done {
         "{performance:?}"
     );
     println!(
-        "{{\"completed\":3,\"refused\":2,\"timed_out\":1,\"cancelled\":3,\"failed\":0,\"accepted\":7,\"hits\":1,\
-         \"misses\":{},\"cached_tokens\":{cached},\"prompt_tokens\":{input},\"generated_tokens\":{output},\
+        "{{\"completed\":3,\"refused\":2,\"timed_out\":1,\"cancelled\":3,\"failed\":0,\
+         \"accepted\":7,\"hits\":1,\"misses\":{},\"cached_tokens\":{cached},\
+         \"prompt_tokens\":{input},\"generated_tokens\":{output},\
          \"first_tokens\":4,\"steps\":{}}}",
         memory.misses, performance.steps
     );

@@ -16,7 +16,8 @@ fn main() -> Done {
     let system = Message::system("Be brief.");
 
     // The template is ChatML: text with control tokens gives the same tokens as the messages.
-    let text = "<|im_start|>system\nBe brief.<|im_end|>\n<|im_start|>user\nHi<|im_end|>\n<|im_start|>assistant\n";
+    let text = "<|im_start|>system\nBe brief.<|im_end|>\n<|im_start|>user\nHi<|im_end|>\n\
+        <|im_start|>assistant\n";
     let plain = tokens([system.clone(), Message::user("Hi")].into())?;
     ensure!(plain == tokens(text.into())?, "{plain} tokens of messages");
 

@@ -12,7 +12,8 @@ mod next {
         with: {
             "wasi:nn/tensor@0.2.0-rc-2024-10-28": mynah_test_guests::bindings::wasi::nn::tensor,
             "wasi:nn/errors@0.2.0-rc-2024-10-28": mynah_test_guests::bindings::wasi::nn::errors,
-            "wasi:nn/inference@0.2.0-rc-2024-10-28": mynah_test_guests::bindings::wasi::nn::inference,
+            "wasi:nn/inference@0.2.0-rc-2024-10-28":
+                mynah_test_guests::bindings::wasi::nn::inference,
         },
         generate_all,
     });

@@ -17,9 +17,10 @@ use llama_cpp_2::token::LlamaToken;
 use crate::single::Phases;
 
 /// The text of the prompts. This one does not make the model end early.
-const TEXT: &str = "Here is a long list of things that one can see on a walk through a large city: houses, streets, \
-    shops, people, cars, trees, bridges, rivers, parks, towers, markets, schools, churches, museums, stations, and \
-    many more. The list goes on with houses, streets, shops, people, cars, trees, bridges, rivers, parks, towers, ";
+const TEXT: &str = "Here is a long list of things that one can see on a walk through a large city: \
+    houses, streets, shops, people, cars, trees, bridges, rivers, parks, towers, markets, schools, \
+    churches, museums, stations, and many more. The list goes on with houses, streets, shops, \
+    people, cars, trees, bridges, rivers, parks, towers, ";
 
 /// A model without a host.
 pub(crate) struct Bare {

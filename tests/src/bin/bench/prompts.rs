@@ -4,9 +4,10 @@ use anyhow::{Result, ensure};
 
 use crate::bare::{Bare, apart};
 
-const WORDS: &str = "time people way water day man world life hand part child eye woman place work week case point company \
-    number group problem fact river mountain engine letter garden window music market summer paper school doctor animal \
-    picture family story money country answer question friend father mother";
+const WORDS: &str = "time people way water day man world life hand part child eye woman place work \
+    week case point company number group problem fact river mountain engine letter garden window \
+    music market summer paper school doctor animal picture family story money country answer \
+    question friend father mother";
 
 /// Maximum number of prompts to try per needed prompt. If more fail, the model is unsuitable.
 const TRIES: usize = 4;

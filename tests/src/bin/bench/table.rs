@@ -43,7 +43,8 @@ fn push(text: &mut String, columns: [&str; 6], rest: [&str; 3]) {
     // Writing to a string can't fail.
     let _ = writeln!(
         text,
-        "{name:<18} {ours:>8} {limit:>8} {peer:>8}  {to_limit:<22} {to_peer:<22} {rounds:>6}  {holds:<5}  {unit}"
+        "{name:<18} {ours:>8} {limit:>8} {peer:>8}  {to_limit:<22} {to_peer:<22} {rounds:>6}  \
+         {holds:<5}  {unit}"
     );
 }
 

@@ -152,7 +152,8 @@ async fn soak(args: &Args) -> Result<()> {
 fn tell(at: Duration, status: &Status, memory: Option<u64>) {
     let memory = memory.map_or_else(|| "?".to_owned(), |bytes| (bytes >> 20).to_string());
     say!(
-        "{:5.0} s: {memory} MiB; {} sessions, {} queued, {} running, {} parked; {} requests, {} evictions, {} shifts",
+        "{:5.0} s: {memory} MiB; {} sessions, {} queued, {} running, {} parked; {} requests, {} \
+         evictions, {} shifts",
         at.as_secs_f64(),
         status.sessions,
         status.queued,
