@@ -2,4 +2,4 @@
 
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(|bytes: &[u8]| mynah_engine::fuzz::gguf(bytes));
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| mynah_gguf::fuzz::header(bytes));

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use anyhow::Result;
 use bytesize::ByteSize;
 use mynah_engine::SystemInfo;
-use mynah_engine::model::kernels::CpuFeatures;
+use mynah_engine::model::cpu_features;
 
 use crate::output::{self, Table};
 
@@ -42,7 +42,7 @@ pub(crate) fn doctor() -> Result<ExitCode> {
 
 /// Advice for more speed, one line each.
 fn advice(system: &SystemInfo) -> String {
-    let cpu = CpuFeatures::detect();
+    let cpu = cpu_features();
     let mut advice: Vec<String> = cpu
         .named()
         .into_iter()

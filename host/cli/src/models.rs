@@ -7,8 +7,9 @@ use std::time::Duration;
 use anyhow::Result;
 use bytesize::ByteSize;
 use indicatif::{ProgressBar, ProgressStyle};
+use mynah_engine::model::cpu_features;
 use mynah_engine::model::gguf::GgufHeader;
-use mynah_engine::model::kernels::{CpuFeatures, speed_note};
+use mynah_engine::model::gguf::kernels::speed_note;
 use mynah_engine::{LoadOptions, Registry};
 
 use crate::args::NamedModel;
@@ -61,7 +62,7 @@ pub(crate) fn advance(bar: &ProgressBar, share: f32) {
 /// `mynah models inspect`.
 pub(crate) fn inspect(path: &Path) -> Result<ExitCode> {
     let header = GgufHeader::read(path)?;
-    let cpu = CpuFeatures::detect();
+    let cpu = cpu_features();
     let mut table = Table::default();
     let unknown = || "unknown".to_owned();
     let number = |value: Option<u32>| value.map_or_else(unknown, |value| value.to_string());

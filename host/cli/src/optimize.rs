@@ -8,8 +8,8 @@ use std::process::ExitCode;
 use anyhow::{Result, bail};
 use bytesize::ByteSize;
 use mynah_engine::Error;
+use mynah_engine::model::cpu_features;
 use mynah_engine::model::gguf::GgufHeader;
-use mynah_engine::model::kernels::CpuFeatures;
 use mynah_engine::model::optimize::{
     self, Advice, Comparison, DECODE_SEQUENCES, PREFILL_TOKENS, Quantisation, Target, advise,
 };
@@ -26,7 +26,7 @@ pub(crate) fn optimize(args: &OptimizeArgs) -> Result<ExitCode> {
     let before = GgufHeader::read(&args.path)?;
     let to = match args.to {
         Target::To(to) => to,
-        Target::Auto => match advise(&before, CpuFeatures::detect()) {
+        Target::Auto => match advise(&before, cpu_features()) {
             Advice::Convert(to) => to,
             advice @ (Advice::Fast | Advice::NothingBetter(_)) => {
                 let shown = args.path.display();

@@ -1,12 +1,16 @@
 //! How much memory this process has, and how much it may have.
 
 use std::fmt;
+use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use bytesize::ByteSize;
+use mynah_gguf::ModelSize;
 use sysinfo::{MemoryRefreshKind, ProcessRefreshKind, ProcessesToUpdate, RefreshKind, System};
 
 use crate::llama::device_memory;
+use crate::{Error, Result};
 
 /// Time between two looks at the system: one takes some 100 microseconds.
 pub(crate) const BETWEEN_LOOKS: Duration = Duration::from_millis(250);
@@ -116,6 +120,26 @@ impl MemoryLimit {
             limit: bounds.map(|one| one.limit).min(),
         })
     }
+
+    /// Checks that there is as much memory as the model in this file takes.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::TooLittleMemory`], with the numbers.
+    pub(crate) fn admit(&self, path: &Path, model: &ModelSize) -> Result<()> {
+        if model.total() <= self.available {
+            return Ok(());
+        }
+        Err(Error::TooLittleMemory {
+            path: path.to_owned(),
+            needed: ByteSize(model.total()),
+            weights: ByteSize(model.weights),
+            cells: ByteSize(model.cells),
+            step: ByteSize(model.step),
+            available: ByteSize(self.available),
+            limit: self.limit.map(ByteSize),
+        })
+    }
 }
 
 /// Memory in use, where the system tells.
@@ -210,6 +234,38 @@ mod tests {
             process.limit == 1 << 20 && process.share() > 1.0,
             "{process:?}"
         );
+    }
+
+    #[test]
+    fn a_model_that_does_not_fit_is_refused_with_the_numbers() {
+        // 4096 cells of 23,040 bytes, and a step of 128 tokens with a vocabulary of 49,152.
+        let size = ModelSize {
+            weights: 0,
+            cells: 4096 * 23_040,
+            step: 128 * 49_152 * 4,
+        };
+        let memory = |available| MemoryLimit {
+            available,
+            limit: Some(256 << 20),
+        };
+        memory(size.total())
+            .admit(Path::new("a.gguf"), &size)
+            .unwrap();
+        let error = memory(100 << 20)
+            .admit(Path::new("a.gguf"), &size)
+            .unwrap_err()
+            .to_string();
+        for words in [
+            "a.gguf",
+            "114.0 MiB",
+            "90.0 MiB",
+            "24.0 MiB",
+            "100.0 MiB",
+            "256.0 MiB",
+            "ctx_size",
+        ] {
+            assert!(error.contains(words), "`{words}` in: {error}");
+        }
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use std::io;
 
 use super::*;
-use crate::model::gguf::GgufProblem;
+use crate::model::gguf;
 
 /// Errors, each with what it must say: numbers and names of what was asked and what was there, then
 /// what to do. The match fails to compile when there is a variant that the list lacks.
@@ -60,7 +60,7 @@ fn every_error_says_what_was_there_and_what_to_do() {
     check(all! { Error:
         Error::Backend { .. } => Error::Backend { reason: reason() },
             says ["out of luck"], advises "start it through this engine alone";
-        Error::File(_) => Error::File(GgufError { path: path(), problem: GgufProblem::Empty }),
+        Error::File(_) => Error::File(GgufError { path: path(), problem: gguf::GgufProblem::Empty }),
             says ["a.gguf", "empty"], advises "download it again";
         Error::Load { .. } => Error::Load { path: path(), reason: reason() },
             says ["a.gguf", "out of luck"], advises "Download the file again";
@@ -131,28 +131,6 @@ fn every_error_says_what_was_there_and_what_to_do() {
             says ["out of luck"], advises "free some, or convert without measuring";
         Error::Thread(_) => Error::Thread(io_error()),
             says ["permission denied"], advises "Raise the limit on processes and threads";
-    });
-}
-
-#[test]
-fn every_fault_of_a_file_says_what_to_do() {
-    check(all! { GgufProblem:
-        GgufProblem::Io(_) => GgufProblem::Io(io_error()), says ["permission denied"], advises "Give one that is there";
-        GgufProblem::Folder => GgufProblem::Folder, says ["a folder"], advises "give the model file, a .gguf";
-        GgufProblem::NotAFile => GgufProblem::NotAFile, says ["not a regular file"], advises "give the model file, a .gguf";
-        GgufProblem::Empty => GgufProblem::Empty, says ["empty"], advises "download it again";
-        GgufProblem::Magic { .. } => GgufProblem::Magic { begins: "begins as a ZIP file" },
-            says ["begins as a ZIP file"], advises "give a .gguf";
-        GgufProblem::Version { .. } => GgufProblem::Version { version: 1 },
-            says ["version 1", "2 and 3"], advises "convert the model again";
-        GgufProblem::BigEndian => GgufProblem::BigEndian, says ["big-endian"], advises "convert the model again";
-        GgufProblem::HeaderCutOff { .. } => GgufProblem::HeaderCutOff { at: 7, file_bytes: 9 },
-            says ["byte 7 of 9"], advises "download it again";
-        GgufProblem::DataCutOff { .. } => GgufProblem::DataCutOff { needed: 9, file_bytes: 7 },
-            says ["need 9 bytes", "it has 7"], advises "Download it again";
-        GgufProblem::Damaged(_) => GgufProblem::Damaged("no name".to_owned()), says ["no name"], advises "Download it again";
-        GgufProblem::Unusable(_) => GgufProblem::Unusable("no layers".to_owned()),
-            says ["no layers"], advises "Convert the model again";
     });
 }
 

@@ -27,8 +27,6 @@ pub(crate) use llama_cpp_2::token::LlamaToken as TokenId;
 pub(crate) use log::with_captured_errors;
 pub(crate) use quantize::quantize;
 pub(crate) use saved::{SavedForm, SavedSequence};
-pub(crate) use system::device_memory;
-#[cfg(test)]
-pub(crate) use system::type_block;
+pub(crate) use system::{AMX_HEADER, device_memory, has_amx_header};
 pub use system::{Device, DeviceKind, LlamaBuild, SystemInfo};
 pub(crate) use weights::read_weights;

@@ -10,6 +10,17 @@ use llama_cpp_sys_2 as sys;
 use super::llama_backend;
 use crate::Result;
 
+/// The folder whose header lets gcc build llama.cpp's kernels for AMX as they are written
+/// (`.cargo/config.toml`): gcc 12 optimises away what they set up, and the first prompt would end
+/// the process (<https://github.com/ggml-org/llama.cpp/pull/26954>).
+pub(crate) const AMX_HEADER: &str = "host/engine/native/gcc";
+
+/// Whether llama.cpp was built with that header, and so whether its kernels for AMX can be trusted.
+pub(crate) fn has_amx_header() -> bool {
+    // This crate is built with the same variables as llama.cpp.
+    option_env!("CPLUS_INCLUDE_PATH").is_some_and(|path| path.contains(AMX_HEADER))
+}
+
 /// What llama.cpp was built with and what it finds on this machine.
 #[derive(Debug, Clone)]
 pub struct SystemInfo {
@@ -185,7 +196,7 @@ unsafe fn text(pointer: *const std::ffi::c_char) -> String {
 
 /// Weights and bytes of one block of a tensor type, as the linked ggml has them.
 #[cfg(test)]
-pub(crate) fn type_block(number: sys::ggml_type) -> (u64, u64) {
+fn type_block(number: sys::ggml_type) -> (u64, u64) {
     // SAFETY: both look a number up in a table; the tests give numbers that ggml has.
     let (weights, bytes) = unsafe { (sys::ggml_blck_size(number), sys::ggml_type_size(number)) };
     (weights.unsigned_abs(), bytes as u64)
@@ -193,7 +204,16 @@ pub(crate) fn type_block(number: sys::ggml_type) -> (u64, u64) {
 
 #[cfg(test)]
 mod tests {
+    use mynah_gguf::TensorType;
+
     use super::*;
+
+    #[test]
+    fn sizes_of_tensor_types_are_those_of_ggml() {
+        for &(number, ty) in TensorType::ALL {
+            assert_eq!(type_block(number), ty.block(), "{ty} is not as ggml has it");
+        }
+    }
 
     #[test]
     fn many_may_ask_at_once() {

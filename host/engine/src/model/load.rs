@@ -8,21 +8,21 @@ use std::time::Instant;
 use llama_cpp_2::model::LlamaModel;
 
 use super::chat::{ChatTemplate, built_in_source, for_vocabulary};
-use super::gguf::{GgufError, GgufHeader};
+use super::gguf::kernels::has_rows_of_one_block;
+use super::gguf::{ContextShape, GgufError, GgufHeader, ModelSize, TensorType};
 use super::info::architecture;
-use super::kernels::{AMX_HEADER, has_amx_header, has_rows_of_one_block};
 use super::loaded::{About, Loaded};
 use super::recommended::recommended;
-use super::size::Size;
 use super::{LoadOptions, ModelInfo, optimize};
 use crate::decode::{DiskCacheParams, Grammars, Pooling, RequestQueue, Worker, WorkerParams};
 use crate::disk::Fingerprint;
 use crate::llama::{
-    Ability, ContextParams, SystemInfo, device_memory, llama_backend, read_weights,
+    AMX_HEADER, Ability, ContextParams, SystemInfo, device_memory, has_amx_header, llama_backend,
+    read_weights,
 };
 use crate::memory_limit::{MemoryLimit, MemoryWatch};
 use crate::schedule::SessionLimits;
-use crate::{ChatTemplateName, Error, ModelConfig, Result};
+use crate::{ChatTemplateName, Error, KvType, ModelConfig, Result};
 use mynah_settings::KvCells;
 
 /// Share of the progress that a conversion takes, where there is one.
@@ -181,7 +181,7 @@ fn gpu_layers(path: &Path, header: &GgufHeader, config: &ModelConfig) -> Result<
         header.positions(),
     );
     let cells = config.kv_cells_for(context)?;
-    let size = Size::of(header, &context_params(config, &cells, header));
+    let size = ModelSize::of(header, &shape(&context_params(config, &cells, header)));
     if SystemInfo::has_gpu() {
         // What the operator says is done as it is said.
         let layers = config.n_gpu_layers.or_else(|| {
@@ -198,7 +198,7 @@ fn gpu_layers(path: &Path, header: &GgufHeader, config: &ModelConfig) -> Result<
     }
     let memory = MemoryLimit::read(config.max_process_bytes);
     if let (true, Some(_), Some(memory)) = (config.check_memory, trained, memory) {
-        size.check(path, &memory)?;
+        memory.admit(path, &size)?;
     }
     Ok(config.n_gpu_layers)
 }
@@ -215,6 +215,19 @@ fn context_params(config: &ModelConfig, cells: &KvCells, header: &GgufHeader) ->
         kv_type: config.kv_type,
         swa_full: config.swa_full,
         embeddings: false,
+    }
+}
+
+/// What of these parameters the size of a model depends on.
+fn shape(context: &ContextParams) -> ContextShape {
+    ContextShape {
+        cells: context.cells,
+        batch: context.batch,
+        kv_type: match context.kv_type {
+            KvType::F16 => TensorType::F16,
+            KvType::Q8_0 => TensorType::Q8_0,
+        },
+        swa_full: context.swa_full,
     }
 }
 

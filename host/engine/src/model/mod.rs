@@ -2,10 +2,9 @@
 //! replaced.
 
 mod chat;
+mod cpu;
 mod fit;
-pub mod gguf;
 mod info;
-pub mod kernels;
 mod load;
 mod loaded;
 pub mod optimize;
@@ -13,13 +12,14 @@ mod options;
 mod prompt;
 mod recommended;
 mod registry;
-mod size;
 mod slot;
 mod unload_timer;
 mod vectors;
 
+pub use cpu::cpu_features;
 pub use info::ModelInfo;
 pub use load::Progress;
+pub use mynah_gguf as gguf;
 pub use options::LoadOptions;
 pub use registry::Registry;
 pub(crate) use vectors::Embedding;

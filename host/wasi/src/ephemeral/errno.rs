@@ -113,7 +113,9 @@ impl From<mynah_engine::Error> for Failure {
             | E::VectorsAsked => Errno::UnsupportedOperation,
             E::UnknownModel { .. } => Errno::NotFound,
             // Nobody had used the model, and now it can't be loaded again.
-            E::File(error) if matches!(error.problem, gguf::Problem::Io(_)) => Errno::ModelNotFound,
+            E::File(error) if matches!(error.problem, gguf::GgufProblem::Io(_)) => {
+                Errno::ModelNotFound
+            }
             // What else broke, and variants that this crate doesn't know yet.
             _ => Errno::RuntimeError,
         };

@@ -3,8 +3,8 @@
 use std::fmt;
 
 use super::Quantisation;
+use crate::model::gguf::kernels::{CpuFeatures, Kernel, kernel_for, speed_note};
 use crate::model::gguf::{GgufHeader, TensorInfo, TensorType};
-use crate::model::kernels::{CpuFeatures, Kernel, kernel_for, speed_note};
 
 /// Share of the weights without a fast kernel below which converting gains nothing that could be
 /// felt.

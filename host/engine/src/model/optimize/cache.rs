@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 use sha2::{Digest, Sha256};
 
 use super::{Advice, Optimize, Quantisation, Target, advise, optimize};
+use crate::model::cpu_features;
 use crate::model::gguf::{GgufError, GgufHeader};
-use crate::model::kernels::CpuFeatures;
 use crate::{Error, Result};
 
 /// Folder of the cache that holds converted models.
@@ -39,7 +39,7 @@ pub fn optimized(
 ) -> Result<Option<PathBuf>> {
     let to = match target {
         Target::To(quantisation) => *quantisation,
-        Target::Auto => match advise(&GgufHeader::read(source)?, CpuFeatures::detect()) {
+        Target::Auto => match advise(&GgufHeader::read(source)?, cpu_features()) {
             Advice::Convert(quantisation) => quantisation,
             advice @ Advice::Fast => {
                 tracing::info!("{}: loaded as it is, {advice}", source.display());

@@ -10,13 +10,13 @@ pub struct GgufError {
     /// The file.
     pub path: PathBuf,
     /// What is wrong with it.
-    pub problem: Problem,
+    pub problem: GgufProblem,
 }
 
 /// What is wrong with a file.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
-pub enum Problem {
+pub enum GgufProblem {
     /// There is none, or it can't be read.
     #[error(
         "the model file can't be read: {0}. Give one that is there, and that this user may read"
@@ -76,3 +76,6 @@ pub enum Problem {
     #[error("this model can't be run: {0}. Convert the model again, or take another")]
     Unusable(String),
 }
+
+#[cfg(test)]
+mod tests;

@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use super::error::Problem;
+use super::error::GgufProblem;
 
 /// What is remembered of the tokens that were seen.
 #[derive(Debug)]
@@ -25,7 +25,7 @@ impl Vocabulary {
     /// where it is empty.
     ///
     /// A token that is there twice fails an assertion in `llama-vocab.cpp`.
-    pub(super) fn add(&mut self, token: &[u8]) -> Result<(), Problem> {
+    pub(super) fn add(&mut self, token: &[u8]) -> Result<(), GgufProblem> {
         let token = token.split(|&byte| byte == 0).next().unwrap_or_default();
         let token = if token.is_empty() {
             format!("[EMPTY_{}]", self.seen.len()).into_bytes()
@@ -38,7 +38,7 @@ impl Vocabulary {
         if self.seen.contains(&token) {
             let token = String::from_utf8_lossy(&token).into_owned();
             let what = format!("the token {token:?} is there twice in its vocabulary");
-            return Err(Problem::Unusable(what));
+            return Err(GgufProblem::Unusable(what));
         }
         self.seen.insert(token);
         Ok(())
@@ -49,10 +49,10 @@ impl Vocabulary {
     /// A SentencePiece tokenizer spells what it has no token for in bytes; a byte without a token
     /// throws a C++ exception through the caller (`llama_vocab::byte_to_token`), which ends the
     /// process at some prompt.
-    pub(super) fn check(&self, tokenizer: Option<&str>) -> Result<(), Problem> {
+    pub(super) fn check(&self, tokenizer: Option<&str>) -> Result<(), GgufProblem> {
         let missing = self.bytes.iter().filter(|&&seen| !seen).count();
         if tokenizer == Some("llama") && !self.seen.is_empty() && missing > 0 {
-            return Err(Problem::Unusable(format!(
+            return Err(GgufProblem::Unusable(format!(
                 "its tokenizer has no token for {missing} of the 256 bytes"
             )));
         }
@@ -84,7 +84,7 @@ mod tests {
 
     fn vocabulary<T: AsRef<[u8]>>(
         tokens: impl IntoIterator<Item = T>,
-    ) -> Result<Vocabulary, Problem> {
+    ) -> Result<Vocabulary, GgufProblem> {
         let mut vocabulary = Vocabulary::default();
         for token in tokens {
             vocabulary.add(token.as_ref())?;

@@ -6,7 +6,7 @@ use std::io::{BufReader, ErrorKind, Read, Seek, SeekFrom};
 use std::path::Path;
 
 use super::check::check;
-use super::error::Problem;
+use super::error::GgufProblem;
 use super::vocabulary::Vocabulary;
 use super::{GgufError, GgufHeader, TensorInfo, TensorType, Value};
 
@@ -36,7 +36,7 @@ const MAX_DIMENSIONS: u32 = 4;
 /// ggml asserts that what it maps is aligned so (`TENSOR_ALIGNMENT`).
 const DEFAULT_ALIGNMENT: u64 = 32;
 
-type Result<T> = std::result::Result<T, Problem>;
+type Result<T> = std::result::Result<T, GgufProblem>;
 
 impl GgufHeader {
     /// Reads and checks the header of a file, and that the file is as long as the header says.
@@ -56,10 +56,10 @@ fn read_file(path: &Path) -> Result<GgufHeader> {
     // Asked before opening: opening a pipe would wait for a writer.
     let found = std::fs::metadata(path)?;
     if found.is_dir() {
-        return Err(Problem::Folder);
+        return Err(GgufProblem::Folder);
     }
     if !found.is_file() {
-        return Err(Problem::NotAFile);
+        return Err(GgufProblem::NotAFile);
     }
     let file = File::open(path)?;
     let file_bytes = file.metadata()?.len();
@@ -97,10 +97,10 @@ impl<R: Read + Seek> Reader<R> {
         let version = self.u32()?;
         // As ggml tells it: a small number written in the other order.
         if version & 0xFFFF == 0 && version != 0 {
-            return Err(Problem::BigEndian);
+            return Err(GgufProblem::BigEndian);
         }
         if version != 2 && version != 3 {
-            return Err(Problem::Version { version });
+            return Err(GgufProblem::Version { version });
         }
         let tensor_count = self.count("tensors", MAX_TENSORS)?;
         let key_count = self.count("metadata keys", MAX_KEYS)?;
@@ -147,7 +147,7 @@ impl<R: Read + Seek> Reader<R> {
             .and_then(|data| data.checked_add(data_bytes))
             .ok_or_else(|| damaged("its tensors have no end".to_owned()))?;
         if needed > self.file_bytes {
-            return Err(Problem::DataCutOff {
+            return Err(GgufProblem::DataCutOff {
                 needed,
                 file_bytes: self.file_bytes,
             });
@@ -166,7 +166,7 @@ impl<R: Read + Seek> Reader<R> {
 
     fn magic(&mut self) -> Result<()> {
         if self.file_bytes == 0 {
-            return Err(Problem::Empty);
+            return Err(GgufProblem::Empty);
         }
         let mut begin = [0; 9];
         let length = usize::try_from(self.file_bytes).map_or(9, |bytes| bytes.min(9));
@@ -198,7 +198,7 @@ impl<R: Read + Seek> Reader<R> {
             }
             _ => "begins with other bytes than `GGUF`",
         };
-        Err(Problem::Magic { begins })
+        Err(GgufProblem::Magic { begins })
     }
 
     fn metadata(&mut self, count: u64) -> Result<BTreeMap<String, Value>> {
@@ -407,7 +407,7 @@ impl<R: Read + Seek> Reader<R> {
     /// Checks that the file has so many more bytes.
     fn room(&self, bytes: u64) -> Result<()> {
         if bytes > self.file_bytes.saturating_sub(self.at) {
-            return Err(Problem::HeaderCutOff {
+            return Err(GgufProblem::HeaderCutOff {
                 at: self.at,
                 file_bytes: self.file_bytes,
             });
@@ -416,8 +416,8 @@ impl<R: Read + Seek> Reader<R> {
     }
 }
 
-fn damaged(what: String) -> Problem {
-    Problem::Damaged(what)
+fn damaged(what: String) -> GgufProblem {
+    GgufProblem::Damaged(what)
 }
 
 #[cfg(test)]

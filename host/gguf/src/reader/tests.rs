@@ -79,11 +79,11 @@ fn every_cut_is_noticed() {
     for length in 0..whole.len() {
         let problem = read(&whole[..length]).unwrap_err();
         let expected = match length {
-            0 => matches!(problem, Problem::Empty),
-            1..4 => matches!(problem, Problem::Magic { .. }),
+            0 => matches!(problem, GgufProblem::Empty),
+            1..4 => matches!(problem, GgufProblem::Magic { .. }),
             _ => matches!(
                 problem,
-                Problem::HeaderCutOff { .. } | Problem::DataCutOff { .. }
+                GgufProblem::HeaderCutOff { .. } | GgufProblem::DataCutOff { .. }
             ),
         };
         assert!(expected, "cut at {length}: {problem}");
@@ -119,7 +119,7 @@ fn a_big_endian_file_is_named() {
     let mut bytes = sample();
     bytes[4..8].copy_from_slice(&3u32.to_be_bytes());
     let problem = read(&bytes).unwrap_err();
-    assert!(matches!(problem, Problem::BigEndian), "{problem}");
+    assert!(matches!(problem, GgufProblem::BigEndian), "{problem}");
 }
 
 /// A header with these keys and values (with their types before them) and no tensor infos.
@@ -144,7 +144,7 @@ fn a_long_text_is_passed_over_and_a_long_template_refused() {
         "tokenizer.huggingface.json",
         text_value(long),
     )]));
-    assert!(matches!(problem, Err(Problem::HeaderCutOff { .. })));
+    assert!(matches!(problem, Err(GgufProblem::HeaderCutOff { .. })));
     let problem = read(&with_keys(&[(TEMPLATE, text_value(long))])).unwrap_err();
     assert!(problem.to_string().contains(TEMPLATE), "{problem}");
 }

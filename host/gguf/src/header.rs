@@ -1,25 +1,8 @@
-//! The header of a GGUF file: what the model is, told without loading it.
-//!
-//! It stands in front of llama.cpp: a file that is not a whole GGUF gets a clear error before any
-//! C++ sees it. Plain safe Rust, bounded whatever the file says; the weights themselves are never
-//! read.
-//!
-//! Format: <https://github.com/ggml-org/ggml/blob/master/docs/gguf.md>
-
-mod check;
-mod error;
-mod reader;
-mod tensor_type;
-mod vocabulary;
-
-#[cfg(test)]
-pub(crate) use error::Problem as GgufProblem;
-pub use error::{GgufError, Problem};
-#[cfg(any(test, feature = "fuzzing"))]
-pub(crate) use reader::read_bytes;
-pub use tensor_type::TensorType;
+//! What a header says: keys with their values, and tensors.
 
 use std::collections::BTreeMap;
+
+use super::{TensorType, tensor_type};
 
 /// The header of a GGUF file.
 #[derive(Debug, Clone, PartialEq)]
@@ -163,7 +146,7 @@ impl GgufHeader {
         weights
     }
 
-    fn string(&self, key: &str) -> Option<&str> {
+    pub(super) fn string(&self, key: &str) -> Option<&str> {
         match self.metadata.get(key)? {
             Value::String(text) => Some(text),
             _ => None,
@@ -171,7 +154,8 @@ impl GgufHeader {
     }
 
     /// Whether the header says anything under a key of its architecture.
-    pub(crate) fn has_of_architecture(&self, key: &str) -> bool {
+    #[must_use]
+    pub fn has_of_architecture(&self, key: &str) -> bool {
         self.value_of_architecture(key).is_some()
     }
 
@@ -182,7 +166,8 @@ impl GgufHeader {
 
     /// Whether a token sees those before it alone, as in models that continue text. Where the file
     /// says nothing it does (`<architecture>.attention.causal`).
-    pub(crate) fn is_causal(&self) -> bool {
+    #[must_use]
+    pub fn is_causal(&self) -> bool {
         !matches!(
             self.value_of_architecture("attention.causal"),
             Some(Value::Bool(false))
@@ -191,7 +176,8 @@ impl GgufHeader {
 
     /// Positions that the model has, where they are rows of a table (`gpt2`, `bert`): llama.cpp
     /// ends the process where a row isn't there. Others compute what a position is.
-    pub(crate) fn positions(&self) -> Option<u32> {
+    #[must_use]
+    pub fn positions(&self) -> Option<u32> {
         let mut tensors = self.tensors.iter();
         let table = tensors.find(|tensor| tensor.name == "position_embd.weight")?;
         let rows = table.dimensions.get(1).copied().unwrap_or(1);
@@ -199,7 +185,8 @@ impl GgufHeader {
     }
 
     /// A number under a key of its architecture, such as `embedding_length`.
-    pub(crate) fn of_architecture(&self, key: &str) -> Option<u32> {
+    #[must_use]
+    pub fn of_architecture(&self, key: &str) -> Option<u32> {
         match self.value_of_architecture(key)? {
             Value::Unsigned(number) => u32::try_from(*number).ok(),
             Value::Signed(number) => u32::try_from(*number).ok(),

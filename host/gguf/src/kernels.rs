@@ -8,24 +8,14 @@
 
 use std::fmt;
 
-use super::gguf::{GgufHeader, TensorType};
-
-/// The folder whose header lets gcc build llama.cpp's kernels for AMX as they are written
-/// (`.cargo/config.toml`): gcc 12 optimises away what they set up, and the first prompt would end
-/// the process (<https://github.com/ggml-org/llama.cpp/pull/26954>).
-pub(crate) const AMX_HEADER: &str = "host/engine/native/gcc";
-
-/// Whether llama.cpp was built with that header, and so whether its kernels for AMX can be trusted.
-pub(crate) fn has_amx_header() -> bool {
-    // This crate is built with the same variables as llama.cpp.
-    option_env!("CPLUS_INCLUDE_PATH").is_some_and(|path| path.contains(AMX_HEADER))
-}
+use super::{GgufHeader, TensorType};
 
 /// Whether the model has a matrix with rows of a single block of 32 weights. With 32 tokens and
 /// more, llama.cpp's kernel for AMX adds a row's last block to what is in memory, taking for
 /// granted that the first one was put there (`tinygemm_kernel_amx` in `ggml-cpu/amx/mmq.cpp`):
 /// where it is the only one, what comes out is whatever was there before.
-pub(crate) fn has_rows_of_one_block(header: &GgufHeader) -> bool {
+#[must_use]
+pub fn has_rows_of_one_block(header: &GgufHeader) -> bool {
     /// What AMX multiplies at once (`TILE_K`). The kernel for blocks of 256 is another one, and
     /// sound.
     const BLOCK: u64 = 32;
@@ -45,7 +35,7 @@ pub struct CpuFeatures {
     pub avx512_vnni: bool,
     /// x86 AVX-512 BF16.
     pub avx512_bf16: bool,
-    /// x86 AMX for 8-bit integers, where this build uses it.
+    /// x86 AMX for 8-bit integers.
     pub amx_int8: bool,
     /// Arm NEON.
     pub neon: bool,
@@ -66,7 +56,7 @@ impl CpuFeatures {
                 avx512: std::arch::is_x86_feature_detected!("avx512f"),
                 avx512_vnni: std::arch::is_x86_feature_detected!("avx512vnni"),
                 avx512_bf16: std::arch::is_x86_feature_detected!("avx512bf16"),
-                amx_int8: has_amx_header() && amx_int8(),
+                amx_int8: amx_int8(),
                 ..Self::default()
             }
         }

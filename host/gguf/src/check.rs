@@ -5,7 +5,7 @@
 //! a reason is left to it. This covers what the header tells about any architecture; an
 //! architecture's own graph may have demands that are not here.
 
-use super::error::Problem;
+use super::error::GgufProblem;
 use super::{GgufHeader, TensorInfo, TensorType, Value};
 
 /// Layers at most (`LLAMA_MAX_LAYERS`, asserted in `llama-model.cpp`).
@@ -27,7 +27,7 @@ const EPSILONS: [&str; 3] = [
 const TABLES: [&str; 2] = ["d2t", "ffn_gate_tid2eid"];
 
 /// Checks what llama.cpp would end the process over.
-pub(super) fn check(header: &GgufHeader) -> Result<(), Problem> {
+pub(super) fn check(header: &GgufHeader) -> Result<(), GgufProblem> {
     let Some(architecture) = header.architecture() else {
         // llama.cpp refuses that with a reason.
         return Ok(());
@@ -72,7 +72,7 @@ impl Keys<'_> {
         }
     }
 
-    fn at_most(&self, key: &str, most: u64) -> Result<Option<u64>, Problem> {
+    fn at_most(&self, key: &str, most: u64) -> Result<Option<u64>, GgufProblem> {
         match self.number(key) {
             Some(number) if number > most => {
                 Err(self.wrong(key, &number.to_string(), &format!("at most {most}")))
@@ -81,7 +81,7 @@ impl Keys<'_> {
         }
     }
 
-    fn experts(&self) -> Result<(), Problem> {
+    fn experts(&self) -> Result<(), GgufProblem> {
         let experts = self.at_most("expert_count", MAX_EXPERTS)?.unwrap_or(0);
         // llama.cpp takes one expert for none there.
         if self.architecture.starts_with("hunyuan") && experts <= 1 {
@@ -111,7 +111,7 @@ impl Keys<'_> {
         Ok(())
     }
 
-    fn rope_scaling(&self) -> Result<(), Problem> {
+    fn rope_scaling(&self) -> Result<(), GgufProblem> {
         let key = "rope.scaling.type";
         match self.value(key) {
             Some(Value::String(name)) if !ROPE_SCALINGS.contains(&name.as_str()) => {
@@ -121,7 +121,7 @@ impl Keys<'_> {
         }
     }
 
-    fn not_negative(&self, key: &str) -> Result<(), Problem> {
+    fn not_negative(&self, key: &str) -> Result<(), GgufProblem> {
         match self.value(key) {
             Some(Value::Float(number)) if number.is_nan() || *number < 0.0 => {
                 Err(self.wrong(key, &number.to_string(), "0 or more"))
@@ -130,8 +130,8 @@ impl Keys<'_> {
         }
     }
 
-    fn wrong(&self, key: &str, value: &str, expected: &str) -> Problem {
-        Problem::Unusable(format!(
+    fn wrong(&self, key: &str, value: &str, expected: &str) -> GgufProblem {
+        GgufProblem::Unusable(format!(
             "`{}.{key}` is {value}, llama.cpp needs {expected}",
             self.architecture
         ))
@@ -140,7 +140,7 @@ impl Keys<'_> {
 
 /// Weights of a type without kernels crash when they are used; norms and biases are added and
 /// multiplied as they are.
-fn tensor(tensor: &TensorInfo) -> Result<(), Problem> {
+fn tensor(tensor: &TensorInfo) -> Result<(), GgufProblem> {
     use TensorType as T;
 
     let TensorInfo { name, ty, .. } = tensor;
@@ -152,7 +152,7 @@ fn tensor(tensor: &TensorInfo) -> Result<(), Problem> {
         _ => true,
     };
     if !is_weight {
-        return Err(Problem::Unusable(format!(
+        return Err(GgufProblem::Unusable(format!(
             "tensor `{name}` has the type {ty}, which is not one for weights"
         )));
     }
@@ -163,7 +163,7 @@ fn tensor(tensor: &TensorInfo) -> Result<(), Problem> {
         .all(|&dimension| dimension == 1);
     let is_elementwise = name.ends_with("norm.weight") || (name.ends_with(".bias") && is_vector);
     if is_elementwise && *ty != T::F32 {
-        return Err(Problem::Unusable(format!(
+        return Err(GgufProblem::Unusable(format!(
             "tensor `{name}` has the type {ty}, llama.cpp needs F32 for it"
         )));
     }
