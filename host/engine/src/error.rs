@@ -7,6 +7,7 @@ use std::time::Duration;
 use bytesize::ByteSize;
 use mynah_settings::{Problem, Quantisation, SettingsError, Target, UnknownTarget};
 
+use crate::llama::LlamaError;
 use crate::model::gguf::GgufError;
 
 /// The engine's result.
@@ -380,6 +381,13 @@ impl From<SettingsError> for Error {
 impl From<UnknownTarget> for Error {
     fn from(UnknownTarget { name }: UnknownTarget) -> Self {
         Self::UnknownTarget { name }
+    }
+}
+
+impl From<LlamaError> for Error {
+    fn from(error: LlamaError) -> Self {
+        let (LlamaError::Start { reason } | LlamaError::Failed { reason }) = error;
+        Self::Backend { reason }
     }
 }
 

@@ -7,8 +7,8 @@
 use std::ops::Range;
 use std::sync::Arc;
 
+use crate::llama::LlamaModel;
 use crate::llama::TokenId;
-use llama_cpp_2::model::LlamaModel;
 
 use super::WorkerParams;
 use crate::llama::{Ability, Batch, Context, ContextParams, DecodeError, SavedSequence};
@@ -158,7 +158,7 @@ impl Executor for Llama {
     type Embedding = Context;
 
     fn embedding(&self, params: ContextParams) -> Result<Context, String> {
-        Context::new(Arc::clone(&self.model), params)
+        Context::new(Arc::clone(&self.model), params).map_err(|error| error.to_string())
     }
 
     fn decode(
@@ -236,7 +236,8 @@ impl Executor for Llama {
 
     fn reset(&mut self) -> Result<(), String> {
         self.context = None;
-        self.context = Some(Context::new(Arc::clone(&self.model), self.params)?);
+        let context = Context::new(Arc::clone(&self.model), self.params);
+        self.context = Some(context.map_err(|error| error.to_string())?);
         Ok(())
     }
 
@@ -246,12 +247,10 @@ impl Executor for Llama {
 
     fn piece(&self, token: TokenId, bytes: &mut Vec<u8>) {
         // Control tokens have no text: they are the model's, not the reader's.
-        let vocabulary = self.model.vocab();
-        vocabulary.token_to_piece_into(token, bytes, false, None);
+        self.model.vocab().piece(token, bytes, false);
     }
 
     fn first_token(&self) -> TokenId {
-        let bos = self.model.vocab().bos();
-        if bos.0 >= 0 { bos } else { TokenId(0) }
+        self.model.vocab().bos().unwrap_or(TokenId(0))
     }
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::mpsc;
 use std::thread::JoinHandle;
 
-use llama_cpp_2::model::LlamaModel;
+use crate::llama::LlamaModel;
 
 use super::RequestQueue;
 use super::cache::{DiskCacheParams, DiskStart};

@@ -2,11 +2,9 @@
 
 use std::sync::Arc;
 
-use llama_cpp_2::model::LlamaModel;
 use llama_cpp_sys_2 as sys;
 
-use super::context::raw_model;
-use super::{Context, ContextParams};
+use super::{Context, ContextParams, LlamaError, LlamaModel};
 use crate::KvType;
 
 /// What a model can do with a text.
@@ -26,8 +24,8 @@ impl Ability {
     /// # Errors
     ///
     /// What llama.cpp logged when it could make no context.
-    pub(crate) fn of(model: &Arc<LlamaModel>, is_causal: bool) -> Result<Option<Self>, String> {
-        let raw = raw_model(model);
+    pub(crate) fn of(model: &Arc<LlamaModel>, is_causal: bool) -> Result<Option<Self>, LlamaError> {
+        let raw = model.raw();
         // SAFETY: the model is alive; both functions only read it.
         let decodes =
             unsafe { sys::llama_model_has_decoder(raw) && !sys::llama_model_has_encoder(raw) };

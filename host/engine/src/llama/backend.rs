@@ -4,16 +4,16 @@ use std::sync::OnceLock;
 
 use llama_cpp_2::llama_backend::LlamaBackend;
 
-use crate::{Error, Result};
+use super::LlamaError;
 
 /// The started llama.cpp, for programs that use `llama-cpp-2` beside this engine: it can be started
 /// only once a process. It stays as long as the process does.
 ///
 /// # Errors
 ///
-/// [`Error::Backend`] when somebody else in this process has started it.
-pub fn llama_backend() -> Result<&'static LlamaBackend> {
-    static BACKEND: OnceLock<std::result::Result<LlamaBackend, String>> = OnceLock::new();
+/// [`LlamaError::Start`] when somebody else in this process has started it.
+pub fn llama_backend() -> Result<&'static LlamaBackend, LlamaError> {
+    static BACKEND: OnceLock<Result<LlamaBackend, String>> = OnceLock::new();
     BACKEND
         .get_or_init(|| {
             super::log::redirect();
@@ -22,7 +22,7 @@ pub fn llama_backend() -> Result<&'static LlamaBackend> {
             LlamaBackend::init().map_err(|error| error.to_string())
         })
         .as_ref()
-        .map_err(|reason| Error::Backend {
+        .map_err(|reason| LlamaError::Start {
             reason: reason.clone(),
         })
 }

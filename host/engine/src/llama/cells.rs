@@ -141,7 +141,7 @@ impl Context {
     fn memory_kind(&self) -> (u32, bool) {
         // SAFETY: plain questions about a model that is alive.
         let (window, is_recurrent) = unsafe {
-            let model = super::context::raw_model(&self.model);
+            let model = self.model.raw();
             let recurrent =
                 sys::llama_model_is_recurrent(model) || sys::llama_model_is_hybrid(model);
             (sys::llama_model_n_swa(model), recurrent)

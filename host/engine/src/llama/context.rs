@@ -5,10 +5,9 @@ use std::ffi::c_void;
 use std::ptr::NonNull;
 use std::sync::Arc;
 
-use llama_cpp_2::model::LlamaModel;
 use llama_cpp_sys_2 as sys;
 
-use super::{Batch, with_captured_errors};
+use super::{Batch, LlamaError, LlamaModel, with_captured_errors};
 use crate::{KvType, MAX_SEQUENCES};
 
 /// Numbers of 4 bytes in a cache line. The tensors of a graph lie one after the other, each at a
@@ -99,21 +98,21 @@ impl Context {
     /// # Errors
     ///
     /// What llama.cpp logged, which names the reason (most often: not enough memory).
-    pub(crate) fn new(model: Arc<LlamaModel>, params: ContextParams) -> Result<Self, String> {
+    pub(crate) fn new(model: Arc<LlamaModel>, params: ContextParams) -> Result<Self, LlamaError> {
         if params.sequences == 0 || params.sequences > MAX_SEQUENCES {
-            return Err(format!(
+            return Err(LlamaError::failed(format!(
                 "{} sequences, but a context holds 1 to {MAX_SEQUENCES}",
                 params.sequences
-            ));
+            )));
         }
         if params.batch == 0 || params.cells < params.batch {
-            return Err(format!(
+            return Err(LlamaError::failed(format!(
                 "a batch of {} tokens does not fit {} KV cells",
                 params.batch, params.cells
-            ));
+            )));
         }
         let threads = i32::try_from(params.threads.max(1))
-            .map_err(|_| format!("{} threads are too many", params.threads))?;
+            .map_err(|_| LlamaError::failed(format!("{} threads are too many", params.threads)))?;
         let abort: Box<AbortSlot> = Box::new(Cell::new(None));
         // SAFETY: takes nothing and returns a plain struct.
         let mut raw_params = unsafe { sys::llama_context_default_params() };
@@ -141,10 +140,9 @@ impl Context {
         // SAFETY: the model is alive and stays so (the `Arc` is kept), the parameters come from
         // llama.cpp's defaults, and the abort slot is boxed, so its address holds until the context
         // is freed in `drop`.
-        let (made, errors) = with_captured_errors(|| unsafe {
-            sys::llama_init_from_model(raw_model(&model), raw_params)
-        });
-        let raw = NonNull::new(made).ok_or_else(|| reason(&errors))?;
+        let (made, errors) =
+            with_captured_errors(|| unsafe { sys::llama_init_from_model(model.raw(), raw_params) });
+        let raw = NonNull::new(made).ok_or_else(|| LlamaError::failed(reason(&errors)))?;
         Ok(Self {
             raw,
             abort,
@@ -208,7 +206,7 @@ impl Context {
         self.outputs.binary_search(&index).ok()?;
         let index = i32::try_from(index).ok()?;
         // SAFETY: the model is alive (`model`), and the function only reads it.
-        let length = unsafe { sys::llama_model_n_embd_out(raw_model(&self.model)) };
+        let length = unsafe { sys::llama_model_n_embd_out(self.model.raw()) };
         let length = usize::try_from(length).ok()?;
         // SAFETY: the context was made for vectors, without pooling; the last decode succeeded and
         // had `index` as an output, so llama.cpp returns its row.
@@ -305,18 +303,6 @@ unsafe extern "C" fn should_abort(slot: *mut c_void) -> bool {
         // returned, and empties the slot before it returns itself.
         Some(function) => unsafe { function.cast::<AbortFn<'_>>().as_ref()() },
         None => false,
-    }
-}
-
-/// The pointer that `llama-cpp-2` keeps to itself.
-pub(super) fn raw_model(model: &LlamaModel) -> *mut sys::llama_model {
-    const { assert!(size_of::<LlamaModel>() == size_of::<*mut sys::llama_model>()) };
-    // SAFETY: `LlamaModel` is `repr(transparent)` over a non-null `*mut llama_model` in the version
-    // that the workspace pins (=0.1.160); the size is checked above.
-    unsafe {
-        std::ptr::from_ref(model)
-            .cast::<*mut sys::llama_model>()
-            .read()
     }
 }
 

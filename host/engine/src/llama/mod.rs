@@ -12,8 +12,11 @@ mod backend;
 mod batch;
 mod cells;
 mod context;
+mod error;
 mod log;
+mod model;
 mod quantize;
+mod sampler;
 mod saved;
 mod system;
 mod weights;
@@ -22,11 +25,14 @@ pub(crate) use ability::Ability;
 pub use backend::llama_backend;
 pub(crate) use batch::Batch;
 pub(crate) use context::{Context, ContextParams, DecodeError};
-/// The id of a token in a model's vocabulary.
-pub(crate) use llama_cpp_2::token::LlamaToken as TokenId;
+pub use error::LlamaError;
 pub(crate) use log::with_captured_errors;
+pub(crate) use model::LlamaModel;
 pub(crate) use quantize::quantize;
+pub(crate) use sampler::{Candidate, LlamaSampler};
 pub(crate) use saved::{SavedForm, SavedSequence};
 pub(crate) use system::{AMX_HEADER, device_memory, has_amx_header};
 pub use system::{Device, DeviceKind, LlamaBuild, SystemInfo};
 pub(crate) use weights::read_weights;
+
+pub(crate) use mynah_core::TokenId;

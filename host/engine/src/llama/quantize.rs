@@ -1,8 +1,8 @@
 //! llama.cpp's quantiser: one model file in, one with other weights out.
 //!
 //! Read from `llama-quant.cpp` of the pinned llama.cpp (llama-cpp-sys-2 0.1.161): what it throws it
-//! also catches and logs; what it asserts, and what would make it write a file that nobody can
-//! read, is refused here first.
+//! also catches and logs. What it asserts on, and what would make it write a file that nobody can
+//! read, the caller refuses first.
 
 use std::any::Any;
 use std::cell::{Cell, RefCell};
@@ -12,26 +12,23 @@ use std::path::Path;
 
 use llama_cpp_sys_2 as sys;
 
+use super::LlamaError;
 use super::log::{with_captured_errors, with_info_lines};
-use crate::model::gguf::{GgufHeader, Value};
 use mynah_settings::Quantisation;
 
 /// Bytes of one tensor that the quantiser holds at a time. Its default of 8 GiB would hold a whole
 /// vocabulary as F32.
 const MAX_BUFFER_BYTES: usize = 256 << 20;
 
-/// Alignment of the tensors in what the quantiser writes, whatever the source says
-/// (`GGUF_DEFAULT_ALIGNMENT`).
-const ALIGNMENT: u64 = 32;
-
-/// Writes the model at `source`, whose header is `header`, to `destination` with its weights as
+/// Writes the model at `source` to `destination` with its weights as
 /// `to`. A file that is there is overwritten; after a failure, a part of one may be.
 ///
 /// `progress` is told the share of the tensors that are done, up to 1.0, on this thread. Blocks for
 /// about a second per 100 million weights on two cores. `threads` compute; fewer where the system
 /// has no more to give.
 ///
-/// llama.cpp must be started ([`llama_backend`](super::llama_backend)).
+/// llama.cpp must be started ([`llama_backend`](super::llama_backend)), and the caller has refused
+/// a source whose header llama.cpp's quantiser would end the process over.
 ///
 /// # Errors
 ///
@@ -39,13 +36,11 @@ const ALIGNMENT: u64 = 32;
 /// ended the process for.
 pub(crate) fn quantize(
     source: &Path,
-    header: &GgufHeader,
     destination: &Path,
     to: Quantisation,
     threads: u32,
     progress: &mut dyn FnMut(f32),
-) -> Result<(), String> {
-    check(header)?;
+) -> Result<(), LlamaError> {
     let source = c_path(source)?;
     let destination = c_path(destination)?;
     // SAFETY: takes nothing and returns a plain struct.
@@ -75,7 +70,7 @@ pub(crate) fn quantize(
         with_info_lines(&observe, || {
             // SAFETY: both paths are NUL-terminated and live until the call returns; the parameters
             // come from llama.cpp's defaults, with a type of `Quantisation`, none of which needs an
-            // importance matrix; `check` refused what llama.cpp asserts on, and exceptions end
+            // importance matrix; the caller has checked the header of the source, and exceptions end
             // inside the function.
             unsafe {
                 sys::llama_model_quantize(source.as_ptr(), destination.as_ptr(), &raw const params)
@@ -91,40 +86,11 @@ pub(crate) fn quantize(
     let reason = super::context::reason(&errors);
     // All that C++ says of a failed write.
     let is_write = reason.contains("iostream");
-    Err(if is_write {
+    Err(LlamaError::failed(if is_write {
         format!("writing failed, is the disk full? ({reason})")
     } else {
         reason
-    })
-}
-
-/// Refuses what llama.cpp would end the process over, or write wrongly.
-fn check(header: &GgufHeader) -> Result<(), String> {
-    // The quantiser counts rows in three dimensions, then asserts that the size fits all four.
-    if let Some(tensor) = header
-        .tensors
-        .iter()
-        .find(|tensor| tensor.dimensions.get(3).is_some_and(|&size| size > 1))
-    {
-        return Err(format!(
-            "tensor `{}` has four dimensions, llama.cpp converts up to three",
-            tensor.name
-        ));
-    }
-    // It keeps this key, but aligns to 32: no reader would find the tensors.
-    match header.metadata.get("general.alignment") {
-        None | Some(Value::Unsigned(ALIGNMENT)) => {}
-        Some(value) => {
-            return Err(format!(
-                "`general.alignment` is {value:?}, llama.cpp converts files with {ALIGNMENT}"
-            ));
-        }
-    }
-    // The rest of the model would be read from files that nobody has looked at.
-    match header.metadata.get("split.count") {
-        None | Some(Value::Unsigned(0 | 1)) => Ok(()),
-        Some(_) => Err("the model is split into several files: merge them first".to_owned()),
-    }
+    }))
 }
 
 fn file_type(to: Quantisation) -> sys::llama_ftype {
@@ -138,11 +104,11 @@ fn file_type(to: Quantisation) -> sys::llama_ftype {
     }
 }
 
-pub(super) fn c_path(path: &Path) -> Result<CString, String> {
+pub(super) fn c_path(path: &Path) -> Result<CString, LlamaError> {
     let text = path
         .to_str()
-        .ok_or("llama.cpp needs paths that are UTF-8: move the file")?;
-    CString::new(text).map_err(|_| "the path has a NUL byte".to_owned())
+        .ok_or_else(|| LlamaError::failed("llama.cpp needs paths that are UTF-8: move the file"))?;
+    CString::new(text).map_err(|_| LlamaError::failed("the path has a NUL byte"))
 }
 
 /// As many of `threads` as can be started right now, at least 1.
@@ -177,19 +143,7 @@ fn share_done(line: &str) -> Option<f32> {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeMap;
-
     use super::*;
-    use crate::model::gguf::{TensorInfo, TensorType};
-
-    fn header(key: &str, value: Value) -> GgufHeader {
-        GgufHeader {
-            version: 3,
-            metadata: BTreeMap::from([(key.to_owned(), value)]),
-            tensors: Vec::new(),
-            file_bytes: 0,
-        }
-    }
 
     #[test]
     fn progress_is_read_from_the_line_of_a_tensor() {
@@ -208,25 +162,6 @@ mod tests {
         ] {
             assert_eq!(share_done(other), None, "{other}");
         }
-    }
-
-    #[test]
-    fn what_the_quantiser_asserts_or_writes_wrongly_is_refused() {
-        let aligned = |value| check(&header("general.alignment", Value::Unsigned(value)));
-        assert_eq!(aligned(32), Ok(()));
-        assert!(aligned(64).unwrap_err().contains("general.alignment"));
-        let split = |value| check(&header("split.count", Value::Unsigned(value)));
-        assert_eq!(split(1), Ok(()));
-        assert!(split(2).unwrap_err().contains("merge"));
-        let mut four = header("x", Value::Bool(true));
-        four.tensors.push(TensorInfo {
-            name: "a.weight".into(),
-            dimensions: vec![32, 2, 2, 2],
-            ty: TensorType::F32,
-            elements: 256,
-            bytes: 1024,
-        });
-        assert!(check(&four).unwrap_err().contains("a.weight"));
     }
 
     #[test]

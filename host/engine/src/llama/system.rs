@@ -7,8 +7,7 @@ use llama_cpp_2::llama_backend::LlamaBackend;
 use llama_cpp_2::{LlamaBackendDeviceType, list_llama_ggml_backend_devices};
 use llama_cpp_sys_2 as sys;
 
-use super::llama_backend;
-use crate::Result;
+use super::{LlamaError, llama_backend};
 
 /// The folder whose header lets gcc build llama.cpp's kernels for AMX as they are written
 /// (`.cargo/config.toml`): gcc 12 optimises away what they set up, and the first prompt would end
@@ -100,8 +99,8 @@ impl SystemInfo {
     ///
     /// # Errors
     ///
-    /// [`Error::Backend`](crate::Error::Backend) when llama.cpp can't be started.
-    pub fn read() -> Result<Self> {
+    /// [`LlamaError::Start`] when llama.cpp can't be started.
+    pub fn read() -> Result<Self, LlamaError> {
         llama_backend()?;
         // SAFETY: it returns a static NUL-terminated string; it is copied at once.
         let version = unsafe { text(sys::ggml_version()) };

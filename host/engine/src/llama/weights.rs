@@ -7,12 +7,11 @@ use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::path::Path;
 use std::ptr::NonNull;
 
-use llama_cpp_2::model::LlamaModel;
 use llama_cpp_sys_2 as sys;
 
 use super::context::reason;
 use super::quantize::c_path;
-use super::with_captured_errors;
+use super::{LlamaError, LlamaModel, with_captured_errors};
 
 /// Who is told how much is read, and what became of that.
 struct Observer<'a> {
@@ -37,7 +36,7 @@ pub(crate) fn read_weights(
     gpu_layers: Option<u32>,
     rearrange: bool,
     progress: &mut dyn FnMut(f32) -> bool,
-) -> Result<LlamaModel, String> {
+) -> Result<LlamaModel, LlamaError> {
     let path = c_path(path)?;
     let mut observer = Observer {
         progress,
@@ -61,12 +60,16 @@ pub(crate) fn read_weights(
         // SAFETY: `LlamaModel` is `repr(transparent)` over a non-null `*mut llama_model` in the
         // version that the workspace pins (=0.1.160), owns it and frees it once, and takes it from
         // the same function; `transmute` checks the sizes.
-        unsafe { std::mem::transmute::<NonNull<sys::llama_model>, LlamaModel>(model) }
+        unsafe {
+            std::mem::transmute::<NonNull<sys::llama_model>, llama_cpp_2::model::LlamaModel>(model)
+        }
     });
     if let Some(panic) = observer.panicked {
         resume_unwind(panic);
     }
-    model.ok_or_else(|| reason(&errors))
+    model
+        .map(LlamaModel::new)
+        .ok_or_else(|| LlamaError::failed(reason(&errors)))
 }
 
 /// C++ is above and below on the stack: a panic waits until it has returned.

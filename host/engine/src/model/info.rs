@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use llama_cpp_2::model::LlamaModel;
+use crate::llama::LlamaModel;
 
 use super::gguf::GgufHeader;
 use crate::ChatTemplateName;

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 use std::time::Instant;
 
-use llama_cpp_2::model::LlamaModel;
+use crate::llama::LlamaModel;
 
 use super::chat::{ChatTemplate, built_in_source, for_vocabulary};
 use super::gguf::kernels::has_rows_of_one_block;
@@ -282,9 +282,9 @@ pub(super) fn load_weights(
     let read = || {
         let model = Arc::new(read(path, header, gpu_layers, progress)?);
         let ability = Ability::of(&model, header.is_causal());
-        let ability = ability.map_err(|reason| Error::Load {
+        let ability = ability.map_err(|error| Error::Load {
             path: path.to_owned(),
-            reason,
+            reason: error.to_string(),
         })?;
         let ability = ability.ok_or_else(|| Error::Kind {
             path: path.to_owned(),
@@ -317,7 +317,10 @@ fn read(
     if !goes_on {
         return Err(Error::LoadCancelled { path });
     }
-    loaded.map_err(|reason| Error::Load { path, reason })
+    loaded.map_err(|error| Error::Load {
+        path,
+        reason: error.to_string(),
+    })
 }
 
 /// Whether weights may be laid out for fast kernels: not where llama.cpp was built with kernels for

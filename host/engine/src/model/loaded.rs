@@ -3,8 +3,8 @@
 use std::sync::{Arc, OnceLock};
 use std::time::Instant;
 
+use crate::llama::LlamaModel;
 use crate::llama::TokenId;
-use llama_cpp_2::model::LlamaModel;
 use mynah_settings::KvCells;
 
 use super::ModelInfo;

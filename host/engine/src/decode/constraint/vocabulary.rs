@@ -3,8 +3,8 @@
 
 use std::sync::Arc;
 
+use crate::llama::LlamaModel;
 use crate::llama::TokenId;
-use llama_cpp_2::model::LlamaModel;
 use llguidance::toktrie::{ApproximateTokEnv, INVALID_TOKEN, TokEnv, TokRxInfo, TokTrie};
 
 /// Bytes of a token at most; toktrie counts no further. A longer one has no place in any answer
@@ -26,10 +26,10 @@ impl Words {
         for (id, token) in (0..model.n_vocab()).map(TokenId).enumerate() {
             let mut word = Vec::new();
             // As it is delivered: control tokens have no text.
-            vocabulary.token_to_piece_into(token, &mut word, false, None);
+            vocabulary.piece(token, &mut word, false);
             if word.is_empty() {
                 let mut name = Vec::new();
-                vocabulary.token_to_piece_into(token, &mut name, true, None);
+                vocabulary.piece(token, &mut name, true);
                 word = special(&name);
             } else if word.first() == Some(&TokTrie::SPECIAL_TOKEN_MARKER) {
                 // A byte that no text in UTF-8 has.

@@ -6,8 +6,8 @@
 
 use std::cmp::Ordering;
 
+use crate::llama::Candidate;
 use crate::llama::TokenId;
-use llama_cpp_2::token::data::LlamaTokenData;
 
 /// How the vocabulary is cut.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -33,7 +33,7 @@ impl Cut {
         logits: &[f32],
         highest: f32,
         allowed: Option<&dyn Fn(TokenId) -> bool>,
-        candidates: &mut Vec<LlamaTokenData>,
+        candidates: &mut Vec<Candidate>,
     ) {
         candidates.clear();
         let lowest = match self {
@@ -47,7 +47,7 @@ impl Cut {
         let likely = (0..)
             .zip(logits)
             .filter(|(_, logit)| (lowest..=highest).contains(*logit))
-            .map(|(id, &logit)| LlamaTokenData::new(TokenId(id), logit, 0.0))
+            .map(|(id, &logit)| Candidate::new(TokenId(id), logit))
             .filter(|data| allowed.is_none_or(|allowed| allowed(data.id())));
         candidates.extend(likely);
     }
@@ -59,7 +59,7 @@ fn top(
     highest: f32,
     count: usize,
     allowed: Option<&dyn Fn(TokenId) -> bool>,
-    candidates: &mut Vec<LlamaTokenData>,
+    candidates: &mut Vec<Candidate>,
 ) {
     // More than needed are collected, and cut back whenever there are twice as many: the bar rises
     // quickly, and then few logits are more than compared.
@@ -73,14 +73,14 @@ fn top(
         if allowed.is_some_and(|allowed| !allowed(token)) {
             continue;
         }
-        candidates.push(LlamaTokenData::new(token, logit, 0.0));
+        candidates.push(Candidate::new(token, logit));
         if candidates.len() >= room {
             keep_top(candidates, count);
             // All that is kept is at least as high: an equal one that comes later loses against the
             // first.
             bar = candidates
                 .iter()
-                .map(LlamaTokenData::logit)
+                .map(Candidate::logit)
                 .fold(f32::INFINITY, f32::min);
         }
     }
@@ -89,7 +89,7 @@ fn top(
     candidates.sort_unstable_by(higher_first);
 }
 
-fn keep_top(candidates: &mut Vec<LlamaTokenData>, count: usize) {
+fn keep_top(candidates: &mut Vec<Candidate>, count: usize) {
     if count < candidates.len() {
         candidates.select_nth_unstable_by(count, higher_first);
         candidates.truncate(count);
@@ -97,7 +97,7 @@ fn keep_top(candidates: &mut Vec<LlamaTokenData>, count: usize) {
 }
 
 /// Higher logits first, of equals the lower id.
-fn higher_first(a: &LlamaTokenData, b: &LlamaTokenData) -> Ordering {
+fn higher_first(a: &Candidate, b: &Candidate) -> Ordering {
     b.logit()
         .total_cmp(&a.logit())
         .then(a.id().0.cmp(&b.id().0))

@@ -17,9 +17,7 @@ pub(crate) use parts::SamplerParts;
 use std::cell::RefCell;
 
 use crate::llama::TokenId;
-use llama_cpp_2::sampling::LlamaSampler;
-use llama_cpp_2::token::data::LlamaTokenData;
-use llama_cpp_2::token::data_array::LlamaTokenDataArray;
+use crate::llama::{Candidate, LlamaSampler};
 
 use crate::{Effective, SamplerName};
 use candidates::Cut;
@@ -115,7 +113,7 @@ impl Sampler {
             }
             Choice::Random {
                 cut,
-                chain: LlamaSampler::chain(chain, true),
+                chain: LlamaSampler::chain(chain),
             }
         };
         let looks_at = links.looks_at();
@@ -190,16 +188,13 @@ impl Sampler {
         }
         let recent = self.recent.distinct().into_iter().filter_map(|token| {
             let logit = *logit_of(logits, token)?;
-            Some(LlamaTokenData::new(token, logit, 0.0))
+            Some(Candidate::new(token, logit))
         });
-        let mut array = LlamaTokenDataArray::new(recent.collect(), false);
-        if array.data.is_empty() {
-            return;
-        }
+        let mut candidates: Vec<Candidate> = recent.collect();
         for sampler in &mut self.first {
-            array.apply_sampler(sampler);
+            sampler.apply(&mut candidates, false);
         }
-        for data in &array.data {
+        for data in &candidates {
             if let Some(logit) = logit_of(logits, data.id()) {
                 *logit = data.logit();
             }
@@ -221,15 +216,7 @@ impl Sampler {
             Choice::Random { cut, chain } => {
                 let drawn = CANDIDATES.with_borrow_mut(|candidates| {
                     cut.fill(logits, highest, allowed, candidates);
-                    if candidates.is_empty() {
-                        return None;
-                    }
-                    let mut array =
-                        LlamaTokenDataArray::new(std::mem::take(candidates), cut.sorts());
-                    array.apply_sampler(chain);
-                    let drawn = array.selected_token();
-                    *candidates = array.data;
-                    drawn
+                    chain.apply(candidates, cut.sorts())
                 });
                 Ok(drawn.unwrap_or(best))
             }
@@ -262,7 +249,7 @@ fn most_likely_among(logits: &[f32], allowed: &dyn Fn(TokenId) -> bool) -> Optio
 
 thread_local! {
     // A thread that samples needs room for one vocabulary, however many sequences there are.
-    static CANDIDATES: RefCell<Vec<LlamaTokenData>> = const { RefCell::new(Vec::new()) };
+    static CANDIDATES: RefCell<Vec<Candidate>> = const { RefCell::new(Vec::new()) };
     static LOGITS: RefCell<Vec<f32>> = const { RefCell::new(Vec::new()) };
 }
 
@@ -395,7 +382,7 @@ impl Links<'_> {
             SamplerName::Dry => return self.dry.take(),
             SamplerName::TopNSigma => LlamaSampler::top_n_sigma(s.top_n_sigma),
             SamplerName::TopK => LlamaSampler::top_k(s.top_k),
-            SamplerName::TypicalP => LlamaSampler::typical(s.typical_p, min_keep),
+            SamplerName::TypicalP => LlamaSampler::typical_p(s.typical_p, min_keep),
             SamplerName::TopP => LlamaSampler::top_p(s.top_p, min_keep),
             SamplerName::MinP => LlamaSampler::min_p(s.min_p, min_keep),
             SamplerName::Xtc => {
@@ -408,9 +395,9 @@ impl Links<'_> {
     fn temperature(&self) -> LlamaSampler {
         let s = self.sampling;
         if s.dynatemp_range > 0.0 {
-            LlamaSampler::temp_ext(s.temperature, s.dynatemp_range, s.dynatemp_exponent)
+            LlamaSampler::dynamic_temperature(s.temperature, s.dynatemp_range, s.dynatemp_exponent)
         } else {
-            LlamaSampler::temp(s.temperature)
+            LlamaSampler::temperature(s.temperature)
         }
     }
 

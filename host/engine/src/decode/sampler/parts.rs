@@ -3,9 +3,9 @@
 
 use std::collections::BTreeMap;
 
+use crate::llama::LlamaModel;
+use crate::llama::LlamaSampler;
 use crate::llama::TokenId;
-use llama_cpp_2::model::LlamaModel;
-use llama_cpp_2::sampling::LlamaSampler;
 
 use crate::{Effective, Error, Result};
 use mynah_settings::{BiasTarget, LogitBias, Problem};
@@ -92,25 +92,23 @@ fn dry(settings: &Effective, model: &LlamaModel, context: u32) -> Result<Option<
     if sampling.dry_multiplier <= 0.0 {
         return Ok(None);
     }
-    let breakers = &sampling.dry_sequence_breakers;
-    // The binding makes C strings of them, and panics where it can't.
-    if breakers.iter().any(|text| text.contains('\0')) {
-        return Err(refused(
-            "dry_sequence_breakers",
-            "a list with a NUL character in it",
-            "texts without one",
-        ));
-    }
     let all = i32::try_from(context).unwrap_or(i32::MAX);
     let last_n = sampling.dry_penalty_last_n;
-    Ok(Some(LlamaSampler::dry(
+    let dry = LlamaSampler::dry(
         model,
         sampling.dry_multiplier,
         sampling.dry_base,
         i32::try_from(sampling.dry_allowed_length).unwrap_or(i32::MAX),
         if last_n < 0 { all } else { last_n.min(all) },
-        breakers,
-    )))
+        &sampling.dry_sequence_breakers,
+    );
+    dry.map(Some).ok_or_else(|| {
+        refused(
+            "dry_sequence_breakers",
+            "a list with a NUL character in it",
+            "texts without one",
+        )
+    })
 }
 
 fn refused(key: &str, value: impl std::fmt::Display, allowed: &str) -> Error {

@@ -480,13 +480,12 @@ proptest! {
         if effective.sampling.mirostat == 0 {
             chain.push(LlamaSampler::dist(3));
         }
-        let mut chain = LlamaSampler::chain(chain, true);
+        let mut chain = LlamaSampler::chain(chain);
         for _ in 0..3 {
-            let data = (0..).zip(&logits).map(|(id, &logit)| LlamaTokenData::new(TokenId(id), logit, 0.0));
-            let mut whole = LlamaTokenDataArray::new(data.collect(), false);
-            whole.apply_sampler(&mut chain);
+            let mut whole = (0..).zip(&logits).map(|(id, &logit)| Candidate::new(TokenId(id), logit)).collect();
+            let expected = chain.apply(&mut whole, false);
             let drawn = ours.sample(&logits).unwrap();
-            prop_assert_eq!(Some(drawn), whole.selected_token());
+            prop_assert_eq!(Some(drawn), expected);
         }
     }
 }

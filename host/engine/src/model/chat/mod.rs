@@ -15,8 +15,8 @@ pub(super) use specials::Part;
 
 use std::sync::OnceLock;
 
+use crate::llama::LlamaModel;
 use crate::llama::TokenId;
-use llama_cpp_2::model::LlamaModel;
 use serde_json::{Map, Value as Json};
 
 use crate::Conversation;
@@ -58,8 +58,8 @@ impl ChatTemplate {
     /// read when they are used: a model whose template is malformed can still be given text.
     pub(super) fn new(source: &str, with_tools: Option<&str>, model: &LlamaModel) -> Self {
         let vocabulary = model.vocab();
-        let text = |token: TokenId| {
-            let text = (token.0 >= 0).then(|| vocabulary.text(token)).flatten();
+        let text = |token: Option<TokenId>| {
+            let text = token.and_then(|token| vocabulary.text(token));
             text.map_or_else(String::new, |text| text.to_string_lossy().into_owned())
         };
         Self {

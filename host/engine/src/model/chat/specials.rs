@@ -6,10 +6,9 @@
 //! at the control tokens that have no mark in them, the marks are taken out again, and the rest is
 //! read as plain text.
 
+use crate::llama::LlamaModel;
 use crate::llama::TokenId;
 use aho_corasick::{AhoCorasick, MatchKind};
-use llama_cpp_2::model::LlamaModel;
-use llama_cpp_2::token_type::LlamaTokenAttr;
 
 /// Characters that are never text (Unicode's noncharacters, U+FDD0 and on): the first that nobody
 /// uses is the mark.
@@ -64,17 +63,16 @@ impl Specials {
     pub(super) fn of(model: &LlamaModel) -> Result<Self, String> {
         let vocabulary = model.vocab();
         let special = |token| {
-            use LlamaTokenAttr::{Control, LStrip, RStrip, Unknown, UserDefined};
-            let attributes = vocabulary.attr(token);
-            let is_control = attributes.intersects(Control | Unknown);
-            if !is_control && !attributes.contains(UserDefined) {
+            let attributes = vocabulary.attributes(token);
+            let is_control = attributes.is_control;
+            if !is_control && !attributes.is_user_defined {
                 return None;
             }
             let text = vocabulary.text(token)?.to_str().ok()?.to_owned();
             (is_control || is_turn_mark(&text)).then(|| Special {
                 token,
                 text,
-                strips: (attributes.contains(LStrip), attributes.contains(RStrip)),
+                strips: (attributes.strips_left, attributes.strips_right),
                 is_user_defined: !is_control,
             })
         };

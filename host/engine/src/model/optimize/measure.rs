@@ -4,8 +4,8 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use crate::llama::LlamaModel;
 use crate::llama::TokenId;
-use llama_cpp_2::model::LlamaModel;
 
 use super::divergence::{Divergence, between};
 use crate::KvType;
@@ -163,8 +163,9 @@ impl Subject {
             swa_full: false,
             embeddings: false,
         };
-        let context =
-            Context::new(Arc::clone(&model), params).map_err(|reason| Error::Measure { reason })?;
+        let context = Context::new(Arc::clone(&model), params).map_err(|error| Error::Measure {
+            reason: error.to_string(),
+        })?;
         Ok(Self {
             context,
             trained: model.n_ctx_train() as usize,

@@ -7,6 +7,7 @@
 
 mod advice;
 mod cache;
+mod convertible;
 mod divergence;
 mod measure;
 mod partial;
@@ -64,10 +65,11 @@ pub fn optimize(
         });
     }
     let partial = Partial::create(destination).map_err(unwritable)?;
-    quantize(source, &header, partial.path(), to, threads, &mut |share| {
+    convertible::check(&header).map_err(unconverted)?;
+    quantize(source, partial.path(), to, threads, &mut |share| {
         progress(share * CONVERTED);
     })
-    .map_err(unconverted)?;
+    .map_err(|error| unconverted(error.to_string()))?;
     let converted = GgufHeader::read(partial.path())
         .map_err(|error| unconverted(format!("what it wrote is not whole: {}", error.problem)))?;
     partial.keep().map_err(unwritable)?;

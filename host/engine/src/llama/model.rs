@@ -1,0 +1,174 @@
+//! A model in memory, and its vocabulary.
+
+use std::ffi::CStr;
+
+use llama_cpp_2::token::LlamaToken;
+use llama_cpp_2::token_type::LlamaTokenAttr;
+use llama_cpp_2::vocab::LlamaVocab;
+use llama_cpp_sys_2 as sys;
+
+use super::TokenId;
+
+/// A model in memory: weights and vocabulary. It is freed when it is dropped.
+#[derive(Debug)]
+pub(crate) struct LlamaModel {
+    inner: llama_cpp_2::model::LlamaModel,
+}
+
+impl LlamaModel {
+    pub(super) fn new(inner: llama_cpp_2::model::LlamaModel) -> Self {
+        Self { inner }
+    }
+
+    pub(super) fn inner(&self) -> &llama_cpp_2::model::LlamaModel {
+        &self.inner
+    }
+
+    /// The pointer that `llama-cpp-2` keeps to itself.
+    pub(super) fn raw(&self) -> *mut sys::llama_model {
+        const {
+            assert!(
+                size_of::<llama_cpp_2::model::LlamaModel>() == size_of::<*mut sys::llama_model>()
+            );
+        };
+        // SAFETY: `LlamaModel` is `repr(transparent)` over a non-null `*mut llama_model` in the
+        // version that the workspace pins (=0.1.160); the size is checked above.
+        unsafe {
+            std::ptr::from_ref(&self.inner)
+                .cast::<*mut sys::llama_model>()
+                .read()
+        }
+    }
+
+    /// The model's tokens and their texts.
+    pub(crate) fn vocab(&self) -> Vocabulary<'_> {
+        Vocabulary {
+            inner: self.inner.vocab(),
+        }
+    }
+
+    /// Tokens of the vocabulary; ids go from 0 to one less.
+    pub(crate) fn n_vocab(&self) -> i32 {
+        self.inner.n_vocab()
+    }
+
+    /// Tokens that the model was trained to hold.
+    pub(crate) fn n_ctx_train(&self) -> u32 {
+        self.inner.n_ctx_train()
+    }
+
+    /// Weights.
+    pub(crate) fn n_params(&self) -> u64 {
+        self.inner.n_params()
+    }
+
+    /// Layers, without the output layer.
+    pub(crate) fn n_layer(&self) -> u32 {
+        self.inner.n_layer()
+    }
+}
+
+/// The tokens of a model and their texts. A token that the vocabulary lacks has no text and no
+/// attributes.
+#[derive(Debug)]
+pub(crate) struct Vocabulary<'model> {
+    inner: LlamaVocab<'model>,
+}
+
+/// What a vocabulary says about a token.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct TokenAttributes {
+    /// A control token, or the token for what the vocabulary has no token for.
+    pub(crate) is_control: bool,
+    /// A token that whoever converted the model added; the tokenizer finds it in any text.
+    pub(crate) is_user_defined: bool,
+    /// The tokenizer takes the white space before it away.
+    pub(crate) strips_left: bool,
+    /// The tokenizer takes the white space behind it away.
+    pub(crate) strips_right: bool,
+}
+
+impl Vocabulary<'_> {
+    /// The tokens of a text. `add_special`: with those that the tokenizer puts around every text.
+    /// `parse_special`: the text of a control token counts as that token.
+    pub(crate) fn tokenize(
+        &self,
+        text: &[u8],
+        add_special: bool,
+        parse_special: bool,
+    ) -> Vec<TokenId> {
+        let tokens = self.inner.tokenize(text, add_special, parse_special);
+        tokens.into_iter().map(|token| TokenId(token.0)).collect()
+    }
+
+    /// Adds the bytes of a token's text. A control token has none, but for `with_control`, which
+    /// adds its name.
+    pub(crate) fn piece(&self, token: TokenId, bytes: &mut Vec<u8>, with_control: bool) {
+        if let Some(token) = self.known(token) {
+            self.inner
+                .token_to_piece_into(token, bytes, with_control, None);
+        }
+    }
+
+    /// A token as the vocabulary writes it, which is not always its text.
+    pub(crate) fn text(&self, token: TokenId) -> Option<&CStr> {
+        self.inner.text(self.known(token)?)
+    }
+
+    /// What the vocabulary says about a token.
+    pub(crate) fn attributes(&self, token: TokenId) -> TokenAttributes {
+        use LlamaTokenAttr::{Control, LStrip, RStrip, Unknown, UserDefined};
+
+        let Some(token) = self.known(token) else {
+            return TokenAttributes::default();
+        };
+        let attributes = self.inner.attr(token);
+        TokenAttributes {
+            is_control: attributes.intersects(Control | Unknown),
+            is_user_defined: attributes.contains(UserDefined),
+            strips_left: attributes.contains(LStrip),
+            strips_right: attributes.contains(RStrip),
+        }
+    }
+
+    /// Whether a token ends a generation.
+    pub(crate) fn is_eog(&self, token: TokenId) -> bool {
+        self.inner.is_eog(LlamaToken(token.0))
+    }
+
+    /// The token that begins a text, if there is one.
+    pub(crate) fn bos(&self) -> Option<TokenId> {
+        self.own(self.inner.bos())
+    }
+
+    /// The token that ends a text, if there is one.
+    pub(crate) fn eos(&self) -> Option<TokenId> {
+        self.own(self.inner.eos())
+    }
+
+    /// The token that fills a batch of texts, if there is one.
+    pub(crate) fn pad(&self) -> Option<TokenId> {
+        self.own(self.inner.pad())
+    }
+
+    /// The token between two texts, if there is one.
+    pub(crate) fn sep(&self) -> Option<TokenId> {
+        self.own(self.inner.sep())
+    }
+
+    /// Whether the tokenizer puts [`bos`](Self::bos) before every text.
+    pub(crate) fn should_add_bos(&self) -> bool {
+        self.inner.should_add_bos()
+    }
+
+    /// The token for llama.cpp, which throws or ends the process over one that isn't there.
+    fn known(&self, token: TokenId) -> Option<LlamaToken> {
+        let known = 0..self.inner.n_tokens();
+        known.contains(&token.0).then_some(LlamaToken(token.0))
+    }
+
+    /// llama.cpp's -1 is no token.
+    fn own(&self, token: LlamaToken) -> Option<TokenId> {
+        self.known(TokenId(token.0)).map(|token| TokenId(token.0))
+    }
+}

@@ -1,0 +1,75 @@
+//! What llama.cpp's quantiser can't convert, told from a model file's header.
+//!
+//! Read from `llama-quant.cpp` of the pinned llama.cpp (llama-cpp-sys-2 0.1.161): what it asserts
+//! on, and what would make it write a file that nobody can read.
+
+use crate::model::gguf::{GgufHeader, Value};
+
+/// Alignment of the tensors in what the quantiser writes, whatever the source says
+/// (`GGUF_DEFAULT_ALIGNMENT`).
+const ALIGNMENT: u64 = 32;
+
+/// Refuses what llama.cpp would end the process over, or write wrongly.
+pub(super) fn check(header: &GgufHeader) -> Result<(), String> {
+    // The quantiser counts rows in three dimensions, then asserts that the size fits all four.
+    if let Some(tensor) = header
+        .tensors
+        .iter()
+        .find(|tensor| tensor.dimensions.get(3).is_some_and(|&size| size > 1))
+    {
+        return Err(format!(
+            "tensor `{}` has four dimensions, llama.cpp converts up to three",
+            tensor.name
+        ));
+    }
+    // It keeps this key, but aligns to 32: no reader would find the tensors.
+    match header.metadata.get("general.alignment") {
+        None | Some(Value::Unsigned(ALIGNMENT)) => {}
+        Some(value) => {
+            return Err(format!(
+                "`general.alignment` is {value:?}, llama.cpp converts files with {ALIGNMENT}"
+            ));
+        }
+    }
+    // The rest of the model would be read from files that nobody has looked at.
+    match header.metadata.get("split.count") {
+        None | Some(Value::Unsigned(0 | 1)) => Ok(()),
+        Some(_) => Err("the model is split into several files: merge them first".to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+    use crate::model::gguf::{TensorInfo, TensorType};
+
+    fn header(key: &str, value: Value) -> GgufHeader {
+        GgufHeader {
+            version: 3,
+            metadata: BTreeMap::from([(key.to_owned(), value)]),
+            tensors: Vec::new(),
+            file_bytes: 0,
+        }
+    }
+
+    #[test]
+    fn what_the_quantiser_asserts_or_writes_wrongly_is_refused() {
+        let aligned = |value| check(&header("general.alignment", Value::Unsigned(value)));
+        assert_eq!(aligned(32), Ok(()));
+        assert!(aligned(64).unwrap_err().contains("general.alignment"));
+        let split = |value| check(&header("split.count", Value::Unsigned(value)));
+        assert_eq!(split(1), Ok(()));
+        assert!(split(2).unwrap_err().contains("merge"));
+        let mut four = header("x", Value::Bool(true));
+        four.tensors.push(TensorInfo {
+            name: "a.weight".into(),
+            dimensions: vec![32, 2, 2, 2],
+            ty: TensorType::F32,
+            elements: 256,
+            bytes: 1024,
+        });
+        assert!(check(&four).unwrap_err().contains("a.weight"));
+    }
+}
