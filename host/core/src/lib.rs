@@ -4,4 +4,4 @@
 
 mod token;
 
-pub use token::TokenId;
+pub use token::{TokenAttributes, TokenId};

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use crate::llama::TokenId;
 
 use super::cache::{DiskCache, DiskStart, Ease, Kv, StoreWait};
-use super::constraint::Lost;
+use super::constraint::ConstraintError;
 use super::embed::Embedder;
 use super::executor::Executor;
 use super::perf_log::{PerfLog, Present};
@@ -363,13 +363,13 @@ impl<'a, C: Executor> Engine<'a, C> {
                     });
                     match sequence.accept(token, piece, context_tokens) {
                         Ok(reason) => reason.map(RequestOutcome::finished),
-                        Err(lost) => Some(RequestOutcome::Failed(lost.into_error())),
+                        Err(error) => Some(RequestOutcome::Failed(error.into())),
                     }
                 }
-                Some(Err(NoToken::Form(Lost::DeadEnd))) => {
+                Some(Err(NoToken::Form(ConstraintError::DeadEnd))) => {
                     Some(RequestOutcome::finished(FinishReason::DeadEnd))
                 }
-                Some(Err(NoToken::Form(lost))) => Some(RequestOutcome::Failed(lost.into_error())),
+                Some(Err(NoToken::Form(error))) => Some(RequestOutcome::Failed(error.into())),
                 Some(Err(NoToken::Logits(error))) => Some(decode(error.to_string())),
                 None => Some(decode("llama.cpp gave no logits".to_owned())),
             };

@@ -21,7 +21,7 @@ mod tests;
 pub(crate) use cache::DiskCacheParams;
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) use constraint::fuzz::read as fuzz_form;
-pub(crate) use constraint::{Constraint, Grammars};
+pub(crate) use constraint::{Constraint, Grammars, Vocabulary};
 pub(crate) use embed::{EmbedJob, Pooling, Vectors};
 pub(crate) use job::{Job, QueueLimit};
 pub(crate) use outlet::{Outlet, Writer};

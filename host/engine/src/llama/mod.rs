@@ -35,4 +35,4 @@ pub(crate) use system::{AMX_HEADER, device_memory, has_amx_header};
 pub use system::{Device, DeviceKind, LlamaBuild, SystemInfo};
 pub(crate) use weights::read_weights;
 
-pub(crate) use mynah_core::TokenId;
+pub(crate) use mynah_core::{TokenAttributes, TokenId};

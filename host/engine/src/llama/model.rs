@@ -7,7 +7,7 @@ use llama_cpp_2::token_type::LlamaTokenAttr;
 use llama_cpp_2::vocab::LlamaVocab;
 use llama_cpp_sys_2 as sys;
 
-use super::TokenId;
+use super::{TokenAttributes, TokenId};
 
 /// A model in memory: weights and vocabulary. It is freed when it is dropped.
 #[derive(Debug)]
@@ -73,19 +73,6 @@ impl LlamaModel {
 #[derive(Debug)]
 pub(crate) struct Vocabulary<'model> {
     inner: LlamaVocab<'model>,
-}
-
-/// What a vocabulary says about a token.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(crate) struct TokenAttributes {
-    /// A control token, or the token for what the vocabulary has no token for.
-    pub(crate) is_control: bool,
-    /// A token that whoever converted the model added; the tokenizer finds it in any text.
-    pub(crate) is_user_defined: bool,
-    /// The tokenizer takes the white space before it away.
-    pub(crate) strips_left: bool,
-    /// The tokenizer takes the white space behind it away.
-    pub(crate) strips_right: bool,
 }
 
 impl Vocabulary<'_> {

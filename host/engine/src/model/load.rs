@@ -13,6 +13,7 @@ use super::gguf::{ContextShape, GgufError, GgufHeader, ModelSize, TensorType};
 use super::info::architecture;
 use super::loaded::{About, Loaded};
 use super::recommended::recommended;
+use super::vocabulary::ModelVocabulary;
 use super::{LoadOptions, ModelInfo, optimize};
 use crate::decode::{DiskCacheParams, Grammars, Pooling, RequestQueue, Worker, WorkerParams};
 use crate::disk::Fingerprint;
@@ -90,11 +91,12 @@ impl Loaded {
             info.layers_on_device = layers.unwrap_or(0).min(info.layers);
         }
         let recommended = recommended(&header);
+        let vocabulary = ModelVocabulary(Arc::clone(&llama));
         let template = match (built_in, header.chat_template()) {
-            (None, Some(own)) => ChatTemplate::new(own, header.tool_template(), &llama),
+            (None, Some(own)) => ChatTemplate::new(own, header.tool_template(), &vocabulary),
             (name, _) => {
                 let name = name.unwrap_or(ChatTemplateName::Plain);
-                ChatTemplate::new(built_in_source(name), None, &llama)
+                ChatTemplate::new(built_in_source(name), None, &vocabulary)
             }
         };
         let cells = match ability {
@@ -136,7 +138,7 @@ impl Loaded {
             _worker: worker,
             queue,
             template,
-            grammars: Grammars::new(Arc::clone(&llama)),
+            grammars: Grammars::new(Arc::new(vocabulary)),
             llama,
             ends: OnceLock::new(),
             cells,

@@ -15,6 +15,7 @@ mod registry;
 mod slot;
 mod unload_timer;
 mod vectors;
+mod vocabulary;
 
 pub use cpu::cpu_features;
 pub use info::ModelInfo;

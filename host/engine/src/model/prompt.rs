@@ -1,10 +1,13 @@
 //! From a prompt to checked tokens, on the caller's thread.
 
+use std::sync::Arc;
+
 use crate::llama::TokenId;
 
 use super::chat::{Part, Rendered};
 use super::fit::{Bounds, Fitted, Past};
 use super::loaded::Loaded;
+use super::vocabulary::ModelVocabulary;
 use crate::{Conversation, Effective, Error, Prompt, Result};
 
 impl Loaded {
@@ -77,10 +80,11 @@ impl Loaded {
         }
         self.check_bytes(conversation.bytes())?;
         let most = self.about.config.max_prompt_bytes as usize;
-        let rendered = self.template.render(conversation, most, &self.llama);
-        let rendered = rendered.map_err(|reason| Error::ChatTemplate {
+        let vocabulary = ModelVocabulary(Arc::clone(&self.llama));
+        let rendered = self.template.render(conversation, most, &vocabulary);
+        let rendered = rendered.map_err(|error| Error::ChatTemplate {
             model: self.about.info.name.clone(),
-            reason,
+            reason: error.to_string(),
         })?;
         let parts = match rendered {
             Rendered::Text(text) => return self.tokenize(&text),

@@ -4,43 +4,28 @@ use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, OnceLock};
 
-use crate::llama::LlamaModel;
 use llguidance::api::TopLevelGrammar;
 use llguidance::earley::SlicedBiasComputer;
 use llguidance::toktrie::InferenceCapabilities;
 use llguidance::{Logger, Matcher, ParserFactory};
 
-use super::limits::{self, parser_limits, told};
-use super::vocabulary::Words;
-use super::{Constraint, Lost, gbnf, lark, schema};
-use crate::{Error, OutputForm};
+use super::limits::{self, parser_limits, summary};
+use super::vocabulary::{Vocabulary, Words};
+use super::{Constraint, ConstraintError, GrammarError, gbnf, lark, schema};
+use crate::OutputForm;
 
 /// Makes the constraints of a model's requests. What they share is made with the first of them: it
 /// takes about 0.1 s and 15 MB for a vocabulary of 50,000 tokens, in proportion for others.
 pub(crate) struct Grammars {
-    vocabulary: Vocabulary,
+    vocabulary: Arc<dyn Vocabulary>,
     shared: OnceLock<Result<ParserFactory, String>>,
 }
 
-enum Vocabulary {
-    Model(Arc<LlamaModel>),
-    #[cfg(test)]
-    Words(Words),
-}
-
 impl Grammars {
-    pub(crate) fn new(model: Arc<LlamaModel>) -> Self {
+    /// For the model that has this vocabulary.
+    pub(crate) fn new(vocabulary: Arc<dyn Vocabulary>) -> Self {
         Self {
-            vocabulary: Vocabulary::Model(model),
-            shared: OnceLock::new(),
-        }
-    }
-
-    /// For a vocabulary that no model has.
-    #[cfg(test)]
-    pub(in crate::decode) fn of_words(words: Words) -> Self {
-        Self {
-            vocabulary: Vocabulary::Words(words),
+            vocabulary,
             shared: OnceLock::new(),
         }
     }
@@ -50,10 +35,9 @@ impl Grammars {
     ///
     /// # Errors
     ///
-    /// [`Error::OutputForm`]: it is malformed, uses what isn't supported, costs more than it may, or no answer has it.
-    /// [`Error::Thread`]: there is no thread to read it.
-    pub(crate) fn constraint(&self, form: &OutputForm) -> Result<Constraint, Error> {
-        let refused = |reason| Error::OutputForm {
+    /// [`GrammarError`]: the form can't be used, or there is no thread to read it on.
+    pub(crate) fn constraint(&self, form: &OutputForm) -> Result<Constraint, GrammarError> {
+        let refused = |reason| GrammarError::Form {
             form: name(form),
             reason,
         };
@@ -70,7 +54,7 @@ impl Grammars {
                 .name("mynah-grammar".to_owned())
                 .stack_size(limits::STACK_BYTES)
                 .spawn_scoped(scope, build)
-                .map_err(Error::Thread)?;
+                .map_err(GrammarError::Thread)?;
             let built = thread.join();
             let built = built.unwrap_or_else(|_| Err("the grammar engine failed on it".to_owned()));
             built.map_err(refused)
@@ -87,11 +71,11 @@ impl Grammars {
             InferenceCapabilities::default(),
             parser_limits(form, env.tok_trie().vocab_size()),
         );
-        let parser = parser.map_err(|error| told(&error.to_string()))?;
+        let parser = parser.map_err(|error| summary(&error.to_string()))?;
         let constraint = Constraint::new(Matcher::new(Ok(parser)), env.clone());
-        constraint.map_err(|lost| match lost {
-            Lost::DeadEnd => "no text has this form".to_owned(),
-            Lost::Failed(reason) => reason,
+        constraint.map_err(|error| match error {
+            ConstraintError::DeadEnd => "no text has this form".to_owned(),
+            ConstraintError::Failed(reason) => reason,
         })
     }
 
@@ -112,7 +96,7 @@ impl Grammars {
                 // Says what is wrong better than what it will be wrapped in.
                 regex_syntax::Parser::new()
                     .parse(text)
-                    .map_err(|error| told(&error.to_string()))?;
+                    .map_err(|error| summary(&error.to_string()))?;
                 Ok(TopLevelGrammar::from_regex(text))
             }
             OutputForm::Lark(text) => {
@@ -129,39 +113,21 @@ impl Grammars {
     }
 
     fn share(&self) -> Result<ParserFactory, String> {
-        let words = match &self.vocabulary {
-            Vocabulary::Model(model) => &Words::of(model),
-            #[cfg(test)]
-            Vocabulary::Words(words) => words,
-        };
+        let words = Words::of(&*self.vocabulary);
         let slices = SlicedBiasComputer::general_slices();
         let made = catch_unwind(AssertUnwindSafe(|| {
             ParserFactory::new(&words.env(), InferenceCapabilities::default(), &slices)
         }));
         match made {
             Ok(Ok(factory)) => Ok(factory),
-            Ok(Err(error)) => Err(told(&error.to_string())),
+            Ok(Err(error)) => Err(summary(&error.to_string())),
             Err(_) => Err("the grammar engine can't use this model's vocabulary".to_owned()),
         }
     }
 
     /// The number of the token that has this text or name, if one token has.
     fn token(&self, name: &str) -> Option<u32> {
-        match &self.vocabulary {
-            Vocabulary::Model(model) => {
-                match model.vocab().tokenize(name.as_bytes(), false, true)[..] {
-                    [token] => u32::try_from(token.0).ok(),
-                    _ => None,
-                }
-            }
-            #[cfg(test)]
-            Vocabulary::Words(words) => {
-                let special = super::vocabulary::special(name.as_bytes());
-                let is_it = |word: &Vec<u8>| *word == name.as_bytes() || *word == special;
-                let found = words.words.iter().position(is_it);
-                found.and_then(|id| u32::try_from(id).ok())
-            }
-        }
+        u32::try_from(self.vocabulary.find(name)?.0).ok()
     }
 }
 

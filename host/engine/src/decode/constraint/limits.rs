@@ -58,8 +58,8 @@ pub(super) fn parser_limits(form: &OutputForm, vocabulary: usize) -> ParserLimit
 const MAX_LINES: usize = 6;
 const MAX_LINE: usize = 160;
 
-/// A message of llguidance as it is told.
-pub(super) fn told(message: &str) -> String {
+/// A message of llguidance, cut to what a person reads.
+pub(super) fn summary(message: &str) -> String {
     let message = message.split("\n<non-verbose/>").next().unwrap_or_default();
     // A panic that it caught itself; the rest is its stack.
     let message = match message.split_once("\n<backtrace>") {

@@ -8,6 +8,7 @@
 //! The work is llguidance's. Its own parser of a form, and what makes a form safe to be given to
 //! it, is in the other files.
 
+mod error;
 #[cfg(any(test, feature = "fuzzing"))]
 pub(super) mod fuzz;
 mod gbnf;
@@ -20,18 +21,17 @@ mod vocabulary;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use error::{ConstraintError, GrammarError};
 pub(crate) use grammars::Grammars;
-#[cfg(test)]
-pub(super) use vocabulary::Words;
+pub(crate) use vocabulary::Vocabulary;
 
 use std::fmt;
 
-use crate::llama::TokenId;
 use llguidance::Matcher;
 use llguidance::api::StopReason;
 use llguidance::toktrie::{SimpleVob, TokEnv};
 
-use crate::Error;
+use crate::llama::TokenId;
 
 /// Where one answer is in its output form.
 pub(crate) struct Constraint {
@@ -44,21 +44,10 @@ pub(crate) struct Constraint {
 /// The tokens that may come next; never none.
 pub(super) struct Allowed(SimpleVob);
 
-/// Why there is no telling what may come next.
-#[derive(Debug, PartialEq, Eq, thiserror::Error)]
-pub(super) enum Lost {
-    /// Nothing may: no token of the vocabulary continues the text.
-    #[error("no token continues what the output form asks for")]
-    DeadEnd,
-    /// It took more than the limits allow.
-    #[error("{0}")]
-    Failed(String),
-}
-
 impl Constraint {
     /// At the beginning of an answer. Fails where no answer has the form, or where its first token
     /// can't be found within the limits.
-    fn new(matcher: Matcher, env: TokEnv) -> Result<Self, Lost> {
+    fn new(matcher: Matcher, env: TokEnv) -> Result<Self, ConstraintError> {
         let mut constraint = Self {
             matcher,
             env,
@@ -69,7 +58,7 @@ impl Constraint {
     }
 
     /// Whether the token may come next. A token that ends the answer may where the answer is whole.
-    pub(super) fn allows(&mut self, token: TokenId) -> Result<bool, Lost> {
+    pub(super) fn allows(&mut self, token: TokenId) -> Result<bool, ConstraintError> {
         let Ok(id) = u32::try_from(token.0) else {
             return Ok(false);
         };
@@ -85,7 +74,7 @@ impl Constraint {
     }
 
     /// All tokens that may come next.
-    pub(super) fn allowed(&mut self) -> Result<&Allowed, Lost> {
+    pub(super) fn allowed(&mut self) -> Result<&Allowed, ConstraintError> {
         let allowed = match self.allowed.take() {
             Some(allowed) => allowed,
             None => match self.matcher.compute_mask() {
@@ -93,7 +82,7 @@ impl Constraint {
                 Err(error) => {
                     let is_dead_end = error.to_string().starts_with(&dead_end());
                     return Err(if is_dead_end {
-                        Lost::DeadEnd
+                        ConstraintError::DeadEnd
                     } else {
                         failed(error)
                     });
@@ -104,9 +93,9 @@ impl Constraint {
     }
 
     /// The token comes next. It must be allowed, and no end.
-    pub(super) fn accept(&mut self, token: TokenId) -> Result<(), Lost> {
+    pub(super) fn accept(&mut self, token: TokenId) -> Result<(), ConstraintError> {
         self.allowed = None;
-        let id = u32::try_from(token.0).map_err(|_| Lost::DeadEnd)?;
+        let id = u32::try_from(token.0).map_err(|_| ConstraintError::DeadEnd)?;
         self.matcher.consume_token(id).map_err(failed)
     }
 
@@ -132,22 +121,13 @@ impl Allowed {
     }
 }
 
-impl Lost {
-    /// What the request fails with.
-    pub(super) fn into_error(self) -> Error {
-        Error::OutputFormLost {
-            reason: self.to_string(),
-        }
-    }
-}
-
 /// How llguidance says that no token is allowed.
 fn dead_end() -> String {
     StopReason::NoExtensionBias.to_string()
 }
 
-fn failed(error: impl fmt::Display) -> Lost {
-    Lost::Failed(limits::told(&error.to_string()))
+fn failed(error: impl fmt::Display) -> ConstraintError {
+    ConstraintError::Failed(limits::summary(&error.to_string()))
 }
 
 impl fmt::Debug for Constraint {

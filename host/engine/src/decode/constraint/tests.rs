@@ -1,29 +1,63 @@
 //! Forms followed over vocabularies small enough to be read.
 
-use crate::llama::TokenId;
+use std::sync::Arc;
 
-use super::vocabulary::{Words, special};
-use super::{Constraint, Grammars, Lost};
-use crate::{Error, OutputForm};
+use super::{Constraint, ConstraintError, GrammarError, Grammars, Vocabulary};
+use crate::OutputForm;
+use crate::llama::TokenId;
 
 /// The token that ends an answer; those before it are the 256 bytes.
 const END: i32 = 256;
 
+/// A vocabulary that no model has.
+struct Words {
+    /// What each token adds to the text.
+    texts: Vec<Vec<u8>>,
+    /// The names of some that add nothing.
+    names: Vec<(i32, &'static str)>,
+    ends: Vec<i32>,
+}
+
+impl Vocabulary for Words {
+    fn token_count(&self) -> u32 {
+        self.texts.len() as u32
+    }
+
+    fn text(&self, token: TokenId) -> Vec<u8> {
+        self.texts[token.0 as usize].clone()
+    }
+
+    fn name(&self, token: TokenId) -> Vec<u8> {
+        let named = self.names.iter().find(|(id, _)| *id == token.0);
+        named.map_or_else(Vec::new, |(_, name)| name.as_bytes().to_vec())
+    }
+
+    fn is_end(&self, token: TokenId) -> bool {
+        self.ends.contains(&token.0)
+    }
+
+    fn find(&self, name: &str) -> Option<TokenId> {
+        let mut all = (0..self.texts.len() as i32).map(TokenId);
+        all.find(|&id| self.text(id) == name.as_bytes() || self.name(id) == name.as_bytes())
+    }
+}
+
 /// All bytes, an end, another end, a token without anything, and some longer ones.
 fn words(more: &[&str]) -> Words {
-    let mut words: Vec<Vec<u8>> = (0..=255u8).map(|byte| vec![byte]).collect();
+    let mut texts: Vec<Vec<u8>> = (0..=255u8).map(|byte| vec![byte]).collect();
     // No text in UTF-8 has it, and llguidance marks special tokens with it.
-    words[255].clear();
-    words.extend([special(b"<end>"), special(b"<turn>"), Vec::new()]);
-    words.extend(more.iter().map(|word| word.as_bytes().to_vec()));
+    texts[255].clear();
+    texts.extend([Vec::new(), Vec::new(), Vec::new()]);
+    texts.extend(more.iter().map(|word| word.as_bytes().to_vec()));
     Words {
-        words,
-        ends: vec![256, 257],
+        texts,
+        names: vec![(END, "<end>"), (END + 1, "<turn>")],
+        ends: vec![END, END + 1],
     }
 }
 
 pub(super) fn grammars() -> Grammars {
-    Grammars::of_words(words(&["ab", "{\"", "}}", "true"]))
+    Grammars::new(Arc::new(words(&["ab", "{\"", "}}", "true"])))
 }
 
 pub(super) fn schema(text: &str) -> OutputForm {
@@ -60,7 +94,7 @@ pub(super) fn has_form(grammars: &Grammars, form: &OutputForm, text: &str) -> bo
 
 fn refused(form: &OutputForm) -> String {
     match grammars().constraint(form) {
-        Err(Error::OutputForm { reason, .. }) => reason,
+        Err(GrammarError::Form { reason, .. }) => reason,
         Err(other) => panic!("another error: {other}"),
         Ok(_) => panic!("taken: {form:?}"),
     }
@@ -138,7 +172,7 @@ fn one_token_is_allowed_exactly_when_it_is_among_all_that_are() {
                 continue;
             }
             constraint.allowed = None;
-            let tokens = -1..=words(&["ab", "{\"", "}}", "true"]).words.len() as i32;
+            let tokens = -1..=words(&["ab", "{\"", "}}", "true"]).texts.len() as i32;
             let each: Vec<bool> = tokens
                 .clone()
                 .map(|token| constraint.allows(TokenId(token)).unwrap())
@@ -181,11 +215,11 @@ fn logits_of_other_tokens_are_taken_out() {
 #[test]
 fn a_vocabulary_that_lacks_a_character_leads_to_a_dead_end() {
     let mut words = words(&[]);
-    words.words[usize::from(b'c')].clear();
-    let grammars = Grammars::of_words(words);
+    words.texts[usize::from(b'c')].clear();
+    let grammars = Grammars::new(Arc::new(words));
     let mut constraint = grammars.constraint(&regex("abc")).unwrap();
     assert_eq!(follow(&mut constraint, "ab"), (2, false));
-    assert_eq!(constraint.allowed().err(), Some(Lost::DeadEnd));
+    assert_eq!(constraint.allowed().err(), Some(ConstraintError::DeadEnd));
 }
 
 #[test]
@@ -309,7 +343,7 @@ fn a_form_that_grows_too_much_on_its_way_is_lost_with_the_reason() {
     let a = TokenId(b'a'.into());
     let lost = (0..1000).find_map(|_| constraint.accept(a).err());
     match lost {
-        Some(Lost::Failed(reason)) => assert!(reason.contains("items"), "{reason}"),
+        Some(ConstraintError::Failed(reason)) => assert!(reason.contains("items"), "{reason}"),
         other => panic!("{other:?}"),
     }
     // And from then on it says so, instead of falling over.
@@ -321,7 +355,7 @@ fn a_form_that_grows_too_much_on_its_way_is_lost_with_the_reason() {
 fn a_model_without_an_end_token_ends_with_what_is_complete() {
     let mut words = words(&[]);
     words.ends.clear();
-    let grammars = Grammars::of_words(words);
+    let grammars = Grammars::new(Arc::new(words));
     let mut constraint = grammars.constraint(&regex("ab")).unwrap();
     follow(&mut constraint, "ab");
     assert!(constraint.is_complete());

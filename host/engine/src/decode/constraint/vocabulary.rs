@@ -3,34 +3,49 @@
 
 use std::sync::Arc;
 
-use crate::llama::LlamaModel;
-use crate::llama::TokenId;
 use llguidance::toktrie::{ApproximateTokEnv, INVALID_TOKEN, TokEnv, TokRxInfo, TokTrie};
+
+use crate::llama::TokenId;
 
 /// Bytes of a token at most; toktrie counts no further. A longer one has no place in any answer
 /// that has a form.
 const MAX_TOKEN_BYTES: usize = 1000;
 
+/// What a grammar needs of a model's vocabulary.
+pub(crate) trait Vocabulary: Send + Sync {
+    /// Tokens of the vocabulary; ids go from 0 to one less.
+    fn token_count(&self) -> u32;
+
+    /// The bytes that a token adds to the text: none where it is a control token.
+    fn text(&self, token: TokenId) -> Vec<u8>;
+
+    /// The name of a token without text, such as `<|im_end|>`; empty where it has none.
+    fn name(&self, token: TokenId) -> Vec<u8>;
+
+    /// Whether a token ends an answer.
+    fn is_end(&self, token: TokenId) -> bool;
+
+    /// The one token that has this text or name, if one has.
+    fn find(&self, name: &str) -> Option<TokenId>;
+}
+
 /// The tokens of a vocabulary, by their number.
 #[derive(Debug, Default)]
-pub(in crate::decode) struct Words {
-    pub(in crate::decode) words: Vec<Vec<u8>>,
+pub(super) struct Words {
+    words: Vec<Vec<u8>>,
     /// Those that end an answer.
-    pub(in crate::decode) ends: Vec<u32>,
+    ends: Vec<u32>,
 }
 
 impl Words {
-    pub(super) fn of(model: &LlamaModel) -> Self {
-        let vocabulary = model.vocab();
+    pub(super) fn of(vocabulary: &dyn Vocabulary) -> Self {
         let mut all = Self::default();
-        for (id, token) in (0..model.n_vocab()).map(TokenId).enumerate() {
-            let mut word = Vec::new();
+        for id in 0..vocabulary.token_count() {
+            let token = TokenId(id.cast_signed());
             // As it is delivered: control tokens have no text.
-            vocabulary.piece(token, &mut word, false);
+            let mut word = vocabulary.text(token);
             if word.is_empty() {
-                let mut name = Vec::new();
-                vocabulary.piece(token, &mut name, true);
-                word = special(&name);
+                word = special(&vocabulary.name(token));
             } else if word.first() == Some(&TokTrie::SPECIAL_TOKEN_MARKER) {
                 // A byte that no text in UTF-8 has.
                 word.clear();
@@ -39,8 +54,8 @@ impl Words {
                 word.clear();
             }
             all.words.push(word);
-            if vocabulary.is_eog(token) {
-                all.ends.extend(u32::try_from(id));
+            if vocabulary.is_end(token) {
+                all.ends.push(id);
             }
         }
         all
@@ -62,7 +77,7 @@ impl Words {
 }
 
 /// How llguidance knows a token that has a name and no text.
-pub(super) fn special(name: &[u8]) -> Vec<u8> {
+fn special(name: &[u8]) -> Vec<u8> {
     if name.is_empty() {
         return Vec::new();
     }

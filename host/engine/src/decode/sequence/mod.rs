@@ -18,7 +18,7 @@ use characters::Characters;
 use stop::StopMatcher;
 use usage::{Times, Tokens};
 
-use super::constraint::Lost;
+use super::constraint::ConstraintError;
 use super::job::answer;
 use super::sampler::{LogProbs, NoFiniteLogit, log_probs};
 use super::{Constraint, Job, Sampler, Writer};
@@ -96,7 +96,7 @@ pub(super) enum NoToken {
     #[error(transparent)]
     Logits(#[from] NoFiniteLogit),
     #[error(transparent)]
-    Form(#[from] Lost),
+    Form(#[from] ConstraintError),
 }
 
 impl Sequence {
@@ -360,7 +360,7 @@ impl Sequence {
         match self.sampler.sample_among(logits, Some(&among)) {
             Ok(token) => Ok(token),
             // Something else, such as a bias, takes all of them.
-            Err(NoFiniteLogit) => Err(Lost::DeadEnd.into()),
+            Err(NoFiniteLogit) => Err(ConstraintError::DeadEnd.into()),
         }
     }
 
@@ -408,14 +408,14 @@ impl Sequence {
     ///
     /// # Errors
     ///
-    /// [`Lost`] when the output form can't be followed any further; the token's text is passed on
+    /// [`ConstraintError`] when the output form can't be followed any further; the token's text is passed on
     /// all the same.
     pub(super) fn accept(
         &mut self,
         token: TokenId,
         piece: &[u8],
         context_tokens: u32,
-    ) -> Result<Option<FinishReason>, Lost> {
+    ) -> Result<Option<FinishReason>, ConstraintError> {
         self.failures = 0;
         self.output = None;
         self.tokens.push(token);

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use crate::llama::TokenId;
 
-use super::known::{Faults, Known, answer, words};
+use super::known::{Faults, Known, Letters, answer};
 use crate::KvType;
 use crate::decode::DiskCacheParams;
 use crate::decode::cache::DiskStart;
@@ -147,7 +147,7 @@ impl Ask {
             prompt: self.prompt.iter().copied().map(TokenId).collect(),
             sampler: Sampler::new(&settings, SamplerParts::plain(256, 4096), &[]),
             constraint: self.form.as_ref().map(|form| {
-                let grammars = Grammars::of_words(words());
+                let grammars = Grammars::new(Arc::new(Letters));
                 grammars.constraint(form).unwrap()
             }),
             queue_limit: QueueLimit::new(Duration::from_secs(60), &settings),

@@ -9,8 +9,8 @@ use std::time::Duration;
 use crate::llama::TokenId;
 
 use super::super::executor::{EmbedExecutor, Executor};
+use crate::decode::Vocabulary;
 use crate::decode::WorkerParams;
-use crate::decode::constraint::Words;
 use crate::llama::{Batch, ContextParams, DecodeError, SavedSequence};
 
 /// Tokens of the vocabulary; the last one ends a generation.
@@ -139,13 +139,35 @@ pub(super) fn answer(prompt: &[i32], max_tokens: u32, context: u32) -> String {
     text
 }
 
-/// The vocabulary, for output forms.
-pub(super) fn words() -> Words {
-    let last = u32::try_from(VOCABULARY).unwrap() - 1;
-    let letters = (0..VOCABULARY - 1).map(|token| letter(token).to_string().into_bytes());
-    Words {
-        words: letters.chain([b"\xffend".to_vec()]).collect(),
-        ends: vec![last],
+/// The vocabulary, for output forms: letters, and a last token that ends an answer.
+pub(super) struct Letters;
+
+impl Vocabulary for Letters {
+    fn token_count(&self) -> u32 {
+        VOCABULARY.unsigned_abs()
+    }
+
+    fn text(&self, token: TokenId) -> Vec<u8> {
+        match self.is_end(token) {
+            true => Vec::new(),
+            false => letter(token.0).to_string().into_bytes(),
+        }
+    }
+
+    fn name(&self, token: TokenId) -> Vec<u8> {
+        match self.is_end(token) {
+            true => b"end".to_vec(),
+            false => Vec::new(),
+        }
+    }
+
+    fn is_end(&self, token: TokenId) -> bool {
+        token.0 == VOCABULARY - 1
+    }
+
+    fn find(&self, name: &str) -> Option<TokenId> {
+        let mut all = (0..VOCABULARY).map(TokenId);
+        all.find(|&id| self.text(id) == name.as_bytes() || self.name(id) == name.as_bytes())
     }
 }
 

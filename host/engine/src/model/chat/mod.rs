@@ -2,6 +2,7 @@
 //! does.
 
 mod context;
+mod error;
 mod fallback;
 #[cfg(any(test, feature = "fuzzing"))]
 pub(super) mod fuzz;
@@ -9,13 +10,15 @@ mod jinja;
 mod specials;
 #[cfg(test)]
 mod tests;
+mod vocabulary;
 
+pub(crate) use error::ChatError;
 pub(super) use fallback::{built_in_source, for_vocabulary};
 pub(super) use specials::Part;
+pub(crate) use vocabulary::Vocabulary;
 
 use std::sync::OnceLock;
 
-use crate::llama::LlamaModel;
 use crate::llama::TokenId;
 use serde_json::{Map, Value as Json};
 
@@ -56,11 +59,12 @@ pub(super) enum Rendered {
 impl ChatTemplate {
     /// Takes a template, and the one for conversations with tools if the file has one. They are
     /// read when they are used: a model whose template is malformed can still be given text.
-    pub(super) fn new(source: &str, with_tools: Option<&str>, model: &LlamaModel) -> Self {
-        let vocabulary = model.vocab();
+    pub(super) fn new(source: &str, with_tools: Option<&str>, vocabulary: &dyn Vocabulary) -> Self {
         let text = |token: Option<TokenId>| {
-            let text = token.and_then(|token| vocabulary.text(token));
-            text.map_or_else(String::new, |text| text.to_string_lossy().into_owned())
+            let text = token.and_then(|token| vocabulary.written(token));
+            text.map_or_else(String::new, |text| {
+                String::from_utf8_lossy(&text).into_owned()
+            })
         };
         Self {
             source: source.to_owned(),
@@ -71,7 +75,7 @@ impl ChatTemplate {
                 pad: text(vocabulary.pad()),
                 sep: text(vocabulary.sep()),
             },
-            adds_bos: vocabulary.should_add_bos(),
+            adds_bos: vocabulary.adds_bos(),
             specials: OnceLock::new(),
         }
     }
@@ -80,17 +84,18 @@ impl ChatTemplate {
     ///
     /// # Errors
     ///
-    /// What the template engine said, or the template itself (`raise_exception`), or what is wrong
-    /// with the guest's JSON.
+    /// [`ChatError`]: what the template engine said, or the template itself (`raise_exception`), or
+    /// what is wrong with the guest's JSON.
     pub(super) fn render(
         &self,
         conversation: &Conversation,
         most: usize,
-        model: &LlamaModel,
-    ) -> Result<Rendered, String> {
-        let specials = self.specials.get_or_init(|| Specials::of(model));
-        let specials = specials.as_ref().map_err(Clone::clone)?;
+        vocabulary: &dyn Vocabulary,
+    ) -> Result<Rendered, ChatError> {
+        let specials = self.specials.get_or_init(|| Specials::of(vocabulary));
+        let specials = specials.as_ref().map_err(ChatError::new)?;
         self.render_with(specials, conversation, most)
+            .map_err(ChatError::new)
     }
 
     fn render_with(

@@ -6,9 +6,10 @@
 //! at the control tokens that have no mark in them, the marks are taken out again, and the rest is
 //! read as plain text.
 
-use crate::llama::LlamaModel;
-use crate::llama::TokenId;
 use aho_corasick::{AhoCorasick, MatchKind};
+
+use super::Vocabulary;
+use crate::llama::TokenId;
 
 /// Characters that are never text (Unicode's noncharacters, U+FDD0 and on): the first that nobody
 /// uses is the mark.
@@ -60,15 +61,14 @@ impl Specials {
     /// # Errors
     ///
     /// When there are more than can be searched for at once, which takes gigabytes of them.
-    pub(super) fn of(model: &LlamaModel) -> Result<Self, String> {
-        let vocabulary = model.vocab();
+    pub(super) fn of(vocabulary: &dyn Vocabulary) -> Result<Self, String> {
         let special = |token| {
             let attributes = vocabulary.attributes(token);
             let is_control = attributes.is_control;
             if !is_control && !attributes.is_user_defined {
                 return None;
             }
-            let text = vocabulary.text(token)?.to_str().ok()?.to_owned();
+            let text = String::from_utf8(vocabulary.written(token)?).ok()?;
             (is_control || is_turn_mark(&text)).then(|| Special {
                 token,
                 text,
@@ -76,7 +76,8 @@ impl Specials {
                 is_user_defined: !is_control,
             })
         };
-        Self::new((0..model.n_vocab()).map(TokenId).filter_map(special))
+        let all = (0..vocabulary.token_count()).map(|id| TokenId(id.cast_signed()));
+        Self::new(all.filter_map(special))
     }
 
     pub(super) fn new(specials: impl Iterator<Item = Special>) -> Result<Self, String> {
