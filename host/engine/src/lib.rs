@@ -69,7 +69,7 @@ mod status;
 
 pub use error::{Error, Result};
 pub use generation::Generation;
-pub use llama::{Device, DeviceKind, LlamaBuild, SystemInfo, llama_backend};
+pub use llama::{Device, DeviceKind, LlamaBuild, LlamaError, SystemInfo, llama_backend};
 pub use memory::{Pressure, PressureLevel};
 pub use memory_limit::MemoryUse;
 pub use model::{Embeddings, LoadOptions, Model, ModelInfo, Progress, Registry};
