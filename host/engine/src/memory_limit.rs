@@ -9,7 +9,6 @@ use bytesize::ByteSize;
 use mynah_gguf::ModelSize;
 use sysinfo::{MemoryRefreshKind, ProcessRefreshKind, ProcessesToUpdate, RefreshKind, System};
 
-use crate::llama::device_memory;
 use crate::{Error, Result};
 
 /// Time between two looks at the system: one takes some 100 microseconds.
@@ -161,11 +160,16 @@ pub(crate) struct MemoryWatch {
 impl MemoryWatch {
     /// Looks at this process, which may have `bound` bytes; where that isn't given, what the
     /// machine and the control group have. `threshold`: see
-    /// [`ModelConfig::pressure_threshold`](crate::ModelConfig::pressure_threshold).
-    pub(crate) fn of_process(bound: Option<u64>, threshold: f32) -> Self {
+    /// [`ModelConfig::pressure_threshold`](crate::ModelConfig::pressure_threshold). `device` tells
+    /// the memory of all graphics cards together, where there is one.
+    pub(crate) fn of_process(
+        bound: Option<u64>,
+        threshold: f32,
+        device: impl Fn() -> Option<MemoryUse> + Send + Sync + 'static,
+    ) -> Self {
         Self::new(threshold, move || MemoryInUse {
             process: Look::take().map(|look| look.tightest(bound)),
-            device: device_memory().map(|(used, limit)| MemoryUse { used, limit }),
+            device: device(),
         })
     }
 
@@ -226,7 +230,7 @@ mod tests {
         );
         let full = MemoryLimit::read(Some(1 << 20)).unwrap();
         assert_eq!((full.available, full.limit), (0, Some(1 << 20)));
-        let process = MemoryWatch::of_process(Some(1 << 20), 0.8)
+        let process = MemoryWatch::of_process(Some(1 << 20), 0.8, || None)
             .in_use(Instant::now())
             .process
             .unwrap();

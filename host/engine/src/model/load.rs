@@ -21,7 +21,7 @@ use crate::llama::{
     AMX_HEADER, Ability, ContextParams, SystemInfo, device_memory, has_amx_header, llama_backend,
     read_weights,
 };
-use crate::memory_limit::{MemoryLimit, MemoryWatch};
+use crate::memory_limit::{MemoryLimit, MemoryUse, MemoryWatch};
 use crate::schedule::SessionLimits;
 use crate::{ChatTemplateName, Error, KvType, ModelConfig, Result};
 use mynah_settings::KvCells;
@@ -120,7 +120,9 @@ impl Loaded {
             config.queue_size as usize,
             config.ageing,
             sessions,
-            MemoryWatch::of_process(config.max_process_bytes, config.pressure_threshold),
+            MemoryWatch::of_process(config.max_process_bytes, config.pressure_threshold, || {
+                device_memory().map(|(used, limit)| MemoryUse { used, limit })
+            }),
             Arc::clone(&label),
         ));
         let store = match ability {
