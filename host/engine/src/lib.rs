@@ -40,7 +40,8 @@
 //! | `decode/` | the worker thread and its step: admit, plan, decode, sample, emit |
 //! | `log` | classes of the log, whose request a line is about, and what stays out of it |
 //! | `status/` | the snapshot that everybody reads, and the report that all views show |
-//! | `llama/` | the only unsafe code: llama.cpp |
+
+#![forbid(unsafe_code)]
 
 mod decode;
 mod disk;
@@ -49,11 +50,12 @@ mod error;
 #[doc(hidden)]
 pub mod fuzz;
 mod generation;
-#[expect(
-    unsafe_code,
-    reason = "llama.cpp is C; this folder is its only door, and each block says why it is sound"
-)]
-mod llama;
+mod llama {
+    //! llama.cpp, and the ids of its tokens.
+
+    pub(crate) use mynah_core::{TokenAttributes, TokenId};
+    pub(crate) use mynah_llama::*;
+}
 pub mod log;
 mod memory;
 mod memory_limit;
@@ -69,10 +71,10 @@ mod status;
 
 pub use error::{Error, Result};
 pub use generation::Generation;
-pub use llama::{Device, DeviceKind, LlamaBuild, LlamaError, SystemInfo, llama_backend};
 pub use memory::{Pressure, PressureLevel};
 pub use memory_limit::MemoryUse;
 pub use model::{Embeddings, LoadOptions, Model, ModelInfo, Progress, Registry};
+pub use mynah_llama::{Device, DeviceKind, LlamaBuild, LlamaError, SystemInfo, llama_backend};
 pub(crate) use mynah_settings::MAX_SEQUENCES;
 pub use mynah_settings::{
     BackendSettings, BiasTarget, ChatTemplateName, Effective, Fault, FormText, KvLayout, KvType,

@@ -3,13 +3,13 @@
 use std::sync::Arc;
 
 use llama_cpp_sys_2 as sys;
+use mynah_settings::KvType;
 
 use super::{Context, ContextParams, LlamaError, LlamaModel};
-use crate::KvType;
 
 /// What a model can do with a text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Ability {
+pub enum Ability {
     /// Read it token by token and continue it; it has vectors for it too.
     Continue,
     /// Read it as a whole, each token with those after it in view: it has vectors for it and
@@ -24,7 +24,7 @@ impl Ability {
     /// # Errors
     ///
     /// What llama.cpp logged when it could make no context.
-    pub(crate) fn of(model: &Arc<LlamaModel>, is_causal: bool) -> Result<Option<Self>, LlamaError> {
+    pub fn of(model: &Arc<LlamaModel>, is_causal: bool) -> Result<Option<Self>, LlamaError> {
         let raw = model.raw();
         // SAFETY: the model is alive; both functions only read it.
         let decodes =

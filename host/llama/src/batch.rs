@@ -1,14 +1,14 @@
 //! The tokens of one decode step, in arrays that llama.cpp reads in place.
 
-use crate::llama::TokenId;
 use llama_cpp_sys_2 as sys;
+use mynah_core::TokenId;
 
 /// A batch of tokens, each at a position of one sequence.
 ///
 /// The arrays are plain vectors that grow as needed, so a batch can't overflow; what llama.cpp
 /// would abort on is checked by [`Context::decode`](super::Context::decode).
 #[derive(Debug, Default)]
-pub(crate) struct Batch {
+pub struct Batch {
     tokens: Vec<sys::llama_token>,
     positions: Vec<sys::llama_pos>,
     sequences: Vec<sys::llama_seq_id>,
@@ -21,7 +21,7 @@ pub(crate) struct Batch {
 
 impl Batch {
     /// Takes all tokens out; the memory stays.
-    pub(crate) fn clear(&mut self) {
+    pub fn clear(&mut self) {
         self.tokens.clear();
         self.positions.clear();
         self.sequences.clear();
@@ -30,13 +30,7 @@ impl Batch {
 
     /// Adds `token` at `position` of `sequence` and returns its index. With `output`, its logits
     /// can be read after the decode with that index.
-    pub(crate) fn push(
-        &mut self,
-        token: TokenId,
-        position: u32,
-        sequence: u32,
-        output: bool,
-    ) -> usize {
+    pub fn push(&mut self, token: TokenId, position: u32, sequence: u32, output: bool) -> usize {
         let index = self.tokens.len();
         self.tokens.push(token.0);
         // Values beyond i32 become -1, which `Context::decode` refuses.
@@ -46,31 +40,45 @@ impl Batch {
         index
     }
 
-    pub(crate) fn len(&self) -> usize {
+    /// Tokens of the batch.
+    #[must_use]
+    pub fn len(&self) -> usize {
         self.tokens.len()
     }
 
-    pub(crate) fn is_empty(&self) -> bool {
+    /// Whether it has no tokens.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
         self.tokens.is_empty()
     }
 
-    pub(crate) fn tokens(&self) -> &[sys::llama_token] {
+    /// The ids of the tokens.
+    #[must_use]
+    pub fn tokens(&self) -> &[i32] {
         &self.tokens
     }
 
-    pub(crate) fn positions(&self) -> &[sys::llama_pos] {
+    /// The position of each token in its sequence.
+    #[must_use]
+    pub fn positions(&self) -> &[i32] {
         &self.positions
     }
 
-    pub(crate) fn sequences(&self) -> &[sys::llama_seq_id] {
+    /// The sequence of each token.
+    #[must_use]
+    pub fn sequences(&self) -> &[i32] {
         &self.sequences
     }
 
-    pub(crate) fn is_output(&self, index: usize) -> bool {
+    /// Whether the logits of the token at `index` are wanted.
+    #[must_use]
+    pub fn is_output(&self, index: usize) -> bool {
         self.outputs.get(index).is_some_and(|&output| output != 0)
     }
 
-    pub(crate) fn output_count(&self) -> usize {
+    /// Tokens whose logits are wanted.
+    #[must_use]
+    pub fn output_count(&self) -> usize {
         self.outputs.iter().filter(|&&output| output != 0).count()
     }
 

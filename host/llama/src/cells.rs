@@ -6,11 +6,12 @@ use llama_cpp_sys_2 as sys;
 use serde::{Deserialize, Serialize};
 
 use super::context::reason;
-use super::{Context, SavedSequence, with_captured_errors};
+use super::log::with_captured_errors;
+use super::{Context, SavedSequence};
 
 impl Context {
     /// Takes all tokens of `sequence` out of the KV cells. An unknown sequence holds none.
-    pub(crate) fn clear_sequence(&mut self, sequence: u32) {
+    pub fn clear_sequence(&mut self, sequence: u32) {
         if let Some(id) = self.id(sequence) {
             // SAFETY: the sequence is in range, which llama.cpp asserts; a whole sequence can
             // always be removed.
@@ -20,7 +21,7 @@ impl Context {
 
     /// Keeps the first `tokens` of `sequence`. `false` when this kind of memory can't be cut
     /// (recurrent); then the sequence is as it was.
-    pub(crate) fn truncate_sequence(&mut self, sequence: u32, tokens: u32) -> bool {
+    pub fn truncate_sequence(&mut self, sequence: u32, tokens: u32) -> bool {
         let (Some(id), Ok(from)) = (self.id(sequence), i32::try_from(tokens)) else {
             return false;
         };
@@ -35,7 +36,7 @@ impl Context {
     /// both hold the same cells then. Where sequences have cells of their own, the next decode
     /// copies all of them before anything else; until then neither sequence can be saved or put
     /// back. `false` when it can't; then `to` is empty.
-    pub(crate) fn share_sequence(&mut self, from: u32, to: u32, tokens: u32) -> bool {
+    pub fn share_sequence(&mut self, from: u32, to: u32, tokens: u32) -> bool {
         let (Some(from_id), Some(to_id)) = (self.id(from), self.id(to)) else {
             return false;
         };
@@ -64,7 +65,7 @@ impl Context {
     /// can't; then the sequence is as it was.
     ///
     /// In one pool no other sequence may share the cells that move: they would move for it too.
-    pub(crate) fn forget(&mut self, sequence: u32, begin: u32, end: u32) -> bool {
+    pub fn forget(&mut self, sequence: u32, begin: u32, end: u32) -> bool {
         let range = (i32::try_from(begin), i32::try_from(end));
         let (Some(id), (Ok(begin), Ok(end))) = (self.id(sequence), range) else {
             return false;
@@ -88,25 +89,25 @@ impl Context {
 
     /// Whether tokens can be moved to other positions: not where positions are part of what was
     /// computed.
-    pub(crate) fn can_shift(&self) -> bool {
+    pub fn can_shift(&self) -> bool {
         // SAFETY: the context is valid, and so is its memory.
         self.params.positions.is_none() && unsafe { sys::llama_memory_can_shift(self.memory()) }
     }
 
     /// Whether what comes before these tokens of `sequence` can be taken out, all or a part of it,
     /// so that the next token comes right behind them.
-    pub(crate) fn may_move(&self, sequence: u32, tokens: Range<u32>) -> bool {
+    pub fn may_move(&self, sequence: u32, tokens: Range<u32>) -> bool {
         self.can_shift() && self.bounds_of(sequence).may_move(tokens)
     }
 
     /// How many of the first `tokens` of `sequence` can be gone on from: all, or none where what
     /// came before was given up (a sliding window) or can't be taken apart (recurrent).
-    pub(crate) fn usable(&self, sequence: u32, tokens: u32) -> u32 {
+    pub fn usable(&self, sequence: u32, tokens: u32) -> u32 {
         self.bounds_of(sequence).usable(tokens)
     }
 
     /// Whether any beginning of a sequence can be gone on from.
-    pub(crate) fn cuts_anywhere(&self) -> bool {
+    pub fn cuts_anywhere(&self) -> bool {
         let (window, is_recurrent) = self.memory_kind();
         !is_recurrent && (window == 0 || self.params.swa_full)
     }
@@ -114,7 +115,7 @@ impl Context {
     /// Whether a sequence can be saved now, with all that its beginnings need. llama.cpp leaves out
     /// what a sliding window has passed at its end (`llama_kv_cache::state_write`), also where the
     /// layers keep it. A recurrent state is of use as a whole anyway.
-    pub(crate) fn saves_all(&self, sequence: u32) -> bool {
+    pub fn saves_all(&self, sequence: u32) -> bool {
         let (window, is_recurrent) = self.memory_kind();
         let is_short = self.sequence_len(sequence) <= window && !self.is_copied(sequence);
         window == 0 || is_recurrent || is_short
@@ -151,7 +152,7 @@ impl Context {
 
     /// Copies the state of `sequence` to host memory. `None` when it has none, there is no memory
     /// for it, or the next decode has yet to move its cells.
-    pub(crate) fn save_sequence(&self, sequence: u32) -> Option<SavedSequence> {
+    pub fn save_sequence(&self, sequence: u32) -> Option<SavedSequence> {
         let id = self.id(sequence)?;
         if self.sequence_len(sequence) == 0 || self.has_pending || self.is_copied(sequence) {
             return None;
@@ -181,7 +182,7 @@ impl Context {
     /// Puts a state back under the number `sequence`, which must be empty. `false` when llama.cpp
     /// won't have it (too few free cells), or the next decode has yet to copy from or to these
     /// cells; then the sequence is empty.
-    pub(crate) fn restore_sequence(&mut self, sequence: u32, saved: &SavedSequence) -> bool {
+    pub fn restore_sequence(&mut self, sequence: u32, saved: &SavedSequence) -> bool {
         let Some(id) = self.id(sequence).filter(|_| !self.is_copied(sequence)) else {
             return false;
         };
@@ -208,7 +209,7 @@ impl Context {
     }
 
     /// Tokens of `sequence`: positions start at 0 and have no gaps.
-    pub(crate) fn sequence_len(&self, sequence: u32) -> u32 {
+    pub fn sequence_len(&self, sequence: u32) -> u32 {
         self.id(sequence).map_or(0, |id| {
             // SAFETY: the sequence is in range, which llama.cpp asserts.
             let last = unsafe { sys::llama_memory_seq_pos_max(self.memory(), id) };
@@ -231,7 +232,7 @@ impl Context {
     }
 
     /// Whether it has cells at all. A model that reads texts as a whole has none.
-    pub(crate) fn has_memory(&self) -> bool {
+    pub fn has_memory(&self) -> bool {
         !self.memory().is_null()
     }
 
@@ -245,21 +246,21 @@ impl Context {
 
 /// What bounds how much of a sequence can be gone on from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct UsableBounds {
+pub(super) struct UsableBounds {
     /// Its tokens.
-    pub(crate) length: u32,
+    pub(super) length: u32,
     /// The first position that every layer has.
-    pub(crate) first: u32,
+    pub(super) first: u32,
     /// Tokens that layers with a sliding window look back; 0 without such layers.
-    pub(crate) window: u32,
+    pub(super) window: u32,
     /// Its memory is a state that can't be taken apart.
-    pub(crate) is_recurrent: bool,
+    pub(super) is_recurrent: bool,
 }
 
 impl UsableBounds {
     /// A sequence that can be cut anywhere.
-    #[cfg(test)]
-    pub(crate) fn whole(length: u32) -> Self {
+    #[cfg(any(test, feature = "testing"))]
+    pub(super) fn whole(length: u32) -> Self {
         Self {
             length,
             first: 0,
@@ -269,7 +270,7 @@ impl UsableBounds {
     }
 
     /// How many of the first `tokens` can be gone on from: `tokens`, or 0.
-    pub(crate) fn usable(&self, tokens: u32) -> u32 {
+    pub(super) fn usable(&self, tokens: u32) -> u32 {
         // As llama.cpp's server has it: the window of the next token must be there.
         let has_window = || self.first == 0 || self.first + self.window <= tokens;
         let is_usable =
@@ -282,7 +283,7 @@ impl UsableBounds {
     /// then, until it has passed by: llama.cpp gives cells that a window has passed to new tokens,
     /// also where there are enough for all (`llama_kv_cache::find_slot`). What was computed with
     /// what has gone in view isn't exact anyway.
-    pub(crate) fn may_move(&self, tokens: Range<u32>) -> bool {
+    pub(super) fn may_move(&self, tokens: Range<u32>) -> bool {
         let in_window = tokens.start.max(tokens.end.saturating_sub(self.window));
         let is_most = tokens.len() >= (self.window / 2) as usize && self.first <= in_window;
         !self.is_recurrent && (self.first == 0 || is_most)

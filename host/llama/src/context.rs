@@ -2,13 +2,15 @@
 
 use std::cell::Cell;
 use std::ffi::c_void;
+use std::fmt;
 use std::ptr::NonNull;
 use std::sync::Arc;
 
 use llama_cpp_sys_2 as sys;
+use mynah_settings::{KvType, MAX_SEQUENCES};
 
-use super::{Batch, LlamaError, LlamaModel, with_captured_errors};
-use crate::{KvType, MAX_SEQUENCES};
+use super::log::with_captured_errors;
+use super::{Batch, LlamaError, LlamaModel};
 
 /// Numbers of 4 bytes in a cache line. The tensors of a graph lie one after the other, each at a
 /// multiple of 32 bytes (`TENSOR_ALIGNMENT` in `ggml-impl.h`), and its small inputs have a number
@@ -18,31 +20,31 @@ const LINE: u32 = 16;
 
 /// What a context is made with.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct ContextParams {
+pub struct ContextParams {
     /// KV cells for all sequences together.
-    pub(crate) cells: u32,
+    pub cells: u32,
     /// Each sequence has its own share of the cells (llama.cpp's streams); else all take them from
     /// one pool.
-    pub(crate) split: bool,
+    pub split: bool,
     /// Tokens that one decode takes at most. In one pool a decode is one ubatch, so that an abort
     /// loses all of it or nothing; split cells make one of each group of sequences with equally
     /// many tokens.
-    pub(crate) batch: u32,
+    pub batch: u32,
     /// Sequences, and so logits rows that one decode may ask for; 1 to [`MAX_SEQUENCES`].
-    pub(crate) sequences: u32,
+    pub sequences: u32,
     /// Threads that compute.
-    pub(crate) threads: u32,
+    pub threads: u32,
     /// What keys and values are kept as.
-    pub(crate) kv_type: KvType,
+    pub kv_type: KvType,
     /// Layers with a sliding window keep all their cells too, so that a sequence can be cut and
     /// moved.
-    pub(crate) swa_full: bool,
+    pub swa_full: bool,
     /// Positions that the model has, where they are rows of a table. They are part of what is
     /// computed, so that nothing can be moved.
-    pub(crate) positions: Option<u32>,
+    pub positions: Option<u32>,
     /// It gives a vector for each token ([`Context::embedding`]): all tokens of a batch are
     /// outputs, `sequences` doesn't bound them.
-    pub(crate) embeddings: bool,
+    pub embeddings: bool,
 }
 
 /// What llama.cpp calls the type.
@@ -55,7 +57,7 @@ fn raw_kv_type(kv_type: KvType) -> sys::ggml_type {
 
 /// Why a decode did nothing.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub(crate) enum DecodeError {
+pub enum DecodeError {
     /// The abort function said so. No token of the batch is in the KV cells.
     #[error("the decode was aborted")]
     Aborted,
@@ -64,7 +66,12 @@ pub(crate) enum DecodeError {
     NoCells,
     /// llama.cpp failed; the state of the sequences in the batch is unknown.
     #[error("llama.cpp failed to decode (code {code}): {reason}")]
-    Failed { code: i32, reason: String },
+    Failed {
+        /// What `llama_decode` returned.
+        code: i32,
+        /// What llama.cpp logged.
+        reason: String,
+    },
     /// The batch breaks a rule that llama.cpp would end the process for.
     #[error("invalid batch: {0}")]
     Invalid(&'static str),
@@ -77,7 +84,7 @@ type AbortSlot = Cell<Option<NonNull<c_void>>>;
 
 /// A llama.cpp context. Not `Send`: it is made, used and dropped on the model's worker thread, for
 /// which libgomp keeps the thread team.
-pub(crate) struct Context {
+pub struct Context {
     pub(super) raw: NonNull<sys::llama_context>,
     abort: Box<AbortSlot>,
     pub(super) params: ContextParams,
@@ -98,7 +105,7 @@ impl Context {
     /// # Errors
     ///
     /// What llama.cpp logged, which names the reason (most often: not enough memory).
-    pub(crate) fn new(model: Arc<LlamaModel>, params: ContextParams) -> Result<Self, LlamaError> {
+    pub fn new(model: Arc<LlamaModel>, params: ContextParams) -> Result<Self, LlamaError> {
         if params.sequences == 0 || params.sequences > MAX_SEQUENCES {
             return Err(LlamaError::failed(format!(
                 "{} sequences, but a context holds 1 to {MAX_SEQUENCES}",
@@ -157,7 +164,7 @@ impl Context {
 
     /// Computes the batch. `should_stop` is asked after every node of the graph (thousands of times
     /// a second, CPU only); when it says yes, the decode ends with [`DecodeError::Aborted`].
-    pub(crate) fn decode(
+    pub fn decode(
         &mut self,
         batch: &mut Batch,
         should_stop: AbortFn<'_>,
@@ -199,7 +206,7 @@ impl Context {
 
     /// The vector that the last decode computed for the token at `index` of its batch, in a context
     /// that has them.
-    pub(crate) fn embedding(&self, index: usize) -> Option<&[f32]> {
+    pub fn embedding(&self, index: usize) -> Option<&[f32]> {
         if !self.params.embeddings {
             return None;
         }
@@ -260,7 +267,7 @@ impl Context {
 
     /// The logits that the last decode computed for the token at `index` of its batch; `None` if it
     /// was not an output.
-    pub(crate) fn logits(&self, index: usize) -> Option<&[f32]> {
+    pub fn logits(&self, index: usize) -> Option<&[f32]> {
         self.outputs.binary_search(&index).ok()?;
         let index = i32::try_from(index).ok()?;
         // SAFETY: the last decode succeeded and had `index` as an output, so llama.cpp returns its
@@ -281,6 +288,14 @@ impl ContextParams {
         } else {
             self.sequences
         }
+    }
+}
+
+impl fmt::Debug for Context {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Context")
+            .field("params", &self.params)
+            .finish_non_exhaustive()
     }
 }
 

@@ -1,11 +1,17 @@
-//! The only unsafe code of the workspace: a thin safe face over `llama-cpp-sys-2`.
+//! llama.cpp, with a safe face: the only unsafe code of the workspace.
 //!
-//! `llama-cpp-2` gives backend, model, vocabulary and samplers; what it leaves out (contexts with
-//! an abort callback, batches that can't overflow, bounded outputs, logs that can be read back, the
-//! quantiser) is here. Nothing in this folder knows what a request is.
+//! `llama-cpp-2` gives backend, model, vocabulary and samplers. What it leaves out is here, over
+//! `llama-cpp-sys-2`: contexts with an abort callback, batches that can't overflow, bounded outputs,
+//! logs that can be read back, the quantiser. No type of these bindings leaves this crate, except
+//! the started backend itself ([`llama_backend`]). Nothing here knows what a request is.
 //!
-//! llama.cpp ends the process on bad arguments (`GGML_ASSERT`). Every function here checks what it
-//! is given first and answers with an error value.
+//! llama.cpp ends the process on bad arguments (`GGML_ASSERT`). Every function here checks its
+//! arguments first and answers with an error value.
+
+#![expect(
+    unsafe_code,
+    reason = "llama.cpp is C; this crate is its only door, and each block says why it is sound"
+)]
 
 mod ability;
 mod backend;
@@ -21,18 +27,15 @@ mod saved;
 mod system;
 mod weights;
 
-pub(crate) use ability::Ability;
+pub use ability::Ability;
 pub use backend::llama_backend;
-pub(crate) use batch::Batch;
-pub(crate) use context::{Context, ContextParams, DecodeError};
+pub use batch::Batch;
+pub use context::{Context, ContextParams, DecodeError};
 pub use error::LlamaError;
-pub(crate) use log::with_captured_errors;
-pub(crate) use model::LlamaModel;
-pub(crate) use quantize::quantize;
-pub(crate) use sampler::{Candidate, LlamaSampler};
-pub(crate) use saved::{SavedForm, SavedSequence};
-pub(crate) use system::{AMX_HEADER, device_memory, has_amx_header};
+pub use model::LlamaModel;
+pub use quantize::quantize;
+pub use sampler::{Candidate, LlamaSampler};
+pub use saved::{SavedForm, SavedSequence};
+pub use system::{AMX_HEADER, device_memory, has_amx_header};
 pub use system::{Device, DeviceKind, LlamaBuild, SystemInfo};
-pub(crate) use weights::read_weights;
-
-pub(crate) use mynah_core::{TokenAttributes, TokenId};
+pub use weights::read_weights;

@@ -43,7 +43,7 @@ pub(super) fn redirect() {
 
 /// Runs `work` and returns what it returned with the error lines that llama.cpp logged on this
 /// thread meanwhile.
-pub(crate) fn with_captured_errors<T>(work: impl FnOnce() -> T) -> (T, Vec<String>) {
+pub(super) fn with_captured_errors<T>(work: impl FnOnce() -> T) -> (T, Vec<String>) {
     CAPTURED.with_borrow_mut(|captured| *captured = Some(Vec::new()));
     let result = work();
     let lines = CAPTURED.with_borrow_mut(Option::take).unwrap_or_default();

@@ -7,11 +7,11 @@ use llama_cpp_2::token_type::LlamaTokenAttr;
 use llama_cpp_2::vocab::LlamaVocab;
 use llama_cpp_sys_2 as sys;
 
-use super::{TokenAttributes, TokenId};
+use mynah_core::{TokenAttributes, TokenId};
 
 /// A model in memory: weights and vocabulary. It is freed when it is dropped.
 #[derive(Debug)]
-pub(crate) struct LlamaModel {
+pub struct LlamaModel {
     inner: llama_cpp_2::model::LlamaModel,
 }
 
@@ -41,29 +41,29 @@ impl LlamaModel {
     }
 
     /// The model's tokens and their texts.
-    pub(crate) fn vocab(&self) -> Vocabulary<'_> {
+    pub fn vocab(&self) -> Vocabulary<'_> {
         Vocabulary {
             inner: self.inner.vocab(),
         }
     }
 
     /// Tokens of the vocabulary; ids go from 0 to one less.
-    pub(crate) fn n_vocab(&self) -> i32 {
+    pub fn n_vocab(&self) -> i32 {
         self.inner.n_vocab()
     }
 
     /// Tokens that the model was trained to hold.
-    pub(crate) fn n_ctx_train(&self) -> u32 {
+    pub fn n_ctx_train(&self) -> u32 {
         self.inner.n_ctx_train()
     }
 
     /// Weights.
-    pub(crate) fn n_params(&self) -> u64 {
+    pub fn n_params(&self) -> u64 {
         self.inner.n_params()
     }
 
     /// Layers, without the output layer.
-    pub(crate) fn n_layer(&self) -> u32 {
+    pub fn n_layer(&self) -> u32 {
         self.inner.n_layer()
     }
 }
@@ -71,26 +71,21 @@ impl LlamaModel {
 /// The tokens of a model and their texts. A token that the vocabulary lacks has no text and no
 /// attributes.
 #[derive(Debug)]
-pub(crate) struct Vocabulary<'model> {
+pub struct Vocabulary<'model> {
     inner: LlamaVocab<'model>,
 }
 
 impl Vocabulary<'_> {
     /// The tokens of a text. `add_special`: with those that the tokenizer puts around every text.
     /// `parse_special`: the text of a control token counts as that token.
-    pub(crate) fn tokenize(
-        &self,
-        text: &[u8],
-        add_special: bool,
-        parse_special: bool,
-    ) -> Vec<TokenId> {
+    pub fn tokenize(&self, text: &[u8], add_special: bool, parse_special: bool) -> Vec<TokenId> {
         let tokens = self.inner.tokenize(text, add_special, parse_special);
         tokens.into_iter().map(|token| TokenId(token.0)).collect()
     }
 
     /// Adds the bytes of a token's text. A control token has none, but for `with_control`, which
     /// adds its name.
-    pub(crate) fn piece(&self, token: TokenId, bytes: &mut Vec<u8>, with_control: bool) {
+    pub fn piece(&self, token: TokenId, bytes: &mut Vec<u8>, with_control: bool) {
         if let Some(token) = self.known(token) {
             self.inner
                 .token_to_piece_into(token, bytes, with_control, None);
@@ -98,12 +93,12 @@ impl Vocabulary<'_> {
     }
 
     /// A token as the vocabulary writes it, which is not always its text.
-    pub(crate) fn text(&self, token: TokenId) -> Option<&CStr> {
+    pub fn text(&self, token: TokenId) -> Option<&CStr> {
         self.inner.text(self.known(token)?)
     }
 
     /// What the vocabulary says about a token.
-    pub(crate) fn attributes(&self, token: TokenId) -> TokenAttributes {
+    pub fn attributes(&self, token: TokenId) -> TokenAttributes {
         use LlamaTokenAttr::{Control, LStrip, RStrip, Unknown, UserDefined};
 
         let Some(token) = self.known(token) else {
@@ -119,32 +114,32 @@ impl Vocabulary<'_> {
     }
 
     /// Whether a token ends a generation.
-    pub(crate) fn is_eog(&self, token: TokenId) -> bool {
+    pub fn is_eog(&self, token: TokenId) -> bool {
         self.inner.is_eog(LlamaToken(token.0))
     }
 
     /// The token that begins a text, if there is one.
-    pub(crate) fn bos(&self) -> Option<TokenId> {
+    pub fn bos(&self) -> Option<TokenId> {
         self.own(self.inner.bos())
     }
 
     /// The token that ends a text, if there is one.
-    pub(crate) fn eos(&self) -> Option<TokenId> {
+    pub fn eos(&self) -> Option<TokenId> {
         self.own(self.inner.eos())
     }
 
     /// The token that fills a batch of texts, if there is one.
-    pub(crate) fn pad(&self) -> Option<TokenId> {
+    pub fn pad(&self) -> Option<TokenId> {
         self.own(self.inner.pad())
     }
 
     /// The token between two texts, if there is one.
-    pub(crate) fn sep(&self) -> Option<TokenId> {
+    pub fn sep(&self) -> Option<TokenId> {
         self.own(self.inner.sep())
     }
 
     /// Whether the tokenizer puts [`bos`](Self::bos) before every text.
-    pub(crate) fn should_add_bos(&self) -> bool {
+    pub fn should_add_bos(&self) -> bool {
         self.inner.should_add_bos()
     }
 

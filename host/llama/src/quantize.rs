@@ -34,7 +34,7 @@ const MAX_BUFFER_BYTES: usize = 256 << 20;
 ///
 /// Why the file can't be converted, in a few words: what llama.cpp logged, or what it would have
 /// ended the process for.
-pub(crate) fn quantize(
+pub fn quantize(
     source: &Path,
     destination: &Path,
     to: Quantisation,

@@ -7,83 +7,87 @@ use llama_cpp_2::token::LlamaToken;
 use llama_cpp_2::token::data::LlamaTokenData;
 use llama_cpp_2::token::data_array::LlamaTokenDataArray;
 
-use super::{LlamaModel, TokenId};
+use mynah_core::TokenId;
+
+use super::LlamaModel;
 
 /// A token that may be chosen, with its logit and, once a sampler has computed it, its probability.
 #[derive(Debug, Clone, Copy, PartialEq)]
 #[repr(transparent)]
-pub(crate) struct Candidate(LlamaTokenData);
+pub struct Candidate(LlamaTokenData);
 
 impl Candidate {
-    pub(crate) fn new(token: TokenId, logit: f32) -> Self {
+    /// A token with its logit.
+    #[must_use]
+    pub fn new(token: TokenId, logit: f32) -> Self {
         Self(LlamaTokenData::new(LlamaToken(token.0), logit, 0.0))
     }
 
     /// The token.
-    pub(crate) fn id(&self) -> TokenId {
+    pub fn id(&self) -> TokenId {
         TokenId(self.0.id().0)
     }
 
     /// Its logit.
-    pub(crate) fn logit(&self) -> f32 {
+    pub fn logit(&self) -> f32 {
         self.0.logit()
     }
 }
 
 /// A sampler, or a chain of them.
 #[derive(Debug)]
-pub(crate) struct LlamaSampler(Inner);
+pub struct LlamaSampler(Inner);
 
 impl LlamaSampler {
     /// One sampler after the other. To choose a token, the last one must be [`dist`](Self::dist) or
     /// a mirostat.
-    pub(crate) fn chain(samplers: impl IntoIterator<Item = Self>) -> Self {
+    pub fn chain(samplers: impl IntoIterator<Item = Self>) -> Self {
         let samplers = samplers.into_iter().map(|sampler| sampler.0);
         Self(Inner::chain(samplers, true))
     }
 
     /// Divides logits by `temperature`.
-    pub(crate) fn temperature(temperature: f32) -> Self {
+    pub fn temperature(temperature: f32) -> Self {
         Self(Inner::temp(temperature))
     }
 
     /// A temperature within `range` of `temperature`, by the entropy of the candidates.
-    pub(crate) fn dynamic_temperature(temperature: f32, range: f32, exponent: f32) -> Self {
+    pub fn dynamic_temperature(temperature: f32, range: f32, exponent: f32) -> Self {
         Self(Inner::temp_ext(temperature, range, exponent))
     }
 
     /// The `count` most likely.
-    pub(crate) fn top_k(count: i32) -> Self {
+    pub fn top_k(count: i32) -> Self {
         Self(Inner::top_k(count))
     }
 
     /// Those within `count` standard deviations of the highest logit.
-    pub(crate) fn top_n_sigma(count: f32) -> Self {
+    pub fn top_n_sigma(count: f32) -> Self {
         Self(Inner::top_n_sigma(count))
     }
 
     /// Those whose surprise is nearest to the expected one, up to a probability of `p` together.
-    pub(crate) fn typical_p(p: f32, min_keep: usize) -> Self {
+    pub fn typical_p(p: f32, min_keep: usize) -> Self {
         Self(Inner::typical(p, min_keep))
     }
 
     /// The most likely, up to a probability of `p` together.
-    pub(crate) fn top_p(p: f32, min_keep: usize) -> Self {
+    pub fn top_p(p: f32, min_keep: usize) -> Self {
         Self(Inner::top_p(p, min_keep))
     }
 
     /// Those with at least `p` times the probability of the most likely.
-    pub(crate) fn min_p(p: f32, min_keep: usize) -> Self {
+    pub fn min_p(p: f32, min_keep: usize) -> Self {
         Self(Inner::min_p(p, min_keep))
     }
 
     /// With `probability`, leaves out all but the least likely of those above `threshold`.
-    pub(crate) fn xtc(probability: f32, threshold: f32, min_keep: usize, seed: u32) -> Self {
+    pub fn xtc(probability: f32, threshold: f32, min_keep: usize, seed: u32) -> Self {
         Self(Inner::xtc(probability, threshold, min_keep, seed))
     }
 
     /// Penalises tokens among the last `last_n`, which must not be negative.
-    pub(crate) fn penalties(
+    pub fn penalties(
         vocabulary: i32,
         last_n: i32,
         repeat: f32,
@@ -97,7 +101,7 @@ impl LlamaSampler {
 
     /// Penalises tokens that would continue a repetition (DRY). `None` where a breaker has a NUL
     /// character in it, which the binding would panic on.
-    pub(crate) fn dry(
+    pub fn dry(
         model: &LlamaModel,
         multiplier: f32,
         base: f32,
@@ -119,39 +123,29 @@ impl LlamaSampler {
     }
 
     /// Mirostat 1, which draws; `estimated_from` tokens tell it the shape of the distribution.
-    pub(crate) fn mirostat(
-        vocabulary: i32,
-        seed: u32,
-        tau: f32,
-        eta: f32,
-        estimated_from: i32,
-    ) -> Self {
+    pub fn mirostat(vocabulary: i32, seed: u32, tau: f32, eta: f32, estimated_from: i32) -> Self {
         Self(Inner::mirostat(vocabulary, seed, tau, eta, estimated_from))
     }
 
     /// Mirostat 2, which draws.
-    pub(crate) fn mirostat_v2(seed: u32, tau: f32, eta: f32) -> Self {
+    pub fn mirostat_v2(seed: u32, tau: f32, eta: f32) -> Self {
         Self(Inner::mirostat_v2(seed, tau, eta))
     }
 
     /// Draws by probability.
-    pub(crate) fn dist(seed: u32) -> Self {
+    pub fn dist(seed: u32) -> Self {
         Self(Inner::dist(seed))
     }
 
     /// A token is part of the text.
-    pub(crate) fn accept(&mut self, token: TokenId) {
+    pub fn accept(&mut self, token: TokenId) {
         self.0.accept(LlamaToken(token.0));
     }
 
     /// Applies the sampler to the candidates: changes their logits, takes some out, sorts them, or
     /// chooses one, which is returned. `sorted`: they are in the order of their logits, highest
     /// first. There must be at least one.
-    pub(crate) fn apply(
-        &mut self,
-        candidates: &mut Vec<Candidate>,
-        sorted: bool,
-    ) -> Option<TokenId> {
+    pub fn apply(&mut self, candidates: &mut Vec<Candidate>, sorted: bool) -> Option<TokenId> {
         if candidates.is_empty() {
             return None;
         }

@@ -15,14 +15,14 @@ const LEVEL: i32 = 1;
 
 /// A sequence's state in host memory. Clones share it.
 #[derive(Debug, Clone)]
-pub(crate) struct SavedSequence {
+pub struct SavedSequence {
     bytes: Arc<Vec<u8>>,
     form: SavedForm,
 }
 
 /// How the bytes of a state are to be read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct SavedForm {
+pub struct SavedForm {
     bounds: UsableBounds,
     /// Bytes before they were packed, where they are.
     unpacked: Option<u64>,
@@ -38,7 +38,7 @@ impl SavedSequence {
     }
 
     /// The state of these bytes.
-    pub(crate) fn from_parts(bytes: Vec<u8>, form: SavedForm) -> Self {
+    pub fn from_parts(bytes: Vec<u8>, form: SavedForm) -> Self {
         Self {
             bytes: Arc::new(bytes),
             form,
@@ -46,8 +46,9 @@ impl SavedSequence {
     }
 
     /// A state that a test makes up.
-    #[cfg(test)]
-    pub(crate) fn made_up(bytes: Vec<u8>, tokens: u32, is_recurrent: bool) -> Self {
+    #[cfg(any(test, feature = "testing"))]
+    #[must_use]
+    pub fn made_up(bytes: Vec<u8>, tokens: u32, is_recurrent: bool) -> Self {
         let bounds = UsableBounds {
             is_recurrent,
             ..UsableBounds::whole(tokens)
@@ -60,7 +61,7 @@ impl SavedSequence {
     /// # Errors
     ///
     /// zstd's, for lack of memory.
-    pub(crate) fn packed(self) -> io::Result<Self> {
+    pub fn packed(self) -> io::Result<Self> {
         if self.form.unpacked.is_some() {
             return Ok(self);
         }
@@ -81,7 +82,7 @@ impl SavedSequence {
     /// # Errors
     ///
     /// zstd's, for lack of memory.
-    pub(crate) fn unpacked(&self) -> io::Result<Cow<'_, [u8]>> {
+    pub fn unpacked(&self) -> io::Result<Cow<'_, [u8]>> {
         match self.form.unpacked {
             None => Ok(Cow::Borrowed(&self.bytes)),
             Some(bytes) => {
@@ -92,50 +93,50 @@ impl SavedSequence {
     }
 
     /// How its bytes are to be read.
-    pub(crate) fn form(&self) -> SavedForm {
+    pub fn form(&self) -> SavedForm {
         self.form
     }
 
     /// As they are kept.
-    pub(crate) fn bytes(&self) -> &[u8] {
+    pub fn bytes(&self) -> &[u8] {
         &self.bytes
     }
 
     /// Bytes that it takes.
-    pub(crate) fn size(&self) -> u64 {
+    pub fn size(&self) -> u64 {
         self.bytes.len() as u64
     }
 
     /// Tokens that it holds.
-    pub(crate) fn tokens(&self) -> u32 {
+    pub fn tokens(&self) -> u32 {
         self.form.tokens()
     }
 
     /// How many of its first `tokens` can be gone on from: `tokens`, or 0.
-    pub(crate) fn usable(&self, tokens: u32) -> u32 {
+    pub fn usable(&self, tokens: u32) -> u32 {
         self.form.usable(tokens)
     }
 
     /// Whether what comes before these of its tokens can be taken out once it is put back, so that
     /// the next token comes right behind them; where tokens can be moved at all.
-    pub(crate) fn may_move(&self, tokens: Range<u32>) -> bool {
+    pub fn may_move(&self, tokens: Range<u32>) -> bool {
         self.form.bounds.may_move(tokens)
     }
 
     /// Whether both are one and the same, in memory once.
-    pub(crate) fn is_same(&self, other: &Self) -> bool {
+    pub fn is_same(&self, other: &Self) -> bool {
         Arc::ptr_eq(&self.bytes, &other.bytes)
     }
 }
 
 impl SavedForm {
     /// Tokens of the state.
-    pub(crate) fn tokens(&self) -> u32 {
+    pub fn tokens(&self) -> u32 {
         self.bounds.length
     }
 
     /// As [`SavedSequence::usable`].
-    pub(crate) fn usable(&self, tokens: u32) -> u32 {
+    pub fn usable(&self, tokens: u32) -> u32 {
         self.bounds.usable(tokens)
     }
 }

@@ -12,10 +12,10 @@ use super::{LlamaError, llama_backend};
 /// The folder whose header lets gcc build llama.cpp's kernels for AMX as they are written
 /// (`.cargo/config.toml`): gcc 12 optimises away what they set up, and the first prompt would end
 /// the process (<https://github.com/ggml-org/llama.cpp/pull/26954>).
-pub(crate) const AMX_HEADER: &str = "host/engine/native/gcc";
+pub const AMX_HEADER: &str = "host/engine/native/gcc";
 
 /// Whether llama.cpp was built with that header, and so whether its kernels for AMX can be trusted.
-pub(crate) fn has_amx_header() -> bool {
+pub fn has_amx_header() -> bool {
     // This crate is built with the same variables as llama.cpp.
     option_env!("CPLUS_INCLUDE_PATH").is_some_and(|path| path.contains(AMX_HEADER))
 }
@@ -162,7 +162,7 @@ fn features() -> &'static [String] {
 
 /// Bytes that are in use of the memory of all graphics cards, and bytes that they have; `None`
 /// where there is none.
-pub(crate) fn device_memory() -> Option<(u64, u64)> {
+pub fn device_memory() -> Option<(u64, u64)> {
     if !SystemInfo::has_gpu() {
         return None;
     }

@@ -10,8 +10,9 @@ use std::ptr::NonNull;
 use llama_cpp_sys_2 as sys;
 
 use super::context::reason;
+use super::log::with_captured_errors;
 use super::quantize::c_path;
-use super::{LlamaError, LlamaModel, with_captured_errors};
+use super::{LlamaError, LlamaModel};
 
 /// Who is told how much is read, and what became of that.
 struct Observer<'a> {
@@ -31,7 +32,7 @@ struct Observer<'a> {
 /// # Errors
 ///
 /// Why the file can't be loaded, as llama.cpp logged it; or `progress` said no.
-pub(crate) fn read_weights(
+pub fn read_weights(
     path: &Path,
     gpu_layers: Option<u32>,
     rearrange: bool,
