@@ -4,6 +4,8 @@
 //! `foreach_PREFIX!(m)` calls `m!(name)` for every guest `guests/src/bin/PREFIX_*.rs`. A guest with
 //! an unknown prefix stops the build. The guests of the benchmark have the prefix `bench`.
 
+#![forbid(unsafe_code)]
+
 use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::path::Path;

@@ -1,5 +1,6 @@
 //! Fuzzes the parsers of output forms: grammars and schemas.
 
+#![forbid(unsafe_code)]
 #![no_main]
 
 libfuzzer_sys::fuzz_target!(|bytes: &[u8]| mynah_engine::fuzz::form(bytes));

@@ -59,6 +59,8 @@
 //! the native target, so that a guest's own logic can be tested there; calling a model outside a
 //! host panics.
 
+#![forbid(unsafe_code)]
+
 mod answers;
 mod config;
 mod embed;

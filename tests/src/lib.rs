@@ -2,6 +2,8 @@
 //!
 //! The tests are in `tests/suite/`, the guests in `guests/`.
 
+#![forbid(unsafe_code)]
+
 pub mod core_driver;
 mod guest;
 pub mod hostile;

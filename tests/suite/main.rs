@@ -4,6 +4,7 @@
 //! Each subject has a folder, and `support` has shared code. Each prefix of the guests belongs to
 //! one module. A guest of that prefix without a test there is a compile error.
 
+#![forbid(unsafe_code)]
 #![expect(
     clippy::unwrap_used,
     clippy::expect_used,

@@ -1,6 +1,8 @@
 //! The tasks of the project: `cargo xtask TASK`. This file only dispatches; each task has its own
 //! file.
 
+#![forbid(unsafe_code)]
+
 mod bench;
 mod demo;
 mod fixture;

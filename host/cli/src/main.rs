@@ -1,6 +1,8 @@
 //! The `mynah` command: runs WebAssembly guests that use large language models. It wires engine and
 //! host together and is their user interface.
 
+#![forbid(unsafe_code)]
+
 mod args;
 mod cache;
 mod config;

@@ -69,6 +69,8 @@
 //! 0.2.0-rc-2024-08-19 and 0.2.0-rc-2024-06-25 are linked beside it. The contract of Mynah's
 //! interfaces is in the project's `wit/`.
 
+#![forbid(unsafe_code)]
+
 pub mod bindings;
 mod ctx;
 mod ephemeral;

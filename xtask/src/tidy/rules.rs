@@ -3,13 +3,13 @@
 /// A line, from 1, and what is wrong with it.
 pub(super) type Problem = (usize, String);
 
-/// The keyword that the rule is about, in one place, so that no line here looks like what it looks
-/// for.
-const UNSAFE: &str = "unsafe";
+/// What the root of every crate of the workspace says but the one that links llama.cpp, so that the
+/// compiler holds the crate to it.
+const FORBID_UNSAFE: &str = "#![forbid(unsafe_code)]";
+/// The root of the only crate that may have unsafe code.
+const UNSAFE_CRATE: &str = "host/llama/src/lib.rs";
 /// Lines of a Rust file at most: one subject can be read in one sitting.
 const MAX_LINES: usize = 500;
-/// The only folder that may have unsafe code.
-const UNSAFE_FOLDER: &str = "host/engine/src/llama/";
 
 /// Everything that is wrong with a file.
 pub(super) fn check(name: &str, text: &str) -> Vec<Problem> {
@@ -66,24 +66,29 @@ fn rust(name: &str, text: &str) -> Vec<Problem> {
     if count > MAX_LINES {
         problems.push((count, format!("{count} lines are more than one subject")));
     }
-    if !name.starts_with(UNSAFE_FOLDER) {
-        problems.extend(lines(text, |line| {
-            let code = code_of(line);
-            ["{", "fn", "impl", "extern"]
-                .iter()
-                .any(|after| code.contains(&format!("{UNSAFE} {after}")))
-                .then(|| format!("unsafe code outside {UNSAFE_FOLDER}"))
-        }));
+    let forbids = text.lines().any(|line| line == FORBID_UNSAFE);
+    if is_root_of_a_crate(name) && name != UNSAFE_CRATE && !forbids {
+        let what = format!("the root of a crate says `{FORBID_UNSAFE}`");
+        problems.push((1, what));
     }
     problems
 }
 
-/// A line of Rust without what its strings and its comment say.
-fn code_of(line: &str) -> String {
-    let line = line.replace("\\\"", "");
-    let outside: Vec<&str> = line.split('"').step_by(2).collect();
-    let code = outside.join("\"\"");
-    code.split("//").next().unwrap_or_default().to_owned()
+/// Whether a file is what rustc is given to build a crate of the workspace. What is built for wasm,
+/// with code that is generated, runs in a sandbox.
+fn is_root_of_a_crate(name: &str) -> bool {
+    let is_root = [
+        "src/lib.rs",
+        "src/main.rs",
+        "tests/suite/main.rs",
+        "tests/build.rs",
+    ];
+    let is_root = is_root.iter().any(|root| name.ends_with(root));
+    let is_program = name.starts_with("tests/src/bin/") && name.ends_with("/main.rs");
+    let is_fuzzed = name.starts_with("fuzz/fuzz_targets/");
+    let is_guest = ["examples/", "tests/guests/", "tests/core-guests/"];
+    let is_guest = is_guest.iter().any(|folder| name.starts_with(folder));
+    (is_root || is_program || is_fuzzed) && !is_guest
 }
 
 /// Items of a WIT file without a `///` before them.
@@ -152,14 +157,27 @@ mod tests {
     }
 
     #[test]
-    fn unsafe_code_has_one_place() {
-        let text = format!("//! A.\nlet x = {} {{ y }};\n", "unsafe");
-        assert!(first("host/wasi/src/a.rs", &text).is_some_and(|what| what.starts_with("2: ")));
-        assert_eq!(first("host/engine/src/llama/a.rs", &text), None);
-        let beside_a_string = format!("//! A.\nf(\"a\", {} {{ y }});\n", "unsafe");
-        assert!(first("tests/a.rs", &beside_a_string).is_some());
-        let in_a_string = format!("//! A.\nf(\"{} {{ y }}\"); // {0} {{\n", "unsafe");
-        assert_eq!(first("tests/a.rs", &in_a_string), None);
+    fn the_root_of_every_crate_but_one_forbids_unsafe_code() {
+        let root = "//! A.\n\nmod a;\n";
+        for name in [
+            "host/wasi/src/lib.rs",
+            "xtask/src/main.rs",
+            "fuzz/fuzz_targets/a.rs",
+        ] {
+            assert!(
+                first(name, root).is_some_and(|what| what.contains("forbid")),
+                "{name}"
+            );
+            let forbids = format!("//! A.\n\n{FORBID_UNSAFE}\n\nmod a;\n");
+            assert_eq!(first(name, &forbids), None);
+        }
+        for name in [
+            UNSAFE_CRATE,
+            "host/wasi/src/a.rs",
+            "examples/components/a/src/main.rs",
+        ] {
+            assert_eq!(first(name, root), None, "{name}");
+        }
     }
 
     #[test]

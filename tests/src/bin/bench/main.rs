@@ -5,6 +5,8 @@
 //! table and a chart beside it. The rounds of all sides alternate, so that changes of the machine
 //! affect all of them. The results are medians with the spread of the rounds.
 
+#![forbid(unsafe_code)]
+
 mod bare;
 mod cancel;
 mod chart;

@@ -7,6 +7,8 @@
 //! it more. It fails if memory grows after the warm-up, or if a cell, a request or a saved state
 //! was lost.
 
+#![forbid(unsafe_code)]
+
 /// Prints a line, to stdout.
 macro_rules! say {
     ($($text:tt)*) => {{
