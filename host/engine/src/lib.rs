@@ -75,7 +75,6 @@ pub use memory::{Pressure, PressureLevel};
 pub use memory_limit::MemoryUse;
 pub use model::{Embeddings, LoadOptions, Model, ModelInfo, Progress, Registry};
 pub use mynah_llama::{Device, DeviceKind, LlamaBuild, LlamaError, SystemInfo, llama_backend};
-pub(crate) use mynah_settings::MAX_SEQUENCES;
 pub use mynah_settings::{
     BackendSettings, BiasTarget, ChatTemplateName, Effective, Fault, FormText, KvLayout, KvType,
     Level, LogColors, LogFormat, LogLevel, LoggingInForce, LoggingSettings, LogitBias, Memory,
