@@ -76,12 +76,12 @@ pub use memory_limit::MemoryUse;
 pub use model::{Embeddings, LoadOptions, Model, ModelInfo, Progress, Registry};
 pub use mynah_llama::{Device, DeviceKind, LlamaBuild, LlamaError, SystemInfo, llama_backend};
 pub use mynah_settings::{
-    BackendSettings, BiasTarget, ChatTemplateName, Effective, Fault, FormText, KvLayout, KvType,
-    Level, LogColors, LogFormat, LogLevel, LoggingInForce, LoggingSettings, LogitBias, Memory,
-    MemoryInForce, ModelConfig, ModelSettings, Operator, OperatorDocument, OtherSection, Output,
-    OutputForm, Place, Priority, Problem, Reading, SamplerName, Sampling, SamplingInForce,
-    Scheduling, SchedulingInForce, Seed, SettingInForce, Settings, SettingsError, Stopping,
-    StoppingInForce, settings_schema, settings_table,
+    BackendSettings, BiasTarget, ChatTemplateName, Effective, Fault, Flag, FlagForm, FlagValue,
+    FormText, KvLayout, KvType, Level, LogColors, LogFormat, LogLevel, LoggingInForce,
+    LoggingSettings, LogitBias, Memory, MemoryInForce, ModelConfig, ModelSettings, Operator,
+    OperatorDocument, OtherSection, Output, OutputForm, Place, Priority, Problem, Reading,
+    SamplerName, Sampling, SamplingInForce, Scheduling, SchedulingInForce, Seed, SettingInForce,
+    Settings, SettingsError, Stopping, StoppingInForce, settings_schema, settings_table,
 };
 pub use observer::Observer;
 pub use owner::Owner;

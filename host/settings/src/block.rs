@@ -6,6 +6,7 @@
 
 use serde_json::Value as Json;
 
+use super::flag::{FlagInfo, FlagValue};
 use super::kind::Kind;
 use super::problem::{Check, Problem};
 use super::value::Value;
@@ -25,6 +26,11 @@ pub(crate) struct KeyInfo {
     pub(crate) default: fn() -> Result<Json, &'static str>,
     /// JSON Schema of its value.
     pub(crate) schema: fn() -> Json,
+    /// The flag of the command line that sets it.
+    pub(crate) flag: Option<FlagInfo>,
+    /// The version of the contract that is to have it as a field. Older versions reach it through
+    /// JSON alone.
+    pub(crate) since: Option<&'static str>,
 }
 
 /// How one setting of a block is reached.
@@ -33,6 +39,8 @@ pub(crate) struct Key<B> {
     pub(crate) info: KeyInfo,
     /// Takes a document's value; `false`: it is of another kind.
     pub(crate) read: fn(&mut B, &Value) -> bool,
+    /// Takes a flag's value, or says what to give.
+    pub(crate) give: fn(&mut B, FlagValue) -> Result<(), String>,
     /// The value in words, if it isn't allowed.
     pub(crate) refuse: fn(&B) -> Option<String>,
     /// The value, if it is set.
@@ -63,6 +71,7 @@ pub(crate) trait AnyBlock {
     fn len(&self) -> usize;
     fn info(&self, index: usize) -> Option<&'static KeyInfo>;
     fn read(&mut self, index: usize, value: &Value) -> bool;
+    fn give(&mut self, index: usize, value: FlagValue) -> Result<(), String>;
     fn refuse(&self, index: usize) -> Option<String>;
     fn json(&self, index: usize) -> Option<Json>;
 }
@@ -86,6 +95,13 @@ impl<B: Block> AnyBlock for B {
             .is_some_and(|key| (key.read)(self, value))
     }
 
+    fn give(&mut self, index: usize, value: FlagValue) -> Result<(), String> {
+        match B::KEYS.get(index) {
+            Some(key) => (key.give)(self, value),
+            None => Ok(()),
+        }
+    }
+
     fn refuse(&self, index: usize) -> Option<String> {
         B::KEYS.get(index).and_then(|key| (key.refuse)(self))
     }
@@ -103,6 +119,10 @@ pub(super) fn default_json<K: Kind>(value: &K) -> Result<Json, &'static str> {
 /// Declares a block: for each field its type, its default (or, after `else`, what holds where
 /// nobody sets it), its name in documents, its other spellings and its range. With `=> InForce`, a
 /// second struct holds what is in force.
+///
+/// A field may end with `flag("name", "VALUE", "help")`, its flag on the command line, where
+/// `"VALUE" = "x"` says what the flag alone means; and with `since("0.2.0")`, the version of the
+/// contract that is to have it as a field.
 macro_rules! block {
     (
         $(#[doc = $about:literal])*
@@ -110,7 +130,9 @@ macro_rules! block {
             $(
                 $(#[doc = $doc:literal])*
                 $field:ident: $kind:ty $(= $default:expr)? $(, else $unset:literal)?, $name:literal,
-                [$($also:literal),*], $rule:expr;
+                [$($also:literal),*], $rule:expr
+                $(, flag($flag:literal, $value:literal $(= $alone:literal)?, $help:expr))?
+                $(, since($since:literal))?;
             )*
         }
     ) => {
@@ -141,12 +163,20 @@ macro_rules! block {
                         allowed: || <$kind as $crate::kind::Kind>::allowed(&$rule),
                         default: || $crate::block::block!(@default [$kind] [$($default)?] [$($unset)?]),
                         schema: || <$kind as $crate::kind::Kind>::schema(&$rule),
+                        flag: $crate::block::block!(
+                            @flag [$kind] [$rule] [$($flag, $value, [$($alone)?], $help)?]
+                        ),
+                        since: $crate::block::block!(@since [$($since)?]),
                     },
                     read: |block, value| {
                         let read = <$kind as $crate::kind::Kind>::read(value, &$rule);
                         let is_read = read.is_some();
                         block.$field = read.or(block.$field.take());
                         is_read
+                    },
+                    give: |block, value| {
+                        block.$field = Some(<$kind as $crate::kind::Kind>::of_flag(value, &$rule)?);
+                        Ok(())
                     },
                     refuse: |block| {
                         let value = block.$field.as_ref()?;
@@ -171,6 +201,12 @@ macro_rules! block {
             $($(#[doc = $doc])* pub $field: $crate::block::block!(@type [$kind] [$($default)?]),)*
         }
 
+        #[cfg(test)]
+        impl $in_force {
+            /// The names of its fields.
+            pub(crate) const FIELDS: &'static [&'static str] = &[$(stringify!($field)),*];
+        }
+
         impl $block {
             /// What is in force: these settings, and where they say nothing, the defaults.
             pub(crate) fn in_force(self) -> $in_force {
@@ -186,5 +222,21 @@ macro_rules! block {
     (@value $value:expr, []) => { $value };
     (@default [$kind:ty] [$default:expr] []) => { $crate::block::default_json::<$kind>(&$default) };
     (@default [$kind:ty] [] [$unset:literal]) => { Err($unset) };
+    (@flag [$kind:ty] [$rule:expr] []) => { None };
+    (@flag [$kind:ty] [$rule:expr] [$flag:literal, $value:literal, [$($alone:literal)?], $help:expr]) => {
+        Some($crate::flag::FlagInfo {
+            name: $flag,
+            value_name: $value,
+            alone: $crate::block::block!(@since [$($alone)?]),
+            help: $help,
+            form: || <$kind as $crate::kind::Kind>::flag_form(&$rule),
+            check: |text| {
+                let text = $crate::FlagValue::Text(text);
+                <$kind as $crate::kind::Kind>::of_flag(text, &$rule).map(drop)
+            },
+        })
+    };
+    (@since []) => { None };
+    (@since [$since:literal]) => { Some($since) };
 }
 pub(crate) use block;

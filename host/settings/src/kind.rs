@@ -1,10 +1,12 @@
 //! The kinds of values that settings have: reading one from a document, its range, and showing it.
 
 use std::fmt;
+use std::str::FromStr;
 use std::time::Duration;
 
 use serde_json::{Value as Json, json};
 
+use super::flag::{FlagForm, FlagValue};
 use super::value::Value;
 
 /// A kind of value. What it may be is its `Rule`, which each setting chooses.
@@ -14,6 +16,17 @@ pub(crate) trait Kind: Sized {
     /// Takes a document's value. `None`: it isn't of this kind, or of no value that this kind can
     /// hold.
     fn read(value: &Value, rule: &Self::Rule) -> Option<Self>;
+
+    /// How a flag of the command line has it.
+    fn flag_form(_: &Self::Rule) -> FlagForm {
+        FlagForm::Text
+    }
+
+    /// Takes a flag's value, or says what to give.
+    fn of_flag(value: FlagValue, rule: &Self::Rule) -> Result<Self, String> {
+        let read = Self::read(&value.into(), rule);
+        read.ok_or_else(|| format!("give {}", Self::allowed(rule)))
+    }
 
     /// What is there, in a message's words, if it isn't allowed.
     fn refuse(&self, rule: &Self::Rule) -> Option<String>;
@@ -86,9 +99,17 @@ fn noted(range: String, note: &str) -> String {
 }
 
 macro_rules! whole {
-    ($($kind:ty),*) => {$(
+    ($($kind:ty => $form:ident),*) => {$(
         impl Kind for $kind {
             type Rule = Whole<$kind>;
+
+            fn flag_form(rule: &Self::Rule) -> FlagForm {
+                if rule.minus_one.is_some() {
+                    FlagForm::Signed
+                } else {
+                    FlagForm::$form
+                }
+            }
 
             fn read(value: &Value, rule: &Self::Rule) -> Option<Self> {
                 match value {
@@ -138,7 +159,7 @@ macro_rules! whole {
     )*};
 }
 
-whole!(u32, u64, i32);
+whole!(u32 => Whole, u64 => Size, i32 => Signed);
 
 /// A number's range, ends included.
 #[derive(Debug, Clone, Copy)]
@@ -156,6 +177,10 @@ impl Number {
 
 impl Kind for f32 {
     type Rule = Number;
+
+    fn flag_form(_: &Number) -> FlagForm {
+        FlagForm::Number
+    }
 
     #[expect(
         clippy::cast_possible_truncation,
@@ -198,6 +223,10 @@ pub(crate) struct Any;
 
 impl Kind for bool {
     type Rule = Any;
+
+    fn flag_form(_: &Any) -> FlagForm {
+        FlagForm::Switch
+    }
 
     fn read(value: &Value, _: &Any) -> Option<Self> {
         match value {
@@ -257,6 +286,18 @@ impl Millis {
 impl Kind for Duration {
     type Rule = Millis;
 
+    fn flag_form(_: &Millis) -> FlagForm {
+        FlagForm::Duration
+    }
+
+    /// As it is, not in whole milliseconds.
+    fn of_flag(value: FlagValue, rule: &Millis) -> Result<Self, String> {
+        match value {
+            FlagValue::Duration(time) => Ok(time),
+            _ => Err(format!("give {}", Self::allowed(rule))),
+        }
+    }
+
     fn read(value: &Value, rule: &Millis) -> Option<Self> {
         let millis = u64::read(value, &Whole::new(rule.least, rule.most))?;
         Some(Self::from_millis(millis))
@@ -296,6 +337,10 @@ pub(crate) struct Texts {
 impl Kind for Vec<String> {
     type Rule = Texts;
 
+    fn flag_form(_: &Texts) -> FlagForm {
+        FlagForm::Texts
+    }
+
     fn read(value: &Value, _: &Texts) -> Option<Self> {
         let text = |value: &Value| match value {
             Value::Text(text) => Some(text.clone()),
@@ -334,13 +379,74 @@ impl Kind for Vec<String> {
 }
 
 /// A kind whose values are names: those that they are displayed as.
-pub(crate) trait Named: Copy + fmt::Display + 'static {
+pub(crate) trait Named: Copy + fmt::Display + FromStr<Err: fmt::Display> + 'static {
     /// All of them.
     const ALL: &'static [Self];
 }
 
+/// As an array, what `strum` gives as a slice.
+pub(crate) const fn all_of<T: Copy, const COUNT: usize>(variants: &[T]) -> [T; COUNT] {
+    match variants.first_chunk() {
+        Some(all) => *all,
+        None => unreachable!(),
+    }
+}
+
+/// Gives a type, whose names `strum` derives, the list of them, and its way to and from text.
+/// `$what` says in errors what they are.
+macro_rules! names {
+    ($type:ident, $what:literal) => {
+        impl $type {
+            /// All of them, in their order.
+            pub const ALL: [Self; <Self as strum::EnumCount>::COUNT] =
+                $crate::kind::all_of(<Self as strum::VariantArray>::VARIANTS);
+
+            /// Its name, as everywhere outside Rust.
+            #[must_use]
+            pub fn name(self) -> &'static str {
+                self.into()
+            }
+        }
+
+        impl std::fmt::Display for $type {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str(self.name())
+            }
+        }
+
+        impl std::str::FromStr for $type {
+            type Err = String;
+
+            fn from_str(text: &str) -> std::result::Result<Self, String> {
+                let named = Self::ALL.iter().find(|one| one.name() == text);
+                named.copied().ok_or_else(|| {
+                    let names: Vec<&str> = Self::ALL.iter().map(|one| one.name()).collect();
+                    format!(
+                        concat!("`{}` is no ", $what, ": give one of {}"),
+                        text,
+                        names.join(", ")
+                    )
+                })
+            }
+        }
+    };
+}
+pub(crate) use names;
+
+/// As [`names`], for a type that is a setting's as it is.
+macro_rules! named {
+    ($type:ident, $what:literal) => {
+        $crate::kind::names!($type, $what);
+
+        impl $crate::kind::Named for $type {
+            const ALL: &'static [Self] = &Self::ALL;
+        }
+    };
+}
+pub(crate) use named;
+
 /// The names, in their order.
-pub(crate) fn names<T: Named>() -> Vec<String> {
+pub(crate) fn all_names<T: Named>() -> Vec<String> {
     T::ALL.iter().map(ToString::to_string).collect()
 }
 
@@ -354,12 +460,20 @@ impl<T: Named> Kind for T {
         T::ALL.iter().copied().find(|one| one.to_string() == *text)
     }
 
+    /// As its type reads it, which says what there is.
+    fn of_flag(value: FlagValue, rule: &Any) -> Result<Self, String> {
+        match value {
+            FlagValue::Text(text) => text.parse().map_err(|error| format!("{error}")),
+            _ => Err(format!("give {}", Self::allowed(rule))),
+        }
+    }
+
     fn refuse(&self, _: &Any) -> Option<String> {
         None
     }
 
     fn allowed(_: &Any) -> String {
-        format!("one of {}", names::<T>().join(", "))
+        format!("one of {}", all_names::<T>().join(", "))
     }
 
     fn json(&self) -> Json {
@@ -367,6 +481,6 @@ impl<T: Named> Kind for T {
     }
 
     fn schema(_: &Any) -> Json {
-        json!({"enum": names::<T>()})
+        json!({"enum": all_names::<T>()})
     }
 }

@@ -22,6 +22,7 @@ mod block;
 mod chat_template;
 mod dialect;
 mod error;
+mod flag;
 #[cfg(any(test, feature = "fuzzing"))]
 #[doc(hidden)]
 pub mod fuzz;
@@ -37,20 +38,24 @@ mod problem;
 mod reference;
 mod sampling;
 mod scheduling;
+mod served;
 mod serving;
 mod settings;
 mod stopping;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod used;
 mod value;
 
 pub use chat_template::ChatTemplateName;
 pub use dialect::{OperatorDocument, OtherSection, Reading};
 pub use error::{Result, SettingsError};
+pub use flag::{Flag, FlagForm, FlagValue};
 pub use kv_type::KvType;
 pub use logging::{LogColors, LogFormat, LogLevel, LoggingInForce, LoggingSettings};
 pub use memory::{Memory, MemoryInForce};
-pub use model::{KvCells, KvLayout, ModelConfig};
+pub use model::{BackendSettings, KvCells, KvLayout, ModelConfig, ModelSettings};
 pub use optimize::{Optimize, Quantisation, Target, UnknownTarget};
 pub use output::{FormText, Output, OutputForm};
 pub use priority::Priority;
@@ -60,26 +65,11 @@ pub use sampling::{
     BiasTarget, LogitBias, SamplerName, Sampling, SamplingInForce, Seed, read_sampling,
 };
 pub use scheduling::{Scheduling, SchedulingInForce};
-pub use serving::{BackendSettings, ModelSettings, Operator};
+pub use serving::Operator;
 pub use settings::{Effective, Level, SettingInForce, Settings, in_force};
 pub use stopping::{Stopping, StoppingInForce};
 pub use value::Value as Document;
 
-use std::fmt;
-
 /// Sequences that one context of llama.cpp can hold at most (`LLAMA_MAX_SEQ` in its
 /// `llama-cparams.h`).
 pub const MAX_SEQUENCES: u32 = 256;
-
-/// The one of `all` that `text` names; `what` says what they are, in the error.
-pub(crate) fn by_name<T: Copy + fmt::Display>(
-    all: &[T],
-    what: &str,
-    text: &str,
-) -> std::result::Result<T, String> {
-    let named = all.iter().find(|one| one.to_string() == text);
-    named.copied().ok_or_else(|| {
-        let names: Vec<String> = all.iter().map(ToString::to_string).collect();
-        format!("`{text}` is no {what}: give one of {}", names.join(", "))
-    })
-}

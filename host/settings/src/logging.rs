@@ -2,17 +2,29 @@
 //! engine does it; it is declared here with all other settings, so that a document is read, checked
 //! and explained in one place.
 
-use std::fmt;
 use std::time::Duration;
 
 use serde_json::{Value as Json, json};
 
 use super::block::block;
-use super::kind::{Any, Kind, Millis, Named, Whole};
+use super::flag::FlagValue;
+use super::kind::{Any, Kind, Millis, Whole, named, names};
 use super::value::Value;
 
 /// How much is logged: its own level and those before it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    strum::EnumCount,
+    strum::IntoStaticStr,
+    strum::VariantArray,
+)]
+#[strum(serialize_all = "lowercase")]
 pub enum LogLevel {
     /// Nothing.
     Off,
@@ -28,37 +40,21 @@ pub enum LogLevel {
     Trace,
 }
 
-impl LogLevel {
-    /// All of them, rising.
-    pub const ALL: [Self; 6] = [
-        Self::Off,
-        Self::Error,
-        Self::Warn,
-        Self::Info,
-        Self::Debug,
-        Self::Trace,
-    ];
-}
-
-impl fmt::Display for LogLevel {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Off => "off",
-            Self::Error => "error",
-            Self::Warn => "warn",
-            Self::Info => "info",
-            Self::Debug => "debug",
-            Self::Trace => "trace",
-        })
-    }
-}
-
-impl Named for LogLevel {
-    const ALL: &'static [Self] = &Self::ALL;
-}
+named!(LogLevel, "log level");
 
 /// The form of a line of the log.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(
+    Debug,
+    Clone,
+    Copy,
+    Default,
+    PartialEq,
+    Eq,
+    strum::EnumCount,
+    strum::IntoStaticStr,
+    strum::VariantArray,
+)]
+#[strum(serialize_all = "lowercase")]
 pub enum LogFormat {
     /// For people.
     #[default]
@@ -67,34 +63,21 @@ pub enum LogFormat {
     Json,
 }
 
-impl LogFormat {
-    /// All of them.
-    pub const ALL: [Self; 2] = [Self::Human, Self::Json];
-}
-
-impl fmt::Display for LogFormat {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Human => "human",
-            Self::Json => "json",
-        })
-    }
-}
-
-impl Named for LogFormat {
-    const ALL: &'static [Self] = &Self::ALL;
-}
-
-impl std::str::FromStr for LogFormat {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        super::by_name(&Self::ALL, "log format", text)
-    }
-}
+named!(LogFormat, "log format");
 
 /// Whether lines on stderr have colours.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(
+    Debug,
+    Clone,
+    Copy,
+    Default,
+    PartialEq,
+    Eq,
+    strum::EnumCount,
+    strum::IntoStaticStr,
+    strum::VariantArray,
+)]
+#[strum(serialize_all = "lowercase")]
 pub enum LogColors {
     /// Where stderr is a terminal, and nobody asks for none with `NO_COLOR`.
     #[default]
@@ -105,33 +88,19 @@ pub enum LogColors {
     Never,
 }
 
-impl LogColors {
-    /// All of them.
-    pub const ALL: [Self; 3] = [Self::Auto, Self::Always, Self::Never];
-}
-
-impl fmt::Display for LogColors {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Auto => "auto",
-            Self::Always => "always",
-            Self::Never => "never",
-        })
-    }
-}
-
-impl std::str::FromStr for LogColors {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        super::by_name(&Self::ALL, "choice of colours", text)
-    }
-}
+names!(LogColors, "choice of colours");
 
 /// Names, and for documents of other hosts true and false, which say whether there may be colours
 /// at all.
 impl Kind for LogColors {
     type Rule = Any;
+
+    fn of_flag(value: FlagValue, rule: &Any) -> Result<Self, String> {
+        match value {
+            FlagValue::Text(text) => text.parse(),
+            _ => Err(format!("give {}", Self::allowed(rule))),
+        }
+    }
 
     fn read(value: &Value, _: &Any) -> Option<Self> {
         match value {
@@ -200,23 +169,36 @@ block! {
         /// Whether the host's own modules log at `debug` at least.
         enable_debug: bool = false, "enable_debug", [], Any;
         /// Levels of single modules or classes, such as `mynah::memory=debug,llama_cpp=info`.
-        filter: String, else "none", "filter", [], Text("a log filter, such as `mynah::memory=debug,llama_cpp=info`");
+        filter: String, else "none", "filter", [],
+            Text("a log filter, such as `mynah::memory=debug,llama_cpp=info`");
         /// The form of a line: for people, or a JSON object.
-        format: LogFormat = LogFormat::default(), "format", [], Any;
+        format: LogFormat = LogFormat::default(), "format", [], Any,
+            flag("log-format", "FORMAT", "Format of the log lines: human or json");
         /// Whether lines begin with their time.
-        timestamps: bool = true, "timestamps", [], Any;
+        timestamps: bool = true, "timestamps", [], Any,
+            flag("log-timestamps", "BOOL", "Begin each line with the time");
         /// Whether lines on stderr have colours. A file never has.
-        colors: LogColors = LogColors::default(), "colors", [], Any;
+        colors: LogColors = LogColors::default(), "colors", [], Any,
+            flag("log-colors", "WHEN",
+                "Colours on stderr: auto (on a terminal, unless NO_COLOR is set), always or never");
         /// File that lines go to beside stderr. Its folder must be there.
-        file: String, else "none", "file", [], Text("the path of a file");
+        file: String, else "none", "file", [], Text("the path of a file"),
+            flag("log-file", "FILE",
+                "Also write log lines to this file; its folder must exist [default: only stderr]");
         /// Size at which the file becomes an old one, and a new one is begun.
-        max_file_bytes: u64 = 64 << 20, "max_file_bytes", [], Whole::new(4096, u64::MAX);
+        max_file_bytes: u64 = 64 << 20, "max_file_bytes", [], Whole::new(4096, u64::MAX),
+            flag("log-file-size", "SIZE", "Size at which the log file is rotated");
         /// Age at which it does.
-        max_file_age: Duration = Duration::from_secs(24 * 60 * 60), "max_file_age_ms", [], Millis::A_SECOND_TO_A_YEAR;
+        max_file_age: Duration = Duration::from_secs(24 * 60 * 60), "max_file_age_ms", [],
+            Millis::A_SECOND_TO_A_YEAR,
+            flag("log-file-age", "DURATION", "Age at which the log file is rotated");
         /// Old files that are kept, beside the one that is written.
-        max_old_files: u32 = 7, "max_old_files", [], Whole::new(0, 1000);
+        max_old_files: u32 = 7, "max_old_files", [], Whole::new(0, 1000),
+            flag("log-old-files", "COUNT", "Number of old log files to keep");
         /// Whether prompts and answers are logged, and guests' words in errors.
-        content: bool = false, "content", [], Any;
+        content: bool = false, "content", [], Any,
+            flag("log-content", "BOOL",
+                "Also log prompts and answers, and error messages from components");
     }
 }
 

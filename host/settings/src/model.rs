@@ -1,130 +1,213 @@
 //! How a model is served: what the operator chooses when it is loaded.
 
-use std::fmt;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
-use std::str::FromStr;
 use std::time::Duration;
 
-use super::block::Block;
+use super::kind::{Any, Millis, Number, Whole, named};
 use super::problem::{Check, Problem};
-use super::{MemoryInForce, Settings, by_name};
-use crate::{ChatTemplateName, KvType, Optimize, Result};
+use super::served::served;
+use super::{
+    ChatTemplateName, KvType, MAX_SEQUENCES, MemoryInForce, Optimize, Result, Settings, Target,
+};
 
-/// How a model is served.
-#[derive(Debug, Clone, PartialEq)]
-pub struct ModelConfig {
-    /// Tokens that one session holds, prompt and answer together. 16 or more; default 2,048, or
-    /// what the model was trained on where that is less. More than the model was trained on is
-    /// allowed, and usually bad.
-    pub ctx_size: Option<u32>,
-    /// Tokens that are computed at most from one token of the generations that run to the next: one
-    /// for each of them, and the rest from prompts. A larger one reads prompts faster, a smaller
-    /// one disturbs running generations less and cancels sooner. From `max_concurrent` to 4,096;
-    /// default 256.
-    pub batch_size: u32,
-    /// Generations that run at once; the others wait. 1 to 256; default 8. Memory for `ctx_size`
-    /// tokens is set aside for each.
-    pub max_concurrent: u32,
-    /// Time after which a session that does nothing may be closed: when another one needs its
-    /// place, or by itself. What was remembered for it is forgotten. 1 millisecond to a day;
-    /// default 5 minutes. Spelled `idle_timeout_ms` where the type carries no unit.
-    pub idle_timeout: Duration,
-    /// Whether idle sessions are closed by themselves. Default false.
-    pub auto_cleanup: bool,
-    /// Whether a session that was closed opens anew when it is used; else that is an error
-    /// (`session-closed`). Default true.
-    pub resume_closed: bool,
-    /// Requests that wait at most; one more is refused. 1 to 100,000; default 50.
-    pub queue_size: u32,
-    /// Sessions that are open at once, whether they generate or not; one more is refused. 1 to
-    /// 100,000; default 100.
-    pub max_sessions: u32,
-    /// Time that a request waits at most where it doesn't say; then it fails without any model
-    /// work. 1 millisecond to a day; default 30 seconds. Spelled `default_task_timeout_ms` where
-    /// the type carries no unit.
-    pub default_task_timeout: Duration,
-    /// Time after which a request that waits counts as one priority higher, and again after each
-    /// further one, so that every priority is served in the end. 1 millisecond to a day; default 5
-    /// seconds. Spelled `ageing_ms` where the type carries no unit.
-    pub ageing: Duration,
-    /// KV cells for all sequences together, one for each token. From `ctx_size`; default `ctx_size`
-    /// for each of `max_concurrent`, which can't run out. With fewer, sequences are parked in host
-    /// memory when they do.
-    pub kv_cells: Option<u32>,
-    /// How the KV cells are laid out; default: chosen by a rule.
-    pub kv_layout: KvLayout,
-    /// What keys and values are kept as in the KV cells. Default `F16`.
-    pub kv_type: KvType,
-    /// Whether the layers of a model with a sliding window keep all cells too, so that a
-    /// conversation can be shifted, cut and shared anywhere. Without, they keep what the window
-    /// needs: less memory, and only whole sequences are remembered. Default true; nothing changes
-    /// for other models.
-    pub swa_full: bool,
-    /// Whether a model is refused that takes more memory than there is
-    /// (`too-little-memory`): what its header tells of weights, KV cells and a step, against what the
-    /// machine and the process's control group have.
-    /// Not looked at where there is a graphics card, whose memory counts then. Default true.
-    pub check_memory: bool,
-    /// Bytes of host memory for sequences that had to leave their KV cells: those that are parked
-    /// while they run go first, and what is remembered of those that have ended makes way. Beyond
-    /// it, it is computed again. Default 1 GiB; 0 keeps none.
-    pub max_parked_bytes: u64,
-    /// Bytes of memory that the whole process may have, weights included; `None`, the default: what
-    /// its control group or the machine has. Near them less is remembered, then sessions that
-    /// nobody uses are closed, and at last requests are refused (`memory-short`).
-    pub max_process_bytes: Option<u64>,
-    /// Share of the memory in use at which the first of these begins; the others follow in equal
-    /// steps. 0.1 to 1.0; default 0.85.
-    pub pressure_threshold: f32,
-    /// Whether states in host memory, and with them those on disk, are packed (zstd, its fastest
-    /// level): they take less room, and longer to be put aside and to be taken back. Default false.
-    pub compress_parked: bool,
-    /// Where states are kept on disk too, so that they are still there when the process has ended;
-    /// `None`, the default: nowhere. Each model has a folder of its own in it, which only one
-    /// process uses at a time. What is written holds what the sessions were about, and is its
-    /// user's alone to read. What serves only an owner without a name of its own is removed with
-    /// it.
-    pub state_dir: Option<PathBuf>,
-    /// Bytes of this model's files there, and of those of models that nobody uses, which make way
-    /// first; then goes what has been of no use for longest. Default 4 GiB.
-    pub max_state_bytes: u64,
-    /// Time after which a session's state is written there if nobody asks for it. What is in memory
-    /// when the model goes is written then. 1 millisecond to a day; default 10 seconds. Spelled
-    /// `store_after_ms` where the type carries no unit.
-    pub store_after: Duration,
-    /// Whether owners use what was computed for others. One can then learn from the time to the
-    /// first token, and from the usage, whether another has sent a prompt that begins the same.
-    /// Default false.
-    pub share_prefixes: bool,
-    /// Layers of the model that graphics cards compute, where there are any; default: as many as
-    /// their free memory holds, with their KV cells, when the model is loaded. More than the model
-    /// has are all of them.
-    pub n_gpu_layers: Option<u32>,
-    /// Time after which a model that nobody uses leaves memory; the next request loads it again.
-    /// `None`, the default: it stays. Up to a day; at 0 it goes as soon as it has nothing to do.
-    /// Spelled `keep_alive_ms` where the type carries no unit.
-    pub keep_alive: Option<Duration>,
-    /// Threads that compute. 1 to 512; default: the machine's available cores. More threads than
-    /// cores are slower by an order of magnitude.
-    pub threads: Option<u32>,
-    /// Bytes of a prompt, or of all messages of a conversation together. 1 or more; default 1 MiB.
-    pub max_prompt_bytes: u32,
-    /// Bytes of text that wait unread for a reader; then its generation pauses. 1 KiB or more;
-    /// default 64 KiB.
-    pub max_unread_bytes: u32,
-    /// Whether the weights are converted to what is fast on this CPU when the model is loaded, and
-    /// where the result is kept. Default none: the file is loaded as it is.
-    pub optimize: Option<Optimize>,
-    /// A built-in chat template in place of the model's own; default: the model's own, or where its
-    /// file has none, the one that goes with its vocabulary.
-    pub chat_template: Option<ChatTemplateName>,
-    /// How text is made where the request doesn't say.
-    pub defaults: Settings,
+served! {
+    /// How a model is served: what the operator chooses when it is loaded.
+    ///
+    /// Where a setting has a range, [`check`](Self::check) holds it to that; `docs/configuration.md`
+    /// has the ranges and defaults as a table.
+    pub struct ModelConfig with {
+        /// Whether the weights are converted to what is fast on this CPU when the model is loaded,
+        /// and where the result is kept. Default none: the file is loaded as it is.
+        pub optimize: Option<Optimize>,
+        /// The folder in which sessions' states are kept on disk too, so that a later process finds
+        /// them; `None`, the default: nowhere. Each model has a folder of its own in it, which one
+        /// process uses at a time. The files hold what the sessions were about, and only their user
+        /// can read them. The state of an owner without a name is removed with the owner.
+        pub state_dir: Option<PathBuf>,
+        /// How text is made where the request doesn't say.
+        pub defaults: Settings,
+    }
+
+    /// How a model is served.
+    pub struct ModelSettings in "model" {
+        /// Tokens that one session holds, prompt and answer together. More than the model was
+        /// trained on is allowed, and usually gives bad text.
+        ctx_size: u32, else "2048, or what the model was trained on where that is less", "ctx_size",
+            ["n_ctx"], Whole::new(16, u32::MAX),
+            flag("ctx-size", "TOKENS",
+                "Tokens that one session holds, prompt and answer together [default: 2048, or what \
+                 the model was trained on]");
+        /// Tokens that one decode step computes at most: one for each running generation, so at
+        /// least `backend.max_concurrent`, and the rest from prompts. A larger one reads prompts
+        /// faster; a smaller one disturbs running generations less, and cancels sooner.
+        batch_size: u32 = ModelConfig::DEFAULT_BATCH_SIZE, "batch_size", ["n_batch"],
+            Whole::new(1, ModelConfig::MAX_BATCH_SIZE),
+            flag("batch-size", "TOKENS", "Tokens that one decode step computes at most");
+        /// Threads that compute. More threads than cores are slower by an order of magnitude.
+        threads: u32, else "all cores", "threads", ["n_threads"],
+            Whole::new(1, ModelConfig::MAX_THREADS),
+            flag("threads", "COUNT", "Threads that compute [default: all cores]");
+        /// Layers that an accelerator computes, where this build and this machine have one. More
+        /// than the model has are all.
+        n_gpu_layers: u32, else "what the free memory of the graphics cards holds", "n_gpu_layers",
+            ["ngl", "gpu_layers"], Whole::new(0, u32::MAX).minus_one(u32::MAX).note("-1: all"),
+            flag("n-gpu-layers", "COUNT",
+                "Layers of the models that graphics cards compute, where there are any; -1 is all \
+                 [default: as many as their free memory holds]");
+        /// Time after which a model that nobody uses leaves memory; the next request loads it
+        /// again. At 0 it leaves as soon as it has nothing to do.
+        keep_alive: Duration, else "it stays", "keep_alive_ms", ["keep_alive"], Millis::UP_TO_A_DAY,
+            flag("keep-alive", "DURATION",
+                "Take a model out of memory when nobody has used it for this long; the next \
+                 request loads it again [default: it stays]");
+        /// KV cells for all sequences together, one a token. From `ctx_size` to `ctx_size` (rounded
+        /// up to 256) for each of `max_concurrent`. With fewer than that they may run out; then
+        /// sequences are parked in host memory, and resumed.
+        kv_cells: u32, else "enough for all sequences", "kv_cells", [], Whole::new(1, u32::MAX),
+            flag("kv-cells", "COUNT",
+                "KV cells for all sequences together, one for each token [default: enough for \
+                 all]. With fewer, sequences are parked in host memory when they run out, and \
+                 resumed");
+        /// How the KV cells are laid out: each sequence has its own, or all share one pool. `auto`
+        /// is split where every sequence can have all its cells.
+        kv_layout: KvLayout = KvLayout::Auto, "kv_layout", [], Any,
+            flag("kv-layout", "LAYOUT",
+                "How the KV cells are laid out: auto, split (each sequence its own) or unified \
+                 (one pool)");
+        /// The type of keys and values in the KV cells: `q8_0` takes a little more than half the
+        /// memory of `f16`.
+        kv_type: KvType = KvType::F16, "kv_type", ["cache_type"], Any,
+            flag("kv-type", "TYPE",
+                "What keys and values are kept as: f16, or q8_0 (a little more than half the \
+                 memory)");
+        /// Whether layers with a sliding window keep all cells too, so that conversations can be
+        /// shifted, cut and shared anywhere. Without, they keep what the window needs: that takes
+        /// less memory, and only whole sequences are remembered. Other models have no such layers.
+        swa_full: bool = true, "swa_full", [], Any;
+        /// Whether a model is refused that takes more memory than there is: its weights, KV cells
+        /// and a decode step, against what the machine and the process's control group have. Not
+        /// checked where there is a graphics card.
+        check_memory: bool = true, "check_memory", [], Any;
+        /// A built-in chat template in place of the model's own.
+        chat_template: ChatTemplateName, else "the model's own, or what goes with its vocabulary",
+            "chat_template", [], Any,
+            flag("chat-template", "NAME",
+                "Use a built-in chat template in place of the model's own: chatml, llama3, gemma, \
+                 mistral, zephyr or plain");
+    } beside {
+        /// What the weights are converted to when the model is loaded; the result is kept in the
+        /// cache. `auto` converts only what has no fast kernel on this CPU. A component's own
+        /// models are never converted.
+        optimize: Target, else "the weights as they are", "optimize", [], Any,
+            flag("optimize", "TARGET" = "auto",
+                "Convert the models' weights first, to what is fast on this CPU or to TARGET (see \
+                 `mynah models optimize`), and keep the result in the cache [default: run them as \
+                 they are; auto without TARGET]");
+    }
+
+    /// How many are served at once, and what bounds them.
+    pub struct BackendSettings in "backend" {
+        /// Generations that run at once; the others wait. Each has memory for `ctx_size` tokens,
+        /// unless `kv_cells` says less.
+        max_concurrent: u32 = 8, "max_concurrent", ["n_parallel", "parallel"],
+            Whole::new(1, MAX_SEQUENCES),
+            flag("max-concurrent", "COUNT", "Generations that run at once");
+        /// Requests that wait at most; one more is refused with `busy`.
+        queue_size: u32 = 50, "queue_size", [], Whole::new(1, 100_000),
+            flag("queue-size", "COUNT", "Requests that wait at most");
+        /// Sessions that are open at once, whether they generate or not; one more is refused.
+        max_sessions: u32 = 100, "max_sessions", [], Whole::new(1, 100_000),
+            flag("max-sessions", "COUNT", "Sessions that are open at once");
+        /// Time that a request waits at most where it doesn't say; then it fails without any model
+        /// work.
+        default_task_timeout: Duration = Duration::from_secs(30), "default_task_timeout_ms", [],
+            Millis::TO_A_DAY,
+            flag("queue-timeout", "DURATION", "Time that a request waits at most");
+        /// Time after which a request that waits counts as one priority higher, and again after
+        /// each further one, so that every priority is served in the end.
+        ageing: Duration = Duration::from_secs(5), "ageing_ms", [], Millis::TO_A_DAY,
+            flag("ageing", "DURATION",
+                "Time after which a request that waits counts as one priority higher, again and \
+                 again");
+        /// Bytes of host memory for the states of sequences that had to leave their KV cells. Those
+        /// that are parked while they run come first; those that are remembered after their end
+        /// make way. What has no room is computed again; 0 keeps none.
+        max_parked_bytes: u64 = 1 << 30, "max_parked_bytes", [], Whole::new(0, u64::MAX),
+            flag("max-parked-bytes", "SIZE",
+                "Host memory for sequences that had to leave their KV cells; what has no room is \
+                 computed again");
+        /// Bytes of memory that the whole process may have, weights included. Near them less is
+        /// remembered, then sessions that nobody uses are closed, and at last requests are refused.
+        max_process_bytes: u64, else "what the control group or the machine has",
+            "max_process_bytes", ["max_memory_bytes"], Whole::new(1, u64::MAX),
+            flag("max-process-bytes", "SIZE",
+                "Memory that the whole process may have, weights included. Near it less is \
+                 remembered, then idle sessions are closed, and at last requests are refused \
+                 [default: what the control group or the machine has]");
+        /// Share of the memory in use at which the first of these begins; the others follow in
+        /// equal steps.
+        pressure_threshold: f32 = 0.85, "pressure_threshold", ["memory_pressure_threshold"],
+            Number::new(0.1, 1.0, "");
+        /// Whether the states in host memory, and with them those on disk, are compressed (zstd,
+        /// its fastest level): they take less room, and longer to be put aside and taken back.
+        compress_parked: bool = false, "compress_parked", [], Any,
+            flag("compress-parked", "BOOL",
+                "Pack what is there, and with it what is on disk: less memory, and more time to \
+                 put it aside and take it back");
+        /// Bytes of the model's files in the state folder, where there is one (`mynah run
+        /// --state-dir`), and of those of models that nobody uses, which make way first. Then the
+        /// least recently used goes.
+        max_state_bytes: u64 = 4 << 30, "max_state_bytes", [], Whole::new(0, u64::MAX),
+            flag("max-state-bytes", "SIZE",
+                "Disk space for that; what has been of no use for longest makes way");
+        /// Time after which a session's state is written to the state folder if nobody asks for it.
+        /// What is in memory when the model goes is written then.
+        store_after: Duration = Duration::from_secs(10), "store_after_ms", [], Millis::TO_A_DAY,
+            flag("store-after", "DURATION",
+                "Time after which a session's state is written there if nobody asks for it");
+        /// Whether owners use what was computed for others. An owner can then learn, from the time
+        /// to the first token and from the usage, whether another has sent a prompt that begins the
+        /// same.
+        share_prefixes: bool = false, "share_prefixes", [], Any,
+            flag("share-prefixes", "BOOL",
+                "Let owners use what was computed for others: one may then learn what another has \
+                 sent");
+        /// Bytes of a prompt at most, or of all messages of a conversation together.
+        max_prompt_bytes: u32 = 1 << 20, "max_prompt_bytes", [], Whole::new(1, u32::MAX),
+            flag("max-prompt-bytes", "BYTES",
+                "Bytes of a prompt at most, or of all messages together");
+        /// Bytes of text that wait unread; then the generation pauses.
+        max_unread_bytes: u32 = 64 << 10, "max_unread_bytes", [], Whole::new(1024, u32::MAX),
+            flag("max-unread-bytes", "BYTES",
+                "Bytes of text that wait unread; then the generation pauses");
+        /// Time after which a session that does nothing may be closed, and what was remembered for
+        /// it forgotten: when another one needs its place, or by itself.
+        idle_timeout: Duration = Duration::from_secs(300), "idle_timeout_ms", [], Millis::TO_A_DAY,
+            flag("idle-timeout", "DURATION",
+                "Time after which a session that does nothing may be closed");
+        /// Whether idle sessions are closed by themselves.
+        auto_cleanup: bool = false, "auto_cleanup",
+            ["auto_cleanup_enabled", "auto_cleanup_sessions"], Any;
+        /// Whether a session that was closed opens anew when its component comes back; else that is
+        /// an error.
+        resume_closed: bool = true, "resume_closed", [], Any;
+    }
 }
 
 /// How KV cells are laid out.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(
+    Debug,
+    Clone,
+    Copy,
+    Default,
+    PartialEq,
+    Eq,
+    strum::EnumCount,
+    strum::IntoStaticStr,
+    strum::VariantArray,
+)]
+#[strum(serialize_all = "lowercase")]
 pub enum KvLayout {
     /// `Split` where every sequence can have all cells that it may need, else `Unified`: split is
     /// faster for sequences that share nothing (`docs/performance.md`).
@@ -138,34 +221,7 @@ pub enum KvLayout {
     Unified,
 }
 
-impl KvLayout {
-    /// All of them.
-    pub const ALL: [Self; 3] = [Self::Auto, Self::Split, Self::Unified];
-
-    /// The layout's name, as everywhere outside Rust.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Auto => "auto",
-            Self::Split => "split",
-            Self::Unified => "unified",
-        }
-    }
-}
-
-impl fmt::Display for KvLayout {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name())
-    }
-}
-
-impl FromStr for KvLayout {
-    type Err = String;
-
-    fn from_str(text: &str) -> std::result::Result<Self, String> {
-        by_name(&Self::ALL, "KV layout", text)
-    }
-}
+named!(KvLayout, "KV layout");
 
 /// The KV cells of a model that is about to be served.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -182,44 +238,6 @@ impl KvCells {
         total: 0,
         split: true,
     };
-}
-
-impl Default for ModelConfig {
-    fn default() -> Self {
-        Self {
-            ctx_size: None,
-            batch_size: Self::DEFAULT_BATCH_SIZE,
-            max_concurrent: 8,
-            queue_size: 50,
-            max_sessions: 100,
-            idle_timeout: Duration::from_secs(300),
-            auto_cleanup: false,
-            resume_closed: true,
-            default_task_timeout: Duration::from_secs(30),
-            ageing: Duration::from_secs(5),
-            kv_cells: None,
-            kv_layout: KvLayout::Auto,
-            kv_type: KvType::F16,
-            swa_full: true,
-            check_memory: true,
-            max_parked_bytes: 1 << 30,
-            max_process_bytes: None,
-            pressure_threshold: 0.85,
-            compress_parked: false,
-            state_dir: None,
-            max_state_bytes: 4 << 30,
-            store_after: Duration::from_secs(10),
-            share_prefixes: false,
-            n_gpu_layers: None,
-            keep_alive: None,
-            threads: None,
-            max_prompt_bytes: 1 << 20,
-            max_unread_bytes: 64 << 10,
-            optimize: None,
-            chat_template: None,
-            defaults: Settings::default(),
-        }
-    }
 }
 
 impl ModelConfig {
@@ -239,9 +257,7 @@ impl ModelConfig {
     /// [`SettingsError`](crate::SettingsError) with every setting that is out of range.
     pub fn check(&self) -> Result<()> {
         let mut check = Check::default();
-        let (model, backend) = self.blocks();
-        model.check(&mut check);
-        backend.check(&mut check);
+        self.check_each(&mut check);
         // Every running generation gets its token in every step.
         let least = self.max_concurrent;
         check.that(least <= self.batch_size, || {
@@ -356,30 +372,18 @@ mod tests {
             queue_size: 0,
             max_sessions: 0,
             idle_timeout: Duration::ZERO,
-            auto_cleanup: true,
-            resume_closed: false,
             default_task_timeout: Duration::ZERO,
             ageing: Duration::ZERO,
-            kv_cells: None,
-            kv_layout: KvLayout::Auto,
             kv_type: KvType::Q8_0,
             swa_full: false,
             check_memory: false,
-            max_parked_bytes: 0,
             max_process_bytes: Some(0),
             pressure_threshold: 0.0,
-            compress_parked: true,
-            state_dir: None,
-            max_state_bytes: 0,
             store_after: Duration::ZERO,
-            share_prefixes: true,
-            n_gpu_layers: None,
             keep_alive: Some(Duration::from_secs(86_401)),
             threads: Some(0),
             max_prompt_bytes: 0,
             max_unread_bytes: 0,
-            optimize: None,
-            chat_template: None,
             defaults: Settings {
                 sampling: Sampling {
                     temperature: Some(f32::NAN),
@@ -392,6 +396,7 @@ mod tests {
                 },
                 ..Settings::default()
             },
+            ..ModelConfig::default()
         };
         let text = config.check().unwrap_err().to_string();
         for key in [

@@ -4,22 +4,40 @@ use std::fmt;
 use std::path::PathBuf;
 use std::str::FromStr;
 
+use crate::kind::{Named, all_of};
+
 /// How converted weights are stored. The order is that of how well they keep their values, best
 /// first.
 ///
 /// All are types with fast kernels on some CPU that need no importance matrix. As llama.cpp's own
 /// tools do, the mixed ones store the few matrices that matter most with more bits.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    strum::EnumCount,
+    strum::IntoStaticStr,
+    strum::VariantArray,
+)]
+#[strum(serialize_all = "lowercase")]
 pub enum Quantisation {
     /// 16 bits a weight.
     F16,
     /// 8.5 bits a weight: nearly exact for anything that had fewer.
     Q8_0,
     /// 6.6 bits a weight.
+    #[strum(serialize = "q6_k")]
     Q6K,
     /// 5.7 bits a weight, mixed.
+    #[strum(serialize = "q5_k_m")]
     Q5KM,
     /// 4.9 bits a weight, mixed.
+    #[strum(serialize = "q4_k_m")]
     Q4KM,
     /// 4.6 bits a weight. The fastest on most CPUs, and visibly less exact.
     Q4_0,
@@ -27,26 +45,13 @@ pub enum Quantisation {
 
 impl Quantisation {
     /// All of them, best first.
-    pub const ALL: [Self; 6] = [
-        Self::F16,
-        Self::Q8_0,
-        Self::Q6K,
-        Self::Q5KM,
-        Self::Q4KM,
-        Self::Q4_0,
-    ];
+    pub const ALL: [Self; <Self as strum::EnumCount>::COUNT] =
+        all_of(<Self as strum::VariantArray>::VARIANTS);
 
     /// Its name on a command line, such as `q4_k_m`.
     #[must_use]
     pub fn name(self) -> &'static str {
-        match self {
-            Self::F16 => "f16",
-            Self::Q8_0 => "q8_0",
-            Self::Q6K => "q6_k",
-            Self::Q5KM => "q5_k_m",
-            Self::Q4KM => "q4_k_m",
-            Self::Q4_0 => "q4_0",
-        }
+        self.into()
     }
 }
 
@@ -78,6 +83,10 @@ impl Target {
         Self::To(Quantisation::Q4KM),
         Self::To(Quantisation::Q4_0),
     ];
+}
+
+impl Named for Target {
+    const ALL: &'static [Self] = &Self::ALL;
 }
 
 impl fmt::Display for Target {

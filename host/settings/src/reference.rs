@@ -10,6 +10,9 @@ use super::dialect::{is_flat, spellings};
 use super::serving::Operator;
 use super::settings::{Level, SettingInForce};
 
+/// What the schema calls the version of the contract that is to have a setting as a field.
+const SINCE: &str = "x-since";
+
 /// The JSON Schema of a document: every setting in its section and flat, in every spelling.
 #[must_use]
 pub fn settings_schema() -> Json {
@@ -68,6 +71,9 @@ fn definition(info: &KeyInfo) -> Json {
     if let (Ok(default), Some(schema)) = ((info.default)(), schema.as_object_mut()) {
         schema.insert("default".to_owned(), default);
     }
+    if let (Some(since), Some(schema)) = (info.since, schema.as_object_mut()) {
+        schema.insert(SINCE.to_owned(), json!(since));
+    }
     schema
 }
 
@@ -97,27 +103,37 @@ pub fn settings_table() -> String {
             "| setting | also | must be | default | meaning |\n|---|---|---|---|---|"
         );
         for info in keys {
-            let also: Vec<String> = info.also.iter().map(|name| format!("`{name}`")).collect();
-            let default = match (info.default)() {
-                Ok(value) => format!("`{value}`"),
-                Err(words) => words.to_owned(),
-            };
-            let cells = [
-                format!("`{}`", info.name),
-                also.join(", "),
-                (info.allowed)(),
-                default,
-                one_line(info.help),
-            ];
-            let _ = writeln!(
-                table,
-                "| {} |",
-                cells.map(|cell| cell.replace('|', "\\|")).join(" | ")
-            );
+            let _ = writeln!(table, "{}", row(info));
         }
         table.push('\n');
     }
     table
+}
+
+/// A setting's row.
+fn row(info: &KeyInfo) -> String {
+    let also: Vec<String> = info.also.iter().map(|name| format!("`{name}`")).collect();
+    let default = match (info.default)() {
+        Ok(value) => format!("`{value}`"),
+        Err(words) => words.to_owned(),
+    };
+    let mut meaning = one_line(info.help);
+    if let Some(since) = info.since {
+        meaning.push_str(&format!(
+            " A field of `mynah:llm` from version {since} on; before, set it as JSON."
+        ));
+    }
+    let cells = [
+        format!("`{}`", info.name),
+        also.join(", "),
+        (info.allowed)(),
+        default,
+        meaning,
+    ];
+    format!(
+        "| {} |",
+        cells.map(|cell| cell.replace('|', "\\|")).join(" | ")
+    )
 }
 
 impl Operator {
@@ -148,8 +164,15 @@ impl Operator {
 }
 
 #[cfg(test)]
+#[expect(
+    dead_code,
+    unreachable_pub,
+    reason = "what the macro declares is public"
+)]
 mod tests {
     use super::*;
+    use crate::block::{Block, block};
+    use crate::kind::Any;
 
     #[test]
     fn the_table_has_every_setting_with_its_spellings() {
@@ -177,5 +200,27 @@ mod tests {
         assert!(schema["properties"]["logging"]["properties"]["file"].is_object());
         assert!(schema["properties"]["file"].is_null());
         assert!(schema["properties"]["model"]["properties"]["n_ctx"].is_object());
+    }
+
+    block! {
+        /// A block that nobody has.
+        pub struct MadeUp in "made_up" {
+            /// A setting that every version has.
+            old: bool = false, "old", [], Any;
+            /// A setting of the next version.
+            new: bool = false, "new", [], Any, since("0.2.0");
+        }
+    }
+
+    #[test]
+    fn the_version_that_is_to_have_a_setting_is_told_where_there_is_one() {
+        let [old, new] = MadeUp::KEYS else {
+            panic!("two settings");
+        };
+        assert!(definition(&old.info).get(SINCE).is_none());
+        assert_eq!(definition(&new.info)[SINCE], "0.2.0");
+        let words = "from version 0.2.0 on";
+        assert!(!row(&old.info).contains(words), "{}", row(&old.info));
+        assert!(row(&new.info).contains(words), "{}", row(&new.info));
     }
 }

@@ -1,11 +1,10 @@
 //! How the next token is chosen.
 
-use std::fmt;
-
 use serde_json::{Value as Json, json};
 
 use super::block::{Block, Key, block};
-use super::kind::{Any, Kind, Named, Number, Texts, Whole, names};
+use super::flag::FlagForm;
+use super::kind::{Any, Kind, Number, Texts, Whole, all_names, named};
 use super::value::Value;
 
 block! {
@@ -14,7 +13,9 @@ block! {
     pub struct Sampling => SamplingInForce in "sampling" {
         /// Divides the logits before the draw. 0.0 always takes the most likely token (greedy), 1.0
         /// draws from the model's own distribution, higher flattens it.
-        temperature: f32 = 0.8, "temperature", ["temp"], Number::new(0.0, 100.0, "0.0: greedy");
+        temperature: f32 = 0.8, "temperature", ["temp"], Number::new(0.0, 100.0, "0.0: greedy"),
+            flag("temperature", "TEMPERATURE",
+                "Randomness where the component doesn't say: 0 is greedy");
         /// How far the temperature moves with the entropy of the candidates, up and down; 0.0
         /// leaves it fixed.
         dynatemp_range: f32 = 0.0, "dynatemp_range", [], Number::new(0.0, 100.0, "0.0: off");
@@ -43,13 +44,17 @@ block! {
         penalty_last_n: i32 = 64, "penalty_last_n", ["repeat_last_n", "last_n_penalty"],
             Whole::new(-1, i32::MAX).note("0: none, -1: all");
         /// Divides the logit of a token that came before, or multiplies it where it is negative.
-        repeat_penalty: f32 = 1.0, "repeat_penalty", ["penalty_repeat", "repetition_penalty"], Number::new(0.01, 100.0, "1.0: off");
+        repeat_penalty: f32 = 1.0, "repeat_penalty", ["penalty_repeat", "repetition_penalty"],
+            Number::new(0.01, 100.0, "1.0: off");
         /// Taken off the logit of a token that came before.
-        presence_penalty: f32 = 0.0, "presence_penalty", ["penalty_present"], Number::new(-100.0, 100.0, "0.0: off");
+        presence_penalty: f32 = 0.0, "presence_penalty", ["penalty_present"],
+            Number::new(-100.0, 100.0, "0.0: off");
         /// Taken off the logit of a token for each time that it came before.
-        frequency_penalty: f32 = 0.0, "frequency_penalty", ["penalty_freq"], Number::new(-100.0, 100.0, "0.0: off");
+        frequency_penalty: f32 = 0.0, "frequency_penalty", ["penalty_freq"],
+            Number::new(-100.0, 100.0, "0.0: off");
         /// Strength of DRY, which takes from a token that would go on repeating a sequence.
-        dry_multiplier: f32 = 0.0, "dry_multiplier", ["dry_multipier"], Number::new(0.0, 100.0, "0.0: off");
+        dry_multiplier: f32 = 0.0, "dry_multiplier", ["dry_multipier"],
+            Number::new(0.0, 100.0, "0.0: off");
         /// DRY takes `dry_multiplier` times this, to the power of the repeated length over
         /// `dry_allowed_length`.
         dry_base: f32 = 1.75, "dry_base", [], Number::new(1.0, 100.0, "");
@@ -60,8 +65,8 @@ block! {
             Whole::new(-1, i32::MAX).note("0: none, -1: all");
         /// Texts that end a sequence for DRY: what comes after one doesn't repeat what came before
         /// it.
-        dry_sequence_breakers: Vec<String> = ["\n", ":", "\"", "*"].map(str::to_owned).to_vec(), "dry_sequence_breakers", [],
-            Texts { most: 16, bytes: 40 };
+        dry_sequence_breakers: Vec<String> = ["\n", ":", "\"", "*"].map(str::to_owned).to_vec(),
+            "dry_sequence_breakers", [], Texts { most: 16, bytes: 40 };
         /// Mirostat 1 or 2, which aim at a constant surprise. They take the place of all samplers
         /// but penalties, logit bias and temperature.
         mirostat: u32 = 0, "mirostat", ["mirostat_mode"], Whole::new(0, 2).note("0: off");
@@ -71,7 +76,9 @@ block! {
         mirostat_eta: f32 = 0.1, "mirostat_eta", ["mirostat_lr"], Number::new(0.0, 100.0, "");
         /// Seed of the draws: the same seed, prompt and settings give the same text. A random one
         /// is drawn for each generation and told with its end.
-        seed: Seed = Seed::Random, "seed", [], Any;
+        seed: Seed = Seed::Random, "seed", [], Any,
+            flag("seed", "SEED",
+                "Seed where the component doesn't say; -1 is random [default: random]");
         /// Added to the logits of single tokens, or of all tokens of a text.
         logit_bias: Vec<LogitBias> = Vec::new(), "logit_bias", [], Biases;
         /// The samplers that choose, in their order. None at all draws from the model's own
@@ -79,7 +86,8 @@ block! {
         samplers: Vec<SamplerName> = SamplerName::DEFAULT.to_vec(), "samplers", [], Samplers;
         /// Log-probabilities that each token of the answer is told with: those of so many most
         /// likely tokens, beside its own.
-        n_probs: u32 = 0, "n_probs", ["logprobs", "top_logprobs"], Whole::new(0, 100).note("0: none");
+        n_probs: u32 = 0, "n_probs", ["logprobs", "top_logprobs"],
+            Whole::new(0, 100).note("0: none");
     }
 }
 
@@ -132,6 +140,10 @@ impl From<u32> for Seed {
 
 impl Kind for Seed {
     type Rule = Any;
+
+    fn flag_form(_: &Any) -> FlagForm {
+        FlagForm::Signed
+    }
 
     fn read(value: &Value, _: &Any) -> Option<Self> {
         if *value == Value::Integer(-1) {
@@ -295,7 +307,18 @@ impl Kind for Vec<LogitBias> {
 }
 
 /// A sampler of the chain.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    Hash,
+    strum::EnumCount,
+    strum::IntoStaticStr,
+    strum::VariantArray,
+)]
+#[strum(serialize_all = "snake_case")]
 pub enum SamplerName {
     /// Repeat, presence and frequency penalty.
     Penalties,
@@ -317,35 +340,11 @@ pub enum SamplerName {
     Temperature,
 }
 
+named!(SamplerName, "sampler");
+
 impl SamplerName {
     /// All of them in the order that they have where nobody chooses another, which is llama.cpp's.
-    pub const DEFAULT: [Self; 9] = [
-        Self::Penalties,
-        Self::Dry,
-        Self::TopNSigma,
-        Self::TopK,
-        Self::TypicalP,
-        Self::TopP,
-        Self::MinP,
-        Self::Xtc,
-        Self::Temperature,
-    ];
-
-    /// The sampler's name, as everywhere outside Rust.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Penalties => "penalties",
-            Self::Dry => "dry",
-            Self::TopNSigma => "top_n_sigma",
-            Self::TopK => "top_k",
-            Self::TypicalP => "typical_p",
-            Self::TopP => "top_p",
-            Self::MinP => "min_p",
-            Self::Xtc => "xtc",
-            Self::Temperature => "temperature",
-        }
-    }
+    pub const DEFAULT: [Self; Self::ALL.len()] = Self::ALL;
 
     /// The sampler of a name; llama.cpp's other names and hyphens count too.
     fn of(name: &str) -> Option<Self> {
@@ -355,18 +354,8 @@ impl SamplerName {
             "temp" => "temperature",
             name => name,
         };
-        Self::DEFAULT.into_iter().find(|one| one.name() == name)
+        name.parse().ok()
     }
-}
-
-impl fmt::Display for SamplerName {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name())
-    }
-}
-
-impl Named for SamplerName {
-    const ALL: &'static [Self] = &Self::DEFAULT;
 }
 
 /// The rule of `samplers`.
@@ -403,7 +392,7 @@ impl Kind for Vec<SamplerName> {
     fn allowed(_: &Samplers) -> String {
         format!(
             "a list of different ones of {}",
-            names::<SamplerName>().join(", ")
+            all_names::<SamplerName>().join(", ")
         )
     }
 
@@ -413,7 +402,7 @@ impl Kind for Vec<SamplerName> {
 
     fn schema(_: &Samplers) -> Json {
         json!({"anyOf": [
-            {"type": "array", "items": {"enum": names::<SamplerName>()}, "uniqueItems": true},
+            {"type": "array", "items": {"enum": all_names::<SamplerName>()}, "uniqueItems": true},
             {"type": "string"},
         ]})
     }

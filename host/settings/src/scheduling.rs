@@ -3,25 +3,27 @@
 use std::time::Duration;
 
 use super::block::block;
-use super::kind::{Any, Millis, Named};
+use super::kind::{Any, Millis};
 use super::problem::Problem;
 use crate::Priority;
-
-impl Named for Priority {
-    const ALL: &'static [Self] = &Self::ALL;
-}
 
 block! {
     /// When a request runs, and beside what.
     pub struct Scheduling => SchedulingInForce in "scheduling" {
         /// How urgent the request is.
-        priority: Priority = Priority::Normal, "priority", ["default_priority"], Any;
+        priority: Priority = Priority::Normal, "priority", ["default_priority"], Any,
+            flag("priority", "PRIORITY",
+                "Priority where the component doesn't say: low, normal, high or urgent");
         /// Time that the request waits in the queue at most; then it fails without any model work.
-        queue_timeout: Duration, else "`backend.default_task_timeout_ms`", "queue_timeout_ms", [], Millis::TO_A_DAY;
+        queue_timeout: Duration, else "`backend.default_task_timeout_ms`", "queue_timeout_ms", [],
+            Millis::TO_A_DAY;
         /// Whether the sequence is computed apart from all others, in batches whose shape depends
         /// on nothing else, so that its text doesn't either. Needs split KV streams. Slower, for
         /// everybody.
-        deterministic: bool = false, "deterministic", [], Any;
+        deterministic: bool = false, "deterministic", [], Any,
+            flag("deterministic", "BOOL",
+                "Compute each sequence apart from all others where the component doesn't say, so \
+                 that its text depends on nothing else. Slower");
     }
 }
 

@@ -46,7 +46,8 @@ pub struct Effective {
 }
 
 /// Who says how text is made; the first one that says something wins.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, strum::IntoStaticStr)]
+#[strum(serialize_all = "lowercase")]
 pub enum Level {
     /// The request itself.
     Request,
@@ -64,13 +65,7 @@ impl Level {
     /// The level's name, as everywhere outside Rust.
     #[must_use]
     pub fn name(self) -> &'static str {
-        match self {
-            Self::Request => "request",
-            Self::Session => "session",
-            Self::Model => "model",
-            Self::File => "file",
-            Self::Default => "default",
-        }
+        self.into()
     }
 }
 

@@ -202,13 +202,8 @@ fn the_ends_of_the_ranges_are_allowed() {
 
 #[test]
 fn every_default_is_in_its_own_range() {
-    use super::block::AnyBlock;
-
-    let mut settings = Settings::default();
-    let (mut model, mut backend) = (ModelSettings::default(), BackendSettings::default());
-    let mut logging = LoggingSettings::default();
-    let operator: [&mut dyn AnyBlock; 3] = [&mut model, &mut backend, &mut logging];
-    for block in settings.blocks_mut().into_iter().chain(operator) {
+    let mut operator = Operator::default();
+    for block in operator.blocks_mut() {
         for index in 0..block.len() {
             let info = block.info(index).unwrap();
             if let Ok(default) = (info.default)() {

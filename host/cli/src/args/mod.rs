@@ -1,5 +1,6 @@
 //! The command line's syntax and parsing. This module runs nothing.
 
+mod flags;
 mod host;
 mod logging;
 mod preload;
@@ -413,7 +414,7 @@ mod tests {
             let Command::Run(run) = Cli::parse_from(line).command else {
                 panic!("not run");
             };
-            run.serving.optimize
+            run.serving.operator().unwrap().model.optimize
         };
         assert_eq!(optimize(&[]), None);
         assert_eq!(optimize(&["--optimize"]), Some(Target::Auto));

@@ -62,7 +62,7 @@ pub(super) fn merge(
         own,
         ..
     } = file;
-    let flags = log.operator().or(&args.serving.operator()?);
+    let flags = log.operator()?.or(&args.serving.operator()?);
     let checked = flags.check();
     operator.logging.file = operator.logging.file.map(|file| source.text_path(&file));
     let log = LogSettings::new(log, flags.logging.clone(), &operator.logging)?;

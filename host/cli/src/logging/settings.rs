@@ -44,27 +44,18 @@ impl LogArgs {
     ///
     /// The filter is invalid, or a limit of the file is out of range.
     pub(crate) fn settings(&self) -> Result<LogSettings> {
-        let flags = self.operator();
+        let flags = self.operator()?;
         flags.check()?;
         LogSettings::new(self, flags.logging, &LoggingSettings::default())
     }
 
     /// The settings of the flags, without `--log`, which the configuration file has no equal of.
-    pub(crate) fn operator(&self) -> Operator {
-        Operator {
-            logging: LoggingSettings {
-                format: self.log_format,
-                timestamps: self.log_timestamps,
-                colors: self.log_colors,
-                file: self.log_file.clone(),
-                max_file_bytes: self.log_file_size.map(|size| size.as_u64()),
-                max_file_age: self.log_file_age,
-                max_old_files: self.log_old_files,
-                content: self.log_content,
-                ..LoggingSettings::default()
-            },
-            ..Operator::default()
-        }
+    ///
+    /// # Errors
+    ///
+    /// A setting cannot hold the value of its flag.
+    pub(crate) fn operator(&self) -> Result<Operator> {
+        self.flags.operator()
     }
 }
 

@@ -27,7 +27,7 @@ impl Reading {
     /// Refuses a priority above `most`, with all else that is out of range.
     #[must_use]
     pub fn with_max_priority(mut self, most: Priority) -> Self {
-        if let Some(mut problem) = self.settings.scheduling.too_urgent(most) {
+        if let Some(mut problem) = self.operator.settings.scheduling.too_urgent(most) {
             if let Some(written) = self.set.get(&problem.path) {
                 problem.place = Some(written.place);
                 problem.path.clone_from(&written.path);
@@ -47,15 +47,11 @@ impl Reading {
     pub fn for_guest(mut self, strict: bool) -> Result<(Settings, Vec<Problem>)> {
         const LOGGED: &str = "what is logged is the operator's to set";
 
-        let (model, backend, logging) = (
-            self.model.clone(),
-            self.backend.clone(),
-            self.logging.clone(),
-        );
+        let operator = self.operator.clone();
         for (block, why) in [
-            (&model as &dyn AnyBlock, OPERATORS),
-            (&backend, OPERATORS),
-            (&logging, LOGGED),
+            (&operator.model as &dyn AnyBlock, OPERATORS),
+            (&operator.backend, OPERATORS),
+            (&operator.logging, LOGGED),
         ] {
             for index in 0..block.len() {
                 if let (Some(_), Some(info)) = (block.json(index), block.info(index)) {
@@ -65,6 +61,6 @@ impl Reading {
         }
         self.problems.sort_by_key(|problem| problem.place);
         self.check(|problem| strict || !problem.is_warning())?;
-        Ok((self.settings, self.problems))
+        Ok((self.operator.settings, self.problems))
     }
 }

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::{Value as Json, json};
 
 use super::*;
+use crate::Settings;
 
 const PAGE: &str = include_str!("../../../../docs/migrating.md");
 

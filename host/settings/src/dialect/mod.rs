@@ -22,20 +22,16 @@ pub(crate) use names::{is_flat, spellings};
 use std::collections::BTreeMap;
 use std::ops::Range;
 
-use super::block::{AnyBlock, Block};
+use super::block::Block;
 use super::problem::{Check, Fault, Place, Problem};
-use super::{BackendSettings, LoggingSettings, ModelSettings, Operator, Settings, Stopping};
-use crate::{Result, SettingsError};
+use super::{ModelSettings, Operator, Result, SettingsError, Stopping};
 use entry::{Entry, Node};
 use names::{Found, Names};
 
 /// What was read from a document.
 #[derive(Debug, Default)]
 pub struct Reading {
-    settings: Settings,
-    model: ModelSettings,
-    backend: BackendSettings,
-    logging: LoggingSettings,
+    operator: Operator,
     problems: Vec<Problem>,
     // What is set: by canonical path, how it was written and where.
     set: BTreeMap<String, Written>,
@@ -105,7 +101,7 @@ impl Reading {
                 };
                 walk.root(entries);
                 let mut check = Check::default();
-                reading.settings.output.check_one(&mut check);
+                reading.operator.settings.output.check_one(&mut check);
                 reading.problems.extend(check.0);
             }
             Err(Unreadable { reason, at }) => {
@@ -145,12 +141,7 @@ impl Reading {
         let is_unknown = |problem: &Problem| matches!(problem.fault, Fault::Unknown { .. });
         self.check(|problem| strict || is_unknown(problem) || !problem.is_warning())?;
         Ok(OperatorDocument {
-            operator: Operator {
-                settings: self.settings,
-                model: self.model,
-                backend: self.backend,
-                logging: self.logging,
-            },
+            operator: self.operator,
             warnings: self.problems,
             places: self
                 .set
@@ -363,7 +354,7 @@ impl Walk<'_> {
         if value == super::value::Value::Null {
             return;
         }
-        let mut blocks = self.reading.blocks_mut();
+        let mut blocks = self.reading.operator.blocks_mut();
         let Some(block) = blocks.get_mut(found.block) else {
             return;
         };
@@ -373,7 +364,7 @@ impl Walk<'_> {
         let canonical = format!("{}.{}", block.section(), info.name);
         let before = block.json(found.key);
         let first = self.reading.set.get(&canonical).cloned();
-        let mut blocks = self.reading.blocks_mut();
+        let mut blocks = self.reading.operator.blocks_mut();
         let Some(block) = blocks.get_mut(found.block) else {
             return;
         };
@@ -427,22 +418,12 @@ impl Walk<'_> {
 
     /// Puts back what a setting had before.
     fn restore(&mut self, found: Found, before: Option<serde_json::Value>) {
-        if let (Some(block), Some(before)) =
-            (self.reading.blocks_mut().get_mut(found.block), before)
-        {
+        if let (Some(block), Some(before)) = (
+            self.reading.operator.blocks_mut().get_mut(found.block),
+            before,
+        ) {
             block.read(found.key, &before.into());
         }
-    }
-}
-
-impl Reading {
-    /// All blocks, in the order of [`Names`].
-    fn blocks_mut(&mut self) -> Vec<&mut dyn AnyBlock> {
-        let mut blocks: Vec<&mut dyn AnyBlock> = self.settings.blocks_mut().into_iter().collect();
-        blocks.push(&mut self.model);
-        blocks.push(&mut self.backend);
-        blocks.push(&mut self.logging);
-        blocks
     }
 }
 

@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::OnceLock;
 
 use super::{OtherSection, WEAK};
-use crate::block::{AnyBlock, Block, KeyInfo};
-use crate::{BackendSettings, LoggingSettings, ModelSettings, Settings};
+use crate::block::{Block, KeyInfo};
+use crate::{LoggingSettings, Operator};
 
 /// Settings that stand together under one name in some dialects: `dynatemp: {range}` is
 /// `dynatemp_range`.
@@ -198,14 +198,8 @@ pub(crate) fn is_flat(section: &str) -> bool {
 /// All settings by section, in the order of their declaration: those of a request, then the
 /// operator's.
 pub(crate) fn spellings() -> Vec<(&'static str, Vec<&'static KeyInfo>)> {
-    let (settings, model, backend, logging) = (
-        Settings::default(),
-        ModelSettings::default(),
-        BackendSettings::default(),
-        LoggingSettings::default(),
-    );
-    let operator: [&dyn AnyBlock; 3] = [&model, &backend, &logging];
-    let blocks = settings.blocks().into_iter().chain(operator);
+    let operator = Operator::default();
+    let blocks = operator.blocks().into_iter();
     blocks
         .map(|block| {
             let keys = (0..block.len()).filter_map(|index| block.info(index));

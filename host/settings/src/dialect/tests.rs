@@ -5,8 +5,8 @@ use std::time::Duration;
 use serde_json::json;
 
 use super::*;
-use crate::Priority;
 use crate::{BiasTarget, LogColors, LogFormat, LogLevel, SamplerName, Seed};
+use crate::{Priority, Settings};
 
 /// The document that guests of other hosts send.
 const NESTED: &str = r#"{
@@ -485,8 +485,8 @@ fn toml_is_read_with_places() {
         },
     ];
     let reading = Reading::toml_with(document.as_bytes(), &others);
-    assert_eq!(reading.settings.sampling.top_k, Some(16));
-    assert_eq!(reading.settings.stopping.max_tokens, Some(7));
+    assert_eq!(reading.operator.settings.sampling.top_k, Some(16));
+    assert_eq!(reading.operator.settings.stopping.max_tokens, Some(7));
     let told = reading.for_operator(false).unwrap_err().to_string();
     assert!(told.contains("4:8: `sampling.temp` is NaN"), "{told}");
     assert!(

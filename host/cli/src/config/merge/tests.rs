@@ -102,7 +102,6 @@ fn the_file_wins_over_the_defaults_in_every_setting() {
     let optimize = settings.model.optimize.as_ref().unwrap();
     assert_eq!(optimize.target, Target::Auto);
     let model = ModelConfig {
-        optimize: settings.model.optimize.clone(),
         ctx_size: Some(100),
         batch_size: 64,
         max_concurrent: 2,
@@ -155,6 +154,11 @@ fn the_file_wins_over_the_defaults_in_every_setting() {
             },
             ..Settings::default()
         },
+        // The cache's folder is the machine's.
+        ..ModelConfig {
+            optimize: settings.model.optimize.clone(),
+            ..ModelConfig::default()
+        }
     };
     assert_eq!(settings.model, model);
     let owner = (settings.owner.as_deref(), settings.weight);
@@ -181,7 +185,6 @@ fn the_command_line_wins_over_the_file_in_every_setting() {
     let optimize = settings.model.optimize.as_ref().unwrap();
     assert_eq!(optimize.target, Target::To(Quantisation::Q8_0));
     let model = ModelConfig {
-        optimize: settings.model.optimize.clone(),
         ctx_size: Some(200),
         batch_size: 32,
         max_concurrent: 1,
@@ -234,6 +237,11 @@ fn the_command_line_wins_over_the_file_in_every_setting() {
             },
             ..Settings::default()
         },
+        // The cache's folder is the machine's.
+        ..ModelConfig {
+            optimize: settings.model.optimize.clone(),
+            ..ModelConfig::default()
+        }
     };
     assert_eq!(settings.model, model);
     let owner = (settings.owner.as_deref(), settings.weight);

@@ -1,0 +1,228 @@
+//! The flags that set settings, made from the settings' own declarations ([`Flag`]).
+
+use std::time::Duration;
+
+use anyhow::{Result, anyhow};
+use bytesize::ByteSize;
+use clap::{Arg, ArgAction, ArgMatches, Args, Command, FromArgMatches, ValueHint, value_parser};
+use mynah_engine::{Flag, FlagForm, FlagValue, Operator};
+
+/// The section whose flags every command has.
+const LOGGING: &str = "logging";
+
+/// What the flags of settings were given: those of the log where `LOG`, which every command has,
+/// else those of models and text.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct SettingFlags<const LOG: bool>(Vec<(Flag, FlagValue)>);
+
+impl<const LOG: bool> SettingFlags<LOG> {
+    /// What they set.
+    ///
+    /// # Errors
+    ///
+    /// A value that its setting can't hold.
+    pub(crate) fn operator(&self) -> Result<Operator> {
+        let mut operator = Operator::default();
+        for (flag, value) in &self.0 {
+            flag.set(&mut operator, value.clone())
+                .map_err(|told| anyhow!("--{} {}: {told}", flag.name(), shown(value)))?;
+        }
+        Ok(operator)
+    }
+
+    fn flags() -> impl Iterator<Item = Flag> {
+        let is_here = |flag: &Flag| (flag.section() == LOGGING) == LOG;
+        Flag::all().into_iter().filter(is_here)
+    }
+}
+
+impl<const LOG: bool> Args for SettingFlags<LOG> {
+    fn augment_args(command: Command) -> Command {
+        command.args(Self::flags().map(|flag| arg(flag).global(LOG)))
+    }
+
+    fn augment_args_for_update(command: Command) -> Command {
+        Self::augment_args(command)
+    }
+}
+
+impl<const LOG: bool> FromArgMatches for SettingFlags<LOG> {
+    fn from_arg_matches(matches: &ArgMatches) -> Result<Self, clap::Error> {
+        let given = |flag: Flag| Some((flag, value(flag, matches)?));
+        Ok(Self(Self::flags().filter_map(given).collect()))
+    }
+
+    fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), clap::Error> {
+        *self = Self::from_arg_matches(matches)?;
+        Ok(())
+    }
+}
+
+fn arg(flag: Flag) -> Arg {
+    let arg = Arg::new(flag.name())
+        .long(flag.name())
+        .value_name(flag.value_name())
+        .help(help(flag));
+    let arg = match flag.form() {
+        FlagForm::Whole => arg.value_parser(value_parser!(u32)),
+        FlagForm::Signed => arg
+            .value_parser(value_parser!(i64))
+            .allow_negative_numbers(true),
+        FlagForm::Number => arg
+            .value_parser(value_parser!(f32))
+            .allow_negative_numbers(true),
+        FlagForm::Size => arg.value_parser(value_parser!(ByteSize)),
+        FlagForm::Duration => arg.value_parser(humantime::parse_duration),
+        FlagForm::Switch => arg.value_parser(value_parser!(bool)),
+        FlagForm::Text => {
+            arg.value_parser(move |text: &str| flag.check(text).map(|()| text.to_owned()))
+        }
+        FlagForm::Texts => arg
+            .value_parser(value_parser!(String))
+            .action(ArgAction::Append)
+            .allow_hyphen_values(true),
+    };
+    let arg = match flag.value_name() {
+        "FILE" => arg.value_hint(ValueHint::FilePath),
+        _ => arg,
+    };
+    match flag.alone() {
+        Some(alone) => arg
+            .num_args(0..=1)
+            .require_equals(true)
+            .default_missing_value(alone),
+        None => arg,
+    }
+}
+
+/// What the flag does, with its default. The flag itself has none: one that isn't given leaves the
+/// choice to the file.
+fn help(flag: Flag) -> String {
+    let help = flag.help();
+    let Some(default) = flag.default().filter(|_| !help.contains("[default: ")) else {
+        return help.to_owned();
+    };
+    let default = match (flag.form(), default.as_u64(), default.as_str()) {
+        (FlagForm::Texts, ..) => return help.to_owned(),
+        (FlagForm::Size, Some(bytes), _) => ByteSize(bytes).display().iec().to_string(),
+        (FlagForm::Duration, Some(millis), _) => {
+            humantime::format_duration(Duration::from_millis(millis)).to_string()
+        }
+        (_, _, Some(text)) => text.to_owned(),
+        _ => default.to_string(),
+    };
+    format!("{help} [default: {default}]")
+}
+
+/// What a flag was given, if it was.
+fn value(flag: Flag, matches: &ArgMatches) -> Option<FlagValue> {
+    let name = flag.name();
+    Some(match flag.form() {
+        FlagForm::Whole => FlagValue::Whole(i64::from(*matches.get_one::<u32>(name)?)),
+        FlagForm::Signed => FlagValue::Whole(*matches.get_one(name)?),
+        FlagForm::Number => FlagValue::Number(*matches.get_one(name)?),
+        FlagForm::Size => FlagValue::Size(matches.get_one::<ByteSize>(name)?.as_u64()),
+        FlagForm::Duration => FlagValue::Duration(*matches.get_one(name)?),
+        FlagForm::Switch => FlagValue::Switch(*matches.get_one(name)?),
+        FlagForm::Text => FlagValue::Text(matches.get_one::<String>(name)?.clone()),
+        FlagForm::Texts => FlagValue::Texts(matches.get_many(name)?.cloned().collect()),
+    })
+}
+
+/// What was given, in a message's words.
+fn shown(value: &FlagValue) -> String {
+    match value {
+        FlagValue::Whole(whole) => whole.to_string(),
+        FlagValue::Number(number) => number.to_string(),
+        FlagValue::Size(bytes) => bytes.to_string(),
+        FlagValue::Duration(time) => humantime::format_duration(*time).to_string(),
+        FlagValue::Switch(is_on) => is_on.to_string(),
+        FlagValue::Text(text) => text.clone(),
+        FlagValue::Texts(texts) => texts.join(" "),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+
+    #[derive(Debug, Parser)]
+    struct Line {
+        #[command(flatten)]
+        serving: SettingFlags<false>,
+        #[command(flatten)]
+        log: SettingFlags<true>,
+    }
+
+    /// What a command line sets, setting by setting.
+    fn set(flags: &[&str]) -> Vec<String> {
+        let line = Line::try_parse_from([&["mynah"], flags].concat()).unwrap();
+        let log = line.log.operator().unwrap();
+        let all = log.or(&line.serving.operator().unwrap()).in_force();
+        all.into_iter()
+            .map(|setting| format!("{}={}", setting.path, setting.value))
+            .collect()
+    }
+
+    /// A value of a flag that is not its default.
+    fn another(flag: Flag) -> String {
+        match flag.form() {
+            FlagForm::Whole | FlagForm::Signed => "77".to_owned(),
+            FlagForm::Number => "0.25".to_owned(),
+            FlagForm::Size => "3MiB".to_owned(),
+            FlagForm::Duration => "77s".to_owned(),
+            FlagForm::Switch => (flag.default() != Some(true.into())).to_string(),
+            FlagForm::Texts => "--".to_owned(),
+            FlagForm::Text => {
+                // Names are listed in the error, and what isn't a name is any text.
+                let told = flag.check("no such name").err().unwrap_or_default();
+                let names = told.split("one of ").nth(1).unwrap_or("x.log");
+                let names = names.split(", ").map(str::to_owned);
+                let is_other = |name: &String| flag.default() != Some(name.clone().into());
+                names.into_iter().find(is_other).unwrap()
+            }
+        }
+    }
+
+    #[test]
+    fn every_flag_sets_one_setting() {
+        let before = set(&[]);
+        for flag in Flag::all() {
+            let given = format!("--{}={}", flag.name(), another(flag));
+            let after = set(&[&given]);
+            let changed: Vec<&String> = after.iter().filter(|one| !before.contains(one)).collect();
+            assert_eq!(changed.len(), 1, "{given}: {changed:?}");
+        }
+    }
+
+    #[test]
+    fn the_help_ends_with_the_default_where_that_is_a_value() {
+        let help_of = |name: &str| {
+            let flag = Flag::all().into_iter().find(|flag| flag.name() == name);
+            help(flag.unwrap())
+        };
+        for (name, end) in [
+            ("queue-timeout", "[default: 30s]"),
+            ("max-parked-bytes", "[default: 1.0 GiB]"),
+            ("share-prefixes", "[default: false]"),
+            ("kv-layout", "[default: auto]"),
+            ("temperature", "[default: 0.8]"),
+            ("threads", "[default: all cores]"),
+            ("stop", "Repeatable"),
+        ] {
+            assert!(help_of(name).ends_with(end), "{}", help_of(name));
+        }
+    }
+
+    #[test]
+    fn a_number_that_a_setting_cannot_hold_is_refused_with_what_to_give() {
+        let line = Line::try_parse_from(["mynah", "--seed", "-7"]).unwrap();
+        let told = line.serving.operator().unwrap_err().to_string();
+        assert_eq!(
+            told,
+            "--seed -7: give a whole number from 0 to 4294967294, or -1 (random)"
+        );
+    }
+}

@@ -1,0 +1,239 @@
+//! The command line's flags, as the settings' declarations have them.
+//!
+//! A setting names its flag where it is declared. The program around this crate makes the flags of
+//! its command line from [`Flag::all`], and hands back what they were given.
+
+use std::time::Duration;
+
+use serde_json::Value as Json;
+
+use super::Operator;
+use super::block::KeyInfo;
+use super::value::Value;
+
+/// How a flag's value is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FlagForm {
+    /// A whole number that isn't negative.
+    Whole,
+    /// A whole number that may be negative, where -1 stands for something.
+    Signed,
+    /// A number.
+    Number,
+    /// A number of bytes, with a unit.
+    Size,
+    /// A time, with a unit.
+    Duration,
+    /// True or false; the flag alone is true.
+    Switch,
+    /// A text, such as a name.
+    Text,
+    /// A text; the flag may come several times.
+    Texts,
+}
+
+/// What a flag was given.
+#[derive(Debug, Clone, PartialEq)]
+pub enum FlagValue {
+    /// Of [`FlagForm::Whole`] and [`FlagForm::Signed`].
+    Whole(i64),
+    /// Of [`FlagForm::Number`].
+    Number(f32),
+    /// Of [`FlagForm::Size`], in bytes.
+    Size(u64),
+    /// Of [`FlagForm::Duration`].
+    Duration(Duration),
+    /// Of [`FlagForm::Switch`].
+    Switch(bool),
+    /// Of [`FlagForm::Text`].
+    Text(String),
+    /// Of [`FlagForm::Texts`], in their order.
+    Texts(Vec<String>),
+}
+
+impl From<FlagValue> for Value {
+    fn from(value: FlagValue) -> Self {
+        match value {
+            FlagValue::Whole(whole) => Self::Integer(whole.into()),
+            FlagValue::Number(number) => Self::Float(number.into()),
+            FlagValue::Size(bytes) => Self::Integer(bytes.into()),
+            FlagValue::Duration(time) => {
+                Self::Integer(i128::try_from(time.as_millis()).unwrap_or(i128::MAX))
+            }
+            FlagValue::Switch(is_on) => Self::Bool(is_on),
+            FlagValue::Text(text) => Self::Text(text),
+            FlagValue::Texts(texts) => Self::List(texts.into_iter().map(Self::Text).collect()),
+        }
+    }
+}
+
+/// A setting's flag, as its declaration has it.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct FlagInfo {
+    /// Its name, without the hyphens before it.
+    pub(crate) name: &'static str,
+    /// What stands for its value in the help.
+    pub(crate) value_name: &'static str,
+    /// What the flag alone means, where it may stand alone.
+    pub(crate) alone: Option<&'static str>,
+    /// What it does.
+    pub(crate) help: &'static str,
+    /// How its value is written.
+    pub(crate) form: fn() -> FlagForm,
+    /// Why a text can't be its value.
+    pub(crate) check: fn(String) -> Result<(), String>,
+}
+
+/// A flag of the command line that sets a setting.
+#[derive(Debug, Clone, Copy)]
+pub struct Flag {
+    info: &'static FlagInfo,
+    key: &'static KeyInfo,
+    section: &'static str,
+    /// Which block of [`Operator::blocks`], and which of its keys.
+    at: (usize, usize),
+}
+
+impl Flag {
+    /// All flags, in the order in which their settings are declared: those of a request, then the
+    /// operator's.
+    #[must_use]
+    pub fn all() -> Vec<Self> {
+        let mut all = Vec::new();
+        for (block_index, block) in Operator::default().blocks().into_iter().enumerate() {
+            for index in 0..block.len() {
+                let key = block.info(index);
+                let Some((key, info)) = key.and_then(|key| Some((key, key.flag.as_ref()?))) else {
+                    continue;
+                };
+                all.push(Self {
+                    info,
+                    key,
+                    section: block.section(),
+                    at: (block_index, index),
+                });
+            }
+        }
+        all
+    }
+
+    /// Its name, without the hyphens before it.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        self.info.name
+    }
+
+    /// What stands for its value in the help.
+    #[must_use]
+    pub fn value_name(&self) -> &'static str {
+        self.info.value_name
+    }
+
+    /// What it does. Says the default itself where [`default`](Self::default) knows none.
+    #[must_use]
+    pub fn help(&self) -> &'static str {
+        self.info.help
+    }
+
+    /// How its value is written.
+    #[must_use]
+    pub fn form(&self) -> FlagForm {
+        (self.info.form)()
+    }
+
+    /// What the flag alone means; `None`: it needs a value.
+    #[must_use]
+    pub fn alone(&self) -> Option<&'static str> {
+        let is_switch = self.form() == FlagForm::Switch;
+        self.info.alone.or(is_switch.then_some("true"))
+    }
+
+    /// The section of its setting.
+    #[must_use]
+    pub fn section(&self) -> &'static str {
+        self.section
+    }
+
+    /// The default of its setting, where that is a value.
+    #[must_use]
+    pub fn default(&self) -> Option<Json> {
+        (self.key.default)().ok()
+    }
+
+    /// Checks that a text can be its value, where it takes one.
+    ///
+    /// # Errors
+    ///
+    /// Why it can't be, and what to give.
+    pub fn check(&self, text: &str) -> Result<(), String> {
+        (self.info.check)(text.to_owned())
+    }
+
+    /// Sets its setting. The range is looked at by [`Operator::check`].
+    ///
+    /// # Errors
+    ///
+    /// What to give, where the value is none that the setting can hold.
+    pub fn set(&self, operator: &mut Operator, value: FlagValue) -> Result<(), String> {
+        let (block, index) = self.at;
+        let mut blocks = operator.blocks_mut();
+        match blocks.get_mut(block) {
+            Some(block) => block.give(index, value),
+            None => Ok(()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Quantisation, Seed, Target};
+
+    fn set(name: &str, value: FlagValue) -> Result<Operator, String> {
+        let flag = Flag::all().into_iter().find(|flag| flag.name() == name);
+        let mut operator = Operator::default();
+        flag.unwrap().set(&mut operator, value)?;
+        Ok(operator)
+    }
+
+    #[test]
+    fn a_flag_sets_its_setting_and_no_other() {
+        let half_a_second = Duration::from_millis(500);
+        let said = set("queue-timeout", FlagValue::Duration(half_a_second)).unwrap();
+        let mut expected = Operator::default();
+        expected.backend.default_task_timeout = Some(half_a_second);
+        assert_eq!(said, expected);
+        let said = set("optimize", FlagValue::Text("Q8_0".to_owned())).unwrap();
+        let target = Target::To(Quantisation::Q8_0);
+        assert_eq!(said.model.optimize, Some(target));
+        let seed = |value| set("seed", FlagValue::Whole(value)).map(|said| said.settings.sampling);
+        assert_eq!(seed(-1).unwrap().seed, Some(Seed::Random));
+        assert_eq!(seed(7).unwrap().seed, Some(Seed::Fixed(7)));
+        let told = seed(-2).unwrap_err();
+        assert!(told.contains("give a whole number from 0"), "{told}");
+        let all = set("n-gpu-layers", FlagValue::Whole(-1)).unwrap();
+        assert_eq!(all.model.n_gpu_layers, Some(u32::MAX));
+    }
+
+    #[test]
+    fn no_two_settings_have_the_same_flag() {
+        let mut names: Vec<&str> = Flag::all().iter().map(Flag::name).collect();
+        names.sort_unstable();
+        let all = names.len();
+        names.dedup();
+        assert_eq!(names.len(), all);
+    }
+
+    #[test]
+    fn a_default_is_said_by_the_declaration_or_by_the_help() {
+        for flag in Flag::all() {
+            let says = flag.help().contains("[default: ");
+            assert!(
+                !says || flag.default().is_none() || flag.form() == FlagForm::Signed,
+                "--{}: its default would be said twice",
+                flag.name()
+            );
+            assert!(!flag.help().ends_with('.'), "--{}", flag.name());
+        }
+    }
+}
