@@ -28,7 +28,7 @@ impl Answer {
     pub fn json<T: serde::de::DeserializeOwned>(&self) -> crate::Result<T> {
         serde_json::from_str(&self.text).map_err(|error| crate::Error::NotJson {
             message: format!(
-                "the answer is no such JSON ({error}); it ended with {}",
+                "the answer is not the JSON that was asked for ({error}); it ended with {}",
                 self.outcome.reason
             ),
             text: self.text.clone(),

@@ -210,7 +210,7 @@ fn share_llama() -> Result<()> {
 fn host() -> Result<String> {
     let version = output(Command::new("rustc").arg("-vV"))?;
     let host = version.lines().find_map(|line| line.strip_prefix("host: "));
-    Ok(host.context("rustc tells no host")?.to_owned())
+    Ok(host.context("rustc reports no host")?.to_owned())
 }
 
 /// Cargo configuration that replaces a build script (`target.TRIPLE.LINKS` in cargo's reference),
@@ -225,7 +225,7 @@ fn shared_llama(messages: &str, host: &str) -> Result<String> {
                     .as_str()
                     .is_some_and(|id| id.contains("llama-cpp-sys-2"))
         })
-        .context("cargo tells nothing about the build of llama-cpp-sys-2")?;
+        .context("cargo reports no build of llama-cpp-sys-2")?;
     let told = |name: &str| ran.get(name).unwrap_or(&Value::Null);
     let mut config = format!(
         "# Written by `cargo xtask fuzz`.\n[target.{host}.llama]\nrustc-link-lib = {}\n\

@@ -51,7 +51,7 @@ fn all_views_show_the_same_and_it_is_what_happened() {
     // The host ends with the component.
     assert!(host.end().success());
     let said = run(&["status", host.address()]);
-    said.host_line("no host tells its status");
+    said.host_line("no host serves its status");
 }
 
 #[test]

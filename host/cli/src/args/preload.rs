@@ -80,7 +80,7 @@ impl FromStr for Compat {
         let found = all.find(|(_, name)| *name == text);
         found.map(|(compat, _)| compat).ok_or_else(|| {
             let names = Self::ALL.map(|(_, name)| name).join(", ");
-            anyhow!("there is no `{text}`: give {names}")
+            anyhow!("`{text}` is not supported: give {names}")
         })
     }
 }

@@ -31,7 +31,7 @@ const MAX_INSTANCES: u32 = 1000;
 pub(crate) struct RunSettings {
     pub(crate) models: Vec<NamedModel>,
     pub(crate) model: ModelConfig,
-    /// Who is told of every request that has ended: the run sets it.
+    /// Called for every finished request; the run sets it.
     pub(crate) observer: Option<Observer>,
     pub(crate) compat: Vec<Compat>,
     pub(crate) dirs: Vec<Preopen>,
@@ -144,7 +144,9 @@ pub(super) fn merge(
     .map_err(|problems| source.refuse_settings(&problems))?;
     let instances = settings.instances;
     if instances > 1 && settings.env.iter().any(|variable| variable.key == INSTANCE) {
-        bail!("{INSTANCE} is each instance's number where there are several: name yours otherwise");
+        bail!(
+            "{INSTANCE} contains each instance's number if there are several: give your variable another name"
+        );
     }
     Ok(settings)
 }

@@ -48,7 +48,7 @@ pub(crate) fn runtime() -> Result<Runtime> {
     tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
-        .context("no runtime")
+        .context("the runtime can't be started")
 }
 
 impl Host {
@@ -125,11 +125,11 @@ impl Host {
     fn nobody(&self) -> String {
         match (&self.at, self.is_guess) {
             (HostAddress::Http(address), true) => format!(
-                "no host of this user runs with a socket, and none tells its status at {address}: \
-                 start one with `mynah run`"
+                "no host of this user runs with a socket, and no host serves its status at \
+                 {address}: start one with `mynah run`"
             ),
             (HostAddress::Http(address), false) => format!(
-                "no host tells its status at {address}: start one with `mynah run --metrics \
+                "no host serves its status at {address}: start one with `mynah run --metrics \
                  {address}`"
             ),
             (HostAddress::Socket(path), _) => format!(
@@ -165,7 +165,7 @@ where
     let body = Limited::new(answer.into_body(), MAX_ANSWER).collect().await;
     driver.abort();
     let body = body
-        .map_err(|error| anyhow::anyhow!("the host broke off its answer: {error}"))?
+        .map_err(|error| anyhow::anyhow!("the host's answer broke off: {error}"))?
         .to_bytes();
     let text = String::from_utf8(body.to_vec()).context("the answer is not text")?;
     Ok(Asked { status, text })

@@ -56,7 +56,8 @@ pub(crate) fn start(settings: &LogSettings) -> Result<Log> {
         Some(wanted) => Some(open(wanted, notice)?),
         None => None,
     };
-    let stderr = Sink::start(Stderr, notice).context("no thread to write the log with")?;
+    let stderr =
+        Sink::start(Stderr, notice).context("the thread that writes the log can't be started")?;
     let mut layers = vec![line::layer(
         settings,
         stderr.writer(),
@@ -97,7 +98,7 @@ fn open(wanted: &LogFile, notice: Notice) -> Result<Sink> {
             wanted.path.display()
         )
     })?;
-    Sink::start(writer, notice).context("no thread to write the log file with")
+    Sink::start(writer, notice).context("the thread that writes the log file can't be started")
 }
 
 /// Writes to stderr directly.

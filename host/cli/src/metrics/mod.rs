@@ -91,13 +91,13 @@ impl Drop for Server {
 /// The address cannot be bound.
 pub(crate) async fn serve(address: SocketAddr, serving: &Arc<Serving>) -> Result<Server> {
     let listener = TcpListener::bind(address).await.with_context(|| {
-        format!("figures can't be served at {address}: give another address with --metrics")
+        format!("metrics can't be served at {address}: give another address with --metrics")
     })?;
     let address = listener.local_addr()?;
     let router = router(serving);
     let task = tokio::spawn(async move {
         if let Err(error) = axum::serve(listener, router).await {
-            tracing::warn!(%error, "figures are no longer served");
+            tracing::warn!(%error, "metrics are no longer served");
         }
     });
     Ok(Server { address, task })

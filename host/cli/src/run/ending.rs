@@ -16,7 +16,8 @@ impl Ending {
     /// Calls `last` on SIGINT or SIGTERM; then the signal ends the process as usual. Other signals
     /// keep their behaviour, so an ignored hangup stays ignored.
     pub(super) fn watch(mut last: impl FnMut() + Send + 'static) -> Result<Self> {
-        let mut signals = Signals::new([SIGINT, SIGTERM]).context("signals can't be watched")?;
+        let mut signals =
+            Signals::new([SIGINT, SIGTERM]).context("the signal handlers can't be installed")?;
         let waiting = signals.handle();
         std::thread::Builder::new()
             .name("mynah-signals".to_owned())
@@ -27,7 +28,7 @@ impl Ending {
                     let _ = emulate_default_handler(signal);
                 }
             })
-            .context("no thread for signals")?;
+            .context("the thread that waits for signals can't be started")?;
         Ok(Self { waiting })
     }
 }

@@ -44,7 +44,7 @@ pub(crate) fn run(args: &RunArgs, log: &LogArgs) -> Result<ExitCode> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
-        .context("no threads for the runtime")?;
+        .context("the runtime's threads can't be started")?;
     let telemetry = Arc::new(Telemetry::start()?);
     settings.observer = telemetry.observer();
     let code = runtime.block_on(async {
@@ -171,7 +171,7 @@ impl Ticker {
                     engine.increment_epoch();
                 }
             })
-            .context("no thread for the clock")?;
+            .context("the thread that interrupts guests can't be started")?;
         Ok(Self { _stop: stop })
     }
 }

@@ -65,7 +65,7 @@ impl Client {
         let answer = self.agent.run(Request::from_parts(head, body.as_ref()))?;
         let (head, mut body) = answer.into_parts();
         let body = body.with_config().limit(MAX_ANSWER).read_to_vec();
-        let body = body.map_err(|error| anyhow!("the collector broke off its answer: {error}"))?;
+        let body = body.map_err(|error| anyhow!("the collector's answer broke off: {error}"))?;
         Ok(Response::from_parts(head, Bytes::from(body)))
     }
 

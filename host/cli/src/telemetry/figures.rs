@@ -58,13 +58,13 @@ impl Figures {
                     };
                     let figures = message(&status, &resource, since);
                     if let Err(error) = send(&client, &signal, &figures) {
-                        tracing::debug!("figures were not sent: {error:#}");
+                        tracing::debug!("metrics were not sent: {error:#}");
                     }
                 }
                 // [`Figures::wait`] may have timed out.
                 let _ = tell_done.send(());
             })
-            .context("no thread for figures")?;
+            .context("the thread that exports metrics can't be started")?;
         Ok(Self {
             stop: Mutex::new(Some(stop)),
             done: Mutex::new(done),
@@ -81,7 +81,7 @@ impl Figures {
     pub(super) fn wait(&self, within: Duration) {
         let done = self.done.lock().unwrap_or_else(PoisonError::into_inner);
         if done.recv_timeout(within) == Err(RecvTimeoutError::Timeout) {
-            tracing::debug!("the last figures were not sent in time");
+            tracing::debug!("the last metrics were not sent in time");
         }
     }
 }

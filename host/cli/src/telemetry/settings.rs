@@ -82,7 +82,7 @@ fn millis(
         Ok(millis) if millis > 0 => Some(Duration::from_millis(millis)),
         _ => {
             problems.push(format!(
-                "{name}=`{text}` is no number of milliseconds from 1: the default is used"
+                "{name}=`{text}` is not a number of milliseconds from 1: the default is used"
             ));
             None
         }

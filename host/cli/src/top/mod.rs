@@ -25,8 +25,7 @@ const ROUND: Duration = Duration::from_millis(50);
 pub(crate) fn top(args: &HostArgs, every: Duration) -> Result<ExitCode> {
     if !std::io::stdout().is_terminal() {
         bail!(
-            "there is no terminal to draw in: `mynah status` shows the same once, `--json` for \
-             programs"
+            "stdout is not a terminal: `mynah status` shows the same once, `--json` for programs"
         );
     }
     // Errors about the host are reported before the terminal is taken.

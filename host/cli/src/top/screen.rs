@@ -43,7 +43,7 @@ impl Screen {
             Err(error) => {
                 give_back();
                 Err(error)
-                    .context("this terminal can't be drawn in: `mynah status` shows the same once")
+                    .context("drawing in this terminal failed: `mynah status` shows the same once")
             }
         }
     }
@@ -78,7 +78,7 @@ fn watch_signals(told: &Arc<AtomicUsize>) -> Result<()> {
     for signal in [SIGHUP, SIGINT, SIGQUIT, SIGTERM] {
         let number = usize::try_from(signal)?;
         signal_hook::flag::register_usize(signal, Arc::clone(told), number)
-            .context("signals can't be watched")?;
+            .context("the signal handlers can't be installed")?;
     }
     Ok(())
 }

@@ -71,7 +71,7 @@ impl Watch {
                     }
                 }
             })
-            .context("no thread to ask the host")?;
+            .context("the thread that polls the host can't be started")?;
         Ok(Self {
             at,
             told,

@@ -150,5 +150,5 @@ pub(crate) fn value(printed: &str, name: &str) -> Result<f64> {
         .find_map(|pair| pair.strip_prefix(name)?.strip_prefix('='))
         .with_context(|| format!("the guest printed no `{name}`: {printed}"))?
         .parse()
-        .with_context(|| format!("`{name}` is no number: {printed}"))
+        .with_context(|| format!("`{name}` is not a number: {printed}"))
 }

@@ -39,7 +39,7 @@ pub(crate) async fn run(most: f64) -> Result<()> {
     for cycle in 0..CYCLES {
         let [(_, first), (_, second)] = &paths;
         match cycle % 3 {
-            0 => ensure!(model.unload(), "cycle {cycle}: somebody holds the model"),
+            0 => ensure!(model.unload(), "cycle {cycle}: the model is still in use"),
             1 => model.replace(second, config.clone(), |_| {})?,
             _ => model.replace(first, config.clone(), |_| {})?,
         }

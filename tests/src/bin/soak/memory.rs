@@ -31,7 +31,7 @@ impl Memories {
     /// They differ by more than the share `most`.
     pub(crate) fn check(&self, warm_up: Duration, most: f64) -> Result<()> {
         if self.noted.is_empty() {
-            say!("memory: this system doesn't tell, so it was not looked at");
+            say!("memory: this system does not report it, so it was not checked");
             return Ok(());
         }
         let after: Vec<u64> = self

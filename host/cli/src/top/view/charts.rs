@@ -52,7 +52,7 @@ fn one(frame: &mut Frame<'_>, area: Rect, shown: &Watched, (name, of, color): Ch
         clippy::cast_possible_truncation,
         clippy::cast_precision_loss,
         clippy::cast_sign_loss,
-        reason = "from 0 to STEPS; `as` makes 0 of what is no number"
+        reason = "from 0 to STEPS; `as` turns NaN into 0"
     )]
     let heights = seen.iter().map(|value| {
         let share = if most > 0.0 { value / most } else { 0.0 };
