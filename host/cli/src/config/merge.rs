@@ -145,7 +145,8 @@ pub(super) fn merge(
     let instances = settings.instances;
     if instances > 1 && settings.env.iter().any(|variable| variable.key == INSTANCE) {
         bail!(
-            "{INSTANCE} contains each instance's number if there are several: give your variable another name"
+            "{INSTANCE} contains each instance's number if there are several: give your variable \
+             another name"
         );
     }
     Ok(settings)
