@@ -1,98 +1,70 @@
-//! The loop of a model's worker and everything it owns: admit, plan, decode, sample, emit.
+//! The text loop's step: schedule, execute, update.
 
 use std::time::{Duration, Instant};
 
-use crate::llama::TokenId;
-
-use super::cache::{DiskCache, DiskStart, Ease, Kv, StoreWait};
+use super::WorkerParams;
+use super::cache::{CacheManager, DiskState, SequenceId};
 use super::constraint::ConstraintError;
-use super::embed::Embedder;
 use super::executor::Executor;
 use super::perf_log::{PerfLog, Present};
-use super::request_queue::SessionPlace;
-use super::scheduler::Parked;
+use super::request_queue::{RequestQueue, SessionPosition};
+use super::sample::{Sampled, sample};
+use super::scheduler::{Scheduler, StepPlan};
 use super::sequence::{NoToken, Sequence, TokenTime};
-use super::{RequestQueue, WorkerParams};
-use crate::llama::{Ability, Batch, DecodeError, SavedSequence};
-use crate::memory::Shelf;
-use crate::schedule::{Need, Planner, StepBudget, Turn, Want};
+use crate::llama::{Batch, DecodeError};
+use crate::memory::PressureLevel;
 use crate::status::StepNote;
-use crate::{Error, FinishReason, RequestOutcome, SessionState, Status};
+use crate::{Error, FinishReason, RequestOutcome, Status};
 
-/// Steps that may fail in a row with the same request in them; then that request fails. Another one
-/// where the context is made anew then.
+/// A request fails after it was part of this many failed steps in a row. It gets one more if the
+/// context was made anew meanwhile.
 const MAX_FAILURES: u32 = 3;
 
-/// Steps that may fail in a row, whoever is in them; then the context is made anew.
+/// After this many failed steps in a row, whoever is in them, the context is made anew.
 const FAILURES_TO_RECOVERY: u32 = 3;
 
-/// The loop and everything it owns. Lives on the worker thread.
-pub(super) struct Engine<'a, C: Executor> {
-    pub(super) kv: Kv<C>,
-    pub(super) params: WorkerParams,
-    pub(super) queue: &'a RequestQueue,
+/// Computes generations. Lives on the worker thread.
+pub(super) struct Engine<'a, C> {
+    params: WorkerParams,
+    queue: &'a RequestQueue,
+    scheduler: Scheduler<'a>,
+    cache: CacheManager<C>,
     /// Samples the sequences of a step.
-    pub(super) samplers: &'a rayon::ThreadPool,
-    pub(super) planner: Planner,
-    step_budget: StepBudget,
+    threads: &'a rayon::ThreadPool,
     batch: Batch,
-    pub(super) running: Vec<Sequence>,
-    pub(super) parked: Vec<Parked>,
-    /// What sequences left behind when they ended.
-    pub(super) shelf: Shelf<TokenId, SavedSequence>,
-    /// What of it is on disk, where there is a state folder.
-    pub(super) stored: Option<DiskCache>,
-    /// Its folder, while somebody else uses it.
-    pub(super) awaited: Option<StoreWait>,
-    /// Numbers of the context's sequences that nobody uses, falling: the lowest is taken first,
-    /// since llama.cpp computes split sequences together only where their numbers follow one
-    /// another.
-    pub(super) free: Vec<u32>,
-    pub(super) counters: Status,
-    pub(super) ease: Ease,
-    pub(super) embedder: Embedder<C::Embedding>,
+    counters: Status,
     failures_in_a_row: u32,
-    watch: PerfLog,
-    piece: Vec<u8>,
+    perf_log: PerfLog,
 }
+
+/// Sequences that end, and how.
+type Ended = Vec<(SequenceId, RequestOutcome<Error>)>;
 
 impl<'a, C: Executor> Engine<'a, C> {
     pub(super) fn new(
-        compute: C,
+        executor: C,
         params: WorkerParams,
-        states: DiskStart,
+        disk: DiskState,
         queue: &'a RequestQueue,
-        samplers: &'a rayon::ThreadPool,
+        threads: &'a rayon::ThreadPool,
     ) -> Self {
-        let (stored, awaited) = match states {
-            DiskStart::None => (None, None),
-            DiskStart::Open(stored) => (Some(*stored), None),
-            DiskStart::InUse(awaited) => (None, Some(awaited)),
-        };
+        let scheduler = Scheduler::new(&params, queue);
+        let chunk = scheduler.chunk();
+        let model = queue.model().clone();
         Self {
-            kv: Kv::new(compute, params.context),
             queue,
-            samplers,
-            planner: Planner::new(params.context.batch, params.context.split),
-            step_budget: StepBudget::default(),
+            scheduler,
+            cache: CacheManager::new(executor, params.clone(), chunk, disk, model),
+            threads,
             batch: Batch::default(),
-            running: Vec::new(),
-            parked: Vec::new(),
-            shelf: Shelf::new(params.config.share_prefixes),
-            stored,
-            awaited,
-            free: (0..params.context.sequences).rev().collect(),
             counters: Status {
                 cells_total: u64::from(params.context.cells),
                 cells_split: params.context.split,
                 ..Status::default()
             },
-            ease: Ease::new(params.config.max_parked_bytes),
-            embedder: Embedder::new(&params),
             params,
             failures_in_a_row: 0,
-            watch: PerfLog::new(Instant::now()),
-            piece: Vec::new(),
+            perf_log: PerfLog::new(Instant::now()),
         }
     }
 
@@ -103,210 +75,158 @@ impl<'a, C: Executor> Engine<'a, C> {
     ///
     /// Why it can't.
     pub(super) fn warm_up(&mut self) -> Result<(), String> {
-        let (token, queue) = (self.kv.compute.first_token(), self.queue);
-        let should_stop = || queue.is_closed();
-        match self.params.ability {
-            Ability::Continue => {
-                self.batch.clear();
-                self.batch.push(token, 0, 0, true);
-                let computed = self.kv.decode(&mut self.batch, &should_stop);
-                computed.map_err(|error| error.to_string())?;
-                self.kv.clear(0);
-            }
-            Ability::Embed => self
-                .embedder
-                .warm_up(&self.kv.compute, token, &should_stop)?,
-        }
-        self.ease_pressure(Instant::now());
-        self.publish();
+        let queue = self.queue;
+        let token = self.cache.executor().first_token();
+        self.batch.clear();
+        self.batch.push(token, 0, 0, true);
+        let computed = self.cache.decode(&mut self.batch, &|| queue.is_closed());
+        computed.map_err(|error| error.to_string())?;
+        self.cache.clear(0);
         Ok(())
     }
 
-    /// Runs until the queue is closed, or the context is lost for good.
-    pub(super) fn run(&mut self) {
-        while !self.queue.is_closed() {
-            let now = Instant::now();
-            self.queue.sweep(now);
-            let ended = self.reap(now);
-            self.forget_gone();
-            self.close_idle(now);
-            self.ease_pressure(now);
-            // After it, so that what was read for somebody isn't dropped before he has it.
-            self.note_disk(now);
-            self.write_behind(now);
-            let given = self.give_places(now);
-            self.recall(now);
-            if given || ended {
-                // Before the step too, which may take long.
-                self.publish();
+    /// Looks at memory, and publishes what is known before the first step.
+    pub(super) fn start(&mut self) {
+        self.cache.tick(Instant::now(), self.queue.memory());
+        self.publish();
+    }
+
+    /// Schedules, executes and updates once. Returns whether there was anything to compute.
+    ///
+    /// # Errors
+    ///
+    /// Why the context is lost for good.
+    pub(super) fn step(&mut self, now: Instant) -> Result<bool, String> {
+        let plan = self.schedule(now);
+        if let Some(plan) = &plan {
+            match self.execute(plan) {
+                Ok(took) => self.update(took),
+                Err(error) => self.recover(&error)?,
             }
-            let stepped = self.step();
-            let embedded = self.embed(now);
+        }
+        self.publish();
+        Ok(plan.is_some())
+    }
+
+    /// When [`step`](Self::step) has work to do though nothing happens: a generation has had its
+    /// time, an entry is to be written to disk, or memory is to be looked at.
+    pub(super) fn next_deadline(&self) -> Option<Instant> {
+        let deadlines = [self.scheduler.next_deadline(), self.cache.next_tick()];
+        deadlines.into_iter().flatten().min()
+    }
+
+    /// The context is lost for good: all generations end with an error.
+    pub(super) fn abandon(&mut self) {
+        self.scheduler.abandon();
+        self.cache.forget_resident();
+    }
+
+    /// Writes the cache to disk: the model leaves memory.
+    pub(super) fn shut_down(&mut self) {
+        self.cache.write_all();
+    }
+
+    /// Ends what is due, admits what has room, and plans the next step; `None` if there is nothing
+    /// to compute.
+    fn schedule(&mut self, now: Instant) -> Option<StepPlan> {
+        let ended = self.end_due(now);
+        self.close_idle_sessions(now);
+        self.cache.tick(now, self.queue.memory());
+        let admitted = self.scheduler.admit(&mut self.cache, now);
+        self.scheduler.reuse_prefixes(&mut self.cache, now);
+        if ended || admitted {
+            // The step may take long, so readers see this before it.
             self.publish();
-            match stepped {
-                Ok(true) => {}
-                Ok(false) if embedded => {}
-                Ok(false) => self.queue.wait(self.next_deadline()),
-                Err(reason) => {
-                    let model = &**self.queue.model();
-                    tracing::error!(
-                        model,
-                        reason,
-                        "the model's context is lost: load the model again"
-                    );
-                    // Whoever reads is told before anything is written.
-                    self.queue.close();
-                    self.running.clear();
-                    self.parked.clear();
-                    self.forget_resident();
-                    break;
-                }
-            }
         }
-        self.store_all();
+        self.scheduler.make_room(&mut self.cache);
+        let context_tokens = self.params.context_tokens;
+        let full = self
+            .scheduler
+            .shift_contexts(context_tokens, &mut self.cache);
+        self.retire(full);
+        self.scheduler.plan(&self.cache)
     }
 
-    /// When the time of the next generation is over that has begun, there is something to write to
-    /// disk, memory is to be looked at, or a request for vectors has had its time.
-    fn next_deadline(&self) -> Option<Instant> {
-        let parked = self.parked.iter().map(|parked| &parked.sequence);
-        let all = self.running.iter().chain(parked);
-        all.filter_map(Sequence::deadline)
-            .chain(self.next_write())
-            .chain(self.next_look())
-            .chain(self.embedder.next_deadline())
-            .min()
+    /// Ends the generations that were cancelled or have had their time. Returns whether there was
+    /// any.
+    fn end_due(&mut self, now: Instant) -> bool {
+        let parked = self.scheduler.take_due_parked(now);
+        let running = self.scheduler.due(now);
+        let ended = !(parked.is_empty() && running.is_empty());
+        self.finish(parked);
+        self.retire(running);
+        ended
     }
 
-    /// Ends what was cancelled, and what has had its time. Says whether there was any.
-    fn reap(&mut self, now: Instant) -> bool {
-        let before = self.running.len() + self.parked.len();
-        for sequence in &mut self.running {
-            sequence.note_pause(now);
+    /// Closes the sessions that nobody has used for too long.
+    fn close_idle_sessions(&mut self, now: Instant) {
+        let is_short = self.cache.pressure().level >= PressureLevel::Close;
+        for session in self.queue.sweep_sessions(now, is_short) {
+            self.cache.forget_session(session);
         }
-        let mut index = 0;
-        while let Some(parked) = self.parked.get(index) {
-            match parked.sequence.must_end(now) {
-                None => index += 1,
-                Some(outcome) => {
-                    let parked = self.parked.remove(index);
-                    self.count(&parked.sequence, &outcome);
-                    parked.sequence.finish(outcome);
-                }
-            }
-        }
-        self.retire(|sequence| sequence.must_end(now));
-        self.running.len() + self.parked.len() < before
     }
 
-    /// Ends the running sequences for which `end` says how, and frees their places.
-    pub(super) fn retire(
-        &mut self,
-        mut end: impl FnMut(&mut Sequence) -> Option<RequestOutcome<Error>>,
-    ) {
-        let mut index = 0;
+    /// Ends running sequences. The cache retains what they computed, unless they failed.
+    fn retire(&mut self, ended: Ended) {
+        let (now, chunk) = (Instant::now(), self.scheduler.chunk());
         let mut retired = Vec::new();
-        while let Some(sequence) = self.running.get_mut(index) {
-            match end(sequence) {
-                None => index += 1,
-                Some(outcome) => {
-                    let sequence = self.running.remove(index);
-                    if outcome.error().is_none() {
-                        self.leave_behind(&sequence, Instant::now());
-                    } else {
-                        self.release(sequence.id);
-                    }
-                    retired.push((sequence, outcome));
-                }
+        for (id, outcome) in ended {
+            let Some(sequence) = self.scheduler.running.remove(id) else {
+                continue;
+            };
+            match outcome.error() {
+                None => self.cache.retain(sequence.finished(chunk), now),
+                Some(_) => self.cache.release(id),
             }
+            retired.push((sequence, outcome));
         }
-        if retired.is_empty() {
+        self.finish(retired);
+    }
+
+    /// Counts generations as ended and tells their readers.
+    fn finish(&mut self, ended: Vec<(Sequence, RequestOutcome<Error>)>) {
+        if ended.is_empty() {
             return;
         }
-        for (sequence, outcome) in &retired {
-            self.count(sequence, outcome);
+        for (sequence, outcome) in &ended {
+            self.queue.ended(&sequence.owner, sequence.session, outcome);
         }
-        // Before they are told: who has read the end finds published what it left.
+        // A reader who has seen the end finds it counted and published.
         self.publish();
-        for (sequence, outcome) in retired {
+        for (sequence, outcome) in ended {
             sequence.finish(outcome);
         }
     }
 
-    /// Counts a generation as ended. This comes before its reader gets the end, so that a reader
-    /// who has seen the end finds it counted.
-    fn count(&self, sequence: &Sequence, outcome: &RequestOutcome<Error>) {
-        self.queue.ended(&sequence.owner, sequence.session, outcome);
-    }
-
-    /// Plans, decodes, samples and emits. Says whether there was anything to do.
-    fn step(&mut self) -> Result<bool, String> {
-        while self.make_room(&self.wants()) {}
-        self.shift();
-        let wants = self.wants();
-        let decodes = |want: &&Want| !want.alone && want.need == Need::Decode;
-        let decoding = wants.iter().filter(decodes).count();
-        let prompts = wants.iter().filter_map(|want| match want.need {
-            Need::Prefill(tokens) if !want.alone => Some(tokens),
-            Need::Prefill(_) | Need::Decode | Need::Nothing => None,
-        });
-        let budget = self.step_budget.tokens(decoding, prompts);
-        let turn = self.planner.next(&wants, budget, self.free_cells());
+    /// Computes the batch of a plan. Returns how long it took.
+    fn execute(&mut self, plan: &StepPlan) -> Result<Duration, DecodeError> {
         self.batch.clear();
-        match turn {
-            None => return Ok(false),
-            Some(Turn::Shared(shares)) => {
-                for (sequence, share) in self.running.iter_mut().zip(shares) {
-                    sequence.fill(&mut self.batch, share);
-                }
-            }
-            Some(Turn::Alone { index, tokens }) => {
-                for (other, sequence) in self.running.iter_mut().enumerate() {
-                    let share = if other == index { tokens } else { 0 };
-                    sequence.fill(&mut self.batch, share);
-                }
+        for (id, tokens) in plan {
+            if let Some(sequence) = self.scheduler.running.get_mut(*id) {
+                sequence.fill(&mut self.batch, *tokens);
             }
         }
         self.counters.steps += 1;
         let begun = Instant::now();
-        match self.decode() {
-            Ok(()) => {
-                let took = begun.elapsed();
-                let has_prompts = self.batch.output_count() < self.batch.len();
-                if has_prompts {
-                    self.step_budget.note(self.batch.len(), took);
-                }
-                self.failures_in_a_row = 0;
-                self.update(took);
-            }
-            // Everybody in the batch was cancelled, or the model is closed: the next round sees to
-            // it.
-            Err(DecodeError::Aborted) => {
-                self.counters.aborted_steps += 1;
-                self.running.iter_mut().for_each(Sequence::step_lost);
-            }
-            Err(error) => self.recover(&error)?,
-        }
-        Ok(true)
-    }
-
-    fn wants(&self) -> Vec<Want> {
-        self.running.iter().map(Sequence::want).collect()
-    }
-
-    fn decode(&mut self) -> Result<(), DecodeError> {
-        let (queue, running) = (self.queue, &self.running);
-        // An abort loses the step for everybody in the batch, so it needs all of them to be
-        // cancelled. One that is not keeps the step, which the batch size bounds.
-        self.kv.decode(&mut self.batch, &|| {
+        let (queue, running) = (self.queue, &self.scheduler.running);
+        // An abort loses the step for every sequence in the batch, so all of them must have been
+        // cancelled. If one has not, the step goes on; the batch size bounds it.
+        let should_stop = || {
             let mut in_step = running.iter().filter(|sequence| sequence.is_in_step());
             queue.is_closed() || in_step.all(Sequence::is_cancelled)
-        })
+        };
+        self.cache.decode(&mut self.batch, &should_stop)?;
+        Ok(begun.elapsed())
     }
 
-    /// The step is done, and took so long: gives those their next token that have computed all
-    /// tokens they had.
+    /// The step is done, and its decode took so long: gives each sequence that has computed all its
+    /// tokens the next one.
     fn update(&mut self, decode: Duration) {
+        self.failures_in_a_row = 0;
+        let has_prompts = self.batch.output_count() < self.batch.len();
+        if has_prompts {
+            self.scheduler.note_step(self.batch.len(), decode);
+        }
         let begun = Instant::now();
         let mut note = StepNote {
             batch: (
@@ -316,114 +236,74 @@ impl<'a, C: Executor> Engine<'a, C> {
             decode,
             ..StepNote::default()
         };
-        let kv = &mut self.kv;
-        let in_step = self.running.iter_mut().filter(|one| one.is_in_step());
+        self.account(&mut note);
+        let ended = self.next_tokens(&mut note);
+        note.sampling = begun.elapsed();
+        // A reader who has seen the end of a generation finds its tokens counted.
+        self.queue.note_step(&note);
+        let present = Present {
+            running: self.scheduler.running.len(),
+            parked: self.scheduler.parked(),
+        };
+        let model = self.queue.model();
+        self.perf_log.note(model, &note, present, Instant::now());
+        self.retire(ended);
+    }
+
+    /// Accounts for the tokens of a step: in the cells, and with their owners.
+    fn account(&mut self, note: &mut StepNote) {
+        let cache = &mut self.cache;
+        let running = self.scheduler.running.iter_mut();
+        let in_step = running.filter(|sequence| sequence.is_in_step());
         self.queue.serve(in_step.map(|sequence| {
             let before = sequence.computed();
             let prompt = sequence.step_done();
             note.prompt += u64::from(prompt);
-            kv.extend(sequence.id, sequence.computed() - before);
+            cache.computed(sequence.id, sequence.computed() - before);
             let answer = u32::from(sequence.output().is_some());
             (&sequence.owner, prompt, answer)
         }));
-
-        let mut chosen = self.sample().into_iter();
-        let now = Instant::now();
-        let (compute, context_tokens) = (&self.kv.compute, self.params.context_tokens);
-        let piece = &mut self.piece;
-        let mut ended = Vec::new();
-        for sequence in &mut self.running {
-            if sequence.output().is_none() {
-                continue;
-            }
-            // Computing the same again would give the same: this one can't be retried.
-            let decode = |reason| {
-                RequestOutcome::Failed(Error::Decode {
-                    attempts: 1,
-                    reason,
-                })
-            };
-            let end = match chosen.next().flatten() {
-                Some(Ok(token)) if compute.is_end(token) => {
-                    sequence.note_end_token();
-                    Some(RequestOutcome::finished(FinishReason::EndOfGeneration))
-                }
-                Some(Ok(token)) => {
-                    note.generated += 1;
-                    match sequence.time_token(now) {
-                        TokenTime::First(took) => note.first_tokens.push(took),
-                        TokenTime::Next(took) => note.gaps.push(took),
-                    }
-                    piece.clear();
-                    compute.piece(token, piece);
-                    sequence.tell(token, |token| {
-                        let mut piece = Vec::new();
-                        compute.piece(token, &mut piece);
-                        piece
-                    });
-                    match sequence.accept(token, piece, context_tokens) {
-                        Ok(reason) => reason.map(RequestOutcome::finished),
-                        Err(error) => Some(RequestOutcome::Failed(error.into())),
-                    }
-                }
-                Some(Err(NoToken::Form(ConstraintError::DeadEnd))) => {
-                    Some(RequestOutcome::finished(FinishReason::DeadEnd))
-                }
-                Some(Err(NoToken::Form(error))) => Some(RequestOutcome::Failed(error.into())),
-                Some(Err(NoToken::Logits(error))) => Some(decode(error.to_string())),
-                None => Some(decode("llama.cpp gave no logits".to_owned())),
-            };
-            if let Some(end) = end {
-                ended.push((sequence.id, end));
-            }
-        }
-        note.sampling = begun.elapsed();
-        // Before those that end are told: who has read the end finds its tokens counted.
-        self.queue.note_step(&note);
-        let present = Present {
-            running: self.running.len(),
-            parked: self.parked.len(),
-        };
-        self.watch.note(self.queue.model(), &note, present, now);
-        self.retire(|sequence| {
-            let index = ended.iter().position(|(id, _)| *id == sequence.id)?;
-            Some(ended.swap_remove(index).1)
-        });
     }
 
-    /// A decode failed: the cells of those in the batch are in an unknown state. Each is computed
-    /// again by itself, so that only the one that can't be computed fails.
+    /// Samples the next tokens and passes them on. Returns the sequences that end with them.
+    fn next_tokens(&mut self, note: &mut StepNote) -> Ended {
+        let executor = self.cache.executor();
+        let running = self.scheduler.running.iter_mut();
+        let work = running.filter_map(|sequence| {
+            let output = sequence.output()?;
+            Some((sequence, executor.logits(output)))
+        });
+        let mut sampled = sample(work.collect(), self.threads).into_iter();
+        let now = Instant::now();
+        let mut ended = Vec::new();
+        let running = self.scheduler.running.iter_mut();
+        for sequence in running.filter(|sequence| sequence.output().is_some()) {
+            let token = sampled.next().flatten();
+            let end = accept(token, sequence, executor, &self.params, note, now);
+            ended.extend(end.map(|outcome| (sequence.id, outcome)));
+        }
+        ended
+    }
+
+    /// A decode failed, or was aborted. After a failure the cells of the sequences in the batch are
+    /// in an unknown state. Each is computed again by itself, so that only the one that can't be
+    /// computed fails.
     fn recover(&mut self, error: &DecodeError) -> Result<(), String> {
+        if *error == DecodeError::Aborted {
+            // All sequences in the batch were cancelled, or the model is closed. The next step sees
+            // to that.
+            self.counters.aborted_steps += 1;
+            let running = self.scheduler.running.iter_mut();
+            running.for_each(Sequence::step_lost);
+            return Ok(());
+        }
         let model = &**self.queue.model();
         tracing::warn!(model, %error, "a decode step failed");
         self.counters.failed_steps += 1;
         self.failures_in_a_row += 1;
-        // What the step was to move is not to be trusted either.
-        let moved = self.kv.take_moved();
         let is_broken = self.failures_in_a_row >= FAILURES_TO_RECOVERY;
-        let mut lost = Vec::new();
-        for sequence in &mut self.running {
-            let was_in_step = sequence.is_in_step();
-            if !was_in_step && !moved.contains(&sequence.id) {
-                continue;
-            }
-            self.kv.clear(sequence.id);
-            sequence.restart();
-            self.counters.recomputed += 1;
-            if !was_in_step {
-                continue;
-            }
-            let attempts = sequence.count_failure();
-            // Where it may be the context's fault, it has another attempt with a new one.
-            if attempts >= MAX_FAILURES && !is_broken {
-                lost.push((sequence.id, attempts));
-            }
-        }
-        self.retire(|sequence| {
-            let (_, attempts) = *lost.iter().find(|(id, _)| *id == sequence.id)?;
-            let reason = error.to_string();
-            Some(RequestOutcome::Failed(Error::Decode { attempts, reason }))
-        });
+        let lost = self.restart_failed(error, is_broken);
+        self.retire(lost);
         if is_broken {
             self.failures_in_a_row = 0;
             self.counters.recoveries += 1;
@@ -431,9 +311,8 @@ impl<'a, C: Executor> Engine<'a, C> {
                 model,
                 "steps fail in a row: making the model's context anew"
             );
-            self.forget_resident();
-            self.kv.reset()?;
-            for sequence in &mut self.running {
+            self.cache.reset()?;
+            for sequence in self.scheduler.running.iter_mut() {
                 sequence.restart();
                 self.counters.recomputed += 1;
             }
@@ -441,43 +320,97 @@ impl<'a, C: Executor> Engine<'a, C> {
         Ok(())
     }
 
-    pub(super) fn publish(&mut self) {
-        self.counters.running = self.running.len() + self.embedder.running();
-        self.counters.parked = self.parked.len();
-        self.counters.parked_bytes = self.parked_bytes();
-        self.counters.cells_used = self.kv.used();
-        self.counters.cells_idle = self.idle_cells();
-        self.counters.cache.saved_bytes = self.saved_bytes();
-        (
-            self.counters.cache.resident_tokens,
-            self.counters.cache.saved_tokens,
-        ) = self.left_tokens();
-        self.counters.disk = self.stored.as_ref().map(DiskCache::status);
-        self.queue.publish(self.counters.clone(), self.places());
+    /// Computes the sequences of a failed step again. Returns those that have failed too often.
+    fn restart_failed(&mut self, error: &DecodeError, is_broken: bool) -> Ended {
+        // Sequences that the step was to move are not to be trusted either.
+        let moved = self.cache.take_moved();
+        let mut lost = Vec::new();
+        for sequence in self.scheduler.running.iter_mut() {
+            let was_in_step = sequence.is_in_step();
+            if !was_in_step && !moved.contains(&sequence.id) {
+                continue;
+            }
+            self.cache.clear(sequence.id);
+            sequence.restart();
+            self.counters.recomputed += 1;
+            if !was_in_step {
+                continue;
+            }
+            let attempts = sequence.count_failure();
+            // Where it may be the context's fault, the sequence has another attempt with a new one.
+            if attempts >= MAX_FAILURES && !is_broken {
+                let reason = error.to_string();
+                let outcome = RequestOutcome::Failed(Error::Decode { attempts, reason });
+                lost.push((sequence.id, outcome));
+            }
+        }
+        lost
+    }
+
+    /// Publishes what the worker knows.
+    fn publish(&self) {
+        let mut status = self.counters.clone();
+        self.scheduler.report(&mut status);
+        self.cache.report(&mut status);
+        self.queue.publish(status, self.sessions());
     }
 
     /// Where the sessions are, each once, in the order of their numbers.
-    fn places(&self) -> Vec<SessionPlace> {
-        let place = |session, state, tokens| SessionPlace {
+    fn sessions(&self) -> Vec<SessionPosition> {
+        let entries = self.cache.sessions();
+        let entries = entries.map(|(session, state, tokens)| SessionPosition {
             session,
             state,
             tokens,
-        };
-        let running = self.running.iter();
-        let running = running.map(|one| place(one.session, SessionState::Running, one.len()));
-        let parked = self.parked.iter().map(|parked| &parked.sequence);
-        let parked = parked.map(|one| place(one.session, SessionState::Preempted, one.len()));
-        let left = self.shelf.entries().iter().filter_map(|entry| {
-            let state = match entry.resident() {
-                Some(_) => SessionState::Resident,
-                None => SessionState::Parked,
-            };
-            Some(place(entry.session?, state, entry.len()))
         });
-        let mut places: Vec<SessionPlace> = running.chain(parked).chain(left).collect();
-        // Stable: of a session that runs, that counts.
-        places.sort_by_key(|place| place.session);
-        places.dedup_by_key(|place| place.session);
-        places
+        let mut sessions: Vec<_> = self.scheduler.sessions().chain(entries).collect();
+        // Stable: the sequence of a session goes before its entry.
+        sessions.sort_by_key(|position| position.session);
+        sessions.dedup_by_key(|position| position.session);
+        sessions
+    }
+}
+
+/// Gives a sequence its next token. Returns how it ends with it, if it does.
+fn accept(
+    token: Sampled,
+    sequence: &mut Sequence,
+    executor: &impl Executor,
+    params: &WorkerParams,
+    note: &mut StepNote,
+    now: Instant,
+) -> Option<RequestOutcome<Error>> {
+    // Computing the same again would give the same: such a failure is not retried.
+    let failed = |reason| {
+        let attempts = 1;
+        Some(RequestOutcome::Failed(Error::Decode { attempts, reason }))
+    };
+    let token = match token {
+        Some(Ok(token)) => token,
+        Some(Err(NoToken::Form(ConstraintError::DeadEnd))) => {
+            return Some(RequestOutcome::finished(FinishReason::DeadEnd));
+        }
+        Some(Err(NoToken::Form(error))) => return Some(RequestOutcome::Failed(error.into())),
+        Some(Err(NoToken::Logits(error))) => return failed(error.to_string()),
+        None => return failed("llama.cpp gave no logits".to_owned()),
+    };
+    if executor.is_end(token) {
+        sequence.note_end_token();
+        return Some(RequestOutcome::finished(FinishReason::EndOfGeneration));
+    }
+    note.generated += 1;
+    match sequence.time_token(now) {
+        TokenTime::First(took) => note.first_tokens.push(took),
+        TokenTime::Next(took) => note.gaps.push(took),
+    }
+    let piece = |token| {
+        let mut piece = Vec::new();
+        executor.piece(token, &mut piece);
+        piece
+    };
+    sequence.tell(token, piece);
+    match sequence.accept(token, &piece(token), params.context_tokens) {
+        Ok(reason) => reason.map(RequestOutcome::finished),
+        Err(error) => Some(RequestOutcome::Failed(error.into())),
     }
 }

@@ -50,16 +50,6 @@ impl EmbedExecutor for Context {
 
 /// A model that computes batches of sequences.
 pub(super) trait Executor {
-    /// What computes its vectors.
-    type Embedding: EmbedExecutor;
-
-    /// Makes what computes vectors.
-    ///
-    /// # Errors
-    ///
-    /// Why it can't.
-    fn embedding(&self, params: ContextParams) -> Result<Self::Embedding, String>;
-
     /// Computes the batch. When `should_stop` says yes, it may end early with
     /// [`DecodeError::Aborted`].
     fn decode(
@@ -155,12 +145,6 @@ impl Llama {
 }
 
 impl Executor for Llama {
-    type Embedding = Context;
-
-    fn embedding(&self, params: ContextParams) -> Result<Context, String> {
-        Context::new(Arc::clone(&self.model), params).map_err(|error| error.to_string())
-    }
-
     fn decode(
         &mut self,
         batch: &mut Batch,

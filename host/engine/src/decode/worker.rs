@@ -3,27 +3,18 @@
 use std::sync::Arc;
 use std::sync::mpsc;
 use std::thread::JoinHandle;
+use std::time::Instant;
 
 use crate::llama::LlamaModel;
 
-use super::RequestQueue;
-use super::cache::{DiskCacheParams, DiskStart};
+use super::WorkerParams;
+use super::cache::{DiskCacheParams, DiskState};
+use super::embed::Embedder;
 use super::engine::Engine;
-use super::executor::Llama;
-use crate::llama::{Ability, ContextParams};
-use crate::{Error, ModelConfig, Result};
-
-/// What a worker is made with.
-#[derive(Debug, Clone)]
-pub(crate) struct WorkerParams {
-    pub(crate) context: ContextParams,
-    /// Tokens that one sequence holds.
-    pub(crate) context_tokens: u32,
-    /// With [`Ability::Embed`] there are vectors alone, and no KV cells.
-    pub(crate) ability: Ability,
-    /// How the model is served: whatever of it holds while the worker runs is read here.
-    pub(crate) config: Arc<ModelConfig>,
-}
+use super::executor::{EmbedExecutor, Executor, Llama};
+use super::request_queue::RequestQueue;
+use crate::llama::{Ability, Context};
+use crate::{Error, Result};
 
 /// The handle of a worker thread. Dropping it ends the thread and waits for that, which takes one
 /// node of llama.cpp's graph at most.
@@ -45,7 +36,8 @@ impl Worker {
         store: Option<DiskCacheParams>,
         queue: Arc<RequestQueue>,
     ) -> Result<Self> {
-        let states = DiskStart::open(store, params.config.share_prefixes, &queue)?;
+        let woken = Arc::clone(&queue);
+        let disk = DiskState::open(store, params.config.share_prefixes, move || woken.wake())?;
         let threads = usize::try_from(params.context.threads).unwrap_or(1);
         let samplers = rayon::ThreadPoolBuilder::new()
             .num_threads(threads)
@@ -57,7 +49,7 @@ impl Worker {
             .name("mynah-worker".to_owned())
             .spawn({
                 let (queue, params) = (Arc::clone(&queue), params.clone());
-                move || work(&model, params, states, &queue, &samplers, &ready)
+                move || work(&model, params, disk, &queue, &samplers, &ready)
             })
             .map_err(Error::Thread)?;
         let worker = Self {
@@ -92,22 +84,30 @@ impl Drop for Worker {
 fn work(
     model: &Arc<LlamaModel>,
     params: WorkerParams,
-    states: DiskStart,
+    disk: DiskState,
     queue: &RequestQueue,
     samplers: &rayon::ThreadPool,
     ready: &mpsc::Sender<std::result::Result<(), String>>,
 ) {
-    let _leaving = Leaving(queue);
-    let made = Llama::new(Arc::clone(model), &params).and_then(|compute| {
-        let mut engine = Engine::new(compute, params, states, queue, samplers);
-        engine.warm_up()?;
+    let _closed = CloseOnDrop(queue);
+    let make = |params| Context::new(Arc::clone(model), params).map_err(|error| error.to_string());
+    let mut embedder = Embedder::new(&params, queue, make);
+    let made = Llama::new(Arc::clone(model), &params).and_then(|executor| {
+        let first_token = executor.first_token();
+        let ability = params.ability;
+        let mut engine = Engine::new(executor, params, disk, queue, samplers);
+        match ability {
+            Ability::Continue => engine.warm_up()?,
+            Ability::Embed => embedder.warm_up(first_token)?,
+        }
+        engine.start();
         Ok(engine)
     });
-    // The other end is gone only if whoever loads the model is, and then the queue is closed too.
+    // The receiver is gone only if the caller of `start` is, and then the queue is closed too.
     match made {
         Ok(mut engine) => {
             let _ = ready.send(Ok(()));
-            engine.run();
+            run(&mut engine, &mut embedder, queue);
         }
         Err(reason) => {
             let _ = ready.send(Err(reason));
@@ -115,11 +115,46 @@ fn work(
     }
 }
 
-/// Sees to it that nobody waits for a worker that is gone, also if it panicked: new requests are
-/// refused, and those that wait are told.
-struct Leaving<'a>(&'a RequestQueue);
+/// Runs the text loop and the embedder in turns, until the queue is closed or the context is lost
+/// for good.
+pub(super) fn run(
+    engine: &mut Engine<'_, impl Executor>,
+    embedder: &mut Embedder<'_, impl EmbedExecutor>,
+    queue: &RequestQueue,
+) {
+    while !queue.is_closed() {
+        let now = Instant::now();
+        queue.sweep(now);
+        let stepped = engine.step(now);
+        let embedded = embedder.step(now);
+        match stepped {
+            Ok(true) => {}
+            Ok(false) if embedded => {}
+            Ok(false) => {
+                let deadlines = [engine.next_deadline(), embedder.next_deadline()];
+                queue.wait(deadlines.into_iter().flatten().min());
+            }
+            Err(reason) => {
+                let model = &**queue.model();
+                tracing::error!(
+                    model,
+                    reason,
+                    "the model's context is lost: load the model again"
+                );
+                // Readers get their errors before anything is written to disk.
+                queue.close();
+                engine.abandon();
+            }
+        }
+    }
+    engine.shut_down();
+}
 
-impl Drop for Leaving<'_> {
+/// Closes the queue when the worker ends, also if it panicked: new requests are refused, and those
+/// that wait end with an error.
+struct CloseOnDrop<'a>(&'a RequestQueue);
+
+impl Drop for CloseOnDrop<'_> {
     fn drop(&mut self) {
         self.0.close();
         self.0.drop_all();

@@ -1,24 +1,18 @@
-//! What was left behind, on disk: written when nobody has asked for it for a while, read back for a
-//! prompt that begins alike.
+//! The prefix cache's files: which states are on disk, and which one is being written or read.
 
 use std::path::PathBuf;
 use std::time::{Duration, Instant, SystemTime};
 
-use crate::llama::TokenId;
-
-use super::lookup::{LEAST_GAIN, all_but_last};
-use super::retain::CacheEntry;
-use super::store_wait::StoreWait;
-use crate::decode::engine::Engine;
-use crate::decode::executor::Executor;
+use super::entry::CacheEntry;
+use super::lookup::Wanted;
 use crate::disk::{Damage, Disk, Done, FileId, Fingerprint, Folder, FolderError, Header, Task};
-use crate::llama::{SavedForm, SavedSequence};
+use crate::llama::{SavedForm, SavedSequence, TokenId};
 use crate::log::MEMORY;
 use crate::memory::{Entry, Place, Shelf};
 use crate::{DiskStatus, Owner};
 
-/// Tokens that are worth a file.
-const LEAST_STORED: u32 = 64;
+/// Tokens that an entry must have to be worth a file.
+pub(super) const LEAST_STORED: u32 = 64;
 
 /// Where states are kept on disk, and how much of them.
 #[derive(Debug, Clone)]
@@ -32,7 +26,7 @@ pub(crate) struct DiskCacheParams {
     pub(crate) store_after: Duration,
 }
 
-/// What is on disk, and what is on its way there or back. One state at a time goes each way, which
+/// The states on disk, and those on their way there or back. One state at a time goes each way, which
 /// bounds the memory that they take.
 #[derive(Debug)]
 pub(in crate::decode) struct DiskCache {
@@ -105,7 +99,7 @@ impl DiskCache {
                 used_at: instant_of(found.used_at),
             });
         }
-        let mut stored = Self {
+        let mut cache = Self {
             disk,
             folder,
             files,
@@ -120,9 +114,9 @@ impl DiskCache {
                 ..DiskStatus::default()
             },
         };
-        // The bound may be lower than it was.
-        stored.make_room(0);
-        let status = stored.status();
+        // `max_state_bytes` may be lower than it was.
+        cache.make_room(0);
+        let status = cache.status();
         tracing::info!(
             target: MEMORY,
             tokens = status.tokens,
@@ -131,7 +125,7 @@ impl DiskCache {
             interrupted = status.interrupted,
             "states on disk"
         );
-        Ok(stored)
+        Ok(cache)
     }
 
     pub(in crate::decode) fn status(&self) -> DiskStatus {
@@ -149,8 +143,8 @@ impl DiskCache {
         files.map(|file| file.bytes).sum()
     }
 
-    /// Makes room for a file of so many bytes: files of models that nobody uses go first, then what
-    /// was of no use for longest. Says whether there is.
+    /// Makes room for a file of so many bytes. Files of models that nobody uses go first, then the
+    /// least recently used of this model. Returns whether there is room.
     fn make_room(&mut self, bytes: u64) -> bool {
         if bytes > self.max_bytes {
             return false;
@@ -179,15 +173,15 @@ impl DiskCache {
         }
     }
 
-    /// Forgets what nobody can ask for any more.
+    /// Removes the files of owners that are gone.
     pub(in crate::decode) fn forget_gone(&mut self) {
         for entry in self.files.take_all(|entry| entry.owner.is_gone()) {
             self.remove(&entry);
         }
     }
 
-    /// Begins to write a state. Nothing else is being written.
-    fn write(&mut self, from: &CacheEntry, state: SavedSequence) {
+    /// Begins to write a state. The caller has made sure that nothing else is being written.
+    pub(super) fn write(&mut self, from: &CacheEntry, state: SavedSequence) {
         let header = Header {
             fingerprint: self.folder.fingerprint().name().to_owned(),
             owner: from.owner.name().to_owned(),
@@ -218,14 +212,14 @@ impl DiskCache {
         self.writing = Some(Writing { entry, state });
     }
 
-    /// Whether what an entry has in host memory is being written.
+    /// Whether the state that an entry has in host memory is being written.
     pub(in crate::decode) fn is_writing(&self, entry: &CacheEntry) -> bool {
         let both = self.writing.as_ref().zip(entry.saved());
         both.is_some_and(|(writing, state)| writing.state.is_same(state))
     }
 
-    /// A state was written, or not.
-    fn note_written(&mut self, written: std::io::Result<()>) {
+    /// Notes that a state was written, or that it failed.
+    pub(super) fn note_written(&mut self, written: std::io::Result<()>) {
         let Some(Writing { entry, .. }) = self.writing.take() else {
             return;
         };
@@ -242,7 +236,7 @@ impl DiskCache {
         }
         tracing::debug!(target: MEMORY, owner = entry.owner.name(), tokens = entry.len(), "written to disk");
         self.counters.written += 1;
-        // What it begins with has served until now.
+        // Files of its prefixes are of no use any more.
         let owner = entry.owner.name();
         let covered = self.files.take_covered(owner, &entry.tokens, entry.exact);
         for covered in &covered {
@@ -251,8 +245,85 @@ impl DiskCache {
         self.files.put(entry);
     }
 
-    /// A state was read, or not: what goes back to memory.
-    fn note_read(
+    /// Whether a state is being written.
+    pub(super) fn is_busy_writing(&self) -> bool {
+        self.writing.is_some()
+    }
+
+    /// Host memory of the states that are being written or read. `is_entry`: the state is also an
+    /// entry in memory, and counted there.
+    pub(super) fn bytes_in_flight(&self, is_entry: impl Fn(&SavedSequence) -> bool) -> u64 {
+        let writing = self.writing.as_ref().map(|writing| &writing.state);
+        let writing = writing.filter(|state| !is_entry(state));
+        writing.map_or(0, SavedSequence::size) + self.reading.map_or(0, |one| one.state_bytes)
+    }
+
+    /// How long an entry must be unused to be written.
+    pub(super) fn store_after(&self) -> Duration {
+        self.store_after
+    }
+
+    /// Whether a file has all of these tokens.
+    pub(super) fn has(&self, owner: &str, tokens: &[TokenId], exact: u32) -> bool {
+        self.files.has(owner, tokens, exact)
+    }
+
+    /// The file with the longest usable prefix of a prompt. `usable` says how many of the first
+    /// tokens of an entry can be reused, of which so many are exact.
+    pub(super) fn lookup(
+        &self,
+        wanted: Wanted<'_>,
+        usable: impl Fn(u32, u32) -> u32,
+    ) -> Option<FileHit> {
+        let (index, tokens) = self
+            .files
+            .best(wanted.owner, wanted.tokens, |entry, common| {
+                let tokens = usable(common, entry.exact);
+                let file = entry.saved();
+                file.map_or(0, |file| file.form.usable(tokens))
+            })?;
+        let file = self.files.get(index)?.saved()?;
+        Some(FileHit {
+            id: file.id,
+            state_bytes: file.state_bytes,
+            tokens,
+        })
+    }
+
+    /// The state that is being read: its file, and the host memory that it will take.
+    pub(super) fn reading(&self) -> Option<(FileId, u64)> {
+        self.reading
+            .map(|reading| (reading.id, reading.state_bytes))
+    }
+
+    /// Begins to read a file. The caller has made sure that nothing else is being read.
+    pub(super) fn read(&mut self, hit: FileHit) {
+        self.reading = Some(Reading {
+            id: hit.id,
+            state_bytes: hit.state_bytes,
+        });
+        self.disk.ask(Task::Read(hit.id));
+    }
+
+    /// An answer of the disk, if there is one.
+    pub(super) fn answer(&self) -> Option<Done> {
+        self.disk.answer()
+    }
+
+    /// Waits for the next answer of the disk.
+    pub(super) fn wait(&self) -> Done {
+        self.disk.wait()
+    }
+
+    /// Removes the files of owners that can't ask again after the next start.
+    pub(super) fn remove_transient(&mut self) {
+        for entry in self.files.take_all(|entry| !entry.owner.is_lasting()) {
+            self.remove(&entry);
+        }
+    }
+
+    /// Notes that a state was read, or that it failed. Returns the entry that goes to memory.
+    pub(super) fn note_read(
         &mut self,
         id: FileId,
         read: Result<SavedSequence, Damage>,
@@ -288,6 +359,15 @@ impl DiskCache {
     }
 }
 
+/// A file that has a prefix of a prompt.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct FileHit {
+    pub(super) id: FileId,
+    pub(super) state_bytes: u64,
+    /// Tokens of the prefix.
+    pub(super) tokens: u32,
+}
+
 /// Whether an entry is not on disk, and worth being there.
 pub(in crate::decode) fn is_to_be_written(entry: &CacheEntry) -> bool {
     !entry.is_stored && entry.len() >= LEAST_STORED && !entry.owner.is_gone()
@@ -298,194 +378,4 @@ fn instant_of(time: SystemTime) -> Instant {
     let now = Instant::now();
     let age = SystemTime::now().duration_since(time).unwrap_or_default();
     now.checked_sub(age).unwrap_or(now)
-}
-
-impl<C: Executor> Engine<'_, C> {
-    /// Bytes of host memory that are taken by what is on its way to disk or back.
-    pub(in crate::decode) fn bytes_on_their_way(&self) -> u64 {
-        let Some(stored) = &self.stored else {
-            return 0;
-        };
-        let writing = stored.writing.as_ref().map(|writing| &writing.state);
-        // One that is on the shelf is counted there.
-        let is_there = |state: &SavedSequence| {
-            let mut saved = self.shelf.entries().iter().filter_map(Entry::saved);
-            saved.any(|other| other.is_same(state))
-        };
-        let writing = writing.filter(|state| !is_there(state));
-        writing.map_or(0, SavedSequence::size)
-            + stored.reading.map_or(0, |reading| reading.state_bytes)
-    }
-
-    /// Takes what the disk has answered.
-    pub(in crate::decode) fn note_disk(&mut self, now: Instant) {
-        if let Some(stored) = self.awaited.as_ref().and_then(StoreWait::take) {
-            (self.stored, self.awaited) = (Some(stored), None);
-        }
-        while let Some(done) = self.stored.as_ref().and_then(|stored| stored.disk.answer()) {
-            self.note_done(done, now);
-        }
-    }
-
-    fn note_done(&mut self, done: Done, now: Instant) {
-        let Some(stored) = &mut self.stored else {
-            return;
-        };
-        match done {
-            Done::Written(written) => stored.note_written(written),
-            Done::Read(id, read) => {
-                if let Some(entry) = stored.note_read(id, read, now) {
-                    self.shelf.put(entry);
-                }
-            }
-            Done::Lost => {
-                tracing::error!(
-                    target: MEMORY,
-                    "the thread that keeps states on disk is lost: none are kept there any more"
-                );
-                self.stored = None;
-            }
-        }
-    }
-
-    /// Begins to write what nobody has asked for for a while, if nothing is being written.
-    pub(in crate::decode) fn write_behind(&mut self, now: Instant) {
-        while let Some(index) = self.next_to_write(|_| true)
-            && self.due_at(index).is_some_and(|due| due <= now)
-        {
-            self.store(index);
-        }
-    }
-
-    /// When there is something to write.
-    pub(in crate::decode) fn next_write(&self) -> Option<Instant> {
-        self.due_at(self.next_to_write(|_| true)?)
-    }
-
-    fn due_at(&self, index: usize) -> Option<Instant> {
-        let stored = self.stored.as_ref()?;
-        let entry = self.shelf.get(index)?;
-        entry.used_at.checked_add(stored.store_after)
-    }
-
-    /// What to write next among what `among` takes, if nothing is being written.
-    pub(in crate::decode) fn next_to_write(
-        &self,
-        among: impl Fn(&CacheEntry) -> bool,
-    ) -> Option<usize> {
-        let stored = self.stored.as_ref()?;
-        if stored.writing.is_some() {
-            return None;
-        }
-        self.shelf
-            .least_valuable(|entry| is_to_be_written(entry) && among(entry))
-    }
-
-    /// Begins to write an entry of the shelf. Once: what has no room now is not tried again and
-    /// again.
-    pub(in crate::decode) fn store(&mut self, index: usize) {
-        self.shelf.note_stored(index);
-        let Some(entry) = self.shelf.get(index) else {
-            return;
-        };
-        let Some(id) = entry.resident() else {
-            let state = entry.saved().cloned();
-            if let (Some(state), Some(stored)) = (state, &mut self.stored) {
-                stored.write(entry, state);
-            }
-            return;
-        };
-        // This may take others off the shelf, and then places in it change.
-        let Some(state) = self.put_aside(id) else {
-            return;
-        };
-        let mut entries = self.shelf.entries().iter();
-        let entry = entries.find(|entry| entry.resident() == Some(id));
-        if let (Some(entry), Some(stored)) = (entry, &mut self.stored) {
-            stored.write(entry, state);
-        }
-    }
-
-    /// The model goes: writes what can be asked for after the next start, and waits until it is
-    /// written.
-    pub(in crate::decode) fn store_all(&mut self) {
-        self.await_written();
-        while let Some(entry) = self.take_unwritten() {
-            let state = match entry.resident() {
-                Some(id) => self.put_aside(id),
-                None => entry.saved().cloned(),
-            };
-            if let (Some(state), Some(stored)) = (state, &mut self.stored) {
-                stored.write(&entry, state);
-            }
-            self.drop_entry(&entry);
-            self.await_written();
-        }
-        if let Some(stored) = &mut self.stored {
-            for entry in stored.files.take_all(|entry| !entry.owner.is_lasting()) {
-                stored.remove(&entry);
-            }
-        }
-    }
-
-    /// Takes something off the shelf that is not on disk, and can be asked for after the next
-    /// start.
-    fn take_unwritten(&mut self) -> Option<CacheEntry> {
-        let stored = self.stored.as_ref()?;
-        let index = self.shelf.least_valuable(|entry| {
-            let (owner, tokens) = (entry.owner.name(), &entry.tokens);
-            entry.owner.is_lasting()
-                && entry.len() >= LEAST_STORED
-                && !stored.files.has(owner, tokens, entry.exact)
-        });
-        self.shelf.take(index?)
-    }
-
-    fn await_written(&mut self) {
-        while let Some(stored) = &self.stored
-            && stored.writing.is_some()
-        {
-            let done = stored.disk.wait();
-            self.note_done(done, Instant::now());
-        }
-    }
-
-    /// Whether much more of a running sequence is on disk than is there. Then it is being read, or
-    /// will be after what is being read now.
-    pub(in crate::decode) fn comes_from_disk(&mut self, index: usize, there: u32) -> bool {
-        let (Some(stored), Some(sequence)) = (&self.stored, self.running.get(index)) else {
-            return false;
-        };
-        let wanted = all_but_last(sequence.tokens());
-        let deterministic = sequence.is_deterministic();
-        let best = stored.files.best(&sequence.owner, wanted, |entry, common| {
-            let tokens = self.reusable_tokens(deterministic, common, entry.exact);
-            let file = entry.saved();
-            file.map_or(0, |file| file.form.usable(tokens))
-        });
-        let best = best.filter(|(_, tokens)| *tokens >= there.saturating_add(LEAST_GAIN));
-        let file = best.and_then(|(index, _)| stored.files.get(index)?.saved());
-        let Some(&CachedFile {
-            id, state_bytes, ..
-        }) = file
-        else {
-            return false;
-        };
-        if let Some(reading) = stored.reading {
-            // When another one has come, it can be forgotten again to make room.
-            let others = self.bytes_in_use() - reading.state_bytes;
-            return reading.id == id || others + state_bytes <= self.ease.allowance;
-        }
-        let is_writing = stored.writing.is_some();
-        if !self.make_bytes(state_bytes) {
-            // What is being written stays in memory until it is, and then the disk answers. Nothing
-            // else could make room later.
-            return is_writing && self.bytes_in_use() + state_bytes <= self.ease.allowance;
-        }
-        if let Some(stored) = &mut self.stored {
-            stored.reading = Some(Reading { id, state_bytes });
-            stored.disk.ask(Task::Read(id));
-        }
-        true
-    }
 }

@@ -9,8 +9,8 @@ use crate::memory::Cells;
 
 /// A model, and which of its sequences holds which cells.
 #[derive(Debug)]
-pub(in crate::decode) struct Kv<C> {
-    pub(in crate::decode) compute: C,
+pub(super) struct Kv<C> {
+    executor: C,
     cells: Cells,
     params: ContextParams,
     // Sequences whose tokens were moved since the last decode.
@@ -18,22 +18,27 @@ pub(in crate::decode) struct Kv<C> {
 }
 
 impl<C: Executor> Kv<C> {
-    pub(in crate::decode) fn new(compute: C, params: ContextParams) -> Self {
+    pub(super) fn new(executor: C, params: ContextParams) -> Self {
         Self {
-            compute,
+            executor,
             cells: Cells::new(params.sequences, !params.split),
             params,
             moved: Vec::new(),
         }
     }
 
+    /// The model that computes.
+    pub(super) fn executor(&self) -> &C {
+        &self.executor
+    }
+
     /// Computes the batch. What it computed is [`extend`](Self::extend)ed by for each sequence.
-    pub(in crate::decode) fn decode(
+    pub(super) fn decode(
         &mut self,
         batch: &mut Batch,
         should_stop: &dyn Fn() -> bool,
     ) -> Result<(), DecodeError> {
-        let decoded = self.compute.decode(batch, should_stop);
+        let decoded = self.executor.decode(batch, should_stop);
         if !matches!(decoded, Err(DecodeError::Failed { .. })) {
             self.moved.clear();
         }
@@ -42,27 +47,27 @@ impl<C: Executor> Kv<C> {
 
     /// The sequences that were to be moved by a decode that failed: what they hold is not to be
     /// trusted.
-    pub(in crate::decode) fn take_moved(&mut self) -> Vec<u32> {
+    pub(super) fn take_moved(&mut self) -> Vec<u32> {
         std::mem::take(&mut self.moved)
     }
 
     /// A decode computed so many more tokens of a sequence.
-    pub(in crate::decode) fn extend(&mut self, sequence: u32, tokens: u32) {
+    pub(super) fn extend(&mut self, sequence: u32, tokens: u32) {
         self.cells.extend(sequence, tokens);
     }
 
     /// Takes all tokens of a sequence out.
-    pub(in crate::decode) fn clear(&mut self, sequence: u32) {
-        self.compute.clear_sequence(sequence);
+    pub(super) fn clear(&mut self, sequence: u32) {
+        self.executor.clear_sequence(sequence);
         self.cells.truncate(sequence, 0);
     }
 
     /// Keeps the first `tokens` of a sequence, or clears it where its memory can't be cut. Says how
     /// many are left.
-    pub(in crate::decode) fn truncate(&mut self, sequence: u32, tokens: u32) -> u32 {
+    pub(super) fn truncate(&mut self, sequence: u32, tokens: u32) -> u32 {
         // An aborted decode may have left more than was counted, so the model is asked in any case.
         let tokens = tokens.min(self.len(sequence));
-        if self.compute.usable(sequence, tokens) == tokens {
+        if self.executor.usable(sequence, tokens) == tokens {
             self.cut(sequence, tokens)
         } else {
             self.clear(sequence);
@@ -73,8 +78,8 @@ impl<C: Executor> Kv<C> {
     /// As [`truncate`](Self::truncate), of a sequence whose tokens were moved: llama.cpp takes the
     /// cells of tokens that a sliding window has passed for new ones, and of those what is moved
     /// back under the window may miss some. Shifted contexts are never exact.
-    pub(in crate::decode) fn cut(&mut self, sequence: u32, tokens: u32) -> u32 {
-        if self.compute.truncate_sequence(sequence, tokens) {
+    pub(super) fn cut(&mut self, sequence: u32, tokens: u32) -> u32 {
+        if self.executor.truncate_sequence(sequence, tokens) {
             self.cells.truncate(sequence, tokens);
             tokens
         } else {
@@ -85,9 +90,9 @@ impl<C: Executor> Kv<C> {
 
     /// Gives `to`, which is emptied first, the first `tokens` of `from`; in one pool the two share
     /// the cells. Says whether it could.
-    pub(in crate::decode) fn share(&mut self, from: u32, to: u32, tokens: u32) -> bool {
+    pub(super) fn share(&mut self, from: u32, to: u32, tokens: u32) -> bool {
         self.clear(to);
-        let shared = self.compute.share_sequence(from, to, tokens);
+        let shared = self.executor.share_sequence(from, to, tokens);
         if shared {
             self.cells.copy(from, to, tokens);
         }
@@ -95,25 +100,20 @@ impl<C: Executor> Kv<C> {
     }
 
     /// Whether sequences share what they have in common.
-    pub(in crate::decode) fn shares(&self) -> bool {
+    pub(super) fn shares(&self) -> bool {
         !self.params.split
     }
 
     /// Copies a sequence to host memory.
-    pub(in crate::decode) fn save(&self, sequence: u32) -> Option<SavedSequence> {
-        self.compute.save_sequence(sequence)
+    pub(super) fn save(&self, sequence: u32) -> Option<SavedSequence> {
+        self.executor.save_sequence(sequence)
     }
 
     /// Puts the first `tokens` of a state back under a number, which is emptied first. Says how
     /// many are there.
-    pub(in crate::decode) fn restore(
-        &mut self,
-        sequence: u32,
-        saved: &SavedSequence,
-        tokens: u32,
-    ) -> u32 {
+    pub(super) fn restore(&mut self, sequence: u32, saved: &SavedSequence, tokens: u32) -> u32 {
         self.clear(sequence);
-        if !self.compute.restore_sequence(sequence, saved) {
+        if !self.executor.restore_sequence(sequence, saved) {
             return 0;
         }
         self.cells.extend(sequence, saved.tokens());
@@ -126,11 +126,11 @@ impl<C: Executor> Kv<C> {
 
     /// Takes tokens out of a sequence that has them and shares none from there on, and moves those
     /// after them down. Says whether it could.
-    pub(in crate::decode) fn forget(&mut self, sequence: u32, tokens: Range<u32>) -> bool {
+    pub(super) fn forget(&mut self, sequence: u32, tokens: Range<u32>) -> bool {
         if self.len(sequence) < tokens.end || self.is_shared(sequence, tokens.start) {
             return false;
         }
-        let moved = self.compute.forget(sequence, tokens.clone());
+        let moved = self.executor.forget(sequence, tokens.clone());
         if moved {
             self.cells.remove(sequence, tokens);
             self.moved.push(sequence);
@@ -139,7 +139,7 @@ impl<C: Executor> Kv<C> {
     }
 
     /// Whether another sequence has any cell of this one, from the token at `from` on.
-    pub(in crate::decode) fn is_shared(&self, sequence: u32, from: u32) -> bool {
+    pub(super) fn is_shared(&self, sequence: u32, from: u32) -> bool {
         self.cells.is_shared(sequence, from)
     }
 
@@ -148,27 +148,27 @@ impl<C: Executor> Kv<C> {
     /// # Errors
     ///
     /// Why it can't.
-    pub(in crate::decode) fn reset(&mut self) -> Result<(), String> {
+    pub(super) fn reset(&mut self) -> Result<(), String> {
         self.cells = Cells::new(self.params.sequences, !self.params.split);
         self.moved.clear();
-        self.compute.reset()
+        self.executor.reset()
     }
 
     /// Tokens of a sequence.
-    pub(in crate::decode) fn len(&self, sequence: u32) -> u32 {
+    pub(super) fn len(&self, sequence: u32) -> u32 {
         self.cells.len(sequence)
     }
 
     /// Cells that hold a token. What the context has beyond the accounts is counted too, so that a
     /// leak shows.
-    pub(in crate::decode) fn used(&self) -> u64 {
+    pub(super) fn used(&self) -> u64 {
         let all = 0..self.params.sequences;
-        let beyond = all.map(|id| self.compute.sequence_len(id).saturating_sub(self.len(id)));
+        let beyond = all.map(|id| self.executor.sequence_len(id).saturating_sub(self.len(id)));
         self.cells.used() + beyond.map(u64::from).sum::<u64>()
     }
 
     /// Cells that any of these sequences holds.
-    pub(in crate::decode) fn held_by(&self, sequences: impl Iterator<Item = u32>) -> u64 {
+    pub(super) fn held_by(&self, sequences: impl Iterator<Item = u32>) -> u64 {
         if self.shares() {
             self.cells.held_by(sequences)
         } else {
@@ -177,7 +177,7 @@ impl<C: Executor> Kv<C> {
     }
 
     /// Cells that nobody holds.
-    pub(in crate::decode) fn free(&self) -> u64 {
+    pub(super) fn free(&self) -> u64 {
         u64::from(self.params.cells).saturating_sub(self.cells.used())
     }
 }

@@ -1,129 +1,128 @@
-//! What was computed before, found for the sequences that begin: in the cells of others, in host
-//! memory, or soon in those of one that computes it right now.
+//! Finds the longest prefix of a prompt that is computed already, and puts it into the cells of the
+//! sequence that needs it.
 
 use std::time::Instant;
 
-use super::retain::CacheEntry;
-use crate::decode::engine::Engine;
+use super::entry::{CacheEntry, SequenceId};
+use super::manager::CacheManager;
+use crate::Owner;
 use crate::decode::executor::Executor;
-use crate::decode::sequence::{Sequence, Start};
-use crate::llama::{ContextParams, SavedSequence};
+use crate::llama::{ContextParams, SavedSequence, TokenId};
 use crate::memory::{Place, common};
 
-/// Tokens that a copy must save, or a file, and that are worth waiting for: fewer are computed in
-/// about the time that it takes to copy a sequence or to wait for a step.
+/// Tokens that a copy or a file must save to be worth it, and that are worth waiting for. Fewer are
+/// computed in about the time that it takes to copy a sequence or to wait for a step.
 pub(in crate::decode) const LEAST_GAIN: u32 = 32;
 
-/// Cells that are copied in less time than a token is computed: that reads all weights, of SmolLM2
-/// four thousand times the bytes of a cell.
+/// Cells that are copied in less time than a token is computed. Computing one reads all weights: of
+/// SmolLM2, four thousand times the bytes of a cell.
 const CELLS_FOR_A_TOKEN: u32 = 64;
 
-/// Where the beginning of a sequence is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Source {
-    /// An entry of the shelf.
-    Entry(usize),
-    /// The sequence of this number, which runs.
-    Running(u32),
+/// A prompt whose beginning may be computed already.
+#[derive(Debug, Clone, Copy)]
+pub(in crate::decode) struct Wanted<'a> {
+    pub(in crate::decode) owner: &'a Owner,
+    /// Its tokens without the last, which must be computed for its logits.
+    pub(in crate::decode) tokens: &'a [TokenId],
+    pub(in crate::decode) deterministic: bool,
 }
 
-/// The last state that was copied to host memory to be copied on: those that begin alike often come
-/// together.
-type Copied = Option<(u32, SavedSequence)>;
-
-impl<C: Executor> Engine<'_, C> {
-    /// How many of the tokens that both begin with may be used.
-    pub(in crate::decode) fn reusable_tokens(
-        &self,
+impl<'a> Wanted<'a> {
+    /// `tokens` are all of the prompt.
+    pub(in crate::decode) fn new(
+        owner: &'a Owner,
+        tokens: &'a [TokenId],
         deterministic: bool,
-        common: u32,
-        exact: u32,
-    ) -> u32 {
-        if !deterministic {
-            return common;
+    ) -> Self {
+        Self {
+            owner,
+            tokens: tokens.split_last().map_or(&[], |(_, rest)| rest),
+            deterministic,
         }
-        // Computed as they would be now, and up to where a step would begin.
-        let chunk = self.planner.chunk();
-        common.min(exact) / chunk * chunk
     }
+}
 
-    /// Gives the sequences that begin what was computed before. One that would compute what another
-    /// is computing waits for it.
-    pub(in crate::decode) fn recall(&mut self, now: Instant) {
-        let mut copied = None;
-        for index in 0..self.running.len() {
-            let Some(sequence) = self.running.get(index) else {
-                return;
-            };
-            if sequence.start() == Start::Begun {
-                continue;
-            }
-            let mut start = Start::Begun;
-            if sequence.uses_cache() {
-                let (source, there) = self.best_source(sequence);
-                if self.is_coming(index, there) || self.comes_from_disk(index, there) {
-                    start = Start::Waits;
-                } else if let Some(source) = source {
-                    self.take(source, index, there, now, &mut copied);
+/// What a running sequence has in its cells, for others to share.
+#[derive(Debug, Clone, Copy)]
+pub(in crate::decode) struct Computed<'a> {
+    pub(in crate::decode) id: SequenceId,
+    pub(in crate::decode) owner: &'a Owner,
+    pub(in crate::decode) tokens: &'a [TokenId],
+    /// The first so many were computed in the steps of a deterministic request.
+    pub(in crate::decode) exact: u32,
+}
+
+/// Where a prefix is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Source {
+    /// In this entry of the prefix cache.
+    Entry(usize),
+    /// In the cells of this running sequence.
+    Running(SequenceId),
+}
+
+/// A prefix that was found.
+#[derive(Debug, Clone, Copy)]
+pub(in crate::decode) struct Hit {
+    source: Source,
+    /// Its length.
+    pub(in crate::decode) tokens: u32,
+}
+
+/// The last state that was copied to host memory in order to be copied on. Requests that begin alike
+/// often come together, so it is kept for one pass over the running sequences.
+#[derive(Debug, Default)]
+pub(in crate::decode) struct LastCopy(Option<(SequenceId, SavedSequence)>);
+
+impl<C: Executor> CacheManager<C> {
+    /// Finds the longest prefix of a prompt in entries and in running sequences (which come in the
+    /// order in which they began), if it saves enough over the `available` tokens that the sequence
+    /// has already.
+    pub(in crate::decode) fn lookup<'a>(
+        &self,
+        wanted: Wanted<'_>,
+        available: u32,
+        running: impl DoubleEndedIterator<Item = Computed<'a>>,
+    ) -> Option<Hit> {
+        let usable = |id: SequenceId, tokens: u32| self.kv.executor().usable(id, tokens);
+        let entry = self
+            .entries
+            .best(wanted.owner, wanted.tokens, |entry, common| {
+                let tokens = self.reusable_tokens(wanted.deterministic, common, entry.exact);
+                match &entry.place {
+                    Place::Resident(id) => usable(*id, tokens),
+                    Place::Saved(state) => state.usable(tokens),
                 }
-            }
-            let Some(sequence) = self.running.get_mut(index) else {
-                return;
-            };
-            sequence.set_start(start);
-            if start == Start::Begun && sequence.uses_cache() && sequence.is_first_look() {
-                self.counters.cache.asked(sequence.computed());
-                let charged = sequence.computed().min(sequence.prompt_tokens());
-                self.queue.refund(&sequence.owner, charged);
-            }
-        }
-    }
-
-    /// Where most of a sequence is that it hasn't got, if that is worth copying, and how many
-    /// tokens it has then.
-    fn best_source(&self, sequence: &Sequence) -> (Option<Source>, u32) {
-        let wanted = all_but_last(sequence.tokens());
-        let deterministic = sequence.is_deterministic();
-        let usable = |id: u32, tokens: u32| self.kv.compute.usable(id, tokens);
-        let left = self.shelf.best(&sequence.owner, wanted, |entry, common| {
-            let tokens = self.reusable_tokens(deterministic, common, entry.exact);
-            match &entry.place {
-                Place::Resident(id) => usable(*id, tokens),
-                Place::Saved(state) => state.usable(tokens),
-            }
+            });
+        let entry = entry.map(|(index, tokens)| Hit {
+            source: Source::Entry(index),
+            tokens,
         });
-        let left = left.map(|(index, tokens)| (Source::Entry(index), tokens));
-        // Of those that have as much, what was left serves, then whoever began first: of the one,
-        // several are given a copy.
-        let running = self.running.iter().rev().filter(|other| {
-            other.id != sequence.id
-                && other.uses_cache()
-                && self.shelf.may_use(&sequence.owner, other.owner.name())
-        });
+        // Among equals an entry goes first, then the sequence that began first: several sequences
+        // are given copies of the same one.
+        let running = running.rev();
+        let running = running.filter(|other| self.may_use(wanted.owner, other.owner.name()));
         let running = running.map(|other| {
-            let common = common(other.computed_tokens(), wanted);
-            let exact = other.exact(self.planner.chunk());
-            let tokens = self.reusable_tokens(deterministic, common, exact);
-            (Source::Running(other.id), usable(other.id, tokens))
-        });
-        let best = running.chain(left).max_by_key(|(_, tokens)| *tokens);
-        let has = sequence.available();
-        match best {
-            Some((source, tokens)) if tokens >= has.saturating_add(self.least_gain(source)) => {
-                (Some(source), tokens)
+            let common = common(other.tokens, wanted.tokens);
+            let tokens = self.reusable_tokens(wanted.deterministic, common, other.exact);
+            Hit {
+                source: Source::Running(other.id),
+                tokens: usable(other.id, tokens),
             }
-            _ => (None, has),
-        }
+        });
+        let best = running.chain(entry).max_by_key(|hit| hit.tokens)?;
+        let least = available.saturating_add(self.least_gain(best.source));
+        (best.tokens >= least).then_some(best)
     }
 
-    /// Tokens that a source must save.
+    /// Tokens that a source must save to be worth it.
     fn least_gain(&self, source: Source) -> u32 {
         match self.resident(source) {
             // Sharing costs nothing.
             Some(_) if self.kv.shares() => 1,
             // llama.cpp copies all the cells that a sequence could hold, in the next step, while
-            // everybody waits.
-            Some(id) if !self.kv.compute.saves_all(id) => {
+            // all others wait.
+            Some(id) if !self.kv.executor().saves_all(id) => {
                 let ContextParams {
                     cells, sequences, ..
                 } = self.params.context;
@@ -133,80 +132,60 @@ impl<C: Executor> Engine<'_, C> {
         }
     }
 
-    /// The sequence whose cells a source is in; `None` where it is in host memory.
-    fn resident(&self, source: Source) -> Option<u32> {
+    /// The sequence whose cells a source is in; `None` if it is in host memory.
+    fn resident(&self, source: Source) -> Option<SequenceId> {
         match source {
             Source::Running(id) => Some(id),
-            Source::Entry(index) => self.shelf.get(index).and_then(CacheEntry::resident),
+            Source::Entry(index) => self.entries.get(index).and_then(CacheEntry::resident),
         }
     }
 
-    /// Whether another sequence is computing much more of this one than is there.
-    fn is_coming(&self, index: usize, there: u32) -> bool {
-        let Some(sequence) = self.running.get(index) else {
-            return false;
-        };
-        if !self.kv.compute.cuts_anywhere() {
-            // When it has got there, it may be past what can be used.
-            return false;
-        }
-        let wanted = all_but_last(sequence.tokens());
-        let deterministic = sequence.is_deterministic();
-        // Who waits already waits for all of it.
-        let waits = sequence.start() == Start::Waits;
-        let least = if waits { 1 } else { LEAST_GAIN };
-        self.running.iter().any(|other| {
-            // One that waits for its reader may do so for ever.
-            let may_wait = other.leads()
-                && !other.is_paused()
-                && (other.is_deterministic() || !deterministic)
-                && self.shelf.may_use(&sequence.owner, other.owner.name());
-            if !may_wait {
-                return false;
-            }
-            let alike = common(other.tokens(), wanted);
-            let coming = self.reusable_tokens(deterministic, alike, alike);
-            other.computed() < coming && coming >= there.saturating_add(least)
-        })
+    /// Whether a sequence can be cut after any token.
+    pub(in crate::decode) fn cuts_anywhere(&self) -> bool {
+        self.kv.executor().cuts_anywhere()
     }
 
-    /// Puts the first `tokens` of a source into the cells of a running sequence.
-    fn take(
+    /// Puts a prefix that was found into the cells of a running sequence. Returns how many tokens
+    /// are there.
+    pub(in crate::decode) fn take(
         &mut self,
-        source: Source,
-        index: usize,
-        tokens: u32,
+        hit: Hit,
+        to: SequenceId,
+        session: u64,
         now: Instant,
-        copied: &mut Copied,
-    ) {
-        let Some((id, session)) = self.running.get(index).map(|one| (one.id, one.session)) else {
-            return;
-        };
-        if let Source::Entry(left) = source {
-            self.shelf.touch(left, now);
+        last: &mut LastCopy,
+    ) -> u32 {
+        let Hit { source, tokens } = hit;
+        if let Source::Entry(index) = source {
+            self.entries.touch(index, now);
         }
-        let there = match (self.resident(source), source) {
-            (Some(from), _) if self.kv.shares() || !self.kv.compute.saves_all(from) => {
-                let shared = self.kv.share(from, id, tokens);
+        match (self.resident(source), source) {
+            (Some(from), _) if self.kv.shares() || !self.kv.executor().saves_all(from) => {
+                let shared = self.kv.share(from, to, tokens);
                 if shared { tokens } else { 0 }
             }
-            (Some(from), _) => self.copy(from, id, tokens, copied),
-            (None, Source::Entry(left)) => self.restore_left(left, id, session, tokens),
+            (Some(from), _) => self.copy(from, to, tokens, last),
+            (None, Source::Entry(index)) => self.restore_entry(index, to, session, tokens),
             (None, Source::Running(_)) => 0,
-        };
-        if let Some(sequence) = self.running.get_mut(index) {
-            sequence.found(there);
         }
     }
 
-    /// Copies the beginning of a sequence that has cells of its own through host memory: that takes
-    /// time for what it holds, while llama.cpp by itself copies all the cells that it could hold.
-    fn copy(&mut self, from: u32, to: u32, tokens: u32, copied: &mut Copied) -> u32 {
-        let is_there = |(id, state): &(u32, SavedSequence)| *id == from && state.tokens() >= tokens;
-        if !copied.as_ref().is_some_and(is_there) {
-            *copied = self.kv.save(from).map(|state| (from, state));
+    /// Copies the beginning of a sequence that has cells of its own through host memory. That takes
+    /// time for the tokens that it holds, while llama.cpp by itself copies all the cells that it
+    /// could hold.
+    fn copy(
+        &mut self,
+        from: SequenceId,
+        to: SequenceId,
+        tokens: u32,
+        LastCopy(last): &mut LastCopy,
+    ) -> u32 {
+        let is_there =
+            |(id, state): &(SequenceId, SavedSequence)| *id == from && state.tokens() >= tokens;
+        if !last.as_ref().is_some_and(is_there) {
+            *last = self.kv.save(from).map(|state| (from, state));
         }
-        match copied {
+        match last {
             Some((_, state)) => self.kv.restore(to, state, tokens),
             None => {
                 self.kv.clear(to);
@@ -215,38 +194,37 @@ impl<C: Executor> Engine<'_, C> {
         }
     }
 
-    /// Puts a state back that was left in host memory. It stays there for others, unless it is the
-    /// session's own.
-    pub(in crate::decode) fn restore_left(
+    /// Puts an entry back from host memory. The entry stays there for others, unless it belongs to
+    /// the session itself.
+    pub(super) fn restore_entry(
         &mut self,
-        left: usize,
-        id: u32,
+        index: usize,
+        id: SequenceId,
         session: u64,
         tokens: u32,
     ) -> u32 {
-        let Some(entry) = self.shelf.get(left) else {
+        let Some(entry) = self.entries.get(index) else {
             return 0;
         };
         let (is_own, state) = (entry.session == Some(session), entry.saved().cloned());
         let Some(state) = state else {
             return 0;
         };
-        // What the sequence has there goes first: its cells may be needed. The state is still
-        // counted where it is meanwhile.
+        // The sequence gives up its own cells first: they may be needed. The state is counted as an
+        // entry meanwhile.
         self.kv.clear(id);
-        self.reclaim(u64::from(state.tokens()));
+        self.evict_for(u64::from(state.tokens()));
         let there = self.kv.restore(id, &state, tokens);
         if is_own && there > 0 {
             let is_it =
                 |entry: &CacheEntry| entry.saved().is_some_and(|saved| saved.is_same(&state));
-            self.shelf.take_all(is_it);
+            self.entries.take_all(is_it);
         }
         there
     }
-}
 
-/// What of a sequence may come from elsewhere: its last token must be computed, for what comes
-/// after it.
-pub(in crate::decode) fn all_but_last<T>(tokens: &[T]) -> &[T] {
-    tokens.split_last().map_or(&[], |(_, rest)| rest)
+    /// Counts a request that has looked for its prompt and found so many tokens of it.
+    pub(in crate::decode) fn count_lookup(&mut self, cached: u32) {
+        self.counters.asked(cached);
+    }
 }

@@ -1,15 +1,28 @@
-//! The KV cells of a model and what is remembered in them, in host memory and on disk.
+//! The KV cells of a model, and the prefix cache in them, in host memory and on disk.
+//!
+//! [`CacheManager`] owns all of it. It knows sequences by their numbers, and nothing of the queue,
+//! the scheduler or a request.
 
 mod disk_cache;
+mod disk_state;
+mod entry;
 mod kv;
 mod lookup;
+mod manager;
 mod own_entry;
+mod parked;
 mod pressure;
 mod retain;
-mod store_wait;
+mod shift;
+mod write_back;
 
+#[cfg(test)]
 pub(super) use disk_cache::DiskCache;
 pub(crate) use disk_cache::DiskCacheParams;
-pub(super) use kv::Kv;
-pub(super) use pressure::Ease;
-pub(super) use store_wait::{DiskStart, StoreWait};
+pub(super) use disk_state::DiskState;
+pub(super) use entry::SequenceId;
+pub(super) use lookup::{Computed, LEAST_GAIN, LastCopy, Wanted};
+pub(super) use manager::CacheManager;
+pub(super) use own_entry::{Admitted, Arrival, Reused};
+pub(super) use parked::ParkedState;
+pub(super) use retain::Finished;

@@ -1,29 +1,55 @@
-//! A request is given its place, with what its own session left.
+//! Gives a request a number, and what its own session left if that serves it.
 
-use std::time::Instant;
-
-use super::lookup::all_but_last;
-use super::retain::CacheEntry;
-use crate::decode::Job;
-use crate::decode::engine::Engine;
+use super::entry::{CacheEntry, SequenceId};
+use super::lookup::Wanted;
+use super::manager::CacheManager;
+use crate::Owner;
 use crate::decode::executor::Executor;
-use crate::decode::job::Waits;
-use crate::decode::sequence::Sequence;
-use crate::log::{MEMORY, TASK, log_request, millis};
+use crate::llama::TokenId;
 use crate::memory::{Alignment, Place, align, common};
-use crate::{Error, RequestOutcome};
 
-/// Tokens of a piece that is worth moving: each costs a turn of its keys, and shorter ones are
-/// alike by chance.
+/// Tokens that a piece must have to be worth moving. Each piece costs a rotation of its keys, and
+/// shorter ones are alike by chance.
 const LEAST_PIECE: usize = 64;
 
-/// What the session of a request left, and how much of that serves it.
+/// A request that is to run.
+#[derive(Debug, Clone, Copy)]
+pub(in crate::decode) struct Arrival<'a> {
+    pub(in crate::decode) owner: &'a Owner,
+    pub(in crate::decode) session: u64,
+    pub(in crate::decode) prompt: &'a [TokenId],
+    pub(in crate::decode) uses_cache: bool,
+    pub(in crate::decode) context_shifting: bool,
+    pub(in crate::decode) deterministic: bool,
+}
+
+/// Where a request begins.
 #[derive(Debug)]
-struct Own {
-    /// Its place on the shelf.
+pub(in crate::decode) struct Admitted {
+    pub(in crate::decode) id: SequenceId,
+    pub(in crate::decode) reused: Reused,
+    /// More of the session's entry would serve if the context could be shifted: the tokens of it
+    /// that serve.
+    pub(in crate::decode) cannot_shift: Option<u32>,
+}
+
+/// What of its session's entry a request has in its cells.
+#[derive(Debug)]
+pub(in crate::decode) enum Reused {
+    Nothing,
+    /// The first so many tokens.
+    Prefix(u32),
+    /// Pieces, which are yet to be moved.
+    Pieces(Alignment),
+}
+
+/// The entry of a request's session, and how much of it serves the request.
+#[derive(Debug)]
+struct OwnEntry {
+    /// Its index in the prefix cache.
     index: usize,
-    /// The number whose cells hold it; `None` where it is in host memory.
-    resident: Option<u32>,
+    /// The number whose cells hold it; `None` if it is in host memory.
+    resident: Option<SequenceId>,
     found: Alignment,
     /// More than half of it serves.
     is_most: bool,
@@ -31,105 +57,90 @@ struct Own {
     is_stuck: bool,
 }
 
-impl Own {
+impl OwnEntry {
     /// Whether pieces of it are to be moved.
     fn moves(&self) -> bool {
         !self.found.gaps.is_empty()
     }
 
-    /// Whether it is in host memory, to be brought back as a whole so that pieces can be moved.
-    /// What it begins with needs no more than any other state does.
+    /// Whether it is in host memory, and is to be brought back as a whole so that pieces can be
+    /// moved. Its prefix alone is found like that of any other entry.
     fn is_worth_it(&self) -> bool {
         self.resident.is_none() && self.is_most && self.moves()
     }
 }
 
-impl<C: Executor> Engine<'_, C> {
-    /// Gives a request its place: the cells that its session left, if they serve, else a free
-    /// number.
-    pub(in crate::decode) fn begin(&mut self, job: Job, now: Instant) {
-        let own = self.own(&job);
+impl<C: Executor> CacheManager<C> {
+    /// Gives a request the cells of its session's entry if they serve, else a free number. `None` if
+    /// there is neither ([`available_sequences`](Self::available_sequences)).
+    pub(in crate::decode) fn admit(&mut self, arrival: Arrival<'_>) -> Option<Admitted> {
+        let own = self.own_entry(arrival);
         let cells = own.as_ref().and_then(|own| self.take_cells(own));
-        let Some(id) = cells.or_else(|| self.number()) else {
-            // Not reached: a place was there when the request was taken.
-            tracing::error!("no sequence number for a request that was given a place");
-            let outcome = RequestOutcome::Failed(Error::Unavailable);
-            self.queue.ended(&job.owner, job.session, &outcome);
-            job.end(outcome, now);
-            return;
+        let id = cells.or_else(|| self.number())?;
+        let Some(own) = own else {
+            return Some(Admitted {
+                id,
+                reused: Reused::Nothing,
+                cannot_shift: None,
+            });
         };
-        let mut sequence = Sequence::new(id, job);
-        if let Some(own) = own {
-            if own.is_stuck {
-                log_request!(
-                    INFO,
-                    MEMORY,
-                    sequence.log,
-                    tokens = sequence.len(),
-                    kept = own.found.kept,
-                    "the prompt lacks a part of what came before, and the context can't be shifted: computing again what comes after"
-                );
-                self.counters.cache.shifts += 1;
-                self.counters.cache.reevaluated += 1;
-            }
-            let is_there = cells.is_some() || (own.is_worth_it() && self.bring_back(id, &sequence));
-            if is_there && own.moves() {
-                sequence.found_pieces(own.found);
-            } else if is_there {
-                let kept = self.kv.truncate(id, own.found.prefix);
-                sequence.found(kept);
-            }
+        if own.is_stuck {
+            self.counters.shifts += 1;
+            self.counters.reevaluated += 1;
         }
-        log_request!(
-            DEBUG,
-            TASK,
-            sequence.log,
-            prompt_tokens = sequence.len(),
-            cached_tokens = sequence.computed(),
-            queue_ms = millis(now.saturating_duration_since(sequence.asked_at())),
-            "request started"
-        );
-        self.running.push(sequence);
+        let cannot_shift = own.is_stuck.then_some(own.found.kept);
+        let is_there =
+            cells.is_some() || (own.is_worth_it() && self.bring_back(id, arrival.session));
+        let reused = if is_there && own.moves() {
+            Reused::Pieces(own.found)
+        } else if is_there {
+            Reused::Prefix(self.kv.truncate(id, own.found.prefix))
+        } else {
+            Reused::Nothing
+        };
+        Some(Admitted {
+            id,
+            reused,
+            cannot_shift,
+        })
     }
 
-    /// What the session of a request left.
-    fn own(&self, job: &Job) -> Option<Own> {
-        let memory = &job.settings.memory;
-        if !memory.remembers() {
+    fn own_entry(&self, arrival: Arrival<'_>) -> Option<OwnEntry> {
+        if !arrival.uses_cache {
             return None;
         }
-        let index = self.shelf.of_session(job.session)?;
-        let entry = self.shelf.get(index)?;
-        let wanted = all_but_last(&job.prompt);
-        let deterministic = job.settings.scheduling.deterministic;
-        let prefix =
-            self.reusable_tokens(deterministic, common(&entry.tokens, wanted), entry.exact);
+        let index = self.entries.of_session(arrival.session)?;
+        let entry = self.entries.get(index)?;
+        let deterministic = arrival.deterministic;
+        let wanted = Wanted::new(arrival.owner, arrival.prompt, deterministic).tokens;
+        let alike = common(&entry.tokens, wanted);
+        let prefix = self.reusable_tokens(deterministic, alike, entry.exact);
+        let executor = self.kv.executor();
         let usable = match &entry.place {
-            Place::Resident(id) => self.kv.compute.usable(*id, prefix),
+            Place::Resident(id) => executor.usable(*id, prefix),
             Place::Saved(state) => state.usable(prefix),
         };
         let mut found = Alignment::prefix(usable);
         let mut is_stuck = false;
-        let pieces = memory
+        let pieces = arrival
             .context_shifting
             .then(|| align(&entry.tokens, wanted, LEAST_PIECE));
         if let Some(pieces) = pieces
             && let Some((first, last)) = pieces.gaps.first().zip(pieces.last_piece())
         {
-            let compute = &self.kv.compute;
             let may_move = match &entry.place {
                 Place::Resident(id) => {
-                    compute.may_move(*id, last) && !self.kv.is_shared(*id, first.start)
+                    executor.may_move(*id, last) && !self.kv.is_shared(*id, first.start)
                 }
-                Place::Saved(state) => compute.can_shift() && state.may_move(last),
+                Place::Saved(state) => executor.can_shift() && state.may_move(last),
             };
-            if may_move && !deterministic && compute.cuts_anywhere() {
+            if may_move && !deterministic && executor.cuts_anywhere() {
                 found = pieces;
             } else {
                 is_stuck = true;
             }
         }
-        Some(Own {
+        Some(OwnEntry {
             index,
             resident: entry.resident(),
             is_most: u64::from(found.kept) * 2 > u64::from(entry.len()),
@@ -138,28 +149,30 @@ impl<C: Executor> Engine<'_, C> {
         })
     }
 
-    /// Takes cells off the shelf where more than half of them serve. Else they stay: what they hold
-    /// may be asked for again.
-    fn take_cells(&mut self, own: &Own) -> Option<u32> {
+    /// Takes the cells of an entry if more than half of them serve. Else the entry stays: somebody
+    /// may ask for it again.
+    fn take_cells(&mut self, own: &OwnEntry) -> Option<SequenceId> {
         let id = own.resident?;
-        if own.is_most || (self.free.is_empty() && own.found.kept > 0) {
-            self.shelf.take(own.index);
+        if own.is_most || (self.is_full() && own.found.kept > 0) {
+            self.entries.take(own.index);
             return Some(id);
         }
         None
     }
-    /// Puts all that the session of a sequence has in host memory into the cells of this number.
-    /// Says whether it could.
-    fn bring_back(&mut self, id: u32, sequence: &Sequence) -> bool {
-        // Finding the number may have moved what is on the shelf, and taken some of it.
-        let Some(left) = self.shelf.of_session(sequence.session) else {
+
+    /// Puts the session's entry from host memory into the cells of this number, as a whole. Returns
+    /// whether it could.
+    fn bring_back(&mut self, id: SequenceId, session: u64) -> bool {
+        // Finding the number may have evicted entries, which changes their indices.
+        let Some(index) = self.entries.of_session(session) else {
             return false;
         };
-        let tokens = self.shelf.get(left).map_or(0, CacheEntry::len);
-        // In one pool nobody has to make way for what is taken out again before the next step.
-        let others = self.running.len() as u64 + 1;
-        let has_room =
-            !self.kv.shares() || self.kv.free() + self.idle_cells() >= u64::from(tokens) + others;
-        has_room && tokens > 0 && self.restore_left(left, id, sequence.session, tokens) == tokens
+        let tokens = self.entries.get(index).map_or(0, CacheEntry::len);
+        // In one pool nobody is parked for tokens that are taken out again before the next step.
+        let headroom = self.active().len() as u64;
+        let has_room = self
+            .available_cells()
+            .is_none_or(|cells| cells >= u64::from(tokens) + headroom);
+        has_room && tokens > 0 && self.restore_entry(index, id, session, tokens) == tokens
     }
 }

@@ -1,47 +1,47 @@
-//! What is done where memory is short: the actions of each level of pressure.
+//! Frees memory according to the pressure level.
 
 use std::time::{Duration, Instant};
 
 use super::disk_cache::is_to_be_written;
-use super::retain::CacheEntry;
-use crate::decode::engine::Engine;
+use super::entry::CacheEntry;
+use super::manager::CacheManager;
 use crate::decode::executor::Executor;
 use crate::log::MEMORY;
 use crate::memory::{Pressure, PressureLevel};
-use crate::memory_limit::{BETWEEN_LOOKS, MemoryUse};
+use crate::memory_limit::{BETWEEN_LOOKS, MemoryUse, MemoryWatch};
 
-/// Time between two looks of a worker that has nothing else to do, and holds what it could give
-/// back.
+/// Time between two looks at memory while the worker has nothing else to do, and holds memory that
+/// it could free.
 const WHEN_IDLE: Duration = Duration::from_secs(2);
 
-/// What is known of memory.
-#[derive(Debug)]
-pub(in crate::decode) struct Ease {
-    /// When memory is looked at again.
-    next_look: Instant,
-    /// Host memory that what was left behind and what is parked may take now: what the operator
-    /// allows, and less where the process has little left.
-    pub(in crate::decode) allowance: u64,
-}
-
-impl Ease {
-    pub(in crate::decode) fn new(allowance: u64) -> Self {
-        Self {
-            next_look: Instant::now(),
-            allowance,
-        }
+impl<C: Executor> CacheManager<C> {
+    /// Does the regular work: forgets the entries of owners that are gone, frees memory if it is
+    /// short, takes what the disk has answered, and writes entries back.
+    pub(in crate::decode) fn tick(&mut self, now: Instant, memory: &MemoryWatch) {
+        self.forget_gone();
+        self.relieve(now, memory);
+        // After that, so that a state which was read for a sequence isn't evicted before the
+        // sequence has it.
+        self.take_answers(now);
+        self.write_back(now);
     }
-}
 
-impl<C: Executor> Engine<'_, C> {
-    /// Looks at memory where it is time to, and does what its level asks for.
-    pub(in crate::decode) fn ease_pressure(&mut self, now: Instant) {
-        if now < self.ease.next_look {
+    /// When [`tick`](Self::tick) has work to do though nothing happens: an entry is to be written,
+    /// or memory is to be looked at.
+    pub(in crate::decode) fn next_tick(&self) -> Option<Instant> {
+        let is_short = self.pressure.level > PressureLevel::None;
+        let look = (is_short || self.saved_bytes() > 0).then(|| self.next_look + WHEN_IDLE);
+        self.next_write().into_iter().chain(look).min()
+    }
+
+    /// Looks at memory if it is time to, and does what the pressure level asks for.
+    fn relieve(&mut self, now: Instant, memory: &MemoryWatch) {
+        if now < self.next_look {
             return;
         }
-        self.ease.next_look = now + BETWEEN_LOOKS;
-        let in_use = self.queue.memory().in_use(now);
-        let threshold = self.queue.memory().threshold();
+        self.next_look = now + BETWEEN_LOOKS;
+        let in_use = memory.in_use(now);
+        let threshold = memory.threshold();
         let running = self.kv.used().saturating_sub(self.idle_cells());
         let pressure = Pressure {
             level: PressureLevel::None,
@@ -51,11 +51,11 @@ impl<C: Executor> Engine<'_, C> {
             device: in_use.device,
         }
         .with_level(threshold);
-        let before = std::mem::replace(&mut self.counters.pressure, pressure);
+        let before = std::mem::replace(&mut self.pressure, pressure);
         if pressure.level != before.level {
             tracing::info!(
                 target: MEMORY,
-                model = &**self.queue.model(),
+                model = &*self.model,
                 pressure = pressure.level.name(),
                 before = before.level.name(),
                 cells = pressure.cells,
@@ -65,51 +65,45 @@ impl<C: Executor> Engine<'_, C> {
                 "memory pressure changed"
             );
         }
-        // The others are shortages that what is remembered in host memory doesn't make.
+        // Evicting entries from host memory helps against no other shortage.
         let level = PressureLevel::of_process(pressure.process, threshold);
         if level >= PressureLevel::Drop {
             self.drop_unused();
         }
         if level >= PressureLevel::Park {
-            self.put_out();
+            self.empty_host_memory();
         }
-        // What it holds is part of what the process has.
+        // The process's memory in use includes what is held here.
         let held = self.bytes_in_use() + self.saved_bytes();
-        let left = in_use
+        let free = in_use
             .process
-            .map_or(u64::MAX, |process| left_below(process, threshold));
-        self.ease.allowance = held
-            .saturating_add(left)
+            .map_or(u64::MAX, |process| free_below(process, threshold));
+        self.allowance = held
+            .saturating_add(free)
             .min(self.params.config.max_parked_bytes);
     }
 
-    /// When memory is to be looked at though nothing happens: while something could be given back.
-    pub(in crate::decode) fn next_look(&self) -> Option<Instant> {
-        let is_short = self.counters.pressure.level > PressureLevel::None;
-        (is_short || self.saved_bytes() > 0).then(|| self.ease.next_look + WHEN_IDLE)
-    }
-
-    /// Forgets what is in host memory that no open session goes on from.
+    /// Evicts the entries in host memory that no open session continues.
     fn drop_unused(&mut self) {
         let unused = |entry: &CacheEntry| entry.saved().is_some() && entry.session.is_none();
-        for entry in self.shelf.take_all(unused) {
+        for entry in self.entries.take_all(unused) {
             self.note_evicted(&entry, "memory is short");
         }
     }
 
-    /// Takes what is remembered out of host memory: at once what is on disk or can't be kept there;
-    /// the rest is written first, one after the other.
-    fn put_out(&mut self) {
-        let stored = self.stored.as_ref();
+    /// Evicts the entries in host memory. Those that are on disk or can't be kept there go at once;
+    /// the others are written first, one after the other.
+    fn empty_host_memory(&mut self) {
+        let disk = self.disk.cache();
         let stays = |entry: &CacheEntry| {
-            stored.is_some_and(|stored| is_to_be_written(entry) || stored.is_writing(entry))
+            disk.is_some_and(|disk| is_to_be_written(entry) || disk.is_writing(entry))
         };
-        let going = |entry: &CacheEntry| entry.saved().is_some() && !stays(entry);
-        for entry in self.shelf.take_all(going) {
+        let goes = |entry: &CacheEntry| entry.saved().is_some() && !stays(entry);
+        for entry in self.entries.take_all(goes) {
             self.note_evicted(&entry, "memory is short");
         }
         if let Some(index) = self.next_to_write(|entry| entry.saved().is_some()) {
-            self.store(index);
+            self.write(index);
         }
     }
 }
@@ -126,7 +120,7 @@ fn share(used: u64, limit: u64) -> f32 {
     clippy::cast_sign_loss,
     reason = "a share of a number of bytes, from 0.1 to 1.0"
 )]
-fn left_below(memory: MemoryUse, threshold: f32) -> u64 {
+fn free_below(memory: MemoryUse, threshold: f32) -> u64 {
     let most = (memory.limit as f64 * f64::from(threshold)) as u64;
     most.saturating_sub(memory.used)
 }

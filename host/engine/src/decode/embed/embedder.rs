@@ -1,18 +1,16 @@
-//! Computing vectors: which texts a step reads, and what comes of it.
+//! Computes vectors, in steps of its own: which texts a step reads, and what comes of it.
 
 use std::time::{Duration, Instant};
-
-use crate::llama::TokenId;
 
 use super::pool::Pool;
 use super::{EmbedJob, Vectors};
 use crate::decode::WorkerParams;
-use crate::decode::engine::Engine;
-use crate::decode::executor::{EmbedExecutor, Executor};
-use crate::llama::{Ability, Batch, ContextParams, DecodeError};
+use crate::decode::executor::EmbedExecutor;
+use crate::decode::request_queue::RequestQueue;
+use crate::llama::{Ability, Batch, ContextParams, DecodeError, TokenId};
 use crate::log::{TASK, log_request, millis};
 use crate::status::StepNote;
-use crate::{Error, RequestOutcome, Usage};
+use crate::{EmbeddingStatus, Error, RequestOutcome, Usage};
 
 /// Texts that are computed side by side.
 const SEQUENCES: u32 = 8;
@@ -29,9 +27,13 @@ const SIDE_BY_SIDE: usize = 512;
 /// Time after which the context is given up when nobody asks for vectors.
 const KEPT: Duration = Duration::from_secs(60);
 
-/// All that is computed for vectors. Lives on the worker thread.
-#[derive(Debug)]
-pub(in crate::decode) struct Embedder<E> {
+/// Makes the context of an embedder.
+type MakeExecutor<'a, E> = Box<dyn Fn(ContextParams) -> Result<E, String> + 'a>;
+
+/// Computes requests for vectors. Lives on the worker thread, and takes turns with the text loop.
+pub(in crate::decode) struct Embedder<'a, E> {
+    queue: &'a RequestQueue,
+    make: MakeExecutor<'a, E>,
     params: ContextParams,
     /// With [`Ability::Embed`] a text is read in one step.
     ability: Ability,
@@ -44,6 +46,7 @@ pub(in crate::decode) struct Embedder<E> {
     texts: Vec<Text>,
     free: Vec<u32>,
     next_job: u64,
+    counters: EmbeddingStatus,
 }
 
 /// A request that has begun.
@@ -77,14 +80,21 @@ struct Text {
     pool: Pool,
 }
 
-impl<E: EmbedExecutor> Embedder<E> {
-    /// `params` are those of the worker: a text has as many tokens as a session at most.
-    pub(in crate::decode) fn new(params: &WorkerParams) -> Self {
+impl<'a, E: EmbedExecutor> Embedder<'a, E> {
+    /// `params` are those of the worker: a text has as many tokens as a session at most. `make`
+    /// makes the context when it is needed.
+    pub(in crate::decode) fn new(
+        params: &WorkerParams,
+        queue: &'a RequestQueue,
+        make: impl Fn(ContextParams) -> Result<E, String> + 'a,
+    ) -> Self {
         let batch = match params.ability {
             Ability::Continue => BATCH.min(params.context.batch).min(params.context_tokens),
             Ability::Embed => params.context_tokens,
         };
         Self {
+            queue,
+            make: Box::new(make),
             params: ContextParams {
                 cells: params.context_tokens,
                 split: false,
@@ -102,6 +112,7 @@ impl<E: EmbedExecutor> Embedder<E> {
             texts: Vec::new(),
             free: (0..SEQUENCES).rev().collect(),
             next_job: 0,
+            counters: EmbeddingStatus::default(),
         }
     }
 
@@ -110,25 +121,16 @@ impl<E: EmbedExecutor> Embedder<E> {
     /// # Errors
     ///
     /// Why it can't.
-    pub(in crate::decode) fn warm_up(
-        &mut self,
-        compute: &impl Executor<Embedding = E>,
-        token: TokenId,
-        should_stop: &dyn Fn() -> bool,
-    ) -> Result<(), String> {
-        let mut context = compute.embedding(self.params)?;
+    pub(in crate::decode) fn warm_up(&mut self, token: TokenId) -> Result<(), String> {
+        let queue = self.queue;
+        let mut context = (self.make)(self.params)?;
         self.batch.clear();
         self.batch.push(token, 0, 0, true);
-        let computed = context.decode(&mut self.batch, should_stop);
+        let computed = context.decode(&mut self.batch, &|| queue.is_closed());
         computed.map_err(|error| error.to_string())?;
         context.clear_sequence(0);
         self.context = Some(context);
         Ok(())
-    }
-
-    /// Requests that have begun.
-    pub(in crate::decode) fn running(&self) -> usize {
-        self.jobs.len()
     }
 
     /// When the next request has had its time, or the context is given up.
@@ -142,16 +144,16 @@ impl<E: EmbedExecutor> Embedder<E> {
         self.jobs.iter().find(|running| running.number == number)
     }
 
-    /// Takes a request out, with all that it holds.
-    fn take(&mut self, index: usize) -> Running {
-        let running = self.jobs.remove(index);
-        for text in self.texts.extract_if(.., |text| text.job == running.number) {
+    /// Takes a request out, with the sequences that it has.
+    fn take(&mut self, number: u64) -> Option<Running> {
+        let index = self.jobs.iter().position(|one| one.number == number)?;
+        for text in self.texts.extract_if(.., |text| text.job == number) {
             if let Some(context) = &mut self.context {
                 context.clear_sequence(text.id);
             }
             self.free.push(text.id);
         }
-        running
+        Some(self.jobs.remove(index))
     }
 
     /// Begins the next texts of what has begun, as far as there are sequences and cells. Says
@@ -220,8 +222,8 @@ impl<E: EmbedExecutor> Embedder<E> {
         }
     }
 
-    /// The step is done: takes its rows, and says which requests have all their vectors.
-    fn take_rows(&mut self) -> Result<Vec<usize>, DecodeError> {
+    /// The step is done: takes its rows. Returns the requests that have all their vectors.
+    fn take_rows(&mut self) -> Result<Vec<(u64, Vectors)>, DecodeError> {
         let Some(context) = &mut self.context else {
             return Ok(Vec::new());
         };
@@ -246,9 +248,141 @@ impl<E: EmbedExecutor> Embedder<E> {
                 *vector = Some(text.pool.vector());
             }
         }
-        let all = self.jobs.iter().enumerate();
-        let done = all.filter(|(_, one)| one.vectors.iter().all(Option::is_some));
-        Ok(done.map(|(index, _)| index).collect())
+        let mut done = Vec::new();
+        for running in &mut self.jobs {
+            if running.vectors.iter().all(Option::is_some) {
+                let vectors = std::mem::take(&mut running.vectors);
+                done.push((running.number, vectors.into_iter().flatten().collect()));
+            }
+        }
+        Ok(done)
+    }
+
+    /// Computes one step for requests for vectors. Returns whether there was anything to do.
+    pub(in crate::decode) fn step(&mut self, now: Instant) -> bool {
+        self.end_due(now);
+        while self.begin_texts() {
+            let Some(job) = self.queue.pop_embedding(now) else {
+                break;
+            };
+            self.begin(job, now);
+        }
+        if self.texts.is_empty() {
+            if now.saturating_duration_since(self.used_at) >= KEPT {
+                self.context = None;
+            }
+            return false;
+        }
+        self.publish();
+        self.used_at = now;
+        if let Err(error) = self.compute() {
+            self.fail(&error);
+        }
+        true
+    }
+
+    fn begin(&mut self, job: EmbedJob, now: Instant) {
+        let number = self.next_job;
+        self.next_job += 1;
+        log_request!(
+            DEBUG,
+            TASK,
+            job.log,
+            prompt_tokens = job.tokens(),
+            queue_ms = millis(now.saturating_duration_since(job.asked_at)),
+            "request started"
+        );
+        self.jobs.push(Running {
+            number,
+            begun: 0,
+            begun_at: now,
+            prompt_tokens: job.tokens(),
+            vectors: vec![None; job.texts.len()],
+            job,
+        });
+    }
+
+    /// Ends the requests that were cancelled or have had their time.
+    fn end_due(&mut self, now: Instant) {
+        let due: Vec<_> = self
+            .jobs
+            .iter()
+            .filter_map(|running| Some((running.number, running.must_end(now)?)))
+            .collect();
+        for (number, outcome) in due {
+            self.end(number, outcome, Vectors::new());
+        }
+    }
+
+    /// Ends a request; its reader gets the vectors unless there is an error.
+    fn end(&mut self, number: u64, outcome: RequestOutcome<Error>, vectors: Vectors) {
+        let Some(running) = self.take(number) else {
+            return;
+        };
+        let usage = running.usage(Instant::now());
+        let job = running.job;
+        self.queue.ended(&job.owner, job.session, &outcome);
+        // A reader who has the vectors finds them counted.
+        self.publish();
+        job.log.end(outcome.as_ref(), &usage);
+        // This fails if nobody waits for the answer.
+        let _ = job.answer.send(outcome.into_result().map(|_| vectors));
+    }
+
+    fn compute(&mut self) -> Result<(), Broken> {
+        if self.context.is_none() {
+            let made = (self.make)(self.params);
+            self.context = Some(made.map_err(Broken::NoContext)?);
+        }
+        self.fill();
+        let Some(context) = &mut self.context else {
+            return Ok(());
+        };
+        let (queue, jobs) = (self.queue, &self.jobs);
+        let should_stop =
+            || queue.is_closed() || jobs.iter().all(|running| running.job.answer.is_closed());
+        match context.decode(&mut self.batch, &should_stop) {
+            Ok(()) => {}
+            // The next step sees to it.
+            Err(DecodeError::Aborted) => return Ok(()),
+            Err(error) => return Err(Broken::Step(error)),
+        }
+        let in_step = self.texts.iter().filter(|text| !text.in_step.is_empty());
+        self.queue.serve(in_step.filter_map(|text| {
+            let owner = &self.job(text.job)?.job.owner;
+            Some((owner, u32::try_from(text.in_step.len()).ok()?, 0))
+        }));
+        self.counters.steps += 1;
+        self.queue.note_step(&StepNote {
+            prompt: self.batch.len() as u64,
+            ..StepNote::default()
+        });
+        let done = self.take_rows().map_err(Broken::Step)?;
+        let texts: usize = done.iter().map(|(_, vectors)| vectors.len()).sum();
+        self.counters.texts += texts as u64;
+        for (number, vectors) in done {
+            self.end(number, RequestOutcome::Completed(None), vectors);
+        }
+        Ok(())
+    }
+
+    /// A step failed: all requests that have begun fail with it, and the next one gets a new
+    /// context.
+    fn fail(&mut self, broken: &Broken) {
+        let params = self.params;
+        let model = &**self.queue.model();
+        let error = broken.error(&params);
+        tracing::warn!(model, %error, "a step of embedding failed");
+        self.context = None;
+        let numbers: Vec<u64> = self.jobs.iter().map(|running| running.number).collect();
+        for number in numbers.into_iter().rev() {
+            let outcome = RequestOutcome::Failed(broken.error(&params));
+            self.end(number, outcome, Vectors::new());
+        }
+    }
+
+    fn publish(&self) {
+        self.queue.publish_embedding(self.jobs.len(), self.counters);
     }
 }
 
@@ -258,146 +392,23 @@ impl Running {
         self.job.max_time.map(|most| self.job.asked_at + most)
     }
 
-    /// What it has used by now.
+    /// How it ends now, if nobody waits for it any more or it has had its time.
+    fn must_end(&self, now: Instant) -> Option<RequestOutcome<Error>> {
+        if self.job.answer.is_closed() {
+            return Some(RequestOutcome::Cancelled);
+        }
+        let limit = self.job.max_time?;
+        let is_over = self.deadline().is_some_and(|deadline| deadline <= now);
+        is_over.then_some(RequestOutcome::TimedOut(Error::MaxTime { limit }))
+    }
+
+    /// What it has used until now.
     fn usage(&self, now: Instant) -> Usage {
         Usage {
             prompt_tokens: self.prompt_tokens,
             queue_time: self.begun_at.saturating_duration_since(self.job.asked_at),
             prefill_time: now.saturating_duration_since(self.begun_at),
             ..Usage::default()
-        }
-    }
-}
-
-impl<C: Executor> Engine<'_, C> {
-    /// One step for those who want vectors. Says whether there was anything to do.
-    pub(in crate::decode) fn embed(&mut self, now: Instant) -> bool {
-        self.reap_embeddings(now);
-        while self.embedder.begin_texts() {
-            let Some(job) = self.queue.pop_embedding(now) else {
-                break;
-            };
-            let number = self.embedder.next_job;
-            self.embedder.next_job += 1;
-            log_request!(
-                DEBUG,
-                TASK,
-                job.log,
-                prompt_tokens = job.tokens(),
-                queue_ms = millis(now.saturating_duration_since(job.asked_at)),
-                "request started"
-            );
-            self.embedder.jobs.push(Running {
-                number,
-                begun: 0,
-                begun_at: now,
-                prompt_tokens: job.tokens(),
-                vectors: vec![None; job.texts.len()],
-                job,
-            });
-        }
-        if self.embedder.texts.is_empty() {
-            if now.saturating_duration_since(self.embedder.used_at) >= KEPT {
-                self.embedder.context = None;
-            }
-            return false;
-        }
-        self.embedder.used_at = now;
-        if let Err(error) = self.embed_step() {
-            self.fail_embeddings(&error);
-        }
-        true
-    }
-
-    /// Ends what nobody waits for any more, and what has had its time.
-    fn reap_embeddings(&mut self, now: Instant) {
-        let mut index = 0;
-        while let Some(running) = self.embedder.jobs.get(index) {
-            let is_cancelled = running.job.answer.is_closed();
-            let is_over = running.deadline().is_some_and(|deadline| deadline <= now);
-            if !is_cancelled && !is_over {
-                index += 1;
-                continue;
-            }
-            let outcome = if is_cancelled {
-                RequestOutcome::Cancelled
-            } else {
-                let limit = running.job.max_time.unwrap_or_default();
-                RequestOutcome::TimedOut(Error::MaxTime { limit })
-            };
-            self.end_embedding(index, outcome, Vectors::new());
-        }
-    }
-
-    /// Ends a request; its reader gets the vectors unless there is an error.
-    fn end_embedding(&mut self, index: usize, outcome: RequestOutcome<Error>, vectors: Vectors) {
-        let running = self.embedder.take(index);
-        let usage = running.usage(Instant::now());
-        let job = running.job;
-        self.queue.ended(&job.owner, job.session, &outcome);
-        job.log.end(outcome.as_ref(), &usage);
-        // This fails if nobody waits for the answer.
-        let _ = job.answer.send(outcome.into_result().map(|_| vectors));
-    }
-
-    fn embed_step(&mut self) -> Result<(), Broken> {
-        let embedder = &mut self.embedder;
-        if embedder.context.is_none() {
-            let made = self.kv.compute.embedding(embedder.params);
-            embedder.context = Some(made.map_err(Broken::NoContext)?);
-        }
-        embedder.fill();
-        let Some(context) = &mut embedder.context else {
-            return Ok(());
-        };
-        let (queue, jobs) = (self.queue, &embedder.jobs);
-        let should_stop =
-            || queue.is_closed() || jobs.iter().all(|running| running.job.answer.is_closed());
-        match context.decode(&mut embedder.batch, &should_stop) {
-            Ok(()) => {}
-            // The next round sees to it.
-            Err(DecodeError::Aborted) => return Ok(()),
-            Err(error) => return Err(Broken::Step(error)),
-        }
-        let in_step = embedder
-            .texts
-            .iter()
-            .filter(|text| !text.in_step.is_empty());
-        self.queue.serve(in_step.filter_map(|text| {
-            let owner = &embedder.job(text.job)?.job.owner;
-            Some((owner, u32::try_from(text.in_step.len()).ok()?, 0))
-        }));
-        self.counters.embedding.steps += 1;
-        self.queue.note_step(&StepNote {
-            prompt: embedder.batch.len() as u64,
-            ..StepNote::default()
-        });
-        let done = embedder.take_rows().map_err(Broken::Step)?;
-        let jobs = done.iter().filter_map(|index| embedder.jobs.get(*index));
-        let texts: usize = jobs.map(|running| running.vectors.len()).sum();
-        if texts > 0 {
-            self.counters.embedding.texts += texts as u64;
-            // Before they are told: who has the vectors finds them counted.
-            self.publish();
-        }
-        // From the end: what is taken out moves what comes after it.
-        for index in done.into_iter().rev() {
-            let running = self.embedder.jobs.get_mut(index);
-            let vectors = running.map(|one| std::mem::take(&mut one.vectors));
-            let vectors: Vectors = vectors.into_iter().flatten().flatten().collect();
-            self.end_embedding(index, RequestOutcome::Completed(None), vectors);
-        }
-        Ok(())
-    }
-
-    /// A step failed: all that had begun fails with it, and the context is made anew for the next.
-    fn fail_embeddings(&mut self, broken: &Broken) {
-        let params = self.embedder.params;
-        tracing::warn!(model = &**self.queue.model(), error = %broken.error(&params), "a step of embedding failed");
-        self.embedder.context = None;
-        while let Some(last) = self.embedder.jobs.len().checked_sub(1) {
-            let outcome = RequestOutcome::Failed(broken.error(&params));
-            self.end_embedding(last, outcome, Vectors::new());
         }
     }
 }

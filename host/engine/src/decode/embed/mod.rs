@@ -1,5 +1,5 @@
-//! Texts as vectors: requests that are read and not answered. They have a line and a small context
-//! of their own, and take turns with the steps of the generations, on the same thread.
+//! Texts as vectors. Requests for them have a queue and a small context of their own. Their steps
+//! take turns with those of the text loop, on the same thread.
 
 mod embedder;
 mod pool;

@@ -1,32 +1,33 @@
-//! Places in the context, given and taken: beginning, parking and resuming sequences. Who gets one
-//! is `schedule::decide`'s business.
+//! Gives sequences of the context to requests and parked generations, and takes them back.
+//! `schedule::decide` says who gets one.
 
 use std::time::Instant;
 
-use crate::decode::engine::Engine;
+use super::Scheduler;
+use super::parked::Parked;
+use crate::decode::Job;
+use crate::decode::cache::{Admitted, Arrival, CacheManager, Reused, SequenceId};
 use crate::decode::executor::Executor;
+use crate::decode::job::Waits;
 use crate::decode::sequence::Sequence;
-use crate::llama::SavedSequence;
-use crate::log::{MEMORY, log_request, millis};
+use crate::log::{MEMORY, TASK, log_request, millis};
 use crate::schedule::{
     Candidate, Decision, Holder, Need, Room, Want, class_of, decide, least_important,
 };
+use crate::{Error, RequestOutcome};
 
-/// Free cells that each running sequence should find when one more comes: a few steps' worth, so
-/// that a sequence which is resumed isn't parked again at once.
+/// Free cells that each running sequence should find when one more is admitted: those of a few
+/// steps, so that a sequence which is resumed isn't parked again at once.
 const HEADROOM: u64 = 16;
 
-/// A sequence without a place. It resumes by itself.
-pub(in crate::decode) struct Parked {
-    pub(in crate::decode) sequence: Sequence,
-    // `None`: it wasn't kept, and is computed again.
-    state: Option<SavedSequence>,
-    since: Instant,
-}
-
-impl<C: Executor> Engine<'_, C> {
-    /// Begins and resumes what has room, and parks what makes way. Says whether anything changed.
-    pub(in crate::decode) fn give_places(&mut self, now: Instant) -> bool {
+impl Scheduler<'_> {
+    /// Admits requests and resumes parked generations while there is room, and parks sequences that
+    /// have to make way. Returns whether anything changed.
+    pub(in crate::decode) fn admit(
+        &mut self,
+        cache: &mut CacheManager<impl Executor>,
+        now: Instant,
+    ) -> bool {
         let mut changed = false;
         loop {
             let waiting = self.queue.head(now).map(|head| Candidate {
@@ -35,42 +36,54 @@ impl<C: Executor> Engine<'_, C> {
                 cells: head.prompt_tokens.saturating_add(1),
             });
             let parked = self.next_parked(now);
-            let holders = self.holders(now);
             let candidate = parked.map(|(_, candidate)| candidate);
-            match decide(waiting, candidate, &holders, self.room()) {
+            let (ids, holders) = self.holders(now);
+            let room = self.room(cache);
+            match decide(waiting, candidate, &holders, room) {
                 Decision::Wait => return changed,
-                // One that came in between may be taken in its stead; should it need more cells
-                // than are free, somebody is parked, and nothing is lost.
+                // Another request may have come in between and be taken instead. If it needs more
+                // cells than are free, a sequence is parked, and nothing is lost.
                 Decision::Admit => {
                     let Some(job) = self.queue.pop(now) else {
                         return changed;
                     };
-                    self.begin(job, now);
+                    self.begin(job, cache, now);
                 }
                 Decision::Resume => {
                     let Some((index, _)) = parked else {
                         return changed;
                     };
-                    let Some(id) = self.number() else {
+                    let state = self.parked.get(index).and_then(|one| one.state.as_ref());
+                    let Some((id, computed)) = cache.resume(state) else {
                         return changed;
                     };
-                    self.resume(id, index, now);
+                    let parked = self.parked.remove(index);
+                    self.resume(parked, id, computed, now);
                 }
                 Decision::Park(index) => {
+                    let Some(&id) = ids.get(index) else {
+                        return changed;
+                    };
                     self.counters.preempted += 1;
-                    self.park(index, now);
+                    self.park(id, cache, now);
                 }
             }
             changed = true;
         }
     }
 
-    /// Parks one sequence if the next step could not give everybody a token for lack of cells. Says
-    /// whether it did; then who needs what has to be looked at again.
-    pub(in crate::decode) fn make_room(&mut self, wants: &[Want]) -> bool {
-        if self.params.context.split {
-            return false;
+    /// Parks sequences until the next step can give every sequence a token, as far as cells go.
+    pub(in crate::decode) fn make_room(&mut self, cache: &mut CacheManager<impl Executor>) {
+        while let Some(id) = self.sequence_in_the_way(cache) {
+            self.counters.exhausted += 1;
+            self.park(id, cache, Instant::now());
         }
+    }
+
+    /// The sequence to park because there are too few cells for the next step.
+    fn sequence_in_the_way(&self, cache: &mut CacheManager<impl Executor>) -> Option<SequenceId> {
+        cache.free_cells()?;
+        let wants = self.wants();
         let prompts = wants.iter().filter_map(|want| match want.need {
             Need::Prefill(tokens) => Some(u64::from(tokens)),
             Need::Decode | Need::Nothing => None,
@@ -78,55 +91,43 @@ impl<C: Executor> Engine<'_, C> {
         let prompts: u64 = prompts.sum();
         let decodes = |want: &&Want| want.need == Need::Decode;
         let decoding = wants.iter().filter(decodes).count() as u64;
-        // What nobody uses makes way before anybody who runs has to.
-        let wanted = (decoding + prompts).min(u64::from(self.params.context.batch));
-        self.reclaim(wanted);
-        if self.kv.free() >= decoding + u64::from(prompts > 0) {
-            return false;
-        }
-        let now = Instant::now();
-        let Some(index) = least_important(&self.holders(now)) else {
-            return false;
-        };
-        self.counters.exhausted += 1;
-        self.park(index, now);
-        true
-    }
-
-    /// KV cells that nobody uses; `None` where every sequence has its own.
-    pub(in crate::decode) fn free_cells(&self) -> Option<u64> {
-        if self.params.context.split {
+        // Entries of the prefix cache make way before a running sequence has to.
+        cache.evict_for((decoding + prompts).min(u64::from(self.context.batch)));
+        let needed = decoding + u64::from(prompts > 0);
+        if cache.free_cells().is_none_or(|free| free >= needed) {
             return None;
         }
-        Some(self.kv.free())
+        let (ids, holders) = self.holders(Instant::now());
+        let index = least_important(&holders)?;
+        ids.get(index).copied()
     }
 
-    fn room(&self) -> Room {
-        // What prompts still need was promised to them when they began.
+    fn room(&self, cache: &CacheManager<impl Executor>) -> Room {
+        // Running prompts were promised the cells that they still need.
         let promised: u64 = self
             .running
             .iter()
-            .map(|sequence| u64::from(sequence.left()))
+            .map(|sequence| u64::from(sequence.uncomputed()))
             .sum();
         let sequences = self.running.len() as u64 + 1;
         Room {
-            // What was left behind makes way.
-            sequences: self.free.len() + self.idle().count(),
-            cells: self
-                .free_cells()
-                .map(|free| (free + self.idle_cells()).saturating_sub(promised)),
-            headroom: (sequences * HEADROOM).min(u64::from(self.params.context.cells) / 8),
+            sequences: cache.available_sequences(),
+            cells: cache
+                .available_cells()
+                .map(|cells| cells.saturating_sub(promised)),
+            headroom: (sequences * HEADROOM).min(u64::from(self.context.cells) / 8),
         }
     }
 
-    fn holders(&self, now: Instant) -> Vec<Holder> {
+    /// The running sequences as `schedule` sees them, and their ids in the same order.
+    fn holders(&self, now: Instant) -> (Vec<SequenceId>, Vec<Holder>) {
         let all = self.running.iter();
-        all.map(|sequence| sequence.holder(now, self.params.config.ageing))
-            .collect()
+        all.map(|sequence| (sequence.id, sequence.holder(now, self.ageing)))
+            .unzip()
     }
 
-    /// The parked sequence that goes first: the highest class, then the one that was asked first.
-    /// One that waits for its reader doesn't need a place.
+    /// The parked generation that is resumed first: the highest class, then the oldest request. One
+    /// that waits for its reader is left out.
     fn next_parked(&self, now: Instant) -> Option<(usize, Candidate)> {
         let parked = self.parked.iter().enumerate();
         parked
@@ -135,12 +136,7 @@ impl<C: Executor> Engine<'_, C> {
                 let sequence = &parked.sequence;
                 let candidate = Candidate {
                     priority: sequence.priority,
-                    class: class_of(
-                        sequence.priority,
-                        parked.since,
-                        now,
-                        self.params.config.ageing,
-                    ),
+                    class: class_of(sequence.priority, parked.since, now, self.ageing),
                     cells: sequence.cells(),
                 };
                 (index, candidate, sequence.asked_at())
@@ -149,26 +145,62 @@ impl<C: Executor> Engine<'_, C> {
             .map(|(index, candidate, _)| (index, candidate))
     }
 
-    pub(in crate::decode) fn parked_bytes(&self) -> u64 {
-        let states = self
-            .parked
-            .iter()
-            .filter_map(|parked| parked.state.as_ref());
-        states.map(SavedSequence::size).sum()
-    }
-
-    /// Takes the place of a running sequence; its state goes to host memory while there is room for
-    /// it.
-    fn park(&mut self, index: usize, now: Instant) {
-        let Some(sequence) = self.running.get(index) else {
+    /// Makes a running sequence of a request.
+    fn begin(&mut self, job: Job, cache: &mut CacheManager<impl Executor>, now: Instant) {
+        let admitted = cache.admit(Arrival {
+            owner: &job.owner,
+            session: job.session,
+            prompt: &job.prompt,
+            uses_cache: job.settings.memory.remembers(),
+            context_shifting: job.settings.memory.context_shifting,
+            deterministic: job.settings.scheduling.deterministic,
+        });
+        let Some(Admitted {
+            id,
+            reused,
+            cannot_shift,
+        }) = admitted
+        else {
+            let outcome = RequestOutcome::Failed(Error::Unavailable);
+            self.queue.ended(&job.owner, job.session, &outcome);
+            job.end(outcome, now);
             return;
         };
-        let (id, computed) = (sequence.id, sequence.computed());
-        // What its cells hold beyond is not its own.
-        self.kv.truncate(id, computed);
-        let state = self.put_aside(id);
-        let sequence = self.running.remove(index);
-        self.release(id);
+        let mut sequence = Sequence::new(id, job);
+        if let Some(kept) = cannot_shift {
+            log_request!(
+                INFO,
+                MEMORY,
+                sequence.log,
+                tokens = sequence.len(),
+                kept,
+                "the prompt lacks a part of what came before, and the context can't be shifted: computing again what comes after"
+            );
+        }
+        match reused {
+            Reused::Nothing => {}
+            Reused::Prefix(tokens) => sequence.found(tokens),
+            Reused::Pieces(pieces) => sequence.found_pieces(pieces),
+        }
+        log_request!(
+            DEBUG,
+            TASK,
+            sequence.log,
+            prompt_tokens = sequence.len(),
+            cached_tokens = sequence.computed(),
+            queue_ms = millis(now.saturating_duration_since(sequence.asked_at())),
+            "request started"
+        );
+        self.running.insert(sequence);
+    }
+
+    /// Takes a running sequence out of the context. Its state goes to host memory while there is
+    /// room.
+    fn park(&mut self, id: SequenceId, cache: &mut CacheManager<impl Executor>, now: Instant) {
+        let Some(sequence) = self.running.remove(id) else {
+            return;
+        };
+        let state = cache.park(id, sequence.computed());
         log_request!(
             DEBUG,
             MEMORY,
@@ -184,19 +216,13 @@ impl<C: Executor> Engine<'_, C> {
         });
     }
 
-    fn resume(&mut self, id: u32, index: usize, now: Instant) {
-        let state = self.parked.get(index).and_then(|one| one.state.as_ref());
-        // Its state is still counted meanwhile.
-        self.reclaim(state.map_or(0, |state| u64::from(state.tokens())));
+    /// Runs a parked generation again: with this id, and so many tokens in its cells.
+    fn resume(&mut self, parked: Parked, id: SequenceId, computed: u32, now: Instant) {
         let Parked {
             mut sequence,
-            state,
             since,
-        } = self.parked.remove(index);
-        let computed = match &state {
-            Some(state) => self.kv.restore(id, state, state.tokens()),
-            None => 0,
-        };
+            ..
+        } = parked;
         if computed == 0 && sequence.computed() > 0 {
             self.counters.recomputed += 1;
         }
@@ -211,6 +237,6 @@ impl<C: Executor> Engine<'_, C> {
             parked_ms = millis(now.saturating_duration_since(since)),
             "resumed"
         );
-        self.running.push(sequence);
+        self.running.insert(sequence);
     }
 }

@@ -1,39 +1,47 @@
-//! Tokens that make room, and pieces that are moved, right before a step: the decode turns their
-//! keys before anything else.
+//! Makes room in sequences whose context is full, and moves the pieces of older computations that
+//! serve. This comes right before a step: its decode rotates the keys of moved tokens before
+//! anything else.
 
-use crate::decode::engine::Engine;
+use super::Scheduler;
+use crate::decode::cache::{CacheManager, SequenceId};
 use crate::decode::executor::Executor;
 use crate::decode::sequence::Start;
 use crate::log::{MEMORY, log_request};
-use crate::{FinishReason, RequestOutcome};
+use crate::{Error, FinishReason, RequestOutcome};
 
-impl<C: Executor> Engine<'_, C> {
-    /// Makes room in the sequences that are full, and moves what of an older computation serves.
-    /// Ends those that are full and have nothing that may go.
-    pub(in crate::decode) fn shift(&mut self) {
-        let context_tokens = self.params.context_tokens;
+impl Scheduler<'_> {
+    /// Makes room in sequences that have more than `context_tokens`, and moves pieces. Returns the
+    /// sequences that end because they are full and nothing of them may be dropped.
+    pub(in crate::decode) fn shift_contexts(
+        &mut self,
+        context_tokens: u32,
+        cache: &mut CacheManager<impl Executor>,
+    ) -> Vec<(SequenceId, RequestOutcome<Error>)> {
         let mut drops = Vec::new();
         let mut full = Vec::new();
-        for sequence in &mut self.running {
-            // Also where they are yet to be computed, since the cells were lost.
+        for sequence in self.running.iter_mut() {
+            // Also sequences that are yet to be computed, since their cells were lost.
             if sequence.len() > context_tokens {
                 match sequence.next_drop(context_tokens) {
                     Some(range) => drops.push((sequence.id, range)),
-                    None => full.push(sequence.id),
+                    None => full.push((
+                        sequence.id,
+                        RequestOutcome::finished(FinishReason::ContextFull),
+                    )),
                 }
             }
         }
-        // First all copies: once something was moved, nothing can be copied until the next decode.
+        // All copies come first: once something was moved, nothing can be copied until the next
+        // decode.
         for (id, range) in &drops {
-            if self.kv.is_shared(*id, range.start) {
-                self.unshare(*id);
+            if cache.is_shared(*id, range.start) {
+                self.unshare(*id, cache);
             }
         }
-        self.move_pieces();
+        self.move_pieces(cache);
         for (id, range) in drops {
-            let moved = self.kv.forget(id, range.clone());
-            self.counters.cache.shifts += 1;
-            let Some(sequence) = self.running.iter_mut().find(|one| one.id == id) else {
+            let moved = cache.drop_tokens(id, range.clone());
+            let Some(sequence) = self.running.get_mut(id) else {
                 continue;
             };
             let dropped = range.len();
@@ -49,7 +57,7 @@ impl<C: Executor> Engine<'_, C> {
                     "context shifted"
                 );
             } else {
-                // A memory that can't move tokens, or cells that others have too.
+                // The model's memory can't move tokens, or other sequences have the cells too.
                 log_request!(
                     INFO,
                     MEMORY,
@@ -58,51 +66,35 @@ impl<C: Executor> Engine<'_, C> {
                     dropped,
                     "the context was full and can't be shifted: computing again what is kept"
                 );
-                self.kv.clear(id);
                 sequence.restart();
-                self.counters.cache.reevaluated += 1;
             }
         }
-        self.retire(|sequence| {
-            let is_full = full.contains(&sequence.id);
-            is_full.then_some(RequestOutcome::finished(FinishReason::ContextFull))
-        });
+        full
     }
 
-    /// Gives a sequence cells of its own where it shares them, as far as there is room.
-    fn unshare(&mut self, id: u32) {
-        if let Some(state) = self.kv.save(id) {
-            self.kv.clear(id);
-            self.reclaim(u64::from(state.tokens()));
-            let there = self.kv.restore(id, &state, state.tokens());
-            if let Some(sequence) = self.running.iter_mut().find(|one| one.id == id)
-                && there < sequence.computed()
-            {
-                self.kv.clear(id);
-                sequence.restart();
-            }
+    /// Gives a sequence that shares its cells its own ones, if there is room.
+    fn unshare(&mut self, id: SequenceId, cache: &mut CacheManager<impl Executor>) {
+        let Some(there) = cache.unshare(id) else {
+            return;
+        };
+        if let Some(sequence) = self.running.get_mut(id)
+            && there < sequence.computed()
+        {
+            cache.clear(id);
+            sequence.restart();
         }
     }
 
     /// Moves the pieces of older computations that serve.
-    fn move_pieces(&mut self) {
-        for sequence in &mut self.running {
+    fn move_pieces(&mut self, cache: &mut CacheManager<impl Executor>) {
+        for sequence in self.running.iter_mut() {
             if sequence.start() != Start::Begun {
                 continue;
             }
             let Some(pieces) = sequence.take_pieces() else {
                 continue;
             };
-            let id = sequence.id;
-            let moved = |gap: &std::ops::Range<u32>| self.kv.forget(id, gap.clone());
-            self.counters.cache.shifts += 1;
-            let is_moved = pieces.gaps.iter().all(moved);
-            let kept = if is_moved {
-                self.kv.cut(id, pieces.kept)
-            } else {
-                self.counters.cache.reevaluated += 1;
-                self.kv.truncate(id, pieces.prefix)
-            };
+            let (is_moved, kept) = cache.move_pieces(sequence.id, &pieces);
             log_request!(
                 DEBUG,
                 MEMORY,

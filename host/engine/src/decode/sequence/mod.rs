@@ -18,6 +18,7 @@ use characters::Characters;
 use stop::StopMatcher;
 use usage::{Times, Tokens};
 
+use super::cache::SequenceId;
 use super::constraint::ConstraintError;
 use super::job::answer;
 use super::sampler::{LogProbs, NoFiniteLogit, log_probs};
@@ -36,7 +37,7 @@ use crate::{
 #[derive(Debug)]
 pub(super) struct Sequence {
     /// Its number in the context. Means nothing while it is parked.
-    pub(super) id: u32,
+    pub(super) id: SequenceId,
     pub(super) log: Arc<RequestLog>,
     pub(super) owner: Owner,
     pub(super) priority: Priority,
@@ -100,7 +101,7 @@ pub(super) enum NoToken {
 }
 
 impl Sequence {
-    pub(super) fn new(id: u32, job: Job) -> Self {
+    pub(super) fn new(id: SequenceId, job: Job) -> Self {
         let prompt_len = job.prompt_tokens();
         Self {
             id,
@@ -207,7 +208,7 @@ impl Sequence {
     }
 
     /// Tokens that it has, and that are not in KV cells.
-    pub(super) fn left(&self) -> u32 {
+    pub(super) fn uncomputed(&self) -> u32 {
         self.len().saturating_sub(self.computed)
     }
 
@@ -221,14 +222,14 @@ impl Sequence {
         let generates = self.computed >= self.prompt_len;
         let need = if self.is_paused() || self.start == Start::Waits {
             Need::Nothing
-        } else if generates && (self.left() == 1 || self.is_deterministic()) {
+        } else if generates && (self.uncomputed() == 1 || self.is_deterministic()) {
             // A deterministic one that computes its answer again does it as it did the first time:
             // token by token.
             Need::Decode
         } else if self.is_deterministic() {
             Need::Prefill(self.prompt_len.saturating_sub(self.computed))
         } else {
-            Need::Prefill(self.left())
+            Need::Prefill(self.uncomputed())
         };
         Want {
             id: self.id,
@@ -264,7 +265,7 @@ impl Sequence {
     }
 
     /// It has a place again, with so many tokens in its KV cells.
-    pub(super) fn resume(&mut self, id: u32, computed: u32, now: Instant) {
+    pub(super) fn resume(&mut self, id: SequenceId, computed: u32, now: Instant) {
         self.id = id;
         self.computed = computed.min(self.len().saturating_sub(1));
         self.pieces = None;
@@ -408,8 +409,8 @@ impl Sequence {
     ///
     /// # Errors
     ///
-    /// [`ConstraintError`] when the output form can't be followed any further; the token's text is passed on
-    /// all the same.
+    /// [`ConstraintError`] when the output form can't be followed any further. The token's text is
+    /// passed on all the same.
     pub(super) fn accept(
         &mut self,
         token: TokenId,

@@ -3,6 +3,7 @@
 use std::ops::Range;
 
 use super::Sequence;
+use crate::decode::cache::{Computed, Finished, Wanted};
 use crate::memory::Alignment;
 
 /// How far a sequence is with what was computed before it came.
@@ -27,6 +28,40 @@ impl Sequence {
     /// Whether it takes what was computed before, and leaves what it computes.
     pub(in crate::decode) fn uses_cache(&self) -> bool {
         self.settings.memory.remembers()
+    }
+
+    /// Its prompt, for a lookup in the cache.
+    pub(in crate::decode) fn wanted(&self) -> Wanted<'_> {
+        Wanted::new(&self.owner, &self.tokens, self.is_deterministic())
+    }
+
+    /// What it has in KV cells, for others to share. Deterministic sequences are computed in steps
+    /// of `chunk`.
+    pub(in crate::decode) fn computed_part(&self, chunk: u32) -> Computed<'_> {
+        Computed {
+            id: self.id,
+            owner: &self.owner,
+            tokens: self.computed_tokens(),
+            exact: self.exact(chunk),
+        }
+    }
+
+    /// What the cache may retain of it when it has ended.
+    pub(in crate::decode) fn finished(&self, chunk: u32) -> Finished<'_> {
+        let memory = &self.settings.memory;
+        Finished {
+            id: self.id,
+            owner: &self.owner,
+            session: self.session,
+            tokens: &self.tokens,
+            computed: self.computed,
+            exact: self.exact(chunk),
+            max_tokens: if self.uses_cache() {
+                memory.max_cache_tokens
+            } else {
+                0
+            },
+        }
     }
 
     pub(in crate::decode) fn start(&self) -> Start {
@@ -89,7 +124,7 @@ impl Sequence {
 
     /// How many of its tokens in KV cells are as they are when they are computed alone, in steps of
     /// `chunk`.
-    pub(in crate::decode) fn exact(&self, chunk: u32) -> u32 {
+    fn exact(&self, chunk: u32) -> u32 {
         if self.is_deterministic() && self.counts.forgotten == 0 {
             self.computed.min(self.prompt_len) / chunk * chunk
         } else {

@@ -6,11 +6,13 @@ use std::time::{Duration, Instant};
 
 use crate::llama::TokenId;
 
-use super::known::{Faults, Known, Letters, answer};
+use super::known::{Faults, Known, KnownVectors, Letters, answer};
 use crate::KvType;
 use crate::decode::DiskCacheParams;
-use crate::decode::cache::DiskStart;
+use crate::decode::cache::DiskState;
+use crate::decode::embed::Embedder;
 use crate::decode::engine::Engine;
+use crate::decode::worker;
 use crate::decode::{
     Grammars, Job, Outlet, QueueLimit, RequestQueue, Sampler, SamplerParts, TrimPolicy,
     WorkerParams, Writer,
@@ -228,8 +230,13 @@ impl Host {
                     }),
                 };
                 let known = Known::new(params.clone(), setup.faults);
-                let states = DiskStart::open(setup.store, setup.share_prefixes, &queue).unwrap();
-                Engine::new(known, params, states, &queue, &samplers).run();
+                let woken = Arc::clone(&queue);
+                let disk = DiskState::open(setup.store, setup.share_prefixes, move || woken.wake())
+                    .unwrap();
+                let mut engine = Engine::new(known, params.clone(), disk, &queue, &samplers);
+                let make = |params| Ok(KnownVectors::new(params, setup.faults));
+                let mut embedder = Embedder::new(&params, &queue, make);
+                worker::run(&mut engine, &mut embedder, &queue);
             }
         });
         Self {

@@ -252,6 +252,17 @@ pub(super) fn vector(tokens: &[i32]) -> Vec<f32> {
     sums.map(|sum| (sum / length) as f32).to_vec()
 }
 
+impl KnownVectors {
+    pub(super) fn new(params: ContextParams, faults: Faults) -> Self {
+        Self {
+            params,
+            faults,
+            sequences: HashMap::new(),
+            rows: Vec::new(),
+        }
+    }
+}
+
 impl EmbedExecutor for KnownVectors {
     fn decode(
         &mut self,
@@ -297,17 +308,6 @@ impl EmbedExecutor for KnownVectors {
 }
 
 impl Executor for Known {
-    type Embedding = KnownVectors;
-
-    fn embedding(&self, params: ContextParams) -> Result<KnownVectors, String> {
-        Ok(KnownVectors {
-            params,
-            faults: self.faults,
-            sequences: HashMap::new(),
-            rows: Vec::new(),
-        })
-    }
-
     fn decode(
         &mut self,
         batch: &mut Batch,

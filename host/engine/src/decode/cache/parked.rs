@@ -1,0 +1,45 @@
+//! The states of parked sequences in host memory, and how many bytes they take.
+
+use std::cell::Cell;
+use std::rc::Rc;
+
+use crate::llama::SavedSequence;
+
+/// Bytes of all states of parked sequences.
+#[derive(Debug, Default)]
+pub(super) struct ParkedBytes(Rc<Cell<u64>>);
+
+impl ParkedBytes {
+    /// Counts a state for as long as it is held.
+    pub(super) fn hold(&self, state: SavedSequence) -> ParkedState {
+        self.0.set(self.0.get() + state.size());
+        ParkedState {
+            state,
+            total: Rc::clone(&self.0),
+        }
+    }
+
+    pub(super) fn total(&self) -> u64 {
+        self.0.get()
+    }
+}
+
+/// The state of a parked sequence. Its memory is counted until this is dropped.
+#[derive(Debug)]
+pub(in crate::decode) struct ParkedState {
+    state: SavedSequence,
+    total: Rc<Cell<u64>>,
+}
+
+impl ParkedState {
+    pub(super) fn state(&self) -> &SavedSequence {
+        &self.state
+    }
+}
+
+impl Drop for ParkedState {
+    fn drop(&mut self) {
+        self.total
+            .set(self.total.get().saturating_sub(self.state.size()));
+    }
+}

@@ -1,0 +1,18 @@
+//! What a model's worker is made with.
+
+use std::sync::Arc;
+
+use crate::ModelConfig;
+use crate::llama::{Ability, ContextParams};
+
+/// What a worker is made with.
+#[derive(Debug, Clone)]
+pub(crate) struct WorkerParams {
+    pub(crate) context: ContextParams,
+    /// Tokens that one sequence holds.
+    pub(crate) context_tokens: u32,
+    /// With [`Ability::Embed`] there are vectors alone, and no KV cells.
+    pub(crate) ability: Ability,
+    /// How the model is served: the settings that hold while the worker runs are read here.
+    pub(crate) config: Arc<ModelConfig>,
+}

@@ -1,0 +1,71 @@
+//! The sessions of a model: opened, entered, closed, and where each one is.
+
+use std::time::Instant;
+
+use super::queue::RequestQueue;
+use crate::{Result, SessionState, SessionStatus};
+
+impl RequestQueue {
+    /// Opens a session, if there may be one more.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::TooManySessions`].
+    pub(crate) fn open_session(&self, session: u64) -> Result<()> {
+        let mut state = self.lock();
+        let opened = state.sessions.open(session, Instant::now());
+        state.woken = true;
+        let opened = state.session_error(opened);
+        drop(state);
+        // The worker may have to wake earlier now: the idle time of a first session has begun.
+        self.notify();
+        opened
+    }
+
+    /// Notes that a session is about to ask.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::SessionClosed`] where it was closed, or [`Error::TooManySessions`] where it can't
+    /// be opened again.
+    pub(crate) fn enter_session(&self, session: u64) -> Result<()> {
+        let mut state = self.lock();
+        let entered = state.sessions.enter(session, Instant::now());
+        state.session_error(entered)
+    }
+
+    /// Notes that the handle of a session is gone.
+    pub(crate) fn close_session(&self, session: u64) {
+        self.lock().sessions.leave(session);
+        // Its entry in the cache may be nobody's now.
+        self.wake();
+    }
+
+    /// Closes the sessions that nobody has used for too long, if the operator wants that or memory
+    /// `is_short`. Returns those that were closed since the last call.
+    pub(in crate::decode) fn sweep_sessions(&self, now: Instant, is_short: bool) -> Vec<u64> {
+        self.lock().sessions.sweep(now, is_short)
+    }
+
+    /// What an open session does; `None` if it is not open.
+    pub(crate) fn session_status(&self, session: u64) -> Option<SessionStatus> {
+        let state = self.lock();
+        let (since, requests) = state.sessions.life(session)?;
+        let positions = &state.positions;
+        let position = positions
+            .binary_search_by_key(&session, |position| position.session)
+            .ok()
+            .and_then(|index| positions.get(index));
+        let is_begun = |state| matches!(state, SessionState::Running | SessionState::Preempted);
+        Some(SessionStatus {
+            id: session,
+            state: match position {
+                Some(position) if requests == 0 || is_begun(position.state) => position.state,
+                _ if requests > 0 => SessionState::Waiting,
+                _ => SessionState::Cold,
+            },
+            tokens: position.map_or(0, |position| position.tokens),
+            last_used: Instant::now().saturating_duration_since(since),
+        })
+    }
+}
