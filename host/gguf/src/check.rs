@@ -1,35 +1,35 @@
-//! What llama.cpp takes for granted in a model, and ends the process over when it isn't so.
+//! Checks for what llama.cpp assumes about a model and aborts the process over.
 //!
-//! Each rule stands for a `GGML_ASSERT`, `GGML_ABORT` or crash in the pinned llama.cpp
-//! (llama-cpp-sys-2 0.1.161) that a well-formed file can reach; what llama.cpp itself refuses with
-//! a reason is left to it. This covers what the header tells about any architecture; an
-//! architecture's own graph may have demands that are not here.
+//! Each rule corresponds to a `GGML_ASSERT`, `GGML_ABORT` or crash in the pinned llama.cpp
+//! (llama-cpp-sys-2 0.1.161) that a well-formed file can reach. Files that llama.cpp itself refuses
+//! with a reason are left to it. The checks cover what the header says about any architecture; an
+//! architecture's own graph may have further requirements.
 
 use super::error::GgufProblem;
 use super::{GgufHeader, TensorInfo, TensorType, Value};
 
-/// Layers at most (`LLAMA_MAX_LAYERS`, asserted in `llama-model.cpp`).
+/// Maximum number of layers (`LLAMA_MAX_LAYERS`, asserted in `llama-model.cpp`).
 const MAX_LAYERS: u64 = 512;
-/// Experts at most (`LLAMA_MAX_EXPERTS`, asserted in `llama-model.cpp`).
+/// Maximum number of experts (`LLAMA_MAX_EXPERTS`, asserted in `llama-model.cpp`).
 const MAX_EXPERTS: u64 = 1024;
-/// Context at most: llama.cpp hands it out as an `int32_t`, and llama-cpp-2 panics where that is
+/// Maximum context: llama.cpp returns it as an `int32_t`, and llama-cpp-2 panics if that is
 /// negative.
 const MAX_CONTEXT: u64 = i32::MAX as u64;
 /// Names of `LLAMA_ROPE_SCALING_TYPES` in `llama-model.cpp`; any other fails an assertion.
 const ROPE_SCALINGS: [&str; 4] = ["none", "linear", "yarn", "longrope"];
-/// Constants of normalisation; negative or not a number fails an assertion in `ggml-cpu/ops.cpp`.
+/// Normalisation constants; a negative value or NaN fails an assertion in `ggml-cpu/ops.cpp`.
 const EPSILONS: [&str; 3] = [
     "attention.layer_norm_rms_epsilon",
     "attention.layer_norm_epsilon",
     "attention.group_norm_epsilon",
 ];
-/// Tensors that are tables of numbers, not weights (`llama-arch.cpp`).
+/// Tensors that are lookup tables and not weights (`llama-arch.cpp`).
 const TABLES: [&str; 2] = ["d2t", "ffn_gate_tid2eid"];
 
-/// Checks what llama.cpp would end the process over.
+/// Checks a header for what llama.cpp would abort the process over.
 pub(super) fn check(header: &GgufHeader) -> Result<(), GgufProblem> {
     let Some(architecture) = header.architecture() else {
-        // llama.cpp refuses that with a reason.
+        // llama.cpp refuses a missing architecture with a reason.
         return Ok(());
     };
     let keys = Keys {
@@ -41,7 +41,7 @@ pub(super) fn check(header: &GgufHeader) -> Result<(), GgufProblem> {
         return Err(keys.wrong("block_count", "0", "1 to 512"));
     }
     keys.at_most("context_length", MAX_CONTEXT)?;
-    // Without `block_count` llama.cpp refuses the file before it comes to this.
+    // Without `block_count`, llama.cpp refuses the file earlier.
     keys.at_most("nextn_predict_layers", layers.unwrap_or(MAX_LAYERS))?;
     keys.experts()?;
     keys.rope_scaling()?;
@@ -64,7 +64,7 @@ impl Keys<'_> {
             .get(&format!("{}.{key}", self.architecture))
     }
 
-    /// A whole number. Other types are llama.cpp's to refuse, and it does.
+    /// A whole number. llama.cpp itself refuses other types.
     fn number(&self, key: &str) -> Option<u64> {
         match self.value(key)? {
             Value::Unsigned(number) => Some(*number),
@@ -83,12 +83,12 @@ impl Keys<'_> {
 
     fn experts(&self) -> Result<(), GgufProblem> {
         let experts = self.at_most("expert_count", MAX_EXPERTS)?.unwrap_or(0);
-        // llama.cpp takes one expert for none there.
+        // For this architecture, llama.cpp treats a single expert as none.
         if self.architecture.starts_with("hunyuan") && experts <= 1 {
             return Ok(());
         }
         let used = match self.value("expert_used_count") {
-            // One number a layer: not kept.
+            // One number per layer; the reader does not keep it.
             Some(Value::Array(_)) => None,
             _ => Some(self.at_most("expert_used_count", experts)?.unwrap_or(0)),
         };
@@ -138,8 +138,8 @@ impl Keys<'_> {
     }
 }
 
-/// Weights of a type without kernels crash when they are used; norms and biases are added and
-/// multiplied as they are.
+/// Using weights of a type without kernels crashes. Norms and biases need no kernel, because they
+/// are only added and multiplied.
 fn tensor(tensor: &TensorInfo) -> Result<(), GgufProblem> {
     use TensorType as T;
 

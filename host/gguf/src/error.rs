@@ -1,15 +1,15 @@
-//! What can be wrong with a model file.
+//! Errors of reading a model file.
 
 use std::io;
 use std::path::PathBuf;
 
-/// Why a file is not a GGUF that can be loaded.
+/// The reason for which a file is not a loadable GGUF.
 #[derive(Debug, thiserror::Error)]
 #[error("{}: {problem}", path.display())]
 pub struct GgufError {
     /// The file.
     pub path: PathBuf,
-    /// What is wrong with it.
+    /// What is wrong with the file.
     pub problem: GgufProblem,
 }
 
@@ -17,62 +17,62 @@ pub struct GgufError {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum GgufProblem {
-    /// There is none, or it can't be read.
+    /// The file does not exist or cannot be read.
     #[error(
         "the model file can't be read: {0}. Give one that is there, and that this user may read"
     )]
     Io(#[from] io::Error),
-    /// It is a folder.
+    /// The path is a folder.
     #[error("this is a folder: give the model file, a .gguf")]
     Folder,
-    /// It is neither a file nor a folder.
+    /// The path is neither a file nor a folder.
     #[error("this is not a regular file: give the model file, a .gguf")]
     NotAFile,
-    /// It has no bytes.
+    /// The file is empty.
     #[error("the model file is empty: download it again")]
     Empty,
-    /// It begins with something else.
+    /// The file does not begin as a GGUF.
     #[error("this is not a GGUF model file, it {begins}: give a .gguf")]
     Magic {
-        /// How it begins, as far as that can be told.
+        /// How the file begins, as far as it is recognised.
         begins: &'static str,
     },
-    /// A version that llama.cpp doesn't read.
+    /// llama.cpp does not support the version.
     #[error("GGUF version {version} is not supported, 2 and 3 are: convert the model again")]
     Version {
-        /// What the file says.
+        /// The file's version.
         version: u32,
     },
-    /// Its numbers are written in the other order.
+    /// The file's byte order is big-endian.
     #[error(
         "this GGUF file is big-endian, only little-endian ones are supported: convert the model again, or download a \
          little-endian file"
     )]
     BigEndian,
-    /// The header has no end.
+    /// The file ends inside its header.
     #[error(
         "the model file is cut off inside its header, at byte {at} of {file_bytes}: download it again"
     )]
     HeaderCutOff {
-        /// Where the part begins that is not all there.
+        /// Offset of the part that is incomplete.
         at: u64,
-        /// Bytes of the file.
+        /// Size of the file in bytes.
         file_bytes: u64,
     },
-    /// The weights have no end.
+    /// The file ends inside its weights.
     #[error(
         "the model file is cut off: its tensors need {needed} bytes, it has {file_bytes}. Download it again"
     )]
     DataCutOff {
-        /// Bytes that the header promises.
+        /// Size in bytes according to the header.
         needed: u64,
-        /// Bytes of the file.
+        /// Size of the file in bytes.
         file_bytes: u64,
     },
-    /// The header contradicts itself, or goes beyond what any model has.
+    /// The header contradicts itself or exceeds every known model.
     #[error("the model file is damaged: {0}. Download it again")]
     Damaged(String),
-    /// A well-formed file that llama.cpp would end the process over.
+    /// A well-formed file over which llama.cpp would abort the process.
     #[error("this model can't be run: {0}. Convert the model again, or take another")]
     Unusable(String),
 }

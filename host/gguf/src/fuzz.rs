@@ -1,11 +1,11 @@
-//! The door of the fuzz target `gguf`: a model file that somebody else wrote. No part of the API.
+//! The entry point of the fuzz target `gguf`, which reads model files. Not part of the API.
 //!
-//! It panics where a promise is broken, and does nothing else. The test here runs the seeds that
-//! the target begins with, so that a finding stays fixed.
+//! It panics if a promise is broken. The test here runs the seeds of the target, so that a fixed
+//! finding stays fixed.
 
 use super::reader::read_bytes;
 
-/// A model file: its header is read, or refused with a reason.
+/// Reads the header of a model file. An error must have a reason.
 pub fn header(bytes: &[u8]) {
     match read_bytes(bytes) {
         Ok(header) => {

@@ -1,4 +1,4 @@
-//! What a header says: keys with their values, and tensors.
+//! The contents of a header: keys with their values, and tensors.
 
 use std::collections::BTreeMap;
 
@@ -9,11 +9,11 @@ use super::{TensorType, tensor_type};
 pub struct GgufHeader {
     /// Version of the format: 2 or 3.
     pub version: u32,
-    /// Key-value pairs. The contents of arrays are not kept.
+    /// Key-value pairs. Arrays are kept without their contents.
     pub metadata: BTreeMap<String, Value>,
     /// The tensors, in the order of the file.
     pub tensors: Vec<TensorInfo>,
-    /// Bytes of the whole file.
+    /// Size of the whole file in bytes.
     pub file_bytes: u64,
 }
 
@@ -28,28 +28,28 @@ pub enum Value {
     Float(f64),
     /// A truth value.
     Bool(bool),
-    /// Text; bytes that are not UTF-8 are replaced.
+    /// Text. Invalid UTF-8 is replaced.
     String(String),
-    /// Text of more than 1 MiB, of which only the length in bytes is kept: some files carry a whole
-    /// `tokenizer.json`.
+    /// Text of more than 1 MiB, of which only the length in bytes is kept: some files contain a
+    /// whole `tokenizer.json`.
     LongText(u64),
-    /// An array, of which only the length is kept: vocabularies have hundreds of thousands of
+    /// An array, of which only the length is kept: a vocabulary has hundreds of thousands of
     /// entries.
     Array(u64),
 }
 
-/// One tensor of the file.
+/// A tensor of the file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TensorInfo {
-    /// Its name, such as `blk.0.attn_q.weight`.
+    /// The tensor's name, such as `blk.0.attn_q.weight`.
     pub name: String,
-    /// Its dimensions, 1 to 4 of them.
+    /// The tensor's dimensions, 1 to 4.
     pub dimensions: Vec<u64>,
-    /// How its weights are stored.
+    /// The tensor's type.
     pub ty: TensorType,
     /// Product of the dimensions.
     pub elements: u64,
-    /// Bytes of its data.
+    /// Size of the tensor's data in bytes.
     pub bytes: u64,
 }
 
@@ -72,13 +72,13 @@ impl GgufHeader {
         self.string("tokenizer.chat_template")
     }
 
-    /// The model's own chat template for conversations with tools, where it has one apart.
+    /// The model's own chat template for conversations with tools, if it has a separate one.
     #[must_use]
     pub fn tool_template(&self) -> Option<&str> {
         self.string("tokenizer.chat_template.tool_use")
     }
 
-    /// Weights of all tensors together.
+    /// Number of weights of all tensors.
     #[must_use]
     pub fn parameters(&self) -> u64 {
         self.tensors
@@ -86,7 +86,7 @@ impl GgufHeader {
             .fold(0, |sum, tensor| tensor.elements.saturating_add(sum))
     }
 
-    /// Bytes of all tensors together.
+    /// Size of all tensors in bytes.
     #[must_use]
     pub fn weight_bytes(&self) -> u64 {
         self.tensors
@@ -94,19 +94,19 @@ impl GgufHeader {
             .fold(0, |sum, tensor| tensor.bytes.saturating_add(sum))
     }
 
-    /// Tokens that the model was trained to hold.
+    /// The context length with which the model was trained.
     #[must_use]
     pub fn context_length(&self) -> Option<u32> {
         self.of_architecture("context_length")
     }
 
-    /// Transformer layers.
+    /// Number of transformer layers.
     #[must_use]
     pub fn block_count(&self) -> Option<u32> {
         self.of_architecture("block_count")
     }
 
-    /// Tokens in the vocabulary.
+    /// Number of tokens in the vocabulary.
     #[must_use]
     pub fn vocab_size(&self) -> Option<u32> {
         match self.metadata.get("tokenizer.ggml.tokens") {
@@ -115,7 +115,7 @@ impl GgufHeader {
         }
     }
 
-    /// Name of the quantisation, such as `Q4_1`: what the file says, else the type of most weights.
+    /// Name of the quantisation, such as `Q4_1`: from the file, or the type of most weights.
     #[must_use]
     pub fn file_type(&self) -> String {
         let said = match self.metadata.get("general.file_type") {
@@ -129,7 +129,7 @@ impl GgufHeader {
         }
     }
 
-    /// How many weights, and how many bytes, are stored in which way; most weights first.
+    /// Number of weights and bytes by type, most weights first.
     #[must_use]
     pub fn weights_by_type(&self) -> Vec<(TensorType, u64, u64)> {
         let mut by_type: BTreeMap<TensorType, (u64, u64)> = BTreeMap::new();
@@ -153,7 +153,7 @@ impl GgufHeader {
         }
     }
 
-    /// Whether the header says anything under a key of its architecture.
+    /// Whether the header has this key of its architecture.
     #[must_use]
     pub fn has_of_architecture(&self, key: &str) -> bool {
         self.value_of_architecture(key).is_some()
@@ -164,8 +164,8 @@ impl GgufHeader {
             .get(&format!("{}.{key}", self.architecture()?))
     }
 
-    /// Whether a token sees those before it alone, as in models that continue text. Where the file
-    /// says nothing it does (`<architecture>.attention.causal`).
+    /// Whether a token only attends to those before it, as in models that generate text. Without
+    /// the key `<architecture>.attention.causal` it does.
     #[must_use]
     pub fn is_causal(&self) -> bool {
         !matches!(
@@ -174,8 +174,8 @@ impl GgufHeader {
         )
     }
 
-    /// Positions that the model has, where they are rows of a table (`gpt2`, `bert`): llama.cpp
-    /// ends the process where a row isn't there. Others compute what a position is.
+    /// Number of positions in the model's position table, if it has one (`gpt2`, `bert`). llama.cpp
+    /// aborts the process for a position outside the table. Other models compute positions.
     #[must_use]
     pub fn positions(&self) -> Option<u32> {
         let mut tensors = self.tensors.iter();
@@ -184,7 +184,7 @@ impl GgufHeader {
         Some(u32::try_from(rows).unwrap_or(u32::MAX))
     }
 
-    /// A number under a key of its architecture, such as `embedding_length`.
+    /// The number under a key of its architecture, such as `embedding_length`.
     #[must_use]
     pub fn of_architecture(&self, key: &str) -> Option<u32> {
         match self.value_of_architecture(key)? {

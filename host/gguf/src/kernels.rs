@@ -1,23 +1,25 @@
 //! Which quantisations have fast matrix kernels on this CPU.
 //!
-//! Read from the llama.cpp that the workspace pins (llama-cpp-sys-2 0.1.161): `ggml-cpu/repack.cpp`
-//! (`ggml_repack_get_optimal_repack_type`) for weights that are rearranged when they are loaded,
-//! `ggml-cpu/amx/` for those that AMX multiplies, `ggml-cpu/tiled/tiled.cpp` and
-//! `ggml-cpu/llamafile/sgemm.cpp` for tiled matrix products. What has none of them runs a dot
-//! product at a time.
+//! According to the llama.cpp that the workspace pins (llama-cpp-sys-2 0.1.161):
+//! `ggml-cpu/repack.cpp` (`ggml_repack_get_optimal_repack_type`) for weights that are repacked when
+//! loaded, `ggml-cpu/amx/` for those that AMX multiplies, `ggml-cpu/tiled/tiled.cpp` and
+//! `ggml-cpu/llamafile/sgemm.cpp` for tiled matrix products. All other types use one dot product at
+//! a time.
 
 use std::fmt;
 
 use super::{GgufHeader, TensorType};
 
-/// Whether the model has a matrix with rows of a single block of 32 weights. With 32 tokens and
-/// more, llama.cpp's kernel for AMX adds a row's last block to what is in memory, taking for
-/// granted that the first one was put there (`tinygemm_kernel_amx` in `ggml-cpu/amx/mmq.cpp`):
-/// where it is the only one, what comes out is whatever was there before.
+/// Whether the model has a matrix whose rows are a single block of 32 weights.
+///
+/// With 32 or more tokens, llama.cpp's AMX kernel adds a row's last block to the memory of the
+/// result, assuming that the first block was stored there (`tinygemm_kernel_amx` in
+/// `ggml-cpu/amx/mmq.cpp`). If the last block is the only one, the result includes old contents of
+/// that memory.
 #[must_use]
 pub fn has_rows_of_one_block(header: &GgufHeader) -> bool {
-    /// What AMX multiplies at once (`TILE_K`). The kernel for blocks of 256 is another one, and
-    /// sound.
+    /// The block that AMX multiplies at once (`TILE_K`). Blocks of 256 have a different kernel,
+    /// which is correct.
     const BLOCK: u64 = 32;
 
     let mut tensors = header.tensors.iter();
@@ -75,7 +77,7 @@ impl CpuFeatures {
         }
     }
 
-    /// The features with the names that llama.cpp prints for what it was compiled with.
+    /// The features with the names that llama.cpp prints for its build.
     #[must_use]
     pub fn named(self) -> [(&'static str, bool); 8] {
         [
@@ -91,8 +93,8 @@ impl CpuFeatures {
     }
 }
 
-/// Whether the CPU has AMX for 8-bit integers. Rust can't name the feature yet.
-/// Source: Intel's manual, volume 2A, CPUID, leaf 7: EDX bits 24 (tiles) and 25 (8-bit integers).
+/// Whether the CPU has AMX for 8-bit integers, which Rust cannot detect yet. Source: Intel's
+/// manual, volume 2A, CPUID, leaf 7: EDX bits 24 (tiles) and 25 (8-bit integers).
 #[cfg(target_arch = "x86_64")]
 fn amx_int8() -> bool {
     use std::arch::x86_64::{__cpuid, __cpuid_count};
@@ -101,18 +103,18 @@ fn amx_int8() -> bool {
     __cpuid(0).eax >= 7 && __cpuid_count(7, 0).edx & TILES_OF_INT8 == TILES_OF_INT8
 }
 
-/// How the matrix products of a weight type are computed.
+/// How matrix products of a weight type are computed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kernel {
-    /// Rearranged in memory when loaded, then many rows at a time: the fastest.
+    /// Repacked when loaded, then many rows at a time: the fastest.
     Repacked,
-    /// Tiles of rows and columns at a time.
+    /// Tiles of rows and columns.
     Tiled,
     /// One dot product at a time: slow for prompts.
     Plain,
 }
 
-/// How the matrix products of weights of this type are computed on such a CPU.
+/// The kernel for weights of this type on this CPU.
 #[must_use]
 pub fn kernel_for(ty: TensorType, cpu: CpuFeatures) -> Kernel {
     use TensorType as T;
@@ -132,7 +134,7 @@ pub fn kernel_for(ty: TensorType, cpu: CpuFeatures) -> Kernel {
         T::Bf16 => cpu.avx2,
         T::Q8_0 | T::Q4_0 => cpu.avx2 || cpu.dotprod,
         T::Q5_0 | T::Iq4Nl => cpu.avx2,
-        // `ggml-cpu/tiled/`: once a batch has 8 rows.
+        // `ggml-cpu/tiled/`, for batches of 8 rows or more.
         T::Q2K
         | T::Q3K
         | T::Q4K
@@ -157,17 +159,17 @@ pub fn kernel_for(ty: TensorType, cpu: CpuFeatures) -> Kernel {
     }
 }
 
-/// How fast a model's weights are on this CPU, in a sentence.
+/// The speed of a model's weights on a CPU.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct SpeedNote {
-    /// Share of the matrix weights without a fast kernel, 0.0 to 1.0.
+    /// Share of matrix weights without a fast kernel, 0.0 to 1.0.
     pub slow_share: f64,
-    /// The type of most of them.
+    /// The most common type among them.
     pub slow_type: Option<TensorType>,
 }
 
-/// How fast a model's weights are on such a CPU. Vectors (norms, biases) don't count: they take no
-/// matrix product.
+/// The speed of a model's weights on this CPU. Vectors (norms, biases) do not count, because they
+/// are not part of matrix products.
 #[must_use]
 pub fn speed_note(header: &GgufHeader, cpu: CpuFeatures) -> SpeedNote {
     let matrices = |slow: bool| {

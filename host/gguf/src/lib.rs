@@ -1,10 +1,8 @@
-//! The header of a GGUF file: what the model is, told without loading it.
+//! Reads the header of a GGUF file, which describes the model, without loading it.
 //!
-//! It stands in front of llama.cpp: a file that is not a whole GGUF gets a clear error before any
-//! C++ sees it. Plain safe Rust, bounded whatever the file says; the weights themselves are never
-//! read.
-//!
-//! Format: <https://github.com/ggml-org/ggml/blob/master/docs/gguf.md>
+//! This check comes before llama.cpp: a file that is not a complete GGUF gets a clear error before
+//! any C++ code sees it. The reader is safe Rust, its memory is bounded for any file, and it never
+//! reads the weights.
 
 #![forbid(unsafe_code)]
 

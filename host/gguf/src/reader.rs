@@ -1,4 +1,4 @@
-//! Reading the header, with a bound on everything that the file decides.
+//! Reads the header, with a limit for everything that the file controls.
 
 use std::collections::{BTreeMap, HashSet};
 use std::fs::File;
@@ -11,39 +11,39 @@ use super::vocabulary::Vocabulary;
 use super::{GgufError, GgufHeader, TensorInfo, TensorType, Value};
 
 const MAGIC: [u8; 4] = *b"GGUF";
-/// Metadata keys at most; large models have some dozens.
+/// Maximum number of metadata keys; large models have a few dozen.
 const MAX_KEYS: u64 = 10_000;
-/// Tensors at most; the largest models have some thousands.
+/// Maximum number of tensors; the largest models have a few thousand.
 const MAX_TENSORS: u64 = 100_000;
-/// Bytes of a key, or of a token, at most; the format says so of keys.
+/// Maximum length of a key or a token in bytes; for keys it is the format's limit.
 const MAX_NAME: u64 = 65_535;
-/// Bytes of a tensor's name at most (`GGML_MAX_NAME`, less its zero byte).
+/// Maximum length of a tensor's name in bytes (`GGML_MAX_NAME` without its zero byte).
 const MAX_TENSOR_NAME: u64 = 63;
-/// Bytes of a text value that are kept at most; chat templates have some ten thousand.
+/// Maximum length in bytes of a text value that is kept; chat templates have some ten thousand.
 const MAX_TEXT: u64 = 1 << 20;
-/// Bytes of all texts together at most: what a file can make us hold. The largest vocabularies have
-/// some 3 MiB.
+/// Maximum length in bytes of all texts together, which limits the memory that a file can use. The
+/// largest vocabularies have about 3 MiB.
 const MAX_ALL_TEXT: u64 = 64 << 20;
-/// Tokens of a vocabulary at most; the largest have some 260,000.
+/// Maximum number of tokens in a vocabulary; the largest have about 260,000.
 const MAX_TOKENS: u64 = 1 << 22;
-/// Where the vocabulary stands.
+/// The key of the vocabulary.
 const TOKENS: &str = "tokenizer.ggml.tokens";
-/// Where the chat template stands.
+/// The key of the chat template.
 const TEMPLATE: &str = "tokenizer.chat_template";
-/// Dimensions of a tensor at most (`GGML_MAX_DIMS`).
+/// Maximum number of dimensions of a tensor (`GGML_MAX_DIMS`).
 const MAX_DIMENSIONS: u32 = 4;
-/// Alignment of tensor data where the file doesn't say (`GGUF_DEFAULT_ALIGNMENT`), and at least:
-/// ggml asserts that what it maps is aligned so (`TENSOR_ALIGNMENT`).
+/// Alignment of tensor data if the file sets none (`GGUF_DEFAULT_ALIGNMENT`), and the minimum: ggml
+/// asserts that mapped data is aligned to it (`TENSOR_ALIGNMENT`).
 const DEFAULT_ALIGNMENT: u64 = 32;
 
 type Result<T> = std::result::Result<T, GgufProblem>;
 
 impl GgufHeader {
-    /// Reads and checks the header of a file, and that the file is as long as the header says.
+    /// Reads and checks the header of a file, and checks the length of the file against it.
     ///
     /// # Errors
     ///
-    /// [`GgufError`], with the file and what is wrong with it.
+    /// [`GgufError`] with the file and what is wrong with it.
     pub fn read(path: &Path) -> std::result::Result<Self, GgufError> {
         read_file(path).map_err(|problem| GgufError {
             path: path.to_owned(),
@@ -53,7 +53,7 @@ impl GgufHeader {
 }
 
 fn read_file(path: &Path) -> Result<GgufHeader> {
-    // Asked before opening: opening a pipe would wait for a writer.
+    // Checked before opening, because opening a pipe would wait for a writer.
     let found = std::fs::metadata(path)?;
     if found.is_dir() {
         return Err(GgufProblem::Folder);
@@ -66,7 +66,7 @@ fn read_file(path: &Path) -> Result<GgufHeader> {
     Reader::new(BufReader::new(file), file_bytes).header()
 }
 
-/// Reads a file that is in memory.
+/// Reads a file from memory.
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) fn read_bytes(bytes: &[u8]) -> Result<GgufHeader> {
     Reader::new(std::io::Cursor::new(bytes), bytes.len() as u64).header()
@@ -76,7 +76,7 @@ struct Reader<R> {
     input: R,
     at: u64,
     file_bytes: u64,
-    /// Bytes of text so far.
+    /// Bytes of text read so far.
     text_bytes: u64,
     vocabulary: Vocabulary,
 }
@@ -95,7 +95,7 @@ impl<R: Read + Seek> Reader<R> {
     fn header(&mut self) -> Result<GgufHeader> {
         self.magic()?;
         let version = self.u32()?;
-        // As ggml tells it: a small number written in the other order.
+        // As in ggml: a small number in the other byte order.
         if version & 0xFFFF == 0 && version != 0 {
             return Err(GgufProblem::BigEndian);
         }
@@ -180,12 +180,12 @@ impl<R: Read + Seek> Reader<R> {
         let begins = match &*begin {
             [b'P', b'K', 3, 4, ..] => "begins as a zip archive (or a PyTorch model)",
             [0x80, 2..=5, ..] => "begins as a Python pickle (an old PyTorch model)",
-            // A repository was cloned without its large files.
+            // A repository that was cloned without its large files.
             b"version h" => "looks like a Git LFS pointer (`git lfs pull` fetches the file)",
             [0, b'a', b's', b'm', ..] => "begins as a WebAssembly file",
             // A length, then JSON.
             [_, _, _, _, _, _, 0, 0, b'{'] => "looks like safetensors",
-            // Written as little-endian numbers, so they stand backwards.
+            // Written as little-endian numbers, so the letters are reversed.
             [b'l', b'm', b'g', b'g', ..]
             | [b'f', b'm', b'g', b'g', ..]
             | [b't', b'j', b'g', b'g', ..] => "is a model of an older ggml format",
@@ -237,8 +237,8 @@ impl<R: Read + Seek> Reader<R> {
         })
     }
 
-    /// Keeps a text, or passes over it if it is long. A template is never passed over: the model
-    /// would seem to have none.
+    /// Keeps a text, or skips a long one. A template is never skipped, because the model would then
+    /// seem to have none.
     fn text_value(&mut self, key: &str) -> Result<Value> {
         let length = self.u64()?;
         if length > MAX_TEXT && key != TEMPLATE {
@@ -249,7 +249,7 @@ impl<R: Read + Seek> Reader<R> {
         Ok(Value::String(String::from_utf8_lossy(&bytes).into_owned()))
     }
 
-    /// Passes over an array and gives its length. Arrays of arrays are not used by any model.
+    /// Skips an array and returns its length. No model uses arrays of arrays.
     fn skip_array(&mut self, key: &str) -> Result<u64> {
         let ty = self.u32()?;
         let length = self.u64()?;
@@ -263,7 +263,7 @@ impl<R: Read + Seek> Reader<R> {
                 return Ok(length);
             }
             8 => {
-                // Each text has a length of 8 bytes, so the file bounds how many there can be.
+                // Each text has a length of 8 bytes, so the size of the file limits their number.
                 for _ in 0..length {
                     let bytes = self.u64()?;
                     self.skip(bytes)?;
@@ -404,7 +404,7 @@ impl<R: Read + Seek> Reader<R> {
         Ok(bytes)
     }
 
-    /// Checks that the file has so many more bytes.
+    /// Checks that the file has this number of bytes left.
     fn room(&self, bytes: u64) -> Result<()> {
         if bytes > self.file_bytes.saturating_sub(self.at) {
             return Err(GgufProblem::HeaderCutOff {

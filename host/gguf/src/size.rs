@@ -1,36 +1,36 @@
-//! What a model takes, told from its header before it is loaded.
+//! The memory that a model needs, computed from its header before it is loaded.
 
 use super::{GgufHeader, TensorType};
 
-/// What the size of a model's context depends on.
+/// The parameters of a context that its size depends on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ContextShape {
     /// KV cells for all sequences together.
     pub cells: u32,
-    /// Tokens that one decode takes at most.
+    /// Maximum number of tokens in one decode.
     pub batch: u32,
-    /// How keys and values are stored.
+    /// Data type of keys and values.
     pub kv_type: TensorType,
-    /// Layers with a sliding window keep all their cells too.
+    /// Whether layers with a sliding window keep all of their cells.
     pub swa_full: bool,
 }
 
-/// What a model takes at least, in bytes.
+/// The minimum memory of a model in bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ModelSize {
-    /// Its weights. They are memory-mapped, so the system could take their pages back; a model
-    /// whose weights are not all in memory is read from disk for each token.
+    /// The weights. They are memory-mapped, so the system can reclaim their pages; but then they
+    /// are read from disk for each token.
     pub weights: u64,
-    /// Keys and values of all cells. 0 where the header doesn't tell (heads that differ from layer
-    /// to layer), or where layers keep a window alone.
+    /// Keys and values of all cells. 0 if the header does not say (the number of heads differs by
+    /// layer), or if layers only keep a window.
     pub cells: u64,
-    /// The largest tensor of a step: a number for each token of the vocabulary and of the batch
+    /// The largest tensor of a step: one number per token of the vocabulary and of the batch
     /// (`output` in llama.cpp's graphs).
     pub step: u64,
 }
 
 impl ModelSize {
-    /// The size of this model with such a context.
+    /// The size of a model with this context.
     #[must_use]
     pub fn of(header: &GgufHeader, context: &ContextShape) -> Self {
         let bytes_of_f32 = 4;
@@ -44,7 +44,7 @@ impl ModelSize {
         }
     }
 
-    /// All of it together.
+    /// The sum of all parts.
     #[must_use]
     pub fn total(&self) -> u64 {
         self.weights
@@ -52,12 +52,12 @@ impl ModelSize {
             .saturating_add(self.step)
     }
 
-    /// Layers whose weights and cells fit in `free` bytes of graphics cards, with what a step takes
-    /// there; `blocks` and the output layer are all.
+    /// Number of layers whose weights and cells fit into `free` bytes of graphics cards, together
+    /// with the memory of a step. The maximum is `blocks` and the output layer.
     #[must_use]
     pub fn layers_in(&self, blocks: u32, free: u64) -> u32 {
-        /// Bytes that stay free, as llama.cpp's own fitting leaves them (`fit_params_target` in its
-        /// `common/`): for its buffers, and for others that use the card.
+        /// Bytes that stay free, as in llama.cpp's own fitting (`fit_params_target` in its
+        /// `common/`): for its buffers, and for other programs that use the card.
         const MARGIN: u64 = 1 << 30;
 
         let layers = u64::from(blocks) + 1;
@@ -67,8 +67,8 @@ impl ModelSize {
     }
 }
 
-/// Bytes of all KV cells, where the header tells: layers x heads x (key + value) numbers for each.
-/// A model that reads texts as a whole has none.
+/// Bytes of all KV cells, if the header says: layers x heads x (key + value) numbers per cell. An
+/// encoder model has none.
 fn cells(header: &GgufHeader, context: &ContextShape) -> Option<u64> {
     if !header.is_causal() {
         return Some(0);
@@ -78,7 +78,7 @@ fn cells(header: &GgufHeader, context: &ContextShape) -> Option<u64> {
         return None;
     }
     let heads = header.of_architecture("attention.head_count")?;
-    // Where it isn't a number, layers differ.
+    // If it is not a number, it differs by layer.
     let kv_heads = match header.has_of_architecture("attention.head_count_kv") {
         true => header.of_architecture("attention.head_count_kv")?,
         false => heads,
@@ -143,7 +143,7 @@ mod tests {
 
     #[test]
     fn cells_are_told_from_the_header() {
-        // 30 layers x 3 heads x (64 + 64) numbers x 2 bytes = 23,040 bytes a token.
+        // 30 layers x 3 heads x (64 + 64) numbers x 2 bytes = 23,040 bytes per token.
         let size = ModelSize::of(&header(&[]), &context());
         assert_eq!(size.cells, 4096 * 23_040);
         assert_eq!(size.step, 128 * 49_152 * 4);
@@ -179,7 +179,7 @@ mod tests {
             cells: 3 * GIB,
             step: GIB,
         };
-        // 32 blocks and the output layer: one GiB each.
+        // 32 blocks and the output layer, each of one GiB.
         for (free, layers) in [
             (0, 0),
             (2 * GIB, 0),

@@ -1,19 +1,19 @@
-//! How weights are stored: ggml's tensor types, with their sizes.
+//! ggml's tensor types with their sizes.
 
 use std::fmt;
 
-/// Defines the types once: name, number in the file, weights of a block, bytes of a block.
+/// Defines the types: name, number in the file, weights per block, bytes per block.
 macro_rules! tensor_types {
     ($($name:ident = $number:literal, $shown:literal, $weights:literal, $bytes:literal;)*) => {
-        /// How weights are stored: ggml's tensor types (`enum ggml_type` in `ggml.h`).
+        /// A tensor type: how weights are stored (`enum ggml_type` in `ggml.h`).
         #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
         #[expect(missing_docs, reason = "ggml's own names")]
         #[non_exhaustive]
         pub enum TensorType { $($name,)* }
 
         impl TensorType {
-            /// The type of that number in a file; `None` for numbers that ggml doesn't have, or no
-            /// longer has.
+            /// The type with this number in a file; `None` for numbers that ggml does not have or
+            /// no longer has.
             #[must_use]
             pub fn from_number(number: u32) -> Option<Self> {
                 match number { $($number => Some(Self::$name),)* _ => None }
@@ -25,7 +25,7 @@ macro_rules! tensor_types {
                 match self { $(Self::$name => $shown,)* }
             }
 
-            /// Weights and bytes of one block (`ggml-common.h`).
+            /// Weights and bytes per block (`ggml-common.h`).
             #[must_use]
             pub fn block(self) -> (u64, u64) {
                 match self { $(Self::$name => ($weights, $bytes),)* }

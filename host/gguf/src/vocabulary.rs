@@ -1,10 +1,11 @@
-//! The vocabulary of a file, looked at while it passes by: llama.cpp ends the process over some.
+//! Checks the vocabulary of a file while it is read, because llama.cpp aborts the process over some
+//! vocabularies.
 
 use std::collections::HashSet;
 
 use super::error::GgufProblem;
 
-/// What is remembered of the tokens that were seen.
+/// What the checks need to know about the tokens so far.
 #[derive(Debug)]
 pub(super) struct Vocabulary {
     seen: HashSet<Vec<u8>>,
@@ -21,10 +22,10 @@ impl Default for Vocabulary {
 }
 
 impl Vocabulary {
-    /// Takes the next token as llama.cpp takes it: up to a zero byte, and with a name of its own
-    /// where it is empty.
+    /// Adds the next token as llama.cpp does: up to a zero byte, and with a generated name if it is
+    /// empty.
     ///
-    /// A token that is there twice fails an assertion in `llama-vocab.cpp`.
+    /// A duplicate token fails an assertion in `llama-vocab.cpp`.
     pub(super) fn add(&mut self, token: &[u8]) -> Result<(), GgufProblem> {
         let token = token.split(|&byte| byte == 0).next().unwrap_or_default();
         let token = if token.is_empty() {
@@ -44,11 +45,11 @@ impl Vocabulary {
         Ok(())
     }
 
-    /// Checks what a tokenizer of this name needs, once the whole vocabulary was seen.
+    /// Checks the complete vocabulary for a tokenizer of this name.
     ///
-    /// A SentencePiece tokenizer spells what it has no token for in bytes; a byte without a token
-    /// throws a C++ exception through the caller (`llama_vocab::byte_to_token`), which ends the
-    /// process at some prompt.
+    /// A SentencePiece tokenizer falls back to byte tokens for text that has no other token. A byte
+    /// without a token throws a C++ exception through the caller (`llama_vocab::byte_to_token`),
+    /// which aborts the process at some prompt.
     pub(super) fn check(&self, tokenizer: Option<&str>) -> Result<(), GgufProblem> {
         let missing = self.bytes.iter().filter(|&&seen| !seen).count();
         if tokenizer == Some("llama") && !self.seen.is_empty() && missing > 0 {
@@ -60,7 +61,7 @@ impl Vocabulary {
     }
 }
 
-/// The byte that a token stands for: `<0x0A>`, or the byte itself.
+/// The byte of a byte token: `<0x0A>`, or the byte itself.
 fn byte_of(token: &[u8]) -> Option<u8> {
     match token {
         [byte] => Some(*byte),
@@ -69,7 +70,7 @@ fn byte_of(token: &[u8]) -> Option<u8> {
     }
 }
 
-/// llama.cpp looks for capital digits.
+/// llama.cpp expects upper-case digits.
 fn hex(digit: u8) -> Option<u8> {
     match digit {
         b'0'..=b'9' => Some(digit - b'0'),

@@ -10,20 +10,20 @@ use super::{Context, ContextParams, LlamaError, LlamaModel};
 /// What a model can do with a text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Ability {
-    /// Read it token by token and continue it; it has vectors for it too.
+    /// Generate text, and embed it.
     Continue,
-    /// Read it as a whole, each token with those after it in view: it has vectors for it and
-    /// continues none (`bert` and its like).
+    /// Embed it as a whole, where each token attends to all others. It cannot generate text (`bert`
+    /// and similar).
     Embed,
 }
 
 impl Ability {
-    /// A model's; `None` where it needs an encoder to run first, or is one that llama.cpp runs
-    /// apart (T5). `is_causal`: its file doesn't say that tokens see those after them.
+    /// A model's ability. `None` if it needs an encoder to run first, or if llama.cpp runs it in
+    /// another way (T5). `is_causal` is false if the file says that attention is not causal.
     ///
     /// # Errors
     ///
-    /// What llama.cpp logged when it could make no context.
+    /// llama.cpp's log messages if it could not create a context.
     pub fn of(model: &Arc<LlamaModel>, is_causal: bool) -> Result<Option<Self>, LlamaError> {
         let raw = model.raw();
         // SAFETY: the model is alive; both functions only read it.
@@ -35,8 +35,8 @@ impl Ability {
         if !is_causal {
             return Ok(Some(Self::Embed));
         }
-        // Which architectures remember what they read is in no header and in no other function of
-        // llama.cpp's.
+        // Neither the header nor another function of llama.cpp says which architectures have a KV
+        // cache.
         let context = Context::new(Arc::clone(model), SMALLEST)?;
         Ok(Some(match context.has_memory() {
             true => Self::Continue,
@@ -45,7 +45,7 @@ impl Ability {
     }
 }
 
-/// A context that is made to be asked and computes nothing.
+/// The smallest context, which only serves to ask and computes nothing.
 const SMALLEST: ContextParams = ContextParams {
     cells: 16,
     split: false,

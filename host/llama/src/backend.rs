@@ -1,4 +1,4 @@
-//! Process-wide start of llama.cpp: once, on first use.
+//! Starts llama.cpp once per process, on first use.
 
 use std::sync::OnceLock;
 
@@ -6,12 +6,12 @@ use llama_cpp_2::llama_backend::LlamaBackend;
 
 use super::LlamaError;
 
-/// The started llama.cpp, for programs that use `llama-cpp-2` beside this engine: it can be started
-/// only once a process. It stays as long as the process does.
+/// The started llama.cpp, for programs that use `llama-cpp-2` beside this engine: it can only be
+/// started once per process. It stays until the process ends.
 ///
 /// # Errors
 ///
-/// [`LlamaError::Start`] when somebody else in this process has started it.
+/// [`LlamaError::Start`] if other code in this process has started it.
 pub fn llama_backend() -> Result<&'static LlamaBackend, LlamaError> {
     static BACKEND: OnceLock<Result<LlamaBackend, String>> = OnceLock::new();
     BACKEND
@@ -27,9 +27,8 @@ pub fn llama_backend() -> Result<&'static LlamaBackend, LlamaError> {
         })
 }
 
-/// Loads the kernel libraries of a portable build: from `backends/` beside the program where it is
-/// installed, else from where they were built. llama.cpp picks the best one for the CPU that it
-/// finds.
+/// Loads the kernel libraries of a portable build: from `backends/` beside the program if it is
+/// installed, else from the build folder. llama.cpp picks the best one for the CPU.
 #[cfg(feature = "portable")]
 fn load_kernels() {
     use llama_cpp_2::llama_backend::{load_backends, load_backends_from_path};

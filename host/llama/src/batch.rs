@@ -5,22 +5,22 @@ use mynah_core::TokenId;
 
 /// A batch of tokens, each at a position of one sequence.
 ///
-/// The arrays are plain vectors that grow as needed, so a batch can't overflow; what llama.cpp
-/// would abort on is checked by [`Context::decode`](super::Context::decode).
+/// The arrays are vectors that grow as needed, so a batch cannot overflow.
+/// [`Context::decode`](super::Context::decode) checks for what llama.cpp would abort on.
 #[derive(Debug, Default)]
 pub struct Batch {
     tokens: Vec<sys::llama_token>,
     positions: Vec<sys::llama_pos>,
     sequences: Vec<sys::llama_seq_id>,
     outputs: Vec<i8>,
-    // Rebuilt before each decode: how many sequences a token has (always one), and where its
-    // sequence id is.
+    // Rebuilt before each decode: the number of sequences of a token (always one), and a pointer to
+    // its sequence id.
     sequence_counts: Vec<i32>,
     sequence_pointers: Vec<*mut sys::llama_seq_id>,
 }
 
 impl Batch {
-    /// Takes all tokens out; the memory stays.
+    /// Removes all tokens and keeps the memory.
     pub fn clear(&mut self) {
         self.tokens.clear();
         self.positions.clear();
@@ -40,7 +40,7 @@ impl Batch {
         index
     }
 
-    /// Tokens of the batch.
+    /// Number of tokens in the batch.
     #[must_use]
     pub fn len(&self) -> usize {
         self.tokens.len()
@@ -76,14 +76,14 @@ impl Batch {
         self.outputs.get(index).is_some_and(|&output| output != 0)
     }
 
-    /// Tokens whose logits are wanted.
+    /// Number of tokens whose logits are wanted.
     #[must_use]
     pub fn output_count(&self) -> usize {
         self.outputs.iter().filter(|&&output| output != 0).count()
     }
 
-    /// The batch as llama.cpp takes it. The pointers hold until this batch is changed, moved or
-    /// dropped.
+    /// The batch as llama.cpp's struct. The pointers are valid until this batch is changed, moved
+    /// or dropped.
     pub(super) fn as_raw(&mut self) -> sys::llama_batch {
         let count = self.tokens.len();
         self.sequence_counts.clear();

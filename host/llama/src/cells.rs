@@ -1,4 +1,4 @@
-//! What a context's KV cells hold: sequences, which can be cut, copied, moved and put aside.
+//! The KV cells of a context: sequences can be truncated, copied, shifted, saved and restored.
 
 use std::ops::Range;
 
@@ -10,7 +10,7 @@ use super::log::with_captured_errors;
 use super::{Context, SavedSequence};
 
 impl Context {
-    /// Takes all tokens of `sequence` out of the KV cells. An unknown sequence holds none.
+    /// Removes all tokens of `sequence` from the KV cells. An unknown sequence has none.
     pub fn clear_sequence(&mut self, sequence: u32) {
         if let Some(id) = self.id(sequence) {
             // SAFETY: the sequence is in range, which llama.cpp asserts; a whole sequence can
@@ -19,8 +19,8 @@ impl Context {
         }
     }
 
-    /// Keeps the first `tokens` of `sequence`. `false` when this kind of memory can't be cut
-    /// (recurrent); then the sequence is as it was.
+    /// Keeps the first `tokens` of `sequence`. Returns `false` if this kind of memory cannot be
+    /// truncated (recurrent); the sequence is then unchanged.
     pub fn truncate_sequence(&mut self, sequence: u32, tokens: u32) -> bool {
         let (Some(id), Ok(from)) = (self.id(sequence), i32::try_from(tokens)) else {
             return false;
@@ -28,14 +28,14 @@ impl Context {
         if tokens >= self.sequence_len(sequence) {
             return true;
         }
-        // SAFETY: the sequence is in range; llama.cpp says no where a part can't be removed.
+        // SAFETY: the sequence is in range; llama.cpp returns false if a part cannot be removed.
         unsafe { sys::llama_memory_seq_rm(self.memory(), id, from, -1) }
     }
 
-    /// Makes the first `tokens` of `from` those of `to` as well, which must be empty. In one pool
-    /// both hold the same cells then. Where sequences have cells of their own, the next decode
-    /// copies all of them before anything else; until then neither sequence can be saved or put
-    /// back. `false` when it can't; then `to` is empty.
+    /// Copies the first `tokens` of `from` to `to`, which must be empty. In one pool both then hold
+    /// the same cells. If sequences have their own cells, the next decode copies all of them first;
+    /// until then neither sequence can be saved or restored. Returns `false` if that is not
+    /// possible; `to` is then empty.
     pub fn share_sequence(&mut self, from: u32, to: u32, tokens: u32) -> bool {
         let (Some(from_id), Some(to_id)) = (self.id(from), self.id(to)) else {
             return false;
@@ -60,11 +60,12 @@ impl Context {
         cut
     }
 
-    /// Takes the tokens from `begin` to `end` out of `sequence` and moves those after them down;
-    /// the next decode turns their keys to their new positions. `false` when this model or memory
-    /// can't; then the sequence is as it was.
+    /// Removes the tokens from `begin` to `end` from `sequence` and shifts those after them down.
+    /// The next decode rotates their keys to the new positions. Returns `false` if the model or its
+    /// memory does not support that; the sequence is then unchanged.
     ///
-    /// In one pool no other sequence may share the cells that move: they would move for it too.
+    /// In one pool no other sequence may share the shifted cells, because they would be shifted for
+    /// it, too.
     pub fn forget(&mut self, sequence: u32, begin: u32, end: u32) -> bool {
         let range = (i32::try_from(begin), i32::try_from(end));
         let (Some(id), (Ok(begin), Ok(end))) = (self.id(sequence), range) else {
@@ -74,8 +75,8 @@ impl Context {
         if begin >= end || !self.may_move(sequence, after) {
             return false;
         }
-        // SAFETY: the sequence is in range, and `may_move` has said that positions may move, which
-        // llama.cpp asserts here or at the next decode.
+        // SAFETY: the sequence is in range, and `may_move` has checked that positions may be
+        // shifted, which llama.cpp asserts here or at the next decode.
         unsafe {
             let memory = self.memory();
             if !sys::llama_memory_seq_rm(memory, id, begin, end) {
@@ -87,34 +88,35 @@ impl Context {
         true
     }
 
-    /// Whether tokens can be moved to other positions: not where positions are part of what was
-    /// computed.
+    /// Whether tokens can be shifted to other positions. Not if positions are part of the computed
+    /// values.
     pub fn can_shift(&self) -> bool {
         // SAFETY: the context is valid, and so is its memory.
         self.params.positions.is_none() && unsafe { sys::llama_memory_can_shift(self.memory()) }
     }
 
-    /// Whether what comes before these tokens of `sequence` can be taken out, all or a part of it,
-    /// so that the next token comes right behind them.
+    /// Whether tokens before these of `sequence` can be removed, some or all, so that the next
+    /// token follows directly after these.
     pub fn may_move(&self, sequence: u32, tokens: Range<u32>) -> bool {
         self.can_shift() && self.bounds_of(sequence).may_move(tokens)
     }
 
-    /// How many of the first `tokens` of `sequence` can be gone on from: all, or none where what
-    /// came before was given up (a sliding window) or can't be taken apart (recurrent).
+    /// How many of the first `tokens` of `sequence` can be continued: all, or none if earlier cells
+    /// were dropped (a sliding window) or the state cannot be split (recurrent).
     pub fn usable(&self, sequence: u32, tokens: u32) -> u32 {
         self.bounds_of(sequence).usable(tokens)
     }
 
-    /// Whether any beginning of a sequence can be gone on from.
+    /// Whether every prefix of a sequence can be continued.
     pub fn cuts_anywhere(&self) -> bool {
         let (window, is_recurrent) = self.memory_kind();
         !is_recurrent && (window == 0 || self.params.swa_full)
     }
 
-    /// Whether a sequence can be saved now, with all that its beginnings need. llama.cpp leaves out
-    /// what a sliding window has passed at its end (`llama_kv_cache::state_write`), also where the
-    /// layers keep it. A recurrent state is of use as a whole anyway.
+    /// Whether a sequence can be saved now with everything that its prefixes need. llama.cpp does
+    /// not save cells outside a sliding window at the sequence's end
+    /// (`llama_kv_cache::state_write`), even if the layers keep them. A recurrent state can only be
+    /// used as a whole anyway.
     pub fn saves_all(&self, sequence: u32) -> bool {
         let (window, is_recurrent) = self.memory_kind();
         let is_short = self.sequence_len(sequence) <= window && !self.is_copied(sequence);
@@ -137,10 +139,10 @@ impl Context {
         }
     }
 
-    /// Tokens that layers with a sliding window look back, and whether the memory is a state that
-    /// can't be taken apart.
+    /// Size of the sliding window in tokens, and whether the memory is a state that cannot be
+    /// split.
     fn memory_kind(&self) -> (u32, bool) {
-        // SAFETY: plain questions about a model that is alive.
+        // SAFETY: these functions only read a model that is alive.
         let (window, is_recurrent) = unsafe {
             let model = self.model.raw();
             let recurrent =
@@ -150,8 +152,8 @@ impl Context {
         (u32::try_from(window).unwrap_or(0), is_recurrent)
     }
 
-    /// Copies the state of `sequence` to host memory. `None` when it has none, there is no memory
-    /// for it, or the next decode has yet to move its cells.
+    /// Copies the state of `sequence` to host memory. `None` if it is empty, if there is not enough
+    /// memory, or if the next decode has yet to move its cells.
     pub fn save_sequence(&self, sequence: u32) -> Option<SavedSequence> {
         let id = self.id(sequence)?;
         if self.sequence_len(sequence) == 0 || self.has_pending || self.is_copied(sequence) {
@@ -161,8 +163,8 @@ impl Context {
         let size = unsafe { sys::llama_state_seq_get_size(self.raw.as_ptr(), id) };
         let mut bytes: Vec<u8> = Vec::new();
         bytes.try_reserve_exact(size).ok()?;
-        // SAFETY: the buffer has room for `size` bytes, and llama.cpp writes as many at most. It
-        // isn't zeroed first: for 92 MB that takes longer than the copy.
+        // SAFETY: the buffer has room for `size` bytes, and llama.cpp writes at most that many. It
+        // is not zeroed first, because for 92 MB that takes longer than the copy.
         let written = unsafe {
             sys::llama_state_seq_get_data(self.raw.as_ptr(), bytes.as_mut_ptr(), size, id)
         };
@@ -179,17 +181,17 @@ impl Context {
         Some(SavedSequence::new(bytes, bounds))
     }
 
-    /// Puts a state back under the number `sequence`, which must be empty. `false` when llama.cpp
-    /// won't have it (too few free cells), or the next decode has yet to copy from or to these
-    /// cells; then the sequence is empty.
+    /// Restores a state as `sequence`, which must be empty. Returns `false` if llama.cpp refuses it
+    /// (too few free cells), or if the next decode has yet to copy from or to these cells; the
+    /// sequence is then empty.
     pub fn restore_sequence(&mut self, sequence: u32, saved: &SavedSequence) -> bool {
         let Some(id) = self.id(sequence).filter(|_| !self.is_copied(sequence)) else {
             return false;
         };
         let (read, errors) = match saved.unpacked() {
-            // SAFETY: the sequence is in range, and the bytes came from `save_sequence`, of a
-            // context of the same model with the same parameters, if by way of a file whose hash is
-            // right; llama.cpp checks their length as it reads.
+            // SAFETY: the sequence is in range, and the bytes came from `save_sequence` in a
+            // context of the same model with the same parameters, possibly through a file whose
+            // hash was checked; llama.cpp checks their length while reading.
             Ok(bytes) => with_captured_errors(|| unsafe {
                 let (from, size) = (bytes.as_ptr(), bytes.len());
                 sys::llama_state_seq_set_data(self.raw.as_ptr(), from, size, id)
@@ -208,7 +210,7 @@ impl Context {
         restored
     }
 
-    /// Tokens of `sequence`: positions start at 0 and have no gaps.
+    /// Number of tokens of `sequence`: positions start at 0 and have no gaps.
     pub fn sequence_len(&self, sequence: u32) -> u32 {
         self.id(sequence).map_or(0, |id| {
             // SAFETY: the sequence is in range, which llama.cpp asserts.
@@ -218,7 +220,7 @@ impl Context {
         })
     }
 
-    /// The first position of `sequence` that every layer has.
+    /// The first position of `sequence` that every layer still has.
     fn first_position(&self, sequence: u32) -> u32 {
         self.id(sequence).map_or(0, |id| {
             // SAFETY: the sequence is in range, which llama.cpp asserts.
@@ -231,34 +233,33 @@ impl Context {
         i32::try_from(sequence).ok().filter(|&id| self.has(id))
     }
 
-    /// Whether it has cells at all. A model that reads texts as a whole has none.
+    /// Whether the context has KV cells. An encoder model has none.
     pub fn has_memory(&self) -> bool {
         !self.memory().is_null()
     }
 
     fn memory(&self) -> sys::llama_memory_t {
-        // SAFETY: the context is valid. Where it has a memory, that lives as long as the context;
-        // where it has none, this is null, which all functions that take it answer as an empty one
-        // would.
+        // SAFETY: the context is valid. Its memory, if any, lives as long as the context. Without
+        // one this is null, which all functions that take it treat as empty.
         unsafe { sys::llama_get_memory(self.raw.as_ptr()) }
     }
 }
 
-/// What bounds how much of a sequence can be gone on from.
+/// The values that decide how much of a sequence can be continued.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct UsableBounds {
-    /// Its tokens.
+    /// Number of tokens.
     pub(super) length: u32,
-    /// The first position that every layer has.
+    /// The first position that every layer still has.
     pub(super) first: u32,
-    /// Tokens that layers with a sliding window look back; 0 without such layers.
+    /// Size of the sliding window in tokens; 0 without such layers.
     pub(super) window: u32,
-    /// Its memory is a state that can't be taken apart.
+    /// Whether the memory is a state that cannot be split.
     pub(super) is_recurrent: bool,
 }
 
 impl UsableBounds {
-    /// A sequence that can be cut anywhere.
+    /// A sequence of which every prefix can be continued.
     #[cfg(any(test, feature = "testing"))]
     pub(super) fn whole(length: u32) -> Self {
         Self {
@@ -269,20 +270,21 @@ impl UsableBounds {
         }
     }
 
-    /// How many of the first `tokens` can be gone on from: `tokens`, or 0.
+    /// How many of the first `tokens` can be continued: `tokens`, or 0.
     pub(super) fn usable(&self, tokens: u32) -> u32 {
-        // As llama.cpp's server has it: the window of the next token must be there.
+        // As in llama.cpp's server: the window of the next token must be present.
         let has_window = || self.first == 0 || self.first + self.window <= tokens;
         let is_usable =
             tokens == self.length || (tokens < self.length && !self.is_recurrent && has_window());
         if is_usable { tokens } else { 0 }
     }
 
-    /// As [`Context::may_move`], where tokens can be moved at all: all before them is there, or
-    /// they are half of the next token's window at least. Layers with a window lack the rest of it
-    /// then, until it has passed by: llama.cpp gives cells that a window has passed to new tokens,
-    /// also where there are enough for all (`llama_kv_cache::find_slot`). What was computed with
-    /// what has gone in view isn't exact anyway.
+    /// As [`Context::may_move`], for a memory that supports shifting: either everything before the
+    /// tokens is present, or they are at least half of the next token's window. In the second case,
+    /// layers with a window lack the rest of it until the window has moved on. llama.cpp reuses
+    /// cells outside the window for new tokens, even if there are enough for all
+    /// (`llama_kv_cache::find_slot`). Values computed with the removed tokens in view are not exact
+    /// anyway.
     pub(super) fn may_move(&self, tokens: Range<u32>) -> bool {
         let in_window = tokens.start.max(tokens.end.saturating_sub(self.window));
         let is_most = tokens.len() >= (self.window / 2) as usize && self.first <= in_window;
@@ -317,7 +319,7 @@ mod tests {
         assert_eq!(bounds.usable(1012), 1012);
         assert_eq!(bounds.usable(1011), 0);
         assert_eq!(bounds.usable(2001), 0);
-        // Going on where it ended is what it was made for.
+        // A state can always be continued from its end.
         assert_eq!(
             UsableBounds {
                 length: 900,

@@ -1,4 +1,4 @@
-//! A llama.cpp context: KV cells and compute buffers of one model, used by one thread.
+//! A llama.cpp context: the KV cells and compute buffers of one model, used by one thread.
 
 use std::cell::Cell;
 use std::ffi::c_void;
@@ -12,42 +12,42 @@ use mynah_settings::{KvType, MAX_SEQUENCES};
 use super::log::with_captured_errors;
 use super::{Batch, LlamaError, LlamaModel};
 
-/// Numbers of 4 bytes in a cache line. The tensors of a graph lie one after the other, each at a
-/// multiple of 32 bytes (`TENSOR_ALIGNMENT` in `ggml-impl.h`), and its small inputs have a number
-/// for each token or output: where those don't fill their lines, whatever is computed lies across
-/// two. A prompt of 65 tokens then took 67 ms, and 54 ms on whole lines.
+/// Number of 4-byte values in a cache line. The tensors of a graph follow each other at multiples
+/// of 32 bytes (`TENSOR_ALIGNMENT` in `ggml-impl.h`), and its small inputs have one value per token
+/// or output. If those do not fill whole cache lines, all later tensors are misaligned across two
+/// lines. A prompt of 65 tokens then took 67 ms instead of 54 ms.
 const LINE: u32 = 16;
 
-/// What a context is made with.
+/// The parameters of a context.
 #[derive(Debug, Clone, Copy)]
 pub struct ContextParams {
     /// KV cells for all sequences together.
     pub cells: u32,
-    /// Each sequence has its own share of the cells (llama.cpp's streams); else all take them from
-    /// one pool.
+    /// Whether each sequence has its own share of the cells (llama.cpp's streams). Otherwise all
+    /// use one pool.
     pub split: bool,
-    /// Tokens that one decode takes at most. In one pool a decode is one ubatch, so that an abort
-    /// loses all of it or nothing; split cells make one of each group of sequences with equally
-    /// many tokens.
+    /// Maximum number of tokens in one decode. In one pool a decode is one ubatch, so an abort
+    /// loses either all of it or nothing. With split cells, each group of sequences with equal
+    /// token counts is one ubatch.
     pub batch: u32,
-    /// Sequences, and so logits rows that one decode may ask for; 1 to [`MAX_SEQUENCES`].
+    /// Number of sequences, 1 to [`MAX_SEQUENCES`]. It also limits the rows of logits in a decode.
     pub sequences: u32,
-    /// Threads that compute.
+    /// Number of compute threads.
     pub threads: u32,
-    /// What keys and values are kept as.
+    /// Data type of keys and values.
     pub kv_type: KvType,
-    /// Layers with a sliding window keep all their cells too, so that a sequence can be cut and
-    /// moved.
+    /// Whether layers with a sliding window keep all of their cells, so that a sequence can be
+    /// truncated and shifted.
     pub swa_full: bool,
-    /// Positions that the model has, where they are rows of a table. They are part of what is
-    /// computed, so that nothing can be moved.
+    /// Number of positions in the model's position table, if it has one. Positions are then part of
+    /// the computed values, so cells cannot be shifted.
     pub positions: Option<u32>,
-    /// It gives a vector for each token ([`Context::embedding`]): all tokens of a batch are
-    /// outputs, `sequences` doesn't bound them.
+    /// Whether the context computes a vector for each token ([`Context::embedding`]). All tokens of
+    /// a batch are then outputs, and `sequences` does not limit them.
     pub embeddings: bool,
 }
 
-/// What llama.cpp calls the type.
+/// llama.cpp's name of the type.
 fn raw_kv_type(kv_type: KvType) -> sys::ggml_type {
     match kv_type {
         KvType::F16 => sys::GGML_TYPE_F16,
@@ -55,56 +55,56 @@ fn raw_kv_type(kv_type: KvType) -> sys::ggml_type {
     }
 }
 
-/// Why a decode did nothing.
+/// The reason for which a decode did nothing.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum DecodeError {
-    /// The abort function said so. No token of the batch is in the KV cells.
+    /// The abort function returned true. No token of the batch is in the KV cells.
     #[error("the decode was aborted")]
     Aborted,
-    /// There are too few free KV cells. No token of the batch is in them.
+    /// There are too few free KV cells. No token of the batch is in the KV cells.
     #[error("no free KV cells for the batch")]
     NoCells,
     /// llama.cpp failed; the state of the sequences in the batch is unknown.
     #[error("llama.cpp failed to decode (code {code}): {reason}")]
     Failed {
-        /// What `llama_decode` returned.
+        /// The result of `llama_decode`.
         code: i32,
-        /// What llama.cpp logged.
+        /// llama.cpp's log messages.
         reason: String,
     },
-    /// The batch breaks a rule that llama.cpp would end the process for.
+    /// The batch breaks a rule over which llama.cpp would abort the process.
     #[error("invalid batch: {0}")]
     Invalid(&'static str),
 }
 
 type AbortFn<'a> = &'a dyn Fn() -> bool;
 
-/// Where the abort callback finds the function of the decode that runs; empty between decodes.
+/// The function of the running decode, for the abort callback; empty between decodes.
 type AbortSlot = Cell<Option<NonNull<c_void>>>;
 
-/// A llama.cpp context. Not `Send`: it is made, used and dropped on the model's worker thread, for
-/// which libgomp keeps the thread team.
+/// A llama.cpp context. Not `Send`: the model's worker thread creates, uses and drops it, because
+/// libgomp keeps a thread team for that thread.
 pub struct Context {
     pub(super) raw: NonNull<sys::llama_context>,
     abort: Box<AbortSlot>,
     pub(super) params: ContextParams,
     vocabulary: i32,
-    // Cells were moved: the next decode turns their keys before anything else.
+    // Whether cells were shifted. The next decode rotates their keys first.
     pub(super) has_pending: bool,
-    // Sequences whose cells the next decode copies, from or to.
+    // Sequences from or to which the next decode copies cells.
     pub(super) copies: Vec<i32>,
-    // Indices of the last batch that have logits, in rising order.
+    // Indices of the last batch that have logits, in ascending order.
     outputs: Vec<usize>,
     // Declared last, so that the model outlives the context.
     pub(super) model: Arc<LlamaModel>,
 }
 
 impl Context {
-    /// Makes a context for `model`.
+    /// Creates a context for `model`.
     ///
     /// # Errors
     ///
-    /// What llama.cpp logged, which names the reason (most often: not enough memory).
+    /// llama.cpp's log messages with the reason (most often too little memory).
     pub fn new(model: Arc<LlamaModel>, params: ContextParams) -> Result<Self, LlamaError> {
         if params.sequences == 0 || params.sequences > MAX_SEQUENCES {
             return Err(LlamaError::failed(format!(
@@ -127,12 +127,12 @@ impl Context {
         raw_params.n_batch = params.batch.next_multiple_of(LINE);
         raw_params.n_ubatch = raw_params.n_batch;
         raw_params.n_seq_max = params.sequences;
-        // One row a sequence: the default sizes the logits buffer for a whole batch (512 MiB for a
-        // 262k vocabulary).
+        // One row per sequence: the default sizes the logits buffer for a whole batch (512 MiB for
+        // a vocabulary of 262k).
         raw_params.n_outputs_max = params.max_outputs().next_multiple_of(LINE);
         raw_params.embeddings = params.embeddings;
         if params.embeddings {
-            // A text may take several decodes, and llama.cpp pools within one.
+            // A text may need several decodes, but llama.cpp only pools within one.
             raw_params.pooling_type = sys::LLAMA_POOLING_TYPE_NONE;
         }
         raw_params.type_k = raw_kv_type(params.kv_type);
@@ -162,8 +162,9 @@ impl Context {
         })
     }
 
-    /// Computes the batch. `should_stop` is asked after every node of the graph (thousands of times
-    /// a second, CPU only); when it says yes, the decode ends with [`DecodeError::Aborted`].
+    /// Computes the batch. `should_stop` is called after every node of the graph (thousands of
+    /// times a second, CPU only). When it returns true, the decode ends with
+    /// [`DecodeError::Aborted`].
     pub fn decode(
         &mut self,
         batch: &mut Batch,
@@ -171,8 +172,8 @@ impl Context {
     ) -> Result<(), DecodeError> {
         self.outputs.clear();
         self.check(batch)?;
-        // llama.cpp goes on with keys that were moved by half when that is aborted
-        // (`llama_kv_cache::update`).
+        // Not while a shift is pending: if that is aborted, llama.cpp continues with half of the
+        // keys rotated (`llama_kv_cache::update`).
         if !self.has_pending {
             let slot: *const AbortFn<'_> = &raw const should_stop;
             self.abort.set(NonNull::new(slot.cast_mut().cast()));
@@ -184,7 +185,7 @@ impl Context {
         let (code, errors) =
             with_captured_errors(|| unsafe { sys::llama_decode(self.raw.as_ptr(), raw) });
         self.abort.set(None);
-        // A batch that llama.cpp doesn't take (-1) is refused before it looks at the cells.
+        // llama.cpp refuses a batch with code -1 before it touches the cells.
         if code != -1 {
             self.has_pending = false;
             self.copies.clear();
@@ -205,7 +206,7 @@ impl Context {
     }
 
     /// The vector that the last decode computed for the token at `index` of its batch, in a context
-    /// that has them.
+    /// for embeddings.
     pub fn embedding(&self, index: usize) -> Option<&[f32]> {
         if !self.params.embeddings {
             return None;
@@ -281,7 +282,7 @@ impl Context {
 }
 
 impl ContextParams {
-    /// Tokens of a batch that may be outputs.
+    /// Maximum number of outputs in a batch.
     fn max_outputs(&self) -> u32 {
         if self.embeddings {
             self.batch
@@ -307,11 +308,11 @@ impl Drop for Context {
     }
 }
 
-/// The abort callback: asks the function of the decode that runs.
+/// The abort callback: calls the function of the running decode.
 unsafe extern "C" fn should_abort(slot: *mut c_void) -> bool {
-    // SAFETY: `slot` is the boxed `AbortSlot` of a live context. ggml asks on the thread that
-    // called `llama_decode` (`ggml-cpu.c`, thread 0 of the team), so the cell is only ever touched
-    // by that thread.
+    // SAFETY: `slot` is the boxed `AbortSlot` of a live context. ggml calls this on the thread that
+    // called `llama_decode` (`ggml-cpu.c`, thread 0 of the team), so only that thread touches the
+    // cell.
     let slot = unsafe { &*slot.cast::<AbortSlot>() };
     match slot.get() {
         // SAFETY: `decode` sets the pointer to a reference that it holds until `llama_decode` has
@@ -321,7 +322,7 @@ unsafe extern "C" fn should_abort(slot: *mut c_void) -> bool {
     }
 }
 
-/// What llama.cpp logged, on one line.
+/// llama.cpp's error messages on one line.
 pub(super) fn reason(errors: &[String]) -> String {
     if errors.is_empty() {
         "llama.cpp gave no reason".to_owned()

@@ -1,27 +1,27 @@
-//! What llama.cpp refused or failed at.
+//! Errors of llama.cpp.
 
-/// What llama.cpp refused or failed at.
+/// An operation that llama.cpp refused or in which it failed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum LlamaError {
-    /// llama.cpp can't be started.
+    /// llama.cpp cannot be started.
     #[error(
         "llama.cpp can't be started: {reason}. Only one user of llama-cpp-2 in a process may start it: start it \
          through this engine alone"
     )]
     Start {
-        /// What the binding said.
+        /// The binding's error message.
         reason: String,
     },
-    /// It refused or failed.
+    /// llama.cpp refused or failed.
     #[error("{reason}")]
     Failed {
-        /// What it logged, or what it would have ended the process for.
+        /// Its log messages, or what it would have aborted the process over.
         reason: String,
     },
 }
 
 impl LlamaError {
-    /// It refused or failed for this reason.
+    /// An error with this reason.
     pub(super) fn failed(reason: impl Into<String>) -> Self {
         Self::Failed {
             reason: reason.into(),

@@ -1,12 +1,12 @@
-//! llama.cpp, with a safe face: the only unsafe code of the workspace.
+//! A safe interface over llama.cpp, with the only unsafe code of the workspace.
 //!
-//! `llama-cpp-2` gives backend, model, vocabulary and samplers. What it leaves out is here, over
-//! `llama-cpp-sys-2`: contexts with an abort callback, batches that can't overflow, bounded outputs,
-//! logs that can be read back, the quantiser. No type of these bindings leaves this crate, except
-//! the started backend itself ([`llama_backend`]). Nothing here knows what a request is.
+//! `llama-cpp-2` provides backend, model, vocabulary and samplers. This crate adds what it lacks,
+//! over `llama-cpp-sys-2`: contexts with an abort callback, batches that cannot overflow, limited
+//! outputs, captured logs, the quantiser. No type of these bindings leaves this crate, except the
+//! started backend ([`llama_backend`]). Nothing here depends on requests.
 //!
-//! llama.cpp ends the process on bad arguments (`GGML_ASSERT`). Every function here checks its
-//! arguments first and answers with an error value.
+//! llama.cpp aborts the process on invalid arguments (`GGML_ASSERT`). Every function here checks
+//! its arguments first and returns an error.
 
 #![expect(
     unsafe_code,

@@ -1,8 +1,8 @@
-//! llama.cpp's own log goes to `tracing`, never to stdout or stderr.
+//! Sends llama.cpp's log to `tracing`, never to stdout or stderr.
 //!
-//! llama.cpp gives no reason when a load fails, it only logs one; [`with_captured_errors`] hands it
-//! to the caller. Nor does its quantiser say how far it is, other than in its log;
-//! [`with_info_lines`] shows the lines as they come.
+//! When a load fails, llama.cpp only logs the reason; [`with_captured_errors`] returns it to the
+//! caller. Its quantiser only reports progress in its log; [`with_info_lines`] passes the lines to
+//! an observer.
 
 use std::cell::{Cell, RefCell};
 use std::ffi::{CStr, c_char, c_void};
@@ -10,39 +10,38 @@ use std::ptr::NonNull;
 
 use llama_cpp_sys_2 as sys;
 
-/// Bytes of one unfinished line that are kept; llama.cpp's lines are far shorter. Bounds a line
-/// that never ends.
+/// Maximum length in bytes of an unfinished line, in case one never ends; llama.cpp's lines are far
+/// shorter.
 const MAX_LINE_BYTES: usize = 16 * 1024;
 
-/// Error lines that [`with_captured_errors`] keeps: the first ones name the cause, the rest follow
-/// from it.
+/// Maximum number of error lines that [`with_captured_errors`] keeps: the first ones name the
+/// cause, the rest follow from it.
 const MAX_CAPTURED_LINES: usize = 16;
 
 thread_local! {
     static LINE: RefCell<Line> = const { RefCell::new(Line { level: sys::GGML_LOG_LEVEL_NONE, text: String::new() }) };
     static CAPTURED: RefCell<Option<Vec<String>>> = const { RefCell::new(None) };
-    // Where `receive` finds the observer of the work that runs on this thread; empty otherwise.
+    // The observer of the work on this thread, for `receive`; otherwise empty.
     static OBSERVER: Cell<Option<NonNull<c_void>>> = const { Cell::new(None) };
 }
 
 type Observer<'a> = &'a dyn Fn(&str);
 
-/// A line that has not ended yet. llama.cpp prints some lines in pieces.
+/// An unfinished line. llama.cpp prints some lines in pieces.
 struct Line {
     level: sys::ggml_log_level,
     text: String,
 }
 
-/// Sends llama.cpp's and ggml's log lines to `tracing` under the target `llama_cpp`, each with its
-/// own level.
+/// Sends the log lines of llama.cpp and ggml to `tracing` with the target `llama_cpp`, each with
+/// its own level.
 pub(super) fn redirect() {
-    // SAFETY: `receive` has the signature that llama.cpp asks for, needs no user data, and lives
-    // for ever.
+    // SAFETY: `receive` has the required signature, needs no user data, and is a static function.
     unsafe { sys::llama_log_set(Some(receive), std::ptr::null_mut()) };
 }
 
-/// Runs `work` and returns what it returned with the error lines that llama.cpp logged on this
-/// thread meanwhile.
+/// Runs `work`. Returns its result, and the error lines that llama.cpp logged on this thread
+/// meanwhile.
 pub(super) fn with_captured_errors<T>(work: impl FnOnce() -> T) -> (T, Vec<String>) {
     CAPTURED.with_borrow_mut(|captured| *captured = Some(Vec::new()));
     let result = work();
@@ -50,10 +49,10 @@ pub(super) fn with_captured_errors<T>(work: impl FnOnce() -> T) -> (T, Vec<Strin
     (result, lines)
 }
 
-/// Runs `work` and shows `observe` each line of level INFO that llama.cpp logs on this thread
-/// meanwhile. `observe` must not panic: C++ is above it on the stack.
+/// Runs `work` and calls `observe` for each line of level INFO that llama.cpp logs on this thread
+/// meanwhile. `observe` must not panic, because C++ frames are above it on the stack.
 pub(super) fn with_info_lines<T>(observe: Observer<'_>, work: impl FnOnce() -> T) -> T {
-    /// Empties the slot on every way out, so that it never points to an observer that is gone.
+    /// Empties the slot on every exit, so that it never points to a dropped observer.
     struct Emptied;
     impl Drop for Emptied {
         fn drop(&mut self) {
@@ -66,9 +65,9 @@ pub(super) fn with_info_lines<T>(observe: Observer<'_>, work: impl FnOnce() -> T
     work()
 }
 
-/// The callback. It must not unwind into C++, so it can't panic: thread-locals are reached with
-/// `try_with` (the thread may be ending) and borrowed with `try_borrow_mut` (a subscriber may
-/// itself log).
+/// The callback. It must not unwind into C++, so it must not panic: it accesses thread-locals with
+/// `try_with` (the thread may be ending) and borrows them with `try_borrow_mut` (a subscriber may
+/// log, too).
 unsafe extern "C" fn receive(level: sys::ggml_log_level, text: *const c_char, _user: *mut c_void) {
     if text.is_null() {
         return;
@@ -84,8 +83,8 @@ unsafe extern "C" fn receive(level: sys::ggml_log_level, text: *const c_char, _u
 }
 
 impl Line {
-    /// Adds a piece; gives what is ended by it, one line or more, with its level. A piece that goes
-    /// on has the level of what it goes on.
+    /// Adds a piece. Returns the finished lines with their level. A continuation has the level of
+    /// the piece before it.
     fn push(
         &mut self,
         level: sys::ggml_log_level,
@@ -115,13 +114,13 @@ fn emit(level: sys::ggml_log_level, line: &str) {
             show(line);
             tracing::info!(target: "llama_cpp", "{line}");
         }
-        // DEBUG, and what says nothing of its level.
+        // DEBUG, and lines without a level.
         _ => tracing::debug!(target: "llama_cpp", "{line}"),
     }
 }
 
 fn show(line: &str) {
-    // A thread that is ending observes nothing.
+    // A thread that is ending has no observer.
     if let Ok(Some(observer)) = OBSERVER.try_with(Cell::get) {
         // SAFETY: `with_info_lines` sets the pointer to a reference that it holds until its work
         // has returned, on this thread, and empties the slot before it returns itself.
@@ -130,7 +129,7 @@ fn show(line: &str) {
 }
 
 fn keep(line: &str) {
-    // A thread that is ending has nobody left to read the lines.
+    // On a thread that is ending, nothing reads the lines.
     let _ = CAPTURED.try_with(|captured| {
         if let Ok(mut captured) = captured.try_borrow_mut()
             && let Some(lines) = captured.as_mut()
@@ -151,7 +150,7 @@ mod tests {
 
     use super::*;
 
-    /// Keeps level, target and message of each event.
+    /// Records the level, target and message of each event.
     #[derive(Debug, Clone, Default)]
     struct Heard(Arc<Mutex<Vec<(String, String, String)>>>);
 

@@ -1,4 +1,4 @@
-//! A model in memory, and its vocabulary.
+//! A loaded model and its vocabulary.
 
 use std::ffi::CStr;
 
@@ -9,7 +9,7 @@ use llama_cpp_sys_2 as sys;
 
 use mynah_core::{TokenAttributes, TokenId};
 
-/// A model in memory: weights and vocabulary. It is freed when it is dropped.
+/// A loaded model: weights and vocabulary. Dropping it frees it.
 #[derive(Debug)]
 pub struct LlamaModel {
     inner: llama_cpp_2::model::LlamaModel,
@@ -24,7 +24,7 @@ impl LlamaModel {
         &self.inner
     }
 
-    /// The pointer that `llama-cpp-2` keeps to itself.
+    /// The pointer that `llama-cpp-2` keeps private.
     pub(super) fn raw(&self) -> *mut sys::llama_model {
         const {
             assert!(
@@ -40,35 +40,35 @@ impl LlamaModel {
         }
     }
 
-    /// The model's tokens and their texts.
+    /// The model's vocabulary.
     pub fn vocab(&self) -> Vocabulary<'_> {
         Vocabulary {
             inner: self.inner.vocab(),
         }
     }
 
-    /// Tokens of the vocabulary; ids go from 0 to one less.
+    /// Number of tokens in the vocabulary; ids are less than it.
     pub fn n_vocab(&self) -> i32 {
         self.inner.n_vocab()
     }
 
-    /// Tokens that the model was trained to hold.
+    /// The context length with which the model was trained.
     pub fn n_ctx_train(&self) -> u32 {
         self.inner.n_ctx_train()
     }
 
-    /// Weights.
+    /// Number of weights.
     pub fn n_params(&self) -> u64 {
         self.inner.n_params()
     }
 
-    /// Layers, without the output layer.
+    /// Number of layers, without the output layer.
     pub fn n_layer(&self) -> u32 {
         self.inner.n_layer()
     }
 }
 
-/// The tokens of a model and their texts. A token that the vocabulary lacks has no text and no
+/// The tokens of a model and their texts. A token that the vocabulary lacks has neither text nor
 /// attributes.
 #[derive(Debug)]
 pub struct Vocabulary<'model> {
@@ -76,15 +76,15 @@ pub struct Vocabulary<'model> {
 }
 
 impl Vocabulary<'_> {
-    /// The tokens of a text. `add_special`: with those that the tokenizer puts around every text.
-    /// `parse_special`: the text of a control token counts as that token.
+    /// Tokenizes a text. With `add_special`, the result has the tokens that the tokenizer adds to
+    /// every text. With `parse_special`, the text of a control token becomes that token.
     pub fn tokenize(&self, text: &[u8], add_special: bool, parse_special: bool) -> Vec<TokenId> {
         let tokens = self.inner.tokenize(text, add_special, parse_special);
         tokens.into_iter().map(|token| TokenId(token.0)).collect()
     }
 
-    /// Adds the bytes of a token's text. A control token has none, but for `with_control`, which
-    /// adds its name.
+    /// Appends the bytes of a token's text. A control token has no text; with `with_control`, its
+    /// name is appended.
     pub fn piece(&self, token: TokenId, bytes: &mut Vec<u8>, with_control: bool) {
         if let Some(token) = self.known(token) {
             self.inner
@@ -92,12 +92,12 @@ impl Vocabulary<'_> {
         }
     }
 
-    /// A token as the vocabulary writes it, which is not always its text.
+    /// A token in the vocabulary's spelling, which is not always its text.
     pub fn text(&self, token: TokenId) -> Option<&CStr> {
         self.inner.text(self.known(token)?)
     }
 
-    /// What the vocabulary says about a token.
+    /// The attributes of a token.
     pub fn attributes(&self, token: TokenId) -> TokenAttributes {
         use LlamaTokenAttr::{Control, LStrip, RStrip, Unknown, UserDefined};
 
@@ -128,7 +128,7 @@ impl Vocabulary<'_> {
         self.own(self.inner.eos())
     }
 
-    /// The token that fills a batch of texts, if there is one.
+    /// The token that pads texts in a batch, if there is one.
     pub fn pad(&self) -> Option<TokenId> {
         self.own(self.inner.pad())
     }
@@ -138,18 +138,19 @@ impl Vocabulary<'_> {
         self.own(self.inner.sep())
     }
 
-    /// Whether the tokenizer puts [`bos`](Self::bos) before every text.
+    /// Whether the tokenizer adds [`bos`](Self::bos) before every text.
     pub fn should_add_bos(&self) -> bool {
         self.inner.should_add_bos()
     }
 
-    /// The token for llama.cpp, which throws or ends the process over one that isn't there.
+    /// The token in llama.cpp's type, if it exists. llama.cpp throws or aborts the process for an
+    /// unknown one.
     fn known(&self, token: TokenId) -> Option<LlamaToken> {
         let known = 0..self.inner.n_tokens();
         known.contains(&token.0).then_some(LlamaToken(token.0))
     }
 
-    /// llama.cpp's -1 is no token.
+    /// llama.cpp returns -1 if there is no such token.
     fn own(&self, token: LlamaToken) -> Option<TokenId> {
         self.known(TokenId(token.0)).map(|token| TokenId(token.0))
     }

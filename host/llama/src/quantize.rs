@@ -1,8 +1,8 @@
-//! llama.cpp's quantiser: one model file in, one with other weights out.
+//! llama.cpp's quantiser: reads a model file and writes one with other weights.
 //!
-//! Read from `llama-quant.cpp` of the pinned llama.cpp (llama-cpp-sys-2 0.1.161): what it throws it
-//! also catches and logs. What it asserts on, and what would make it write a file that nobody can
-//! read, the caller refuses first.
+//! According to `llama-quant.cpp` of the pinned llama.cpp (llama-cpp-sys-2 0.1.161), it catches and
+//! logs its own exceptions. The caller refuses inputs over which it would abort, or for which it
+//! would write an unreadable file.
 
 use std::any::Any;
 use std::cell::{Cell, RefCell};
@@ -16,24 +16,23 @@ use super::LlamaError;
 use super::log::{with_captured_errors, with_info_lines};
 use mynah_settings::Quantisation;
 
-/// Bytes of one tensor that the quantiser holds at a time. Its default of 8 GiB would hold a whole
-/// vocabulary as F32.
+/// Maximum bytes of one tensor that the quantiser holds at a time. Its default of 8 GiB would hold
+/// a whole vocabulary as F32.
 const MAX_BUFFER_BYTES: usize = 256 << 20;
 
-/// Writes the model at `source` to `destination` with its weights as
-/// `to`. A file that is there is overwritten; after a failure, a part of one may be.
+/// Writes the model at `source` to `destination` with weights of type `to`. Overwrites an existing
+/// file; after a failure it may be incomplete.
 ///
-/// `progress` is told the share of the tensors that are done, up to 1.0, on this thread. Blocks for
-/// about a second per 100 million weights on two cores. `threads` compute; fewer where the system
-/// has no more to give.
+/// Calls `progress` on this thread with the share of finished tensors, up to 1.0. Blocks for about
+/// a second per 100 million weights on two cores. Uses at most `threads` threads, and fewer if the
+/// system cannot start them.
 ///
-/// llama.cpp must be started ([`llama_backend`](super::llama_backend)), and the caller has refused
-/// a source whose header llama.cpp's quantiser would end the process over.
+/// llama.cpp must be started ([`llama_backend`](super::llama_backend)), and the caller must have
+/// refused headers over which llama.cpp's quantiser would abort the process.
 ///
 /// # Errors
 ///
-/// Why the file can't be converted, in a few words: what llama.cpp logged, or what it would have
-/// ended the process for.
+/// The reason in a few words, from llama.cpp's log messages.
 pub fn quantize(
     source: &Path,
     destination: &Path,
@@ -56,7 +55,7 @@ pub fn quantize(
         let Some(share) = share_done(line) else {
             return;
         };
-        // C++ is above and below on the stack: a panic waits until it has returned.
+        // There are C++ frames on the stack, so a panic is resumed after they have returned.
         let told = catch_unwind(AssertUnwindSafe(|| {
             if let Ok(mut progress) = progress.try_borrow_mut() {
                 progress(share);
@@ -84,7 +83,7 @@ pub fn quantize(
         return Ok(());
     }
     let reason = super::context::reason(&errors);
-    // All that C++ says of a failed write.
+    // C++ gives no other reason for a failed write.
     let is_write = reason.contains("iostream");
     Err(LlamaError::failed(if is_write {
         format!("writing failed, is the disk full? ({reason})")
@@ -111,10 +110,10 @@ pub(super) fn c_path(path: &Path) -> Result<CString, LlamaError> {
     CString::new(text).map_err(|_| LlamaError::failed("the path has a NUL byte"))
 }
 
-/// As many of `threads` as can be started right now, at least 1.
+/// How many of `threads` can be started now, at least 1.
 ///
-/// The quantiser starts threads for every tensor. Where it gets the first but not the last, C++
-/// destroys the first while it runs, which ends the process; with 1 it starts none.
+/// The quantiser starts threads for every tensor. If it can start the first but not the last, C++
+/// destroys the first while it runs, which aborts the process. With 1 it starts none.
 fn startable(threads: u32) -> i32 {
     let all_start = std::thread::scope(|scope| {
         (0..threads).all(|_| {
@@ -130,7 +129,7 @@ fn startable(threads: u32) -> i32 {
     }
 }
 
-/// The share that is done after the tensor of this line: the quantiser logs `[ 12/ 272]
+/// The share of finished tensors in a log line of the quantiser, such as `[ 12/ 272]
 /// blk.0.attn_q.weight - ...`.
 fn share_done(line: &str) -> Option<f32> {
     let (done, all) = line.strip_prefix('[')?.split_once(']')?.0.split_once('/')?;

@@ -1,4 +1,4 @@
-//! llama.cpp's samplers, and the candidates that they choose among.
+//! llama.cpp's samplers, and their candidates.
 
 use std::mem::ManuallyDrop;
 
@@ -11,13 +11,13 @@ use mynah_core::TokenId;
 
 use super::LlamaModel;
 
-/// A token that may be chosen, with its logit and, once a sampler has computed it, its probability.
+/// A candidate token with its logit and, once a sampler has computed it, its probability.
 #[derive(Debug, Clone, Copy, PartialEq)]
 #[repr(transparent)]
 pub struct Candidate(LlamaTokenData);
 
 impl Candidate {
-    /// A token with its logit.
+    /// A candidate with this logit.
     #[must_use]
     pub fn new(token: TokenId, logit: f32) -> Self {
         Self(LlamaTokenData::new(LlamaToken(token.0), logit, 0.0))
@@ -28,19 +28,19 @@ impl Candidate {
         TokenId(self.0.id().0)
     }
 
-    /// Its logit.
+    /// The token's logit.
     pub fn logit(&self) -> f32 {
         self.0.logit()
     }
 }
 
-/// A sampler, or a chain of them.
+/// A sampler or a chain of samplers.
 #[derive(Debug)]
 pub struct LlamaSampler(Inner);
 
 impl LlamaSampler {
-    /// One sampler after the other. To choose a token, the last one must be [`dist`](Self::dist) or
-    /// a mirostat.
+    /// A chain of samplers. To choose a token, the last one must be [`dist`](Self::dist) or a
+    /// Mirostat sampler.
     pub fn chain(samplers: impl IntoIterator<Item = Self>) -> Self {
         let samplers = samplers.into_iter().map(|sampler| sampler.0);
         Self(Inner::chain(samplers, true))
@@ -51,37 +51,39 @@ impl LlamaSampler {
         Self(Inner::temp(temperature))
     }
 
-    /// A temperature within `range` of `temperature`, by the entropy of the candidates.
+    /// A temperature within `range` of `temperature`, depending on the entropy of the candidates.
     pub fn dynamic_temperature(temperature: f32, range: f32, exponent: f32) -> Self {
         Self(Inner::temp_ext(temperature, range, exponent))
     }
 
-    /// The `count` most likely.
+    /// Keeps the `count` most likely tokens.
     pub fn top_k(count: i32) -> Self {
         Self(Inner::top_k(count))
     }
 
-    /// Those within `count` standard deviations of the highest logit.
+    /// Keeps tokens within `count` standard deviations of the highest logit.
     pub fn top_n_sigma(count: f32) -> Self {
         Self(Inner::top_n_sigma(count))
     }
 
-    /// Those whose surprise is nearest to the expected one, up to a probability of `p` together.
+    /// Locally typical sampling: keeps the tokens whose information content is closest to the
+    /// expected one, until their probabilities add up to `p`.
     pub fn typical_p(p: f32, min_keep: usize) -> Self {
         Self(Inner::typical(p, min_keep))
     }
 
-    /// The most likely, up to a probability of `p` together.
+    /// Keeps the most likely tokens until their probabilities add up to `p`.
     pub fn top_p(p: f32, min_keep: usize) -> Self {
         Self(Inner::top_p(p, min_keep))
     }
 
-    /// Those with at least `p` times the probability of the most likely.
+    /// Keeps tokens with at least `p` times the probability of the most likely one.
     pub fn min_p(p: f32, min_keep: usize) -> Self {
         Self(Inner::min_p(p, min_keep))
     }
 
-    /// With `probability`, leaves out all but the least likely of those above `threshold`.
+    /// XTC: with `probability`, removes all tokens above `threshold` except the least likely of
+    /// them.
     pub fn xtc(probability: f32, threshold: f32, min_keep: usize, seed: u32) -> Self {
         Self(Inner::xtc(probability, threshold, min_keep, seed))
     }
@@ -99,8 +101,8 @@ impl LlamaSampler {
         ))
     }
 
-    /// Penalises tokens that would continue a repetition (DRY). `None` where a breaker has a NUL
-    /// character in it, which the binding would panic on.
+    /// Penalises tokens that would continue a repetition (DRY). `None` if a breaker contains a NUL
+    /// character, on which the binding would panic.
     pub fn dry(
         model: &LlamaModel,
         multiplier: f32,
@@ -122,29 +124,30 @@ impl LlamaSampler {
         )))
     }
 
-    /// Mirostat 1, which draws; `estimated_from` tokens tell it the shape of the distribution.
+    /// Mirostat 1, which chooses a token. It estimates the shape of the distribution from
+    /// `estimated_from` tokens.
     pub fn mirostat(vocabulary: i32, seed: u32, tau: f32, eta: f32, estimated_from: i32) -> Self {
         Self(Inner::mirostat(vocabulary, seed, tau, eta, estimated_from))
     }
 
-    /// Mirostat 2, which draws.
+    /// Mirostat 2, which chooses a token.
     pub fn mirostat_v2(seed: u32, tau: f32, eta: f32) -> Self {
         Self(Inner::mirostat_v2(seed, tau, eta))
     }
 
-    /// Draws by probability.
+    /// Draws a token by its probability.
     pub fn dist(seed: u32) -> Self {
         Self(Inner::dist(seed))
     }
 
-    /// A token is part of the text.
+    /// Tells the sampler that a token became part of the text.
     pub fn accept(&mut self, token: TokenId) {
         self.0.accept(LlamaToken(token.0));
     }
 
-    /// Applies the sampler to the candidates: changes their logits, takes some out, sorts them, or
-    /// chooses one, which is returned. `sorted`: they are in the order of their logits, highest
-    /// first. There must be at least one.
+    /// Applies the sampler to the candidates: it changes their logits, removes some, sorts them, or
+    /// chooses one, which is returned. `sorted` says that they are in descending order of their
+    /// logits. There must be at least one candidate.
     pub fn apply(&mut self, candidates: &mut Vec<Candidate>, sorted: bool) -> Option<TokenId> {
         if candidates.is_empty() {
             return None;

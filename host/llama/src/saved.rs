@@ -1,4 +1,4 @@
-//! A sequence's state in host memory.
+//! The saved state of a sequence in host memory.
 
 use std::borrow::Cow;
 use std::io;
@@ -9,22 +9,22 @@ use serde::{Deserialize, Serialize};
 
 use super::cells::UsableBounds;
 
-/// zstd's level: 1 is its fastest that packs at all. Half-precision keys and values are close to
-/// noise, so that higher ones gain little and take long.
+/// zstd's compression level: 1 is the fastest. Half-precision keys and values resemble noise, so
+/// higher levels gain little and are slow.
 const LEVEL: i32 = 1;
 
-/// A sequence's state in host memory. Clones share it.
+/// The saved state of a sequence. Clones share the memory.
 #[derive(Debug, Clone)]
 pub struct SavedSequence {
     bytes: Arc<Vec<u8>>,
     form: SavedForm,
 }
 
-/// How the bytes of a state are to be read.
+/// The format of a state's bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SavedForm {
     bounds: UsableBounds,
-    /// Bytes before they were packed, where they are.
+    /// Size before compression, if the bytes are compressed.
     unpacked: Option<u64>,
 }
 
@@ -37,7 +37,7 @@ impl SavedSequence {
         Self::from_parts(bytes, form)
     }
 
-    /// The state of these bytes.
+    /// Creates a state from its bytes and their format.
     pub fn from_parts(bytes: Vec<u8>, form: SavedForm) -> Self {
         Self {
             bytes: Arc::new(bytes),
@@ -45,7 +45,7 @@ impl SavedSequence {
         }
     }
 
-    /// A state that a test makes up.
+    /// A state made by a test.
     #[cfg(any(test, feature = "testing"))]
     #[must_use]
     pub fn made_up(bytes: Vec<u8>, tokens: u32, is_recurrent: bool) -> Self {
@@ -56,11 +56,11 @@ impl SavedSequence {
         Self::new(bytes, bounds)
     }
 
-    /// The same state in less memory, where it is any smaller when it is packed.
+    /// The state in compressed form, if that is smaller.
     ///
     /// # Errors
     ///
-    /// zstd's, for lack of memory.
+    /// zstd's error for lack of memory.
     pub fn packed(self) -> io::Result<Self> {
         if self.form.unpacked.is_some() {
             return Ok(self);
@@ -77,11 +77,11 @@ impl SavedSequence {
         Ok(Self::from_parts(packed, form))
     }
 
-    /// As llama.cpp wrote it.
+    /// The bytes that llama.cpp wrote.
     ///
     /// # Errors
     ///
-    /// zstd's, for lack of memory.
+    /// zstd's error for lack of memory.
     pub fn unpacked(&self) -> io::Result<Cow<'_, [u8]>> {
         match self.form.unpacked {
             None => Ok(Cow::Borrowed(&self.bytes)),
@@ -92,45 +92,45 @@ impl SavedSequence {
         }
     }
 
-    /// How its bytes are to be read.
+    /// The format of its bytes.
     pub fn form(&self) -> SavedForm {
         self.form
     }
 
-    /// As they are kept.
+    /// The bytes as they are stored.
     pub fn bytes(&self) -> &[u8] {
         &self.bytes
     }
 
-    /// Bytes that it takes.
+    /// Size in bytes.
     pub fn size(&self) -> u64 {
         self.bytes.len() as u64
     }
 
-    /// Tokens that it holds.
+    /// Number of tokens.
     pub fn tokens(&self) -> u32 {
         self.form.tokens()
     }
 
-    /// How many of its first `tokens` can be gone on from: `tokens`, or 0.
+    /// How many of its first `tokens` can be continued: `tokens`, or 0.
     pub fn usable(&self, tokens: u32) -> u32 {
         self.form.usable(tokens)
     }
 
-    /// Whether what comes before these of its tokens can be taken out once it is put back, so that
-    /// the next token comes right behind them; where tokens can be moved at all.
+    /// Whether tokens before these can be removed after the state is restored, so that the next
+    /// token follows directly after these. Only for a memory that supports shifting.
     pub fn may_move(&self, tokens: Range<u32>) -> bool {
         self.form.bounds.may_move(tokens)
     }
 
-    /// Whether both are one and the same, in memory once.
+    /// Whether both share the same memory.
     pub fn is_same(&self, other: &Self) -> bool {
         Arc::ptr_eq(&self.bytes, &other.bytes)
     }
 }
 
 impl SavedForm {
-    /// Tokens of the state.
+    /// Number of tokens.
     pub fn tokens(&self) -> u32 {
         self.bounds.length
     }
@@ -153,7 +153,7 @@ mod tests {
         assert!(packed.size() < 1000, "{}", packed.size());
         assert_eq!(packed.tokens(), 7);
         assert_eq!(*packed.unpacked().unwrap(), bytes);
-        // What doesn't pack stays as it is.
+        // Data that compression would not shrink is stored as it is.
         let noise = SavedSequence::made_up(vec![1, 2, 3], 1, false);
         assert_eq!(noise.packed().unwrap().bytes(), [1, 2, 3]);
     }

@@ -1,4 +1,4 @@
-//! What llama.cpp was built with and what it finds on this machine.
+//! The build of llama.cpp, and the devices that it finds on this machine.
 
 use std::ffi::CStr;
 use std::sync::OnceLock;
@@ -9,41 +9,40 @@ use llama_cpp_sys_2 as sys;
 
 use super::{LlamaError, llama_backend};
 
-/// The folder whose header lets gcc build llama.cpp's kernels for AMX as they are written
-/// (`.cargo/config.toml`): gcc 12 optimises away what they set up, and the first prompt would end
-/// the process (<https://github.com/ggml-org/llama.cpp/pull/26954>).
+/// The folder with a header that makes gcc compile llama.cpp's AMX kernels correctly
+/// (`.cargo/config.toml`). Without it, gcc 12 optimises away the kernels' setup, and the first
+/// prompt crashes the process (<https://github.com/ggml-org/llama.cpp/pull/26954>).
 pub const AMX_HEADER: &str = "host/engine/native/gcc";
 
-/// Whether llama.cpp was built with that header, and so whether its kernels for AMX can be trusted.
+/// Whether llama.cpp was built with that header, so that its AMX kernels can be trusted.
 pub fn has_amx_header() -> bool {
     // This crate is built with the same variables as llama.cpp.
     option_env!("CPLUS_INCLUDE_PATH").is_some_and(|path| path.contains(AMX_HEADER))
 }
 
-/// What llama.cpp was built with and what it finds on this machine.
+/// The build of llama.cpp, and the devices that it finds on this machine.
 #[derive(Debug, Clone)]
 pub struct SystemInfo {
     /// Version of ggml, llama.cpp's tensor library, such as `0.26.0`.
     pub ggml_version: String,
-    /// The CPU features that the kernels were compiled with, such as `AVX512 = 1`, in llama.cpp's
-    /// own words.
+    /// The CPU features for which the kernels were compiled, such as `AVX512 = 1`, in llama.cpp's
+    /// format.
     pub features: Vec<String>,
-    /// The devices that llama.cpp can compute on, the CPU among them.
+    /// The devices that llama.cpp can compute on, including the CPU.
     pub devices: Vec<Device>,
 }
 
-/// Which llama.cpp this is, as far as it knows itself.
+/// The version of llama.cpp.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LlamaBuild {
     /// Version of ggml, llama.cpp's tensor library, such as `0.26.0`.
     pub ggml_version: String,
-    /// The commit it was built from; `None` where its sources don't say, as those of the binding's
-    /// crate.
+    /// The commit of the build; `None` if the sources do not contain it, as in the binding's crate.
     pub commit: Option<String>,
 }
 
 impl LlamaBuild {
-    /// What llama.cpp says of itself.
+    /// Reads the version from llama.cpp.
     #[must_use]
     pub fn read() -> Self {
         // SAFETY: both return a static NUL-terminated string; it is copied at once.
@@ -54,8 +53,8 @@ impl LlamaBuild {
         }
     }
 
-    /// A number that grows with each version: that of ggml, `0.26.1` is 26001. llama.cpp's own
-    /// count of its builds isn't in the sources of the binding's crate.
+    /// A number that grows with each version of ggml: `0.26.1` is 26001. llama.cpp's own build
+    /// number is not in the sources of the binding's crate.
     #[must_use]
     pub fn number(&self) -> u32 {
         let parts = self.ggml_version.split('.');
@@ -73,15 +72,15 @@ pub struct Device {
     pub name: String,
     /// The product's name.
     pub description: String,
-    /// What sort of device it is.
+    /// The kind of device.
     pub kind: DeviceKind,
-    /// Its memory, in bytes.
+    /// Total memory in bytes.
     pub memory_total: u64,
-    /// How much of it is free, in bytes.
+    /// Free memory in bytes.
     pub memory_free: u64,
 }
 
-/// A sort of device.
+/// A kind of device.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum DeviceKind {
     /// The processor.
@@ -95,11 +94,11 @@ pub enum DeviceKind {
 }
 
 impl SystemInfo {
-    /// Asks llama.cpp.
+    /// Reads the information from llama.cpp.
     ///
     /// # Errors
     ///
-    /// [`LlamaError::Start`] when llama.cpp can't be started.
+    /// [`LlamaError::Start`] if llama.cpp cannot be started.
     pub fn read() -> Result<Self, LlamaError> {
         llama_backend()?;
         // SAFETY: it returns a static NUL-terminated string; it is copied at once.
@@ -127,13 +126,13 @@ impl SystemInfo {
         })
     }
 
-    /// Whether llama.cpp has a graphics card to put layers on.
+    /// Whether llama.cpp has a graphics card for layers.
     #[must_use]
     pub fn has_gpu() -> bool {
         llama_backend().is_ok_and(LlamaBackend::supports_gpu_offload)
     }
 
-    /// Whether the kernels were compiled with `feature` (`AVX512`, `NEON`, ...).
+    /// Whether the kernels were compiled for `feature` (`AVX512`, `NEON`, ...).
     #[must_use]
     pub fn has_feature(&self, feature: &str) -> bool {
         self.features.iter().any(|entry| {
@@ -147,21 +146,20 @@ impl SystemInfo {
     }
 }
 
-/// The CPU features that the kernels were compiled with. Asked once: llama.cpp puts them together
-/// anew for each call, in one text that all threads share, and models are loaded by several.
+/// The CPU features for which the kernels were compiled. Read once: llama.cpp builds the text anew
+/// for each call, in one buffer that all threads share, and several threads load models.
 fn features() -> &'static [String] {
     static FEATURES: OnceLock<Vec<String>> = OnceLock::new();
     FEATURES.get_or_init(|| {
         // SAFETY: it returns a NUL-terminated string that changes with the next call. This is the
-        // only one.
+        // only call.
         let features = unsafe { text(sys::llama_print_system_info()) };
         let features = features.split('|').map(|feature| feature.trim().to_owned());
         features.filter(|feature| !feature.is_empty()).collect()
     })
 }
 
-/// Bytes that are in use of the memory of all graphics cards, and bytes that they have; `None`
-/// where there is none.
+/// Used and total memory of all graphics cards in bytes; `None` if there are none.
 pub fn device_memory() -> Option<(u64, u64)> {
     if !SystemInfo::has_gpu() {
         return None;
@@ -193,10 +191,10 @@ unsafe fn text(pointer: *const std::ffi::c_char) -> String {
         .into_owned()
 }
 
-/// Weights and bytes of one block of a tensor type, as the linked ggml has them.
+/// Weights and bytes per block of a tensor type in the linked ggml.
 #[cfg(test)]
 fn type_block(number: sys::ggml_type) -> (u64, u64) {
-    // SAFETY: both look a number up in a table; the tests give numbers that ggml has.
+    // SAFETY: both look a number up in a table; the tests pass numbers that ggml has.
     let (weights, bytes) = unsafe { (sys::ggml_blck_size(number), sys::ggml_type_size(number)) };
     (weights.unsigned_abs(), bytes as u64)
 }

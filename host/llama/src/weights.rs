@@ -1,4 +1,4 @@
-//! Reading a model's weights, with what `llama-cpp-2` leaves out: whether llama.cpp may rearrange
+//! Loads a model's weights with an option that `llama-cpp-2` lacks: whether llama.cpp may repack
 //! them.
 
 use std::any::Any;
@@ -14,24 +14,24 @@ use super::log::with_captured_errors;
 use super::quantize::c_path;
 use super::{LlamaError, LlamaModel};
 
-/// Who is told how much is read, and what became of that.
+/// The progress callback and its panic.
 struct Observer<'a> {
-    /// Says whether to go on.
+    /// Returns whether to continue.
     progress: &'a mut dyn FnMut(f32) -> bool,
     panicked: Option<Box<dyn Any + Send>>,
 }
 
-/// Reads the model at `path`. `rearrange`: weights may be laid out for fast kernels, AMX's among
-/// them; else they stay as they are in the file, which is what an override to plain memory
-/// (`tensor_buft_overrides`) doesn't do. `gpu_layers`: for a graphics card, all that there are if
-/// `None`. `progress` is told the share that is read, from 0.0 to 1.0, on this thread, and says
-/// whether to go on.
+/// Loads the model at `path`. With `rearrange`, weights may be repacked for fast kernels, AMX's
+/// among them. Without it, they stay as in the file, which an override to plain memory
+/// (`tensor_buft_overrides`) would not ensure. `gpu_layers` is the number of layers for a graphics
+/// card; `None` means all. Calls `progress` on this thread with the share that is loaded, 0.0 to
+/// 1.0; it returns whether to continue.
 ///
 /// llama.cpp must be started ([`llama_backend`](super::llama_backend)).
 ///
 /// # Errors
 ///
-/// Why the file can't be loaded, as llama.cpp logged it; or `progress` said no.
+/// llama.cpp's log messages with the reason, or `progress` returned false.
 pub fn read_weights(
     path: &Path,
     gpu_layers: Option<u32>,
@@ -73,7 +73,7 @@ pub fn read_weights(
         .ok_or_else(|| LlamaError::failed(reason(&errors)))
 }
 
-/// C++ is above and below on the stack: a panic waits until it has returned.
+/// There are C++ frames on the stack, so a panic is resumed after they have returned.
 extern "C" fn observe(share: f32, observer: *mut c_void) -> bool {
     // SAFETY: `read_weights` gives its own observer, which lives until llama.cpp has returned, and
     // touches it only then; llama.cpp calls this on the thread that loads.

@@ -1,4 +1,4 @@
-//! Converted weights: the files that the quantizer writes, the cache, and the messages of the
+//! Converted weights: the files that the quantiser writes, the cache, and the messages of the
 //! command line.
 
 use std::fs;
