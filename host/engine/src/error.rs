@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use bytesize::ByteSize;
+use mynah_grammar::{ConstraintError, GrammarError};
 use mynah_settings::{Problem, Quantisation, SettingsError, Target, UnknownTarget};
 
 use crate::llama::LlamaError;
@@ -388,6 +389,23 @@ impl From<LlamaError> for Error {
     fn from(error: LlamaError) -> Self {
         let (LlamaError::Start { reason } | LlamaError::Failed { reason }) = error;
         Self::Backend { reason }
+    }
+}
+
+impl From<GrammarError> for Error {
+    fn from(error: GrammarError) -> Self {
+        match error {
+            GrammarError::Form { form, reason } => Self::OutputForm { form, reason },
+            GrammarError::Thread(error) => Self::Thread(error),
+        }
+    }
+}
+
+impl From<ConstraintError> for Error {
+    fn from(error: ConstraintError) -> Self {
+        Self::OutputFormLost {
+            reason: error.to_string(),
+        }
     }
 }
 

@@ -4,19 +4,12 @@
 //! Each panics where a promise is broken, and does nothing else. The tests here run the seeds that
 //! the targets begin with, so what once was found stays fixed.
 
-use crate::decode::fuzz_form;
 use crate::model::fuzz_template;
 
 /// A chat template of a model file, with a guest's conversation, as one text with U+001E between
 /// the parts: it makes a prompt that isn't too long, or tells what is wrong.
 pub fn template(bytes: &[u8]) {
     fuzz_template(&String::from_utf8_lossy(bytes));
-}
-
-/// The form of an answer, which a guest asks for: as a GBNF grammar, a Lark grammar and a JSON
-/// Schema it is made harmless, or refused with a reason.
-pub fn form(bytes: &[u8]) {
-    fuzz_form(&String::from_utf8_lossy(bytes));
 }
 
 #[cfg(test)]
@@ -39,10 +32,5 @@ mod tests {
     #[test]
     fn the_seeds_of_template_keep_its_promises() {
         replay("template", template);
-    }
-
-    #[test]
-    fn the_seeds_of_form_keep_its_promises() {
-        replay("form", form);
     }
 }

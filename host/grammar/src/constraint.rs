@@ -1,53 +1,30 @@
-//! What the text of an answer may be: one request's output form, followed token by token.
-//!
-//! Checking one token is cheap, finding all that are allowed is not: the sampler chooses as if
-//! there were no form, and only where that token is refused does it choose again, among the allowed
-//! ones. That gives each of them the probability that it has under the condition that one of them
-//! comes, as if all others had been taken out before.
-//!
-//! The work is llguidance's. Its own parser of a form, and what makes a form safe to be given to
-//! it, is in the other files.
-
-mod error;
-#[cfg(any(test, feature = "fuzzing"))]
-pub(super) mod fuzz;
-mod gbnf;
-mod grammars;
-mod lark;
-mod limits;
-mod schema;
-mod vocabulary;
-
-#[cfg(test)]
-mod tests;
-
-pub(crate) use error::{ConstraintError, GrammarError};
-pub(crate) use grammars::Grammars;
-pub(crate) use vocabulary::Vocabulary;
+//! One answer in its output form, followed token by token.
 
 use std::fmt;
 
 use llguidance::Matcher;
 use llguidance::api::StopReason;
 use llguidance::toktrie::{SimpleVob, TokEnv};
+use mynah_core::TokenId;
 
-use crate::llama::TokenId;
+use super::{ConstraintError, limits};
 
 /// Where one answer is in its output form.
-pub(crate) struct Constraint {
+pub struct Constraint {
     matcher: Matcher,
     env: TokEnv,
     // The tokens that may come next, where they are known.
-    allowed: Option<Allowed>,
+    pub(super) allowed: Option<Allowed>,
 }
 
-/// The tokens that may come next; never none.
-pub(super) struct Allowed(SimpleVob);
+/// The tokens that may come next; there is at least one.
+#[derive(Debug)]
+pub struct Allowed(SimpleVob);
 
 impl Constraint {
     /// At the beginning of an answer. Fails where no answer has the form, or where its first token
     /// can't be found within the limits.
-    fn new(matcher: Matcher, env: TokEnv) -> Result<Self, ConstraintError> {
+    pub(super) fn new(matcher: Matcher, env: TokEnv) -> Result<Self, ConstraintError> {
         let mut constraint = Self {
             matcher,
             env,
@@ -58,7 +35,11 @@ impl Constraint {
     }
 
     /// Whether the token may come next. A token that ends the answer may where the answer is whole.
-    pub(super) fn allows(&mut self, token: TokenId) -> Result<bool, ConstraintError> {
+    ///
+    /// # Errors
+    ///
+    /// [`ConstraintError`]: it took more than the limits allow.
+    pub fn allows(&mut self, token: TokenId) -> Result<bool, ConstraintError> {
         let Ok(id) = u32::try_from(token.0) else {
             return Ok(false);
         };
@@ -74,7 +55,11 @@ impl Constraint {
     }
 
     /// All tokens that may come next.
-    pub(super) fn allowed(&mut self) -> Result<&Allowed, ConstraintError> {
+    ///
+    /// # Errors
+    ///
+    /// [`ConstraintError`]: there is none, or it took more than the limits allow.
+    pub fn allowed(&mut self) -> Result<&Allowed, ConstraintError> {
         let allowed = match self.allowed.take() {
             Some(allowed) => allowed,
             None => match self.matcher.compute_mask() {
@@ -92,15 +77,20 @@ impl Constraint {
         Ok(self.allowed.insert(allowed))
     }
 
-    /// The token comes next. It must be allowed, and no end.
-    pub(super) fn accept(&mut self, token: TokenId) -> Result<(), ConstraintError> {
+    /// The token comes next. It must be allowed, and must not end the answer.
+    ///
+    /// # Errors
+    ///
+    /// [`ConstraintError`]: it took more than the limits allow.
+    pub fn accept(&mut self, token: TokenId) -> Result<(), ConstraintError> {
         self.allowed = None;
         let id = u32::try_from(token.0).map_err(|_| ConstraintError::DeadEnd)?;
         self.matcher.consume_token(id).map_err(failed)
     }
 
     /// Whether the answer is whole and nothing may follow.
-    pub(super) fn is_complete(&self) -> bool {
+    #[must_use]
+    pub fn is_complete(&self) -> bool {
         matches!(
             self.matcher.stop_reason(),
             StopReason::NoExtension | StopReason::EndOfSentence
@@ -114,7 +104,8 @@ impl Constraint {
 
 impl Allowed {
     /// Whether the token is one of them.
-    pub(super) fn has(&self, token: TokenId) -> bool {
+    #[must_use]
+    pub fn has(&self, token: TokenId) -> bool {
         let id = u32::try_from(token.0).ok();
         // Beyond its length it panics.
         id.is_some_and(|id| (id as usize) < self.0.len() && self.0.is_allowed(id))

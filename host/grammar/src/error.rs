@@ -2,8 +2,6 @@
 
 use std::io;
 
-use crate::Error;
-
 /// Why an output form can't be used.
 #[derive(Debug, thiserror::Error)]
 pub enum GrammarError {
@@ -29,21 +27,4 @@ pub enum ConstraintError {
     /// It took more than the limits allow.
     #[error("{0}")]
     Failed(String),
-}
-
-impl From<GrammarError> for Error {
-    fn from(error: GrammarError) -> Self {
-        match error {
-            GrammarError::Form { form, reason } => Self::OutputForm { form, reason },
-            GrammarError::Thread(error) => Self::Thread(error),
-        }
-    }
-}
-
-impl From<ConstraintError> for Error {
-    fn from(error: ConstraintError) -> Self {
-        Self::OutputFormLost {
-            reason: error.to_string(),
-        }
-    }
 }

@@ -8,22 +8,23 @@ use llguidance::api::TopLevelGrammar;
 use llguidance::earley::SlicedBiasComputer;
 use llguidance::toktrie::InferenceCapabilities;
 use llguidance::{Logger, Matcher, ParserFactory};
+use mynah_settings::OutputForm;
 
 use super::limits::{self, parser_limits, summary};
 use super::vocabulary::{Vocabulary, Words};
 use super::{Constraint, ConstraintError, GrammarError, gbnf, lark, schema};
-use crate::OutputForm;
 
 /// Makes the constraints of a model's requests. What they share is made with the first of them: it
 /// takes about 0.1 s and 15 MB for a vocabulary of 50,000 tokens, in proportion for others.
-pub(crate) struct Grammars {
+pub struct Grammars {
     vocabulary: Arc<dyn Vocabulary>,
     shared: OnceLock<Result<ParserFactory, String>>,
 }
 
 impl Grammars {
     /// For the model that has this vocabulary.
-    pub(crate) fn new(vocabulary: Arc<dyn Vocabulary>) -> Self {
+    #[must_use]
+    pub fn new(vocabulary: Arc<dyn Vocabulary>) -> Self {
         Self {
             vocabulary,
             shared: OnceLock::new(),
@@ -36,7 +37,7 @@ impl Grammars {
     /// # Errors
     ///
     /// [`GrammarError`]: the form can't be used, or there is no thread to read it on.
-    pub(crate) fn constraint(&self, form: &OutputForm) -> Result<Constraint, GrammarError> {
+    pub fn constraint(&self, form: &OutputForm) -> Result<Constraint, GrammarError> {
         let refused = |reason| GrammarError::Form {
             form: name(form),
             reason,

@@ -3,7 +3,7 @@
 
 use llguidance::api::ParserLimits;
 
-use crate::OutputForm;
+use mynah_settings::OutputForm;
 
 /// Bytes of a regular expression at most, and of all regular expressions in a JSON Schema together:
 /// the automaton is built as the text goes on, and a text of this size takes tenths of a second

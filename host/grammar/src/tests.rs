@@ -2,9 +2,10 @@
 
 use std::sync::Arc;
 
+use mynah_core::TokenId;
+use mynah_settings::OutputForm;
+
 use super::{Constraint, ConstraintError, GrammarError, Grammars, Vocabulary};
-use crate::OutputForm;
-use crate::llama::TokenId;
 
 /// The token that ends an answer; those before it are the 256 bytes.
 const END: i32 = 256;

@@ -4,15 +4,14 @@
 use std::sync::Arc;
 
 use llguidance::toktrie::{ApproximateTokEnv, INVALID_TOKEN, TokEnv, TokRxInfo, TokTrie};
-
-use crate::llama::TokenId;
+use mynah_core::TokenId;
 
 /// Bytes of a token at most; toktrie counts no further. A longer one has no place in any answer
 /// that has a form.
 const MAX_TOKEN_BYTES: usize = 1000;
 
 /// What a grammar needs of a model's vocabulary.
-pub(crate) trait Vocabulary: Send + Sync {
+pub trait Vocabulary: Send + Sync {
     /// Tokens of the vocabulary; ids go from 0 to one less.
     fn token_count(&self) -> u32;
 

@@ -2,9 +2,10 @@
 
 use std::time::{Duration, Instant};
 
+use mynah_grammar::ConstraintError;
+
 use super::WorkerParams;
 use super::cache::{CacheManager, DiskState, SequenceId};
-use super::constraint::ConstraintError;
 use super::executor::Executor;
 use super::perf_log::{PerfLog, Present};
 use super::request_queue::{RequestQueue, SessionPosition};

@@ -4,8 +4,9 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::llama::TokenId;
+use mynah_grammar::Constraint;
 
-use super::{Constraint, Sampler, TrimPolicy, Writer};
+use super::{Sampler, TrimPolicy, Writer};
 use crate::request_log::RequestLog;
 use crate::schedule::Ticket;
 use crate::{Effective, Error, FinishReason, Outcome, Owner, RequestOutcome, Usage};

@@ -1,7 +1,6 @@
 //! The worker thread of a model and its step: admit, plan, decode, sample, emit.
 
 mod cache;
-mod constraint;
 mod embed;
 mod engine;
 mod executor;
@@ -20,9 +19,6 @@ mod worker;
 mod tests;
 
 pub(crate) use cache::DiskCacheParams;
-#[cfg(any(test, feature = "fuzzing"))]
-pub(crate) use constraint::fuzz::read as fuzz_form;
-pub(crate) use constraint::{Constraint, Grammars, Vocabulary};
 pub(crate) use embed::{EmbedJob, Pooling, Vectors};
 pub(crate) use job::{Job, QueueLimit};
 pub(crate) use outlet::{Outlet, Writer};

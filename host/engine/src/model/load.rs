@@ -6,6 +6,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::Instant;
 
 use crate::llama::LlamaModel;
+use mynah_grammar::Grammars;
 
 use super::chat::{ChatTemplate, built_in_source, for_vocabulary};
 use super::gguf::kernels::has_rows_of_one_block;
@@ -15,7 +16,7 @@ use super::loaded::{About, Loaded};
 use super::recommended::recommended;
 use super::vocabulary::ModelVocabulary;
 use super::{LoadOptions, ModelInfo, optimize};
-use crate::decode::{DiskCacheParams, Grammars, Pooling, RequestQueue, Worker, WorkerParams};
+use crate::decode::{DiskCacheParams, Pooling, RequestQueue, Worker, WorkerParams};
 use crate::disk::Fingerprint;
 use crate::llama::{
     AMX_HEADER, Ability, ContextParams, SystemInfo, device_memory, has_amx_header, llama_backend,

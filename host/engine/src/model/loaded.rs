@@ -5,13 +5,14 @@ use std::time::Instant;
 
 use crate::llama::LlamaModel;
 use crate::llama::TokenId;
+use mynah_grammar::Grammars;
 use mynah_settings::KvCells;
 
 use super::ModelInfo;
 use super::chat::ChatTemplate;
 use super::fit::Past;
 use crate::decode::{
-    Grammars, Job, Outlet, Pooling, QueueLimit, RequestQueue, Sampler, SamplerParts, Worker, Writer,
+    Job, Outlet, Pooling, QueueLimit, RequestQueue, Sampler, SamplerParts, Worker, Writer,
 };
 use crate::request_log::RequestLog;
 use crate::{Effective, Error, Generation, ModelConfig, Observer, Owner, Prompt, Result, Settings};

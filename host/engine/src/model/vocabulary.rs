@@ -3,14 +3,13 @@
 use std::sync::Arc;
 
 use super::chat;
-use crate::decode;
 use crate::llama::{LlamaModel, TokenAttributes, TokenId};
 
 /// A model's vocabulary.
 #[derive(Debug)]
 pub(super) struct ModelVocabulary(pub(super) Arc<LlamaModel>);
 
-impl decode::Vocabulary for ModelVocabulary {
+impl mynah_grammar::Vocabulary for ModelVocabulary {
     fn token_count(&self) -> u32 {
         u32::try_from(self.0.n_vocab()).unwrap_or_default()
     }

@@ -6,7 +6,7 @@ use proptest::prelude::*;
 
 use super::super::tests::{grammars, has_form};
 use super::{Choice, Grammar, Item, parse, to_lark, translate};
-use crate::OutputForm;
+use mynah_settings::OutputForm;
 
 fn no_token(_: &str) -> Option<u32> {
     None

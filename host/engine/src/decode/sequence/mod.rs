@@ -13,16 +13,16 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::llama::TokenId;
+use mynah_grammar::{Constraint, ConstraintError};
 
 use characters::Characters;
 use stop::StopMatcher;
 use usage::{Times, Tokens};
 
 use super::cache::SequenceId;
-use super::constraint::ConstraintError;
 use super::job::answer;
 use super::sampler::{LogProbs, NoFiniteLogit, log_probs};
-use super::{Constraint, Job, Sampler, Writer};
+use super::{Job, Sampler, Writer};
 use crate::llama::Batch;
 use crate::log::{CONTENT, log_request, shows_content};
 use crate::memory::Alignment;

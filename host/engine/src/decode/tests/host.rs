@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use crate::llama::TokenId;
+use mynah_grammar::Grammars;
 
 use super::known::{Faults, Known, KnownVectors, Letters, answer};
 use crate::KvType;
@@ -14,8 +15,7 @@ use crate::decode::embed::Embedder;
 use crate::decode::engine::Engine;
 use crate::decode::worker;
 use crate::decode::{
-    Grammars, Job, Outlet, QueueLimit, RequestQueue, Sampler, SamplerParts, TrimPolicy,
-    WorkerParams, Writer,
+    Job, Outlet, QueueLimit, RequestQueue, Sampler, SamplerParts, TrimPolicy, WorkerParams, Writer,
 };
 use crate::llama::{Ability, ContextParams};
 use crate::memory_limit::{MemoryInUse, MemoryUse, MemoryWatch};

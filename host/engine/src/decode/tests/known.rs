@@ -7,9 +7,9 @@ use std::ops::Range;
 use std::time::Duration;
 
 use crate::llama::TokenId;
+use mynah_grammar::Vocabulary;
 
 use super::super::executor::{EmbedExecutor, Executor};
-use crate::decode::Vocabulary;
 use crate::decode::WorkerParams;
 use crate::llama::{Batch, ContextParams, DecodeError, SavedSequence};
 
