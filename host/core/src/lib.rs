@@ -1,4 +1,5 @@
-//! What everybody speaks of: prompts, events, outcomes, owners, errors, status, and the `Backend` seam.
+//! What everybody speaks of: prompts, events, outcomes, owners, errors, status, and the `Backend`
+//! seam.
 
 #![forbid(unsafe_code)]
 

@@ -45,13 +45,14 @@ pub enum GgufProblem {
     },
     /// The file's byte order is big-endian.
     #[error(
-        "this GGUF file is big-endian, only little-endian ones are supported: convert the model again, or download a \
-         little-endian file"
+        "this GGUF file is big-endian, only little-endian ones are supported: convert the model \
+         again, or download a little-endian file"
     )]
     BigEndian,
     /// The file ends inside its header.
     #[error(
-        "the model file is cut off inside its header, at byte {at} of {file_bytes}: download it again"
+        "the model file is cut off inside its header, at byte {at} of {file_bytes}: download it \
+         again"
     )]
     HeaderCutOff {
         /// Offset of the part that is incomplete.
@@ -61,7 +62,8 @@ pub enum GgufProblem {
     },
     /// The file ends inside its weights.
     #[error(
-        "the model file is cut off: its tensors need {needed} bytes, it has {file_bytes}. Download it again"
+        "the model file is cut off: its tensors need {needed} bytes, it has {file_bytes}. Download \
+         it again"
     )]
     DataCutOff {
         /// Size in bytes according to the header.

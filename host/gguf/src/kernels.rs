@@ -205,8 +205,8 @@ impl fmt::Display for SpeedNote {
         match self.slow_type {
             Some(ty) if self.slow_share >= 0.005 => write!(
                 f,
-                "{:.0} % of the weights have no fast kernel on this CPU (mostly {ty}): `mynah models optimize` \
-                 converts them, prompts are read about twice as fast then",
+                "{:.0} % of the weights have no fast kernel on this CPU (mostly {ty}): `mynah \
+                 models optimize` converts them, prompts are read about twice as fast then",
                 self.slow_share * 100.0
             ),
             _ => f.write_str("fast: all weights have fast kernels on this CPU"),

@@ -326,7 +326,8 @@ impl<R: Read + Seek> Reader<R> {
             })?;
         if row % block_weights != 0 {
             return Err(damaged(format!(
-                "tensor `{name}` has rows of {row} weights, {ty} stores them in blocks of {block_weights}"
+                "tensor `{name}` has rows of {row} weights, {ty} stores them in blocks of \
+                 {block_weights}"
             )));
         }
         let bytes = (elements / block_weights)

@@ -5,8 +5,8 @@
 pub enum LlamaError {
     /// llama.cpp cannot be started.
     #[error(
-        "llama.cpp can't be started: {reason}. Only one user of llama-cpp-2 in a process may start it: start it \
-         through this engine alone"
+        "llama.cpp can't be started: {reason}. Only one user of llama-cpp-2 in a process may start \
+         it: start it through this engine alone"
     )]
     Start {
         /// The binding's error message.

@@ -19,7 +19,9 @@ const MAX_LINE_BYTES: usize = 16 * 1024;
 const MAX_CAPTURED_LINES: usize = 16;
 
 thread_local! {
-    static LINE: RefCell<Line> = const { RefCell::new(Line { level: sys::GGML_LOG_LEVEL_NONE, text: String::new() }) };
+    static LINE: RefCell<Line> = const {
+        RefCell::new(Line { level: sys::GGML_LOG_LEVEL_NONE, text: String::new() })
+    };
     static CAPTURED: RefCell<Option<Vec<String>>> = const { RefCell::new(None) };
     // The observer of the work on this thread, for `receive`; otherwise empty.
     static OBSERVER: Cell<Option<NonNull<c_void>>> = const { Cell::new(None) };

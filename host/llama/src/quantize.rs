@@ -69,8 +69,8 @@ pub fn quantize(
         with_info_lines(&observe, || {
             // SAFETY: both paths are NUL-terminated and live until the call returns; the parameters
             // come from llama.cpp's defaults, with a type of `Quantisation`, none of which needs an
-            // importance matrix; the caller has checked the header of the source, and exceptions end
-            // inside the function.
+            // importance matrix; the caller has checked the header of the source, and exceptions
+            // end inside the function.
             unsafe {
                 sys::llama_model_quantize(source.as_ptr(), destination.as_ptr(), &raw const params)
             }

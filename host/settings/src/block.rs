@@ -161,7 +161,9 @@ macro_rules! block {
                         also: &[$($also),*],
                         help: concat!($($doc, "\n"),*),
                         allowed: || <$kind as $crate::kind::Kind>::allowed(&$rule),
-                        default: || $crate::block::block!(@default [$kind] [$($default)?] [$($unset)?]),
+                        default: || {
+                            $crate::block::block!(@default [$kind] [$($default)?] [$($unset)?])
+                        },
                         schema: || <$kind as $crate::kind::Kind>::schema(&$rule),
                         flag: $crate::block::block!(
                             @flag [$kind] [$rule] [$($flag, $value, [$($alone)?], $help)?]
@@ -223,7 +225,10 @@ macro_rules! block {
     (@default [$kind:ty] [$default:expr] []) => { $crate::block::default_json::<$kind>(&$default) };
     (@default [$kind:ty] [] [$unset:literal]) => { Err($unset) };
     (@flag [$kind:ty] [$rule:expr] []) => { None };
-    (@flag [$kind:ty] [$rule:expr] [$flag:literal, $value:literal, [$($alone:literal)?], $help:expr]) => {
+    (
+        @flag [$kind:ty] [$rule:expr]
+        [$flag:literal, $value:literal, [$($alone:literal)?], $help:expr]
+    ) => {
         Some($crate::flag::FlagInfo {
             name: $flag,
             value_name: $value,

@@ -118,7 +118,10 @@ macro_rules! whole {
                     Value::Integer(whole) => Self::try_from(*whole).ok(),
                     // Scripts write 512.0 where they mean 512.
                     Value::Float(float) if float.fract() == 0.0 && float.abs() < 1e15 => {
-                        #[expect(clippy::cast_possible_truncation, reason = "whole, and small enough")]
+                        #[expect(
+                            clippy::cast_possible_truncation,
+                            reason = "whole, and small enough"
+                        )]
                         let whole = *float as i128;
                         Self::read(&Value::Integer(whole), rule)
                     }
@@ -145,7 +148,8 @@ macro_rules! whole {
             }
 
             fn schema(rule: &Self::Rule) -> Json {
-                let numbers = json!({"type": "integer", "minimum": rule.least, "maximum": rule.most});
+                let (least, most) = (rule.least, rule.most);
+                let numbers = json!({"type": "integer", "minimum": least, "maximum": most});
                 let named = [(-1, rule.minus_one), (-2, rule.minus_two)];
                 let named = named.into_iter().filter(|(_, means)| means.is_some());
                 let mut any: Vec<Json> = named.map(|(name, _)| json!({"const": name})).collect();
@@ -374,7 +378,8 @@ impl Kind for Vec<String> {
 
     fn schema(rule: &Texts) -> Json {
         let text = json!({"type": "string", "minLength": 1, "maxLength": rule.bytes});
-        json!({"anyOf": [{"type": "string"}, {"type": "array", "items": text, "maxItems": rule.most}]})
+        let texts = json!({"type": "array", "items": text, "maxItems": rule.most});
+        json!({"anyOf": [{"type": "string"}, texts]})
     }
 }
 

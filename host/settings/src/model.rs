@@ -14,8 +14,8 @@ use super::{
 served! {
     /// How a model is served: what the operator chooses when it is loaded.
     ///
-    /// Where a setting has a range, [`check`](Self::check) holds it to that; `docs/configuration.md`
-    /// has the ranges and defaults as a table.
+    /// Where a setting has a range, [`check`](Self::check) holds it to that;
+    /// `docs/configuration.md` has the ranges and defaults as a table.
     pub struct ModelConfig with {
         /// Whether the weights are converted to what is fast on this CPU when the model is loaded,
         /// and where the result is kept. Default none: the file is loaded as it is.
@@ -309,8 +309,8 @@ impl ModelConfig {
             KvLayout::Split => {
                 check.that(total >= full, || {
                     let range = format!(
-                        "{full} for the split layout, `ctx_size` (rounded up to 256) for each of `max_concurrent`, \
-                         or `kv_layout` be auto or unified"
+                        "{full} for the split layout, `ctx_size` (rounded up to 256) for each of \
+                         `max_concurrent`, or `kv_layout` be auto or unified"
                     );
                     Problem::new("model.kv_cells", total, range)
                 });

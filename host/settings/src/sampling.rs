@@ -270,7 +270,8 @@ impl Kind for Vec<LogitBias> {
 
     fn allowed(_: &Biases) -> String {
         format!(
-            "{} at most, each a token's id or a text of 1 to {} bytes, with a number from {:?} to {:?} or false (never)",
+            "{} at most, each a token's id or a text of 1 to {} bytes, with a number from {:?} to \
+             {:?} or false (never)",
             LogitBias::MAX,
             LogitBias::MAX_BYTES,
             -LogitBias::MOST,
@@ -295,7 +296,8 @@ impl Kind for Vec<LogitBias> {
     }
 
     fn schema(_: &Biases) -> Json {
-        let bias = json!({"anyOf": [f32::schema(&Number::new(-LogitBias::MOST, LogitBias::MOST, "")), {"const": false}]});
+        let number = f32::schema(&Number::new(-LogitBias::MOST, LogitBias::MOST, ""));
+        let bias = json!({"anyOf": [number, {"const": false}]});
         let target = json!({"type": ["integer", "string"]});
         let pair =
             json!({"type": "array", "prefixItems": [target, bias], "minItems": 2, "maxItems": 2});

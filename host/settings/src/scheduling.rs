@@ -32,7 +32,8 @@ impl Scheduling {
     pub(crate) fn too_urgent(&self, most: Priority) -> Option<Problem> {
         let asked = self.priority.filter(|asked| *asked > most)?;
         let allowed = format!(
-            "{most} at most for this component: ask for less, or have the operator raise `max_priority`"
+            "{most} at most for this component: ask for less, or have the operator raise \
+             `max_priority`"
         );
         Some(Problem::new("scheduling.priority", asked, allowed))
     }

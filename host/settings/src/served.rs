@@ -25,7 +25,9 @@ macro_rules! served {
                     $(#[doc = $by_doc:literal])*
                     $by:ident: $by_kind:ty, else $by_unset:literal,
                     $by_name:literal, [$($by_also:literal),*], $by_rule:expr
-                    $(, flag($by_flag:literal, $by_value:literal $(= $by_alone:literal)?, $by_help:expr))?;
+                    $(, flag(
+                        $by_flag:literal, $by_value:literal $(= $by_alone:literal)?, $by_help:expr
+                    ))?;
                 )*
             })?
         )*

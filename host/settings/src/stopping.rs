@@ -11,7 +11,10 @@ block! {
         /// Tokens to generate at most. The answer may end earlier where the context is full.
         max_tokens: u32 = 512, "max_tokens",
             ["n_predict", "max_completion_tokens", "max_new_tokens"],
-            Whole::new(1, u32::MAX).minus_one(u32::MAX).minus_two(u32::MAX).note("-1 or -2: until the context is full"),
+            Whole::new(1, u32::MAX)
+                .minus_one(u32::MAX)
+                .minus_two(u32::MAX)
+                .note("-1 or -2: until the context is full"),
             flag("max-tokens", "TOKENS",
                 "Tokens of an answer at most, where the component doesn't say");
         /// Time that the request takes at most in all, from its start to its end. When it runs out

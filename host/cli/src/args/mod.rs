@@ -230,12 +230,24 @@ pub(crate) struct RunArgs {
     /// allowed; 64MiB without SIZE].
     ///
     /// C++ code parses the model file: only allow this to components that you trust.
-    #[arg(long, value_name = "SIZE", num_args = 0..=1, require_equals = true, default_missing_value = "64MiB")]
+    #[arg(
+        long,
+        value_name = "SIZE",
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = "64MiB"
+    )]
     pub(crate) allow_guest_models: Option<ByteSize>,
 
     /// Let the component see figures that cover all components: queue, memory and performance of
     /// its models [default: not allowed].
-    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    #[arg(
+        long,
+        value_name = "BOOL",
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = "true"
+    )]
     pub(crate) allow_host_status: Option<bool>,
 
     /// Serve metrics over HTTP at this address while the component runs: /metrics (Prometheus),

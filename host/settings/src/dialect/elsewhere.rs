@@ -35,7 +35,8 @@ const KNOWN: [(&[&str], &str); 27] = [
             "check_tensors",
             "warmup",
         ],
-        "the host places the model by itself; `model.n_gpu_layers` chooses how much is on an accelerator",
+        "the host places the model by itself; `model.n_gpu_layers` chooses how much is on an \
+         accelerator",
     ),
     (
         &["flash_attn", "cache_type_k", "cache_type_v"],
@@ -140,11 +141,13 @@ const KNOWN: [(&[&str], &str); 27] = [
             "cache_deletion_strategy",
             "enable_partial_cache_deletion",
         ],
-        "what was computed is remembered while there is room, and the longest unused is forgotten first; `memory.cache_prompt` turns that off",
+        "what was computed is remembered while there is room, and the longest unused is forgotten \
+         first; `memory.cache_prompt` turns that off",
     ),
     (
         &["n_discard", "n_discard_tokens"],
-        "how much makes room follows from the messages; `memory.context_shifting` says whether any does",
+        "how much makes room follows from the messages; `memory.context_shifting` says whether any \
+         does",
     ),
     (
         &["memory_policy"],

@@ -11,28 +11,32 @@ const PAGE: &str = include_str!("../../../../docs/migrating.md");
 
 /// All keys that WasmEdge's GGML backend parses.
 const WASMEDGE: &str = "
-    enable-log enable-debug-log main-gpu n-gpu-layers cpu-moe n-cpu-moe tensor-split embedding split-mode mmproj tts
-    model-vocoder tts-output-file tts-speaker-file ctx-size batch-size ubatch-size n-keep n-chunks n-parallel
-    n-sequences grp-attn-n grp-attn-w n-print rope-freq-base rope-freq-scale yarn-ext-factor yarn-attn-factor
-    yarn-beta-fast yarn-beta-slow yarn-orig-ctx mask-valid priority strict-cpu poll mask-valid-batch priority-batch
-    strict-cpu-batch poll-batch numa rope-scaling-type pooling-type attention-type threads threads-batch n-prev n-probs
-    min-keep top-k min-p xtc-probability xtc-threshold typ-p dynatemp-range dynatemp-exponent last-n-penalty temp top-p
-    repeat-penalty presence-penalty frequency-penalty dry-multipier dry-base dry-allowed-length dry-last-n-penalty
-    mirostat mirostat-eta ignore-eos no-perf-sampling timing-per-token grammar json-schema seed n-ctx-speculative
-    n-max-speculative n-min-speculative n-gpu-layers-speculative p-split-speculative p-min-speculative hf-repo-vocoder
-    hf-file-vocoder model-url-vocoder stream-stdout n-predict reverse-prompt image always-regenerate-image-embd
-    model-alias model-url hf-token hf-repo hf-file prompt-file path-prompt-cache input-prefix input-suffix
-    lookup-cache-static lookup-cache-dynamic logits-file lora-init-without-apply verbosity control-vector-layer-start
-    control-vector-layer-end ppl-stride ppl-output-type hellaswag hellaswag-tasks winogrande winogrande-tasks
-    multiple-choice multiple-choice-tasks kl-divergence usage use-color special interactive interactive-first
-    prompt-cache-all prompt-cache-ro escape multiline-input simple-io cont-batching flash-attn no-perf ctx-shift
-    input-prefix-bos use-mlock use-mmap verbose-prompt display-prompt no-kv-offload warmup check-tensors cache-type-k
-    cache-type-v embd-normalize embd-out embd-sep reranking port timeout-read timeout-write n-threads-http n-cache-reuse
-    hostname public-path chat-template enable-chat-template ssl-file-key ssl-file-cert webui endpoint-slots
-    endpoint-props endpoint-metrics log-json slot-save-path slot-prompt-similarity is-pp-shared n-pp n-tg n-pl
-    context-files chunk-size chunk-separator n-junk i-pos out-file n-out-freq n-save-freq i-chunk process-output
-    compute-ppl n-pca-batch n-pca-iterations cvector-dimre-method cvector-positive-file cvector-negative-file spm-infill
-    batched-bench-output-jsonl
+    enable-log enable-debug-log main-gpu n-gpu-layers cpu-moe n-cpu-moe tensor-split embedding
+    split-mode mmproj tts model-vocoder tts-output-file tts-speaker-file ctx-size batch-size
+    ubatch-size n-keep n-chunks n-parallel n-sequences grp-attn-n grp-attn-w n-print rope-freq-base
+    rope-freq-scale yarn-ext-factor yarn-attn-factor yarn-beta-fast yarn-beta-slow yarn-orig-ctx
+    mask-valid priority strict-cpu poll mask-valid-batch priority-batch strict-cpu-batch poll-batch
+    numa rope-scaling-type pooling-type attention-type threads threads-batch n-prev n-probs min-keep
+    top-k min-p xtc-probability xtc-threshold typ-p dynatemp-range dynatemp-exponent last-n-penalty
+    temp top-p repeat-penalty presence-penalty frequency-penalty dry-multipier dry-base
+    dry-allowed-length dry-last-n-penalty mirostat mirostat-eta ignore-eos no-perf-sampling
+    timing-per-token grammar json-schema seed n-ctx-speculative n-max-speculative n-min-speculative
+    n-gpu-layers-speculative p-split-speculative p-min-speculative hf-repo-vocoder hf-file-vocoder
+    model-url-vocoder stream-stdout n-predict reverse-prompt image always-regenerate-image-embd
+    model-alias model-url hf-token hf-repo hf-file prompt-file path-prompt-cache input-prefix
+    input-suffix lookup-cache-static lookup-cache-dynamic logits-file lora-init-without-apply
+    verbosity control-vector-layer-start control-vector-layer-end ppl-stride ppl-output-type
+    hellaswag hellaswag-tasks winogrande winogrande-tasks multiple-choice multiple-choice-tasks
+    kl-divergence usage use-color special interactive interactive-first prompt-cache-all
+    prompt-cache-ro escape multiline-input simple-io cont-batching flash-attn no-perf ctx-shift
+    input-prefix-bos use-mlock use-mmap verbose-prompt display-prompt no-kv-offload warmup
+    check-tensors cache-type-k cache-type-v embd-normalize embd-out embd-sep reranking port
+    timeout-read timeout-write n-threads-http n-cache-reuse hostname public-path chat-template
+    enable-chat-template ssl-file-key ssl-file-cert webui endpoint-slots endpoint-props
+    endpoint-metrics log-json slot-save-path slot-prompt-similarity is-pp-shared n-pp n-tg n-pl
+    context-files chunk-size chunk-separator n-junk i-pos out-file n-out-freq n-save-freq i-chunk
+    process-output compute-ppl n-pca-batch n-pca-iterations cvector-dimre-method
+    cvector-positive-file cvector-negative-file spm-infill batched-bench-output-jsonl
 ";
 
 /// What stands between two headings.
@@ -117,7 +121,10 @@ fn is_reported(keys: &[&str]) {
         let (settings, warnings) = Reading::json(document.as_bytes()).for_guest(false).unwrap();
         assert_eq!(settings, Settings::default(), "{document}");
         assert!(
-            matches!(&*warnings, [Problem { fault: Fault::NoEffect { reason }, .. }] if !reason.is_empty()),
+            matches!(
+                &*warnings,
+                [Problem { fault: Fault::NoEffect { reason }, .. }] if !reason.is_empty()
+            ),
             "{document}: {warnings:?}"
         );
     }

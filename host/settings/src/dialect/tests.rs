@@ -326,7 +326,8 @@ fn a_random_seed_has_two_spellings() {
 
 #[test]
 fn all_problems_are_told_at_once_with_path_place_value_and_range() {
-    let document = "{\n  \"sampling\": {\"temp\": -1,\n    \"top_p\": \"much\"},\n  \"n_predict\": 0, \"stop\": [1]\n}";
+    let document = "{\n  \"sampling\": {\"temp\": -1,\n    \"top_p\": \"much\"},\n  \
+        \"n_predict\": 0, \"stop\": [1]\n}";
     let told = refused(document.as_bytes());
     for words in [
         "2:24: `sampling.temp` is -1, it must be a number from 0.0 to 100.0",
@@ -473,7 +474,8 @@ fn two_forms_exclude_each_other() {
 
 #[test]
 fn toml_is_read_with_places() {
-    let document = "n_predict = 7\n[sampling]\ntop-k = 0x10\ntemp = nan\n[run]\ndirs = 1\nother = 2\n[models]\nany = 'x'\n";
+    let document = "n_predict = 7\n[sampling]\ntop-k = 0x10\ntemp = nan\n[run]\ndirs = 1\n\
+        other = 2\n[models]\nany = 'x'\n";
     let others = [
         OtherSection {
             name: "run",

@@ -175,11 +175,15 @@ fn the_file_wins_over_the_defaults_in_every_setting() {
 
 #[test]
 fn the_command_line_wins_over_the_file_in_every_setting() {
-    let line = "--ctx-size 200 --batch-size 32 --threads 1 --keep-alive 2s --n-gpu-layers 5 --chat-template plain --temperature 0 --seed 9 --max-tokens 7 --stop End \
-        --max-concurrent 1 --queue-size 9 --queue-timeout 2s --max-sessions 31 --idle-timeout 61s --kv-type f16 --context-shifting=false --share-prefixes=false --ageing 8s --kv-cells 160 \
-        --kv-layout split --optimize=q8_0 --max-parked-bytes 5B --max-process-bytes 8B --compress-parked=false --state-dir flags --max-state-bytes 6B --store-after 9ms --max-time 10s --priority high --deterministic=false --owner flag \
-        --weight 3 --max-priority normal --max-prompt-bytes 10 --max-unread-bytes 1024 \
-        --timeout 1s --max-memory 1MiB --allow-guest-models=1MiB --allow-host-status=false --metrics [::1]:2 --control off --instances 2";
+    let line = "--ctx-size 200 --batch-size 32 --threads 1 --keep-alive 2s --n-gpu-layers 5 \
+        --chat-template plain --temperature 0 --seed 9 --max-tokens 7 --stop End --max-concurrent \
+        1 --queue-size 9 --queue-timeout 2s --max-sessions 31 --idle-timeout 61s --kv-type f16 \
+        --context-shifting=false --share-prefixes=false --ageing 8s --kv-cells 160 --kv-layout \
+        split --optimize=q8_0 --max-parked-bytes 5B --max-process-bytes 8B --compress-parked=false \
+        --state-dir flags --max-state-bytes 6B --store-after 9ms --max-time 10s --priority high \
+        --deterministic=false --owner flag --weight 3 --max-priority normal --max-prompt-bytes 10 \
+        --max-unread-bytes 1024 --timeout 1s --max-memory 1MiB --allow-guest-models=1MiB \
+        --allow-host-status=false --metrics [::1]:2 --control off --instances 2";
     let flags: Vec<&str> = line.split_whitespace().collect();
     let settings = merged(&flags, FILE).unwrap();
     let optimize = settings.model.optimize.as_ref().unwrap();
