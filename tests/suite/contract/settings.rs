@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use mynah_engine::{Model, ModelConfig, Priority, Sampling, Settings, Stopping};
 use mynah_tests::tiny_model::TinyModel;
 use mynah_tests::{Guest, foreach_config, solo, tiny, tiny_with};
+use serde_json::{Value, json};
 use wit_parser::{InterfaceId, Resolve, TypeDefKind, TypeOwner};
 
 use super::contract;
@@ -110,15 +111,24 @@ fn fields(contract: &Resolve) -> BTreeMap<String, String> {
     fields
 }
 
-#[test]
-fn the_contract_has_every_setting_of_a_request_with_its_range_and_default() {
-    let fields = fields(&contract());
-    let schema = mynah_engine::settings_schema();
-    let all = schema["$defs"].as_object().unwrap();
+/// The number of a version, such as `0.1.0`, for comparison.
+fn number(version: &str) -> Vec<u32> {
+    let parts = version.split('.').map(|part| part.parse().unwrap());
+    parts.collect()
+}
+
+/// Compares the settings of a request, as the JSON Schema has them, with the fields of a version of
+/// the contract: each setting is a field, with its range and default. A setting that a later version
+/// is to have (`x-since`) is not a field yet: JSON reaches it.
+fn compare(settings: &Value, fields: &BTreeMap<String, String>, version: &str) {
     let mut names = Vec::new();
-    for (path, setting) in all {
+    for (path, setting) in settings.as_object().unwrap() {
         let section = path.split('.').next().unwrap();
         if !["sampling", "stopping", "memory", "scheduling"].contains(&section) {
+            continue;
+        }
+        let since = setting["x-since"].as_str();
+        if since.is_some_and(|since| number(since) > number(version)) {
             continue;
         }
         names.push(path.clone());
@@ -153,4 +163,37 @@ fn the_contract_has_every_setting_of_a_request_with_its_range_and_default() {
     }
     names.sort();
     assert_eq!(names, fields.keys().cloned().collect::<Vec<_>>());
+}
+
+#[test]
+fn the_contract_has_every_setting_of_a_request_with_its_range_and_default() {
+    let contract = contract();
+    let packages = contract.packages.iter().map(|(_, package)| &package.name);
+    let ours = packages.filter(|name| name.namespace == "mynah" && name.name == "llm");
+    let versions: Vec<String> = ours
+        .filter_map(|name| Some(name.version.as_ref()?.to_string()))
+        .collect();
+    let [version] = versions.as_slice() else {
+        panic!("one version of mynah:llm: {versions:?}");
+    };
+    let schema = mynah_engine::settings_schema();
+    compare(&schema["$defs"], &fields(&contract), version);
+}
+
+#[test]
+fn a_setting_of_a_later_version_is_not_a_field_yet() {
+    let settings = json!({
+        "sampling.old": {"anyOf": [{"type": "boolean"}], "default": false},
+        "sampling.new": {"anyOf": [{"type": "boolean"}], "default": false, "x-since": "0.2.0"},
+    });
+    let passes = |names: &[&str], version: &str| {
+        let field = |name: &&str| (format!("sampling.{name}"), "default false".to_owned());
+        let fields = names.iter().map(field).collect();
+        std::panic::catch_unwind(|| compare(&settings, &fields, version)).is_ok()
+    };
+    assert!(passes(&["old"], "0.1.1"));
+    assert!(passes(&["old", "new"], "0.2.0"));
+    assert!(!passes(&["old"], "0.2.0"), "missing, and due");
+    assert!(!passes(&["old", "new"], "0.1.1"), "there, and not due");
+    assert!(!passes(&["new"], "0.2.0"), "an old one is missing");
 }
