@@ -7,6 +7,7 @@
 
 mod advice;
 mod cache;
+mod compare;
 mod convertible;
 mod divergence;
 mod measure;
@@ -14,8 +15,9 @@ mod partial;
 
 pub use advice::{Advice, advise, main_type};
 pub use cache::optimized;
+pub use compare::{Comparison, compare, divergence};
 pub use divergence::Divergence;
-pub use measure::{Comparison, DECODE_SEQUENCES, PREFILL_TOKENS, Speed, compare, divergence};
+pub use measure::{DECODE_SEQUENCES, PREFILL_TOKENS, Speed};
 pub use mynah_settings::{Optimize, Quantisation, Target};
 
 use std::path::Path;
