@@ -9,11 +9,11 @@ use mynah_core::TokenId;
 
 use super::{ConstraintError, limits};
 
-/// Where one answer is in its output form.
+/// The state of one answer in its output form.
 pub struct Constraint {
     matcher: Matcher,
     env: TokEnv,
-    // The tokens that may come next, where they are known.
+    // The tokens that may come next, if they have been computed.
     pub(super) allowed: Option<Allowed>,
 }
 
@@ -22,8 +22,8 @@ pub struct Constraint {
 pub struct Allowed(SimpleVob);
 
 impl Constraint {
-    /// At the beginning of an answer. Fails where no answer has the form, or where its first token
-    /// can't be found within the limits.
+    /// The state at the beginning of an answer. Fails if no answer can have the form, or if the
+    /// first token cannot be computed within the limits.
     pub(super) fn new(matcher: Matcher, env: TokEnv) -> Result<Self, ConstraintError> {
         let mut constraint = Self {
             matcher,
@@ -34,7 +34,8 @@ impl Constraint {
         Ok(constraint)
     }
 
-    /// Whether the token may come next. A token that ends the answer may where the answer is whole.
+    /// Whether the token may come next. A token that ends the answer may come if the answer is
+    /// complete.
     ///
     /// # Errors
     ///
@@ -46,7 +47,7 @@ impl Constraint {
         if let Some(allowed) = &self.allowed {
             return Ok(id < self.vocabulary() && allowed.has(token));
         }
-        // A token without text would change nothing, again and again.
+        // A token without text would change nothing and could repeat for ever.
         if id >= self.vocabulary() || self.env.tok_trie().token(id).is_empty() {
             return Ok(false);
         }
@@ -88,7 +89,7 @@ impl Constraint {
         self.matcher.consume_token(id).map_err(failed)
     }
 
-    /// Whether the answer is whole and nothing may follow.
+    /// Whether the answer is complete and nothing may follow.
     #[must_use]
     pub fn is_complete(&self) -> bool {
         matches!(
@@ -103,16 +104,16 @@ impl Constraint {
 }
 
 impl Allowed {
-    /// Whether the token is one of them.
+    /// Whether the token is allowed.
     #[must_use]
     pub fn has(&self, token: TokenId) -> bool {
         let id = u32::try_from(token.0).ok();
-        // Beyond its length it panics.
+        // `is_allowed` panics beyond the length.
         id.is_some_and(|id| (id as usize) < self.0.len() && self.0.is_allowed(id))
     }
 }
 
-/// How llguidance says that no token is allowed.
+/// llguidance's message when no token is allowed.
 fn dead_end() -> String {
     StopReason::NoExtensionBias.to_string()
 }

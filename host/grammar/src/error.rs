@@ -1,30 +1,33 @@
-//! Why an output form can't be used, or followed any further.
+//! Errors of compiling an output form, and of following it.
 
 use std::io;
 
-/// Why an output form can't be used.
+/// Why an output form cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum GrammarError {
-    /// It is malformed, uses what isn't supported, costs more than it may, or no answer has it.
+    /// The form is malformed, uses an unsupported feature, exceeds a limit, or matches no text.
     #[error("`{form}` can't be the form of an answer: {reason}. Change it, or leave it out")]
     Form {
-        /// The setting that it came in: `json_schema`, `regex`, `lark` or `grammar`.
+        /// The setting with the form: `json_schema`, `regex`, `lark` or `grammar`.
         form: &'static str,
-        /// What is wrong, and where.
+        /// The mistake and its position.
         reason: String,
     },
-    /// The operating system gave no thread to read it on.
-    #[error("no thread to read the output form on: {0}. Raise the limit on processes and threads")]
+    /// The operating system could not start a thread to read the form on.
+    #[error(
+        "no thread could be started to read the output form: {0}. Raise the limit on processes and \
+         threads"
+    )]
     Thread(#[source] io::Error),
 }
 
-/// Why there is no telling which token may come next.
+/// Why the next tokens cannot be determined.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ConstraintError {
-    /// None may: no token of the vocabulary continues the text.
-    #[error("no token continues what the output form asks for")]
+    /// No token of the vocabulary continues the text.
+    #[error("no token of the vocabulary continues the output form")]
     DeadEnd,
-    /// It took more than the limits allow.
+    /// A limit was exceeded.
     #[error("{0}")]
     Failed(String),
 }

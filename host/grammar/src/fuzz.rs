@@ -1,12 +1,12 @@
-//! The door of the fuzz target `form`. No part of the API.
+//! Entry point of the fuzz target `form`. Not a part of the API.
 //!
-//! It feeds what makes a form safe to be given to llguidance with texts that a fuzzer makes.
-//! llguidance itself takes no part: a panic of it is caught and becomes an error. The test here runs
-//! the seeds that the target begins with, so that a finding stays fixed.
+//! It runs the checks before llguidance on texts from the fuzzer. llguidance itself does not run:
+//! its panics are caught and become errors. The test here runs the seeds of the fuzz target, so
+//! that a finding stays fixed.
 
 use super::{gbnf, lark, limits, schema};
 
-/// Reads the text as a GBNF grammar, a Lark grammar and a JSON Schema. Each is made harmless, or
+/// Reads the text as a GBNF grammar, a Lark grammar and a JSON Schema. Each must be translated, or
 /// refused with a reason.
 pub fn form(bytes: &[u8]) {
     let text = String::from_utf8_lossy(bytes);
@@ -21,7 +21,7 @@ pub fn form(bytes: &[u8]) {
         let _ = lark::check(&text).map_err(has_reason);
         let _ = schema::read(&text).map_err(has_reason);
     };
-    // On the stack that forms are read on: they nest.
+    // On a stack of the size used for reading forms, because forms nest.
     let ended = std::thread::scope(|scope| {
         let thread = std::thread::Builder::new().stack_size(limits::STACK_BYTES);
         thread.spawn_scoped(scope, read).map(|thread| thread.join())

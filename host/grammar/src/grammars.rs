@@ -1,4 +1,4 @@
-//! From an output form to a [`Constraint`], for one model.
+//! Compiles output forms into a [`Constraint`] for one model.
 
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -14,8 +14,8 @@ use super::limits::{self, parser_limits, summary};
 use super::vocabulary::{Vocabulary, Words};
 use super::{Constraint, ConstraintError, GrammarError, gbnf, lark, schema};
 
-/// Makes the constraints of a model's requests. What they share is made with the first of them: it
-/// takes about 0.1 s and 15 MB for a vocabulary of 50,000 tokens, in proportion for others.
+/// Compiles the constraints of a model's requests. The first one also builds the shared data, which
+/// takes about 0.1 s and 15 MB for a vocabulary of 50,000 tokens, and in proportion for others.
 pub struct Grammars {
     vocabulary: Arc<dyn Vocabulary>,
     shared: OnceLock<Result<ParserFactory, String>>,
@@ -31,24 +31,20 @@ impl Grammars {
         }
     }
 
-    /// Where an answer of this form begins. Takes milliseconds; a form that means to take long,
-    /// tenths of a second.
-    ///
-    /// # Errors
-    ///
-    /// [`GrammarError`]: the form can't be used, or there is no thread to read it on.
+    /// The state at the beginning of an answer in this form. Takes milliseconds, or tenths of a
+    /// second for a form that is made to be slow.
     pub fn constraint(&self, form: &OutputForm) -> Result<Constraint, GrammarError> {
         let refused = |reason| GrammarError::Form {
             form: name(form),
             reason,
         };
-        // Forms nest, and llguidance follows them by recursion, at places deeper than any bound
-        // that could be checked before: the stack must be large enough for what fits in a form,
-        // since an overflow ends the process.
+        // Forms nest, and llguidance follows them recursively, in places deeper than any limit that
+        // could be checked before. The stack must be large enough for the deepest possible form,
+        // because a stack overflow aborts the process.
         let build = || {
-            // It catches its own panics, but not all of them.
+            // llguidance catches most of its own panics, but not all.
             let built = catch_unwind(AssertUnwindSafe(|| self.build(form)));
-            built.unwrap_or_else(|_| Err("the grammar engine failed on it".to_owned()))
+            built.unwrap_or_else(|_| Err("the grammar engine failed".to_owned()))
         };
         std::thread::scope(|scope| {
             let thread = std::thread::Builder::new()
@@ -57,7 +53,7 @@ impl Grammars {
                 .spawn_scoped(scope, build)
                 .map_err(GrammarError::Thread)?;
             let built = thread.join();
-            let built = built.unwrap_or_else(|_| Err("the grammar engine failed on it".to_owned()));
+            let built = built.unwrap_or_else(|_| Err("the grammar engine failed".to_owned()));
             built.map_err(refused)
         })
     }
@@ -80,11 +76,11 @@ impl Grammars {
         })
     }
 
-    /// The form in llguidance's own terms, once it is known to be harmless.
+    /// Converts a form to llguidance's type, after the checks for safety.
     fn grammar(&self, form: &OutputForm) -> Result<TopLevelGrammar, String> {
         let too_long = |text: &str, most: usize| {
             let bytes = text.len();
-            (bytes > most).then(|| format!("it has {bytes} bytes, at most {most} are taken"))
+            (bytes > most).then(|| format!("it has {bytes} bytes, the maximum is {most}"))
         };
         match form {
             OutputForm::JsonSchema(text) => {
@@ -94,7 +90,7 @@ impl Grammars {
                 if let Some(reason) = too_long(text, limits::MAX_REGEX_BYTES) {
                     return Err(reason);
                 }
-                // Says what is wrong better than what it will be wrapped in.
+                // This error is clearer than that of the grammar around the expression.
                 regex_syntax::Parser::new()
                     .parse(text)
                     .map_err(|error| summary(&error.to_string()))?;
@@ -126,13 +122,13 @@ impl Grammars {
         }
     }
 
-    /// The number of the token that has this text or name, if one token has.
+    /// The id of the token with this text or name, if there is exactly one.
     fn token(&self, name: &str) -> Option<u32> {
         u32::try_from(self.vocabulary.find(name)?.0).ok()
     }
 }
 
-/// The setting that the form came in.
+/// The name of the setting for the form.
 fn name(form: &OutputForm) -> &'static str {
     match form {
         OutputForm::JsonSchema(_) => "json_schema",

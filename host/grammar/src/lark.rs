@@ -1,15 +1,15 @@
-//! What a Lark grammar must not have, found before llguidance reads it.
+//! Refuses unsafe parts of a Lark grammar before llguidance reads it.
 //!
 //! Intersections (`&`) and complements (`~` before an item) of regular expressions can take
-//! exponential time and memory within one step of llguidance, out of reach of its limits. JSON
-//! Schemas within a grammar have rules of their own. A `temperature` would be read, and nothing
-//! done about it.
+//! exponential time and memory within one step of llguidance, which its limits do not cover. JSON
+//! Schemas in a grammar have their own checks. llguidance would read a `temperature`, but this
+//! engine would ignore it.
 
 use serde_json::Value;
 
 use super::schema;
 
-/// Looks for what is not supported. What isn't Lark at all is llguidance's to find.
+/// Looks for unsupported syntax. llguidance itself reports other syntax errors.
 pub(super) fn check(text: &str) -> Result<(), String> {
     let mut rest = text;
     while let Some(next) = rest.chars().next() {
@@ -40,8 +40,7 @@ pub(super) fn check(text: &str) -> Result<(), String> {
                     }
                     after
                 }
-                // Their values are JSON too, and may have anything in their strings, which are
-                // skipped as such.
+                // These values are JSON, too. The loop skips their strings.
                 None => after,
             },
             _ => after,
@@ -50,13 +49,13 @@ pub(super) fn check(text: &str) -> Result<(), String> {
     Ok(())
 }
 
-/// `item ~ 3` and `item ~ 3..5` repeat.
+/// `item ~ 3` and `item ~ 3..5` are repetitions.
 fn is_repetition(after: &str) -> bool {
     let number = after.trim_start_matches([' ', '\t']);
     number.starts_with(|first: char| first.is_ascii_digit() || matches!(first, '+' | '-'))
 }
 
-/// What comes after the next `end` that has no backslash before it.
+/// The text after the next `end` without a backslash before it.
 fn skip_quoted(text: &str, end: char) -> &str {
     let mut is_escaped = false;
     for (index, one) in text.char_indices() {
@@ -71,7 +70,7 @@ fn skip_quoted(text: &str, end: char) -> &str {
     ""
 }
 
-/// What comes after a special token, such as `<|end|>`, which may have any character but these.
+/// The text after a special token, such as `<|end|>`, which may contain any characters but these.
 fn skip_special(text: &str) -> &str {
     let is_outside = |one: char| one == '<' || one == '>' || one.is_whitespace();
     match text.split_once(is_outside) {
@@ -86,7 +85,7 @@ fn skip_special(text: &str) -> &str {
     }
 }
 
-/// The name at the beginning of the text, and what comes after it.
+/// The name at the beginning of the text, and the text after it.
 fn word(text: &str) -> (&str, &str) {
     let is_part = |one: char| one.is_ascii_alphanumeric() || one == '_' || one == '-';
     text.split_at(text.find(|one| !is_part(one)).unwrap_or(text.len()))
@@ -99,7 +98,7 @@ fn skip_line(text: &str) -> &str {
     }
 }
 
-/// The JSON value at the beginning of the text, and what comes after it.
+/// The JSON value at the beginning of the text, and the text after it.
 fn json_prefix(text: &str) -> (Option<Value>, &str) {
     let mut values = serde_json::Deserializer::from_str(text).into_iter::<Value>();
     match values.next() {
@@ -121,7 +120,7 @@ fn unsupported(text: &str, at: usize, what: &str) -> String {
         .chars()
         .count()
         + 1;
-    format!("line {line}, column {column}: {what} isn't supported, say it without")
+    format!("line {line}, column {column}: {what} isn't supported, remove it")
 }
 
 #[cfg(test)]

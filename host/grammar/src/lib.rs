@@ -1,13 +1,15 @@
-//! Output forms: what the text of an answer may be (JSON Schema, regular expression, Lark, GBNF).
+//! Output forms: JSON Schemas, regular expressions, Lark and GBNF grammars that the text of an
+//! answer must match.
 //!
-//! [`Grammars`] turns the form of a request into a [`Constraint`], which follows the answer token by
-//! token. Checking one token is cheap, finding all that are allowed is not: the sampler chooses as
-//! if there were no form, and only where that token is refused does it choose again, among the
-//! allowed ones. That gives each of them the probability that it has under the condition that one of
-//! them comes, as if all others had been taken out before.
+//! [`Grammars`] compiles the form of a request into a [`Constraint`], which follows the answer
+//! token by token. Checking one token is cheap, computing all allowed tokens is not. Therefore the
+//! sampler first chooses as if there were no form, and chooses again among the allowed tokens only
+//! if the chosen token is not allowed. Each allowed token then has the conditional probability that
+//! it would have if all others had been removed before.
 //!
-//! llguidance does the work. The parser of GBNF, and the checks that make a form safe to be given to
-//! llguidance, are here. Pure: what a form needs of a model is a [`Vocabulary`].
+//! llguidance does the parsing and matching. This crate adds the parser of GBNF, and the checks
+//! that a form must pass before llguidance reads it. It needs no model: a [`Vocabulary`] describes
+//! the model's tokens.
 
 #![forbid(unsafe_code)]
 

@@ -1,41 +1,40 @@
-//! What an output form may cost. The guest writes it, so each bound here is one that a guest can
-//! run into.
+//! Limits for output forms. The guest writes the form, so each limit can be reached by a guest.
 
 use llguidance::api::ParserLimits;
 
 use mynah_settings::OutputForm;
 
-/// Bytes of a regular expression at most, and of all regular expressions in a JSON Schema together:
-/// the automaton is built as the text goes on, and a text of this size takes tenths of a second
-/// where it is meant to take long.
+/// Maximum size in bytes of a regular expression, and of all regular expressions in a JSON Schema
+/// together. The automaton is built while the text is generated, and an expression of this size
+/// that is made to be slow takes tenths of a second.
 pub(super) const MAX_REGEX_BYTES: usize = 8 << 10;
 
-/// Bytes of a Lark grammar at most: a terminal may contain the ones before it, which costs more
-/// than in proportion.
+/// Maximum size of a Lark grammar in bytes. A terminal may contain earlier ones, so the cost grows
+/// more than in proportion.
 pub(super) const MAX_LARK_BYTES: usize = 16 << 10;
 
-/// Bytes of the stack that a form is read on. The deepest that fit in [`OutputForm::MAX_BYTES`]
-/// need about a tenth.
+/// Stack size in bytes for reading a form. The deepest forms within [`OutputForm::MAX_BYTES`] need
+/// about a tenth of it.
 pub(super) const STACK_BYTES: usize = 64 << 20;
 
-/// Whitespace characters in a row at most, between the tokens of a JSON answer: small models would
-/// make them forever.
+/// Maximum number of consecutive whitespace characters between tokens of a JSON answer, because
+/// small models would generate them for ever.
 pub(super) const MAX_JSON_WHITESPACE: usize = 20;
 
-/// Steps of the search for the tokens that may come next, at least: about 3 milliseconds.
+/// Minimum for the limit of steps in the search for the next tokens, about 3 milliseconds.
 const MIN_ITEMS: usize = 50_000;
 
-/// The bounds on reading a form and on following it, which end a request with an error.
+/// The limits for compiling a form and following it. Exceeding one ends the request with an error.
 pub(super) fn parser_limits(form: &OutputForm, vocabulary: usize) -> ParserLimits {
     let is_scannerless = matches!(form, OutputForm::Gbnf(_));
     ParserLimits {
-        // Rules that may go on at one place of the text. Work at a place grows with their square. A
-        // JSON object has about four for each optional property.
+        // Rules that may continue at one position of the text. The work at a position grows with
+        // the square of their number. A JSON object has about four for each optional property.
         max_items_in_row: match form {
             OutputForm::JsonSchema(_) => 2_000,
             OutputForm::Regex(_) | OutputForm::Lark(_) | OutputForm::Gbnf(_) => 500,
         },
-        // Where each character is a step of its own, every token of the vocabulary takes a few.
+        // If each character is a separate step, every token of the vocabulary takes several.
         step_max_items: if is_scannerless {
             MIN_ITEMS.max(vocabulary.saturating_mul(4))
         } else {
@@ -48,20 +47,20 @@ pub(super) fn parser_limits(form: &OutputForm, vocabulary: usize) -> ParserLimit
         max_lexer_states: 50_000,
         max_grammar_size: 500_000,
         precompute_large_lexemes: true,
-        // Else an error shows the text so far, which belongs in no log.
+        // A verbose error contains the text so far, which must not be logged.
         verbose_errors: false,
     }
 }
 
-/// Lines and characters a line of a message: a message quotes the form, which the guest makes as
-/// long as it likes.
+/// Maximum number of lines in a message, and of characters per line. A message quotes the form,
+/// whose length the guest chooses.
 const MAX_LINES: usize = 6;
 const MAX_LINE: usize = 160;
 
-/// A message of llguidance, cut to what a person reads.
+/// A message of llguidance, without its backtrace and shortened to [`MAX_LINES`] lines.
 pub(super) fn summary(message: &str) -> String {
     let message = message.split("\n<non-verbose/>").next().unwrap_or_default();
-    // A panic that it caught itself; the rest is its stack.
+    // A panic that llguidance caught; the rest is its backtrace.
     let message = match message.split_once("\n<backtrace>") {
         Some((panic, _)) => panic,
         None => message,

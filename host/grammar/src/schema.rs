@@ -1,20 +1,20 @@
-//! JSON Schemas, made ready for llguidance.
+//! Checks JSON Schemas and prepares them for llguidance.
 
 use serde_json::{Map, Value, json};
 
 use super::limits::{MAX_JSON_WHITESPACE, MAX_REGEX_BYTES};
 
-/// The key that llguidance's own options stand under.
+/// The key of llguidance's own options.
 const OPTIONS: &str = "x-guidance";
 
-/// Patterns of property names at most: each is compared with each.
+/// Maximum number of patterns for property names, because each is compared with each.
 const MAX_PATTERN_PROPERTIES: usize = 32;
 
-/// Work at most that it takes to follow several patterns at once; it is the product of their
-/// lengths.
+/// Maximum product of the lengths of patterns that apply together, which is the work of following
+/// them.
 const MAX_PATTERN_PRODUCT: usize = 100_000;
 
-/// Reads a schema and adds the options that it is compiled with.
+/// Parses a schema and adds the options with which it is compiled.
 pub(super) fn read(text: &str) -> Result<Value, String> {
     let schema: Value =
         serde_json::from_str(text).map_err(|error| format!("it isn't JSON: {error}"))?;
@@ -35,11 +35,11 @@ pub(super) fn read(text: &str) -> Result<Value, String> {
     Ok(Value::Object(schema))
 }
 
-/// Refuses what would take exponential time within one step of llguidance, out of reach of its
-/// limits.
+/// Refuses schemas that would take exponential time within one step of llguidance, which its limits
+/// do not cover.
 pub(super) fn check(schema: &Value) -> Result<(), String> {
     if schema.get(OPTIONS).is_some() {
-        // It could ask for text that isn't JSON.
+        // The options could allow text that is not JSON.
         return Err(format!("`{OPTIONS}` isn't supported"));
     }
     let mut found = Found::default();
@@ -47,12 +47,12 @@ pub(super) fn check(schema: &Value) -> Result<(), String> {
     let bytes: usize = found.patterns.iter().sum();
     if bytes > MAX_REGEX_BYTES {
         return Err(format!(
-            "its patterns have {bytes} bytes together, at most {MAX_REGEX_BYTES} are taken"
+            "its patterns have {bytes} bytes together, the maximum is {MAX_REGEX_BYTES}"
         ));
     }
     if found.pattern_properties > MAX_PATTERN_PROPERTIES {
         return Err(format!(
-            "it has {} pattern properties, at most {MAX_PATTERN_PROPERTIES} are taken",
+            "it has {} pattern properties, the maximum is {MAX_PATTERN_PROPERTIES}",
             found.pattern_properties
         ));
     }
@@ -62,27 +62,28 @@ pub(super) fn check(schema: &Value) -> Result<(), String> {
         .fold(1usize, |product, bytes| product.saturating_mul(bytes + 1));
     if found.is_combined && found.patterns.len() > 1 && together > MAX_PATTERN_PRODUCT {
         return Err(
-            "it has too many patterns that may have to hold together: put what one string must match into one `pattern`, \
-             or say it without `allOf` and keywords beside `$ref`, `anyOf` and `oneOf`"
+            "it has too many patterns that may apply to one value: combine the patterns of a \
+             string into one `pattern`, or avoid `allOf` and keywords beside `$ref`, `anyOf` and \
+             `oneOf`"
                 .to_owned(),
         );
     }
     Ok(())
 }
 
-/// What of a schema may cost much. Keywords count wherever they stand, so it may find too much and
-/// never too little.
+/// The costly parts of a schema. Keywords count anywhere, so it may find too many but never too
+/// few.
 #[derive(Default)]
 struct Found {
-    // Bytes of each regular expression.
+    // The length of each regular expression in bytes.
     patterns: Vec<usize>,
     pattern_properties: usize,
-    // Whether one value may have to fit several schemas.
+    // Whether one value may have to match several schemas.
     is_combined: bool,
 }
 
 impl Found {
-    // Recursive: serde_json has bounded how deep it is.
+    // Recursive: serde_json has limited the depth.
     fn visit(&mut self, value: &Value) {
         match value {
             Value::Object(object) => {
@@ -111,7 +112,7 @@ impl Found {
     }
 }
 
-/// Keywords that ask nothing of a value.
+/// Keywords without requirements for a value.
 const ANNOTATIONS: [&str; 16] = [
     "$anchor",
     "$comment",
@@ -164,7 +165,7 @@ mod tests {
             json!({"$ref": "#/$defs/a", "minLength": 3, "$defs": {"a": {"anyOf": each(40)}}}),
         ] {
             let refused = check(&combined).unwrap_err();
-            assert!(refused.contains("hold together"), "{refused}");
+            assert!(refused.contains("apply to one value"), "{refused}");
         }
     }
 

@@ -1,4 +1,4 @@
-//! Forms followed over vocabularies small enough to be read.
+//! Tests that follow forms over small vocabularies.
 
 use std::sync::Arc;
 
@@ -10,11 +10,11 @@ use super::{Constraint, ConstraintError, GrammarError, Grammars, Vocabulary};
 /// The token that ends an answer; those before it are the 256 bytes.
 const END: i32 = 256;
 
-/// A vocabulary that no model has.
+/// An artificial vocabulary.
 struct Words {
-    /// What each token adds to the text.
+    /// The text of each token.
     texts: Vec<Vec<u8>>,
-    /// The names of some that add nothing.
+    /// The names of some tokens without text.
     names: Vec<(i32, &'static str)>,
     ends: Vec<i32>,
 }
@@ -43,10 +43,10 @@ impl Vocabulary for Words {
     }
 }
 
-/// All bytes, an end, another end, a token without anything, and some longer ones.
+/// All bytes, two end tokens, a token without text, and some longer tokens.
 fn words(more: &[&str]) -> Words {
     let mut texts: Vec<Vec<u8>> = (0..=255u8).map(|byte| vec![byte]).collect();
-    // No text in UTF-8 has it, and llguidance marks special tokens with it.
+    // This byte never occurs in UTF-8, and llguidance marks special tokens with it.
     texts[255].clear();
     texts.extend([Vec::new(), Vec::new(), Vec::new()]);
     texts.extend(more.iter().map(|word| word.as_bytes().to_vec()));
@@ -73,8 +73,8 @@ fn lark(text: &str) -> OutputForm {
     OutputForm::Lark(text.to_owned())
 }
 
-/// Follows the text byte by byte; says how many bytes were allowed, and whether the answer may end
-/// there.
+/// Follows the text byte by byte. Returns how many bytes were allowed, and whether the answer may
+/// end there.
 fn follow(constraint: &mut Constraint, text: &str) -> (usize, bool) {
     for (count, byte) in text.bytes().enumerate() {
         let token = TokenId(byte.into());

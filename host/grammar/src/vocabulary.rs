@@ -1,4 +1,4 @@
-//! A model's vocabulary as llguidance wants it: the bytes of each token, and which ones end an
+//! A model's vocabulary in llguidance's format: the bytes of each token, and the tokens that end an
 //! answer.
 
 use std::sync::Arc;
@@ -6,33 +6,33 @@ use std::sync::Arc;
 use llguidance::toktrie::{ApproximateTokEnv, INVALID_TOKEN, TokEnv, TokRxInfo, TokTrie};
 use mynah_core::TokenId;
 
-/// Bytes of a token at most; toktrie counts no further. A longer one has no place in any answer
-/// that has a form.
+/// Maximum length of a token in bytes, a limit of toktrie. A longer token is never part of an
+/// answer with a form.
 const MAX_TOKEN_BYTES: usize = 1000;
 
-/// What a grammar needs of a model's vocabulary.
+/// A model's vocabulary, as a grammar needs it.
 pub trait Vocabulary: Send + Sync {
-    /// Tokens of the vocabulary; ids go from 0 to one less.
+    /// Number of tokens. The ids are 0 to this minus one.
     fn token_count(&self) -> u32;
 
-    /// The bytes that a token adds to the text: none where it is a control token.
+    /// The bytes that a token adds to the text. Empty for a control token.
     fn text(&self, token: TokenId) -> Vec<u8>;
 
-    /// The name of a token without text, such as `<|im_end|>`; empty where it has none.
+    /// The name of a token without text, such as `<|im_end|>`. Empty if it has none.
     fn name(&self, token: TokenId) -> Vec<u8>;
 
     /// Whether a token ends an answer.
     fn is_end(&self, token: TokenId) -> bool;
 
-    /// The one token that has this text or name, if one has.
+    /// The token with this text or name, if there is exactly one.
     fn find(&self, name: &str) -> Option<TokenId>;
 }
 
-/// The tokens of a vocabulary, by their number.
+/// The tokens of a vocabulary by id.
 #[derive(Debug, Default)]
 pub(super) struct Words {
     words: Vec<Vec<u8>>,
-    /// Those that end an answer.
+    /// The tokens that end an answer.
     ends: Vec<u32>,
 }
 
@@ -41,12 +41,12 @@ impl Words {
         let mut all = Self::default();
         for id in 0..vocabulary.token_count() {
             let token = TokenId(id.cast_signed());
-            // As it is delivered: control tokens have no text.
+            // The text as it is delivered: control tokens have none.
             let mut word = vocabulary.text(token);
             if word.is_empty() {
                 word = special(&vocabulary.name(token));
             } else if word.first() == Some(&TokTrie::SPECIAL_TOKEN_MARKER) {
-                // A byte that no text in UTF-8 has.
+                // A byte that never occurs in UTF-8.
                 word.clear();
             }
             if word.len() > MAX_TOKEN_BYTES {
@@ -60,8 +60,8 @@ impl Words {
         all
     }
 
-    /// What llguidance looks tokens up in. Panics inside on more tokens than it can count: call it
-    /// where that is caught.
+    /// llguidance's index of the tokens. It panics if there are more tokens than it can count, so
+    /// the caller must catch panics.
     pub(super) fn env(&self) -> TokEnv {
         let count = u32::try_from(self.words.len()).unwrap_or(u32::MAX);
         let end = self.ends.first().copied().unwrap_or(INVALID_TOKEN);
@@ -69,13 +69,13 @@ impl Words {
         if !self.ends.is_empty() {
             trie = trie.with_eos_tokens(&self.ends);
         }
-        // Approximate, since it makes tokens of text in a simpler way than the model does. Nothing
-        // here does that.
+        // "Approximate" because it tokenizes text in a simpler way than the model. Nothing here
+        // tokenizes text.
         Arc::new(ApproximateTokEnv::new(trie))
     }
 }
 
-/// How llguidance knows a token that has a name and no text.
+/// llguidance's form of a token with a name but no text.
 fn special(name: &[u8]) -> Vec<u8> {
     if name.is_empty() {
         return Vec::new();

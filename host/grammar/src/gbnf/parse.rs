@@ -1,20 +1,19 @@
-//! Reads GBNF, as llama.cpp reads it, and says what is wrong with it.
+//! Parses GBNF with llama.cpp's syntax, and reports mistakes.
 //!
-//! Stricter than llama.cpp in what it would take in silence and do something else about: a rule
-//! that is there twice, a range from a later to an earlier character, a repetition from more to
-//! fewer times.
+//! It is stricter than llama.cpp where llama.cpp silently does something else: a duplicate rule, a
+//! range from a later to an earlier character, a repetition with a maximum below its minimum.
 
 use std::collections::HashMap;
 
 use super::{Choice, Grammar, Item, Mistake};
 
-/// Parentheses within one another at most: they are read by recursion.
+/// Maximum nesting of parentheses, because they are parsed recursively.
 const MAX_DEPTH: u32 = 64;
 
-/// Times that something is repeated at most, where a grammar says how often.
+/// Maximum number of repetitions that a grammar may state.
 const MAX_REPETITIONS: u32 = 100_000;
 
-/// Reads a grammar.
+/// Parses a grammar.
 pub(super) fn parse(text: &str, token: &dyn Fn(&str) -> Option<u32>) -> Result<Grammar, Mistake> {
     let mut parser = Parser {
         text,
@@ -34,13 +33,13 @@ pub(super) fn parse(text: &str, token: &dyn Fn(&str) -> Option<u32>) -> Result<G
 
 struct Parser<'a> {
     text: &'a str,
-    // Bytes read.
+    // Number of bytes read.
     at: usize,
     token: &'a dyn Fn(&str) -> Option<u32>,
-    // Rules that were named so far: their numbers, and where the first mention stands.
+    // The rules named so far, with their numbers and the position of the first mention.
     numbers: HashMap<&'a str, usize>,
     names: Vec<(&'a str, usize)>,
-    // As far as they are defined.
+    // The definitions, where they exist already.
     rules: Vec<Option<Choice>>,
 }
 
@@ -68,7 +67,7 @@ impl<'a> Parser<'a> {
         is_there
     }
 
-    /// Reads as many characters as are `wanted`.
+    /// Reads characters as long as they are `wanted`.
     fn take_while(&mut self, wanted: impl Fn(char) -> bool) -> &'a str {
         let rest = self.rest();
         let end = rest.find(|one| !wanted(one)).unwrap_or(rest.len());
@@ -140,7 +139,7 @@ impl<'a> Parser<'a> {
         match self.rules.get_mut(number) {
             Some(rule @ None) => *rule = Some(choice),
             Some(Some(_)) | None => {
-                return Err(self.mistake_at(at, format!("the rule `{name:.60}` is there twice")));
+                return Err(self.mistake_at(at, format!("the rule `{name:.60}` is defined twice")));
             }
         }
         Ok(())
@@ -171,7 +170,7 @@ impl<'a> Parser<'a> {
     fn sequence(&mut self, depth: u32) -> Result<Vec<Item>, Mistake> {
         let is_nested = depth > 0;
         let mut items = Vec::new();
-        // Where the items begin that a repetition would repeat.
+        // Index of the first item that a repetition would apply to.
         let mut last = 0;
         while let Some(next) = self.peek() {
             let begin = items.len();
@@ -188,7 +187,7 @@ impl<'a> Parser<'a> {
                 '<' | '!' => items.push(self.token()?),
                 '(' => {
                     if depth >= MAX_DEPTH {
-                        let what = format!("more than {MAX_DEPTH} parentheses within one another");
+                        let what = format!("more than {MAX_DEPTH} nested parentheses");
                         return Err(self.mistake(what));
                     }
                     self.next();
@@ -263,12 +262,12 @@ impl<'a> Parser<'a> {
             ranges.push((first, last));
         }
         if ranges.is_empty() {
-            return Err(self.mistake_at(begin, "there is no character between `[` and `]`"));
+            return Err(self.mistake_at(begin, "no character between `[` and `]`"));
         }
         Ok(Item::Character { ranges, is_negated })
     }
 
-    /// One character of a literal or a class.
+    /// Reads one character of a literal or a class.
     fn character(&mut self) -> Result<char, Mistake> {
         let at = self.at;
         let Some(one) = self.next() else {
@@ -293,7 +292,7 @@ impl<'a> Parser<'a> {
             one
         };
         if character == '\0' {
-            return Err(self.mistake_at(at, "no text has the character 0"));
+            return Err(self.mistake_at(at, "the character with code 0 isn't supported"));
         }
         Ok(character)
     }
@@ -309,17 +308,20 @@ impl<'a> Parser<'a> {
         };
         self.at += text.len();
         code.and_then(char::from_u32).ok_or_else(|| {
-            self.mistake_at(at, format!("not the {digits} hex digits of a character"))
+            self.mistake_at(
+                at,
+                format!("expected the {digits} hex digits of a character"),
+            )
         })
     }
 
-    /// `<[7]>`, `<name>` and both with `!` before.
+    /// Reads `<[7]>` or `<name>`, with an optional `!` before it.
     fn token(&mut self) -> Result<Item, Mistake> {
         let at = self.at;
         let is_negated = self.take("!");
         let text = self.rest();
         let Some(end) = text.find('>').filter(|_| text.starts_with('<')) else {
-            return Err(self.mistake_at(at, "a token stands between `<` and `>`"));
+            return Err(self.mistake_at(at, "a token must be written between `<` and `>`"));
         };
         let name = text.get(..=end).unwrap_or_default();
         self.at += name.len();
@@ -350,7 +352,7 @@ impl<'a> Parser<'a> {
         self.space(true);
         let min = self.count()?;
         let Some(min) = min else {
-            return Err(self.mistake("how often to repeat is missing"));
+            return Err(self.mistake("the number of repetitions is missing"));
         };
         self.space(true);
         let max = if self.take(",") {
@@ -365,7 +367,7 @@ impl<'a> Parser<'a> {
             return Err(self.mistake("`}` is missing"));
         }
         if max.is_some_and(|max| max < min) {
-            return Err(self.mistake_at(at, "at most less often than at least"));
+            return Err(self.mistake_at(at, "the maximum is less than the minimum"));
         }
         Ok((min, max))
     }
@@ -381,7 +383,7 @@ impl<'a> Parser<'a> {
             .ok()
             .filter(|&count| count <= MAX_REPETITIONS);
         if count.is_none() {
-            let what = format!("repeated more than {MAX_REPETITIONS} times: leave the number away");
+            let what = format!("repeated more than {MAX_REPETITIONS} times: use `*` or `+`");
             return Err(self.mistake_at(at, what));
         }
         Ok(count)

@@ -1,4 +1,4 @@
-//! What GBNF means: read, translated and followed, against a plain matcher of the same grammar.
+//! Tests of GBNF: grammars are parsed, translated and followed, and compared with a plain matcher.
 
 use std::collections::BTreeSet;
 
@@ -71,10 +71,10 @@ fn characters_and_escapes_mean_what_they_mean_to_llama_cpp() {
         ),
         ("root ::= \"x\"{3,} | \"y\"{1,2}", "xxxx", true),
         ("root ::= \"x\"{3,} | \"y\"{1,2}", "yyy", false),
-        // The longest terminal doesn't win: they are characters.
+        // The longest terminal does not win, because each terminal is one character.
         ("root ::= [a-z]* \"end\"", "enough-end", false),
         ("root ::= [a-z]* \"end\"", "enoughend", true),
-        // At the left and without end.
+        // Left recursion, and recursion through an empty rule.
         ("root ::= root \"a\" | \"b\"", "baaa", true),
         (
             "root ::= nothing root \"a\" | \"b\"\nnothing ::= \"\"",
@@ -108,7 +108,7 @@ fn mistakes_are_told_with_their_place() {
         ("root ::= a", "line 1, column 10: there is no rule `a`"),
         (
             "root ::= \"x\"\nroot ::= \"y\"",
-            "line 2, column 1: the rule `root` is there twice",
+            "line 2, column 1: the rule `root` is defined twice",
         ),
         ("root = \"x\"", "line 1, column 6: `::=` is missing"),
         ("root ::= \"x", "ends within a literal"),
@@ -119,19 +119,19 @@ fn mistakes_are_told_with_their_place() {
         ("root ::= \"x\")", "')' is out of place"),
         ("root ::= *", "nothing before it to repeat"),
         ("root ::= \"\"*", "nothing before it to repeat"),
-        ("root ::= \"x\"{3,2}", "less often"),
+        ("root ::= \"x\"{3,2}", "maximum is less"),
         ("root ::= \"x\"{1000000}", "more than 100000 times"),
         (
             "root ::= \"x\"{99999999999999999999}",
             "more than 100000 times",
         ),
-        ("root ::= \"x\"{a}", "how often"),
+        ("root ::= \"x\"{a}", "number of repetitions is missing"),
         ("root ::= \"x\"{1", "`}` is missing"),
         ("root ::= \"\\q\"", "after `\\` comes"),
         ("root ::= \"\\uD800\"", "hex digits"),
         ("root ::= \"\\x4\"", "hex digits"),
-        ("root ::= \"\\x00\"", "character 0"),
-        ("root ::= \"a\0b\"", "character 0"),
+        ("root ::= \"\\x00\"", "character with code 0"),
+        ("root ::= \"a\0b\"", "character with code 0"),
         ("root ::= <x", "between `<` and `>`"),
         ("root ::= <x>", "no single token `<x>`"),
         ("root ::= <[99999999999]>", "no single token"),
@@ -153,7 +153,7 @@ fn a_grammar_of_the_largest_size_is_taken() {
     assert!(!has_form(&grammars, &gbnf(&text), "abc"));
 }
 
-/// Where in `text` what `choice` says may end, when it begins at `begin`. Plain and slow.
+/// The positions in `text` at which a match of `choice` from `begin` may end. Plain and slow.
 fn ends(grammar: &Grammar, choice: &Choice, text: &[char], begin: usize) -> BTreeSet<usize> {
     let sequences = choice.iter();
     sequences
@@ -204,8 +204,8 @@ fn after(grammar: &Grammar, item: &Item, text: &[char], begin: usize) -> BTreeSe
     }
 }
 
-/// Items that refer to rules only after a character, so that no rule recurs at its left and the
-/// plain matcher ends.
+/// Items that refer to rules only after a character. Then no rule is left-recursive, and the plain
+/// matcher ends.
 fn item() -> impl Strategy<Value = Item> {
     let ranges = prop::sample::select(vec![
         vec![('a', 'a')],
@@ -253,7 +253,7 @@ proptest! {
         let grammar = Grammar { rules };
         let lark = OutputForm::Lark(translate::translate(&grammar));
         let grammars = grammars();
-        // A grammar of no text is refused as a whole.
+        // A grammar that matches no text is refused as a whole.
         if grammars.constraint(&lark).is_ok() {
             for text in texts {
                 let characters: Vec<char> = text.chars().collect();

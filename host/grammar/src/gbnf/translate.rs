@@ -1,11 +1,11 @@
-//! A grammar in llguidance's variant of Lark.
+//! Writes a grammar in llguidance's variant of Lark.
 
 use std::collections::HashMap;
 use std::fmt::Write;
 
 use super::{Choice, Grammar, Item};
 
-/// Writes the grammar.
+/// Translates the grammar.
 pub(super) fn translate(grammar: &Grammar) -> String {
     let mut writer = Writer::default();
     writer.text.push_str("start: r0\n");
@@ -26,12 +26,12 @@ pub(super) fn translate(grammar: &Grammar) -> String {
 #[derive(Default)]
 struct Writer {
     text: String,
-    // Each kind of character is a terminal of its own: a regular expression, and its number.
+    // Each character class is a separate terminal: its regular expression, and its number.
     classes: HashMap<String, usize>,
 }
 
 impl Writer {
-    // Recursive, as far as the parser was.
+    // Recursive, to the depth that the parser allows.
     fn choice(&mut self, choice: &Choice) {
         for (index, sequence) in choice.iter().enumerate() {
             if index > 0 {
@@ -103,7 +103,7 @@ fn class(ranges: &[(char, char)], is_negated: bool) -> String {
     class
 }
 
-/// Writing to a string can't fail.
+/// Writing to a string cannot fail.
 fn write(text: &mut String, what: std::fmt::Arguments<'_>) {
     let _ = text.write_fmt(what);
 }
