@@ -204,7 +204,7 @@ pub(crate) struct RunArgs {
     ///
     /// lenient-output-size: a buffer of length 0 counts as long as the answer, as guests of
     /// LlamaEdge expect. The write is then only limited by the end of the module's memory.
-    #[arg(long, value_name = "QUIRK")]
+    #[arg(long, value_name = "QUIRK", value_parser = str::parse::<Compat>)]
     pub(crate) compat: Vec<Compat>,
 
     /// Grant a folder for reading and writing. Without GUEST the guest sees it under the same name.

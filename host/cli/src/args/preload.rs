@@ -5,6 +5,8 @@ use std::path::PathBuf;
 use std::str::FromStr;
 
 use anyhow::{anyhow, bail};
+use clap::ValueEnum;
+use clap::builder::PossibleValue;
 
 use super::NamedModel;
 
@@ -19,7 +21,7 @@ pub(crate) struct Preload {
 }
 
 /// The device that computes a model.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Target {
     /// The processor.
     Cpu,
@@ -44,11 +46,8 @@ impl FromStr for Preload {
         if !ENCODINGS.contains(&encoding.to_lowercase().as_str()) {
             bail!("the encoding `{encoding}` is not served here: give GGML, or AUTODETECT");
         }
-        let target = match target.to_lowercase().as_str() {
-            "cpu" => Target::Cpu,
-            "gpu" => Target::Gpu,
-            "auto" => Target::Auto,
-            _ => bail!("there is no target `{target}` here: give CPU, GPU or AUTO"),
+        let Ok(target) = <Target as ValueEnum>::from_str(target, true) else {
+            bail!("there is no target `{target}` here: give CPU, GPU or AUTO");
         };
         Ok(Self {
             model: NamedModel {
@@ -61,26 +60,21 @@ impl FromStr for Preload {
 }
 
 /// A workaround for guests that need it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Compat {
     /// A buffer of length 0 counts as long as the answer.
     LenientOutputSize,
-}
-
-impl Compat {
-    /// All workarounds, with their names.
-    const ALL: [(Self, &'static str); 1] = [(Self::LenientOutputSize, "lenient-output-size")];
 }
 
 impl FromStr for Compat {
     type Err = anyhow::Error;
 
     fn from_str(text: &str) -> anyhow::Result<Self> {
-        let mut all = Self::ALL.into_iter();
-        let found = all.find(|(_, name)| *name == text);
-        found.map(|(compat, _)| compat).ok_or_else(|| {
-            let names = Self::ALL.map(|(_, name)| name).join(", ");
-            anyhow!("`{text}` is not supported: give {names}")
+        <Self as ValueEnum>::from_str(text, false).map_err(|_| {
+            let all = Self::value_variants().iter();
+            let values: Vec<_> = all.filter_map(Self::to_possible_value).collect();
+            let names: Vec<_> = values.iter().map(PossibleValue::get_name).collect();
+            anyhow!("`{text}` is not supported: give {}", names.join(", "))
         })
     }
 }
