@@ -1,5 +1,5 @@
-//! `cargo xtask valgrind`: runs the engine's tests, and those of the suite that use tiny models
-//! without a guest, under valgrind's memcheck. It fails on an error or a leak.
+//! `cargo xtask valgrind`: runs the tests of the crates that call llama.cpp, and those of the suite
+//! that use tiny models without a guest, under valgrind's memcheck. It fails on an error or a leak.
 //!
 //! valgrind supports neither AVX-512 nor AMX, so the tests are built for an older CPU, in their own
 //! folder.
@@ -13,7 +13,10 @@ use serde_json::Value;
 use crate::process::{cargo, is_on_path, run, show, step};
 use crate::{host, paths, setup};
 
-/// Tests of the suite: modules or single tests.
+/// The test programs of the crates that call llama.cpp.
+const CRATES: [&str; 2] = ["mynah_llama", "mynah_engine"];
+
+/// Tests of the suite: modules of `tests/suite/engine/`, with what their tests begin with.
 const SUITE: [&str; 6] = [
     "encoder::",
     "life::",
@@ -49,11 +52,13 @@ pub(crate) fn valgrind(args: &Args) -> Result<()> {
     setup::setup()?;
     step("build the host", host::build)?;
     let programs = step("build the tests for an older CPU", build)?;
-    let engine = program(&programs, "mynah_engine")?;
     let suite = program(&programs, "suite")?;
-    step("the engine's own tests", || {
-        run(under_valgrind(engine).args(&args.only))
-    })?;
+    for name in CRATES {
+        let tests = program(&programs, name)?;
+        step(&format!("the tests of {name}"), || {
+            run(under_valgrind(tests).args(&args.only))
+        })?;
+    }
     step("tests of the suite", || {
         let skipped = NOT.iter().flat_map(|name| ["--skip", name]);
         let mut tests = under_valgrind(suite);
@@ -74,7 +79,8 @@ fn build() -> Result<Vec<(String, PathBuf)>> {
     let mut build = cargo();
     build
         .args(["test", "--locked", "--no-run"])
-        .args(["--package", "mynah-engine", "--package", "mynah-tests"])
+        .args(["--package", "mynah-llama", "--package", "mynah-engine"])
+        .args(["--package", "mynah-tests"])
         .arg("--message-format=json-render-diagnostics")
         .env("RUSTFLAGS", format!("-C target-cpu={cpu}"))
         .env("CARGO_TARGET_DIR", paths::target().join("valgrind"))
@@ -121,6 +127,16 @@ fn under_valgrind(program: &PathBuf) -> Command {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_tests_of_the_suite_are_there() {
+        for chosen in SUITE {
+            let (module, test) = chosen.split_once("::").unwrap();
+            let file = paths::root().join(format!("tests/suite/engine/{module}.rs"));
+            let tests = std::fs::read_to_string(&file).unwrap();
+            assert!(tests.contains(&format!("fn {test}")), "{chosen}");
+        }
+    }
 
     #[test]
     fn cargo_tells_where_the_tests_are() {
