@@ -3,8 +3,7 @@
 use std::path::PathBuf;
 use std::time::{Duration, Instant, SystemTime};
 
-use super::entry::CacheEntry;
-use super::lookup::Wanted;
+use super::entry::{CacheEntry, Wanted};
 use crate::disk::{Damage, Disk, Done, FileId, Fingerprint, Folder, FolderError, Header, Task};
 use crate::llama::{SavedForm, SavedSequence, TokenId};
 use crate::log::MEMORY;

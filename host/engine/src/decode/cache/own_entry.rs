@@ -1,7 +1,6 @@
 //! Gives a request a number, and what its own session left if that serves it.
 
-use super::entry::{CacheEntry, SequenceId};
-use super::lookup::Wanted;
+use super::entry::{CacheEntry, SequenceId, Wanted};
 use super::manager::CacheManager;
 use crate::Owner;
 use crate::decode::executor::Executor;

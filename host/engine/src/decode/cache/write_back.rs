@@ -5,8 +5,8 @@ use std::time::Instant;
 
 use super::disk_cache::{DiskCache, LEAST_STORED, is_to_be_written};
 use super::disk_state::DiskState;
-use super::entry::CacheEntry;
-use super::lookup::{LEAST_GAIN, Wanted};
+use super::entry::{CacheEntry, Wanted};
+use super::lookup::LEAST_GAIN;
 use super::manager::CacheManager;
 use crate::decode::executor::Executor;
 use crate::disk::Done;
