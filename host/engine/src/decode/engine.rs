@@ -409,7 +409,7 @@ fn accept(
         executor.piece(token, &mut piece);
         piece
     };
-    sequence.tell(token, piece);
+    sequence.pass_on_probs(token, piece);
     match sequence.accept(token, &piece(token), params.context_tokens) {
         Ok(reason) => reason.map(RequestOutcome::finished),
         Err(error) => Some(RequestOutcome::Failed(error.into())),
