@@ -21,7 +21,7 @@ use crate::{Error, FinishReason, RequestOutcome, Status};
 /// context was made anew meanwhile.
 const MAX_FAILURES: u32 = 3;
 
-/// After this many failed steps in a row, whoever is in them, the context is made anew.
+/// After this many failed steps in a row, the context is made anew.
 const FAILURES_TO_RECOVERY: u32 = 3;
 
 /// Computes generations. Lives on the worker thread.

@@ -8,7 +8,7 @@ use crate::memory::{Entry, Shelf};
 /// prefix cache while it is in cells.
 pub(in crate::decode) type SequenceId = u32;
 
-/// What finished sequences left to be reused, in cells or in host memory.
+/// The computations of finished sequences, in cells or in host memory.
 pub(super) type PrefixCache = Shelf<TokenId, SavedSequence>;
 
 /// One of them.

@@ -45,8 +45,8 @@ pub(in crate::decode) struct Hit {
     pub(in crate::decode) tokens: u32,
 }
 
-/// The last state that was copied to host memory in order to be copied on. Requests that begin alike
-/// often come together, so it is kept for one pass over the running sequences.
+/// The last state that was copied to host memory in order to be copied on. Requests that begin
+/// alike often come together, so it is kept for one pass over the running sequences.
 #[derive(Debug, Default)]
 pub(in crate::decode) struct LastCopy(Option<(SequenceId, SavedSequence)>);
 

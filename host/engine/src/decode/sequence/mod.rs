@@ -1,5 +1,5 @@
-//! One generation that has begun, as the worker sees it: how far it is in its prompt and its answer,
-//! and what it wants of the next step.
+//! One generation that has begun, as the worker sees it: how far it is in its prompt and its
+//! answer, and what it wants of the next step.
 
 mod answer;
 mod characters;
@@ -43,8 +43,8 @@ pub(super) struct Sequence {
     pub(super) priority: Priority,
     pub(super) session: u64,
     pub(super) settings: Arc<Effective>,
-    // The prompt, then the generated tokens, without those that were dropped to make room. The first
-    // `computed` are in KV cells.
+    // The prompt, then the generated tokens, without those that were dropped to make room. The
+    // first `computed` are in KV cells.
     tokens: Vec<TokenId>,
     prompt_len: u32,
     computed: u32,
@@ -230,8 +230,8 @@ impl Sequence {
         }
     }
 
-    /// What the rules of admission know of it. For the time `ageing` after it was resumed, it is not
-    /// parked again.
+    /// What the rules of admission know of it. For the time `ageing` after it was resumed, it is
+    /// not parked again.
     pub(super) fn holder(&self, now: Instant, ageing: Duration) -> Holder {
         let just_resumed = |at: Instant| now.saturating_duration_since(at) < ageing;
         Holder {
@@ -334,8 +334,8 @@ impl Sequence {
         }
     }
 
-    /// Notes that a token of its answer was chosen. Returns how long it took: the first one since the
-    /// request, the others since the token before.
+    /// Notes that a token of its answer was chosen. Returns how long it took: the first one since
+    /// the request, the others since the token before.
     pub(super) fn time_token(&mut self, now: Instant) -> TokenTime {
         match self.times.last_token.replace(now) {
             Some(before) => TokenTime::Next(now.saturating_duration_since(before)),
@@ -346,8 +346,8 @@ impl Sequence {
         }
     }
 
-    /// Takes the chosen token and passes its text on. Returns why the generation ends with it, if it
-    /// does.
+    /// Takes the chosen token and passes its text on. Returns why the generation ends with it, if
+    /// it does.
     ///
     /// # Errors
     ///

@@ -1,4 +1,5 @@
-//! What a sequence reuses of earlier computations, and which of its tokens are dropped to make room.
+//! What a sequence reuses of earlier computations, and which of its tokens are dropped to make
+//! room.
 
 use std::ops::Range;
 
@@ -72,8 +73,8 @@ impl Sequence {
         self.start = start;
     }
 
-    /// Notes that its prompt was looked up. Returns whether this was the first time: a sequence that
-    /// was parked is looked up again.
+    /// Notes that its prompt was looked up. Returns whether this was the first time: a sequence
+    /// that was parked is looked up again.
     pub(in crate::decode) fn is_first_look(&mut self) -> bool {
         !std::mem::replace(&mut self.is_lookup_counted, true)
     }

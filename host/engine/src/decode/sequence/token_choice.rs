@@ -69,8 +69,8 @@ impl TokenChoice {
         }
     }
 
-    /// The chosen token and how likely it was, if the request asks for that. `piece` gives the bytes
-    /// of a token.
+    /// The chosen token and how likely it was, if the request asks for that. `piece` gives the
+    /// bytes of a token.
     pub(super) fn take_probs(
         &mut self,
         token: TokenId,

@@ -15,8 +15,8 @@ pub(crate) struct Turns {
 }
 
 /// Decides which tokens of a sequence are dropped when its context is full. A chat drops whole
-/// messages, so that its template stays well formed, then the older half of the answer. A text drops
-/// its older half.
+/// messages, so that its template stays well formed, then the older half of the answer. A text
+/// drops its older half.
 #[derive(Debug)]
 pub(crate) struct TrimPolicy {
     // Tokens at the beginning that stay.
