@@ -106,8 +106,8 @@ fn a_text_has_its_form_or_has_it_not() {
     let grammars = grammars();
     let number = schema("{\"type\": \"integer\", \"minimum\": 0}");
     let object = schema(
-        "{\"type\": \"object\", \"properties\": {\"a\": {\"type\": \"boolean\"}}, \"required\": [\"a\"], \
-         \"additionalProperties\": false}",
+        "{\"type\": \"object\", \"properties\": {\"a\": {\"type\": \"boolean\"}}, \
+         \"required\": [\"a\"], \"additionalProperties\": false}",
     );
     for (form, text, expected) in [
         (&number, "12", true),

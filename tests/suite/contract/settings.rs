@@ -118,8 +118,8 @@ fn number(version: &str) -> Vec<u32> {
 }
 
 /// Compares the settings of a request, as the JSON Schema has them, with the fields of a version of
-/// the contract: each setting is a field, with its range and default. A setting that a later version
-/// is to have (`x-since`) is not a field yet: JSON reaches it.
+/// the contract: each setting is a field, with its range and default. A setting that a later
+/// version is to have (`x-since`) is not a field yet: JSON reaches it.
 fn compare(settings: &Value, fields: &BTreeMap<String, String>, version: &str) {
     let mut names = Vec::new();
     for (path, setting) in settings.as_object().unwrap() {

@@ -259,13 +259,16 @@ proptest! {
                 let characters: Vec<char> = text.chars().collect();
                 let ends = ends(&grammar, &grammar.rules[0], &characters, 0);
                 let expected = ends.contains(&characters.len());
-                prop_assert_eq!(has_form(&grammars, &lark, &text), expected, "{:?} {}", grammar, text);
+                let found = has_form(&grammars, &lark, &text);
+                prop_assert_eq!(found, expected, "{:?} {}", grammar, text);
             }
         }
     }
 
     #[test]
-    fn no_text_makes_the_parser_fall_over(text in "[ra:= \n\"\\\\\\[\\]()|*+?{}0-9,<>!.#^x-]{0,60}") {
+    fn no_text_makes_the_parser_fall_over(
+        text in "[ra:= \n\"\\\\\\[\\]()|*+?{}0-9,<>!.#^x-]{0,60}",
+    ) {
         let _ = to_lark(&text, &no_token);
         let _ = to_lark(&format!("root ::= {text}"), &no_token);
     }

@@ -309,10 +309,8 @@ fn lists_are_read_in_all_their_forms() {
 
 #[test]
 fn null_is_as_if_it_were_not_there() {
-    assert_eq!(
-        clean(r#"{"temp": null, "sampling": {"seed": null}}"#),
-        Settings::default()
-    );
+    let document = r#"{"temp": null, "sampling": {"seed": null}}"#;
+    assert_eq!(clean(document), Settings::default());
 }
 
 #[test]
