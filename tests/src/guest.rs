@@ -119,7 +119,7 @@ impl Guest {
 
     /// Grants a model as `default`.
     #[must_use]
-    pub fn model(self, model: mynah_engine::Model) -> Self {
+    pub fn model(self, model: mynah_core::Model) -> Self {
         self.grant(|llm| llm.model("default", model))
     }
 

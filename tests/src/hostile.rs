@@ -18,11 +18,13 @@ use std::ops::Range;
 use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
-use mynah_engine::{Model, ModelConfig};
+use mynah_core::Model;
+use mynah_settings::ModelConfig;
 use mynah_wasi::{GuestModels, Limits, LlmCtx};
 use wasmtime_wasi::p2::pipe::MemoryOutputPipe;
 
 use crate::core_driver::{Driver, FUNCTIONS};
+use crate::guest_models;
 use crate::tiny_model::TinyModel;
 use crate::{greedy, tiny_with};
 
@@ -90,8 +92,7 @@ async fn run(script: &str) {
         .guest_models(GuestModels {
             max_bytes: 1 << 20,
             max_models: 1,
-            config: config(),
-            ..GuestModels::default()
+            ..guest_models(config())
         })
         .limits(Limits {
             max_tensor_bytes: 4096,

@@ -13,6 +13,9 @@ pub mod tiny_model;
 pub use guest::{
     AddToLinker, Ended, Guest, Host, Running, Started, cargo_component_wasm, component, wasm,
 };
-pub use models::{gemma, gemma_path, greedy, model_path, solo, tiny, tiny_with};
+pub use models::{
+    engine_error, gemma, gemma_path, gguf, greedy, guest_models, is_file_error, model_path, solo,
+    tiny, tiny_with,
+};
 
 include!(concat!(env!("OUT_DIR"), "/guests.rs"));

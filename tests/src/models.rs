@@ -1,9 +1,13 @@
 //! The models of the tests: real ones for tests of the text, tiny ones for mechanics.
 
 use std::path::{Path, PathBuf};
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 
-use mynah_engine::{LoadOptions, Model, ModelConfig, Settings, Stopping};
+use mynah_core::{Error, Model};
+use mynah_engine::{EngineError, GgufFile, GgufLoader};
+use mynah_settings::{ModelConfig, Settings, Stopping};
+
+use mynah_wasi::GuestModels;
 
 use crate::tiny_model::TinyModel;
 
@@ -87,7 +91,7 @@ fn alone(path: &Path) -> Model {
         defaults: greedy(24),
         ..ModelConfig::default()
     };
-    Model::load(path, config, |_| {}).expect("the model loads")
+    mynah_engine::load(path, config, |_| {}).expect("the model loads")
 }
 
 /// Settings for greedy sampling with at most this number of tokens.
@@ -119,12 +123,45 @@ pub fn tiny() -> Model {
 /// It cannot be written or loaded.
 #[must_use]
 #[expect(clippy::expect_used, reason = "test code, outside a #[test]")]
-pub fn tiny_with(options: impl Into<LoadOptions>) -> Model {
+pub fn tiny_with(config: ModelConfig) -> Model {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let path = folder.path().join("tiny.gguf");
     TinyModel::default()
         .write_to(&path)
         .expect("the tiny model is written");
     // The file is memory-mapped, so it can be deleted after loading.
-    Model::load(&path, options, |_| {}).expect("the tiny model loads")
+    mynah_engine::load(&path, config, |_| {}).expect("the tiny model loads")
+}
+
+/// A file and how it is served, as a registry loads it.
+#[must_use]
+pub fn gguf(path: &Path, config: &ModelConfig) -> Arc<GgufFile> {
+    Arc::new(GgufFile {
+        path: path.to_owned(),
+        config: config.clone(),
+    })
+}
+
+/// Models that guests may bring, served this way, with the default limits.
+#[must_use]
+pub fn guest_models(config: ModelConfig) -> GuestModels {
+    GuestModels::new(Arc::new(GgufLoader {
+        config,
+        observer: None,
+    }))
+}
+
+/// The engine's own error behind an error.
+#[must_use]
+pub fn engine_error(error: &Error) -> Option<&EngineError> {
+    match error {
+        Error::Backend(error) => error.downcast_ref(),
+        _ => None,
+    }
+}
+
+/// Whether a result is the error of a file that is no whole GGUF.
+pub fn is_file_error<T>(result: &Result<T, Error>) -> bool {
+    let error = result.as_ref().err().and_then(engine_error);
+    matches!(error, Some(EngineError::File(_)))
 }

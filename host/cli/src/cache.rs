@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use anyhow::{Context, Result};
 use etcetera::BaseStrategy;
-use mynah_engine::model::optimize::{Optimize, Target};
+use mynah_settings::{Optimize, Target};
 use wasmtime::{Cache, CacheConfig};
 
 /// The variable that sets the cache folder.

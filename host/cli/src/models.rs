@@ -2,15 +2,17 @@
 
 use std::path::Path;
 use std::process::ExitCode;
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Result;
 use bytesize::ByteSize;
 use indicatif::{ProgressBar, ProgressStyle};
+use mynah_core::{Registry, Source};
+use mynah_engine::GgufFile;
 use mynah_engine::model::cpu_features;
-use mynah_engine::model::gguf::GgufHeader;
-use mynah_engine::model::gguf::kernels::speed_note;
-use mynah_engine::{LoadOptions, Registry};
+use mynah_gguf::GgufHeader;
+use mynah_gguf::kernels::speed_note;
 
 use crate::args::NamedModel;
 use crate::config::RunSettings;
@@ -21,22 +23,30 @@ const STEPS: u64 = 1000;
 
 /// Loads all models, with a progress bar if stderr is a terminal.
 pub(crate) fn load(settings: &RunSettings) -> Result<Registry> {
-    let registry = Registry::new();
-    let options = LoadOptions::from(settings.model.clone()).observed_by(settings.observer.clone());
-    for NamedModel { name, path } in &settings.models {
+    let registry = Registry::observed(settings.observer.clone());
+    for model in &settings.models {
+        let NamedModel { name, .. } = model;
         // The registry would accept the same file twice under one name.
         if registry.get(name).is_ok() {
-            return Err(mynah_engine::Error::DuplicateModel { name: name.clone() }.into());
+            return Err(mynah_core::Error::DuplicateModel { name: name.clone() }.into());
         }
         let bar = bar(format!("loading {name}"));
         let shown = bar.clone();
-        let loaded = registry.load(name, path, options.clone(), move |share| {
-            advance(&shown, share)
+        let loaded = registry.load(name, source(model, settings), move |share| {
+            advance(&shown, share);
         });
         bar.finish_and_clear();
         loaded?;
     }
     Ok(registry)
+}
+
+/// What a model is loaded from. The one place that chooses a backend for what the operator named.
+fn source(model: &NamedModel, settings: &RunSettings) -> Arc<dyn Source> {
+    Arc::new(GgufFile {
+        path: model.path.clone(),
+        config: settings.model.clone(),
+    })
 }
 
 /// A progress bar, if stderr is a terminal.

@@ -7,12 +7,13 @@ use std::process::ExitCode;
 
 use anyhow::{Result, bail};
 use bytesize::ByteSize;
-use mynah_engine::Error;
+use mynah_core::Error;
 use mynah_engine::model::cpu_features;
-use mynah_engine::model::gguf::GgufHeader;
 use mynah_engine::model::optimize::{
-    self, Advice, Comparison, DECODE_SEQUENCES, PREFILL_TOKENS, Quantisation, Target, advise,
+    self, Advice, Comparison, DECODE_SEQUENCES, PREFILL_TOKENS, advise,
 };
+use mynah_gguf::GgufHeader;
+use mynah_settings::{Quantisation, Target};
 
 use crate::args::OptimizeArgs;
 use crate::models::{advance, bar};

@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use anyhow::{Context, Result};
 use bytesize::ByteSize;
-use mynah_engine::{Percentiles, Report};
+use mynah_core::{Percentiles, Report};
 
 use crate::args::{HostAddress, HostArgs};
 use crate::control::{self, Host};

@@ -1,8 +1,87 @@
-//! What everybody speaks of: prompts, events, outcomes, owners, errors, status, and the `Backend`
-//! seam.
+//! What everybody speaks of: prompts, events, outcomes, owners, errors, status, and the seam that a
+//! backend implements. It knows neither llama.cpp nor wasm nor HTTP.
+//!
+//! A [`Model`] is served by some [`Backend`]: llama.cpp in this process (`mynah_engine::load`), an
+//! engine across the network, or a script in a test ([`testing`]). A [`Session`] is one conversation
+//! with it; [`Session::start`] begins a request and gives a [`Generation`], from which text arrives as
+//! it is made. Dropping a generation cancels it.
+//!
+//! ```
+//! use mynah_core::{Event, Model, Owner, Prompt, Result};
+//! use mynah_settings::Settings;
+//!
+//! async fn complete(model: &Model, prompt: &str) -> Result<String> {
+//!     let mut session = model.session(Owner::unique())?;
+//!     let mut generation = session.start(Prompt::Text(prompt.into()), Settings::default())?;
+//!     let mut answer = String::new();
+//!     loop {
+//!         for event in generation.next().await? {
+//!             match event {
+//!                 // Only where `n_probs` asks for them.
+//!                 Event::Token(_) => {}
+//!                 Event::Text(text) => answer.push_str(&text),
+//!                 Event::Finished(_) => return Ok(answer),
+//!             }
+//!         }
+//!     }
+//! }
+//! ```
+//!
+//! | start at | to learn |
+//! |---|---|
+//! | [`Session::start`] | how a request begins |
+//! | [`Backend`], [`BackendSession`] | what a backend does, and how one is written |
+//! | [`Error`] | what can go wrong |
+//! | [`Report`] | what every view of a model shows |
+//! | [`log`] | classes of the log, and what stays out of it |
 
 #![forbid(unsafe_code)]
 
+mod backend;
+mod capabilities;
+mod error;
+mod generation;
+pub mod log;
+mod model;
+mod model_info;
+mod observer;
+mod owner;
+mod pressure;
+mod registry;
+mod request;
+mod request_end;
+mod request_log;
+mod session;
+mod status;
+#[cfg(any(test, feature = "testing"))]
+pub mod testing;
+mod text_stream;
 mod token;
 
+pub use backend::{
+    Backend, BackendSession, DeviceClass, Embeddings, GuestLoader, ModelFormat, Pending, Producer,
+    Progress, ProgressFn, Snapshot, Source, Started, TextRequest, VectorRequest, progress_fn,
+};
+pub use capabilities::{About, Capabilities, Feature};
+pub use error::{BackendError, BackendErrorKind, Error, Result};
+pub use generation::Generation;
+pub use model::Model;
+pub use model_info::ModelInfo;
+pub use observer::Observer;
+pub use owner::{Owner, OwnerRef};
+pub use pressure::{MemoryUse, Pressure, PressureLevel};
+pub use registry::Registry;
+pub use request::{
+    Conversation, Event, FinishReason, Message, Outcome, Prompt, Role, TokenProb, TokenProbs, Usage,
+};
+pub use request_end::{RequestEnd, RequestOutcome, Task};
+pub use request_log::RequestLog;
+pub use session::Session;
+pub use status::{
+    ByPriority, CacheStatus, DiskStatus, EmbeddingStatus, Histogram, Histograms, IgnoredKey,
+    MemoryReport, Meter, ModelReport, ModelState, OwnerShare, Percentiles, Performance,
+    PerformanceReport, Presence, QueueReport, Rate, Report, Requests, SessionState, SessionStatus,
+    SessionsReport, Status, StepNote,
+};
+pub use text_stream::{StreamWriter, Taken, TextStream};
 pub use token::{TokenAttributes, TokenId};

@@ -9,7 +9,7 @@ use bytesize::ByteSize;
 use mynah_gguf::ModelSize;
 use sysinfo::{MemoryRefreshKind, ProcessRefreshKind, ProcessesToUpdate, RefreshKind, System};
 
-use crate::{Error, Result};
+use crate::{EngineError, MemoryUse, Result};
 
 /// Time between two looks at the system: one takes some 100 microseconds.
 pub(crate) const BETWEEN_LOOKS: Duration = Duration::from_millis(250);
@@ -23,28 +23,6 @@ pub(crate) struct MemoryLimit {
     /// Bytes that it may have in all, or that all processes of its control group may have together,
     /// where there is such a limit.
     pub(crate) limit: Option<u64>,
-}
-
-/// Memory that is bounded.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
-pub struct MemoryUse {
-    /// Bytes in use.
-    pub used: u64,
-    /// Bytes that there may be.
-    pub limit: u64,
-}
-
-impl MemoryUse {
-    /// The share that is in use, from 0.0; more than 1.0 is beyond the limit.
-    #[expect(
-        clippy::cast_precision_loss,
-        clippy::cast_possible_truncation,
-        reason = "a share, compared with a setting of two digits"
-    )]
-    #[must_use]
-    pub fn share(self) -> f32 {
-        (self.used as f64 / self.limit.max(1) as f64) as f32
-    }
 }
 
 /// What one look at the system found.
@@ -124,12 +102,12 @@ impl MemoryLimit {
     ///
     /// # Errors
     ///
-    /// [`Error::TooLittleMemory`], with the numbers.
+    /// [`EngineError::TooLittleMemory`], with the numbers.
     pub(crate) fn admit(&self, path: &Path, model: &ModelSize) -> Result<()> {
         if model.total() <= self.available {
             return Ok(());
         }
-        Err(Error::TooLittleMemory {
+        Err(EngineError::TooLittleMemory {
             path: path.to_owned(),
             needed: ByteSize(model.total()),
             weights: ByteSize(model.weights),
@@ -137,7 +115,8 @@ impl MemoryLimit {
             step: ByteSize(model.step),
             available: ByteSize(self.available),
             limit: self.limit.map(ByteSize),
-        })
+        }
+        .into())
     }
 }
 

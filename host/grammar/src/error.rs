@@ -31,3 +31,20 @@ pub enum ConstraintError {
     #[error("{0}")]
     Failed(String),
 }
+
+impl From<GrammarError> for mynah_core::Error {
+    fn from(error: GrammarError) -> Self {
+        match error {
+            GrammarError::Form { form, reason } => Self::OutputForm { form, reason },
+            GrammarError::Thread(error) => Self::Thread(error),
+        }
+    }
+}
+
+impl From<ConstraintError> for mynah_core::Error {
+    fn from(error: ConstraintError) -> Self {
+        Self::OutputFormLost {
+            reason: error.to_string(),
+        }
+    }
+}

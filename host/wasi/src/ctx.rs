@@ -4,7 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::atomic::AtomicU32;
 
-use mynah_engine::{Model, ModelConfig, Observer, Owner, Priority, Registry};
+use mynah_core::{GuestLoader, Model, Owner, Registry};
+use mynah_settings::Priority;
 use wasmtime::component::ResourceTable;
 use wasmtime_wasi::cli::StdoutStream;
 
@@ -35,27 +36,25 @@ impl Default for Limits {
 }
 
 /// Models that a guest may bring itself, as bytes (`wasi:nn` `load`).
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone)]
 pub struct GuestModels {
     /// Bytes of one model. Default 64 MiB. Beyond it `load` answers `too-large`.
     pub max_bytes: u64,
-    /// Models of its own that a guest holds at once: each has KV cells and a worker thread. Default
+    /// Models of its own that a guest holds at once: each has memory and threads of its own. Default
     /// 1.
     pub max_models: u32,
-    /// How they are served, as they are: `optimize`, `state_dir` and `keep_alive` are for the
-    /// operator's own models.
-    pub config: ModelConfig,
-    /// Who is told of every request to them that has ended; default: nobody.
-    pub observer: Option<Observer>,
+    /// What loads them. How they are served is decided where it is made.
+    pub loader: Arc<dyn GuestLoader>,
 }
 
-impl Default for GuestModels {
-    fn default() -> Self {
+impl GuestModels {
+    /// Models that this loader loads, with the default limits.
+    #[must_use]
+    pub fn new(loader: Arc<dyn GuestLoader>) -> Self {
         Self {
             max_bytes: 64 << 20,
             max_models: 1,
-            config: ModelConfig::default(),
-            observer: None,
+            loader,
         }
     }
 }

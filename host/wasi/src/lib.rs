@@ -6,7 +6,7 @@
 //! in the program's own store:
 //!
 //! ```
-//! use mynah_engine::{Model, ModelConfig};
+//! use mynah_core::testing::Scripted;
 //! use mynah_wasi::{LlmCtx, LlmCtxView, LlmView};
 //! use wasmtime::component::{Component, Linker, ResourceTable};
 //! use wasmtime::{Config, Engine, Result, Store};
@@ -37,12 +37,10 @@
 //!     wasmtime_wasi::p2::add_to_linker_async(&mut linker)?;
 //!     mynah_wasi::add_to_linker(&mut linker)?;
 //!
-//!     // A model is loaded once, and granted to as many stores as you like.
-//!     let mut llm = LlmCtx::builder();
-//!     if let Some(path) = std::env::var_os("MODEL") {
-//!         let model = Model::load(path.as_ref(), ModelConfig::default(), |_| {})?;
-//!         llm = llm.model("default", model);
-//!     }
+//!     // A model is granted to as many stores as you like. `mynah_engine::load` loads one from a GGUF
+//!     // file; this one says what it is told to, as in a test.
+//!     let model = Scripted::saying("Hello!").into_model();
+//!     let llm = LlmCtx::builder().model("default", model);
 //!     let state = State {
 //!         table: ResourceTable::new(),
 //!         wasi: WasiCtx::builder().inherit_stdio().build(),

@@ -1,8 +1,9 @@
 //! `wasi:nn`, tested with guests that use nothing else.
 
+use mynah_tests::guest_models;
 use std::time::Duration;
 
-use mynah_engine::ModelConfig;
+use mynah_settings::ModelConfig;
 use mynah_tests::tiny_model::TinyModel;
 use mynah_tests::{Guest, foreach_nn, greedy, solo, tiny, tiny_with};
 use mynah_wasi::{GuestModels, Limits};
@@ -23,8 +24,7 @@ fn with_own_models(name: &str, max_bytes: u64) -> Guest {
     Guest::new(name).grant(|llm| {
         llm.guest_models(GuestModels {
             max_bytes,
-            config,
-            ..GuestModels::default()
+            ..guest_models(config)
         })
     })
 }

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::process::Command;
 
-use mynah_engine::{Model, ModelConfig};
+use mynah_settings::ModelConfig;
 use mynah_tests::{Guest, foreach_sdk, model_path, solo, tiny, tiny_with};
 
 use crate::assert_test_exists;
@@ -78,7 +78,7 @@ async fn sdk_answer_all() {
 
 #[tokio::test]
 async fn sdk_fork() {
-    let model = Model::load(
+    let model = mynah_engine::load(
         &model_path(),
         ModelConfig {
             ctx_size: Some(1024),

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use mynah_engine::{Model, ModelConfig, Priority, Sampling, Settings, Stopping};
+use mynah_settings::{ModelConfig, Priority, Sampling, Settings, Stopping};
 use mynah_tests::tiny_model::TinyModel;
 use mynah_tests::{Guest, foreach_config, solo, tiny, tiny_with};
 use serde_json::{Value, json};
@@ -66,7 +66,7 @@ async fn config_precedence() {
         },
         ..ModelConfig::default()
     };
-    let model = Model::load(&path, config, |_| {}).unwrap();
+    let model = mynah_engine::load(&path, config, |_| {}).unwrap();
     let said = Guest::new("config_precedence").model(model).stdout().await;
     assert!(said.ends_with("ok\n"), "{said}");
 }
@@ -176,7 +176,7 @@ fn the_contract_has_every_setting_of_a_request_with_its_range_and_default() {
     let [version] = versions.as_slice() else {
         panic!("one version of mynah:llm: {versions:?}");
     };
-    let schema = mynah_engine::settings_schema();
+    let schema = mynah_settings::settings_schema();
     compare(&schema["$defs"], &fields(&contract), version);
 }
 

@@ -1,6 +1,6 @@
 //! `mynah:llm/generation`, tested with guests that use the bindings directly.
 
-use mynah_engine::{ModelConfig, Priority, Settings};
+use mynah_settings::{ModelConfig, Priority, Settings};
 use mynah_tests::tiny_model::TinyModel;
 use mynah_tests::{Guest, foreach_stream, solo, tiny, tiny_with};
 
@@ -118,7 +118,7 @@ async fn stream_bad_prompts() {
         ..TinyModel::default()
     };
     model.write_to(&path).unwrap();
-    let model = mynah_engine::Model::load(&path, ModelConfig::default(), |_| {}).unwrap();
+    let model = mynah_engine::load(&path, ModelConfig::default(), |_| {}).unwrap();
     let guest = Guest::new("stream_bad_prompts").model(model);
     assert!(guest.stdout().await.ends_with("ok\n"));
 }

@@ -2,6 +2,7 @@
 //! memory, data that is too short, and unknown handles.
 
 use mynah_tests::core_driver::{BUFFER, BUFFER_BYTES, Driver, MEMORY_BYTES, PLACE};
+use mynah_tests::guest_models;
 
 use super::*;
 
@@ -408,7 +409,7 @@ async fn a_guest_that_may_not_bring_models_is_refused() {
     assert_eq!(load(&mut driver, &[&model_bytes()]).await, UNSUPPORTED);
     let small = GuestModels {
         max_bytes: 1000,
-        ..GuestModels::default()
+        ..guest_models(ModelConfig::default())
     };
     let mut driver = Driver::new(granted(tiny()).guest_models(small)).await;
     assert_eq!(load(&mut driver, &[&model_bytes()]).await, TOO_LARGE);

@@ -1,6 +1,6 @@
 //! Settings as JSON: which are in force, refused or reported, and which context they belong to.
 
-use mynah_engine::Report;
+use mynah_core::Report;
 use mynah_tests::core_driver::Driver;
 use mynah_tests::solo;
 use serde_json::{Value, json};
@@ -274,10 +274,10 @@ async fn a_grammar_holds_and_an_empty_one_is_none() {
 #[tokio::test]
 async fn embeddings_are_the_models_own() {
     let model = tiny();
-    let mut session = model.session(mynah_engine::Owner::unique()).unwrap();
-    let prompt = mynah_engine::Prompt::Text(PROMPT.into());
+    let mut session = model.session(mynah_core::Owner::unique()).unwrap();
+    let prompt = mynah_core::Prompt::Text(PROMPT.into());
     let found = session
-        .embed(&[prompt], mynah_engine::Settings::default())
+        .embed(&[prompt], mynah_settings::Settings::default())
         .await;
     let expected = found.unwrap().vectors.remove(0);
     let mut driver = with(model).await;

@@ -1,12 +1,12 @@
 //! Guests built with WasmEdge's published crate, unchanged, in two of its versions, on the real
 //! model.
 
+use mynah_tests::guest_models;
 use std::path::Path;
 
-use mynah_engine::ModelConfig;
+use mynah_settings::ModelConfig;
 use mynah_tests::tiny_model::TinyModel;
 use mynah_tests::{Guest, cargo_component_wasm, greedy, model_path, solo, tiny, tiny_with};
-use mynah_wasi::GuestModels;
 
 use crate::support::command::{mynah, real_model, run};
 
@@ -160,14 +160,11 @@ async fn guests_bring_models_of_their_own() {
     let path = folder.path().join("model.gguf");
     TinyModel::default().write_to(&path).unwrap();
     for version in VERSIONS {
-        let allowed = GuestModels {
-            config: ModelConfig {
-                ctx_size: Some(256),
-                max_concurrent: 1,
-                ..ModelConfig::default()
-            },
-            ..GuestModels::default()
-        };
+        let allowed = guest_models(ModelConfig {
+            ctx_size: Some(256),
+            max_concurrent: 1,
+            ..ModelConfig::default()
+        });
         let guest = guest("own_model", version).dir(folder.path(), "/models");
         let text = guest.grant(|llm| llm.guest_models(allowed)).stdout().await;
         assert_eq!(text, "ok\n");

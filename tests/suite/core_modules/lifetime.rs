@@ -1,7 +1,7 @@
 //! WasmEdge's `GGMLBackend`, cases 19 to 28, and its other cases on lifetimes: unloading, draining,
 //! reloading, and dead handles.
 
-use mynah_engine::ModelConfig;
+use mynah_settings::ModelConfig;
 use mynah_tests::core_driver::{BUFFER, Driver, PLACE};
 use mynah_wasi::Limits;
 
@@ -364,7 +364,7 @@ async fn a_full_queue_is_busy() {
         max_concurrent: 1,
         queue_size: 1,
         max_unread_bytes: 256 << 20,
-        defaults: mynah_engine::Settings::greedy(),
+        defaults: mynah_settings::Settings::greedy(),
         ..ModelConfig::default()
     });
     // One request runs without being read, and one waits.
@@ -380,10 +380,10 @@ async fn a_full_queue_is_busy() {
         assert_eq!(other.set_input(context, 0, PROMPT.as_bytes()).await, OK);
     }
     assert_eq!(other.call("compute_single", &[0]).await, OK);
-    let mut session = model.session(mynah_engine::Owner::unique()).unwrap();
+    let mut session = model.session(mynah_core::Owner::unique()).unwrap();
     let waiting = session.start(
-        mynah_engine::Prompt::Text(PROMPT.into()),
-        mynah_engine::Settings::default(),
+        mynah_core::Prompt::Text(PROMPT.into()),
+        mynah_settings::Settings::default(),
     );
     assert!(waiting.is_ok());
     assert_eq!(other.call("compute", &[1]).await, BUSY);

@@ -10,8 +10,10 @@ mod others;
 mod output;
 mod streaming;
 
-use mynah_engine::{Model, ModelConfig};
+use mynah_core::Model;
+use mynah_settings::ModelConfig;
 use mynah_tests::core_driver::Driver;
+use mynah_tests::guest_models;
 use mynah_tests::tiny_model::TinyModel;
 use mynah_tests::{greedy, tiny, tiny_with};
 use mynah_wasi::{Errno, GuestModels, LlmCtx, LlmCtxBuilder};
@@ -42,15 +44,12 @@ async fn driver() -> Driver {
 
 /// The same with another model.
 async fn with(model: Model) -> Driver {
-    let own = GuestModels {
-        config: ModelConfig {
-            ctx_size: Some(256),
-            max_concurrent: 1,
-            defaults: greedy(8),
-            ..ModelConfig::default()
-        },
-        ..GuestModels::default()
-    };
+    let own = guest_models(ModelConfig {
+        ctx_size: Some(256),
+        max_concurrent: 1,
+        defaults: greedy(8),
+        ..ModelConfig::default()
+    });
     Driver::new(granted(model).guest_models(own)).await
 }
 
@@ -83,7 +82,7 @@ fn unbounded(ctx_size: u32) -> Model {
     tiny_with(ModelConfig {
         ctx_size: Some(ctx_size),
         max_concurrent: 2,
-        defaults: mynah_engine::Settings::greedy(),
+        defaults: mynah_settings::Settings::greedy(),
         ..ModelConfig::default()
     })
 }

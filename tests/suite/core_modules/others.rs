@@ -2,7 +2,8 @@
 //! LlamaEdge's, on models available here. The originals mostly check that a program ends without an
 //! error; these tests check its output.
 
-use mynah_engine::{Model, Settings, Stopping};
+use mynah_core::Model;
+use mynah_settings::{Settings, Stopping};
 use mynah_tests::core_driver::Driver;
 use mynah_tests::{gemma, solo};
 use serde_json::Value;
@@ -32,7 +33,7 @@ fn unloadable() -> (tempfile::TempDir, Model) {
         defaults: greedy(4),
         ..ModelConfig::default()
     };
-    let model = Model::load(&path, config, |_| {}).unwrap();
+    let model = mynah_engine::load(&path, config, |_| {}).unwrap();
     (folder, model)
 }
 

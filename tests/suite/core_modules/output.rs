@@ -8,7 +8,7 @@ use super::*;
 async fn tokens_of_the_prompt_are_counted_before_anything_is_computed() {
     let model = tiny();
     let expected = model
-        .tokens(mynah_engine::Prompt::Text(PROMPT.into()))
+        .tokens(mynah_core::Prompt::Text(PROMPT.into()))
         .unwrap()
         .len();
     let mut driver = with(model).await;

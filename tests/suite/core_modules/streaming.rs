@@ -147,10 +147,10 @@ async fn two_contexts_on_one_graph_say_what_each_says_alone() {
     let config = ModelConfig {
         ctx_size: Some(512),
         max_concurrent: 2,
-        kv_layout: mynah_engine::KvLayout::Split,
+        kv_layout: mynah_settings::KvLayout::Split,
         ..ModelConfig::default()
     };
-    let model = Model::load(&mynah_tests::model_path(), config, |_| {}).unwrap();
+    let model = mynah_engine::load(&mynah_tests::model_path(), config, |_| {}).unwrap();
     let mut driver = with(model).await;
     let config = r#"{"temp": 0, "n-predict": 24, "deterministic": true}"#;
     assert_eq!(driver.load_with_config("default", config).await, Ok(0));

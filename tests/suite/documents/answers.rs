@@ -1,6 +1,6 @@
 //! Cases 6 to 8: text, and settings of a single run, on the real model.
 
-use mynah_engine::{Error, FinishReason};
+use mynah_core::{Error, FinishReason};
 use mynah_tests::core_driver::Driver;
 use mynah_wasi::LlmCtx;
 

@@ -1,8 +1,10 @@
 //! Cases 21 and 26: mistakes are reported, and no input ends the host.
 
+use mynah_tests::is_file_error;
 use std::path::Path;
 
-use mynah_engine::{Error, Model, ModelConfig, Prompt, Settings};
+use mynah_core::{Error, Prompt};
+use mynah_settings::{ModelConfig, Settings};
 use mynah_tests::core_driver::{Driver, PLACE};
 use mynah_tests::tiny_model::TinyModel;
 use mynah_wasi::LlmCtx;
@@ -22,14 +24,14 @@ async fn what_is_missing_or_empty_is_refused_and_the_session_goes_on() {
             "{junk:?}"
         );
     }
-    let missing = Model::load(
+    let missing = mynah_engine::load(
         Path::new("nonexistent.gguf"),
         ModelConfig::default(),
         |_| {},
     );
-    assert!(matches!(missing.map(drop), Err(Error::File(_))));
-    let nameless = Model::load(Path::new(""), ModelConfig::default(), |_| {});
-    assert!(matches!(nameless.map(drop), Err(Error::File(_))));
+    assert!(is_file_error(&missing));
+    let nameless = mynah_engine::load(Path::new(""), ModelConfig::default(), |_| {});
+    assert!(is_file_error(&nameless));
     let model = tiny("{}");
     let mut session = context(&model);
     assert!(matches!(

@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use mynah_engine::{Error, Level, Model, Owner, Seed, SettingInForce};
+use mynah_core::{Error, Model, Owner};
+use mynah_settings::{Level, Seed, SettingInForce};
 use serde_json::{Value, json};
 
 use super::{context, load, read, run, tiny};

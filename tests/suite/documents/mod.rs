@@ -16,7 +16,8 @@ mod stopping;
 
 use std::path::Path;
 
-use mynah_engine::{Error, Model, ModelConfig, Outcome, Owner, Reading, Session, Settings};
+use mynah_core::{Error, Model, Outcome, Owner, Session};
+use mynah_settings::{ModelConfig, Reading, Settings};
 use mynah_tests::model_path;
 use mynah_tests::tiny_model::TinyModel;
 
@@ -51,7 +52,7 @@ fn real(document: &str) -> Model {
 }
 
 fn load(path: &Path, document: &str) -> Model {
-    Model::load(path, read(document).unwrap().config, |_| {}).unwrap()
+    mynah_engine::load(path, read(document).unwrap().config, |_| {}).unwrap()
 }
 
 fn context(model: &Model) -> Session {

@@ -1,8 +1,9 @@
 //! Cases 22 to 25: the queue that a document configures, and a full queue.
 
+use mynah_tests::is_file_error;
 use std::path::Path;
 
-use mynah_engine::{Error, Model, Owner};
+use mynah_core::{Error, Owner};
 
 use super::{Endless, read, settings, tiny};
 use crate::support::generations::{finish, is_idle, start, text, until};
@@ -52,12 +53,12 @@ fn a_documents_queue_is_in_force_and_switches_without_effect_are_named() {
 /// Case 23, `task_queue_interface`.
 #[tokio::test]
 async fn a_full_queue_refuses_the_next_request_and_finishes_the_others() {
-    let dummy = Model::load(
+    let dummy = mynah_engine::load(
         Path::new("dummy_model.gguf"),
         read(QUEUE).unwrap().config,
         |_| {},
     );
-    assert!(matches!(dummy.map(drop), Err(Error::File(_))));
+    assert!(is_file_error(&dummy));
 
     let model = tiny(&QUEUE.replace("30000", "600000"));
     let endless = [Endless::start(&model), Endless::start(&model)];

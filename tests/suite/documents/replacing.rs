@@ -1,8 +1,9 @@
 //! Case 15: a model is replaced by another and then by the first again, while a session stays open.
 
+use mynah_engine::LocalModel;
 use mynah_tests::tiny_model::TinyModel;
 
-use super::{context, load, read, run};
+use super::{context, read, run};
 
 /// Case 15, `safe_model_switch`.
 #[tokio::test]
@@ -18,14 +19,14 @@ async fn a_session_stays_while_its_model_is_replaced() {
         model.write_to(&path).unwrap();
         path
     });
-    let model = load(&files[0], document);
+    let config = || read(document).unwrap().config;
+    let local = LocalModel::load(&files[0], config(), |_| {}).unwrap();
+    let model = local.clone().into_model();
     let mut session = context(&model);
     let mut said = Vec::new();
     for file in [&files[0], &files[1], &files[0]] {
         if model.info().path != *file {
-            model
-                .replace(file, read(document).unwrap().config, |_| {})
-                .unwrap();
+            local.replace(file, config(), |_| {}).unwrap();
         }
         assert_eq!(model.info().path, *file);
         // It is the same session throughout: none is closed.
@@ -37,9 +38,7 @@ async fn a_session_stays_while_its_model_is_replaced() {
     // A file that is not a model changes nothing.
     let damaged = folder.path().join("damaged.gguf");
     std::fs::write(&damaged, "no model").unwrap();
-    model
-        .replace(&damaged, read(document).unwrap().config, |_| {})
-        .unwrap_err();
+    local.replace(&damaged, config(), |_| {}).unwrap_err();
     assert_eq!(
         run(&mut session, "Once upon a time", "{}").await.unwrap().0,
         said[0]

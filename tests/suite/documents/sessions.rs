@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use mynah_engine::{Conversation, Error, Message, Owner, Prompt, Role};
+use mynah_core::{Conversation, Error, Message, Owner, Prompt, Role};
 
 use super::{Endless, context, real, run, settings, tiny};
 use crate::support::generations::{finish, is_idle, start, text, until};

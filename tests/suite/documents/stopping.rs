@@ -1,6 +1,7 @@
 //! Cases 16 to 20: the end of an answer. On the real model where the text matters.
 
-use mynah_engine::{Error, Event, FinishReason, Level, Session};
+use mynah_core::{Error, Event, FinishReason, Session};
+use mynah_settings::Level;
 use serde_json::json;
 
 use super::{context, read, real, run, settings, tiny};

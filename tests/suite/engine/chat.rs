@@ -1,7 +1,8 @@
 //! Conversations at the token level on real models: llama.cpp's tokens of a rendered text, without
 //! control tokens from the guest's text.
 
-use mynah_engine::{Conversation, Message, Model, ModelConfig, Prompt, Role};
+use mynah_core::{Conversation, Message, Model, Prompt, Role};
+use mynah_settings::ModelConfig;
 use mynah_tests::{gemma, solo, tiny_with};
 
 /// A real model, the tokens that open and close its turns, and a conversation rendered by its

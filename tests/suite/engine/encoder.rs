@@ -5,8 +5,9 @@ use std::path::PathBuf;
 use llama_cpp_2::context::params::LlamaPoolingType;
 use llama_cpp_2::model::LlamaModel;
 use llama_cpp_2::model::params::LlamaModelParams;
+use mynah_core::{Error, Model, Prompt};
 use mynah_engine::model::optimize::divergence;
-use mynah_engine::{Error, Model, ModelConfig, Output, Prompt, Settings};
+use mynah_settings::{ModelConfig, Output, Settings};
 use mynah_tests::Guest;
 use mynah_tests::tiny_model::TinyEncoder;
 
@@ -43,7 +44,7 @@ impl Encoder {
     }
 
     fn load(&self) -> Model {
-        Model::load(&self.path, ModelConfig::default(), |_| {}).unwrap()
+        mynah_engine::load(&self.path, ModelConfig::default(), |_| {}).unwrap()
     }
 }
 
@@ -114,7 +115,7 @@ async fn a_text_may_fill_the_positions_and_no_more() {
         ctx_size: Some(4096),
         ..ModelConfig::default()
     };
-    let model = Model::load(&Encoder::new(1).path, config, |_| {}).unwrap();
+    let model = mynah_engine::load(&Encoder::new(1).path, config, |_| {}).unwrap();
     assert_eq!(model.info().context_size, CONTEXT);
     let mut session = session(&model);
     let mut embed = async |tokens| {
@@ -178,7 +179,7 @@ async fn it_can_be_converted_but_not_compared() {
     assert_eq!(said.code, Some(0), "{said:?}");
     assert!(said.stdout.contains("predicts no words"), "{said:?}");
     let converted = encoder.path.with_file_name("encoder.Q8_0.gguf");
-    let model = Model::load(&converted, ModelConfig::default(), |_| {}).unwrap();
+    let model = mynah_engine::load(&converted, ModelConfig::default(), |_| {}).unwrap();
     let mut before = session(&encoder.load());
     let mut after = session(&model);
     let texts = prompts(&texts());

@@ -1,14 +1,17 @@
 //! Valid and invalid model files: each invalid one gives a clear error and has no other effect.
 
+use mynah_engine::EngineError;
+use mynah_tests::{engine_error, gguf};
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 
-use mynah_engine::{Error, Model, ModelConfig, Registry};
+use mynah_core::{Error, Model, Registry};
+use mynah_settings::ModelConfig;
 use mynah_tests::model_path;
 use mynah_tests::tiny_model::TinyModel;
 
 fn load(path: &Path) -> Result<Model, Error> {
-    Model::load(path, ModelConfig::default(), |_| {})
+    mynah_engine::load(path, ModelConfig::default(), |_| {})
 }
 
 /// The error for a file with these bytes.
@@ -86,7 +89,7 @@ fn loading_tells_how_far_it_is() {
         max_concurrent: 1,
         ..ModelConfig::default()
     };
-    Model::load(&model_path(), config, move |share| {
+    mynah_engine::load(&model_path(), config, move |share| {
         progress.lock().unwrap().push(share);
     })
     .unwrap();
@@ -106,17 +109,17 @@ fn one_file_under_two_names_is_in_memory_once() {
     TinyModel::default().write_to(&path).unwrap();
     let registry = Registry::new();
     let config = ModelConfig::default();
-    let first = registry.load("a", &path, config.clone(), |_| {}).unwrap();
-    let second = registry.load("b", &path, config.clone(), |_| {}).unwrap();
+    let first = registry.load("a", gguf(&path, &config), |_| {}).unwrap();
+    let second = registry.load("b", gguf(&path, &config), |_| {}).unwrap();
     assert!(first.is_same(&second));
     let other = ModelConfig {
         ctx_size: Some(64),
         ..config
     };
-    let third = registry.load("c", &path, other.clone(), |_| {}).unwrap();
+    let third = registry.load("c", gguf(&path, &other), |_| {}).unwrap();
     assert!(!first.is_same(&third), "it is served otherwise");
     assert!(matches!(
-        registry.load("a", &path, other, |_| {}),
+        registry.load("a", gguf(&path, &other), |_| {}),
         Err(Error::DuplicateModel { .. })
     ));
     assert!(matches!(registry.get("d"), Err(Error::UnknownModel { .. })));
@@ -124,7 +127,7 @@ fn one_file_under_two_names_is_in_memory_once() {
 
 #[test]
 fn the_header_of_the_real_model_is_read() {
-    let header = mynah_engine::model::gguf::GgufHeader::read(&model_path()).unwrap();
+    let header = mynah_gguf::GgufHeader::read(&model_path()).unwrap();
     assert_eq!(header.architecture(), Some("llama"));
     assert_eq!(header.file_type(), "Q4_1");
     assert_eq!(header.parameters(), 134_515_008);
@@ -138,7 +141,7 @@ fn settings_out_of_range_are_refused_before_the_file_is_touched() {
         queue_size: 0,
         ..ModelConfig::default()
     };
-    let error = Model::load("/no/such/model.gguf".as_ref(), config, |_| {}).unwrap_err();
+    let error = mynah_engine::load("/no/such/model.gguf".as_ref(), config, |_| {}).unwrap_err();
     let text = error.to_string();
     assert!(
         text.contains("`backend.max_concurrent`") && text.contains("`backend.queue_size`"),
@@ -152,13 +155,13 @@ fn a_model_that_takes_more_memory_than_there_is_is_refused_with_the_numbers() {
         ctx_size: Some(20_000_000),
         ..ModelConfig::default()
     };
-    let error = Model::load(&model_path(), config, |_| {}).unwrap_err();
-    let Error::TooLittleMemory {
+    let error = mynah_engine::load(&model_path(), config, |_| {}).unwrap_err();
+    let Some(EngineError::TooLittleMemory {
         needed,
         cells,
         available,
         ..
-    } = &error
+    }) = engine_error(&error)
     else {
         panic!("{error}");
     };

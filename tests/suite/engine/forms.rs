@@ -1,8 +1,7 @@
 //! Answers with an output form, on the real model: JSON Schema, regular expression, Lark and GBNF.
 
-use mynah_engine::{
-    Error, FinishReason, Output, OutputForm, Prompt, Sampling, Seed, Settings, Stopping,
-};
+use mynah_core::{Error, FinishReason, Prompt};
+use mynah_settings::{Output, OutputForm, Sampling, Seed, Settings, Stopping};
 use mynah_tests::{cargo_component_wasm, model_path, solo};
 
 use crate::support::command::run;

@@ -1,9 +1,8 @@
 //! A second real model with another architecture, a sliding window, and a vocabulary five times as
 //! large.
 
-use mynah_engine::{
-    FinishReason, Message, Outcome, Prompt, Role, Sampling, Seed, Settings, Stopping,
-};
+use mynah_core::{FinishReason, Message, Outcome, Prompt, Role};
+use mynah_settings::{Sampling, Seed, Settings, Stopping};
 use mynah_tests::{gemma, greedy};
 
 use crate::support::generations::{finish, start, text};

@@ -1,13 +1,16 @@
 //! The life of a model: loaded once for several users, cancelled loading, unloaded while idle,
 //! loaded again, and replaced while in use.
 
+use mynah_engine::LocalModel;
+use mynah_tests::{gguf, is_file_error};
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use mynah_engine::{Error, FinishReason, Model, ModelConfig, Registry, Settings};
+use mynah_core::{Error, FinishReason, Model, Registry};
+use mynah_settings::{ModelConfig, Settings};
 use mynah_tests::tiny_model::TinyModel;
 use mynah_tests::{Guest, greedy, model_path};
 use tempfile::TempDir;
@@ -43,7 +46,7 @@ fn kept(keep_alive: Duration) -> ModelConfig {
 }
 
 fn load(path: &Path, config: ModelConfig) -> Model {
-    Model::load(path, config, |_| {}).unwrap()
+    mynah_engine::load(path, config, |_| {}).unwrap()
 }
 
 /// The answer of a model that is loaded only for this call.
@@ -80,7 +83,9 @@ fn loads_of_one_name_at_the_same_time_share_one() {
                             std::thread::sleep(Duration::from_millis(50));
                         }
                     };
-                    registry.load(name, path, config(), progress).unwrap()
+                    registry
+                        .load(name, gguf(path, &config()), progress)
+                        .unwrap()
                 })
             })
             .collect();
@@ -106,21 +111,21 @@ fn a_load_that_is_cancelled_leaves_nothing_behind() {
     let folder = tempfile::tempdir().unwrap();
     let path = tiny_file(&folder, 1);
     let registry = Registry::new();
-    let cancelled = registry.load("a", &path, config(), |_| ControlFlow::Break(()));
+    let cancelled = registry.load("a", gguf(&path, &config()), |_| ControlFlow::Break(()));
     assert!(
         matches!(&cancelled, Err(Error::LoadCancelled { path: told }) if *told == path),
         "{cancelled:?}"
     );
     assert!(matches!(registry.get("a"), Err(Error::UnknownModel { .. })));
     let goes_on = |_| ControlFlow::Continue(());
-    registry.load("a", &path, config(), goes_on).unwrap();
+    registry.load("a", gguf(&path, &config()), goes_on).unwrap();
 }
 
 #[test]
 fn a_load_can_be_cancelled_in_the_middle() {
     let told = Arc::new(Mutex::new(Vec::new()));
     let heard = Arc::clone(&told);
-    let cancelled = Model::load(&model_path(), config(), move |share| {
+    let cancelled = mynah_engine::load(&model_path(), config(), move |share| {
         heard.lock().unwrap().push(share);
         if share < 0.3 {
             ControlFlow::Continue(())
@@ -181,9 +186,9 @@ async fn a_model_whose_file_has_gone_says_so_and_comes_back_with_it() {
     assert!(model.unload());
     let elsewhere = folder.path().join("elsewhere");
     std::fs::rename(&path, &elsewhere).unwrap();
-    assert!(matches!(session.ready().await, Err(Error::File(_))));
+    assert!(is_file_error(&session.ready().await));
     let refused = session.start(text("a"), Settings::default()).map(drop);
-    assert!(matches!(refused, Err(Error::File(_))), "{refused:?}");
+    assert!(is_file_error(&refused), "{refused:?}");
     std::fs::rename(&elsewhere, &path).unwrap();
     session.start(text("a"), Settings::default()).unwrap();
 }
@@ -213,7 +218,8 @@ async fn a_replaced_model_ends_what_runs_and_the_rest_goes_to_the_new_one() {
         max_unread_bytes: 1024,
         ..config()
     };
-    let model = load(&old, slow);
+    let local = LocalModel::load(&old, slow, |_| {}).unwrap();
+    let model = local.clone().into_model();
     let mut session = session(&model);
     // With all probabilities of each token, two tokens exceed the limit of unread bytes.
     let mut long = greedy(200);
@@ -224,12 +230,12 @@ async fn a_replaced_model_ends_what_runs_and_the_rest_goes_to_the_new_one() {
 
     let damaged = folder.path().join("damaged.gguf");
     std::fs::write(&damaged, "GGUF").unwrap();
-    let failed = model.replace(&damaged, config(), |_| {});
-    assert!(matches!(failed, Err(Error::File(_))), "{failed:?}");
+    let failed = local.replace(&damaged, config(), |_| {});
+    assert!(is_file_error(&failed), "{failed:?}");
     assert_eq!(model.info().path, old);
 
     assert_eq!(model.status().running, 1);
-    model.replace(&new, config(), |_| {}).unwrap();
+    local.replace(&new, config(), |_| {}).unwrap();
     assert_eq!(model.info().path, new);
     let (answer, outcome) = finish(&mut running).await;
     assert_eq!(

@@ -1,16 +1,17 @@
 //! Converted weights: the files that the quantiser writes, the cache, and the messages of the
 //! command line.
 
+use mynah_engine::EngineError;
+use mynah_tests::{engine_error, gguf};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::SystemTime;
 
-use mynah_engine::model::gguf::GgufHeader;
-use mynah_engine::model::optimize::{
-    Optimize, Quantisation, Target, compare, divergence, main_type, optimize, optimized,
-};
-use mynah_engine::{Error, Model, ModelConfig, Registry};
+use mynah_core::{Error, Registry};
+use mynah_engine::model::optimize::{compare, divergence, main_type, optimize, optimized};
+use mynah_gguf::GgufHeader;
+use mynah_settings::{ModelConfig, Optimize, Quantisation, Target};
 use mynah_tests::model_path;
 use mynah_tests::tiny_model::TinyModel;
 use tempfile::TempDir;
@@ -90,7 +91,7 @@ fn every_target_gives_a_file_that_loads() {
             types.iter().any(|&(ty, ..)| ty == main_type(to)),
             "{to}: {types:?}"
         );
-        Model::load(&path, ModelConfig::default(), |_| {}).unwrap();
+        mynah_engine::load(&path, ModelConfig::default(), |_| {}).unwrap();
     }
 }
 
@@ -138,10 +139,9 @@ fn what_cannot_be_converted_leaves_nothing_behind() {
         "{said}"
     );
 
-    assert!(matches!(
-        convert(&source, &source),
-        Err(Error::SameFile { .. })
-    ));
+    let same = convert(&source, &source).unwrap_err();
+    let own = engine_error(&same);
+    assert!(matches!(own, Some(EngineError::SameFile { .. })), "{same}");
     let missing = folder.path().join("no/such/folder/out.gguf");
     let said = text(&source, &missing);
     assert!(
@@ -201,7 +201,7 @@ fn a_model_is_converted_once_and_taken_from_the_cache_then() {
     let load = || {
         told.lock().unwrap().clear();
         let progress = Arc::clone(&told);
-        let model = Model::load(&source, config.clone(), move |share| {
+        let model = mynah_engine::load(&source, config.clone(), move |share| {
             progress.lock().unwrap().push(share);
         });
         let told = told.lock().unwrap();
@@ -227,8 +227,8 @@ fn a_model_is_converted_once_and_taken_from_the_cache_then() {
 
     // As without conversion, one file under two names is loaded once.
     let registry = Registry::new();
-    let first = registry.load("a", &source, config.clone(), |_| {}).unwrap();
-    let second = registry.load("b", &source, config.clone(), |_| {}).unwrap();
+    let first = registry.load("a", gguf(&source, &config), |_| {}).unwrap();
+    let second = registry.load("b", gguf(&source, &config), |_| {}).unwrap();
     assert!(first.is_same(&second));
 
     // Other contents under the same name are another entry.
@@ -262,13 +262,13 @@ fn several_threads_may_fill_the_cache_at_once() {
             .iter()
             .all(|path| path.as_deref() == Some(entry.as_path()))
     );
-    Model::load(&entry, ModelConfig::default(), |_| {}).unwrap();
+    mynah_engine::load(&entry, ModelConfig::default(), |_| {}).unwrap();
 }
 
 #[test]
 fn without_being_asked_nothing_is_converted() {
     let (folder, source) = tiny_file();
-    let model = Model::load(&source, ModelConfig::default(), |_| {}).unwrap();
+    let model = mynah_engine::load(&source, ModelConfig::default(), |_| {}).unwrap();
     assert_eq!(model.info().optimized_from, None);
     assert_eq!(model.info().quantisation, "F32");
     assert_eq!(files(folder.path()), ["tiny.gguf"]);

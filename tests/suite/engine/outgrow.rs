@@ -1,10 +1,8 @@
 //! Conversations and answers that outgrow their context. On the real models: what is removed, what
 //! stays, and the cost. On the tiny model: that shifted cells equal computed ones.
 
-use mynah_engine::{
-    Error, FinishReason, KvLayout, KvType, Memory, Message, Model, ModelConfig, Owner, Role,
-    Settings, Stopping,
-};
+use mynah_core::{Error, FinishReason, Message, Model, Owner, Role};
+use mynah_settings::{KvLayout, KvType, Memory, ModelConfig, Settings, Stopping};
 use mynah_tests::tiny_model::{TinyModel, TinyPositions};
 use mynah_tests::{Guest, greedy};
 
@@ -221,7 +219,7 @@ async fn what_is_moved_is_what_would_be_computed() {
                 kv_layout,
                 ..ModelConfig::default()
             };
-            let model = Model::load(&path, config, |_| {}).unwrap();
+            let model = mynah_engine::load(&path, config, |_| {}).unwrap();
             let mut own = session(&model);
             first(&mut own, &whole, shifting(1)).await;
             if places == 1 {
@@ -259,7 +257,7 @@ fn with_table() -> Model {
         ctx_size: Some(512),
         ..ModelConfig::default()
     };
-    Model::load(&path, config, |_| {}).unwrap()
+    mynah_engine::load(&path, config, |_| {}).unwrap()
 }
 
 #[tokio::test]

@@ -4,7 +4,8 @@
 
 use std::time::Duration;
 
-use mynah_engine::{Error, KvLayout, Message, Model, ModelConfig, Owner, Role, Session, Settings};
+use mynah_core::{Error, Message, Model, Owner, Role, Session};
+use mynah_settings::{KvLayout, ModelConfig, Settings};
 use mynah_tests::greedy;
 
 use crate::support::conversations::{

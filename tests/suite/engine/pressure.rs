@@ -1,6 +1,7 @@
 //! A host that is short of memory: the errors that a component gets, and a model that cannot fit.
 
-use mynah_engine::{Error, ModelConfig, Owner, PressureLevel, Prompt, Settings};
+use mynah_core::{Error, Owner, PressureLevel, Prompt};
+use mynah_settings::{ModelConfig, Settings};
 use mynah_tests::tiny_model::TinyModel;
 use mynah_tests::{cargo_component_wasm, greedy, tiny_with};
 

@@ -3,10 +3,10 @@
 
 use std::time::Duration;
 
-use mynah_engine::{
-    ChatTemplateName, Conversation, Error, Event, FinishReason, Message, Model, ModelConfig,
-    Prompt, Role, Session, Settings, Status,
+use mynah_core::{
+    Conversation, Error, Event, FinishReason, Message, Model, Prompt, Role, Session, Status,
 };
+use mynah_settings::{ChatTemplateName, ModelConfig, Settings};
 use mynah_tests::{greedy, model_path, tiny, tiny_with};
 
 use crate::support::generations::{Running, finish, is_idle, session, start, text, until};
@@ -19,7 +19,7 @@ fn real(batch_size: u32) -> Model {
         max_concurrent: 1,
         ..ModelConfig::default()
     };
-    Model::load(&model_path(), config, |_| {}).unwrap()
+    mynah_engine::load(&model_path(), config, |_| {}).unwrap()
 }
 
 fn one_at_a_time(queue_size: u32) -> ModelConfig {

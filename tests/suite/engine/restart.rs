@@ -1,15 +1,15 @@
 //! States on disk, on the real models: after a restart, also after the process was killed while
 //! writing, a conversation continues with the text that it would have had.
 
+use mynah_engine::EngineError;
+use mynah_tests::engine_error;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use mynah_engine::{
-    Conversation, DiskStatus, Error, KvType, Message, Model, ModelConfig, Owner, Prompt, Role,
-    Session, Settings,
-};
+use mynah_core::{Conversation, DiskStatus, Message, Model, Owner, Prompt, Role, Session};
+use mynah_settings::{KvType, ModelConfig, Settings};
 use mynah_tests::tiny_model::TinyModel;
 use mynah_tests::{cargo_component_wasm, gemma_path, greedy, model_path, tiny_with};
 
@@ -70,7 +70,7 @@ async fn a_conversation_goes_on_after_a_restart_as_if_there_had_been_none() {
     ];
     for (path, change) in cases {
         let root = tempfile::tempdir().unwrap();
-        let load = || Model::load(&path, change(config(root.path())), |_| {}).unwrap();
+        let load = || mynah_engine::load(&path, change(config(root.path())), |_| {}).unwrap();
         let mut messages = vec![Message::new(Role::User, story(1))];
         let mut answers = Vec::new();
         let mut whole = Vec::new();
@@ -113,7 +113,7 @@ async fn a_conversation_that_outgrew_its_context_goes_on_after_a_restart() {
             max_concurrent: 1,
             ..config(root.path())
         };
-        Model::load(&model_path(), config, |_| {}).unwrap()
+        mynah_engine::load(&model_path(), config, |_| {}).unwrap()
     };
     let mut settings = greedy(16);
     settings.memory.context_shifting = Some(true);
@@ -150,7 +150,7 @@ async fn a_conversation_that_outgrew_its_context_goes_on_after_a_restart() {
 async fn states_of_other_cells_are_not_taken() {
     let root = tempfile::tempdir().unwrap();
     let ask = async |config: ModelConfig| {
-        let model = Model::load(&model_path(), config, |_| {}).unwrap();
+        let model = mynah_engine::load(&model_path(), config, |_| {}).unwrap();
         let mut session = model.session(Owner::named("ann")).unwrap();
         let mut generation = session.start(text(&story(1)), Settings::default()).unwrap();
         finish(&mut generation).await.1.usage.cached_tokens
@@ -179,10 +179,10 @@ async fn a_folder_that_is_in_use_is_done_without_until_it_is_free() {
         ..ModelConfig::default()
     };
     let first = tiny_with(config());
-    let model = Model::load(&model_path(), config(), |_| {}).unwrap();
+    let model = mynah_engine::load(&model_path(), config(), |_| {}).unwrap();
     // Another model has another folder.
     assert!(disk(&model).max_bytes > 0);
-    let second = Model::load(&model_path(), config(), |_| {}).unwrap();
+    let second = mynah_engine::load(&model_path(), config(), |_| {}).unwrap();
     assert_eq!(second.status().disk, None);
     drop(model);
     until(&second, |status| status.disk.is_some()).await;
@@ -193,8 +193,12 @@ async fn a_folder_that_is_in_use_is_done_without_until_it_is_free() {
         state_dir: Some(file),
         ..config()
     };
-    let error = Model::load(&model_path(), config, |_| {}).unwrap_err();
-    assert!(matches!(error, Error::StateFolder { .. }), "{error}");
+    let error = mynah_engine::load(&model_path(), config, |_| {}).unwrap_err();
+    let own = engine_error(&error);
+    assert!(
+        matches!(own, Some(EngineError::StateFolder { .. })),
+        "{error}"
+    );
     assert!(error.to_string().contains("state_dir"), "{error}");
 }
 
@@ -254,7 +258,7 @@ async fn a_process_that_is_killed_while_it_writes_loses_at_most_what_it_wrote() 
         let whole = there.iter().filter(|path| !is_partial(path)).count();
         let left = there.len() - whole;
 
-        let model = Model::load(&model_path(), config(root.path()), |_| {}).unwrap();
+        let model = mynah_engine::load(&model_path(), config(root.path()), |_| {}).unwrap();
         let status = until(&model, |status| status.disk.is_some()).await;
         let status = status.disk.unwrap();
         assert_eq!(status.damaged, 0, "{status:?}");

@@ -3,9 +3,8 @@
 
 use std::time::Duration;
 
-use mynah_engine::{
-    Error, Event, Model, ModelConfig, Owner, Priority, Prompt, Scheduling, Settings,
-};
+use mynah_core::{Error, Event, Model, Owner, Prompt};
+use mynah_settings::{ModelConfig, Priority, Scheduling, Settings};
 use mynah_tests::{Ended, Guest, Running as RunningGuest, Started, greedy, model_path, tiny_with};
 
 use crate::support::generations::{finish, is_idle, session, start, text, until};
@@ -19,7 +18,7 @@ fn real(max_concurrent: u32, ctx_size: u32) -> Model {
         default_task_timeout: Duration::from_secs(600),
         ..ModelConfig::default()
     };
-    Model::load(&model_path(), config, |_| {}).unwrap()
+    mynah_engine::load(&model_path(), config, |_| {}).unwrap()
 }
 
 /// The tiny model for many guests.

@@ -8,7 +8,8 @@ use std::task::Poll;
 use llama_cpp_2::context::params::LlamaPoolingType;
 use llama_cpp_2::model::LlamaModel;
 use llama_cpp_2::model::params::LlamaModelParams;
-use mynah_engine::{Error, Model, ModelConfig, Output, Prompt, Settings};
+use mynah_core::{Error, Prompt};
+use mynah_settings::{ModelConfig, Output, Settings};
 use mynah_tests::{gemma_path, greedy, model_path, solo, tiny};
 
 use crate::support::generations::{finish, session, start, text};
@@ -29,7 +30,7 @@ async fn are_those_of_llama_cpp(path: &Path) {
         ctx_size: Some(1024),
         ..ModelConfig::default()
     };
-    let model = Model::load(path, config, |_| {}).unwrap();
+    let model = mynah_engine::load(path, config, |_| {}).unwrap();
     let mut session = session(&model);
     let found = session
         .embed(&prompts(&texts()), Settings::default())

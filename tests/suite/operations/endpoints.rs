@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::net::TcpListener;
 
-use mynah_engine::{Model, ModelConfig};
+use mynah_settings::ModelConfig;
 use mynah_tests::tiny_model::TinyModel;
 use mynah_tests::{cargo_component_wasm, tiny};
 
@@ -127,7 +127,7 @@ fn a_model_is_alive_while_it_rests_and_while_it_is_out_of_memory() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("tiny.gguf");
     TinyModel::default().write_to(&path).unwrap();
-    let model = Model::load(&path, ModelConfig::default(), |_| {}).unwrap();
+    let model = mynah_engine::load(&path, ModelConfig::default(), |_| {}).unwrap();
     assert!(model.is_alive());
     assert!(model.unload());
     assert!(model.is_alive());

@@ -3,10 +3,11 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use mynah_engine::{
-    Error, FinishReason, LoadOptions, ModelConfig, ModelState, Observer, Report, RequestEnd,
-    RequestOutcome, Scheduling, SessionState, Settings, Stopping, Task, Usage,
+use mynah_core::{
+    Error, FinishReason, ModelState, Observer, Report, RequestEnd, RequestOutcome, SessionState,
+    Task, Usage,
 };
+use mynah_settings::{ModelConfig, Scheduling, Settings, Stopping};
 use mynah_tests::{greedy, solo, tiny_with};
 
 use crate::support::generations::{finish, session, start, text, until};
@@ -222,7 +223,7 @@ async fn an_observer_is_told_of_every_request_when_it_has_ended() {
         queue_size: 1,
         ..ModelConfig::default()
     };
-    let model = tiny_with(LoadOptions::from(config).observed_by(observer.clone()));
+    let model = tiny_with(config).with_observer(observer.clone());
     let mut session = session(&model);
     let mut generation = session.start(text("one parrot"), exactly(8)).unwrap();
     let (_, outcome) = finish(&mut generation).await;
@@ -298,7 +299,7 @@ async fn an_observer_that_is_slow_misses_some_and_costs_nobody_time() {
         queue_size: 1,
         ..ModelConfig::default()
     };
-    let model = tiny_with(LoadOptions::from(config).observed_by(observer.clone()));
+    let model = tiny_with(config).with_observer(observer.clone());
     let long = start(&model, text("long"), exactly(60_000)).unwrap();
     until(&model, |status| status.queued == 0 && status.running == 1).await;
     let waits = start(&model, text("waits"), exactly(1)).unwrap();

@@ -3,9 +3,8 @@
 
 use std::time::Duration;
 
-use mynah_engine::{
-    Conversation, Event, Memory, Message, Model, ModelConfig, Outcome, Prompt, Session, Settings,
-};
+use mynah_core::{Conversation, Event, Message, Model, Outcome, Prompt, Session};
+use mynah_settings::{Memory, ModelConfig, Settings};
 use mynah_tests::{gemma_path, greedy, model_path, tiny_with};
 
 use super::generations::{finish, text};
@@ -27,13 +26,13 @@ pub(crate) fn config() -> ModelConfig {
 }
 
 pub(crate) fn load(config: ModelConfig) -> Model {
-    Model::load(&model_path(), config, |_| {}).unwrap()
+    mynah_engine::load(&model_path(), config, |_| {}).unwrap()
 }
 
 /// Gemma, with cells for all tokens or only for those inside its sliding window.
 pub(crate) fn gemma(swa_full: bool, config: ModelConfig) -> Model {
     let config = ModelConfig { swa_full, ..config };
-    Model::load(&gemma_path(), config, |_| {}).unwrap()
+    mynah_engine::load(&gemma_path(), config, |_| {}).unwrap()
 }
 
 pub(crate) fn idle_after(idle_timeout: Duration, resume_closed: bool) -> Model {

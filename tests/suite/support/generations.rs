@@ -3,9 +3,8 @@
 use std::ops::{Deref, DerefMut};
 use std::time::Duration;
 
-use mynah_engine::{
-    Error, Event, Generation, Model, Outcome, Owner, Prompt, Session, Settings, Status,
-};
+use mynah_core::{Error, Event, Generation, Model, Outcome, Owner, Prompt, Session, Status};
+use mynah_settings::Settings;
 
 /// Opens a session with its own owner.
 pub(crate) fn session(model: &Model) -> Session {

@@ -6,7 +6,7 @@ use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Mutex, mpsc};
 use std::time::Duration;
 
-use mynah_engine::Report;
+use mynah_core::Report;
 use mynah_tests::tiny_model::TinyModel;
 use mynah_tests::{cargo_component_wasm, wasm};
 

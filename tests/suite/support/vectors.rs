@@ -5,7 +5,7 @@ use std::num::NonZeroU32;
 use llama_cpp_2::context::params::{LlamaContextParams, LlamaPoolingType};
 use llama_cpp_2::llama_batch::LlamaBatch;
 use llama_cpp_2::model::LlamaModel;
-use mynah_engine::Prompt;
+use mynah_core::Prompt;
 
 /// The texts as prompts of a request.
 pub(crate) fn prompts(texts: &[String]) -> Vec<Prompt> {

@@ -5,7 +5,7 @@ use std::time::Duration;
 use anyhow::{Result, anyhow};
 use bytesize::ByteSize;
 use clap::{Arg, ArgAction, ArgMatches, Args, Command, FromArgMatches, ValueHint, value_parser};
-use mynah_engine::{Flag, FlagForm, FlagValue, Operator};
+use mynah_settings::{Flag, FlagForm, FlagValue, Operator};
 
 /// The section whose flags every command has.
 const LOGGING: &str = "logging";

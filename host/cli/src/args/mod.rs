@@ -15,8 +15,8 @@ use anyhow::{Context, bail};
 use bytesize::ByteSize;
 use clap::{Args, Parser, Subcommand, ValueHint};
 use clap_complete::Shell;
-use mynah_engine::Priority;
-use mynah_engine::model::optimize::Target;
+use mynah_settings::Priority;
+use mynah_settings::Target;
 
 pub(crate) use host::{Control, DEFAULT_METRICS, HostAddress, HostArgs};
 pub(crate) use logging::LogArgs;
@@ -375,7 +375,7 @@ impl FromStr for Variable {
 #[cfg(test)]
 mod tests {
     use clap::CommandFactory;
-    use mynah_engine::model::optimize::Quantisation;
+    use mynah_settings::Quantisation;
 
     use super::*;
 

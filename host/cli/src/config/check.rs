@@ -5,7 +5,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use anyhow::{Context, Result};
-use mynah_engine::{Level, settings_schema, settings_table};
+use mynah_settings::{Level, settings_schema, settings_table};
 use serde_json::json;
 
 use super::file::{self, OTHERS};

@@ -11,7 +11,7 @@ use std::str::FromStr;
 
 use anyhow::{Result, anyhow};
 use bytesize::ByteSize;
-use mynah_engine::{Operator, OtherSection, Place, Priority, Problem, Reading, SettingsError};
+use mynah_settings::{Operator, OtherSection, Place, Priority, Problem, Reading, SettingsError};
 use serde::Deserialize;
 use serde::de::{self, Deserializer, Visitor};
 use toml::de::{DeTable, DeValue};

@@ -1,7 +1,7 @@
 //! What the command line says about models and text, as the engine has it.
 
 use anyhow::{Result, bail};
-use mynah_engine::{Operator, Reading};
+use mynah_settings::{Operator, Reading};
 use serde_json::{Value, json};
 
 use crate::args::ServingArgs;

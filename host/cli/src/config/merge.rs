@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use anyhow::{Result, bail};
 use bytesize::ByteSize;
-use mynah_engine::{
-    ModelConfig, Observer, Owner, Place, Priority, Problem, SettingsError, SystemInfo,
-};
+use mynah_core::{Observer, Owner};
+use mynah_engine::SystemInfo;
+use mynah_settings::{ModelConfig, Place, Priority, Problem, SettingsError};
 
 use super::file::File;
 use super::source::Source;

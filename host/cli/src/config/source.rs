@@ -4,7 +4,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use anyhow::anyhow;
-use mynah_engine::Problem;
+use mynah_settings::Problem;
 
 /// The text of a configuration file.
 #[derive(Debug, Default)]

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use mynah_engine::LogFormat;
+use mynah_settings::LogFormat;
 use serde_json::json;
 use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::fmt::format::Writer;

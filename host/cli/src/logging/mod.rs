@@ -49,7 +49,7 @@ impl Drop for Log {
 ///
 /// The filter is invalid, the file cannot be opened, or a thread cannot be started.
 pub(crate) fn start(settings: &LogSettings) -> Result<Log> {
-    mynah_engine::log::show_content(settings.content);
+    mynah_core::log::show_content(settings.content);
     let filter = filter::install(settings.content)?;
     let notice = Notice::new(settings.format, settings.timestamps);
     let file = match &settings.file {

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
-use mynah_engine::{LogColors, LogFormat, LoggingSettings, Operator, Problem};
+use mynah_settings::{LogColors, LogFormat, LoggingSettings, Operator, Problem};
 
 use super::filter;
 use crate::args::LogArgs;
@@ -145,7 +145,7 @@ pub(crate) fn wrong_filter(settings: &LoggingSettings) -> Option<Problem> {
 
 #[cfg(test)]
 mod tests {
-    use mynah_engine::LogLevel;
+    use mynah_settings::LogLevel;
 
     use super::*;
 

@@ -315,7 +315,7 @@ mod tests {
     use std::sync::Mutex;
     use std::sync::atomic::AtomicBool;
 
-    use mynah_engine::LogFormat;
+    use mynah_settings::LogFormat;
 
     use super::*;
 

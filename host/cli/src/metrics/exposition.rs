@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use mynah_engine::Report;
+use mynah_core::Report;
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric, MetricEncoder};
 use prometheus_client::metrics::MetricType;

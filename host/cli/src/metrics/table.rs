@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use mynah_engine::{Histogram, ModelState, PressureLevel, Report};
+use mynah_core::{Histogram, ModelState, PressureLevel, Report};
 
 /// The kind of a metric.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

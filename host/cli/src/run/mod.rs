@@ -13,7 +13,7 @@ use std::sync::mpsc::{self, RecvTimeoutError};
 use std::time::Duration;
 
 use anyhow::{Context, Result};
-use mynah_engine::Registry;
+use mynah_core::Registry;
 use wasmtime::{Config, Engine};
 
 use crate::args::{Control, LogArgs, RunArgs};

@@ -1,8 +1,11 @@
 //! The data of a running guest's store: WASI, its models and its limits. Components and core
 //! modules share it.
 
+use std::sync::Arc;
+
 use anyhow::{Result, anyhow};
-use mynah_engine::{Owner, Registry};
+use mynah_core::{Owner, Registry};
+use mynah_engine::GgufLoader;
 use mynah_wasi::{GuestModels, LlmCtx, LlmCtxView, LlmView};
 use wasmtime_wasi::p1::WasiP1Ctx;
 use wasmtime_wasi::{FsPerms, WasiCtx, WasiCtxView, WasiView};
@@ -79,11 +82,13 @@ fn llm(settings: &RunSettings, models: &Registry) -> LlmCtx {
         .stdout(wasmtime_wasi::cli::stdout())
         .lenient_output_size(settings.compat.contains(&Compat::LenientOutputSize));
     if let Some(size) = settings.allow_guest_models {
-        llm = llm.guest_models(GuestModels {
-            max_bytes: size.as_u64(),
+        let loader = GgufLoader {
             config: settings.model.clone(),
             observer: settings.observer.clone(),
-            ..GuestModels::default()
+        };
+        llm = llm.guest_models(GuestModels {
+            max_bytes: size.as_u64(),
+            ..GuestModels::new(Arc::new(loader))
         });
     }
     llm.build()

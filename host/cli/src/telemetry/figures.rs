@@ -9,7 +9,7 @@ use std::time::{Duration, SystemTime};
 
 use anyhow::{Context, Result};
 use hyper::Request;
-use mynah_engine::{Histogram, Report};
+use mynah_core::{Histogram, Report};
 use opentelemetry::KeyValue;
 use opentelemetry_http::Bytes;
 use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;

@@ -13,7 +13,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
-use mynah_engine::Observer;
+use mynah_core::Observer;
 use opentelemetry_sdk::Resource;
 
 use crate::metrics::Serving;

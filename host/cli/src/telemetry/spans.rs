@@ -6,7 +6,8 @@ use std::sync::{Arc, OnceLock, Weak};
 use std::time::{Duration, SystemTime};
 
 use anyhow::Result;
-use mynah_engine::{Effective, FinishReason, RequestEnd, RequestOutcome, Task, Usage};
+use mynah_core::{FinishReason, RequestEnd, RequestOutcome, Task, Usage};
+use mynah_settings::Effective;
 use opentelemetry::trace::{SpanKind, Status, TraceContextExt, Tracer, TracerProvider};
 use opentelemetry::{Array, Context, KeyValue, StringValue, Value};
 use opentelemetry_otlp::{SpanExporter, WithHttpConfig};

@@ -1,7 +1,7 @@
 //! Formats numbers in few characters.
 
 use bytesize::ByteSize;
-use mynah_engine::Percentiles;
+use mynah_core::Percentiles;
 
 /// A number in at most six characters.
 pub(super) fn count(number: u64) -> String {

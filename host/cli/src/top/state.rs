@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use mynah_engine::Report;
+use mynah_core::Report;
 
 use super::watch::Told;
 

@@ -12,16 +12,16 @@ use super::request_queue::{RequestQueue, SessionPosition};
 use super::sample::{Sampled, sample};
 use super::scheduler::{Scheduler, StepPlan};
 use super::sequence::{NoToken, Sequence, TokenTime};
+use crate::PressureLevel;
 use crate::llama::{Batch, DecodeError};
-use crate::memory::PressureLevel;
-use crate::status::StepNote;
 use crate::{Error, FinishReason, RequestOutcome, Status};
+use mynah_core::StepNote;
 
 /// A request fails after it was part of this many failed steps in a row. It gets one more if the
 /// context was made anew meanwhile.
 const MAX_FAILURES: u32 = 3;
 
-/// After this many failed steps in a row, the context is made anew.
+/// After this many failed steps in a row, whoever is in them, the context is made anew.
 const FAILURES_TO_RECOVERY: u32 = 3;
 
 /// Computes generations. Lives on the worker thread.
@@ -409,7 +409,7 @@ fn accept(
         executor.piece(token, &mut piece);
         piece
     };
-    sequence.pass_on_probs(token, piece);
+    sequence.tell(token, piece);
     match sequence.accept(token, &piece(token), params.context_tokens) {
         Ok(reason) => reason.map(RequestOutcome::finished),
         Err(error) => Some(RequestOutcome::Failed(error.into())),

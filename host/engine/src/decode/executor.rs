@@ -1,21 +1,22 @@
-//! What the engine's loop needs of a model: it decodes batches, gives logits, and copies, cuts and
-//! saves sequences.
+//! What the engine's loop needs of a model: tokens in, logits out, and sequences that can be put
+//! aside.
 //!
-//! There are two implementations: llama.cpp, and for tests a model whose every answer is known and
-//! which can be made to fail.
+//! Two things do this: llama.cpp, and in tests a model whose every answer is known, which can be
+//! told to fail.
 
 use std::ops::Range;
 use std::sync::Arc;
 
-use super::WorkerParams;
-use crate::llama::{
-    Ability, Batch, Context, ContextParams, DecodeError, LlamaModel, SavedSequence, TokenId,
-};
+use crate::llama::LlamaModel;
+use crate::llama::TokenId;
 
-/// A model that computes vectors of tokens. Every token of its batches is an output.
+use super::WorkerParams;
+use crate::llama::{Ability, Batch, Context, ContextParams, DecodeError, SavedSequence};
+
+/// What computes vectors of tokens. Every token of its batches is an output.
 pub(super) trait EmbedExecutor {
-    /// Computes the batch. It may end early with [`DecodeError::Aborted`] when `should_stop`
-    /// returns true.
+    /// Computes the batch. When `should_stop` says yes, it may end early with
+    /// [`DecodeError::Aborted`].
     fn decode(
         &mut self,
         batch: &mut Batch,
@@ -49,8 +50,8 @@ impl EmbedExecutor for Context {
 
 /// A model that computes batches of sequences.
 pub(super) trait Executor {
-    /// Computes the batch. It may end early with [`DecodeError::Aborted`] when `should_stop`
-    /// returns true.
+    /// Computes the batch. When `should_stop` says yes, it may end early with
+    /// [`DecodeError::Aborted`].
     fn decode(
         &mut self,
         batch: &mut Batch,
@@ -63,33 +64,33 @@ pub(super) trait Executor {
     /// Takes all tokens of a sequence out of the KV cells.
     fn clear_sequence(&mut self, sequence: u32);
 
-    /// Keeps the first `tokens` of a sequence. `false`: the model's memory can't be cut there, and
-    /// the sequence is unchanged.
+    /// Keeps the first `tokens` of a sequence. `false`: this memory can't be cut, and the sequence
+    /// is as it was.
     fn truncate_sequence(&mut self, sequence: u32, tokens: u32) -> bool;
 
-    /// Gives the first `tokens` of `from` to `to` too, which is empty. Where sequences have cells
-    /// of their own, neither can be saved or restored until the next decode. `false`: it failed,
-    /// and `to` is empty.
+    /// Makes the first `tokens` of `from` those of `to` as well, which is empty; where they have
+    /// cells of their own, until the next decode neither can be saved or put back. `false`: it
+    /// couldn't, and `to` is empty.
     fn share_sequence(&mut self, from: u32, to: u32, tokens: u32) -> bool;
 
-    /// Takes tokens out of a sequence and moves those after them down. No sequence can be saved
-    /// until the next decode. `false`: it failed, and the sequence is unchanged.
+    /// Takes tokens out of a sequence and moves those after them down. Until the next decode
+    /// nothing of any sequence can be saved. `false`: it can't, and the sequence is as it was.
     fn forget(&mut self, sequence: u32, tokens: Range<u32>) -> bool;
 
-    /// `tokens` if the sequence can be continued after its first `tokens`, else 0.
+    /// How many of the first `tokens` of a sequence can be gone on from: all of them, or none.
     fn usable(&self, sequence: u32, tokens: u32) -> u32;
 
-    /// Whether every sequence can be continued after any of its tokens.
+    /// Whether that is all of them for every sequence.
     fn cuts_anywhere(&self) -> bool;
 
-    /// Whether a sequence can be saved now, with all cells that its prefixes need.
+    /// Whether a sequence can be saved now, with all that its beginnings need.
     fn saves_all(&self, sequence: u32) -> bool;
 
     /// Whether tokens can be moved.
     fn can_shift(&self) -> bool;
 
-    /// Whether tokens before these ones can be taken out of a sequence, so that it goes on right
-    /// behind them.
+    /// Whether what comes before these tokens of a sequence can be taken out, all or a part of it,
+    /// so that the next token comes right behind them.
     fn may_move(&self, sequence: u32, tokens: Range<u32>) -> bool;
 
     /// Tokens of a sequence that are in the KV cells.
@@ -98,10 +99,11 @@ pub(super) trait Executor {
     /// Copies the state of a sequence to host memory, if there is room for it.
     fn save_sequence(&self, sequence: u32) -> Option<SavedSequence>;
 
-    /// Restores a state into an empty sequence. `false`: it failed, and the sequence is empty.
+    /// Puts a state back under a number that is free. `false`: it couldn't, and the sequence is
+    /// empty.
     fn restore_sequence(&mut self, sequence: u32, saved: &SavedSequence) -> bool;
 
-    /// Clears all sequences and starts anew, after several steps have failed.
+    /// Forgets all sequences and begins anew, after it failed again and again.
     ///
     /// # Errors
     ///
@@ -122,13 +124,13 @@ pub(super) trait Executor {
 pub(super) struct Llama {
     model: Arc<LlamaModel>,
     params: ContextParams,
-    // `None` while `reset` makes a new one, since two at once may not fit in memory, and for a
-    // model that generates no text.
+    // `None` while `reset` makes a new one, since two at once may not fit in memory; and where the
+    // model continues no text.
     context: Option<Context>,
 }
 
 impl Llama {
-    /// Makes a context, which belongs to the calling thread.
+    /// Makes a context. Belongs to the thread that calls this.
     pub(super) fn new(model: Arc<LlamaModel>, params: &WorkerParams) -> Result<Self, String> {
         let mut made = Self {
             model,

@@ -1,4 +1,4 @@
-//! The worker thread of a model. It alone touches the model's llama.cpp context.
+//! The worker thread of a model: it alone touches the model's llama.cpp context.
 
 use std::sync::Arc;
 use std::sync::mpsc;
@@ -14,10 +14,10 @@ use super::engine::Engine;
 use super::executor::{EmbedExecutor, Executor, Llama};
 use super::request_queue::RequestQueue;
 use crate::llama::{Ability, Context};
-use crate::{Error, Result};
+use crate::{EngineError, Error, Result};
 
-/// The handle of a worker thread. Dropping it ends the thread and waits for its end, which takes
-/// one node of llama.cpp's graph at most.
+/// The handle of a worker thread. Dropping it ends the thread and waits for that, which takes one
+/// node of llama.cpp's graph at most.
 #[derive(Debug)]
 pub(crate) struct Worker {
     queue: Arc<RequestQueue>,
@@ -29,7 +29,7 @@ impl Worker {
     ///
     /// # Errors
     ///
-    /// [`Error::Thread`], [`Error::StateFolder`], or [`Error::Context`] with what llama.cpp says.
+    /// [`Error::Thread`], [`EngineError::StateFolder`], or [`EngineError::Context`] with what llama.cpp says.
     pub(crate) fn start(
         model: Arc<LlamaModel>,
         params: WorkerParams,
@@ -58,12 +58,13 @@ impl Worker {
         };
         match is_ready.recv() {
             Ok(Ok(())) => Ok(worker),
-            Ok(Err(reason)) => Err(Error::Context {
+            Ok(Err(reason)) => Err(EngineError::Context {
                 cells: u64::from(params.context.cells),
                 max_concurrent: params.context.sequences,
                 ctx_size: params.context_tokens,
                 reason,
-            }),
+            }
+            .into()),
             Err(mpsc::RecvError) => Err(Error::Unavailable),
         }
     }
@@ -73,8 +74,8 @@ impl Drop for Worker {
     fn drop(&mut self) {
         self.queue.close();
         if let Some(thread) = self.thread.take() {
-            // If the worker has panicked, the panic hook has reported it and its readers have an
-            // error.
+            // A panic of the worker has been reported by the panic hook, and its readers have been
+            // told.
             let _ = thread.join();
         }
     }

@@ -1,4 +1,4 @@
-//! The thread that reads and writes states, its tasks and its answers.
+//! The thread that reads and writes states, what it is asked and what it answers.
 
 use std::io;
 use std::sync::mpsc::{self, Receiver, Sender, TryRecvError};
@@ -8,41 +8,41 @@ use super::file::{Damage, Header};
 use super::folder::{FileId, Files};
 use crate::llama::SavedSequence;
 
-/// A task of the thread.
+/// What the thread is asked.
 #[derive(Debug)]
-pub(crate) enum DiskTask {
-    /// Write a state.
+pub(crate) enum Task {
+    /// To write a state.
     Write {
         id: FileId,
         header: Header,
         state: SavedSequence,
     },
-    /// Read a state.
+    /// To read a state.
     Read(FileId),
-    /// Remove a state. There is no answer.
+    /// To remove a state. Isn't answered.
     Remove(FileId),
 }
 
-/// An answer of the thread.
+/// What the thread answers.
 #[derive(Debug)]
-pub(crate) enum DiskAnswer {
-    /// Whether the last state could be written.
+pub(crate) enum Done {
+    /// What was asked to be written, one at a time.
     Written(io::Result<()>),
     Read(FileId, Result<SavedSequence, Damage>),
-    /// The thread has panicked: there are no more answers.
+    /// The thread has panicked: nothing comes any more.
     Lost,
 }
 
-/// Where the thread puts its answers. It wakes the worker for each, and when the thread ends.
+/// Where the thread puts its answers. Its end is one too.
 struct Answers<W: Fn()> {
-    to: Option<Sender<DiskAnswer>>,
+    to: Option<Sender<Done>>,
     wake: W,
 }
 
 impl<W: Fn()> Answers<W> {
-    fn give(&self, done: DiskAnswer) {
+    fn give(&self, done: Done) {
         if let Some(to) = &self.to {
-            // This fails if the model leaves memory.
+            // Nobody listens any more when the model goes.
             let _ = to.send(done);
         }
         (self.wake)();
@@ -56,12 +56,12 @@ impl<W: Fn()> Drop for Answers<W> {
     }
 }
 
-/// The handle of the thread. Dropping it waits until all tasks are done.
+/// The handle of the thread. Dropping it waits until all that it was asked is done.
 #[derive(Debug)]
 pub(crate) struct Disk {
-    // `None` only while this is dropped.
-    tasks: Option<Sender<DiskTask>>,
-    done: Receiver<DiskAnswer>,
+    // `None` only while it is dropped.
+    tasks: Option<Sender<Task>>,
+    done: Receiver<Done>,
     thread: Option<JoinHandle<()>>,
 }
 
@@ -80,11 +80,11 @@ impl Disk {
             .spawn(move || {
                 for task in asked {
                     let answer = match task {
-                        DiskTask::Write { id, header, state } => {
-                            DiskAnswer::Written(files.write(id, &header, state.bytes()))
+                        Task::Write { id, header, state } => {
+                            Done::Written(files.write(id, &header, state.bytes()))
                         }
-                        DiskTask::Read(id) => DiskAnswer::Read(id, files.read(id)),
-                        DiskTask::Remove(id) => {
+                        Task::Read(id) => Done::Read(id, files.read(id)),
+                        Task::Remove(id) => {
                             files.remove(id);
                             continue;
                         }
@@ -99,8 +99,8 @@ impl Disk {
         })
     }
 
-    /// Gives the thread a task. Tasks are done in their order.
-    pub(crate) fn ask(&self, task: DiskTask) {
+    /// Asks for something; it is done after all that was asked before.
+    pub(crate) fn ask(&self, task: Task) {
         if let Some(tasks) = &self.tasks {
             // The thread ends only with this handle, or by a panic, which the panic hook has
             // reported.
@@ -108,18 +108,18 @@ impl Disk {
         }
     }
 
-    /// The next answer, if there is one.
-    pub(crate) fn answer(&self) -> Option<DiskAnswer> {
+    /// An answer that is there.
+    pub(crate) fn answer(&self) -> Option<Done> {
         match self.done.try_recv() {
             Ok(done) => Some(done),
             Err(TryRecvError::Empty) => None,
-            Err(TryRecvError::Disconnected) => Some(DiskAnswer::Lost),
+            Err(TryRecvError::Disconnected) => Some(Done::Lost),
         }
     }
 
     /// Waits for the next answer.
-    pub(crate) fn wait(&self) -> DiskAnswer {
-        self.done.recv().unwrap_or(DiskAnswer::Lost)
+    pub(crate) fn wait(&self) -> Done {
+        self.done.recv().unwrap_or(Done::Lost)
     }
 }
 

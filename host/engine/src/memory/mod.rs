@@ -4,10 +4,8 @@
 
 mod align;
 mod cells;
-mod pressure;
 mod shelf;
 
 pub(crate) use align::{Alignment, align, common};
 pub(crate) use cells::Cells;
-pub use pressure::{Pressure, PressureLevel};
 pub(crate) use shelf::{Entry, Place, Shelf};

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use super::common;
-use crate::owner::{Owner, OwnerRef};
+use mynah_core::{Owner, OwnerRef};
 
 /// Where the computation of an entry is.
 #[derive(Debug)]

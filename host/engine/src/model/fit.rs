@@ -13,8 +13,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use crate::decode::{TrimPolicy, Turns};
 use crate::memory::common;
-use crate::model::ModelInfo;
-use crate::{Error, Message, Result, Role};
+use crate::{Error, Message, ModelInfo, Result, Role};
 
 /// What bounds a prompt and its answer.
 #[derive(Debug, Clone, Copy)]

@@ -1,74 +1,54 @@
 //! Loading a model: its file checked, its weights read, its worker started.
 
-use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 use std::time::Instant;
 
-use crate::llama::LlamaModel;
+use mynah_core::{About, Capabilities, Progress};
 use mynah_grammar::Grammars;
 
 use super::chat::{ChatTemplate, built_in_source, for_vocabulary};
 use super::gguf::kernels::has_rows_of_one_block;
 use super::gguf::{ContextShape, GgufError, GgufHeader, ModelSize, TensorType};
-use super::info::architecture;
-use super::loaded::{About, Loaded};
+use super::info::{architecture, model_info};
+use super::loaded::{Known, Loaded};
+use super::optimize;
 use super::recommended::recommended;
 use super::vocabulary::ModelVocabulary;
-use super::{LoadOptions, ModelInfo, optimize};
 use crate::decode::{DiskCacheParams, Pooling, RequestQueue, Worker, WorkerParams};
 use crate::disk::Fingerprint;
 use crate::llama::{
-    AMX_HEADER, Ability, ContextParams, SystemInfo, device_memory, has_amx_header, llama_backend,
-    read_weights,
+    AMX_HEADER, Ability, ContextParams, LlamaBuild, LlamaModel, SystemInfo, device_memory,
+    has_amx_header, llama_backend, read_weights,
 };
-use crate::memory_limit::{MemoryLimit, MemoryUse, MemoryWatch};
+use crate::memory_limit::{MemoryLimit, MemoryWatch};
 use crate::schedule::SessionLimits;
-use crate::{ChatTemplateName, Error, KvType, ModelConfig, Result};
-use mynah_settings::KvCells;
+use crate::{
+    ChatTemplateName, EngineError, Error, KvCells, KvType, MemoryUse, ModelConfig, Result,
+};
 
 /// Share of the progress that a conversion takes, where there is one.
 const CONVERTED: f32 = 0.75;
-
-/// What a progress function may answer: nothing, or whether to go on. [`ControlFlow::Break`] ends
-/// the load.
-pub trait Progress {
-    /// Whether to go on.
-    fn goes_on(self) -> bool;
-}
-
-impl Progress for () {
-    fn goes_on(self) -> bool {
-        true
-    }
-}
-
-impl Progress for ControlFlow<()> {
-    fn goes_on(self) -> bool {
-        self.is_continue()
-    }
-}
 
 impl Loaded {
     /// Loads a model and starts its worker.
     ///
     /// # Errors
     ///
-    /// See [`Model::load`](super::Model::load).
+    /// See [`LocalModel::load`](super::LocalModel::load).
     pub(super) fn load<P: Progress>(
         path: &Path,
-        options: LoadOptions,
+        config: ModelConfig,
         mut progress: impl FnMut(f32) -> P + Send + 'static,
     ) -> Result<Self> {
-        let LoadOptions { config, observer } = options;
         let config = Arc::new(config);
         config.check()?;
         // llama.cpp says little about a bad file, and trusts a good one: look first.
-        let source = GgufHeader::read(path)?;
+        let source = read_header(path)?;
         // A conversion can't be broken off: what it was told meanwhile holds when it is done.
         let mut goes_on = true;
         let converted = converted(path, &config, &mut |share| {
-            goes_on &= progress(share).goes_on();
+            goes_on &= progress(share).flow().is_continue();
         })?;
         if !goes_on {
             return Err(Error::LoadCancelled {
@@ -76,16 +56,16 @@ impl Loaded {
             });
         }
         let (header, optimized_from, begun) = match &converted {
-            Some(file) => (GgufHeader::read(file)?, Some(source.file_type()), CONVERTED),
+            Some(file) => (read_header(file)?, Some(source.file_type()), CONVERTED),
             None => (source, None, 0.0),
         };
         let loaded_from = converted.as_deref().unwrap_or(path);
         let layers = gpu_layers(loaded_from, &header, &config)?;
         let (llama, ability) = load_weights(loaded_from, &header, layers, move |share| {
-            progress(begun + share * (1.0 - begun)).goes_on()
+            progress(begun + share * (1.0 - begun)).flow().is_continue()
         })?;
         let built_in = built_in_template(&header, &config, &llama);
-        let mut info = ModelInfo::new(path, &header, &llama, &config, ability);
+        let mut info = model_info(path, &header, &llama, &config, ability);
         info.optimized_from = optimized_from;
         info.chat_template = built_in;
         if SystemInfo::has_gpu() {
@@ -116,7 +96,6 @@ impl Loaded {
             auto_cleanup: config.auto_cleanup,
             resume_closed: config.resume_closed,
         };
-        let label: Arc<str> = info.name.as_str().into();
         let queue = Arc::new(RequestQueue::new(
             config.queue_size as usize,
             config.ageing,
@@ -124,7 +103,7 @@ impl Loaded {
             MemoryWatch::of_process(config.max_process_bytes, config.pressure_threshold, || {
                 device_memory().map(|(used, limit)| MemoryUse { used, limit })
             }),
-            Arc::clone(&label),
+            info.name.as_str().into(),
         ));
         let store = match ability {
             Ability::Continue => store(loaded_from, &header, &config, &params.context)?,
@@ -137,6 +116,7 @@ impl Loaded {
             context_size = info.context_size,
             "model loaded"
         );
+        let pooling = Pooling::of(header.of_architecture("pooling_type"));
         Ok(Self {
             _worker: worker,
             queue,
@@ -146,16 +126,59 @@ impl Loaded {
             ends: OnceLock::new(),
             cells,
             since: Instant::now(),
-            about: Arc::new(About {
-                info: Arc::new(info),
-                label,
-                recommended,
-                pooling: Pooling::of(header.of_architecture("pooling_type")),
+            known: Arc::new(Known {
+                about: Arc::new(About {
+                    capabilities: capabilities(ability, &cells, pooling.is_ok()),
+                    info: Arc::new(info),
+                    backend: BACKEND,
+                    build: build(),
+                    defaults: config.defaults.clone(),
+                    recommended,
+                }),
+                pooling,
                 config,
-                observer,
             }),
         })
     }
+}
+
+pub(super) fn read_header(path: &Path) -> Result<GgufHeader> {
+    Ok(GgufHeader::read(path).map_err(EngineError::from)?)
+}
+
+/// The name of this backend in errors and reports.
+const BACKEND: &str = "llama.cpp";
+
+/// What llama.cpp can do with a model.
+fn capabilities(ability: Ability, cells: &KvCells, has_vectors: bool) -> Capabilities {
+    let text = ability == Ability::Continue;
+    Capabilities {
+        text,
+        vectors: has_vectors,
+        ranking: false,
+        output_forms: text,
+        token_ids: true,
+        log_probabilities: text,
+        deterministic: text && cells.split,
+        // Where llama.cpp can't move cells, what is kept is computed again.
+        context_shifting: text,
+    }
+}
+
+/// What llama.cpp was built from, under the names that guests of core modules know.
+fn build() -> Vec<(&'static str, serde_json::Value)> {
+    let build = LlamaBuild::read();
+    let number = build.number();
+    let LlamaBuild {
+        ggml_version,
+        commit,
+    } = build;
+    let commit = commit.unwrap_or_else(|| format!("ggml-{ggml_version}"));
+    vec![
+        ("llama_build_number", number.into()),
+        ("llama_commit", commit.into()),
+        ("ggml_version", ggml_version.into()),
+    ]
 }
 
 /// The built-in template that messages are rendered with: the operator's choice, else one that goes
@@ -249,7 +272,8 @@ fn store(
     let fingerprint = Fingerprint::of(path, header, context).map_err(|error| GgufError {
         path: path.to_owned(),
         problem: error.into(),
-    })?;
+    });
+    let fingerprint = fingerprint.map_err(EngineError::from)?;
     Ok(Some(DiskCacheParams {
         root: root.clone(),
         fingerprint,
@@ -287,11 +311,11 @@ pub(super) fn load_weights(
     let read = || {
         let model = Arc::new(read(path, header, gpu_layers, progress)?);
         let ability = Ability::of(&model, header.is_causal());
-        let ability = ability.map_err(|error| Error::Load {
+        let ability = ability.map_err(|error| EngineError::Load {
             path: path.to_owned(),
             reason: error.to_string(),
         })?;
-        let ability = ability.ok_or_else(|| Error::Kind {
+        let ability = ability.ok_or_else(|| EngineError::Kind {
             path: path.to_owned(),
             architecture: architecture(header),
         })?;
@@ -312,7 +336,7 @@ fn read(
     gpu_layers: Option<u32>,
     mut progress: impl FnMut(f32) -> bool,
 ) -> Result<LlamaModel> {
-    llama_backend()?;
+    llama_backend().map_err(EngineError::from)?;
     let mut goes_on = true;
     let loaded = read_weights(path, gpu_layers, may_rearrange(header)?, &mut |share| {
         goes_on = progress(share);
@@ -322,16 +346,19 @@ fn read(
     if !goes_on {
         return Err(Error::LoadCancelled { path });
     }
-    loaded.map_err(|error| Error::Load {
+    Ok(loaded.map_err(|error| EngineError::Load {
         path,
         reason: error.to_string(),
-    })
+    })?)
 }
 
 /// Whether weights may be laid out for fast kernels: not where llama.cpp was built with kernels for
 /// AMX that can't be trusted with them.
 fn may_rearrange(header: &GgufHeader) -> Result<bool> {
-    if !SystemInfo::read()?.has_feature("AMX_INT8") {
+    if !SystemInfo::read()
+        .map_err(EngineError::from)?
+        .has_feature("AMX_INT8")
+    {
         return Ok(true);
     }
     if has_rows_of_one_block(header) {

@@ -3,19 +3,14 @@
 use std::sync::{Arc, OnceLock};
 use std::time::Instant;
 
-use crate::llama::LlamaModel;
-use crate::llama::TokenId;
+use mynah_core::{About, Producer, Started, TextRequest};
 use mynah_grammar::Grammars;
-use mynah_settings::KvCells;
 
-use super::ModelInfo;
 use super::chat::ChatTemplate;
 use super::fit::Past;
-use crate::decode::{
-    Job, Outlet, Pooling, QueueLimit, RequestQueue, Sampler, SamplerParts, Worker, Writer,
-};
-use crate::request_log::RequestLog;
-use crate::{Effective, Error, Generation, ModelConfig, Observer, Owner, Prompt, Result, Settings};
+use crate::decode::{Job, Pooling, QueueLimit, RequestQueue, Sampler, SamplerParts, Worker};
+use crate::llama::{LlamaModel, TokenId};
+use crate::{Error, KvCells, ModelConfig, Result};
 
 /// A model in memory. When the last session's generation and handle of it is gone, its worker ends
 /// and its memory is free.
@@ -29,36 +24,18 @@ pub(crate) struct Loaded {
     pub(super) template: ChatTemplate,
     pub(super) ends: OnceLock<Vec<TokenId>>,
     pub(super) cells: KvCells,
-    pub(crate) about: Arc<About>,
+    pub(crate) known: Arc<Known>,
     pub(super) since: Instant,
 }
 
 /// What stays known of a model that was unloaded.
 #[derive(Debug)]
-pub(crate) struct About {
-    pub(crate) info: Arc<ModelInfo>,
-    /// What the log calls it: its name.
-    pub(crate) label: Arc<str>,
-    /// What its file recommends.
-    pub(crate) recommended: Settings,
+pub(crate) struct Known {
+    pub(crate) about: Arc<About>,
     /// How the vectors of tokens become one of the text, or the number in the file where there are
     /// none.
     pub(crate) pooling: std::result::Result<Pooling, u32>,
-    /// How it is served.
     pub(crate) config: Arc<ModelConfig>,
-    /// Who is told of every request that has ended.
-    pub(crate) observer: Option<Observer>,
-}
-
-/// Who asks, and what it asked before.
-#[derive(Debug)]
-pub(crate) struct Asker<'a> {
-    pub(crate) owner: &'a Owner,
-    /// The session's number.
-    pub(crate) session: u64,
-    /// The session's settings.
-    pub(crate) settings: &'a Settings,
-    pub(crate) past: &'a mut Past,
 }
 
 impl Loaded {
@@ -76,19 +53,16 @@ impl Loaded {
         }
     }
 
-    /// Checks, tokenises and queues a request, whose answer is read `by_token` or as it comes.
-    pub(crate) fn submit(
+    /// Checks, tokenises and queues a request of session `session`, which had these prompts.
+    pub(super) fn start(
         self: &Arc<Self>,
-        prompt: Prompt,
-        settings: Settings,
-        asker: Asker<'_>,
-        by_token: bool,
-        log: &Arc<RequestLog>,
-    ) -> Result<Generation> {
-        let About { config, info, .. } = &*self.about;
-        settings.check()?;
-        let effective = Arc::new(self.effective(settings, asker.settings));
-        log.set_settings(&effective);
+        request: TextRequest<'_>,
+        session: u64,
+        past: &mut Past,
+    ) -> Result<Started> {
+        let Known { config, about, .. } = &*self.known;
+        let info = &about.info;
+        let effective = request.resolve(about)?;
         if info.vectors_only {
             return Err(Error::VectorsOnly {
                 model: info.name.clone(),
@@ -102,9 +76,11 @@ impl Loaded {
             let cells = self.cells.total;
             return Err(Error::NotDeterministic { cells });
         }
+        about.check_text(&request.prompt, &effective)?;
         config.check_cache_tokens(&effective.memory)?;
         let asked_at = Instant::now();
-        let fitted = self.fit(prompt, &effective, asker.past)?;
+        let (writer, stream) = request.stream(config.max_unread_bytes as usize);
+        let fitted = self.fit(request.prompt, &effective, past)?;
         let parts = SamplerParts::new(
             &effective,
             &self.llama,
@@ -116,46 +92,31 @@ impl Loaded {
         let constraint = form
             .map(|form| self.grammars.constraint(form))
             .transpose()?;
-        let max_unread_bytes = config.max_unread_bytes as usize;
-        let outlet = Arc::new(match by_token {
-            true => Outlet::by_token(max_unread_bytes),
-            false => Outlet::new(max_unread_bytes),
-        });
         self.queue.submit(Job {
             sampler: Sampler::new(&effective, parts, &fitted.tokens),
             prompt: fitted.tokens,
             constraint,
             settings: Arc::clone(&effective),
-            outlet: Writer::new(Arc::clone(&outlet)),
-            log: Arc::clone(log),
-            owner: asker.owner.clone(),
-            session: asker.session,
+            stream: writer,
+            log: Arc::clone(request.log),
+            owner: request.owner.clone(),
+            session,
             trim_policy: fitted.trim_policy,
             forgotten: fitted.forgotten,
             asked_at,
             queue_limit: QueueLimit::new(config.default_task_timeout, &effective),
         })?;
-        Ok(Generation::new(
-            outlet,
-            effective,
-            Arc::clone(self),
-            log.number,
-        ))
-    }
-
-    /// The settings in force for a request with these in a session with those.
-    pub(super) fn effective(&self, settings: Settings, session: &Settings) -> Effective {
-        let merged = settings
-            .or(session)
-            .or(&self.about.config.defaults)
-            .or(&self.about.recommended);
-        merged.resolve(draw_seed)
+        Ok(Started {
+            stream,
+            settings: effective,
+            producer: Box::new(InUse::new(self)),
+        })
     }
 
     /// The tokens that end a generation, looked for once: a vocabulary is large.
     fn ends(&self) -> &[TokenId] {
         self.ends.get_or_init(|| {
-            let last = i32::try_from(self.about.info.vocabulary).unwrap_or(i32::MAX);
+            let last = i32::try_from(self.known.about.info.vocabulary).unwrap_or(i32::MAX);
             let all = (0..last).map(TokenId);
             all.filter(|&token| self.llama.vocab().is_eog(token))
                 .collect()
@@ -163,12 +124,28 @@ impl Loaded {
     }
 }
 
-/// A seed that differs each time: the standard library's hash keys are random for the process and
-/// count up.
-fn draw_seed() -> u32 {
-    use std::hash::{BuildHasher, RandomState};
+/// Keeps the model in memory for whoever waits for its answer.
+#[derive(Debug)]
+pub(super) struct InUse(Option<Arc<Loaded>>);
 
-    let bits = RandomState::new().hash_one(Instant::now());
-    // The upper half is as random as the lower. The highest number is no seed, see `Seed`.
-    u32::try_from(bits >> 32).map_or(0, |seed| seed.min(u32::MAX - 1))
+impl InUse {
+    pub(super) fn new(loaded: &Arc<Loaded>) -> Self {
+        Self(Some(Arc::clone(loaded)))
+    }
+}
+
+impl Producer for InUse {
+    fn wake(&self) {
+        if let Some(loaded) = &self.0 {
+            loaded.queue.wake();
+        }
+    }
+}
+
+impl Drop for InUse {
+    fn drop(&mut self) {
+        if let Some(loaded) = self.0.take() {
+            Loaded::let_go(loaded);
+        }
+    }
 }

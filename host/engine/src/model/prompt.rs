@@ -15,7 +15,7 @@ impl Loaded {
     /// holds with `after` more.
     pub(super) fn tokens(&self, prompt: &Prompt, after: usize) -> Result<Vec<TokenId>> {
         let tokens = self.all_tokens(prompt)?;
-        let context = self.about.info.context_size;
+        let context = self.known.about.info.context_size;
         if tokens.len() + after > context as usize {
             return Err(Error::PromptTooLong {
                 prompt: tokens.len(),
@@ -41,7 +41,7 @@ impl Loaded {
             });
         }
         let bounds = Bounds {
-            context: self.about.info.context_size,
+            context: self.known.about.info.context_size,
             max_tokens: settings.stopping.max_tokens,
             n_keep: settings.memory.n_keep,
         };
@@ -79,11 +79,11 @@ impl Loaded {
             return Err(Error::EmptyPrompt);
         }
         self.check_bytes(conversation.bytes())?;
-        let most = self.about.config.max_prompt_bytes as usize;
+        let most = self.known.config.max_prompt_bytes as usize;
         let vocabulary = ModelVocabulary(Arc::clone(&self.llama));
         let rendered = self.template.render(conversation, most, &vocabulary);
         let rendered = rendered.map_err(|error| Error::ChatTemplate {
-            model: self.about.info.name.clone(),
+            model: self.known.about.info.name.clone(),
             reason: error.to_string(),
         })?;
         let parts = match rendered {
@@ -118,7 +118,7 @@ impl Loaded {
     }
 
     pub(super) fn check_bytes(&self, bytes: u64) -> Result<()> {
-        let limit = u64::from(self.about.config.max_prompt_bytes);
+        let limit = u64::from(self.known.config.max_prompt_bytes);
         if bytes > limit {
             return Err(Error::PromptTooLarge { bytes, limit });
         }
@@ -133,12 +133,12 @@ impl Loaded {
             .map(|(index, &token)| {
                 i32::try_from(token)
                     .ok()
-                    .filter(|_| token < self.about.info.vocabulary)
+                    .filter(|_| token < self.known.about.info.vocabulary)
                     .map(TokenId)
                     .ok_or(Error::UnknownToken {
                         token,
                         index,
-                        last: self.about.info.vocabulary.saturating_sub(1),
+                        last: self.known.about.info.vocabulary.saturating_sub(1),
                     })
             })
             .collect()

@@ -1,36 +1,33 @@
-//! The slot of a model in memory: it is loaded, being loaded or unloaded, and may be replaced.
+//! Where a model is in memory: loaded, being loaded, unloaded, and which one it is now.
 
 use std::sync::mpsc::Sender;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use super::LoadOptions;
-use super::loaded::{About, Loaded};
+use mynah_core::{Presence, Snapshot};
+
+use super::loaded::{Known, Loaded};
 use super::unload_timer;
 use crate::decode::RequestQueue;
-use crate::memory::PressureLevel;
-use crate::status::{IgnoredKeys, Stay};
-use crate::{ModelConfig, ModelState, OwnerShare, Report, Result, Status};
+use crate::{ModelConfig, ModelState, OwnerShare, PressureLevel, Result, Status};
 
 /// What all handles of a model share.
 #[derive(Debug)]
 pub(super) struct Slot {
     state: Mutex<State>,
-    /// Notified when a load or an unload has ended.
+    /// A load or an unload has ended.
     settled: Condvar,
-    /// Keys that guests sent and that are no settings.
-    pub(super) ignored_keys: IgnoredKeys,
 }
 
 #[derive(Debug)]
 struct State {
-    about: Arc<About>,
+    known: Arc<Known>,
     loaded: Option<Arc<Loaded>>,
-    /// A thread is loading or unloading it.
+    /// Somebody loads it or takes it out of memory.
     is_changing: bool,
-    /// Its status when it was last unloaded.
+    /// What it had done when it was last unloaded.
     last: Status,
-    /// The thread that unloads it when it is not used. It ends when this is dropped.
+    /// The thread that unloads it when nobody uses it. It ends when this goes.
     unload_timer: Option<Sender<()>>,
 }
 
@@ -42,15 +39,14 @@ impl State {
         }
     }
 
-    /// When the model is unloaded if it is not used until then; `None`: never, or it is in use or
-    /// not in memory.
+    /// Until when the model stays if nobody uses it; `None`: it stays, is in use, or not in memory.
     fn kept_until(&self) -> Option<Instant> {
         let idle_since = self.loaded.as_ref()?.queue.idle_since()?;
-        idle_since.checked_add(self.about.config.keep_alive?)
+        idle_since.checked_add(self.known.config.keep_alive?)
     }
 }
 
-/// Ends a change, also when it panics: other threads wait for it.
+/// Ends a change, also when it panics: others wait for it.
 struct Change<'a>(&'a Slot);
 
 impl Drop for Change<'_> {
@@ -69,22 +65,21 @@ impl Slot {
     pub(super) fn new(loaded: Loaded) -> Result<Arc<Self>> {
         let slot = Arc::new(Self {
             state: Mutex::new(State {
-                about: Arc::clone(&loaded.about),
+                known: Arc::clone(&loaded.known),
                 loaded: Some(Arc::new(loaded)),
                 is_changing: false,
                 last: Status::default(),
                 unload_timer: None,
             }),
             settled: Condvar::new(),
-            ignored_keys: IgnoredKeys::default(),
         });
         slot.keep()?;
         Ok(slot)
     }
 
     /// What is known of the model, in memory or not.
-    pub(super) fn about(&self) -> Arc<About> {
-        Arc::clone(&self.lock().about)
+    pub(super) fn known(&self) -> Arc<Known> {
+        Arc::clone(&self.lock().known)
     }
 
     /// The model, if it is in memory.
@@ -92,10 +87,10 @@ impl Slot {
         self.lock().loaded.clone()
     }
 
-    /// The model. It is loaded as it was before if it isn't in memory. Threads that ask meanwhile
-    /// wait for the one load.
+    /// The model, loaded as it was before if it isn't in memory. Those who ask meanwhile wait for
+    /// the one load.
     pub(super) fn current(self: &Arc<Self>) -> Result<Arc<Loaded>> {
-        let (change, about) = {
+        let (change, known) = {
             let mut state = self.lock();
             loop {
                 if let Some(loaded) = &state.loaded {
@@ -108,41 +103,41 @@ impl Slot {
                 state = settled.unwrap_or_else(PoisonError::into_inner);
             }
             state.is_changing = true;
-            (Change(self), Arc::clone(&state.about))
+            (Change(self), Arc::clone(&state.known))
         };
-        let options = LoadOptions {
-            config: ModelConfig::clone(&about.config),
-            observer: about.observer.clone(),
-        };
-        let loaded = Loaded::load(&about.info.path, options, |_| {})?;
+        let loaded = Loaded::load(
+            &known.about.info.path,
+            ModelConfig::clone(&known.config),
+            |_| {},
+        )?;
         let loaded = Arc::new(loaded);
         let mut state = self.lock();
-        // It may have been replaced meanwhile. Then the replacement stays.
+        // It may have been replaced meanwhile, and then that one holds.
         if state.loaded.is_none() {
-            // The file may have changed.
-            state.about = Arc::clone(&loaded.about);
+            // Its file may be another than before.
+            state.known = Arc::clone(&loaded.known);
         }
         let now = Arc::clone(state.loaded.get_or_insert_with(|| Arc::clone(&loaded)));
         drop(state);
         drop(change);
-        // If the model was replaced, dropping this waits for its worker, so no lock may be held.
+        // Where it lost, it waits for its worker: nobody else may have to.
         drop(loaded);
         self.keep()?;
         Ok(now)
     }
 
-    /// Replaces the model.
+    /// Puts another model in its place.
     pub(super) fn replace(self: &Arc<Self>, with: Loaded) -> Result<()> {
         let mut state = self.lock();
-        state.about = Arc::clone(&with.about);
+        state.known = Arc::clone(&with.known);
         let before = state.loaded.replace(Arc::new(with));
         drop(state);
-        // Waits for its worker, if no generation of it lives.
+        // Waits for its worker, if nobody generates with it any more.
         drop(before);
         self.keep()
     }
 
-    /// Takes the model out of memory if no generation of it lives. Returns whether it is out.
+    /// Takes the model out of memory if no generation of it lives. Says whether it is out.
     pub(super) fn unload(&self) -> bool {
         let (change, loaded) = {
             let mut state = self.lock();
@@ -155,7 +150,7 @@ impl Slot {
             };
             let loaded = match Arc::try_unwrap(loaded) {
                 Ok(loaded) => loaded,
-                // A generation lives, or a session is using it right now.
+                // A generation lives, or a session just looks.
                 Err(shared) => {
                     state.loaded = Some(shared);
                     return false;
@@ -165,15 +160,11 @@ impl Slot {
             state.is_changing = true;
             (Change(self), loaded)
         };
-        let name = loaded.about.info.name.clone();
+        let name = loaded.known.about.info.name.clone();
         drop(loaded);
         drop(change);
         tracing::info!(model = name, "model unloaded");
         true
-    }
-
-    pub(super) fn status(&self) -> Status {
-        self.lock().status()
     }
 
     pub(super) fn owners(&self) -> Vec<OwnerShare> {
@@ -182,41 +173,41 @@ impl Slot {
         loaded.map_or_else(Vec::new, |loaded| loaded.queue.owners())
     }
 
-    /// What `look` returns for the model's queue; true if the model is not in memory.
+    /// What `look` says of the model's worker; true where it is not in memory.
     pub(super) fn with_queue(&self, look: impl FnOnce(&RequestQueue) -> bool) -> bool {
         let state = self.lock();
         let loaded = state.loaded.as_ref();
         loaded.is_none_or(|loaded| look(&loaded.queue))
     }
 
-    /// The report about the model.
-    pub(super) fn report(&self) -> Report {
-        // The lock is held throughout: a clone of the model's `Arc` would keep it from being
-        // unloaded.
+    /// What the model is and does.
+    pub(super) fn snapshot(&self) -> Snapshot {
+        // The lock is held throughout: a share of the model would keep it from being unloaded.
         let state = self.lock();
         let loaded = state.loaded.as_ref();
-        let stay = Stay {
-            state: match loaded {
-                Some(_) => ModelState::Loaded,
-                None if state.is_changing => ModelState::Loading,
-                None => ModelState::Unloaded,
+        Snapshot {
+            about: Arc::clone(&state.known.about),
+            status: state.status(),
+            presence: Presence {
+                state: match loaded {
+                    Some(_) => ModelState::Loaded,
+                    None if state.is_changing => ModelState::Loading,
+                    None => ModelState::Unloaded,
+                },
+                loaded_since: loaded.map(|loaded| loaded.since),
+                kept_until: state.kept_until(),
             },
-            loaded_since: loaded.map(|loaded| loaded.since),
-            kept_until: state.kept_until(),
-        };
-        let ignored = self.ignored_keys.all();
-        Report::new(&state.status(), &state.about.info, stay, ignored)
+        }
     }
 
-    /// Starts the unload timer, or tells it that the model was loaded, if the model has a
-    /// `keep_alive`.
+    /// Has the model unloaded when nobody uses it, where that is wanted.
     fn keep(self: &Arc<Self>) -> Result<()> {
         let mut state = self.lock();
-        if state.about.config.keep_alive.is_none() {
+        if state.known.config.keep_alive.is_none() {
             return Ok(());
         }
         if let Some(unload_timer) = &state.unload_timer {
-            // The thread lives as long as the sender.
+            // It lives as long as this.
             let _ = unload_timer.send(());
             return Ok(());
         }
@@ -224,14 +215,14 @@ impl Slot {
         Ok(())
     }
 
-    /// Time until the model may have to be unloaded; `None`: it is not in memory, or stays there.
-    /// It is zero if the model was not used for as long as it is kept, or memory is short.
-    pub(super) fn unload_in(&self, now: Instant) -> Option<Duration> {
+    /// Time until the model may have to be unloaded; `None`: it isn't in memory, or stays there. At
+    /// zero, nobody has used it for as long as it is kept, or memory is short.
+    pub(super) fn left(&self, now: Instant) -> Option<Duration> {
         /// Time between two looks at a model that is used.
         const IN_USE: Duration = Duration::from_secs(1);
 
         let state = self.lock();
-        let keep_alive = state.about.config.keep_alive?;
+        let keep_alive = state.known.config.keep_alive?;
         let loaded = state.loaded.as_ref()?;
         let in_use = keep_alive.clamp(Duration::from_millis(1), IN_USE);
         let kept_until = state.kept_until();
@@ -244,8 +235,7 @@ impl Slot {
         Some(kept_until.saturating_duration_since(now))
     }
 
-    /// A panic while the lock was held leaves the slot in one of its states: each change is one
-    /// assignment.
+    /// A panic while the lock was held leaves one of its states: each is set at once.
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }

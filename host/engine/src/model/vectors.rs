@@ -3,32 +3,22 @@
 use std::sync::Arc;
 use std::time::Instant;
 
+use mynah_core::{Embeddings, Pending, Producer, VectorRequest};
 use tokio::sync::oneshot;
 
-use super::loaded::{About, Asker, Loaded};
+use super::loaded::{InUse, Known, Loaded};
 use crate::decode::{EmbedJob, QueueLimit, Vectors};
-use crate::request_log::RequestLog;
-use crate::{Error, Prompt, Result, Settings};
+use crate::{Error, Prompt, Result};
 
 /// Texts of one request at most: their vectors are in memory at once.
 const MAX_TEXTS: usize = 256;
 
-/// Vectors of texts.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Embeddings {
-    /// One for each text, in their order; all of the same dimension, and of length 1.
-    pub vectors: Vec<Vec<f32>>,
-    /// Tokens of all texts.
-    pub prompt_tokens: u32,
-}
-
 /// A request for vectors that is on its way. Dropping it cancels it.
 #[derive(Debug)]
-pub(crate) struct Embedding {
+struct Embedding {
     answer: oneshot::Receiver<Result<Vectors>>,
     prompt_tokens: u32,
-    // `None` only while it is dropped.
-    loaded: Option<Arc<Loaded>>,
+    loaded: InUse,
 }
 
 impl Embedding {
@@ -37,7 +27,7 @@ impl Embedding {
     /// # Errors
     ///
     /// What broke the request, or kept it from beginning.
-    pub(crate) async fn finish(mut self) -> Result<Embeddings> {
+    async fn finish(mut self) -> Result<Embeddings> {
         let vectors = (&mut self.answer)
             .await
             .unwrap_or(Err(Error::Unavailable))?;
@@ -51,29 +41,26 @@ impl Embedding {
 impl Drop for Embedding {
     fn drop(&mut self) {
         self.answer.close();
-        if let Some(loaded) = self.loaded.take() {
-            loaded.queue.wake();
-            Loaded::let_go(loaded);
-        }
+        self.loaded.wake();
     }
 }
 
 impl Loaded {
-    /// Checks, tokenises and queues a request for vectors.
-    pub(crate) fn embed(
+    /// Checks, tokenises and queues a request of session `session` for vectors.
+    pub(super) fn embed(
         self: &Arc<Self>,
-        texts: &[Prompt],
-        settings: Settings,
-        asker: &Asker<'_>,
-        log: &Arc<RequestLog>,
-    ) -> Result<Embedding> {
-        let About {
-            config, pooling, ..
-        } = &*self.about;
-        settings.check()?;
-        let effective = self.effective(settings, asker.settings);
+        request: &VectorRequest<'_>,
+        session: u64,
+    ) -> Result<Pending<Embeddings>> {
+        let Known {
+            config,
+            pooling,
+            about,
+        } = &*self.known;
+        let texts = request.texts;
+        let effective = request.resolve(about)?;
         let pooling = pooling.map_err(|pooling| Error::NoVectors {
-            model: self.about.info.name.clone(),
+            model: about.info.name.clone(),
             pooling,
         })?;
         if texts.is_empty() {
@@ -96,9 +83,9 @@ impl Loaded {
             pooling,
             priority: effective.scheduling.priority,
             deterministic: effective.scheduling.deterministic,
-            log: Arc::clone(log),
-            owner: asker.owner.clone(),
-            session: asker.session,
+            log: Arc::clone(request.log),
+            owner: request.owner.clone(),
+            session,
             asked_at,
             queue_limit: QueueLimit::new(config.default_task_timeout, &effective),
             max_time: effective.stopping.max_time,
@@ -106,10 +93,11 @@ impl Loaded {
         };
         let prompt_tokens = job.tokens();
         self.queue.submit_embedding(job)?;
-        Ok(Embedding {
+        let embedding = Embedding {
             answer: is_answered,
             prompt_tokens,
-            loaded: Some(Arc::clone(self)),
-        })
+            loaded: InUse::new(self),
+        };
+        Ok(Box::pin(embedding.finish()))
     }
 }

@@ -1,6 +1,7 @@
 //! Computing: a prompt in, text out, all of it or piece by piece.
 
-use mynah_engine::{Error, Event, FinishReason, Prompt, Settings};
+use mynah_core::{Error, Event, FinishReason, Prompt};
+use mynah_settings::Settings;
 use serde_json::json;
 
 use super::errno::{Errno, Failure};
@@ -33,10 +34,12 @@ pub(super) async fn set_prompt(
         return Err(tensor::too_large(bytes, max_bytes.saturating_sub(others)));
     }
     live.session.ready().await?;
-    let input_tokens = match live.session.model().tokens(Prompt::Text(prompt.clone())) {
+    let input_tokens = match live.session.model().tokens(&Prompt::Text(prompt.clone())) {
         Ok(tokens) => tokens.len(),
         // Guests count tokens to see how much they have to leave out; `compute` refuses it.
         Err(Error::PromptTooLong { prompt, .. }) => prompt,
+        // The backend counts no tokens ahead: the outcome has their number.
+        Err(Error::Unsupported { .. }) => 0,
         Err(error) => return Err(error.into()),
     };
     ctx.held.tensor_bytes = others + bytes;

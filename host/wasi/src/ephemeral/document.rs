@@ -7,7 +7,8 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
-use mynah_engine::{Error, Output, Priority, Problem, Reading, Settings, SettingsError};
+use mynah_core::Error;
+use mynah_settings::{Output, Priority, Problem, Reading, Settings, SettingsError};
 use serde_json::value::RawValue;
 
 use super::errno::{Errno, Failure};

@@ -1,7 +1,5 @@
 //! The numbers that functions answer with, and which of the host's errors is which.
 
-use mynah_engine::model::gguf;
-
 use crate::nn::{ErrorCode, NnError};
 
 /// What a function of `wasi_ephemeral_nn` answers: the numbers of the witx, and from 100 on those
@@ -88,9 +86,9 @@ impl From<NnError> for Failure {
     }
 }
 
-impl From<mynah_engine::Error> for Failure {
-    fn from(error: mynah_engine::Error) -> Self {
-        use mynah_engine::Error as E;
+impl From<mynah_core::Error> for Failure {
+    fn from(error: mynah_core::Error) -> Self {
+        use mynah_core::{BackendErrorKind, Error as E};
 
         let errno = match &error {
             E::EmptyPrompt
@@ -106,16 +104,18 @@ impl From<mynah_engine::Error> for Failure {
             | E::TooManySessions { .. }
             | E::MemoryShort { .. } => Errno::Busy,
             E::PromptTooLong { .. } | E::PromptTooLarge { .. } => Errno::PromptTooLong,
-            E::Kind { .. }
+            E::Unsupported { .. }
             | E::NotDeterministic { .. }
             | E::NoVectors { .. }
             | E::VectorsOnly { .. }
             | E::VectorsAsked => Errno::UnsupportedOperation,
             E::UnknownModel { .. } => Errno::NotFound,
             // Nobody had used the model, and now it can't be loaded again.
-            E::File(error) if matches!(error.problem, gguf::GgufProblem::Io(_)) => {
-                Errno::ModelNotFound
-            }
+            E::Backend(error) => match error.kind() {
+                BackendErrorKind::ModelNotFound => Errno::ModelNotFound,
+                BackendErrorKind::Unsupported => Errno::UnsupportedOperation,
+                _ => Errno::RuntimeError,
+            },
             // What else broke, and variants that this crate doesn't know yet.
             _ => Errno::RuntimeError,
         };

@@ -1,6 +1,7 @@
 //! Graphs: loading them by name and as bytes, making contexts of them, unloading them.
 
-use mynah_engine::{Level, Settings};
+use mynah_core::DeviceClass;
+use mynah_settings::{Level, Settings};
 use wasmtime::Caller;
 
 use super::document::{self, Document};
@@ -11,9 +12,9 @@ use crate::bindings::wasi::nn::graph::{ExecutionTarget, GraphEncoding};
 use crate::nn::{LoadRequest, load};
 use crate::{LlmCtx, LlmView};
 
-/// The encodings that are a GGUF model here. In one numbering 5 is `ggml` and 6 `autodetect`, in
+/// The encodings of the models that are served here. In one numbering 5 is `ggml` and 6 `autodetect`, in
 /// the other it is the other way round.
-const GGUF: [u32; 2] = [5, 6];
+const GGML: [u32; 2] = [5, 6];
 
 /// The arguments of `load`.
 #[derive(Debug, Clone, Copy)]
@@ -70,16 +71,16 @@ fn prepare(
              you like"
         )));
     };
-    if !GGUF.contains(&arguments.encoding) {
+    if !GGML.contains(&arguments.encoding) {
         return Err(Failure::new(
             Errno::InvalidEncoding,
             format!(
-                "encoding {} is not served here: give a GGUF model as ggml (5 or 6)",
+                "encoding {} is not served here: give a model as ggml (5 or 6)",
                 arguments.encoding
             ),
         ));
     }
-    check_target(arguments.target)?;
+    check_target(ctx, arguments.target)?;
     let document = match settings {
         Some(json) => read(ctx, json)?,
         None => Document::default(),
@@ -91,12 +92,13 @@ fn prepare(
     Ok((model.to_vec(), document, request))
 }
 
-fn check_target(target: u32) -> Result<(), Failure> {
+fn check_target(ctx: &LlmCtx, target: u32) -> Result<(), Failure> {
     match target {
         // Where its layers are is the operator's to set.
         0 | 3 => Ok(()),
         1 => {
-            if !mynah_engine::SystemInfo::has_gpu() {
+            let loader = ctx.guest_models.as_ref().map(|allowed| &allowed.loader);
+            if !loader.is_some_and(|loader| loader.has_device(DeviceClass::Gpu)) {
                 tracing::warn!(
                     "a core module loads a model for a GPU, and there is none: it is computed by \
                      the CPU"
@@ -206,6 +208,7 @@ pub(super) fn init_execution_context<T: LlmView>(
         graph,
         is_invalid: false,
         answer: Answer::default(),
+        about: of.graph.model.about(),
         live: Some(Live {
             session,
             settings,
@@ -220,7 +223,7 @@ pub(super) fn init_execution_context<T: LlmView>(
 }
 
 /// Whether a setting has the engine's default because nobody says anything else.
-fn says_nobody(effective: &[mynah_engine::SettingInForce], path: &str) -> bool {
+fn says_nobody(effective: &[mynah_settings::SettingInForce], path: &str) -> bool {
     let mut of_path = effective.iter().filter(|setting| setting.path == path);
     of_path.any(|setting| setting.level == Level::Default)
 }

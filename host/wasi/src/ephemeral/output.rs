@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::time::Duration;
 
-use mynah_engine::{LlamaBuild, Outcome};
+use mynah_core::{About, Outcome};
 use serde_json::{Value, json};
 use wasmtime::Caller;
 
@@ -86,7 +86,10 @@ fn select(context: &Context, index: u32, which: Which) -> Result<Cow<'_, str>, F
     match (index, which) {
         (0, Which::All) => Ok(Cow::Borrowed(&context.answer.text)),
         (0, Which::Piece) => Ok(Cow::Borrowed(&context.answer.piece)),
-        (1, _) => Ok(Cow::Owned(metadata(&context.answer).to_string())),
+        (1, _) => {
+            let metadata = metadata(&context.answer, &context.about);
+            Ok(Cow::Owned(metadata.to_string()))
+        }
         (other, _) => Err(Failure::invalid(format!(
             "there is no output {other}: 0 is the text, 1 what is known about it"
         ))),
@@ -94,20 +97,15 @@ fn select(context: &Context, index: u32, which: Which) -> Result<Cow<'_, str>, F
 }
 
 /// What is known about an answer: what these guests know, then ours.
-fn metadata(answer: &Answer) -> Value {
-    let build = LlamaBuild::read();
-    let number = build.number();
-    let LlamaBuild {
-        ggml_version,
-        commit,
-    } = build;
+fn metadata(answer: &Answer, model: &About) -> Value {
     let mut about = json!({
         "input_tokens": answer.input_tokens,
         "output_tokens": answer.output_tokens,
-        "llama_build_number": number,
-        "llama_commit": commit.unwrap_or_else(|| format!("ggml-{ggml_version}")),
-        "ggml_version": ggml_version,
     });
+    if let Some(about) = about.as_object_mut() {
+        let build = model.build.iter();
+        about.extend(build.map(|(name, value)| ((*name).to_owned(), value.clone())));
+    }
     if let (
         Some(Outcome {
             reason,

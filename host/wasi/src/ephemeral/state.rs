@@ -6,7 +6,8 @@ use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
 
-use mynah_engine::{FinishReason, Generation, Outcome, Session, Settings};
+use mynah_core::{About, FinishReason, Generation, Outcome, Session};
+use mynah_settings::Settings;
 use tokio::io::{AsyncWrite, AsyncWriteExt};
 use wasmtime_wasi::cli::StdoutStream;
 
@@ -72,6 +73,8 @@ pub(super) struct Context {
     /// Settings were refused that it can't do without; the next ones that are taken end that.
     pub(super) is_invalid: bool,
     pub(super) answer: Answer,
+    /// What its model is, which it can be asked for after the graph was unloaded.
+    pub(super) about: Arc<About>,
 }
 
 /// What a context computes with.

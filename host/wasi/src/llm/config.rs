@@ -1,6 +1,6 @@
 //! `mynah:llm/llm-config`: settings of an execution context.
 
-use mynah_engine::{Level, Reading, SettingInForce, Settings};
+use mynah_settings::{Level, Reading, SettingInForce, Settings};
 use wasmtime::component::Resource;
 
 use crate::bindings::mynah::llm::errors::{Error, Problem};

@@ -1,6 +1,7 @@
 //! `mynah:llm/embedding`: texts as vectors.
 
-use mynah_engine::{Prompt, Settings};
+use mynah_core::Prompt;
+use mynah_settings::Settings;
 use wasmtime::component::Resource;
 
 use crate::bindings::mynah::llm::embedding::{Embeddings, Host};

@@ -6,15 +6,15 @@ use crate::{ErrorCode, NnError};
 
 impl Host for LlmCtxView<'_> {}
 
-impl From<mynah_engine::SettingsError> for Error {
-    fn from(error: mynah_engine::SettingsError) -> Self {
-        mynah_engine::Error::from(error).into()
+impl From<mynah_settings::SettingsError> for Error {
+    fn from(error: mynah_settings::SettingsError) -> Self {
+        mynah_core::Error::from(error).into()
     }
 }
 
-impl From<mynah_engine::Error> for Error {
-    fn from(error: mynah_engine::Error) -> Self {
-        use mynah_engine::Error as E;
+impl From<mynah_core::Error> for Error {
+    fn from(error: mynah_core::Error) -> Self {
+        use mynah_core::Error as E;
 
         let message = error.to_string();
         match error {
@@ -46,9 +46,10 @@ impl From<mynah_engine::Error> for Error {
                 message,
             }),
             E::QueueTimeout { .. } | E::MaxTime { .. } => Self::Timeout(message),
-            E::NotDeterministic { .. } | E::NoVectors { .. } | E::VectorsOnly { .. } => {
-                Self::Unsupported(message)
-            }
+            E::Unsupported { .. }
+            | E::NotDeterministic { .. }
+            | E::NoVectors { .. }
+            | E::VectorsOnly { .. } => Self::Unsupported(message),
             E::Unavailable | E::SessionClosed { .. } | E::MemoryShort { .. } => {
                 Self::Unavailable(message)
             }
@@ -59,8 +60,8 @@ impl From<mynah_engine::Error> for Error {
     }
 }
 
-impl From<mynah_engine::Problem> for Problem {
-    fn from(problem: mynah_engine::Problem) -> Self {
+impl From<mynah_settings::Problem> for Problem {
+    fn from(problem: mynah_settings::Problem) -> Self {
         Self {
             message: problem.to_string(),
             value: problem.value().to_owned(),

@@ -3,7 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use mynah_engine::{Conversation, FinishReason, Message, Prompt, Role, Settings};
+use mynah_core::{Conversation, FinishReason, Message, Prompt, Role};
+use mynah_settings::Settings;
 use wasmtime::component::Resource;
 use wasmtime_wasi_io::async_trait;
 use wasmtime_wasi_io::poll::{DynPollable, Pollable, subscribe};
@@ -16,7 +17,7 @@ use crate::{ExecutionContext, LlmCtxView};
 /// The host's side of `mynah:llm/generation.generation`. Dropping it, with its store too, cancels.
 #[derive(Debug)]
 pub struct Generation {
-    engine: mynah_engine::Generation,
+    engine: mynah_core::Generation,
     // It keeps its model in memory, so it keeps the model's place too.
     _guest_model: Option<Arc<Place>>,
 }
@@ -92,7 +93,7 @@ impl wit::HostGeneration for LlmCtxView<'_> {
     }
 }
 
-fn wit_events(events: Vec<mynah_engine::Event>) -> Vec<wit::Event> {
+fn wit_events(events: Vec<mynah_core::Event>) -> Vec<wit::Event> {
     events.into_iter().map(wit::Event::from).collect()
 }
 
@@ -133,21 +134,21 @@ impl From<wit::Message> for Message {
     }
 }
 
-impl From<mynah_engine::Event> for wit::Event {
-    fn from(event: mynah_engine::Event) -> Self {
+impl From<mynah_core::Event> for wit::Event {
+    fn from(event: mynah_core::Event) -> Self {
         match event {
-            mynah_engine::Event::Token(token) => Self::Token(wit::TokenProbs {
+            mynah_core::Event::Token(token) => Self::Token(wit::TokenProbs {
                 chosen: token.chosen.into(),
                 top: token.top.into_iter().map(wit::TokenProb::from).collect(),
             }),
-            mynah_engine::Event::Text(text) => Self::Text(text),
-            mynah_engine::Event::Finished(outcome) => Self::Finished(outcome.into()),
+            mynah_core::Event::Text(text) => Self::Text(text),
+            mynah_core::Event::Finished(outcome) => Self::Finished(outcome.into()),
         }
     }
 }
 
-impl From<mynah_engine::TokenProb> for wit::TokenProb {
-    fn from(token: mynah_engine::TokenProb) -> Self {
+impl From<mynah_core::TokenProb> for wit::TokenProb {
+    fn from(token: mynah_core::TokenProb) -> Self {
         Self {
             id: token.id,
             bytes: token.bytes,
@@ -156,8 +157,8 @@ impl From<mynah_engine::TokenProb> for wit::TokenProb {
     }
 }
 
-impl From<mynah_engine::Outcome> for wit::Outcome {
-    fn from(outcome: mynah_engine::Outcome) -> Self {
+impl From<mynah_core::Outcome> for wit::Outcome {
+    fn from(outcome: mynah_core::Outcome) -> Self {
         let usage = outcome.usage;
         Self {
             seed: outcome.seed,

@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use mynah_engine::{
-    BiasTarget, LogitBias, Memory, Output, OutputForm, Priority, SamplerName, Sampling, Scheduling,
-    Seed, Settings, Stopping,
+use mynah_settings::{
+    BiasTarget, LogitBias, Memory, OutputForm, SamplerName, Sampling, Scheduling, Stopping,
 };
+use mynah_settings::{Output, Priority, Seed, Settings};
 
 use crate::bindings::mynah::llm::settings as wit;
 

@@ -1,6 +1,6 @@
 //! `mynah:llm/backend-status`: the engine's report as a guest may see it.
 
-use mynah_engine::{self as engine, Report};
+use mynah_core::{self as core, Report};
 use serde_json::{Value, json};
 use wasmtime::component::Resource;
 
@@ -18,7 +18,7 @@ impl LlmCtxView<'_> {
     }
 
     /// What the model is, without what others did with it where the guest may not see that.
-    fn model_report(&self, graph: &Resource<Graph>) -> wasmtime::Result<engine::ModelReport> {
+    fn model_report(&self, graph: &Resource<Graph>) -> wasmtime::Result<core::ModelReport> {
         let mut model = self.report(graph)?.model;
         if !self.ctx.host_status {
             model.requests_served = None;
@@ -37,10 +37,7 @@ impl LlmCtxView<'_> {
     }
 
     /// The guest's own contexts of a model.
-    fn own_sessions(
-        &self,
-        graph: &Resource<Graph>,
-    ) -> wasmtime::Result<Vec<engine::SessionStatus>> {
+    fn own_sessions(&self, graph: &Resource<Graph>) -> wasmtime::Result<Vec<core::SessionStatus>> {
         let model = &self.table.get(graph)?.model;
         let mut own = Vec::new();
         for rep in &self.ctx.held.contexts {
@@ -56,7 +53,7 @@ impl LlmCtxView<'_> {
     fn sessions_status(
         &self,
         graph: &Resource<Graph>,
-    ) -> wasmtime::Result<(Vec<engine::SessionStatus>, Option<engine::SessionsReport>)> {
+    ) -> wasmtime::Result<(Vec<core::SessionStatus>, Option<core::SessionsReport>)> {
         let own = self.own_sessions(graph)?;
         let report = self.report(graph)?;
         Ok((own, self.ctx.host_status.then_some(report.sessions)))
@@ -136,7 +133,7 @@ impl wit::Host for LlmCtxView<'_> {
     }
 }
 
-fn session_json(session: &engine::SessionStatus) -> Value {
+fn session_json(session: &core::SessionStatus) -> Value {
     json!({
         "id": session.id,
         "state": session.state.name(),
@@ -165,28 +162,28 @@ macro_rules! record {
     };
 }
 
-record!(engine::ByPriority => wit::ByPriority { low, normal, high, urgent } into {});
-record!(engine::QueueReport => wit::QueueStatus {
+record!(core::ByPriority => wit::ByPriority { low, normal, high, urgent } into {});
+record!(core::QueueReport => wit::QueueStatus {
     length, capacity, running, parked, oldest_wait_ms, estimated_wait_ms, accepted, completed, refused, timed_out, cancelled,
     failed, preempted, exhausted, resumed, fairness,
 } into {} rename { waiting: by_priority });
-record!(engine::MemoryUse => wit::MemoryUse { used, limit } into {});
-record!(engine::DiskStatus => wit::DiskStatus {
+record!(core::MemoryUse => wit::MemoryUse { used, limit } into {});
+record!(core::DiskStatus => wit::DiskStatus {
     tokens, bytes, max_bytes, written, read, evictions, damaged, interrupted, failed,
 } into {});
-record!(engine::SessionsReport => wit::SessionTotals { open, busy, idle, resident, parked, closed } into {});
-record!(engine::Rate => wit::Rate { prompt, generated } into {});
-record!(engine::Percentiles => wit::Percentiles { p50_ms, p90_ms, p99_ms } into {});
-record!(engine::PerformanceReport => wit::PerformanceStatus {
+record!(core::SessionsReport => wit::SessionTotals { open, busy, idle, resident, parked, closed } into {});
+record!(core::Rate => wit::Rate { prompt, generated } into {});
+record!(core::Percentiles => wit::Percentiles { p50_ms, p90_ms, p99_ms } into {});
+record!(core::PerformanceReport => wit::PerformanceStatus {
     prompt_tokens, generated_tokens, batch_fill, sampling_share, embedded_texts, steps, failed_steps,
 } into { now, minute, five_minutes, first_token, between_tokens, step });
-record!(engine::ModelReport => wit::ModelStatus {
+record!(core::ModelReport => wit::ModelStatus {
     name, architecture, parameters, quantisation, bytes, context_trained, context_size, layers, layers_on_device, loaded_since,
     kept_until, requests_served,
 } into { state });
 
-impl From<engine::MemoryReport> for wit::MemoryStatus {
-    fn from(memory: engine::MemoryReport) -> Self {
+impl From<core::MemoryReport> for wit::MemoryStatus {
+    fn from(memory: core::MemoryReport) -> Self {
         Self {
             cells_used: memory.cells_used,
             cells_idle: memory.cells_idle,
@@ -209,21 +206,21 @@ impl From<engine::MemoryReport> for wit::MemoryStatus {
     }
 }
 
-impl From<engine::PressureLevel> for wit::PressureLevel {
-    fn from(level: engine::PressureLevel) -> Self {
+impl From<core::PressureLevel> for wit::PressureLevel {
+    fn from(level: core::PressureLevel) -> Self {
         match level {
-            engine::PressureLevel::None => Self::None,
-            engine::PressureLevel::Drop => Self::Drop,
-            engine::PressureLevel::Park => Self::Park,
-            engine::PressureLevel::Close => Self::Close,
-            engine::PressureLevel::Refuse => Self::Refuse,
+            core::PressureLevel::None => Self::None,
+            core::PressureLevel::Drop => Self::Drop,
+            core::PressureLevel::Park => Self::Park,
+            core::PressureLevel::Close => Self::Close,
+            core::PressureLevel::Refuse => Self::Refuse,
         }
     }
 }
 
-impl From<engine::SessionStatus> for wit::SessionStatus {
-    fn from(session: engine::SessionStatus) -> Self {
-        use engine::SessionState as State;
+impl From<core::SessionStatus> for wit::SessionStatus {
+    fn from(session: core::SessionStatus) -> Self {
+        use core::SessionState as State;
 
         Self {
             id: session.id,
@@ -241,12 +238,12 @@ impl From<engine::SessionStatus> for wit::SessionStatus {
     }
 }
 
-impl From<engine::ModelState> for wit::ModelState {
-    fn from(state: engine::ModelState) -> Self {
+impl From<core::ModelState> for wit::ModelState {
+    fn from(state: core::ModelState) -> Self {
         match state {
-            engine::ModelState::Loaded => Self::Loaded,
-            engine::ModelState::Loading => Self::Loading,
-            engine::ModelState::Unloaded => Self::Unloaded,
+            core::ModelState::Loaded => Self::Loaded,
+            core::ModelState::Loading => Self::Loading,
+            core::ModelState::Unloaded => Self::Unloaded,
         }
     }
 }

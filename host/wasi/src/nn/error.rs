@@ -1,6 +1,6 @@
 //! `wasi:nn/errors`: which code stands for what, and the text beside it.
 
-use mynah_engine::log::TASK;
+use mynah_core::log::TASK;
 use wasmtime::component::Resource;
 
 use crate::LlmCtxView;
@@ -24,11 +24,6 @@ impl NnError {
         }
     }
 
-    /// Replaces a name of the host's in the text, which is none of the guest's business.
-    pub(crate) fn hide(&mut self, name: &str, with: &str) {
-        self.data = self.data.replace(name, with);
-    }
-
     /// The same error, with the text that had been generated before it: partial text is never
     /// thrown away.
     pub(crate) fn with_partial(mut self, text: &str) -> Self {
@@ -40,15 +35,15 @@ impl NnError {
     }
 }
 
-impl From<mynah_engine::SettingsError> for NnError {
-    fn from(error: mynah_engine::SettingsError) -> Self {
-        mynah_engine::Error::from(error).into()
+impl From<mynah_settings::SettingsError> for NnError {
+    fn from(error: mynah_settings::SettingsError) -> Self {
+        mynah_core::Error::from(error).into()
     }
 }
 
-impl From<mynah_engine::Error> for NnError {
-    fn from(error: mynah_engine::Error) -> Self {
-        use mynah_engine::Error as E;
+impl From<mynah_core::Error> for NnError {
+    fn from(error: mynah_core::Error) -> Self {
+        use mynah_core::{BackendErrorKind as Kind, Error as E};
 
         let code = match &error {
             E::EmptyPrompt
@@ -59,31 +54,31 @@ impl From<mynah_engine::Error> for NnError {
             | E::SessionBusy
             | E::VectorsAsked
             | E::DuplicateModel { .. } => ErrorCode::InvalidArgument,
-            E::File(_) => ErrorCode::InvalidEncoding,
+            E::Backend(error) => match error.kind() {
+                Kind::ModelNotFound | Kind::InvalidModel => ErrorCode::InvalidEncoding,
+                Kind::Unsupported => ErrorCode::UnsupportedOperation,
+                Kind::TooLarge => ErrorCode::TooLarge,
+                Kind::Failed => ErrorCode::RuntimeError,
+                // A kind that this crate doesn't know yet.
+                _ => ErrorCode::Unknown,
+            },
             E::PromptTooLarge { .. }
             | E::PromptTooLong { .. }
             | E::TooManySessions { .. }
-            | E::TooManyTexts { .. }
-            | E::Context { .. } => ErrorCode::TooLarge,
+            | E::TooManyTexts { .. } => ErrorCode::TooLarge,
             E::UnknownModel { .. } => ErrorCode::NotFound,
-            E::Kind { .. }
+            E::Unsupported { .. }
             | E::NotDeterministic { .. }
             | E::NoVectors { .. }
             | E::VectorsOnly { .. } => ErrorCode::UnsupportedOperation,
             E::QueueTimeout { .. } | E::MaxTime { .. } => ErrorCode::Timeout,
             E::Busy { .. }
             | E::MemoryShort { .. }
-            | E::TooLittleMemory { .. }
-            | E::StateFolder { .. }
-            | E::Backend { .. }
-            | E::Load { .. }
             | E::LoadCancelled { .. }
             | E::Unavailable
             | E::SessionClosed { .. }
             | E::Decode { .. }
             | E::OutputFormLost { .. }
-            | E::Convert { .. }
-            | E::Write { .. }
             | E::Thread(_) => ErrorCode::RuntimeError,
             // A variant that this crate doesn't know yet.
             _ => ErrorCode::Unknown,

@@ -6,7 +6,8 @@
 
 use std::sync::Arc;
 
-use mynah_engine::{Model, Settings};
+use mynah_core::Model;
+use mynah_settings::Settings;
 use wasmtime::component::{Linker, Resource, ResourceType, WasmList};
 use wasmtime::{AsContextMut, StoreContextMut};
 

@@ -3,8 +3,9 @@
 
 use std::sync::Arc;
 
-use mynah_engine::log::{TASK, logged_path};
-use mynah_engine::{Event, FinishReason, Generation, Prompt, Reading, Session, Settings};
+use mynah_core::log::{TASK, logged_path};
+use mynah_core::{Event, FinishReason, Generation, Prompt, Session};
+use mynah_settings::{Reading, Settings};
 use wasmtime::component::Resource;
 
 use super::kept::{Kept, OUTPUT, short};
@@ -41,7 +42,7 @@ impl LlmCtx {
     }
 
     /// A session with a graph's model and settings.
-    pub(crate) fn open(&self, graph: &Graph) -> mynah_engine::Result<Session> {
+    pub(crate) fn open(&self, graph: &Graph) -> mynah_core::Result<Session> {
         let mut session = graph.model.session(self.owner.clone())?;
         session.configure(graph.settings.clone())?;
         Ok(session)

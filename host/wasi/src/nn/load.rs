@@ -1,12 +1,12 @@
-//! A model that a guest brings as bytes: checked, put in a private file, loaded, and the file
-//! removed.
+//! A model that a guest brings as bytes: checked against what the guest may, and given to the
+//! loader that the embedder chose.
 
-use std::io::Write;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
-use mynah_engine::{LoadOptions, Model, ModelConfig, Settings};
+use mynah_core::{DeviceClass, Model, ModelFormat};
+use mynah_settings::Settings;
 
 use super::{ErrorCode, Graph, NnError};
 use crate::bindings::wasi::nn::graph::{ExecutionTarget, GraphEncoding};
@@ -48,8 +48,8 @@ impl LoadRequest {
             return Err(NnError::new(
                 ErrorCode::TooLarge,
                 format!(
-                    "the model has {bytes} bytes, at most {limit} are taken from a guest: have the \
-                     operator grant it by name"
+                    "the model has {bytes} bytes, at most {limit} are taken from a guest: have the operator grant \
+                     it by name"
                 ),
             ));
         }
@@ -69,41 +69,35 @@ impl LlmCtx {
         let Some(allowed) = self.guest_models.clone() else {
             return refuse(
                 ErrorCode::Security,
-                "this guest may not bring its own models: load one by name, or have the operator \
-                 allow it"
-                    .into(),
+                "this guest may not bring its own models: load one by name, or have the operator allow it".into(),
             );
         };
-        match encoding {
-            GraphEncoding::Ggml | GraphEncoding::Autodetect => {}
-            GraphEncoding::Openvino
-            | GraphEncoding::Onnx
-            | GraphEncoding::Tensorflow
-            | GraphEncoding::Pytorch
-            | GraphEncoding::Tensorflowlite => {
-                return refuse(
-                    ErrorCode::InvalidEncoding,
-                    format!(
-                        "{encoding:?} is not served here: give a GGUF model as ggml or autodetect"
-                    ),
-                );
-            }
+        let loader = &allowed.loader;
+        if format_of(encoding).is_some_and(|format| !loader.serves(format)) {
+            return refuse(
+                ErrorCode::InvalidEncoding,
+                format!("{encoding:?} is not served here: give {}", loader.wants()),
+            );
         }
-        match target {
-            ExecutionTarget::Cpu => {}
+        let has_target = match target {
+            ExecutionTarget::Cpu => true,
             // Where the layers go is decided for the whole host when it is built and started.
-            ExecutionTarget::Gpu if mynah_engine::SystemInfo::has_gpu() => {}
-            ExecutionTarget::Gpu | ExecutionTarget::Tpu => {
-                return refuse(
-                    ErrorCode::UnsupportedOperation,
-                    format!("this host has no {target:?}: give the target cpu"),
-                );
-            }
+            ExecutionTarget::Gpu => loader.has_device(DeviceClass::Gpu),
+            ExecutionTarget::Tpu => loader.has_device(DeviceClass::Tpu),
+        };
+        if !has_target {
+            return refuse(
+                ErrorCode::UnsupportedOperation,
+                format!("this host has no {target:?}: give the target cpu"),
+            );
         }
         if builders != 1 {
             return refuse(
                 ErrorCode::InvalidArgument,
-                format!("{builders} builders were given, a GGUF model is one: give exactly one"),
+                format!(
+                    "{builders} builders were given, a model here is one: give exactly one, {}",
+                    loader.wants()
+                ),
             );
         }
         let most = allowed.max_models;
@@ -111,8 +105,8 @@ impl LlmCtx {
             return refuse(
                 ErrorCode::TooLarge,
                 format!(
-                    "this guest has {most} models of its own in memory, as many as it may: drop \
-                     all graphs, contexts and generations of one"
+                    "this guest has {most} models of its own in memory, as many as it may: drop all graphs, contexts \
+                     and generations of one"
                 ),
             );
         };
@@ -138,7 +132,7 @@ pub(crate) async fn load(bytes: Vec<u8>, request: LoadRequest) -> Result<Graph, 
             }));
         });
     if let Err(error) = spawned {
-        return Err(mynah_engine::Error::Thread(error).into());
+        return Err(mynah_core::Error::Thread(error).into());
     }
     loaded.await.unwrap_or_else(|_| {
         Err(NnError::new(
@@ -163,41 +157,24 @@ fn load_blocking(
     request: &LoadRequest,
     is_gone: Arc<AtomicBool>,
 ) -> Result<Model, NnError> {
-    // Created with access for this user alone, under a name that nobody can guess. llama.cpp maps
-    // it, so the bytes stay when the name goes at the end of this function.
-    let write = || -> std::io::Result<tempfile::NamedTempFile> {
-        let mut file = tempfile::Builder::new()
-            .prefix("mynah-guest-model-")
-            .suffix(".gguf")
-            .tempfile()?;
-        file.write_all(bytes)?;
-        file.flush()?;
-        Ok(file)
-    };
-    let file = write().map_err(|error| {
-        NnError::new(
-            ErrorCode::RuntimeError,
-            format!("the host can't keep the model in a temporary file: {error}"),
-        )
-    })?;
-    // Converted copies stay on disk: a guest could fill it with models that each differ a little.
-    // And it can't be loaded again: the file goes.
-    let config = ModelConfig {
-        optimize: None,
-        state_dir: None,
-        keep_alive: None,
-        ..request.allowed.config.clone()
-    };
-    let progress = move |_| match is_gone.load(Ordering::Relaxed) {
+    let progress = Box::new(move |_| match is_gone.load(Ordering::Relaxed) {
         true => ControlFlow::Break(()),
         false => ControlFlow::Continue(()),
-    };
-    let options = LoadOptions::from(config).observed_by(request.allowed.observer.clone());
-    Model::load(file.path(), options, progress).map_err(|error| {
-        let mut error = NnError::from(error);
-        error.hide(&file.path().display().to_string(), "the model");
-        error
-    })
+    });
+    Ok(request.allowed.loader.load(bytes, progress)?)
+}
+
+/// The format of an encoding; `None` where the loader looks for itself.
+fn format_of(encoding: GraphEncoding) -> Option<ModelFormat> {
+    match encoding {
+        GraphEncoding::Autodetect => None,
+        GraphEncoding::Ggml => Some(ModelFormat::Ggml),
+        GraphEncoding::Openvino => Some(ModelFormat::OpenVino),
+        GraphEncoding::Onnx => Some(ModelFormat::Onnx),
+        GraphEncoding::Tensorflow => Some(ModelFormat::TensorFlow),
+        GraphEncoding::Pytorch => Some(ModelFormat::PyTorch),
+        GraphEncoding::Tensorflowlite => Some(ModelFormat::TensorFlowLite),
+    }
 }
 
 #[cfg(test)]

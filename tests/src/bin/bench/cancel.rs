@@ -7,7 +7,7 @@
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, ensure};
-use mynah_engine::{Generation, Model, Session};
+use mynah_core::{Generation, Model, Session};
 
 use crate::Bench;
 use crate::bare::Bare;
@@ -134,7 +134,7 @@ fn next_step(model: &Model) -> Result<f64> {
     Ok(begun.elapsed().as_secs_f64())
 }
 
-fn wait(model: &Model, is_so: impl Fn(&mynah_engine::Status) -> bool) -> Result<()> {
+fn wait(model: &Model, is_so: impl Fn(&mynah_core::Status) -> bool) -> Result<()> {
     let begun = Instant::now();
     while !is_so(&model.status()) {
         ensure!(begun.elapsed() < STUCK, "stuck at {:?}", model.status());

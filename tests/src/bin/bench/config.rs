@@ -5,9 +5,8 @@ use std::path::Path;
 use std::time::Instant;
 
 use anyhow::{Result, ensure};
-use mynah_engine::{
-    FinishReason, Model, ModelConfig, OutputForm, Owner, Prompt, Reading, Settings, Stopping,
-};
+use mynah_core::{FinishReason, Model, Owner, Prompt};
+use mynah_settings::{ModelConfig, OutputForm, Reading, Settings, Stopping};
 
 use crate::Bench;
 use crate::ours;
@@ -70,7 +69,7 @@ pub(crate) fn resolve(rounds: usize) -> Result<Row> {
 /// `schema.smollm2` or `schema.gemma`: tokens per second of the same request with and without a
 /// schema.
 pub(crate) fn schema(bench: &Bench, name: &'static str, path: &Path) -> Result<Row> {
-    let model = Model::load(path, ModelConfig::default(), |_| {})?;
+    let model = mynah_engine::load(path, ModelConfig::default(), |_| {})?;
     let mut rounds = Vec::new();
     // The first round warms both up.
     for round in 0..=bench.rounds {

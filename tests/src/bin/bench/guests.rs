@@ -3,7 +3,8 @@
 use std::time::Instant;
 
 use anyhow::{Result, ensure};
-use mynah_engine::{Model, ModelConfig, Settings};
+use mynah_core::Model;
+use mynah_settings::{ModelConfig, Settings};
 use mynah_tests::{Guest, Started, tiny_with};
 
 use crate::ours::value;

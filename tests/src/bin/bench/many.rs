@@ -6,7 +6,8 @@
 use std::time::Instant;
 
 use anyhow::{Result, ensure};
-use mynah_engine::model::optimize::{Optimize, Target, optimized};
+use mynah_engine::model::optimize::optimized;
+use mynah_settings::{Optimize, Target};
 
 use crate::bare::{Bare, Lockstep, apart};
 use crate::ours::{self, Instance, Program, value};

@@ -4,7 +4,8 @@
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
-use mynah_engine::{KvType, Model, Outcome, Owner, Prompt, Session, Settings};
+use mynah_core::{Model, Outcome, Owner, Prompt, Session};
+use mynah_settings::{KvType, Settings};
 use tokio::runtime::Runtime;
 
 use crate::bare::{Bare, apart};

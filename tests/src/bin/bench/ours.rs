@@ -4,9 +4,8 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
-use mynah_engine::{
-    Event, Generation, Model, ModelConfig, Outcome, Owner, Prompt, Session, Settings,
-};
+use mynah_core::{Event, Generation, Model, Outcome, Owner, Prompt, Session};
+use mynah_settings::{ModelConfig, Settings};
 use mynah_tests::{Ended, Guest, Running, Started, greedy};
 use tokio::runtime::Handle;
 
@@ -15,7 +14,11 @@ const PATIENCE: Duration = Duration::from_secs(600);
 
 /// Loads a model for this number of concurrent greedy generations with `ctx_size` tokens each.
 pub(crate) fn load(path: &Path, parallel: usize, ctx_size: u32) -> Result<Model> {
-    Ok(Model::load(path, config(parallel, ctx_size)?, |_| {})?)
+    Ok(mynah_engine::load(
+        path,
+        config(parallel, ctx_size)?,
+        |_| {},
+    )?)
 }
 
 /// As [`load`], with a changed configuration.
@@ -27,7 +30,7 @@ pub(crate) fn load_with(
 ) -> Result<Model> {
     let mut config = config(parallel, ctx_size)?;
     change(&mut config);
-    Ok(Model::load(path, config, |_| {})?)
+    Ok(mynah_engine::load(path, config, |_| {})?)
 }
 
 /// As [`load`], for guests that share prefixes. Generations continue after an end-of-generation

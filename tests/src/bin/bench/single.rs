@@ -1,7 +1,7 @@
 //! One guest that reads a stream, against a loop that only decodes and takes the most likely token.
 
 use anyhow::Result;
-use mynah_engine::{Model, ModelConfig, Settings};
+use mynah_settings::{ModelConfig, Settings};
 
 use crate::report::{Bounds, Kind, Round, Row};
 use crate::{Bench, bare, guests};
@@ -33,7 +33,7 @@ pub(crate) fn measure(bench: &Bench) -> Result<[Row; 2]> {
     let prompt = bare.prompt(PROMPT);
     // Loaded for this round only: its team of threads must be gone when the bare loop computes.
     let ours = || {
-        let model = Model::load(&bench.model, config.clone(), |_| {})?;
+        let model = mynah_engine::load(&bench.model, config.clone(), |_| {})?;
         let stream = guests::stream(&model, &prompt, ANSWER);
         bench.runtime.block_on(stream)
     };

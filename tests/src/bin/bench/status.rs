@@ -6,7 +6,7 @@ use std::sync::mpsc::{self, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
-use mynah_engine::{Model, Prompt};
+use mynah_core::{Model, Prompt};
 
 use crate::Bench;
 use crate::ours::{self, Instance, Program, value};

@@ -4,7 +4,9 @@ use std::io::Write;
 use std::time::Duration;
 
 use anyhow::{Result, ensure};
-use mynah_engine::{Model, ModelConfig, Owner, Prompt, Settings};
+use mynah_core::{Owner, Prompt};
+use mynah_engine::LocalModel;
+use mynah_settings::{ModelConfig, Settings};
 use mynah_tests::tiny_model::TinyModel;
 
 use crate::memory::Memories;
@@ -33,15 +35,16 @@ pub(crate) async fn run(most: f64) -> Result<()> {
         defaults: Settings::greedy(),
         ..ModelConfig::default()
     };
-    let model = Model::load(&paths[0].1, config.clone(), |_| {})?;
+    let local = LocalModel::load(&paths[0].1, config.clone(), |_| {})?;
+    let model = local.clone().into_model();
     let mut session = model.session(Owner::unique())?;
     let mut memories = Memories::default();
     for cycle in 0..CYCLES {
         let [(_, first), (_, second)] = &paths;
         match cycle % 3 {
             0 => ensure!(model.unload(), "cycle {cycle}: the model is still in use"),
-            1 => model.replace(second, config.clone(), |_| {})?,
-            _ => model.replace(first, config.clone(), |_| {})?,
+            1 => local.replace(second, config.clone(), |_| {})?,
+            _ => local.replace(first, config.clone(), |_| {})?,
         }
         let prompt = || Prompt::Text("a parrot that comes and goes".to_owned());
         session.ready().await?;

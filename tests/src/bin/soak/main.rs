@@ -28,7 +28,8 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Result, ensure};
 use clap::Parser;
-use mynah_engine::{Memory, Model, ModelConfig, Settings, Status};
+use mynah_core::{Model, Status};
+use mynah_settings::{Memory, ModelConfig, Settings};
 use mynah_tests::{Started, tiny_with};
 
 use memory::Memories;

@@ -6,10 +6,11 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, bail};
-use mynah_engine::{
+use mynah_core::{
     Conversation, Error, Event, FinishReason, Generation, Message, Model, Owner, Prompt, Role,
-    Session, Settings,
+    Session,
 };
+use mynah_settings::Settings;
 
 use mynah_tests::{Guest, Started, greedy};
 
@@ -180,7 +181,7 @@ impl Visitor {
     }
 }
 
-async fn finish(generation: &mut Generation) -> mynah_engine::Result<(String, FinishReason)> {
+async fn finish(generation: &mut Generation) -> mynah_core::Result<(String, FinishReason)> {
     let mut text = String::new();
     loop {
         for event in generation.next().await? {

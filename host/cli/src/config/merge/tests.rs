@@ -3,10 +3,10 @@
 use std::path::Path;
 
 use clap::Parser;
-use mynah_engine::model::optimize::{Quantisation, Target};
-use mynah_engine::{
+use mynah_settings::{
     ChatTemplateName, KvLayout, KvType, Memory, Sampling, Scheduling, Seed, Settings, Stopping,
 };
+use mynah_settings::{Quantisation, Target};
 
 use super::*;
 use crate::args::{Cli, Command};

@@ -1,6 +1,6 @@
 //! The panels: the list of models, and the queue, sessions, speed and memory of one model.
 
-use mynah_engine::{MemoryUse, ModelState, PressureLevel, Report};
+use mynah_core::{MemoryUse, ModelState, PressureLevel, Report};
 use ratatui::Frame;
 use ratatui::layout::{Constraint, Layout, Rect};
 use ratatui::style::{Color, Modifier, Style};

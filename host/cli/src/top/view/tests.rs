@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use mynah_engine::{
+use mynah_core::{
     ByPriority, Histograms, MemoryReport, MemoryUse, ModelReport, ModelState, Percentiles,
     PerformanceReport, PressureLevel, QueueReport, Rate, Report, SessionsReport,
 };

@@ -7,6 +7,7 @@ use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
 use std::time::Duration;
 
 use super::disk_cache::{DiskCache, DiskCacheParams};
+use crate::EngineError;
 use crate::disk::FolderError;
 use crate::{Error, Result};
 
@@ -30,7 +31,7 @@ impl DiskState {
     ///
     /// # Errors
     ///
-    /// [`Error::StateFolder`], [`Error::Thread`].
+    /// [`EngineError::StateFolder`], [`Error::Thread`].
     pub(in crate::decode) fn open(
         params: Option<DiskCacheParams>,
         share_prefixes: bool,
@@ -53,7 +54,9 @@ impl DiskState {
                 tracing::warn!("{error}. This one keeps none on disk until it is free");
                 Ok(Self::Waiting(StoreWait::start(open, move || wake())?))
             }
-            Err(FolderError::Io { path, error }) => Err(Error::StateFolder { path, error }),
+            Err(FolderError::Io { path, error }) => {
+                Err(EngineError::StateFolder { path, error }.into())
+            }
         }
     }
 

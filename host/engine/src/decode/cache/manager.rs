@@ -13,8 +13,9 @@ use crate::decode::WorkerParams;
 use crate::decode::executor::Executor;
 use crate::llama::{Batch, DecodeError, SavedSequence};
 use crate::log::MEMORY;
-use crate::memory::{Entry, Place, Pressure};
-use crate::{CacheStatus, Owner, SessionState, Status};
+use crate::memory::{Entry, Place};
+use crate::{Owner, Pressure, SessionState, Status};
+use mynah_core::CacheStatus;
 
 /// Tokens that a sequence needs to be worth copying to host memory.
 const LEAST_SAVED: u32 = 16;

@@ -11,34 +11,34 @@ use crate::llama::TokenId;
 use tokio::sync::oneshot;
 
 use super::job::{QueueLimit, Waits, unstarted};
-use crate::request_log::RequestLog;
+use crate::RequestLog;
 use crate::schedule::Ticket;
 use crate::{Error, Owner, Priority, RequestOutcome, Result};
 
 pub(super) use embedder::Embedder;
 pub(crate) use pool::Pooling;
 
-/// The answer to a request for vectors: one for each text, in their order.
+/// What a request for vectors is answered: one for each text, in their order.
 pub(crate) type Vectors = Vec<Vec<f32>>;
 
 /// A request for vectors that is checked and ready to run.
 #[derive(Debug)]
 pub(crate) struct EmbedJob {
-    /// Each has at least one token and no more than the context holds, all of them in the
-    /// vocabulary.
+    /// Each of at least one token, all of them in the vocabulary, and no more than the context
+    /// holds.
     pub(crate) texts: Vec<Vec<TokenId>>,
     pub(crate) pooling: Pooling,
     pub(crate) priority: Priority,
-    /// Its texts are computed in steps of their own.
+    /// Its texts are computed apart from all others.
     pub(crate) deterministic: bool,
     pub(crate) log: Arc<RequestLog>,
     pub(crate) owner: Owner,
     pub(crate) session: u64,
     pub(crate) asked_at: Instant,
     pub(crate) queue_limit: QueueLimit,
-    /// The time that it may take in all.
+    /// Time that it may take in all.
     pub(crate) max_time: Option<Duration>,
-    /// Closed when its reader is gone.
+    /// Closed when nobody waits for the answer any more.
     pub(crate) answer: oneshot::Sender<Result<Vectors>>,
 }
 
@@ -81,7 +81,7 @@ impl Waits for EmbedJob {
     fn end(self, outcome: RequestOutcome<Error>, now: Instant) {
         let usage = unstarted(self.tokens(), self.asked_at, now);
         self.log.end(outcome.as_ref(), &usage);
-        // This fails if the reader is gone.
+        // This fails if nobody waits for the answer.
         let _ = self
             .answer
             .send(outcome.into_result().map(|_| Vectors::new()));

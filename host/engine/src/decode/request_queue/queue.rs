@@ -7,10 +7,10 @@ use std::time::{Duration, Instant};
 use bytesize::ByteSize;
 
 use super::state::State;
+use crate::PressureLevel;
 use crate::decode::EmbedJob;
 use crate::decode::job::{Job, Waits};
 use crate::log::{TASK, log_request};
-use crate::memory::PressureLevel;
 use crate::memory_limit::MemoryWatch;
 use crate::schedule::{Full, Head, Line, SessionLimits};
 use crate::{Error, Result};

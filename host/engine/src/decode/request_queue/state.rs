@@ -5,10 +5,10 @@ use std::time::{Duration, Instant};
 use crate::decode::EmbedJob;
 use crate::decode::job::{Job, QueueLimit, Waits};
 use crate::schedule::{Fairness, Line, NotOpen, Pace, SessionLimits, Sessions};
-use crate::status::Meter;
 use crate::{
     EmbeddingStatus, Error, Owner, RequestOutcome, Requests, Result, SessionState, Status,
 };
+use mynah_core::Meter;
 
 #[derive(Debug)]
 pub(super) struct State {

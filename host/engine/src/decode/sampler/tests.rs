@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use proptest::prelude::*;
 
 use super::*;
-use crate::{Sampling, Seed, Settings};
+use mynah_settings::{Sampling, Seed, Settings};
 
 const VOCABULARY: u32 = 4096;
 

@@ -8,9 +8,11 @@ use tokio::sync::oneshot;
 
 use super::host::{Ask, Host, Setup};
 use super::known::{Faults, vector};
+use crate::RequestLog;
 use crate::decode::{EmbedJob, Pooling, QueueLimit, Vectors};
-use crate::request_log::RequestLog;
-use crate::{Error, Owner, Priority, Result, Settings, Task};
+use crate::{Error, Owner, Priority, Result};
+use mynah_core::Task;
+use mynah_settings::Settings;
 
 /// Waits for the vectors of these texts.
 struct Wanted {
@@ -45,7 +47,7 @@ fn try_ask(host: &Host, texts: &[Vec<i32>], asked: Asked) -> Result<Wanted> {
         priority: Priority::Normal,
         deterministic: asked.deterministic,
         log: RequestLog::new(
-            "known".into(),
+            super::host::known_info(),
             1,
             Owner::named("embedder"),
             Task::Embed,

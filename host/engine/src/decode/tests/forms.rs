@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use super::host::{Ask, Host, Setup};
 use super::known::Faults;
-use crate::{Error, FinishReason, Outcome, OutputForm, Priority};
+use crate::{Error, FinishReason, Outcome, Priority};
+use mynah_settings::OutputForm;
 
 /// Pairs of a digit and a letter, without end.
 fn pairs() -> OutputForm {

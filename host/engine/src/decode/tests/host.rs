@@ -9,22 +9,31 @@ use mynah_grammar::Grammars;
 
 use super::known::{Faults, Known, KnownVectors, Letters, answer};
 use crate::KvType;
+use crate::RequestLog;
 use crate::decode::DiskCacheParams;
 use crate::decode::cache::DiskState;
 use crate::decode::embed::Embedder;
 use crate::decode::engine::Engine;
 use crate::decode::worker;
 use crate::decode::{
-    Job, Outlet, QueueLimit, RequestQueue, Sampler, SamplerParts, TrimPolicy, WorkerParams, Writer,
+    Job, QueueLimit, RequestQueue, Sampler, SamplerParts, TrimPolicy, WorkerParams,
 };
 use crate::llama::{Ability, ContextParams};
-use crate::memory_limit::{MemoryInUse, MemoryUse, MemoryWatch};
-use crate::request_log::RequestLog;
+use crate::memory_limit::{MemoryInUse, MemoryWatch};
 use crate::schedule::SessionLimits;
 use crate::{
-    Error, Event, Memory, ModelConfig, Outcome, OutputForm, Owner, PressureLevel, Priority,
-    Scheduling, Settings, Status, Stopping, Task,
+    Error, MemoryUse, ModelConfig, ModelInfo, Outcome, Owner, PressureLevel, Priority, Status,
 };
+use mynah_core::{Event, StreamWriter, Task, TextStream};
+use mynah_settings::{Memory, OutputForm, Scheduling, Settings, Stopping};
+
+/// What is known of the model in these tests.
+pub(super) fn known_info() -> Arc<ModelInfo> {
+    Arc::new(ModelInfo {
+        name: "known".to_owned(),
+        ..ModelInfo::default()
+    })
+}
 
 /// How the loop is set up.
 #[derive(Debug, Clone)]
@@ -129,7 +138,7 @@ impl Ask {
         answer(&self.prompt, self.max_tokens, setup.context)
     }
 
-    pub(super) fn job(&self, outlet: &Arc<Outlet>) -> Job {
+    pub(super) fn job(&self, stream: &Arc<TextStream>) -> Job {
         let settings = Settings {
             stopping: Stopping {
                 max_tokens: Some(self.max_tokens),
@@ -154,14 +163,14 @@ impl Ask {
             }),
             queue_limit: QueueLimit::new(Duration::from_secs(60), &settings),
             settings,
-            outlet: Writer::new(Arc::clone(outlet)),
+            stream: StreamWriter::new(Arc::clone(stream)),
             owner: if self.is_unique {
                 Owner::unique()
             } else {
                 Owner::named(format!("owner-{}", self.owner))
             },
             log: RequestLog::new(
-                "known".into(),
+                known_info(),
                 self.session,
                 Owner::unique(),
                 Task::Complete,
@@ -251,10 +260,10 @@ impl Host {
     }
 
     pub(super) fn try_submit(&self, ask: &Ask) -> Result<Reader, Error> {
-        let outlet = Arc::new(Outlet::new(self.setup.max_unread_bytes));
-        self.queue.submit(ask.job(&outlet))?;
+        let stream = Arc::new(TextStream::new(self.setup.max_unread_bytes));
+        self.queue.submit(ask.job(&stream))?;
         Ok(Reader {
-            outlet,
+            stream,
             queue: Arc::clone(&self.queue),
             text: String::new(),
         })
@@ -307,7 +316,7 @@ impl Drop for Host {
 
 /// Who reads a generation.
 pub(super) struct Reader {
-    outlet: Arc<Outlet>,
+    stream: Arc<TextStream>,
     pub(super) queue: Arc<RequestQueue>,
     pub(super) text: String,
 }
@@ -315,7 +324,7 @@ pub(super) struct Reader {
 impl Reader {
     /// Reads what is there; the end, if it came.
     pub(super) fn read(&mut self) -> Option<Result<Outcome, Error>> {
-        let taken = self.outlet.take();
+        let taken = self.stream.take();
         if taken.made_room {
             self.queue.wake();
         }
@@ -339,8 +348,8 @@ impl Reader {
     /// Reads for a moment, so that more comes to an end before the next request.
     pub(super) fn read_to(&mut self, limit: Duration) {
         let begun = Instant::now();
-        let is_unread = |outlet: &Outlet| outlet.is_open();
-        while is_unread(&self.outlet) && begun.elapsed() < limit {
+        let is_unread = |stream: &TextStream| stream.is_open();
+        while is_unread(&self.stream) && begun.elapsed() < limit {
             std::thread::sleep(Duration::from_micros(200));
         }
     }
@@ -356,14 +365,14 @@ impl Reader {
     }
 
     pub(super) fn cancel(&self) {
-        self.outlet.cancel();
+        self.stream.cancel();
         self.queue.wake();
     }
 }
 
 impl Drop for Reader {
     fn drop(&mut self) {
-        self.outlet.close();
+        self.stream.close();
         self.queue.wake();
     }
 }

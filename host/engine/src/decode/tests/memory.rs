@@ -10,7 +10,8 @@ use super::known::{self, Faults};
 use super::shift::shifted;
 use crate::decode::{DiskCacheParams, TrimPolicy};
 use crate::disk::Fingerprint;
-use crate::{FinishReason, Memory, Usage};
+use crate::{FinishReason, Usage};
+use mynah_settings::Memory;
 
 /// A prompt that begins like all others of its kind.
 pub(super) fn prompt(kind: i32, own: &[i32]) -> Vec<i32> {

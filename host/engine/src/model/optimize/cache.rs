@@ -7,9 +7,11 @@ use std::path::{Path, PathBuf};
 use sha2::{Digest, Sha256};
 
 use super::{Advice, Optimize, Quantisation, Target, advise, optimize};
+use crate::EngineError;
+use crate::Result;
 use crate::model::cpu_features;
 use crate::model::gguf::{GgufError, GgufHeader};
-use crate::{Error, Result};
+use crate::model::load::read_header;
 
 /// Folder of the cache that holds converted models.
 const FOLDER: &str = "optimized";
@@ -30,7 +32,7 @@ const BLOCK_BYTES: usize = 1 << 20;
 ///
 /// # Errors
 ///
-/// Those of [`optimize`]; [`Error::Write`] where the cache folder can't be made.
+/// Those of [`optimize`]; [`EngineError::Write`] where the cache folder can't be made.
 pub fn optimized(
     source: &Path,
     Optimize { target, cache }: &Optimize,
@@ -39,7 +41,7 @@ pub fn optimized(
 ) -> Result<Option<PathBuf>> {
     let to = match target {
         Target::To(quantisation) => *quantisation,
-        Target::Auto => match advise(&GgufHeader::read(source)?, cpu_features()) {
+        Target::Auto => match advise(&read_header(source)?, cpu_features()) {
             Advice::Convert(quantisation) => quantisation,
             advice @ Advice::Fast => {
                 tracing::info!("{}: loaded as it is, {advice}", source.display());
@@ -53,7 +55,7 @@ pub fn optimized(
         },
     };
     let folder = cache.join(FOLDER);
-    std::fs::create_dir_all(&folder).map_err(|error| Error::Write {
+    std::fs::create_dir_all(&folder).map_err(|error| EngineError::Write {
         path: folder.clone(),
         error,
     })?;
@@ -79,9 +81,11 @@ fn entry(hash: &str, to: Quantisation) -> String {
 
 /// SHA-256 of the file's contents, in hexadecimal.
 fn hash(path: &Path, progress: &mut dyn FnMut(f32)) -> Result<String> {
-    let unreadable = |error: std::io::Error| GgufError {
-        path: path.to_owned(),
-        problem: error.into(),
+    let unreadable = |error: std::io::Error| {
+        EngineError::from(GgufError {
+            path: path.to_owned(),
+            problem: error.into(),
+        })
     };
     let mut file = File::open(path).map_err(unreadable)?;
     let length = file.metadata().map_err(unreadable)?.len();

@@ -1,8 +1,9 @@
 //! How far the words of two models are apart: the divergence of what they predict on one fixed
 //! text.
 
+use crate::EngineError;
+use crate::Result;
 use crate::llama::Batch;
-use crate::{Error, Result};
 
 use super::measure::{ROWS, Subject};
 
@@ -38,9 +39,10 @@ pub(super) fn between(
     let mut tokens = before.tokens(TEXT);
     tokens.truncate(MAX_TOKENS.min(before.trained));
     if before.vocabulary() != after.vocabulary() || tokens.is_empty() {
-        return Err(Error::Measure {
+        return Err(EngineError::Measure {
             reason: "the models have different vocabularies, or none".to_owned(),
-        });
+        }
+        .into());
     }
     before.clear();
     after.clear();
@@ -55,7 +57,7 @@ pub(super) fn between(
         before.decode(&mut batch)?;
         after.decode(&mut batch)?;
         for index in 0..chunk.len() {
-            let missing = || Error::Measure {
+            let missing = || EngineError::Measure {
                 reason: format!("llama.cpp gave no logits for token {index} of a batch"),
             };
             let p = before.logits(index).ok_or_else(missing)?;
@@ -67,7 +69,7 @@ pub(super) fn between(
                     let reason = format!(
                         "of what the {which} model predicts for token {index} of a batch, {none} of {of} are no numbers"
                     );
-                    return Err(Error::Measure { reason });
+                    return Err(EngineError::Measure { reason }.into());
                 }
             }
             sum += kl(p, q);

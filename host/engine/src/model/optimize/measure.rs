@@ -4,14 +4,14 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use crate::EngineError;
 use crate::llama::LlamaModel;
 use crate::llama::TokenId;
 
 use crate::KvType;
 use crate::llama::{Ability, Batch, Context, ContextParams, DecodeError};
-use crate::model::gguf::GgufHeader;
 use crate::model::info;
-use crate::model::load::load_weights;
+use crate::model::load::{load_weights, read_header};
 use crate::{Error, ModelConfig, Result};
 
 /// Tokens of the prompt whose reading is timed.
@@ -58,7 +58,7 @@ pub(super) struct Subject {
 
 impl Subject {
     pub(super) fn load(path: &Path, threads: u32) -> Result<Self> {
-        let header = GgufHeader::read(path)?;
+        let header = read_header(path)?;
         let (model, ability) = load_weights(path, &header, None, |_| true)?;
         if ability == Ability::Embed {
             return Err(Error::VectorsOnly {
@@ -70,7 +70,7 @@ impl Subject {
         let needed = PROMPT_TOKENS + DECODE_STEPS;
         if let Some(positions) = positions.filter(|&count| count < needed) {
             let reason = format!("it has {positions} positions, and {needed} are needed");
-            return Err(Error::Measure { reason });
+            return Err(EngineError::Measure { reason }.into());
         }
         let params = ContextParams {
             positions,
@@ -83,7 +83,8 @@ impl Subject {
             swa_full: false,
             embeddings: false,
         };
-        let context = Context::new(Arc::clone(&model), params).map_err(|error| Error::Measure {
+        let context = Context::new(Arc::clone(&model), params);
+        let context = context.map_err(|error| EngineError::Measure {
             reason: error.to_string(),
         })?;
         Ok(Self {
@@ -179,9 +180,10 @@ impl Subject {
 }
 
 fn unmeasured(error: DecodeError) -> Error {
-    Error::Measure {
+    EngineError::Measure {
         reason: error.to_string(),
     }
+    .into()
 }
 
 #[cfg(test)]

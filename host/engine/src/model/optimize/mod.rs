@@ -22,9 +22,11 @@ pub use mynah_settings::{Optimize, Quantisation, Target};
 
 use std::path::Path;
 
+use crate::EngineError;
+use crate::Result;
 use crate::llama::{llama_backend, quantize};
 use crate::model::gguf::GgufHeader;
-use crate::{Error, Result};
+use crate::model::load::read_header;
 use partial::Partial;
 
 /// Share of the progress at which all tensors are converted; what is left is checking, and waiting
@@ -40,9 +42,9 @@ const CONVERTED: f32 = 0.96875;
 ///
 /// # Errors
 ///
-/// A source that is not a whole GGUF ([`Error::File`]), that is also the destination
-/// ([`Error::SameFile`]) or that llama.cpp can't convert ([`Error::Convert`]); a destination that
-/// can't be written ([`Error::Write`]).
+/// A source that is not a whole GGUF ([`EngineError::File`]), that is also the destination
+/// ([`EngineError::SameFile`]) or that llama.cpp can't convert ([`EngineError::Convert`]); a destination that
+/// can't be written ([`EngineError::Write`]).
 pub fn optimize(
     source: &Path,
     destination: &Path,
@@ -50,21 +52,22 @@ pub fn optimize(
     threads: u32,
     progress: &mut dyn FnMut(f32),
 ) -> Result<GgufHeader> {
-    llama_backend()?;
-    let header = GgufHeader::read(source)?;
-    let unwritable = |error| Error::Write {
+    llama_backend().map_err(EngineError::from)?;
+    let header = read_header(source)?;
+    let unwritable = |error| EngineError::Write {
         path: destination.to_owned(),
         error,
     };
-    let unconverted = |reason| Error::Convert {
+    let unconverted = |reason| EngineError::Convert {
         path: source.to_owned(),
         to,
         reason,
     };
     if is_same(source, destination) {
-        return Err(Error::SameFile {
+        return Err(EngineError::SameFile {
             path: source.to_owned(),
-        });
+        }
+        .into());
     }
     let partial = Partial::create(destination).map_err(unwritable)?;
     convertible::check(&header).map_err(unconverted)?;

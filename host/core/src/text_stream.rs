@@ -1,8 +1,8 @@
-//! Where a generation's text waits for its reader: bounded, between the worker and whoever reads.
+//! The bounded stream of events between a backend, which makes an answer, and its reader.
 //!
 //! Text that waits is kept as one string, so a slow reader costs its bytes and nothing else, and
-//! gets it all at once. Tokens that are told one by one count with what they hold. Who reads token
-//! by token gets each one's text by itself.
+//! gets it all at once. Events of single tokens count with what they hold. A reader that reads
+//! token by token gets the text of each one by itself.
 
 use std::collections::VecDeque;
 use std::ops::Deref;
@@ -16,7 +16,7 @@ use crate::{Error, Event, Outcome, Result, TokenProbs};
 /// A bounded mailbox with one writer (the worker) and one reader (the
 /// [`Generation`](crate::Generation)).
 #[derive(Debug)]
-pub(crate) struct Outlet {
+pub struct TextStream {
     state: Mutex<State>,
     // Holds one permit when nobody waits, so a wake-up between a look and a wait isn't lost.
     changed: Notify,
@@ -52,42 +52,46 @@ enum End {
     Delivered,
 }
 
-/// The worker's end of an outlet. Dropped without an end, for whatever reason, it tells the reader
+/// The worker's end of an stream. Dropped without an end, for whatever reason, it tells the reader
 /// that the model is gone, so that nobody waits for ever.
 #[derive(Debug)]
-pub(crate) struct Writer(Arc<Outlet>);
+pub struct StreamWriter(Arc<TextStream>);
 
-impl Writer {
-    pub(crate) fn new(outlet: Arc<Outlet>) -> Self {
-        Self(outlet)
+impl StreamWriter {
+    /// The writing end of this stream. There is one.
+    #[must_use]
+    pub fn new(stream: Arc<TextStream>) -> Self {
+        Self(stream)
     }
 }
 
-impl Deref for Writer {
-    type Target = Outlet;
+impl Deref for StreamWriter {
+    type Target = TextStream;
 
-    fn deref(&self) -> &Outlet {
+    fn deref(&self) -> &TextStream {
         &self.0
     }
 }
 
-impl Drop for Writer {
+impl Drop for StreamWriter {
     fn drop(&mut self) {
         self.finish(Err(Error::Unavailable));
     }
 }
 
-/// What [`Outlet::take`] found.
+/// What [`TextStream::take`] found.
 #[derive(Debug)]
-pub(crate) struct Taken {
+pub struct Taken {
     /// `None`: nothing yet. An empty list: the end was delivered before.
-    pub(crate) events: Result<Option<Vec<Event>>>,
-    /// The outlet was full, so the worker may be waiting for this.
-    pub(crate) made_room: bool,
+    pub events: Result<Option<Vec<Event>>>,
+    /// The stream was full, so the worker may be waiting for this.
+    pub made_room: bool,
 }
 
-impl Outlet {
-    pub(crate) fn new(max_unread_bytes: usize) -> Self {
+impl TextStream {
+    /// A stream in which at most about so many bytes wait for the reader.
+    #[must_use]
+    pub fn new(max_unread_bytes: usize) -> Self {
         Self {
             state: Mutex::default(),
             changed: Notify::new(),
@@ -97,8 +101,8 @@ impl Outlet {
         }
     }
 
-    /// An outlet whose reader takes the text of one token at a time.
-    pub(crate) fn by_token(max_unread_bytes: usize) -> Self {
+    /// An stream whose reader takes the text of one token at a time.
+    pub fn by_token(max_unread_bytes: usize) -> Self {
         Self {
             by_token: true,
             ..Self::new(max_unread_bytes)
@@ -108,14 +112,14 @@ impl Outlet {
     /// Adds text for the reader; the answer has so many tokens with it. Never waits and never
     /// refuses: the writer asks [`is_full`](Self::is_full) before it makes more, so the bound is
     /// exceeded by one token's text at most.
-    pub(crate) fn push(&self, text: &str, tokens: u32) {
+    pub fn push(&self, text: &str, tokens: u32) {
         if !text.is_empty() {
             self.add(Event::Text(text.to_owned()), tokens);
         }
     }
 
     /// Adds a token that is told by itself; as [`push`](Self::push).
-    pub(crate) fn push_token(&self, token: TokenProbs, tokens: u32) {
+    pub fn push_token(&self, token: TokenProbs, tokens: u32) {
         self.add(Event::Token(token), tokens);
     }
 
@@ -153,12 +157,12 @@ impl Outlet {
     }
 
     /// Tokens of the answer up to the event that was taken last, where it is read by token.
-    pub(crate) fn read_tokens(&self) -> u32 {
+    pub fn read_tokens(&self) -> u32 {
         self.lock().read
     }
 
     /// Ends the generation. Only the first end counts.
-    pub(crate) fn finish(&self, end: Result<Outcome>) {
+    pub fn finish(&self, end: Result<Outcome>) {
         let mut state = self.lock();
         if matches!(state.end, End::Open) {
             state.end = End::Waiting(end);
@@ -168,28 +172,28 @@ impl Outlet {
     }
 
     /// As much text waits as may.
-    pub(crate) fn is_full(&self) -> bool {
+    pub fn is_full(&self) -> bool {
         self.lock().bytes >= self.max_unread_bytes
     }
 
     /// The generation runs or waits, and somebody may read it.
-    pub(crate) fn is_open(&self) -> bool {
+    pub fn is_open(&self) -> bool {
         let state = self.lock();
         matches!(state.end, End::Open) && !state.reader_gone
     }
 
     /// The reader asked for an end, or went away.
-    pub(crate) fn is_cancelled(&self) -> bool {
+    pub fn is_cancelled(&self) -> bool {
         self.cancelled.load(Ordering::Relaxed)
     }
 
     /// The reader asks for an end; it still reads what is there.
-    pub(crate) fn cancel(&self) {
+    pub fn cancel(&self) {
         self.cancelled.store(true, Ordering::Relaxed);
     }
 
     /// The reader goes away.
-    pub(crate) fn close(&self) {
+    pub fn close(&self) {
         self.cancel();
         let mut state = self.lock();
         state.reader_gone = true;
@@ -200,7 +204,7 @@ impl Outlet {
 
     /// Takes everything that waits, or one event where it is read by token. An error comes alone,
     /// after the text that was made before it.
-    pub(crate) fn take(&self) -> Taken {
+    pub fn take(&self) -> Taken {
         let mut state = self.lock();
         if self.by_token
             && let Some(event) = state.events.pop_front()
@@ -240,7 +244,7 @@ impl Outlet {
     }
 
     /// Waits until [`take`](Self::take) finds something.
-    pub(crate) async fn readable(&self) {
+    pub async fn readable(&self) {
         loop {
             let changed = self.changed.notified();
             {
@@ -275,99 +279,99 @@ mod tests {
 
     #[test]
     fn text_that_waits_arrives_at_once_and_before_the_end() {
-        let outlet = Outlet::new(16);
-        outlet.push("one ", 1);
-        outlet.push("two", 2);
-        outlet.finish(Ok(outcome()));
-        let events = outlet.take().events.unwrap().unwrap();
+        let stream = TextStream::new(16);
+        stream.push("one ", 1);
+        stream.push("two", 2);
+        stream.finish(Ok(outcome()));
+        let events = stream.take().events.unwrap().unwrap();
         assert_eq!(
             events,
             [Event::Text("one two".into()), Event::Finished(outcome())]
         );
-        assert_eq!(outlet.take().events.unwrap(), Some(vec![]));
+        assert_eq!(stream.take().events.unwrap(), Some(vec![]));
     }
 
     #[test]
     fn who_reads_by_token_gets_each_by_itself_and_the_number_so_far() {
-        let outlet = Outlet::by_token(16);
+        let stream = TextStream::by_token(16);
         // Its second token was the beginning of a character.
-        outlet.push("one ", 1);
-        outlet.push("zwölf", 3);
-        outlet.finish(Ok(outcome()));
+        stream.push("one ", 1);
+        stream.push("zwölf", 3);
+        stream.finish(Ok(outcome()));
         for (text, tokens) in [("one ", 1), ("zwölf", 3)] {
-            let events = outlet.take().events.unwrap().unwrap();
+            let events = stream.take().events.unwrap().unwrap();
             assert_eq!(events, [Event::Text(text.into())]);
-            assert_eq!(outlet.read_tokens(), tokens);
+            assert_eq!(stream.read_tokens(), tokens);
         }
-        let end = outlet.take().events.unwrap().unwrap();
+        let end = stream.take().events.unwrap().unwrap();
         assert_eq!(end, [Event::Finished(outcome())]);
     }
 
     #[test]
     fn an_error_comes_after_the_text_and_once() {
-        let outlet = Outlet::new(16);
-        outlet.push("partial", 1);
-        outlet.finish(Err(Error::Unavailable));
+        let stream = TextStream::new(16);
+        stream.push("partial", 1);
+        stream.finish(Err(Error::Unavailable));
         assert_eq!(
-            outlet.take().events.unwrap().unwrap(),
+            stream.take().events.unwrap().unwrap(),
             [Event::Text("partial".into())]
         );
-        assert!(matches!(outlet.take().events, Err(Error::Unavailable)));
-        assert_eq!(outlet.take().events.unwrap(), Some(vec![]));
+        assert!(matches!(stream.take().events, Err(Error::Unavailable)));
+        assert_eq!(stream.take().events.unwrap(), Some(vec![]));
     }
 
     #[test]
     fn only_the_first_end_counts() {
-        let outlet = Outlet::new(16);
-        outlet.finish(Ok(outcome()));
-        outlet.finish(Err(Error::Unavailable));
-        assert!(outlet.take().events.is_ok());
+        let stream = TextStream::new(16);
+        stream.finish(Ok(outcome()));
+        stream.finish(Err(Error::Unavailable));
+        assert!(stream.take().events.is_ok());
     }
 
     #[test]
     fn a_writer_that_is_dropped_ends_the_generation() {
-        let outlet = Arc::new(Outlet::new(16));
-        drop(Writer::new(Arc::clone(&outlet)));
-        assert!(matches!(outlet.take().events, Err(Error::Unavailable)));
+        let stream = Arc::new(TextStream::new(16));
+        drop(StreamWriter::new(Arc::clone(&stream)));
+        assert!(matches!(stream.take().events, Err(Error::Unavailable)));
     }
 
     #[test]
-    fn a_full_outlet_says_so_until_it_is_read() {
-        let outlet = Outlet::new(4);
-        outlet.push("abc", 1);
-        assert!(!outlet.is_full());
-        outlet.push("d", 2);
-        assert!(outlet.is_full());
-        assert!(outlet.take().made_room);
-        assert!(!outlet.is_full());
-        assert!(!outlet.take().made_room);
+    fn a_full_stream_says_so_until_it_is_read() {
+        let stream = TextStream::new(4);
+        stream.push("abc", 1);
+        assert!(!stream.is_full());
+        stream.push("d", 2);
+        assert!(stream.is_full());
+        assert!(stream.take().made_room);
+        assert!(!stream.is_full());
+        assert!(!stream.take().made_room);
     }
 
     #[test]
     fn text_for_a_reader_that_is_gone_is_not_kept() {
-        let outlet = Outlet::new(4);
-        outlet.close();
-        outlet.push("text", 1);
-        assert!(outlet.is_cancelled() && !outlet.is_open() && !outlet.is_full());
+        let stream = TextStream::new(4);
+        stream.close();
+        stream.push("text", 1);
+        assert!(stream.is_cancelled() && !stream.is_open() && !stream.is_full());
     }
 
     #[tokio::test]
     async fn no_wake_up_is_lost_between_a_writer_and_a_waiting_reader() {
         const PIECES: usize = 20_000;
-        let outlet = Arc::new(Outlet::new(1 << 20));
+        let stream = Arc::new(TextStream::new(1 << 20));
         let writer = std::thread::spawn({
-            let outlet = Arc::clone(&outlet);
+            let stream = Arc::clone(&stream);
             move || {
                 for _ in 0..PIECES {
-                    outlet.push("x", 1);
+                    stream.push("x", 1);
                 }
-                outlet.finish(Ok(outcome()));
+                stream.finish(Ok(outcome()));
             }
         });
         let mut length = 0;
         loop {
-            outlet.readable().await;
-            let events = outlet.take().events.unwrap().unwrap();
+            stream.readable().await;
+            let events = stream.take().events.unwrap().unwrap();
             let ended = matches!(events.last(), Some(Event::Finished(_)));
             if let Some(Event::Text(text)) = events.first() {
                 length += text.len();

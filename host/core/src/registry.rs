@@ -1,11 +1,9 @@
-//! Models by name. One file under several names is loaded once.
+//! Models by name. A source that is given under several names is loaded once.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
-use super::{LoadOptions, Progress};
-use crate::{Error, Model, Result};
+use crate::{Error, Model, Observer, Progress, Result, Source, progress_fn};
 
 /// Models by name. Clones share them.
 #[derive(Debug, Clone, Default)]
@@ -18,40 +16,31 @@ struct Shared {
     names: Mutex<BTreeMap<String, Named>>,
     /// A load has ended.
     settled: Condvar,
+    /// Called for every request to the models that are loaded here.
+    observer: Option<Observer>,
 }
 
 /// What a name stands for.
 #[derive(Debug)]
 enum Named {
-    Loading {
-        path: PathBuf,
-        options: Box<LoadOptions>,
-    },
+    Loading(Arc<dyn Source>),
     Loaded(Model),
 }
 
 impl Named {
-    fn is_of(&self, wanted: &Path, wanted_options: &LoadOptions) -> bool {
+    fn is_of(&self, wanted: &dyn Source) -> bool {
         match self {
-            Self::Loading { path, options } => {
-                **options == *wanted_options && is_same_file(path, wanted)
-            }
-            Self::Loaded(model) => model.is_of(wanted, wanted_options),
+            Self::Loading(source) => source.is_same(wanted),
+            Self::Loaded(model) => model.is_from(wanted),
         }
     }
 
     fn model(&self) -> Option<&Model> {
         match self {
-            Self::Loading { .. } => None,
+            Self::Loading(_) => None,
             Self::Loaded(model) => Some(model),
         }
     }
-}
-
-/// Whether both lead to the same file. One that has gone is the same only by its path.
-pub(super) fn is_same_file(one: &Path, other: &Path) -> bool {
-    one == other
-        || matches!((one.canonicalize(), other.canonicalize()), (Ok(one), Ok(other)) if one == other)
 }
 
 impl Registry {
@@ -61,56 +50,65 @@ impl Registry {
         Self::default()
     }
 
-    /// Loads a file under a name. A file that is there already, with the same configuration, is
-    /// shared, also under the same name; one that somebody is loading is waited for.
+    /// A registry without models, whose observer is called for every request to the models that it
+    /// loads.
+    #[must_use]
+    pub fn observed(observer: Option<Observer>) -> Self {
+        Self {
+            shared: Arc::new(Shared {
+                observer,
+                ..Shared::default()
+            }),
+        }
+    }
+
+    /// Loads a model under a name. A model of the same source that is there already is shared, also
+    /// under the same name; a load of it that is under way is waited for.
     ///
     /// # Errors
     ///
-    /// [`Error::DuplicateModel`] when the name stands for something else, and whatever
-    /// [`Model::load`] says.
+    /// [`Error::DuplicateModel`] when the name stands for something else, and those of
+    /// [`Source::load`].
     pub fn load<P: Progress>(
         &self,
         name: &str,
-        path: &Path,
-        options: impl Into<LoadOptions>,
+        source: Arc<dyn Source>,
         progress: impl FnMut(f32) -> P + Send + 'static,
     ) -> Result<Model> {
-        let options = options.into();
         let mut names = self.lock();
         loop {
             if let Some(named) = names.get(name) {
-                if !named.is_of(path, &options) {
+                if !named.is_of(&*source) {
                     return Err(duplicate(name));
                 }
                 if let Some(model) = named.model() {
                     return Ok(model.clone());
                 }
             } else {
-                match names.values().find(|named| named.is_of(path, &options)) {
+                match names.values().find(|named| named.is_of(&*source)) {
                     Some(Named::Loaded(model)) => {
                         let model = model.clone();
                         names.insert(name.to_owned(), Named::Loaded(model.clone()));
                         return Ok(model);
                     }
-                    Some(Named::Loading { .. }) => {}
+                    Some(Named::Loading(_)) => {}
                     None => break,
                 }
             }
             let settled = self.shared.settled.wait(names);
             names = settled.unwrap_or_else(PoisonError::into_inner);
         }
-        let loading = Named::Loading {
-            path: path.to_owned(),
-            options: Box::new(options.clone()),
-        };
-        names.insert(name.to_owned(), loading);
+        names.insert(name.to_owned(), Named::Loading(Arc::clone(&source)));
         drop(names);
         let mut load = Load {
             registry: self,
             name,
             model: None,
         };
-        let model = Model::load(path, options, progress)?;
+        let mut model = source.load(progress_fn(progress))?;
+        if let Some(observer) = &self.shared.observer {
+            model = model.with_observer(observer.clone());
+        }
         load.model = Some(model.clone());
         Ok(model)
     }

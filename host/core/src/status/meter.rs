@@ -123,19 +123,21 @@ struct Tokens {
 
 /// What one step took and made.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct StepNote {
+pub struct StepNote {
     /// Tokens of prompts that it computed.
-    pub(crate) prompt: u64,
+    pub prompt: u64,
     /// Tokens of answers that it made.
-    pub(crate) generated: u64,
+    pub generated: u64,
     /// Tokens that it computed, of those that it could have.
-    pub(crate) batch: (u64, u64),
-    pub(crate) decode: Duration,
-    pub(crate) sampling: Duration,
+    pub batch: (u64, u64),
+    /// Time that computing it took.
+    pub decode: Duration,
+    /// Time that choosing tokens took.
+    pub sampling: Duration,
     /// From the request to its first token, for each that had it in this step.
-    pub(crate) first_tokens: Vec<Duration>,
+    pub first_tokens: Vec<Duration>,
     /// From one token to the next, for each of the others.
-    pub(crate) gaps: Vec<Duration>,
+    pub gaps: Vec<Duration>,
 }
 
 /// What came in this second and those before it, so many in all.
@@ -148,7 +150,7 @@ struct Window {
 /// Measures a model from when it is loaded. Reading it costs the same however long that is: sums
 /// are kept of each window.
 #[derive(Debug)]
-pub(crate) struct Meter {
+pub struct Meter {
     begun: Instant,
     /// The last [`LONGEST`] seconds, with this one at the end.
     seconds: VecDeque<Tokens>,
@@ -187,7 +189,9 @@ pub struct Performance {
 }
 
 impl Meter {
-    pub(crate) fn new(begun: Instant) -> Self {
+    /// A meter of a model that was loaded then.
+    #[must_use]
+    pub fn new(begun: Instant) -> Self {
         Self {
             begun,
             seconds: VecDeque::from([Tokens::default(); LONGEST]),
@@ -221,7 +225,7 @@ impl Meter {
     }
 
     /// A step is done.
-    pub(crate) fn note(&mut self, now: Instant, step: &StepNote) {
+    pub fn note(&mut self, now: Instant, step: &StepNote) {
         self.advance(now);
         let windows = self.windows.iter_mut().map(|window| &mut window.tokens);
         for tokens in windows.chain(self.seconds.back_mut()) {
@@ -262,7 +266,8 @@ impl Meter {
         })
     }
 
-    pub(crate) fn performance(&mut self, now: Instant) -> Performance {
+    /// How fast the model is now.
+    pub fn performance(&mut self, now: Instant) -> Performance {
         self.advance(now);
         #[expect(clippy::cast_precision_loss, reason = "a share")]
         let share = |(part, whole): (u64, u64)| part as f64 / whole.max(1) as f64;

@@ -7,8 +7,9 @@ use std::time::{Duration, Instant, SystemTime};
 use serde::{Deserialize, Serialize};
 
 use super::{DiskStatus, Histogram, IgnoredKey, Rate, Status};
-use crate::memory_limit::MemoryUse;
-use crate::{ModelInfo, PressureLevel, Priority};
+use mynah_settings::Priority;
+
+use crate::{MemoryUse, ModelInfo, PressureLevel, Snapshot};
 
 /// What there is to know of a model.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -247,12 +248,15 @@ pub struct ModelReport {
     pub ignored_keys: Vec<IgnoredKey>,
 }
 
-/// When a model is in memory.
+/// Whether a model is in memory, and from when to when.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Stay {
-    pub(crate) state: ModelState,
-    pub(crate) loaded_since: Option<Instant>,
-    pub(crate) kept_until: Option<Instant>,
+pub struct Presence {
+    /// Whether it is.
+    pub state: ModelState,
+    /// Since when.
+    pub loaded_since: Option<Instant>,
+    /// Until when it stays if nobody uses it; `None`: it stays, or is in use.
+    pub kept_until: Option<Instant>,
 }
 
 /// Seconds since 1970 at an instant of this process's clock.
@@ -273,12 +277,15 @@ fn millis(time: Option<Duration>) -> Option<u64> {
 }
 
 impl Report {
-    pub(crate) fn new(
-        status: &Status,
-        info: &ModelInfo,
-        stay: Stay,
-        ignored_keys: Vec<IgnoredKey>,
-    ) -> Self {
+    /// The report on a model of which this is known.
+    #[must_use]
+    pub fn new(snapshot: &Snapshot, ignored_keys: Vec<IgnoredKey>) -> Self {
+        let Snapshot {
+            about,
+            status,
+            presence,
+        } = snapshot;
+        let info: &ModelInfo = &about.info;
         Self {
             queue: queue(status),
             memory: memory(status),
@@ -294,9 +301,9 @@ impl Report {
                 context_size: info.context_size,
                 layers: info.layers,
                 layers_on_device: info.layers_on_device,
-                state: stay.state,
-                loaded_since: stay.loaded_since.map(unix),
-                kept_until: stay.kept_until.map(unix),
+                state: presence.state,
+                loaded_since: presence.loaded_since.map(unix),
+                kept_until: presence.kept_until.map(unix),
                 requests_served: Some(status.requests.completed),
                 ignored_keys,
             },

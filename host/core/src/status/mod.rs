@@ -12,11 +12,10 @@ use crate::{Pressure, RequestOutcome};
 pub use ignored::IgnoredKey;
 pub(crate) use ignored::IgnoredKeys;
 pub use meter::{Histogram, Performance, Rate};
-pub(crate) use meter::{Meter, StepNote};
-pub(crate) use report::Stay;
+pub use meter::{Meter, StepNote};
 pub use report::{
     ByPriority, Histograms, MemoryReport, ModelReport, ModelState, Percentiles, PerformanceReport,
-    QueueReport, Report, SessionsReport,
+    Presence, QueueReport, Report, SessionsReport,
 };
 
 /// What a model is doing.
@@ -199,14 +198,14 @@ pub struct DiskStatus {
 
 impl CacheStatus {
     /// Something had to go from memory; `is_stored`: it is on disk still.
-    pub(crate) fn evicted(&mut self, is_stored: bool) {
+    pub fn evicted(&mut self, is_stored: bool) {
         if !is_stored {
             self.evictions += 1;
         }
     }
 
     /// A request found so many tokens of its prompt computed.
-    pub(crate) fn asked(&mut self, cached: u32) {
+    pub fn asked(&mut self, cached: u32) {
         if cached > 0 {
             self.hits += 1;
             self.cached_tokens += u64::from(cached);
@@ -238,7 +237,9 @@ pub struct Requests {
 
 impl Status {
     /// What is left of it when the model leaves memory: what has been, and nothing that is.
-    pub(crate) fn when_unloaded(self) -> Self {
+    /// The status of the model once it has left memory: totals stay, present states are zero.
+    #[must_use]
+    pub fn when_unloaded(self) -> Self {
         Self {
             sessions: 0,
             sessions_busy: 0,
@@ -262,7 +263,7 @@ impl Status {
 
 impl Requests {
     /// Counts the end of a request. Rejected ones are not counted.
-    pub(crate) fn count<E>(&mut self, outcome: &RequestOutcome<E>) {
+    pub fn count<E>(&mut self, outcome: &RequestOutcome<E>) {
         match outcome {
             RequestOutcome::Completed(_) => self.completed += 1,
             RequestOutcome::Refused(_) => self.refused += 1,

@@ -2,7 +2,27 @@
 
 use std::fmt;
 
-use crate::memory_limit::MemoryUse;
+/// Memory that is bounded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct MemoryUse {
+    /// Bytes in use.
+    pub used: u64,
+    /// Bytes that there may be.
+    pub limit: u64,
+}
+
+impl MemoryUse {
+    /// The share that is in use, from 0.0; more than 1.0 is beyond the limit.
+    #[expect(
+        clippy::cast_precision_loss,
+        clippy::cast_possible_truncation,
+        reason = "a share, compared with a setting of two digits"
+    )]
+    #[must_use]
+    pub fn share(self) -> f32 {
+        (self.used as f64 / self.limit.max(1) as f64) as f32
+    }
+}
 
 /// How short memory is. At each level is done what it is named for, and all that the levels below
 /// it do.
@@ -78,7 +98,8 @@ impl PressureLevel {
 
 impl PressureLevel {
     /// The level of the process's memory.
-    pub(crate) fn of_process(memory: Option<MemoryUse>, threshold: f32) -> Self {
+    #[must_use]
+    pub fn of_process(memory: Option<MemoryUse>, threshold: f32) -> Self {
         let share = memory.map_or(0.0, MemoryUse::share);
         Self::of(share, threshold, Self::Refuse)
     }
@@ -111,7 +132,8 @@ pub struct Pressure {
 
 impl Pressure {
     /// Sets the level that goes with the shares.
-    pub(crate) fn with_level(mut self, threshold: f32) -> Self {
+    #[must_use]
+    pub fn with_level(mut self, threshold: f32) -> Self {
         use PressureLevel as Level;
 
         let level = |share, most| Level::of(share, threshold, most);

@@ -17,7 +17,8 @@ pub enum Prompt {
 
 impl Prompt {
     /// What it costs to keep.
-    pub(crate) fn bytes(&self) -> u64 {
+    #[must_use]
+    pub fn bytes(&self) -> u64 {
         match self {
             Self::Text(text) => text.len() as u64,
             Self::Messages(conversation) => conversation.bytes(),
@@ -53,7 +54,8 @@ const MESSAGE_BYTES: u64 = 16;
 
 impl Conversation {
     /// What it costs to keep.
-    pub(crate) fn bytes(&self) -> u64 {
+    #[must_use]
+    pub fn bytes(&self) -> u64 {
         let len = |text: &Option<String>| text.as_ref().map_or(0, |text| text.len() as u64);
         let messages = self.messages.iter();
         let messages = messages
@@ -134,7 +136,8 @@ pub struct TokenProb {
 
 impl TokenProbs {
     /// What it costs to keep.
-    pub(crate) fn bytes(&self) -> usize {
+    #[must_use]
+    pub fn bytes(&self) -> usize {
         let all = std::iter::once(&self.chosen).chain(&self.top);
         all.map(|token| size_of::<TokenProb>() + token.bytes.len())
             .sum()

@@ -7,7 +7,9 @@
 use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use crate::{Error, Fault, Problem};
+use mynah_settings::{Fault, Problem};
+
+use crate::Error;
 
 /// How fast it is: slow steps, rates, each step.
 pub const PERFORMANCE: &str = "mynah::performance";
@@ -38,12 +40,13 @@ pub fn shows_content() -> bool {
 
 /// Logs an event about a request, with its model, session, number and owner. `$of` is a
 /// [`RequestLog`](crate::request_log::RequestLog); it is only evaluated if the event is enabled.
+#[macro_export]
 macro_rules! log_request {
     ($level:ident, $target:expr, $of:expr, $($rest:tt)+) => {
-        tracing::event!(
+        $crate::log::tracing::event!(
             target: $target,
-            tracing::Level::$level,
-            model = &*$of.model,
+            $crate::log::tracing::Level::$level,
+            model = $of.model.name,
             session = $of.session,
             request = $of.number,
             owner = $of.owner.name(),
@@ -51,10 +54,14 @@ macro_rules! log_request {
         )
     };
 }
-pub(crate) use log_request;
+#[doc(hidden)]
+pub use tracing;
+
+pub use log_request;
 
 /// Milliseconds to the microsecond, as the log has times.
-pub(crate) fn millis(time: std::time::Duration) -> f64 {
+#[must_use]
+pub fn millis(time: std::time::Duration) -> f64 {
     let micros = u32::try_from(time.as_micros())
         .map_or_else(|_| (time.as_secs_f64() * 1e6).round(), f64::from);
     micros / 1e3
@@ -62,7 +69,7 @@ pub(crate) fn millis(time: std::time::Duration) -> f64 {
 
 /// An error as the log may have it: without what a guest said, unless that is shown.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Logged<'a>(pub(crate) &'a Error);
+pub struct Logged<'a>(pub &'a Error);
 
 impl fmt::Display for Logged<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -85,14 +92,9 @@ impl fmt::Display for Logged<'_> {
             Error::UnknownModel { .. } => f.write_str("there is no model of the name asked for"),
             // Numbers, what the operator said, or what llama.cpp and the system said, which know no
             // text.
-            Error::Backend { .. }
-            | Error::File(_)
-            | Error::Load { .. }
+            Error::Backend(_)
+            | Error::Unsupported { .. }
             | Error::LoadCancelled { .. }
-            | Error::Kind { .. }
-            | Error::TooLittleMemory { .. }
-            | Error::StateFolder { .. }
-            | Error::Context { .. }
             | Error::DuplicateModel { .. }
             | Error::EmptyPrompt
             | Error::PromptTooLarge { .. }
@@ -113,18 +115,12 @@ impl fmt::Display for Logged<'_> {
             | Error::OutputFormLost { .. }
             | Error::Unavailable
             | Error::Decode { .. }
-            | Error::UnknownTarget { .. }
-            | Error::Convert { .. }
-            | Error::SameFile { .. }
-            | Error::Write { .. }
-            | Error::Measure { .. }
             | Error::Thread(_) => write!(f, "{error}"),
         }
     }
 }
 
-/// The path of a setting with a problem, as the log may have it: a key that there isn't is a guest's
-/// own words.
+/// The path of a setting as the log may have it: an unknown key is a guest's own words.
 #[must_use]
 pub fn logged_path(problem: &Problem) -> &str {
     match &problem.fault {

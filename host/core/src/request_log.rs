@@ -7,34 +7,38 @@ use std::time::SystemTime;
 
 use crate::log::{Logged, TASK, log_request, millis};
 use crate::observer::Observer;
-use crate::{
-    Effective, Error, FinishReason, ModelInfo, Owner, RequestEnd, RequestOutcome, Task, Usage,
-};
+use mynah_settings::Effective;
+
+use crate::{Error, FinishReason, ModelInfo, Owner, RequestEnd, RequestOutcome, Task, Usage};
 
 /// The fields that all lines of one request share, and whether its last line has been written.
 /// Everything that handles the request shares this. If all of it is dropped without an end, this
 /// writes the last line itself.
 #[derive(Debug)]
-pub(crate) struct RequestLog {
-    /// Unique in this process.
-    pub(crate) number: u64,
-    pub(crate) model: Arc<str>,
-    pub(crate) session: u64,
-    pub(crate) owner: Owner,
-    pub(crate) task: Task,
+pub struct RequestLog {
+    /// Its number, unique in this process.
+    pub number: u64,
+    /// The model that it is for.
+    pub model: Arc<ModelInfo>,
+    /// The number of its session.
+    pub session: u64,
+    /// Who asks.
+    pub owner: Owner,
+    /// What it asks for.
+    pub task: Task,
     has_ended: AtomicBool,
-    /// The observer, if there is one.
     observed: Option<Observed>,
 }
 
 impl RequestLog {
     /// The log of a new request.
-    pub(crate) fn new(
-        model: Arc<str>,
+    #[must_use]
+    pub fn new(
+        model: Arc<ModelInfo>,
         session: u64,
         owner: Owner,
         task: Task,
-        observed: Option<Observed>,
+        observer: Option<Observer>,
     ) -> Arc<Self> {
         static NEXT: AtomicU64 = AtomicU64::new(1);
         Arc::new(Self {
@@ -44,12 +48,12 @@ impl RequestLog {
             owner,
             task,
             has_ended: AtomicBool::new(false),
-            observed,
+            observed: observer.map(Observed::new),
         })
     }
 
     /// Notes the settings in force. Only the first call counts.
-    pub(crate) fn set_settings(&self, settings: &Arc<Effective>) {
+    pub fn set_settings(&self, settings: &Arc<Effective>) {
         if let Some(observed) = &self.observed {
             observed.settings.get_or_init(|| Arc::clone(settings));
         }
@@ -57,7 +61,7 @@ impl RequestLog {
 
     /// Writes the last line, which has everything, and passes the end to the observer. Only the
     /// first end counts.
-    pub(crate) fn end(&self, outcome: RequestOutcome<&Error>, usage: &Usage) {
+    pub fn end(&self, outcome: RequestOutcome<&Error>, usage: &Usage) {
         if self.has_ended.swap(true, Ordering::Relaxed) {
             return;
         }
@@ -126,17 +130,15 @@ impl Task {
 
 /// An observer, and what it gets of a request beside its end.
 #[derive(Debug)]
-pub(crate) struct Observed {
+struct Observed {
     observer: Observer,
-    model: Arc<ModelInfo>,
     settings: OnceLock<Arc<Effective>>,
 }
 
 impl Observed {
-    pub(crate) fn new(observer: Observer, model: Arc<ModelInfo>) -> Self {
+    fn new(observer: Observer) -> Self {
         Self {
             observer,
-            model,
             settings: OnceLock::new(),
         }
     }
@@ -145,7 +147,7 @@ impl Observed {
         let took = usage.queue_time + usage.prefill_time + usage.decode_time;
         self.observer.pass_on(RequestEnd {
             request: request.number,
-            model: Arc::clone(&self.model),
+            model: Arc::clone(&request.model),
             owner: Arc::clone(request.owner.key()),
             session: request.session,
             task: request.task,

@@ -2,38 +2,32 @@
 
 use std::sync::Arc;
 
-use crate::decode::Outlet;
-use crate::model::Loaded;
-use crate::{Effective, Event, Result};
+use mynah_settings::Effective;
+
+use crate::{Event, Producer, Result, Started, TextStream};
 
 /// A running generation. It runs by itself; dropping it cancels it within one decode step.
 #[derive(Debug)]
 pub struct Generation {
-    outlet: Arc<Outlet>,
+    stream: Arc<TextStream>,
     settings: Arc<Effective>,
     number: u64,
-    // Keeps the model in memory while somebody waits for it; `None` when the end has been
-    // delivered.
-    loaded: Option<Arc<Loaded>>,
+    // Keeps the model in memory while a reader waits; `None` when the end has been delivered.
+    producer: Option<Box<dyn Producer>>,
 }
 
 impl Generation {
-    pub(crate) fn new(
-        outlet: Arc<Outlet>,
-        settings: Arc<Effective>,
-        loaded: Arc<Loaded>,
-        number: u64,
-    ) -> Self {
+    pub(crate) fn new(started: Started, number: u64) -> Self {
         Self {
-            outlet,
-            settings,
+            stream: started.stream,
+            settings: started.settings,
             number,
-            loaded: Some(loaded),
+            producer: Some(started.producer),
         }
     }
 
-    pub(crate) fn outlet(&self) -> &Arc<Outlet> {
-        &self.outlet
+    pub(crate) fn stream(&self) -> &Arc<TextStream> {
+        &self.stream
     }
 
     /// The request's number: no other of this process has it. The log calls it `request`.
@@ -53,7 +47,7 @@ impl Generation {
     /// them.
     #[must_use]
     pub fn read_tokens(&self) -> u32 {
-        self.outlet.read_tokens()
+        self.stream.read_tokens()
     }
 
     /// Waits for the next events and returns all that are there; none when the end has been
@@ -75,7 +69,7 @@ impl Generation {
     ///
     /// As [`next`](Self::next).
     pub fn try_next(&mut self) -> Result<Option<Vec<Event>>> {
-        let taken = self.outlet.take();
+        let taken = self.stream.take();
         if taken.made_room {
             self.wake();
         }
@@ -85,40 +79,33 @@ impl Generation {
             Err(_) => true,
         };
         if has_ended {
-            self.let_go();
+            self.producer = None;
         }
         taken.events
     }
 
     /// Waits until [`next`](Self::next) would not wait.
     pub async fn ready(&mut self) {
-        self.outlet.readable().await;
+        self.stream.readable().await;
     }
 
     /// Asks the generation to end. What was made until then still arrives; the reason is
     /// [`Cancelled`](crate::FinishReason::Cancelled) unless it ended by itself before.
     pub fn cancel(&self) {
-        self.outlet.cancel();
+        self.stream.cancel();
         self.wake();
     }
 
     fn wake(&self) {
-        if let Some(loaded) = &self.loaded {
-            loaded.queue.wake();
-        }
-    }
-
-    fn let_go(&mut self) {
-        if let Some(loaded) = self.loaded.take() {
-            Loaded::let_go(loaded);
+        if let Some(producer) = &self.producer {
+            producer.wake();
         }
     }
 }
 
 impl Drop for Generation {
     fn drop(&mut self) {
-        self.outlet.close();
+        self.stream.close();
         self.wake();
-        self.let_go();
     }
 }

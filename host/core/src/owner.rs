@@ -17,24 +17,27 @@ pub struct Owner {
 
 /// An owner as those know it who keep something for it: they don't keep it alive.
 #[derive(Debug, Clone)]
-pub(crate) struct OwnerRef {
+pub struct OwnerRef {
     name: Arc<str>,
     life: Option<Weak<()>>,
 }
 
 impl OwnerRef {
     /// Its name.
-    pub(crate) fn name(&self) -> &str {
+    #[must_use]
+    pub fn name(&self) -> &str {
         &self.name
     }
 
     /// Whether somebody may come by this name after the process has ended.
-    pub(crate) fn is_lasting(&self) -> bool {
+    #[must_use]
+    pub fn is_lasting(&self) -> bool {
         self.life.is_none()
     }
 
     /// Whether nobody can come by this name any more.
-    pub(crate) fn is_gone(&self) -> bool {
+    #[must_use]
+    pub fn is_gone(&self) -> bool {
         self.life
             .as_ref()
             .is_some_and(|life| life.strong_count() == 0)
@@ -89,14 +92,18 @@ impl Owner {
         self.weight
     }
 
-    pub(crate) fn to_ref(&self) -> OwnerRef {
+    /// The owner as those know it who keep something for it: this keeps nothing alive.
+    #[must_use]
+    pub fn to_ref(&self) -> OwnerRef {
         OwnerRef {
             name: Arc::clone(&self.name),
             life: self.life.as_ref().map(Arc::downgrade),
         }
     }
 
-    pub(crate) fn key(&self) -> &Arc<str> {
+    /// Its name, shared.
+    #[must_use]
+    pub fn key(&self) -> &Arc<str> {
         &self.name
     }
 }

@@ -4,7 +4,9 @@
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use crate::{Effective, Error, FinishReason, ModelInfo, Usage};
+use mynah_settings::Effective;
+
+use crate::{Error, FinishReason, ModelInfo, Usage};
 
 /// A request that has ended.
 #[derive(Debug, Clone)]

@@ -3,43 +3,45 @@
 use std::sync::{Arc, Weak};
 use std::time::Instant;
 
-use crate::decode::Outlet;
+use mynah_settings::{Level, SettingInForce, Settings, in_force};
+
 use crate::log::{CONTENT, log_request, shows_content};
-use crate::model::{Asker, Embedding, Loaded, Past};
-use crate::request_log::{Observed, RequestLog};
+use crate::request_log::RequestLog;
 use crate::{
-    Embeddings, Error, Generation, Level, Model, Owner, Prompt, RequestOutcome, Result,
-    SessionState, SessionStatus, SettingInForce, Settings, Task, Usage,
+    BackendSession, Embeddings, Error, Feature, Generation, Model, Owner, Pending, Prompt,
+    RequestOutcome, Result, SessionState, SessionStatus, Task, TextRequest, TextStream, Usage,
+    VectorRequest,
 };
-use mynah_settings::in_force;
 
 /// One conversation with a model. It runs one generation at a time; dropping it cancels that.
 #[derive(Debug)]
 pub struct Session {
     model: Model,
-    // Where it is open; the model may have been unloaded or replaced since.
-    at: Weak<Loaded>,
     owner: Owner,
     settings: Settings,
     number: u64,
-    past: Past,
-    // When it last asked.
+    // When it last made a request.
     used_at: Instant,
-    current: Weak<Outlet>,
+    current: Weak<TextStream>,
+    // Last, so that its generation is cancelled before the backend closes it.
+    backend: Box<dyn BackendSession>,
 }
 
 impl Session {
-    /// Counted by the model, where it is in memory, which `drop` tells.
-    pub(crate) fn new(model: Model, at: Option<&Arc<Loaded>>, owner: Owner, number: u64) -> Self {
+    pub(crate) fn new(
+        model: Model,
+        backend: Box<dyn BackendSession>,
+        owner: Owner,
+        number: u64,
+    ) -> Self {
         Self {
             model,
-            at: at.map_or_else(Weak::new, Arc::downgrade),
             owner,
             settings: Settings::default(),
             number,
-            past: Past::default(),
             used_at: Instant::now(),
             current: Weak::new(),
+            backend,
         }
     }
 
@@ -61,7 +63,7 @@ impl Session {
         let about = self.model.about();
         in_force(&[
             (Level::Session, &self.settings),
-            (Level::Model, &about.config.defaults),
+            (Level::Model, &about.defaults),
             (Level::File, &about.recommended),
         ])
     }
@@ -128,18 +130,21 @@ impl Session {
         by_token: bool,
         log: &Arc<RequestLog>,
     ) -> Result<Generation> {
-        if self
-            .current
-            .upgrade()
-            .is_some_and(|outlet| outlet.is_open())
-        {
+        let is_open = |stream: Arc<TextStream>| stream.is_open();
+        if self.current.upgrade().is_some_and(is_open) {
             return Err(Error::SessionBusy);
         }
-        let loaded = self.enter()?;
-        let started = loaded.submit(prompt, settings, self.asker(), by_token, log);
-        Loaded::let_go(loaded);
-        let generation = started?;
-        self.current = Arc::downgrade(generation.outlet());
+        self.used_at = Instant::now();
+        let started = self.backend.start(TextRequest {
+            prompt,
+            settings,
+            session_settings: &self.settings,
+            by_token,
+            owner: &self.owner,
+            log,
+        })?;
+        let generation = Generation::new(started, log.number);
+        self.current = Arc::downgrade(generation.stream());
         Ok(generation)
     }
 
@@ -148,9 +153,9 @@ impl Session {
     #[must_use]
     pub fn wants_vectors(&self, settings: &Settings) -> bool {
         let about = self.model.about();
-        let below = self.settings.output.over(&about.config.defaults.output);
+        let below = self.settings.output.over(&about.defaults.output);
         let asked = settings.output.over(below).embedding;
-        asked.unwrap_or(about.info.vectors_only)
+        asked.unwrap_or(!about.capabilities.has(Feature::Text))
     }
 
     /// The vectors of texts, each of length 1: what the model makes of their tokens, pooled as its
@@ -171,77 +176,47 @@ impl Session {
         if shows_content() {
             log_request!(INFO, CONTENT, log, ?texts, "texts");
         }
-        let asked = self.ask(texts, settings, &log);
+        let asked = self.try_embed(texts, settings, &log);
         if let Err(error) = &asked {
             log.end(RequestOutcome::turned_away(error), &Usage::default());
         }
-        // Those who compute it have it from here on.
+        // The backend has it from here on.
         drop(log);
-        asked?.finish().await
+        asked?.await
     }
 
-    fn ask(
+    fn try_embed(
         &mut self,
         texts: &[Prompt],
         settings: Settings,
         log: &Arc<RequestLog>,
-    ) -> Result<Embedding> {
-        let loaded = self.enter()?;
-        let asked = loaded.embed(texts, settings, &self.asker(), log);
-        Loaded::let_go(loaded);
-        asked
-    }
-
-    /// What the log and the observer know of a request that comes.
-    fn log(&self, task: Task) -> Arc<RequestLog> {
-        let about = self.model.about();
-        let observer = about.observer.clone();
-        let observed = observer.map(|observer| Observed::new(observer, Arc::clone(&about.info)));
-        let model = Arc::clone(&about.label);
-        RequestLog::new(model, self.number, self.owner.clone(), task, observed)
-    }
-
-    fn asker(&mut self) -> Asker<'_> {
-        Asker {
-            owner: &self.owner,
-            session: self.number,
-            settings: &self.settings,
-            past: &mut self.past,
-        }
-    }
-
-    /// The model as it is now, where the session is open from here on.
-    fn enter(&mut self) -> Result<Arc<Loaded>> {
-        let loaded = self.model.current()?;
-        if !std::ptr::eq(self.at.as_ptr(), Arc::as_ptr(&loaded)) {
-            loaded.queue.open_session(self.number)?;
-            self.leave();
-            self.at = Arc::downgrade(&loaded);
-        }
-        loaded.queue.enter_session(self.number)?;
-        self.past.is_of(&loaded.about.info);
+    ) -> Result<Pending<Embeddings>> {
         self.used_at = Instant::now();
-        Ok(loaded)
+        self.backend.embed(VectorRequest {
+            texts,
+            settings,
+            session_settings: &self.settings,
+            owner: &self.owner,
+            log,
+        })
     }
 
-    /// Tells the model where the session is open that it isn't any more.
-    fn leave(&self) {
-        if let Some(loaded) = self.at.upgrade() {
-            loaded.queue.close_session(self.number);
-            Loaded::let_go(loaded);
-        }
+    /// The log of a new request.
+    fn log(&self, task: Task) -> Arc<RequestLog> {
+        let observer = self.model.observer().cloned();
+        RequestLog::new(
+            self.model.info(),
+            self.number,
+            self.owner.clone(),
+            task,
+            observer,
+        )
     }
 
     /// What the session does now.
     #[must_use]
     pub fn status(&self) -> SessionStatus {
-        let loaded = self.at.upgrade();
-        let status = loaded
-            .as_ref()
-            .and_then(|loaded| loaded.queue.session_status(self.number));
-        if let Some(loaded) = loaded {
-            Loaded::let_go(loaded);
-        }
+        let status = self.backend.status();
         status.unwrap_or(SessionStatus {
             id: self.number,
             state: SessionState::Cold,
@@ -271,11 +246,9 @@ impl Session {
 
 impl Drop for Session {
     fn drop(&mut self) {
-        if let Some(outlet) = self.current.upgrade() {
-            // Its reader may still read what was made, and the end.
-            outlet.cancel();
+        if let Some(stream) = self.current.upgrade() {
+            // A reader may still read what was made, and the end.
+            stream.cancel();
         }
-        // Wakes the worker too.
-        self.leave();
     }
 }

@@ -1,0 +1,656 @@
+//! A backend that says what a script tells it to, for tests without a model.
+//!
+//! It shows how a backend is written, and is what `mynah-wasi` and `mynah` are tested with. With the
+//! feature `testing`, embedders use it in their own tests:
+//!
+//! ```
+//! use mynah_core::testing::Scripted;
+//! use mynah_core::{Event, Owner, Prompt};
+//! use mynah_settings::Settings;
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> mynah_core::Result<()> {
+//! let model = Scripted::saying("Hello there!").into_model();
+//! let mut session = model.session(Owner::unique())?;
+//! let mut generation = session.start(Prompt::Text("Hi".into()), Settings::default())?;
+//! let events = generation.next().await?;
+//! assert_eq!(events.first(), Some(&Event::Text("Hello there!".into())));
+//! # Ok(())
+//! # }
+//! ```
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use mynah_settings::Settings;
+
+use crate::request_log::RequestLog;
+use crate::{
+    About, Backend, BackendSession, Capabilities, DeviceClass, Embeddings, Error, Feature,
+    FinishReason, GuestLoader, Model, ModelFormat, ModelInfo, ModelState, Outcome, Owner,
+    OwnerShare, Pending, Presence, Producer, ProgressFn, Prompt, RequestOutcome, Requests, Result,
+    SessionState, SessionStatus, Snapshot, Source, Started, Status, StreamWriter, TextRequest,
+    TextStream, TokenId, TokenProb, TokenProbs, Usage, VectorRequest,
+};
+
+/// Bytes of text that wait unread before the script pauses: the default of `max_unread_bytes`.
+const MAX_UNREAD_BYTES: usize = 64 << 10;
+
+/// One step of an answer.
+#[derive(Debug, Clone)]
+pub enum Step {
+    /// Adds text, which counts as one token.
+    Text(String),
+    /// Adds a token with its log probability, and its text.
+    Token {
+        /// Its id.
+        id: u32,
+        /// Its text.
+        text: String,
+        /// Natural logarithm of its probability.
+        log_prob: f32,
+    },
+    /// Waits until the gate is open, or the request is cancelled.
+    Wait(Gate),
+    /// Ends the answer for this reason. What follows is not looked at. An answer whose script has no
+    /// end ends with [`FinishReason::EndOfGeneration`].
+    Finish(FinishReason),
+    /// Breaks the answer off: the model failed with these words.
+    Fail(String),
+    /// The backend goes away without a word.
+    Vanish,
+}
+
+impl From<&str> for Step {
+    fn from(text: &str) -> Self {
+        Self::Text(text.to_owned())
+    }
+}
+
+/// A gate that a test opens.
+#[derive(Debug, Clone, Default)]
+pub struct Gate {
+    shared: Arc<(AtomicBool, Condvar, Mutex<()>)>,
+}
+
+impl Gate {
+    /// A gate that is shut.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Opens it, for good.
+    pub fn open(&self) {
+        self.shared.0.store(true, Ordering::Release);
+        self.look_again();
+    }
+
+    fn look_again(&self) {
+        drop(lock(&self.shared.2));
+        self.shared.1.notify_all();
+    }
+
+    /// Waits until it is open, or `is_cancelled`.
+    fn wait(&self, is_cancelled: impl Fn() -> bool) {
+        let mut guard = lock(&self.shared.2);
+        while !self.shared.0.load(Ordering::Acquire) && !is_cancelled() {
+            // A cancel wakes nobody here: it is looked for.
+            let woken = self.shared.1.wait_timeout(guard, Duration::from_millis(1));
+            guard = woken.unwrap_or_else(PoisonError::into_inner).0;
+        }
+    }
+}
+
+/// What a script answers a prompt with.
+type Script = dyn Fn(&Prompt) -> Vec<Step> + Send + Sync;
+
+/// A backend that says what it is told to.
+///
+/// It can do everything, counts a word as a token, and gives a text the vector `[1, 0, 0]`.
+pub struct Scripted {
+    script: Box<Script>,
+    info: ModelInfo,
+    capabilities: Capabilities,
+    defaults: Settings,
+    refusal: Option<Box<dyn Fn() -> Error + Send + Sync>>,
+    max_sessions: usize,
+}
+
+impl fmt::Debug for Scripted {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Scripted")
+            .field("info", &self.info)
+            .field("capabilities", &self.capabilities)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Scripted {
+    /// The name of this backend in errors and reports.
+    pub const NAME: &'static str = "scripted";
+
+    /// A model that answers each prompt with these steps.
+    pub fn new(script: impl Fn(&Prompt) -> Vec<Step> + Send + Sync + 'static) -> Self {
+        Self {
+            script: Box::new(script),
+            info: ModelInfo {
+                name: "scripted".to_owned(),
+                path: PathBuf::new(),
+                architecture: "scripted".to_owned(),
+                parameters: 0,
+                quantisation: "none".to_owned(),
+                optimized_from: None,
+                file_bytes: 0,
+                context_trained: 2048,
+                context_size: 2048,
+                layers: 0,
+                layers_on_device: 0,
+                vocabulary: 1 << 16,
+                vectors_only: false,
+                chat_template: None,
+            },
+            capabilities: Capabilities {
+                text: true,
+                vectors: true,
+                ranking: true,
+                output_forms: true,
+                token_ids: true,
+                log_probabilities: true,
+                deterministic: true,
+                context_shifting: true,
+            },
+            defaults: Settings::default(),
+            refusal: None,
+            max_sessions: usize::MAX,
+        }
+    }
+
+    /// A model that answers every prompt with this text.
+    #[must_use]
+    pub fn saying(text: &str) -> Self {
+        let text = text.to_owned();
+        Self::new(move |_| vec![Step::Text(text.clone())])
+    }
+
+    /// A model that answers a text with itself, and a conversation with its last message.
+    #[must_use]
+    pub fn echo() -> Self {
+        Self::new(|prompt| vec![Step::Text(words_of(prompt).join(" "))])
+    }
+
+    /// What the backend can do.
+    #[must_use]
+    pub fn with_capabilities(mut self, capabilities: Capabilities) -> Self {
+        self.capabilities = capabilities;
+        self.info.vectors_only = !capabilities.text && capabilities.vectors;
+        self
+    }
+
+    /// How answers are made where neither request nor session says.
+    #[must_use]
+    pub fn with_defaults(mut self, defaults: Settings) -> Self {
+        self.defaults = defaults;
+        self
+    }
+
+    /// Refuses every request with this error.
+    #[must_use]
+    pub fn refusing(mut self, error: impl Fn() -> Error + Send + Sync + 'static) -> Self {
+        self.refusal = Some(Box::new(error));
+        self
+    }
+
+    /// Sessions that are open at once; one more is refused.
+    #[must_use]
+    pub fn with_max_sessions(mut self, most: usize) -> Self {
+        self.max_sessions = most;
+        self
+    }
+
+    /// The model.
+    #[must_use]
+    pub fn into_model(self) -> Model {
+        Model::new(Arc::new(ScriptedBackend(Arc::new(Shared {
+            about: Arc::new(About {
+                info: Arc::new(self.info.clone()),
+                backend: Self::NAME,
+                build: vec![("scripted_version", serde_json::Value::from(1))],
+                capabilities: self.capabilities,
+                defaults: self.defaults.clone(),
+                recommended: Settings::default(),
+            }),
+            script: self,
+            state: Mutex::default(),
+        }))))
+    }
+}
+
+/// The words of a prompt, each of which counts as a token.
+fn words_of(prompt: &Prompt) -> Vec<String> {
+    let words = |text: &str| text.split_whitespace().map(str::to_owned).collect();
+    match prompt {
+        Prompt::Text(text) => words(text),
+        Prompt::Messages(conversation) => {
+            let last = conversation.messages.last();
+            last.map_or_else(Vec::new, |message| words(&message.content))
+        }
+        Prompt::Tokens(ids) => ids.iter().map(ToString::to_string).collect(),
+    }
+}
+
+fn count(words: &[String]) -> u32 {
+    u32::try_from(words.len()).unwrap_or(u32::MAX)
+}
+
+#[derive(Debug)]
+struct Shared {
+    about: Arc<About>,
+    script: Scripted,
+    state: Mutex<State>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    requests: Requests,
+    running: usize,
+    sessions: usize,
+    served: BTreeMap<Arc<str>, OwnerShare>,
+}
+
+#[derive(Debug, Clone)]
+struct ScriptedBackend(Arc<Shared>);
+
+impl Shared {
+    fn check_prompt(&self, prompt: &Prompt) -> Result<Vec<String>> {
+        let words = words_of(prompt);
+        if words.is_empty() {
+            return Err(Error::EmptyPrompt);
+        }
+        let context = self.about.info.context_size;
+        if count(&words) >= context {
+            return Err(Error::PromptTooLong {
+                prompt: words.len(),
+                context,
+            });
+        }
+        Ok(words)
+    }
+
+    fn refuse(&self) -> Result<()> {
+        self.script.refusal.as_ref().map_or(Ok(()), |error| {
+            lock(&self.state).requests.refused += 1;
+            Err(error())
+        })
+    }
+
+    /// Runs a request to its end, and says how that was.
+    fn run(&self, job: &Job) {
+        let mut tokens = 0;
+        let mut outcome = Ok(FinishReason::EndOfGeneration);
+        for step in &job.steps {
+            let is_over = || tokens >= job.max_tokens;
+            while job.stream.is_full() && !job.stream.is_cancelled() {
+                std::thread::sleep(Duration::from_millis(1));
+            }
+            if job.stream.is_cancelled() {
+                outcome = Ok(FinishReason::Cancelled);
+                break;
+            }
+            match step {
+                Step::Text(_) | Step::Token { .. } if is_over() => {
+                    outcome = Ok(FinishReason::MaxTokens);
+                    break;
+                }
+                Step::Text(text) => {
+                    tokens += 1;
+                    job.stream.push(text, tokens);
+                }
+                Step::Token { id, text, log_prob } => {
+                    tokens += 1;
+                    if job.wants_probs {
+                        job.stream.push_token(probs(*id, text, *log_prob), tokens);
+                    }
+                    job.stream.push(text, tokens);
+                }
+                Step::Wait(gate) => gate.wait(|| job.stream.is_cancelled()),
+                Step::Finish(reason) => {
+                    outcome = Ok(*reason);
+                    break;
+                }
+                Step::Fail(words) => {
+                    let reason = words.clone();
+                    outcome = Err(Error::Decode {
+                        attempts: 1,
+                        reason,
+                    });
+                    break;
+                }
+                // The writer is dropped without an end, as by a worker that died.
+                Step::Vanish => return self.ended(|requests| requests.failed += 1),
+            }
+        }
+        let usage = Usage {
+            prompt_tokens: job.prompt_tokens,
+            generated_tokens: tokens,
+            decode_time: job.begun.elapsed(),
+            ..Usage::default()
+        };
+        match outcome {
+            Ok(reason) => {
+                self.ended(|requests| match reason {
+                    FinishReason::Cancelled => requests.cancelled += 1,
+                    _ => requests.completed += 1,
+                });
+                job.log.end(RequestOutcome::finished(reason), &usage);
+                job.stream.finish(Ok(Outcome {
+                    reason,
+                    usage,
+                    seed: job.seed,
+                }));
+            }
+            Err(error) => {
+                self.ended(|requests| requests.failed += 1);
+                job.log.end(RequestOutcome::Failed(&error), &usage);
+                job.stream.finish(Err(error));
+            }
+        }
+    }
+
+    fn ended(&self, note: impl FnOnce(&mut Requests)) {
+        let mut state = lock(&self.state);
+        state.running -= 1;
+        note(&mut state.requests);
+    }
+
+    fn begin(&self, owner: &Owner, tokens: u32) {
+        let mut state = lock(&self.state);
+        state.requests.accepted += 1;
+        state.running += 1;
+        let name = Arc::clone(owner.key());
+        let share = state.served.entry(Arc::clone(&name));
+        let share = share.or_insert_with(|| OwnerShare {
+            name,
+            weight: owner.weight(),
+            served_tokens: 0,
+            requests: 0,
+        });
+        share.served_tokens += u64::from(tokens);
+    }
+}
+
+fn probs(id: u32, text: &str, log_prob: f32) -> TokenProbs {
+    let chosen = TokenProb {
+        id,
+        bytes: text.as_bytes().to_vec(),
+        log_prob,
+    };
+    TokenProbs {
+        top: vec![chosen.clone()],
+        chosen,
+    }
+}
+
+/// A request that runs.
+struct Job {
+    steps: Vec<Step>,
+    stream: StreamWriter,
+    log: Arc<RequestLog>,
+    prompt_tokens: u32,
+    max_tokens: u32,
+    wants_probs: bool,
+    seed: u32,
+    begun: Instant,
+}
+
+impl Job {
+    /// Whether it may have to wait, for a gate or for its reader: then it needs a thread.
+    fn may_wait(&self) -> bool {
+        // What an event costs to keep beside its text, and more.
+        const EVENT: usize = 256;
+        let bytes = |step: &Step| match step {
+            Step::Text(text) | Step::Token { text, .. } => EVENT + text.len(),
+            Step::Wait(_) => MAX_UNREAD_BYTES,
+            Step::Finish(_) | Step::Fail(_) | Step::Vanish => 0,
+        };
+        self.steps.iter().map(bytes).sum::<usize>() >= MAX_UNREAD_BYTES
+    }
+}
+
+impl Backend for ScriptedBackend {
+    fn about(&self) -> Arc<About> {
+        Arc::clone(&self.0.about)
+    }
+
+    fn open_session(&self, session: u64, _owner: &Owner) -> Result<Box<dyn BackendSession>> {
+        let most = self.0.script.max_sessions;
+        let mut state = lock(&self.0.state);
+        if state.sessions >= most {
+            return Err(Error::TooManySessions {
+                limit: u32::try_from(most).unwrap_or(u32::MAX),
+            });
+        }
+        state.sessions += 1;
+        drop(state);
+        Ok(Box::new(ScriptedSession {
+            shared: Arc::clone(&self.0),
+            number: session,
+            stream: None,
+            tokens: 0,
+            used_at: Instant::now(),
+        }))
+    }
+
+    fn tokens(&self, prompt: &Prompt) -> Result<Vec<TokenId>> {
+        self.0.about.require(Feature::TokenIds)?;
+        let words = self.0.check_prompt(prompt)?;
+        Ok((0..).map(TokenId).take(words.len()).collect())
+    }
+
+    fn is_ready(&self) -> bool {
+        true
+    }
+
+    fn ready(&self) -> Pending<()> {
+        Box::pin(async { Ok(()) })
+    }
+
+    fn snapshot(&self) -> Snapshot {
+        let state = lock(&self.0.state);
+        let sessions = u32::try_from(state.sessions).unwrap_or(u32::MAX);
+        Snapshot {
+            about: Arc::clone(&self.0.about),
+            status: Status {
+                running: state.running,
+                requests: state.requests,
+                sessions,
+                fairness: 1.0,
+                ..Status::default()
+            },
+            presence: Presence {
+                state: ModelState::Loaded,
+                loaded_since: None,
+                kept_until: None,
+            },
+        }
+    }
+
+    fn owners(&self) -> Vec<OwnerShare> {
+        lock(&self.0.state).served.values().cloned().collect()
+    }
+
+    fn is_alive(&self) -> bool {
+        true
+    }
+
+    fn unload(&self) -> bool {
+        false
+    }
+
+    fn is_from(&self, source: &dyn Source) -> bool {
+        let source = source.downcast_ref::<ScriptedSource>();
+        source.is_some_and(|source| source.name == self.0.about.info.name)
+    }
+}
+
+#[derive(Debug)]
+struct ScriptedSession {
+    shared: Arc<Shared>,
+    number: u64,
+    stream: Option<Arc<TextStream>>,
+    tokens: u32,
+    used_at: Instant,
+}
+
+impl BackendSession for ScriptedSession {
+    fn start(&mut self, request: TextRequest<'_>) -> Result<Started> {
+        let shared = &self.shared;
+        let settings = request.resolve(&shared.about)?;
+        shared.about.check_text(&request.prompt, &settings)?;
+        if settings.embedding {
+            return Err(Error::VectorsAsked);
+        }
+        let words = shared.check_prompt(&request.prompt)?;
+        shared.refuse()?;
+        let (writer, stream) = request.stream(MAX_UNREAD_BYTES);
+        let job = Job {
+            steps: (shared.script.script)(&request.prompt),
+            stream: writer,
+            log: Arc::clone(request.log),
+            prompt_tokens: count(&words),
+            max_tokens: settings.stopping.max_tokens,
+            wants_probs: settings.sampling.n_probs > 0,
+            seed: settings.seed,
+            begun: Instant::now(),
+        };
+        shared.begin(request.owner, count(&words));
+        let runs = Arc::clone(shared);
+        if job.may_wait() {
+            let thread = std::thread::Builder::new().name("mynah-scripted".to_owned());
+            let spawned = thread.spawn(move || runs.run(&job));
+            spawned.map_err(Error::Thread)?;
+        } else {
+            runs.run(&job);
+        }
+        self.stream = Some(Arc::clone(&stream));
+        self.tokens = count(&words);
+        self.used_at = Instant::now();
+        Ok(Started {
+            stream,
+            settings,
+            producer: Box::new(Nobody),
+        })
+    }
+
+    fn embed(&mut self, request: VectorRequest<'_>) -> Result<Pending<Embeddings>> {
+        let shared = &self.shared;
+        request.resolve(&shared.about)?;
+        shared.about.require(Feature::Vectors)?;
+        if request.texts.is_empty() {
+            return Err(Error::EmptyPrompt);
+        }
+        let mut prompt_tokens = 0;
+        for text in request.texts {
+            prompt_tokens += count(&shared.check_prompt(text)?);
+        }
+        shared.refuse()?;
+        shared.begin(request.owner, prompt_tokens);
+        shared.ended(|requests| requests.completed += 1);
+        let usage = Usage {
+            prompt_tokens,
+            ..Usage::default()
+        };
+        request.log.end(RequestOutcome::Completed(None), &usage);
+        let embeddings = Embeddings {
+            vectors: vec![vec![1.0, 0.0, 0.0]; request.texts.len()],
+            prompt_tokens,
+        };
+        Ok(Box::pin(async move { Ok(embeddings) }))
+    }
+
+    fn status(&self) -> Option<SessionStatus> {
+        let is_open = self.stream.as_ref().is_some_and(|stream| stream.is_open());
+        Some(SessionStatus {
+            id: self.number,
+            state: match is_open {
+                true => SessionState::Running,
+                false => SessionState::Resident,
+            },
+            tokens: self.tokens,
+            last_used: self.used_at.elapsed(),
+        })
+    }
+}
+
+impl Drop for ScriptedSession {
+    fn drop(&mut self) {
+        lock(&self.shared.state).sessions -= 1;
+    }
+}
+
+/// The script looks at its stream by itself.
+#[derive(Debug)]
+struct Nobody;
+
+impl Producer for Nobody {
+    fn wake(&self) {}
+}
+
+/// A source that gives a scripted model. Two are the same if their names are.
+#[derive(Debug, Clone)]
+pub struct ScriptedSource {
+    /// The model's name.
+    pub name: String,
+}
+
+impl Source for ScriptedSource {
+    fn load(&self, mut progress: ProgressFn) -> Result<Model> {
+        for share in [0.0, 1.0] {
+            if progress(share).is_break() {
+                return Err(Error::LoadCancelled {
+                    path: PathBuf::from(&self.name),
+                });
+            }
+        }
+        let mut scripted = Scripted::echo();
+        scripted.info.name.clone_from(&self.name);
+        Ok(scripted.into_model())
+    }
+
+    fn is_same(&self, other: &dyn Source) -> bool {
+        let other = other.downcast_ref::<Self>();
+        other.is_some_and(|other| other.name == self.name)
+    }
+}
+
+/// Loads whatever a guest brings as a model that echoes.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct EchoLoader;
+
+impl GuestLoader for EchoLoader {
+    fn serves(&self, format: ModelFormat) -> bool {
+        format == ModelFormat::Ggml
+    }
+
+    fn wants(&self) -> &'static str {
+        "any bytes as ggml or autodetect"
+    }
+
+    fn has_device(&self, device: DeviceClass) -> bool {
+        device == DeviceClass::Cpu
+    }
+
+    fn load(&self, _bytes: &[u8], progress: ProgressFn) -> Result<Model> {
+        let name = "brought".to_owned();
+        ScriptedSource { name }.load(progress)
+    }
+}
+
+/// A panic of a test while it held a lock changes nothing that others see.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
