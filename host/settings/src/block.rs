@@ -1,8 +1,9 @@
-//! A block of settings, declared once: its fields, and for each its spellings, range, default and
-//! help.
+//! Declares a block of settings: its fields, and for each field its spellings, range, default, help
+//! and flag.
 //!
-//! From the one declaration come the typed structs, the check, the merging of levels, the reading
-//! of documents, the tables of the documentation and the JSON Schema, so that none can lag behind.
+//! The macro makes from the one declaration the typed structs, the check of ranges, the merging of
+//! levels, the reading of documents, the flags, the tables of the documentation and the JSON
+//! Schema. They cannot disagree.
 
 use serde_json::Value as Json;
 
@@ -11,7 +12,7 @@ use super::kind::Kind;
 use super::problem::{Check, Problem};
 use super::value::Value;
 
-/// What there is to know of a setting, whatever its type.
+/// A setting's description, which does not depend on its type.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct KeyInfo {
     /// Its name in documents.
@@ -20,28 +21,28 @@ pub(crate) struct KeyInfo {
     pub(crate) also: &'static [&'static str],
     /// What it means: the field's documentation.
     pub(crate) help: &'static str,
-    /// What it may be, in words that follow "it must be".
+    /// The allowed values, in words that follow "it must be".
     pub(crate) allowed: fn() -> String,
-    /// The value where nobody sets it: JSON, or words where there is none.
+    /// The default: a value as JSON, or words that say what holds instead of a value.
     pub(crate) default: fn() -> Result<Json, &'static str>,
     /// JSON Schema of its value.
     pub(crate) schema: fn() -> Json,
     /// The flag of the command line that sets it.
     pub(crate) flag: Option<FlagInfo>,
-    /// The version of the contract that is to have it as a field. Older versions reach it through
-    /// JSON alone.
+    /// The version of the contract that is to have it as a field. Users of older versions set it as
+    /// JSON.
     pub(crate) since: Option<&'static str>,
 }
 
-/// How one setting of a block is reached.
+/// How to read and write one setting of a block.
 #[derive(Debug)]
 pub(crate) struct Key<B> {
     pub(crate) info: KeyInfo,
-    /// Takes a document's value; `false`: it is of another kind.
+    /// Reads a document's value. Returns `false` if the value has another type.
     pub(crate) read: fn(&mut B, &Value) -> bool,
-    /// Takes a flag's value, or says what to give.
+    /// Reads a flag's value. The error says which values are allowed.
     pub(crate) give: fn(&mut B, FlagValue) -> Result<(), String>,
-    /// The value in words, if it isn't allowed.
+    /// The value in words, if it is out of range.
     pub(crate) refuse: fn(&B) -> Option<String>,
     /// The value, if it is set.
     pub(crate) json: fn(&B) -> Option<Json>,
@@ -65,7 +66,7 @@ pub(crate) trait Block: Sized + 'static {
     }
 }
 
-/// A block whose type doesn't matter, for those who walk over all of them.
+/// A block of any type, for loops over all blocks.
 pub(crate) trait AnyBlock {
     fn section(&self) -> &'static str;
     fn len(&self) -> usize;
@@ -111,7 +112,7 @@ impl<B: Block> AnyBlock for B {
     }
 }
 
-/// The default of a setting: its value as JSON.
+/// A default value as JSON.
 pub(super) fn default_json<K: Kind>(value: &K) -> Result<Json, &'static str> {
     Ok(value.json())
 }
@@ -143,7 +144,7 @@ macro_rules! block {
         }
 
         impl $block {
-            /// These settings, and where they say nothing, those of `base`.
+            /// These settings, with those of `base` for the unset ones.
             #[must_use]
             pub fn or(self, base: &Self) -> Self {
                 Self {
@@ -210,7 +211,7 @@ macro_rules! block {
         }
 
         impl $block {
-            /// What is in force: these settings, and where they say nothing, the defaults.
+            /// The settings in force: these settings, and the defaults for those that are unset.
             pub(crate) fn in_force(self) -> $in_force {
                 $in_force {
                     $($field: $crate::block::block!(@value self.$field, [$($default)?]),)*

@@ -1,8 +1,8 @@
-//! The names of the chat templates that are built in.
+//! The names of the built-in chat templates.
 
 use crate::kind::named;
 
-/// A chat template that is built in.
+/// A built-in chat template.
 #[derive(
     Debug,
     Clone,

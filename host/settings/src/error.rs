@@ -1,15 +1,15 @@
-//! Why settings can't be used.
+//! The error of settings that cannot be used.
 
 use crate::Problem;
 
-/// The result of whatever checks settings.
+/// The result of a check of settings.
 pub type Result<T> = std::result::Result<T, SettingsError>;
 
-/// Settings that can't be used, with all that is wrong with them at once.
+/// Settings that cannot be used, with all their problems.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{}", list(problems))]
 pub struct SettingsError {
-    /// One for each setting that can't be used.
+    /// One problem for each such setting.
     pub problems: Vec<Problem>,
 }
 

@@ -1,7 +1,7 @@
-//! The command line's flags, as the settings' declarations have them.
+//! The flags of the command line, from the declarations of the settings.
 //!
-//! A setting names its flag where it is declared. The program around this crate makes the flags of
-//! its command line from [`Flag::all`], and hands back what they were given.
+//! A setting's declaration names its flag. The command makes its flags from [`Flag::all`], and
+//! passes their values back through [`Flag::set`].
 
 use std::time::Duration;
 
@@ -32,7 +32,7 @@ pub enum FlagForm {
     Texts,
 }
 
-/// What a flag was given.
+/// The value of a flag.
 #[derive(Debug, Clone, PartialEq)]
 pub enum FlagValue {
     /// Of [`FlagForm::Whole`] and [`FlagForm::Signed`].
@@ -74,7 +74,7 @@ pub(crate) struct FlagInfo {
     pub(crate) name: &'static str,
     /// What stands for its value in the help.
     pub(crate) value_name: &'static str,
-    /// What the flag alone means, where it may stand alone.
+    /// The value of the flag without a value, if that is allowed.
     pub(crate) alone: Option<&'static str>,
     /// What it does.
     pub(crate) help: &'static str,
@@ -129,7 +129,7 @@ impl Flag {
         self.info.value_name
     }
 
-    /// What it does. Says the default itself where [`default`](Self::default) knows none.
+    /// What it does. The text contains the default if [`default`](Self::default) returns none.
     #[must_use]
     pub fn help(&self) -> &'static str {
         self.info.help
@@ -141,7 +141,7 @@ impl Flag {
         (self.info.form)()
     }
 
-    /// What the flag alone means; `None`: it needs a value.
+    /// The value of the flag without a value. `None` if it needs one.
     #[must_use]
     pub fn alone(&self) -> Option<&'static str> {
         let is_switch = self.form() == FlagForm::Switch;
@@ -154,26 +154,26 @@ impl Flag {
         self.section
     }
 
-    /// The default of its setting, where that is a value.
+    /// The default of its setting, if that is a value.
     #[must_use]
     pub fn default(&self) -> Option<Json> {
         (self.key.default)().ok()
     }
 
-    /// Checks that a text can be its value, where it takes one.
+    /// Checks a text as its value.
     ///
     /// # Errors
     ///
-    /// Why it can't be, and what to give.
+    /// Why the text is not a value, and which values are allowed.
     pub fn check(&self, text: &str) -> Result<(), String> {
         (self.info.check)(text.to_owned())
     }
 
-    /// Sets its setting. The range is looked at by [`Operator::check`].
+    /// Sets its setting. [`Operator::check`] checks the range.
     ///
     /// # Errors
     ///
-    /// What to give, where the value is none that the setting can hold.
+    /// The allowed values, if the setting cannot hold this one.
     pub fn set(&self, operator: &mut Operator, value: FlagValue) -> Result<(), String> {
         let (block, index) = self.at;
         let mut blocks = operator.blocks_mut();

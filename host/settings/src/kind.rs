@@ -1,4 +1,5 @@
-//! The kinds of values that settings have: reading one from a document, its range, and showing it.
+//! The types of settings' values: how to read a value from a document, check its range, and show
+//! it.
 
 use std::fmt;
 use std::str::FromStr;
@@ -9,39 +10,39 @@ use serde_json::{Value as Json, json};
 use super::flag::{FlagForm, FlagValue};
 use super::value::Value;
 
-/// A kind of value. What it may be is its `Rule`, which each setting chooses.
+/// A type of values. Each setting chooses a `Rule`, which limits the values.
 pub(crate) trait Kind: Sized {
     type Rule;
 
-    /// Takes a document's value. `None`: it isn't of this kind, or of no value that this kind can
-    /// hold.
+    /// Reads a document's value. Returns `None` if the value has another type, or if this type
+    /// cannot hold it.
     fn read(value: &Value, rule: &Self::Rule) -> Option<Self>;
 
-    /// How a flag of the command line has it.
+    /// How a flag of the command line writes a value.
     fn flag_form(_: &Self::Rule) -> FlagForm {
         FlagForm::Text
     }
 
-    /// Takes a flag's value, or says what to give.
+    /// Reads a flag's value. The error says which values are allowed.
     fn of_flag(value: FlagValue, rule: &Self::Rule) -> Result<Self, String> {
         let read = Self::read(&value.into(), rule);
         read.ok_or_else(|| format!("give {}", Self::allowed(rule)))
     }
 
-    /// What is there, in a message's words, if it isn't allowed.
+    /// The value as an error message shows it, if it is out of range.
     fn refuse(&self, rule: &Self::Rule) -> Option<String>;
 
-    /// What is allowed, in words that follow "it must be".
+    /// The allowed values, in words that follow "it must be".
     fn allowed(rule: &Self::Rule) -> String;
 
-    /// The value as JSON; TOML and messages show it so too.
+    /// The value as JSON. TOML and messages show it in the same way.
     fn json(&self) -> Json;
 
-    /// The JSON Schema of what may be there.
+    /// The JSON Schema of the allowed values.
     fn schema(rule: &Self::Rule) -> Json;
 }
 
-/// A whole number's range, and what -1 and -2 mean where they stand for something.
+/// A whole number's range, and the values that -1 and -2 stand for, if any.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Whole<T> {
     least: T,
@@ -80,7 +81,7 @@ impl<T> Whole<T> {
         self
     }
 
-    /// A word on special values, such as "0: off".
+    /// A note on special values, such as "0: off".
     pub(crate) const fn note(mut self, note: &'static str) -> Self
     where
         T: Copy,
@@ -221,7 +222,7 @@ impl Kind for f32 {
     }
 }
 
-/// Anything: a kind without a range.
+/// The rule of a type without a range.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Any;
 
@@ -261,7 +262,7 @@ impl Kind for bool {
 pub(crate) struct Millis {
     least: u64,
     most: u64,
-    /// The most in words.
+    /// The upper end in words.
     most_is: &'static str,
 }
 
@@ -294,7 +295,7 @@ impl Kind for Duration {
         FlagForm::Duration
     }
 
-    /// As it is, not in whole milliseconds.
+    /// Keeps fractions of a millisecond, which a document cannot write.
     fn of_flag(value: FlagValue, rule: &Millis) -> Result<Self, String> {
         match value {
             FlagValue::Duration(time) => Ok(time),
@@ -310,7 +311,7 @@ impl Kind for Duration {
     fn refuse(&self, rule: &Millis) -> Option<String> {
         let millis = self.as_millis();
         let range = u128::from(rule.least)..=u128::from(rule.most);
-        // What is less than a millisecond more is more too.
+        // A fraction of a millisecond above the limit is out of range too.
         let is_in = range.contains(&millis) && *self <= Self::from_millis(rule.most);
         (!is_in).then(|| millis.to_string())
     }
@@ -331,7 +332,7 @@ impl Kind for Duration {
     }
 }
 
-/// A list of texts: how many, and how long each may be.
+/// The rule of a list of texts: how many there may be, and how long each may be.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Texts {
     pub(crate) most: usize,
@@ -383,13 +384,13 @@ impl Kind for Vec<String> {
     }
 }
 
-/// A kind whose values are names: those that they are displayed as.
+/// A type whose values are names. `Display` gives a value's name.
 pub(crate) trait Named: Copy + fmt::Display + FromStr<Err: fmt::Display> + 'static {
     /// All of them.
     const ALL: &'static [Self];
 }
 
-/// As an array, what `strum` gives as a slice.
+/// Makes an array of the slice that `strum` gives.
 pub(crate) const fn all_of<T: Copy, const COUNT: usize>(variants: &[T]) -> [T; COUNT] {
     match variants.first_chunk() {
         Some(all) => *all,
@@ -397,16 +398,16 @@ pub(crate) const fn all_of<T: Copy, const COUNT: usize>(variants: &[T]) -> [T; C
     }
 }
 
-/// Gives a type, whose names `strum` derives, the list of them, and its way to and from text.
-/// `$what` says in errors what they are.
+/// Gives a type, whose names `strum` derives, a list of its values and conversions to and from
+/// text. Errors call a value `$what`.
 macro_rules! names {
     ($type:ident, $what:literal) => {
         impl $type {
-            /// All of them, in their order.
+            /// All values, in their order.
             pub const ALL: [Self; <Self as strum::EnumCount>::COUNT] =
                 $crate::kind::all_of(<Self as strum::VariantArray>::VARIANTS);
 
-            /// Its name, as everywhere outside Rust.
+            /// The name, as used everywhere outside Rust.
             #[must_use]
             pub fn name(self) -> &'static str {
                 self.into()
@@ -438,7 +439,7 @@ macro_rules! names {
 }
 pub(crate) use names;
 
-/// As [`names`], for a type that is a setting's as it is.
+/// Like [`names`], and makes the type usable as a setting's type.
 macro_rules! named {
     ($type:ident, $what:literal) => {
         $crate::kind::names!($type, $what);
@@ -465,7 +466,7 @@ impl<T: Named> Kind for T {
         T::ALL.iter().copied().find(|one| one.to_string() == *text)
     }
 
-    /// As its type reads it, which says what there is.
+    /// Parses the name as the type itself does. Its error lists all names.
     fn of_flag(value: FlagValue, rule: &Any) -> Result<Self, String> {
         match value {
             FlagValue::Text(text) => text.parse().map_err(|error| format!("{error}")),

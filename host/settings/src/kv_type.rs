@@ -1,8 +1,8 @@
-//! What keys and values are kept as.
+//! The type of keys and values in the KV cells.
 
 use crate::kind::named;
 
-/// What keys and values are kept as in KV cells.
+/// The type of keys and values in the KV cells.
 #[derive(
     Debug,
     Clone,

@@ -1,20 +1,23 @@
 //! Typed settings: what an operator chooses for a model and what a request chooses for itself.
 //!
-//! Each setting is declared once, in a [`block`], with its spellings, its range, its default and
-//! its help; everything else follows from there.
+//! Each setting is declared once, in a [`block`]: its spellings, range, default, help and flag. The
+//! macros derive everything else from the declaration. To add a setting, declare it and use it; the
+//! test `every_setting_is_used` names one that nobody reads.
 //!
 //! | file | subject |
 //! |---|---|
-//! | `block` | the declaration of a block of settings, and what follows from it |
-//! | `kind` | the kinds of values: numbers, times, names, lists |
-//! | `sampling`, `stopping`, `memory`, `scheduling`, `output` | what a request may set |
-//! | `settings` | these five together; the levels, and what is in force |
-//! | `model`, `serving` | what the operator sets for a model, as the engine has it and as documents do |
-//! | `logging` | what the operator has logged |
+//! | `block` | the macro that declares a block of settings |
+//! | `kind` | the types of values: numbers, times, names, lists |
+//! | `sampling`, `stopping`, `memory`, `scheduling`, `output` | the settings of a request |
+//! | `settings` | these five blocks together; the levels, and the settings in force |
+//! | `model`, `served` | the operator's settings of a model, and the macro that declares them |
+//! | `logging` | the operator's settings of the log |
+//! | `serving` | all settings of an operator together |
+//! | `flag` | the flags of the command line |
 //! | `priority`, `kv_type`, `chat_template`, `optimize` | the types of single settings |
-//! | `dialect/` | settings from documents, JSON and TOML, in all spellings |
-//! | `reference` | what there is to set, as a table and as a JSON Schema |
-//! | `problem`, `error` | what is wrong with a setting, and with all of them |
+//! | `dialect/` | reading settings from JSON and TOML, in all spellings |
+//! | `reference` | the table of all settings, and their JSON Schema |
+//! | `problem`, `error` | the problems of settings |
 
 #![forbid(unsafe_code)]
 

@@ -1,6 +1,6 @@
-//! What is logged, how, and where to: the operator's `logging` section. The program around the
-//! engine does it; it is declared here with all other settings, so that a document is read, checked
-//! and explained in one place.
+//! The operator's `logging` section: what is logged, in which format, and to which file. The
+//! command writes the log. The settings are declared here, so that a document is read, checked and
+//! documented in one place.
 
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use super::flag::FlagValue;
 use super::kind::{Any, Kind, Millis, Whole, named, names};
 use super::value::Value;
 
-/// How much is logged: its own level and those before it.
+/// How much is logged: the lines of this level and of the levels before it.
 #[derive(
     Debug,
     Clone,
@@ -28,13 +28,13 @@ use super::value::Value;
 pub enum LogLevel {
     /// Nothing.
     Off,
-    /// What failed.
+    /// Failures.
     Error,
-    /// What is not as it should be.
+    /// Things that the operator should look at.
     Warn,
-    /// What happens: a line for each request, models that come and go.
+    /// Events: a line for each request, and for each model that is loaded or unloaded.
     Info,
-    /// How it comes about: places, parking, rates.
+    /// Details: admission, parking, rates.
     Debug,
     /// Every step.
     Trace,
@@ -42,7 +42,7 @@ pub enum LogLevel {
 
 named!(LogLevel, "log level");
 
-/// The form of a line of the log.
+/// The format of a line of the log.
 #[derive(
     Debug,
     Clone,
@@ -79,19 +79,18 @@ named!(LogFormat, "log format");
 )]
 #[strum(serialize_all = "lowercase")]
 pub enum LogColors {
-    /// Where stderr is a terminal, and nobody asks for none with `NO_COLOR`.
+    /// If stderr is a terminal, and `NO_COLOR` is not set.
     #[default]
     Auto,
-    /// Wherever it goes.
+    /// Always.
     Always,
-    /// Nowhere.
+    /// Never.
     Never,
 }
 
 names!(LogColors, "choice of colours");
 
-/// Names, and for documents of other hosts true and false, which say whether there may be colours
-/// at all.
+/// Documents of other hosts write true (colours are allowed) or false, in place of a name.
 impl Kind for LogColors {
     type Rule = Any;
 
@@ -128,7 +127,7 @@ impl Kind for LogColors {
     }
 }
 
-/// A text that isn't empty, and what it is, in words that follow "it must be".
+/// The rule of a text that must not be empty: its description, in words that follow "it must be".
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Text(&'static str);
 
@@ -160,42 +159,42 @@ impl Kind for String {
 }
 
 block! {
-    /// What is logged, how, and where to. Its keys stand in their section only: elsewhere, words
-    /// like `file` mean other things.
+    /// What is logged, in which format, and to which file. The keys are allowed in their section
+    /// only, because words like `file` mean other things elsewhere.
     pub struct LoggingSettings => LoggingInForce in "logging" {
-        /// How much is logged of what `filter` doesn't name. Without it, llama.cpp's own lines are
-        /// left out too.
+        /// Level of the modules that `filter` does not name. If it is unset, llama.cpp's own lines
+        /// are left out too.
         level: LogLevel, else "warn, and nothing of llama.cpp's own", "level", [], Any;
-        /// Whether the host's own modules log at `debug` at least.
+        /// Whether the host's own modules log at least at `debug`.
         enable_debug: bool = false, "enable_debug", [], Any;
         /// Levels of single modules or classes, such as `mynah::memory=debug,llama_cpp=info`.
         filter: String, else "none", "filter", [],
             Text("a log filter, such as `mynah::memory=debug,llama_cpp=info`");
-        /// The form of a line: for people, or a JSON object.
+        /// Format of the log lines: `human`, or `json` for a JSON object per line.
         format: LogFormat = LogFormat::default(), "format", [], Any,
             flag("log-format", "FORMAT", "Format of the log lines: human or json");
-        /// Whether lines begin with their time.
+        /// Whether each line begins with the time.
         timestamps: bool = true, "timestamps", [], Any,
             flag("log-timestamps", "BOOL", "Begin each line with the time");
-        /// Whether lines on stderr have colours. A file never has.
+        /// Whether lines on stderr have colours. Lines in a file never have.
         colors: LogColors = LogColors::default(), "colors", [], Any,
             flag("log-colors", "WHEN",
                 "Colours on stderr: auto (on a terminal, unless NO_COLOR is set), always or never");
-        /// File that lines go to beside stderr. Its folder must be there.
+        /// File for log lines, in addition to stderr. Its folder must exist.
         file: String, else "none", "file", [], Text("the path of a file"),
             flag("log-file", "FILE",
                 "Also write log lines to this file; its folder must exist [default: only stderr]");
-        /// Size at which the file becomes an old one, and a new one is begun.
+        /// Size at which the log file is rotated.
         max_file_bytes: u64 = 64 << 20, "max_file_bytes", [], Whole::new(4096, u64::MAX),
             flag("log-file-size", "SIZE", "Size at which the log file is rotated");
-        /// Age at which it does.
+        /// Age at which the log file is rotated.
         max_file_age: Duration = Duration::from_secs(24 * 60 * 60), "max_file_age_ms", [],
             Millis::A_SECOND_TO_A_YEAR,
             flag("log-file-age", "DURATION", "Age at which the log file is rotated");
-        /// Old files that are kept, beside the one that is written.
+        /// Number of old log files to keep, in addition to the current one.
         max_old_files: u32 = 7, "max_old_files", [], Whole::new(0, 1000),
             flag("log-old-files", "COUNT", "Number of old log files to keep");
-        /// Whether prompts and answers are logged, and guests' words in errors.
+        /// Whether prompts and answers are logged, and error messages from components.
         content: bool = false, "content", [], Any,
             flag("log-content", "BOOL",
                 "Also log prompts and answers, and error messages from components");
@@ -203,13 +202,13 @@ block! {
 }
 
 impl LoggingSettings {
-    /// What is in force: these settings, and where they say nothing, the defaults.
+    /// The settings in force: these settings, and the defaults for those that are unset.
     #[must_use]
     pub fn with_defaults(self) -> LoggingInForce {
         self.in_force()
     }
 
-    /// How much is logged, as a filter of `tracing`; `None` where nobody says.
+    /// The level, debug flag and filter as one filter of `tracing`. `None` if none of them is set.
     #[must_use]
     pub fn directives(&self) -> Option<String> {
         let debug = self.enable_debug == Some(true)
@@ -226,8 +225,8 @@ impl LoggingSettings {
         Some(all.into_iter().flatten().collect::<Vec<_>>().join(","))
     }
 
-    /// The filter where nobody says. llama.cpp's errors reach the user in the error of whatever
-    /// failed.
+    /// The filter if none is set. llama.cpp's errors reach the user through the error of the failed
+    /// operation.
     pub const DEFAULT_FILTER: &str = "warn,llama_cpp=off";
 }
 
@@ -253,7 +252,7 @@ mod tests {
         assert_eq!(both.unwrap(), "error,mynah=debug,mynah::task=info");
         let quiet = of(None, Some(true), None).unwrap();
         assert_eq!(quiet, "warn,llama_cpp=off,mynah=debug");
-        // More than debug stays more.
+        // A level above debug stays in force.
         let trace = of(Some(LogLevel::Trace), Some(true), None);
         assert_eq!(trace.unwrap(), "trace");
     }

@@ -17,15 +17,15 @@ served! {
     /// Where a setting has a range, [`check`](Self::check) holds it to that;
     /// `docs/configuration.md` has the ranges and defaults as a table.
     pub struct ModelConfig with {
-        /// Whether the weights are converted to what is fast on this CPU when the model is loaded,
-        /// and where the result is kept. Default none: the file is loaded as it is.
+        /// The conversion of the weights when the model is loaded, and where the result is kept.
+        /// Default none: the file is loaded as it is.
         pub optimize: Option<Optimize>,
         /// The folder in which sessions' states are kept on disk too, so that a later process finds
         /// them; `None`, the default: nowhere. Each model has a folder of its own in it, which one
         /// process uses at a time. The files hold what the sessions were about, and only their user
         /// can read them. The state of an owner without a name is removed with the owner.
         pub state_dir: Option<PathBuf>,
-        /// How text is made where the request doesn't say.
+        /// The settings of a generation that the request does not set.
         pub defaults: Settings,
     }
 
@@ -38,56 +38,56 @@ served! {
             flag("ctx-size", "TOKENS",
                 "Tokens that one session holds, prompt and answer together [default: 2048, or what \
                  the model was trained on]");
-        /// Tokens that one decode step computes at most: one for each running generation, so at
-        /// least `backend.max_concurrent`, and the rest from prompts. A larger one reads prompts
-        /// faster; a smaller one disturbs running generations less, and cancels sooner.
+        /// Maximum number of tokens of one decode step: one for each running generation, so at
+        /// least `backend.max_concurrent`, and the rest from prompts. A higher value reads prompts
+        /// faster. A lower value disturbs running generations less, and cancels sooner.
         batch_size: u32 = ModelConfig::DEFAULT_BATCH_SIZE, "batch_size", ["n_batch"],
             Whole::new(1, ModelConfig::MAX_BATCH_SIZE),
-            flag("batch-size", "TOKENS", "Tokens that one decode step computes at most");
+            flag("batch-size", "TOKENS", "Maximum number of tokens of one decode step");
         /// Threads that compute. More threads than cores are slower by an order of magnitude.
         threads: u32, else "all cores", "threads", ["n_threads"],
             Whole::new(1, ModelConfig::MAX_THREADS),
             flag("threads", "COUNT", "Threads that compute [default: all cores]");
-        /// Layers that an accelerator computes, where this build and this machine have one. More
-        /// than the model has are all.
+        /// Number of layers that a graphics card computes, if this build and this machine support
+        /// one. A number above the model's layers means all of them.
         n_gpu_layers: u32, else "what the free memory of the graphics cards holds", "n_gpu_layers",
             ["ngl", "gpu_layers"], Whole::new(0, u32::MAX).minus_one(u32::MAX).note("-1: all"),
             flag("n-gpu-layers", "COUNT",
-                "Layers of the models that graphics cards compute, where there are any; -1 is all \
+                "Number of layers that graphics cards compute, if there are any; -1 is all \
                  [default: as many as their free memory holds]");
-        /// Time after which a model that nobody uses leaves memory; the next request loads it
-        /// again. At 0 it leaves as soon as it has nothing to do.
+        /// Time after which a model that is not in use is unloaded. The next request loads it
+        /// again. At 0 it is unloaded as soon as it has nothing to do.
         keep_alive: Duration, else "it stays", "keep_alive_ms", ["keep_alive"], Millis::UP_TO_A_DAY,
             flag("keep-alive", "DURATION",
-                "Take a model out of memory when nobody has used it for this long; the next \
-                 request loads it again [default: it stays]");
-        /// KV cells for all sequences together, one a token. From `ctx_size` to `ctx_size` (rounded
-        /// up to 256) for each of `max_concurrent`. With fewer than that they may run out; then
-        /// sequences are parked in host memory, and resumed.
+                "Unload a model that has not been used for this long; the next request loads it \
+                 again [default: it stays]");
+        /// KV cells for all sequences together, one for each token. At least `ctx_size`, and at
+        /// most `ctx_size` (rounded up to 256) for each of `max_concurrent`. Below that maximum the
+        /// cells can run out; then sequences are parked in host memory, and resumed later.
         kv_cells: u32, else "enough for all sequences", "kv_cells", [], Whole::new(1, u32::MAX),
             flag("kv-cells", "COUNT",
                 "KV cells for all sequences together, one for each token [default: enough for \
-                 all]. With fewer, sequences are parked in host memory when they run out, and \
-                 resumed");
-        /// How the KV cells are laid out: each sequence has its own, or all share one pool. `auto`
-        /// is split where every sequence can have all its cells.
+                 all]. If they run out, sequences are parked in host memory, and resumed later");
+        /// Layout of the KV cells: each sequence has its own cells (`split`), or all share one pool
+        /// (`unified`). `auto` is split if there are enough cells for every sequence.
         kv_layout: KvLayout = KvLayout::Auto, "kv_layout", [], Any,
             flag("kv-layout", "LAYOUT",
-                "How the KV cells are laid out: auto, split (each sequence its own) or unified \
-                 (one pool)");
+                "Layout of the KV cells: auto, split (each sequence its own) or unified (one \
+                 pool)");
         /// The type of keys and values in the KV cells: `q8_0` takes a little more than half the
         /// memory of `f16`.
         kv_type: KvType = KvType::F16, "kv_type", ["cache_type"], Any,
             flag("kv-type", "TYPE",
-                "What keys and values are kept as: f16, or q8_0 (a little more than half the \
-                 memory)");
+                "Type of keys and values in the KV cells: f16, or q8_0 (a little more than half \
+                 the memory)");
         /// Whether layers with a sliding window keep all cells too, so that conversations can be
-        /// shifted, cut and shared anywhere. Without, they keep what the window needs: that takes
-        /// less memory, and only whole sequences are remembered. Other models have no such layers.
+        /// shifted, cut and shared anywhere. If false, these layers only keep the cells of the
+        /// window: that takes less memory, and the prefix cache can only reuse whole sequences. It
+        /// changes nothing for models without such layers.
         swa_full: bool = true, "swa_full", [], Any;
-        /// Whether a model is refused that takes more memory than there is: its weights, KV cells
-        /// and a decode step, against what the machine and the process's control group have. Not
-        /// checked where there is a graphics card.
+        /// Whether a model is refused if its weights, its KV cells and a decode step take more
+        /// memory than the machine and the process's control group have. Not checked if there is a
+        /// graphics card.
         check_memory: bool = true, "check_memory", [], Any;
         /// A built-in chat template in place of the model's own.
         chat_template: ChatTemplateName, else "the model's own, or what goes with its vocabulary",
@@ -96,106 +96,105 @@ served! {
                 "Use a built-in chat template in place of the model's own: chatml, llama3, gemma, \
                  mistral, zephyr or plain");
     } beside {
-        /// What the weights are converted to when the model is loaded; the result is kept in the
-        /// cache. `auto` converts only what has no fast kernel on this CPU. A component's own
+        /// Type to convert the weights to when the model is loaded. The result is kept in the
+        /// cache. `auto` only converts weights without a fast kernel on this CPU. A component's own
         /// models are never converted.
         optimize: Target, else "the weights as they are", "optimize", [], Any,
             flag("optimize", "TARGET" = "auto",
-                "Convert the models' weights first, to what is fast on this CPU or to TARGET (see \
-                 `mynah models optimize`), and keep the result in the cache [default: run them as \
-                 they are; auto without TARGET]");
+                "Convert the models' weights when they are loaded, to a type that is fast on this \
+                 CPU or to TARGET (see `mynah models optimize`), and keep the result in the cache \
+                 [default: no conversion; auto without TARGET]");
     }
 
-    /// How many are served at once, and what bounds them.
+    /// How many requests are served at once, and the limits.
     pub struct BackendSettings in "backend" {
-        /// Generations that run at once; the others wait. Each has memory for `ctx_size` tokens,
-        /// unless `kv_cells` says less.
+        /// Number of generations that run at once; the others wait. Each has memory for `ctx_size`
+        /// tokens, unless `kv_cells` is set lower.
         max_concurrent: u32 = 8, "max_concurrent", ["n_parallel", "parallel"],
             Whole::new(1, MAX_SEQUENCES),
-            flag("max-concurrent", "COUNT", "Generations that run at once");
-        /// Requests that wait at most; one more is refused with `busy`.
+            flag("max-concurrent", "COUNT", "Number of generations that run at once");
+        /// Maximum number of waiting requests. Another one is refused with `busy`.
         queue_size: u32 = 50, "queue_size", [], Whole::new(1, 100_000),
-            flag("queue-size", "COUNT", "Requests that wait at most");
-        /// Sessions that are open at once, whether they generate or not; one more is refused.
+            flag("queue-size", "COUNT", "Maximum number of waiting requests");
+        /// Maximum number of open sessions, whether they generate or not. Another one is refused.
         max_sessions: u32 = 100, "max_sessions", [], Whole::new(1, 100_000),
-            flag("max-sessions", "COUNT", "Sessions that are open at once");
-        /// Time that a request waits at most where it doesn't say; then it fails without any model
-        /// work.
+            flag("max-sessions", "COUNT", "Maximum number of open sessions");
+        /// Maximum time that a request waits, if it does not set `queue_timeout_ms`. After it, the
+        /// request fails without any model work.
         default_task_timeout: Duration = Duration::from_secs(30), "default_task_timeout_ms", [],
             Millis::TO_A_DAY,
-            flag("queue-timeout", "DURATION", "Time that a request waits at most");
-        /// Time after which a request that waits counts as one priority higher, and again after
-        /// each further one, so that every priority is served in the end.
+            flag("queue-timeout", "DURATION", "Maximum time that a request waits");
+        /// Time after which a waiting request counts as one priority higher. It rises again after
+        /// each further period, so that every priority is served in the end.
         ageing: Duration = Duration::from_secs(5), "ageing_ms", [], Millis::TO_A_DAY,
             flag("ageing", "DURATION",
-                "Time after which a request that waits counts as one priority higher, again and \
+                "Time after which a waiting request counts as one priority higher, again and \
                  again");
-        /// Bytes of host memory for the states of sequences that had to leave their KV cells. Those
-        /// that are parked while they run come first; those that are remembered after their end
-        /// make way. What has no room is computed again; 0 keeps none.
+        /// Bytes of host memory for the states of sequences without KV cells. Parked sequences take
+        /// precedence over the prefix cache. A state without room is computed again. 0 keeps none.
         max_parked_bytes: u64 = 1 << 30, "max_parked_bytes", [], Whole::new(0, u64::MAX),
             flag("max-parked-bytes", "SIZE",
-                "Host memory for sequences that had to leave their KV cells; what has no room is \
+                "Host memory for the states of sequences without KV cells; a state without room is \
                  computed again");
-        /// Bytes of memory that the whole process may have, weights included. Near them less is
-        /// remembered, then sessions that nobody uses are closed, and at last requests are refused.
+        /// Bytes of memory that the whole process may use, weights included. Near this limit the
+        /// host shrinks the prefix cache, then closes idle sessions, and finally refuses requests.
         max_process_bytes: u64, else "what the control group or the machine has",
             "max_process_bytes", ["max_memory_bytes"], Whole::new(1, u64::MAX),
             flag("max-process-bytes", "SIZE",
-                "Memory that the whole process may have, weights included. Near it less is \
-                 remembered, then idle sessions are closed, and at last requests are refused \
+                "Memory that the whole process may use, weights included. Near this limit the host \
+                 shrinks the prefix cache, then closes idle sessions, and finally refuses requests \
                  [default: what the control group or the machine has]");
-        /// Share of the memory in use at which the first of these begins; the others follow in
-        /// equal steps.
+        /// Share of the memory in use at which the first of these measures begins
+        /// (`max_process_bytes`). The others follow in equal steps.
         pressure_threshold: f32 = 0.85, "pressure_threshold", ["memory_pressure_threshold"],
             Number::new(0.1, 1.0, "");
-        /// Whether the states in host memory, and with them those on disk, are compressed (zstd,
-        /// its fastest level): they take less room, and longer to be put aside and taken back.
+        /// Whether states in host memory and on disk are compressed (zstd, its fastest level). They
+        /// take less room, and parking and resuming take longer.
         compress_parked: bool = false, "compress_parked", [], Any,
             flag("compress-parked", "BOOL",
-                "Pack what is there, and with it what is on disk: less memory, and more time to \
-                 put it aside and take it back");
-        /// Bytes of the model's files in the state folder, where there is one (`mynah run
-        /// --state-dir`), and of those of models that nobody uses, which make way first. Then the
-        /// least recently used goes.
+                "Compress states in host memory and on disk: they take less room, and parking and \
+                 resuming take longer");
+        /// Maximum number of bytes in the state folder (`mynah run --state-dir`), for this model
+        /// and for models that are not in use. Files of the latter are deleted first, then the
+        /// least recently used files.
         max_state_bytes: u64 = 4 << 30, "max_state_bytes", [], Whole::new(0, u64::MAX),
             flag("max-state-bytes", "SIZE",
-                "Disk space for that; what has been of no use for longest makes way");
-        /// Time after which a session's state is written to the state folder if nobody asks for it.
-        /// What is in memory when the model goes is written then.
+                "Disk space for the state folder; the least recently used files are deleted");
+        /// Time after which an unused state of a session is written to the state folder. The host
+        /// writes the states that are still in memory when it unloads the model.
         store_after: Duration = Duration::from_secs(10), "store_after_ms", [], Millis::TO_A_DAY,
             flag("store-after", "DURATION",
-                "Time after which a session's state is written there if nobody asks for it");
-        /// Whether owners use what was computed for others. An owner can then learn, from the time
-        /// to the first token and from the usage, whether another has sent a prompt that begins the
-        /// same.
+                "Time after which an unused state of a session is written to the state folder");
+        /// Whether owners share the prefix cache. An owner can then learn, from the time to the
+        /// first token and from the usage, whether another owner has sent a prompt with the same
+        /// beginning.
         share_prefixes: bool = false, "share_prefixes", [], Any,
             flag("share-prefixes", "BOOL",
-                "Let owners use what was computed for others: one may then learn what another has \
+                "Share the prefix cache between owners: an owner can then learn what another has \
                  sent");
-        /// Bytes of a prompt at most, or of all messages of a conversation together.
+        /// Maximum number of bytes of a prompt, or of all messages of a conversation together.
         max_prompt_bytes: u32 = 1 << 20, "max_prompt_bytes", [], Whole::new(1, u32::MAX),
             flag("max-prompt-bytes", "BYTES",
-                "Bytes of a prompt at most, or of all messages together");
-        /// Bytes of text that wait unread; then the generation pauses.
+                "Maximum number of bytes of a prompt, or of all messages together");
+        /// Maximum number of bytes of unread text. Above it the generation pauses.
         max_unread_bytes: u32 = 64 << 10, "max_unread_bytes", [], Whole::new(1024, u32::MAX),
             flag("max-unread-bytes", "BYTES",
-                "Bytes of text that wait unread; then the generation pauses");
-        /// Time after which a session that does nothing may be closed, and what was remembered for
-        /// it forgotten: when another one needs its place, or by itself.
+                "Maximum number of bytes of unread text; above it the generation pauses");
+        /// Time after which an idle session may be closed, and its part of the prefix cache
+        /// dropped. That happens when another session needs its place, or by itself with
+        /// `auto_cleanup`.
         idle_timeout: Duration = Duration::from_secs(300), "idle_timeout_ms", [], Millis::TO_A_DAY,
-            flag("idle-timeout", "DURATION",
-                "Time after which a session that does nothing may be closed");
-        /// Whether idle sessions are closed by themselves.
+            flag("idle-timeout", "DURATION", "Time after which an idle session may be closed");
+        /// Whether the host closes idle sessions without being asked for their place.
         auto_cleanup: bool = false, "auto_cleanup",
             ["auto_cleanup_enabled", "auto_cleanup_sessions"], Any;
-        /// Whether a session that was closed opens anew when its component comes back; else that is
-        /// an error.
+        /// Whether a closed session opens again when its component uses it. If false, that is an
+        /// error.
         resume_closed: bool = true, "resume_closed", [], Any;
     }
 }
 
-/// How KV cells are laid out.
+/// The layout of the KV cells.
 #[derive(
     Debug,
     Clone,
@@ -209,15 +208,14 @@ served! {
 )]
 #[strum(serialize_all = "lowercase")]
 pub enum KvLayout {
-    /// `Split` where every sequence can have all cells that it may need, else `Unified`: split is
-    /// faster for sequences that share nothing (`docs/performance.md`).
+    /// `Split` if there are enough cells for every sequence, else `Unified`. Split is faster for
+    /// sequences that share nothing (`docs/performance.md`).
     #[default]
     Auto,
-    /// Each sequence has cells of its own, as many as its context holds. Attention looks at its own
+    /// Each sequence has its own cells, as many as its context holds. Attention looks at these
     /// cells only, and requests may ask to be `deterministic`.
     Split,
-    /// All sequences take cells from one pool, which may be smaller than what they could need
-    /// together.
+    /// All sequences take cells from one pool, which may be smaller than the sum of their needs.
     Unified,
 }
 
@@ -233,7 +231,7 @@ pub struct KvCells {
 }
 
 impl KvCells {
-    /// Those of a model that remembers nothing of what it read.
+    /// The cells of a model without a KV cache.
     pub const NONE: Self = Self {
         total: 0,
         split: true,
@@ -258,7 +256,7 @@ impl ModelConfig {
     pub fn check(&self) -> Result<()> {
         let mut check = Check::default();
         self.check_each(&mut check);
-        // Every running generation gets its token in every step.
+        // Every step computes a token of every running generation.
         let least = self.max_concurrent;
         check.that(least <= self.batch_size, || {
             let range = format!("at least `backend.max_concurrent` ({least})");
@@ -268,8 +266,8 @@ impl ModelConfig {
         check.done()
     }
 
-    /// Tokens that one session of a model holds that was trained on `trained` tokens, and has so
-    /// many `positions` where their number is fixed.
+    /// The tokens that one session holds, for a model that was trained on `trained` tokens.
+    /// `positions` is the number of positions, if the model has a fixed number.
     #[must_use]
     pub fn context_for(&self, trained: u32, positions: Option<u32>) -> u32 {
         let asked = self
@@ -328,7 +326,7 @@ impl ModelConfig {
         })
     }
 
-    /// Checks that a request lets no more be remembered than the operator allows.
+    /// Checks that a request asks for no more cached tokens than the operator allows.
     ///
     /// # Errors
     ///

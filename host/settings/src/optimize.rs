@@ -1,4 +1,4 @@
-//! What weights can be converted to, and how that is said.
+//! The types that weights can be converted to, and their names.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -62,13 +62,13 @@ impl fmt::Display for Quantisation {
     }
 }
 
-/// What to convert a model to: what suits the machine, or what the operator says.
+/// The type to convert a model's weights to.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
 pub enum Target {
-    /// What suits the machine; often nothing.
+    /// The type that suits the machine. Often none does.
     #[default]
     Auto,
-    /// This, whatever the machine.
+    /// This type, on any machine.
     To(Quantisation),
 }
 
@@ -112,7 +112,7 @@ impl FromStr for Target {
     }
 }
 
-/// A name that no conversion has.
+/// An unknown name of a conversion.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("weights can't be converted to `{name}`: give one of {}", targets())]
 pub struct UnknownTarget {
@@ -124,10 +124,10 @@ fn targets() -> String {
     Target::ALL.map(|target| target.to_string()).join(", ")
 }
 
-/// A model is converted when it is loaded, and the result is kept.
+/// Converts a model when it is loaded, and keeps the result.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Optimize {
-    /// What to convert to.
+    /// The type to convert to.
     pub target: Target,
     /// The cache folder. The result is `optimized/HASH-TYPE.gguf` in it, with the SHA-256 of the
     /// source's contents, so a source that changes, moves or has several names is told apart by

@@ -7,7 +7,7 @@ use super::kind::{Any, Kind};
 use super::problem::{Check, Problem};
 use super::value::Value;
 
-/// The form that an answer must have. Its text comes from whoever makes the request.
+/// The form that an answer must have. The sender of the request chooses its text.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum OutputForm {
     /// A JSON value of this JSON Schema.
@@ -21,15 +21,15 @@ pub enum OutputForm {
 }
 
 impl OutputForm {
-    /// Bytes of a form at most.
+    /// Maximum number of bytes of a form.
     pub const MAX_BYTES: usize = 64 << 10;
 }
 
 block! {
-    /// The form that an answer must have, one at most. An empty one takes away what the next level
-    /// says.
+    /// The form that an answer must have. There is at most one. An empty text removes the form that
+    /// the next level sets.
     pub struct Output in "output" {
-        /// JSON Schema that the answer is a value of, as a text or, in documents, as an object.
+        /// JSON Schema of the answer, as a text or, in documents, as an object.
         json_schema: FormText, else "none", "json_schema", [], Form { is_json: true };
         /// Regular expression that matches the answer as a whole.
         regex: FormText, else "none", "regex", [], Form { is_json: false };
@@ -37,15 +37,15 @@ block! {
         lark: FormText, else "none", "lark", ["lark_grammar"], Form { is_json: false };
         /// Grammar of the answer, in llama.cpp's GBNF.
         grammar: FormText, else "none", "grammar", ["gbnf"], Form { is_json: false };
-        /// Whether the answer is the prompt's vector, and no text. In `compute` of wasi:nn; other
-        /// calls say themselves what they give. A model that generates no text gives it unless this
-        /// is set to false.
+        /// Whether the answer is the prompt's vector instead of a text. This holds for `compute` of
+        /// wasi:nn only: other calls have one kind of answer. A model that cannot generate text
+        /// gives a vector, unless this is false.
         embedding: bool, else "false", "embedding", ["embeddings"], Any;
     }
 }
 
 impl Output {
-    /// No form, whatever the next level says.
+    /// No form, even if the next level sets one.
     #[must_use]
     pub fn free() -> Self {
         Self {
@@ -54,19 +54,19 @@ impl Output {
         }
     }
 
-    /// What holds where this stands above `base`: forms exclude each other, so one that says
-    /// anything leaves no room for another.
+    /// The form in force where this level is above `base`. Forms exclude each other, so a level
+    /// that sets one hides those of `base`.
     #[must_use]
     pub fn over<'a>(&'a self, base: &'a Self) -> &'a Self {
         if self.is_set() { self } else { base }
     }
 
-    /// Whether it says anything.
+    /// Whether anything is set.
     pub(crate) fn is_set(&self) -> bool {
         Self::KEYS.iter().any(|key| (key.json)(self).is_some())
     }
 
-    /// Two forms at once can't be kept.
+    /// Reports more than one form.
     pub(crate) fn check_one(&self, check: &mut Check) {
         let is_given = |text: &&FormText| !text.0.is_empty();
         let texts = [&self.json_schema, &self.regex, &self.lark, &self.grammar];

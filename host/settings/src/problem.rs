@@ -1,17 +1,17 @@
-//! What is wrong with settings: where, what was there and what may be there. All problems of one
-//! check are told at once.
+//! Problems of settings: the place, the value and the allowed values. A check reports all problems
+//! at once.
 
 use std::fmt;
 
-/// Something wrong, or strange, about one setting.
+/// A problem of one setting: an error or a warning.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Problem {
     /// The setting's path as it was written, such as `sampling.top_p`; empty for the document
     /// itself.
     pub path: String,
-    /// Where it stands in the document, if there is one.
+    /// Its place in the document, if the settings come from one.
     pub place: Option<Place>,
-    /// What is wrong with it.
+    /// What is wrong.
     pub fault: Fault,
 }
 
@@ -24,42 +24,42 @@ pub struct Place {
     pub column: u32,
 }
 
-/// What is wrong with a setting.
+/// The kinds of problems of a setting.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Fault {
     /// Its value is of another type, or out of range.
     Value {
         /// The value, shortened where it is long.
         value: String,
-        /// What it may be.
+        /// The allowed values.
         allowed: String,
     },
     /// There is no such setting.
     Unknown {
-        /// What may have been meant, or what there is.
+        /// The setting that was probably meant, or the settings that exist.
         hint: String,
     },
     /// It was set before, in another spelling or the same.
     Twice {
-        /// Where it was set first: the path as it was written.
+        /// The path of the first one, as it was written.
         first: String,
-        /// Whether both say the same, which is strange but does no harm.
+        /// Whether both have the same value, which does no harm.
         is_equal: bool,
     },
-    /// It is known, and has no effect here.
+    /// The key is known, and has no effect here.
     NoEffect {
         /// Why, and what to do.
         reason: String,
     },
     /// The document can't be read.
     Unreadable {
-        /// What it is not.
+        /// Why it cannot be read.
         reason: String,
     },
 }
 
 impl Problem {
-    /// A value that isn't allowed, in settings that come from no document.
+    /// A value that is not allowed, in settings that do not come from a document.
     pub fn new(
         path: impl Into<String>,
         value: impl fmt::Display,
@@ -75,8 +75,8 @@ impl Problem {
         }
     }
 
-    /// Whether settings with it can be used all the same: it is reported, and an error only where
-    /// the reader is strict.
+    /// Whether it is only a warning: settings with it can be used. A strict reader treats it as an
+    /// error.
     #[must_use]
     pub fn is_warning(&self) -> bool {
         match self.fault {
@@ -86,7 +86,7 @@ impl Problem {
         }
     }
 
-    /// The value that was there; empty where that isn't what is wrong.
+    /// The value; empty if the value is not the problem.
     #[must_use]
     pub fn value(&self) -> &str {
         match &self.fault {
@@ -98,7 +98,7 @@ impl Problem {
         }
     }
 
-    /// What may be there, or what to do.
+    /// The allowed values, or what to do.
     #[must_use]
     pub fn allowed(&self) -> String {
         match &self.fault {
@@ -146,7 +146,7 @@ impl fmt::Display for Problem {
     }
 }
 
-/// Collects the problems of one check, so that all are reported at once.
+/// Collects the problems of one check, so that all of them are reported at once.
 #[derive(Debug, Default)]
 pub(crate) struct Check(pub(super) Vec<Problem>);
 

@@ -1,5 +1,5 @@
-//! What there is to set, for people and for editors: the documentation's table and a JSON Schema,
-//! from the same declarations that documents are read by.
+//! The reference of all settings: the table of the documentation and a JSON Schema. Both come from
+//! the declarations that documents are read by.
 
 use std::fmt::Write;
 
@@ -10,7 +10,7 @@ use super::dialect::{is_flat, spellings};
 use super::serving::Operator;
 use super::settings::{Level, SettingInForce};
 
-/// What the schema calls the version of the contract that is to have a setting as a field.
+/// The schema's key for the version of the contract that is to have a setting as a field.
 const SINCE: &str = "x-since";
 
 /// The JSON Schema of a document: every setting in its section and flat, in every spelling.
@@ -53,7 +53,7 @@ pub fn settings_schema() -> Json {
     })
 }
 
-/// Groups may stand under a name of their own; `mirostat` is a number too.
+/// Groups may be written under a name of their own. `mirostat` may also be a number.
 fn groups(properties: &mut Map<String, Json>) {
     for group in ["dynatemp", "dry", "xtc"] {
         properties.insert(group.to_owned(), json!({"type": "object"}));
@@ -137,8 +137,7 @@ fn row(info: &KeyInfo) -> String {
 }
 
 impl Operator {
-    /// Every setting as it is in force where only these are set: what is set is the model's, the
-    /// rest default.
+    /// The value in force of every setting, if only these are set.
     #[must_use]
     pub fn in_force(&self) -> Vec<SettingInForce> {
         let mut all = super::settings::in_force(&[(Level::Model, &self.settings)]);

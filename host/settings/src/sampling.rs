@@ -8,84 +8,85 @@ use super::kind::{Any, Kind, Number, Texts, Whole, all_names, named};
 use super::value::Value;
 
 block! {
-    /// How the next token is chosen. Defaults are those of llama.cpp's `common_params_sampling`;
-    /// what each sampler does is described there too.
+    /// How the next token is chosen. The defaults are those of llama.cpp's
+    /// `common_params_sampling`, which also describes each sampler.
     pub struct Sampling => SamplingInForce in "sampling" {
-        /// Divides the logits before the draw. 0.0 always takes the most likely token (greedy), 1.0
-        /// draws from the model's own distribution, higher flattens it.
+        /// Divides the logits before the draw. 0.0 always takes the most likely token (greedy). 1.0
+        /// draws from the model's own distribution; higher values flatten it.
         temperature: f32 = 0.8, "temperature", ["temp"], Number::new(0.0, 100.0, "0.0: greedy"),
             flag("temperature", "TEMPERATURE",
-                "Randomness where the component doesn't say: 0 is greedy");
-        /// How far the temperature moves with the entropy of the candidates, up and down; 0.0
-        /// leaves it fixed.
+                "Randomness, if the component does not set it: 0 is greedy");
+        /// How far the temperature moves up and down with the entropy of the candidates. 0.0 keeps
+        /// it fixed.
         dynatemp_range: f32 = 0.0, "dynatemp_range", [], Number::new(0.0, 100.0, "0.0: off");
-        /// How the temperature follows the entropy, as a power of its share of the highest one.
+        /// The exponent with which the temperature follows the entropy, taken as a share of the
+        /// highest entropy.
         dynatemp_exponent: f32 = 1.0, "dynatemp_exponent", [], Number::new(0.0, 100.0, "");
-        /// Keeps the so many most likely tokens.
+        /// Keeps this number of the most likely tokens.
         top_k: i32 = 40, "top_k", [], Whole::new(-1, i32::MAX).note("0 or -1: all");
-        /// Keeps the most likely tokens that together have this probability.
+        /// Keeps the most likely tokens whose probabilities add up to this value.
         top_p: f32 = 0.95, "top_p", [], Number::new(0.0, 1.0, "1.0: all");
-        /// Keeps tokens that have at least this share of the most likely one's probability.
+        /// Keeps tokens with at least this share of the most likely token's probability.
         min_p: f32 = 0.05, "min_p", [], Number::new(0.0, 1.0, "0.0: all");
-        /// Keeps the tokens whose surprise is closest to what is expected, until they together have
-        /// this probability.
+        /// Keeps the tokens whose surprise is closest to the expected surprise, until their
+        /// probabilities add up to this value.
         typical_p: f32 = 1.0, "typical_p", ["typ_p", "typical"], Number::new(0.0, 1.0, "1.0: all");
-        /// Keeps tokens whose logit is within so many standard deviations of the highest.
+        /// Keeps tokens whose logit is within this number of standard deviations of the highest.
         top_n_sigma: f32 = -1.0, "top_n_sigma", [], Number::new(-1.0, 100.0, "0.0 or less: all");
-        /// Candidates that top-p, typical-p, min-p and XTC leave at least.
+        /// Minimum number of candidates that top-p, typical-p, min-p and XTC keep.
         min_keep: u32 = 0, "min_keep", [], Whole::new(0, 1_000_000);
-        /// How often the tokens above `xtc_threshold`, all but the least likely of them, are left
-        /// out.
+        /// How often XTC removes the tokens above `xtc_threshold`, except for the least likely of
+        /// them.
         xtc_probability: f32 = 0.0, "xtc_probability", [], Number::new(0.0, 1.0, "0.0: off");
-        /// Probability from which on XTC may leave tokens out; above 0.5 there are never two, so
-        /// that it is off.
+        /// Minimum probability of a token that XTC may remove. Above 0.5 there are never two such
+        /// tokens, so XTC is off.
         xtc_threshold: f32 = 0.1, "xtc_threshold", [], Number::new(0.0, 1.0, "");
-        /// Tokens of prompt and answer, from the last, that the penalties look at.
+        /// Number of the last tokens of prompt and answer that the penalties look at.
         penalty_last_n: i32 = 64, "penalty_last_n", ["repeat_last_n", "last_n_penalty"],
             Whole::new(-1, i32::MAX).note("0: none, -1: all");
-        /// Divides the logit of a token that came before, or multiplies it where it is negative.
+        /// Divides the logit of a token that occurred before, or multiplies it if it is negative.
         repeat_penalty: f32 = 1.0, "repeat_penalty", ["penalty_repeat", "repetition_penalty"],
             Number::new(0.01, 100.0, "1.0: off");
-        /// Taken off the logit of a token that came before.
+        /// Subtracted from the logit of a token that occurred before.
         presence_penalty: f32 = 0.0, "presence_penalty", ["penalty_present"],
             Number::new(-100.0, 100.0, "0.0: off");
-        /// Taken off the logit of a token for each time that it came before.
+        /// Subtracted from the logit of a token for each time that it occurred before.
         frequency_penalty: f32 = 0.0, "frequency_penalty", ["penalty_freq"],
             Number::new(-100.0, 100.0, "0.0: off");
-        /// Strength of DRY, which takes from a token that would go on repeating a sequence.
+        /// Strength of DRY, which lowers the logit of a token that would continue a repeated
+        /// sequence.
         dry_multiplier: f32 = 0.0, "dry_multiplier", ["dry_multipier"],
             Number::new(0.0, 100.0, "0.0: off");
-        /// DRY takes `dry_multiplier` times this, to the power of the repeated length over
-        /// `dry_allowed_length`.
+        /// DRY subtracts `dry_multiplier` times this base, raised to the number of repeated tokens
+        /// beyond `dry_allowed_length`.
         dry_base: f32 = 1.75, "dry_base", [], Number::new(1.0, 100.0, "");
-        /// Length of a repeated sequence that DRY still allows, in tokens.
+        /// Number of tokens of a repeated sequence that DRY still allows.
         dry_allowed_length: u32 = 2, "dry_allowed_length", [], Whole::new(0, 1_000_000);
-        /// Tokens, from the last, in which DRY looks for repetitions.
+        /// Number of the last tokens in which DRY looks for repetitions.
         dry_penalty_last_n: i32 = -1, "dry_penalty_last_n", ["dry_last_n_penalty"],
             Whole::new(-1, i32::MAX).note("0: none, -1: all");
-        /// Texts that end a sequence for DRY: what comes after one doesn't repeat what came before
-        /// it.
+        /// Texts that end a sequence for DRY: a repetition never extends across one of them.
         dry_sequence_breakers: Vec<String> = ["\n", ":", "\"", "*"].map(str::to_owned).to_vec(),
             "dry_sequence_breakers", [], Texts { most: 16, bytes: 40 };
-        /// Mirostat 1 or 2, which aim at a constant surprise. They take the place of all samplers
-        /// but penalties, logit bias and temperature.
+        /// Mirostat 1 or 2, which aim at a constant surprise. They replace all samplers except
+        /// penalties, logit bias and temperature.
         mirostat: u32 = 0, "mirostat", ["mirostat_mode"], Whole::new(0, 2).note("0: off");
         /// The surprise that mirostat aims at, in bits.
         mirostat_tau: f32 = 5.0, "mirostat_tau", ["mirostat_ent"], Number::new(0.0, 100.0, "");
         /// How fast mirostat learns.
         mirostat_eta: f32 = 0.1, "mirostat_eta", ["mirostat_lr"], Number::new(0.0, 100.0, "");
-        /// Seed of the draws: the same seed, prompt and settings give the same text. A random one
-        /// is drawn for each generation and told with its end.
+        /// Seed of the draws: the same seed, prompt and settings give the same text. If it is
+        /// random, the host draws a seed for each generation, and reports it at the end.
         seed: Seed = Seed::Random, "seed", [], Any,
             flag("seed", "SEED",
-                "Seed where the component doesn't say; -1 is random [default: random]");
-        /// Added to the logits of single tokens, or of all tokens of a text.
+                "Seed, if the component does not set it; -1 is random [default: random]");
+        /// Values to add to the logits of single tokens, or of all tokens of a text.
         logit_bias: Vec<LogitBias> = Vec::new(), "logit_bias", [], Biases;
-        /// The samplers that choose, in their order. None at all draws from the model's own
+        /// The samplers in use, in their order. An empty list draws from the model's own
         /// distribution.
         samplers: Vec<SamplerName> = SamplerName::DEFAULT.to_vec(), "samplers", [], Samplers;
-        /// Log-probabilities that each token of the answer is told with: those of so many most
-        /// likely tokens, beside its own.
+        /// Number of the most likely tokens whose log-probabilities are reported with each token of
+        /// the answer, in addition to the token's own.
         n_probs: u32 = 0, "n_probs", ["logprobs", "top_logprobs"],
             Whole::new(0, 100).note("0: none");
     }
@@ -102,7 +103,8 @@ impl Sampling {
     }
 }
 
-/// Sets the setting of this name, if there is one and the value is allowed.
+/// Sets the setting with this name. Returns whether there is such a setting and the value is in
+/// range.
 pub fn read_sampling(sampling: &mut Sampling, name: &str, value: &Value) -> bool {
     let is_named = |key: &&Key<Sampling>| key.info.name == name || key.info.also.contains(&name);
     let mut read = sampling.clone();

@@ -1,4 +1,4 @@
-//! When a request runs, and beside what.
+//! When a request runs, and together with which others.
 
 use std::time::Duration;
 
@@ -8,27 +8,29 @@ use super::problem::Problem;
 use crate::Priority;
 
 block! {
-    /// When a request runs, and beside what.
+    /// When a request runs, and together with which others.
     pub struct Scheduling => SchedulingInForce in "scheduling" {
-        /// How urgent the request is.
+        /// The request's priority.
         priority: Priority = Priority::Normal, "priority", ["default_priority"], Any,
             flag("priority", "PRIORITY",
-                "Priority where the component doesn't say: low, normal, high or urgent");
-        /// Time that the request waits in the queue at most; then it fails without any model work.
+                "Priority of requests, if the component does not set it: low, normal, high or \
+                 urgent");
+        /// Maximum time that the request waits in the queue. After it, the request fails without
+        /// any model work.
         queue_timeout: Duration, else "`backend.default_task_timeout_ms`", "queue_timeout_ms", [],
             Millis::TO_A_DAY;
-        /// Whether the sequence is computed apart from all others, in batches whose shape depends
-        /// on nothing else, so that its text doesn't either. Needs split KV streams. Slower, for
-        /// everybody.
+        /// Whether the sequence is computed separately from all others, in batches whose shape
+        /// depends on nothing else. Its text then depends on nothing else either. Needs the split
+        /// KV layout. All requests become slower.
         deterministic: bool = false, "deterministic", [], Any,
             flag("deterministic", "BOOL",
-                "Compute each sequence apart from all others where the component doesn't say, so \
-                 that its text depends on nothing else. Slower");
+                "Compute each sequence separately, so that its text depends on nothing else, if \
+                 the component does not set this. Slower");
     }
 }
 
 impl Scheduling {
-    /// Why the priority can't be, for one who may ask for `most` at most.
+    /// The problem with a priority above `most`, the highest that the component may ask for.
     pub(crate) fn too_urgent(&self, most: Priority) -> Option<Problem> {
         let asked = self.priority.filter(|asked| *asked > most)?;
         let allowed = format!(

@@ -1,5 +1,5 @@
-//! The declaration of what an operator sets for a model: the blocks of his documents, and the one
-//! struct that they make.
+//! Declares the operator's settings of a model: the blocks of documents, and the one struct that
+//! they make.
 
 /// Declares the operator's blocks, each as [`block!`](crate::block::block) does, and the struct in
 /// force: a field for each setting, with its default, and after `with` what is no setting of a

@@ -1,5 +1,4 @@
-//! What an operator's document says: his settings, each of which may be left out, those of the log
-//! and those of requests.
+//! An operator's settings: those of models, of the log, and the defaults of requests.
 
 use super::block::{AnyBlock, Block};
 use super::logging::LoggingSettings;
@@ -7,21 +6,21 @@ use super::model::{BackendSettings, ModelConfig, ModelSettings};
 use super::problem::Check;
 use super::{Result, Settings};
 
-/// All that an operator may set for a model.
+/// All settings of an operator.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Operator {
-    /// How text is made where neither request nor session says.
+    /// The settings of a generation that neither the request nor the session sets.
     pub settings: Settings,
     /// How the model is served.
     pub model: ModelSettings,
-    /// How many are served at once.
+    /// How many requests are served at once, and the limits.
     pub backend: BackendSettings,
-    /// What is logged: the program's to do, which has nothing to do with a model.
+    /// What is logged. The command writes the log; models don't depend on it.
     pub logging: LoggingSettings,
 }
 
 impl Operator {
-    /// Checks the ranges, each by itself.
+    /// Checks the range of each setting by itself.
     ///
     /// # Errors
     ///
@@ -35,7 +34,7 @@ impl Operator {
         check.done()
     }
 
-    /// These settings, and where they say nothing, those of `base`.
+    /// These settings, with those of `base` for the unset ones.
     #[must_use]
     pub fn or(self, base: &Self) -> Self {
         Self {
@@ -46,8 +45,8 @@ impl Operator {
         }
     }
 
-    /// The model's configuration: these settings, and where they say nothing, the defaults.
-    /// `optimize` is left out: where converted models are kept is the program's to say.
+    /// The model's configuration: these settings, and the defaults for the unset ones. `optimize`
+    /// is left out, because the command decides where converted models are kept.
     #[must_use]
     pub fn config(&self) -> ModelConfig {
         let mut config = ModelConfig {
@@ -59,14 +58,14 @@ impl Operator {
         config
     }
 
-    /// All blocks, in the order in which documents and their tables have them.
+    /// All blocks, in the order of the documentation.
     pub(crate) fn blocks(&self) -> Vec<&dyn AnyBlock> {
         let mut blocks: Vec<&dyn AnyBlock> = self.settings.blocks().into_iter().collect();
         blocks.extend([&self.model as &dyn AnyBlock, &self.backend, &self.logging]);
         blocks
     }
 
-    /// All blocks, to write.
+    /// All blocks, mutable.
     pub(crate) fn blocks_mut(&mut self) -> Vec<&mut dyn AnyBlock> {
         let mut blocks: Vec<&mut dyn AnyBlock> = self.settings.blocks_mut().into_iter().collect();
         blocks.push(&mut self.model);

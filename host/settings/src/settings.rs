@@ -1,4 +1,4 @@
-//! How one generation is made: what each level says, and what is in force.
+//! The settings of one generation, on each level and in force.
 
 use serde_json::Value as Json;
 
@@ -11,14 +11,14 @@ use super::scheduling::{Scheduling, SchedulingInForce};
 use super::stopping::{Stopping, StoppingInForce};
 use crate::{Priority, Result};
 
-/// How text is made. What isn't set is the next [`Level`]'s to say.
+/// The settings of a generation. The next [`Level`] decides those that are unset.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Settings {
     /// How the next token is chosen.
     pub sampling: Sampling,
     /// When the answer ends.
     pub stopping: Stopping,
-    /// What the session remembers.
+    /// The prefix cache and the context.
     pub memory: Memory,
     /// When the request runs.
     pub scheduling: Scheduling,
@@ -33,50 +33,50 @@ pub struct Effective {
     pub sampling: SamplingInForce,
     /// When the answer ends.
     pub stopping: StoppingInForce,
-    /// What the session remembers.
+    /// The prefix cache and the context.
     pub memory: MemoryInForce,
     /// When the request runs.
     pub scheduling: SchedulingInForce,
     /// The form that the answer must have.
     pub output: Option<OutputForm>,
-    /// The answer is a vector, not a text.
+    /// Whether the answer is a vector instead of a text.
     pub embedding: bool,
     /// The seed that was given or drawn.
     pub seed: u32,
 }
 
-/// Who says how text is made; the first one that says something wins.
+/// The levels that can set a setting. The first level that sets it wins.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, strum::IntoStaticStr)]
 #[strum(serialize_all = "lowercase")]
 pub enum Level {
     /// The request itself.
     Request,
-    /// The session: set for all its requests.
+    /// The session, for all its requests.
     Session,
     /// The operator, for the model.
     Model,
-    /// The model's own file, which may recommend a sampling.
+    /// The model's file, which may recommend settings of sampling.
     File,
-    /// Nobody: the engine's default.
+    /// The engine's default.
     Default,
 }
 
 impl Level {
-    /// The level's name, as everywhere outside Rust.
+    /// The level's name, as used everywhere outside Rust.
     #[must_use]
     pub fn name(self) -> &'static str {
         self.into()
     }
 }
 
-/// One setting as it is in force, and who said so.
+/// The value in force of one setting, and the level that set it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct SettingInForce {
     /// Its path, such as `sampling.top_p`.
     pub path: String,
-    /// Its value as JSON; null where there is none, such as a limit that nobody set.
+    /// Its value as JSON; null if there is none, such as a limit that is not set.
     pub value: Json,
-    /// Who said so.
+    /// The level that set it.
     pub level: Level,
 }
 
@@ -101,7 +101,7 @@ impl Settings {
         check.done()
     }
 
-    /// As [`check`](Self::check), for one who may ask for `max_priority` at most.
+    /// Like [`check`](Self::check), and refuses a priority above `max_priority`.
     ///
     /// # Errors
     ///
@@ -130,7 +130,7 @@ impl Settings {
         output.check_one(check);
     }
 
-    /// These settings, and where they say nothing, those of `base`.
+    /// These settings, with those of `base` for the unset ones.
     #[must_use]
     pub fn or(self, base: &Self) -> Self {
         Self {
@@ -142,8 +142,8 @@ impl Settings {
         }
     }
 
-    /// The settings in force: these, then the engine's defaults. `draw_seed` gives a seed where
-    /// none is set; it isn't [`u32::MAX`].
+    /// The settings in force: these, and the engine's defaults for the unset ones. `draw_seed`
+    /// draws a seed if none is set, and must not return [`u32::MAX`].
     #[must_use]
     pub fn resolve(self, draw_seed: impl FnOnce() -> u32) -> Effective {
         let sampling = self.sampling.in_force();
@@ -172,7 +172,7 @@ impl Settings {
         ]
     }
 
-    /// All blocks, to write.
+    /// All blocks, mutable.
     pub(crate) fn blocks_mut(&mut self) -> [&mut dyn AnyBlock; 5] {
         [
             &mut self.sampling,
@@ -184,8 +184,8 @@ impl Settings {
     }
 }
 
-/// Every setting as it is in force where `levels` say what they say, the first of them winning, and
-/// who said so.
+/// The value in force of every setting, and the level that set it. The first of `levels` that sets
+/// a setting wins.
 #[must_use]
 pub fn in_force(levels: &[(Level, &Settings)]) -> Vec<SettingInForce> {
     let mut all = Vec::new();

@@ -1,4 +1,4 @@
-//! A value as a document has it, JSON or TOML, before anybody asks what it should be.
+//! A value of a document, JSON or TOML, before it is read as a setting.
 
 use std::fmt;
 
@@ -11,7 +11,7 @@ pub enum Value {
     Bool(bool),
     /// A whole number.
     Integer(i128),
-    /// May be infinite or no number: TOML can say so.
+    /// May be infinite or not a number: TOML allows both.
     Float(f64),
     /// A text.
     Text(String),
@@ -21,7 +21,7 @@ pub enum Value {
     Table(Vec<(String, Value)>),
 }
 
-/// Characters of a value that a message shows: the guest chooses how long it is.
+/// Maximum number of characters of a value in a message, because a guest chooses its length.
 const SHOWN: usize = 60;
 
 impl fmt::Display for Value {
@@ -64,7 +64,7 @@ impl From<serde_json::Value> for Value {
 }
 
 impl Value {
-    /// The value as JSON. `None`: it has a number that JSON can't say.
+    /// The value as JSON. Returns `None` if it contains a number that JSON cannot express.
     pub(crate) fn to_json(&self) -> Option<serde_json::Value> {
         use serde_json::Value as Json;
 

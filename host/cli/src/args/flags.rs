@@ -210,7 +210,7 @@ mod tests {
             ("kv-layout", "[default: auto]"),
             ("temperature", "[default: 0.8]"),
             ("threads", "[default: all cores]"),
-            ("stop", "Repeatable"),
+            ("stop", "more than once"),
         ] {
             assert!(help_of(name).ends_with(end), "{}", help_of(name));
         }

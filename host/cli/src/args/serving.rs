@@ -1,4 +1,4 @@
-//! The flags that say how models are served, and how text is made where the component doesn't say.
+//! The flags of how models are served, and of the settings that the component does not set.
 
 use std::path::PathBuf;
 
@@ -6,7 +6,7 @@ use clap::{Args, ValueHint};
 
 use super::flags::SettingFlags;
 
-/// How models are served, and how text is made where the component doesn't say.
+/// How models are served, and the settings that the component does not set.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Models")]
 pub(crate) struct ServingArgs {

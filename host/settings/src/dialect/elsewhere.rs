@@ -1,4 +1,4 @@
-//! Keys that other systems know and that mean nothing here: why, instead of "unknown".
+//! Keys of other systems that have no effect here, with the reason.
 
 /// Keys of WasmEdge's GGML backend (all that it parses), of llama.cpp's server and of others, with
 /// what to say about them.
@@ -299,7 +299,7 @@ const KNOWN: [(&[&str], &str); 27] = [
     ),
 ];
 
-/// Why a key has no effect, if it is one that others know.
+/// Why a key has no effect, if another system knows it.
 pub(super) fn reason(key: &str) -> Option<&'static str> {
     let known = KNOWN.iter().find(|(keys, _)| keys.contains(&key));
     known.map(|(_, reason)| *reason)

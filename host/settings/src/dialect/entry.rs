@@ -1,5 +1,5 @@
-//! What both kinds of documents are read into: keys with values, in the order in which they stand,
-//! none lost.
+//! The common form of both kinds of documents: keys with values, in the order of the document,
+//! duplicates included.
 
 use std::fmt;
 
@@ -11,9 +11,9 @@ use crate::value::Value;
 pub(super) struct Entry {
     /// The key as it was written.
     pub(super) key: String,
-    /// Where the key stands, or where that isn't known, the value.
+    /// The place of the key or, if that is unknown, of the value.
     pub(super) at: Span,
-    /// Where the value stands.
+    /// The place of the value.
     pub(super) value_at: Span,
     pub(super) node: Node,
 }
@@ -23,12 +23,12 @@ pub(super) struct Entry {
 pub(super) enum Node {
     Table(Vec<Entry>),
     Value(Value),
-    /// Something that can't be read, and why.
+    /// A value that cannot be read, and why.
     Broken(String),
 }
 
 impl Node {
-    /// The value, a table too.
+    /// The value. A table is a value too.
     pub(super) fn value(&self) -> Result<Value, String> {
         match self {
             Self::Value(value) => Ok(value.clone()),

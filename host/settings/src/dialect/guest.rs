@@ -1,4 +1,4 @@
-//! What a guest's document may set: how text is made, and nothing of how a model is served.
+//! A guest's document may set the settings of a generation, and none of how a model is served.
 
 use super::Reading;
 use crate::block::AnyBlock;
@@ -6,12 +6,12 @@ use crate::problem::{Fault, Problem};
 use crate::settings::Settings;
 use crate::{Priority, Result};
 
-/// Why what stands in `model` and `backend` isn't in force for a guest.
+/// Why a guest's settings in `model` and `backend` have no effect.
 const OPERATORS: &str = "how a model is served is the operator's to set";
 
 impl Reading {
-    /// Takes a value that isn't allowed for one that is merely not in force, where `is_harmless`
-    /// says so: how a model is served is the operator's to set in any case.
+    /// Treats a value that is not allowed as a setting without effect, if `is_harmless` returns
+    /// true: the operator sets how a model is served in any case.
     #[must_use]
     pub fn tolerating(mut self, is_harmless: impl Fn(&Problem) -> bool) -> Self {
         for problem in &mut self.problems {
@@ -24,7 +24,7 @@ impl Reading {
         self
     }
 
-    /// Refuses a priority above `most`, with all else that is out of range.
+    /// Refuses a priority above `most`, together with all other problems.
     #[must_use]
     pub fn with_max_priority(mut self, most: Priority) -> Self {
         if let Some(mut problem) = self.operator.settings.scheduling.too_urgent(most) {
@@ -37,13 +37,13 @@ impl Reading {
         self
     }
 
-    /// The settings for a guest that sent the document, and the warnings about it. What is an
-    /// operator's to set is checked, and left out with a warning.
+    /// The settings of a guest's document, and the warnings. Settings that only the operator may
+    /// set are checked, and left out with a warning.
     ///
     /// # Errors
     ///
-    /// [`SettingsError`](crate::SettingsError) with all problems; where it is `strict`,
-    /// warnings are problems.
+    /// [`SettingsError`](crate::SettingsError) with all problems. If `strict`, warnings are errors
+    /// too.
     pub fn for_guest(mut self, strict: bool) -> Result<(Settings, Vec<Problem>)> {
         const LOGGED: &str = "what is logged is the operator's to set";
 

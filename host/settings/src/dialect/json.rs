@@ -1,4 +1,4 @@
-//! JSON documents, with places, and with keys that come twice.
+//! JSON documents, with places and with duplicate keys.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -10,8 +10,8 @@ use super::Unreadable;
 use super::entry::{Entry, Node};
 use crate::value::Value;
 
-/// Tables in tables that are looked into: a section, a group, and a value's own. Deeper ones are
-/// values.
+/// Depth of the tables that are looked into: a section, a group, and a value's own. Deeper tables
+/// are values.
 const DEPTH: u32 = 3;
 
 /// Reads the entries of a document's root.
@@ -64,7 +64,7 @@ fn node(value: &RawValue, base: usize, depth: u32) -> Result<Node, serde_json::E
     })
 }
 
-/// The entries of an object, those with the same key too.
+/// The entries of an object, including those with the same key.
 struct Table<'a>(Vec<(&'a RawValue, &'a RawValue)>);
 
 impl<'de: 'a, 'a> Deserialize<'de> for Table<'a> {
@@ -91,7 +91,7 @@ impl<'de: 'a, 'a> Deserialize<'de> for Table<'a> {
     }
 }
 
-/// The error without its line and column, which are told apart.
+/// The error without its line and column, which are reported separately.
 fn without_place(error: &serde_json::Error) -> String {
     let text = error.to_string();
     let place = format!(" at line {} column {}", error.line(), error.column());
@@ -99,7 +99,7 @@ fn without_place(error: &serde_json::Error) -> String {
         .map_or(text.clone(), str::to_owned)
 }
 
-/// Where an error is.
+/// The place of an error.
 fn offset(document: &[u8], error: &serde_json::Error) -> usize {
     let lines = document.split_inclusive(|byte| *byte == b'\n');
     let before: usize = lines

@@ -1,10 +1,10 @@
 //! Settings from a document: the dialects that Mynah, llama.cpp's server and other `wasi:nn` hosts
 //! write.
 //!
-//! A dialect is a matter of spelling. Keys stand in sections or flat, with underscores or hyphens,
-//! under any of their names, in groups (`dynatemp: {range}`) or not; all of it may be mixed.
-//! Everything is read before anything is said: all problems come at once, each with its path and
-//! place, and a document with an error in it sets nothing.
+//! Dialects differ in spelling. Keys can be in sections or flat, with underscores or hyphens, under
+//! any of their names, in groups (`dynatemp: {range}`) or not. A document may mix all of these. The
+//! reader reports all problems at once, each with its path and place. A document with an error sets
+//! nothing.
 
 mod elsewhere;
 mod entry;
@@ -33,7 +33,7 @@ use names::{Found, Names};
 pub struct Reading {
     operator: Operator,
     problems: Vec<Problem>,
-    // What is set: by canonical path, how it was written and where.
+    // The settings that were set: by canonical path, the spelling and the place.
     set: BTreeMap<String, Written>,
 }
 
@@ -44,7 +44,7 @@ struct Written {
     is_weak: bool,
 }
 
-/// A section of an operator's document that the engine doesn't read: the program around it does.
+/// A section of an operator's document that another part of the program reads.
 #[derive(Debug, Clone, Copy)]
 pub struct OtherSection {
     /// Its name.
@@ -54,23 +54,23 @@ pub struct OtherSection {
 }
 
 impl Reading {
-    /// Bytes of a document at most: a guest chooses how many it sends.
+    /// Maximum number of bytes of a document, because a guest chooses how many it sends.
     pub const MAX_BYTES: usize = 256 << 10;
 
-    /// Reads JSON. Never fails: what is wrong is told by [`for_guest`](Self::for_guest) and
-    /// [`for_operator`](Self::for_operator).
+    /// Reads JSON. Never fails: [`for_guest`](Self::for_guest) and
+    /// [`for_operator`](Self::for_operator) report the problems.
     #[must_use]
     pub fn json(document: &[u8]) -> Self {
         Self::of(document, json::read, &[])
     }
 
-    /// Reads an operator's JSON, which may have sections of the program's own.
+    /// Reads an operator's JSON, which may have other sections too.
     #[must_use]
     pub fn json_with(document: &[u8], others: &[OtherSection]) -> Self {
         Self::of(document, json::read, others)
     }
 
-    /// Reads TOML, with sections of the program's own.
+    /// Reads an operator's TOML, which may have other sections too.
     #[must_use]
     pub fn toml_with(document: &[u8], others: &[OtherSection]) -> Self {
         Self::of(document, toml::read, others)
@@ -135,8 +135,8 @@ impl Reading {
     ///
     /// # Errors
     ///
-    /// [`SettingsError`] with all problems, unknown keys among them; where it is `strict`, all
-    /// warnings are problems.
+    /// [`SettingsError`] with all problems, unknown keys included. If `strict`, warnings are errors
+    /// too.
     pub fn for_operator(self, strict: bool) -> Result<OperatorDocument> {
         let is_unknown = |problem: &Problem| matches!(problem.fault, Fault::Unknown { .. });
         self.check(|problem| strict || is_unknown(problem) || !problem.is_warning())?;
@@ -165,25 +165,25 @@ impl Reading {
         }
     }
 
-    /// All that is strange or wrong.
+    /// All errors and warnings.
     #[must_use]
     pub fn problems(&self) -> &[Problem] {
         &self.problems
     }
 }
 
-/// What an operator's document sets, and what there is to say about it.
+/// An operator's document as it was read.
 #[derive(Debug, Default)]
 pub struct OperatorDocument {
-    /// What it sets.
+    /// The settings.
     pub operator: Operator,
-    /// What is strange about it.
+    /// The warnings.
     pub warnings: Vec<Problem>,
-    /// Where each setting stands, by its canonical path; keys of the program's own sections too.
+    /// The place of each setting, by its canonical path. Includes the keys of other sections.
     pub places: BTreeMap<String, Place>,
 }
 
-/// A document that is none.
+/// A document that cannot be read.
 #[derive(Debug)]
 struct Unreadable {
     reason: String,
@@ -223,7 +223,7 @@ impl Places {
     }
 }
 
-/// The way through a document.
+/// Walks through a document.
 struct Walk<'a> {
     reading: &'a mut Reading,
     places: Places,
@@ -350,7 +350,7 @@ impl Walk<'_> {
                 return;
             }
         };
-        // As if it weren't there.
+        // Null counts as an absent key.
         if value == super::value::Value::Null {
             return;
         }
@@ -386,7 +386,7 @@ impl Walk<'_> {
         };
         match first {
             Some(first) if first.is_weak != found.is_weak => {
-                // The weak one gives way, whichever comes first.
+                // The weak key gives way, whichever comes first.
                 let (weak, strong) = if first.is_weak {
                     (&first, &written)
                 } else {
@@ -416,7 +416,7 @@ impl Walk<'_> {
         self.reading.set.insert(canonical, written);
     }
 
-    /// Puts back what a setting had before.
+    /// Restores the previous value of a setting.
     fn restore(&mut self, found: Found, before: Option<serde_json::Value>) {
         if let (Some(block), Some(before)) = (
             self.reading.operator.blocks_mut().get_mut(found.block),

@@ -1,4 +1,4 @@
-//! The names that settings have in documents, and what to say about one that none has.
+//! The names of settings in documents, and hints for unknown names.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::OnceLock;
@@ -7,11 +7,11 @@ use super::{OtherSection, WEAK};
 use crate::block::{Block, KeyInfo};
 use crate::{LoggingSettings, Operator};
 
-/// Settings that stand together under one name in some dialects: `dynatemp: {range}` is
+/// Groups of settings that some dialects write under one name: `dynatemp: {range}` is
 /// `dynatemp_range`.
 const GROUPS: [&str; 5] = ["dynatemp", "dry", "xtc", "mirostat", "penalty"];
 
-/// A key's name as it is looked up.
+/// A key's name in the form of the lookup table.
 pub(super) fn normal(key: &str) -> String {
     key.replace('-', "_")
 }
@@ -31,7 +31,7 @@ pub(super) struct Found {
 #[derive(Debug)]
 pub(super) struct Names {
     sections: Vec<Section>,
-    // Every spelling, whatever its section, of those that may stand without it.
+    // Every spelling of the settings that may be written without their section.
     flat: HashMap<&'static str, Found>,
 }
 
@@ -107,7 +107,7 @@ impl Names {
         self.flat.get(key).copied()
     }
 
-    /// What to say about a key that there isn't.
+    /// The hint for an unknown key.
     pub(super) fn hint(&self, section: Option<&str>, key: &str, others: &[OtherSection]) -> String {
         let here = self.sections.iter().find(|one| Some(one.name) == section);
         if let Some(other) = self.elsewhere(key, others) {
@@ -137,7 +137,7 @@ impl Names {
         }
     }
 
-    /// The section that has this very key.
+    /// The section with exactly this key.
     fn elsewhere(&self, key: &str, others: &[OtherSection]) -> Option<&'static str> {
         let own = self
             .sections
@@ -151,7 +151,7 @@ impl Names {
     }
 }
 
-/// What to say about a key that a section of the program's own doesn't have.
+/// The hint for an unknown key of another section.
 pub(super) fn hint_among(
     key: &str,
     section: &str,
@@ -189,8 +189,8 @@ fn list(names: &[&str]) -> String {
     names.join(", ")
 }
 
-/// Whether the keys of a section may stand without it. Words like `file` and `format` mean other
-/// things in other documents.
+/// Whether the keys of a section may be written without it. Words like `file` and `format` mean
+/// other things in other documents.
 pub(crate) fn is_flat(section: &str) -> bool {
     section != LoggingSettings::SECTION
 }
