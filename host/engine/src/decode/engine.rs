@@ -21,7 +21,7 @@ use mynah_core::StepNote;
 /// context was made anew meanwhile.
 const MAX_FAILURES: u32 = 3;
 
-/// After this many failed steps in a row, whoever is in them, the context is made anew.
+/// After this many failed steps in a row, the context is made anew.
 const FAILURES_TO_RECOVERY: u32 = 3;
 
 /// Computes generations. Lives on the worker thread.
@@ -409,7 +409,7 @@ fn accept(
         executor.piece(token, &mut piece);
         piece
     };
-    sequence.tell(token, piece);
+    sequence.pass_on_probs(token, piece);
     match sequence.accept(token, &piece(token), params.context_tokens) {
         Ok(reason) => reason.map(RequestOutcome::finished),
         Err(error) => Some(RequestOutcome::Failed(error.into())),

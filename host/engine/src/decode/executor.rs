@@ -1,22 +1,21 @@
-//! What the engine's loop needs of a model: tokens in, logits out, and sequences that can be put
-//! aside.
+//! What the engine's loop needs of a model: it decodes batches, gives logits, and copies, cuts and
+//! saves sequences.
 //!
-//! Two things do this: llama.cpp, and in tests a model whose every answer is known, which can be
-//! told to fail.
+//! There are two implementations: llama.cpp, and for tests a model whose every answer is known and
+//! which can be made to fail.
 
 use std::ops::Range;
 use std::sync::Arc;
 
-use crate::llama::LlamaModel;
-use crate::llama::TokenId;
-
 use super::WorkerParams;
-use crate::llama::{Ability, Batch, Context, ContextParams, DecodeError, SavedSequence};
+use crate::llama::{
+    Ability, Batch, Context, ContextParams, DecodeError, LlamaModel, SavedSequence, TokenId,
+};
 
-/// What computes vectors of tokens. Every token of its batches is an output.
+/// A model that computes vectors of tokens. Every token of its batches is an output.
 pub(super) trait EmbedExecutor {
-    /// Computes the batch. When `should_stop` says yes, it may end early with
-    /// [`DecodeError::Aborted`].
+    /// Computes the batch. It may end early with [`DecodeError::Aborted`] when `should_stop`
+    /// returns true.
     fn decode(
         &mut self,
         batch: &mut Batch,
@@ -50,8 +49,8 @@ impl EmbedExecutor for Context {
 
 /// A model that computes batches of sequences.
 pub(super) trait Executor {
-    /// Computes the batch. When `should_stop` says yes, it may end early with
-    /// [`DecodeError::Aborted`].
+    /// Computes the batch. It may end early with [`DecodeError::Aborted`] when `should_stop`
+    /// returns true.
     fn decode(
         &mut self,
         batch: &mut Batch,
@@ -64,33 +63,33 @@ pub(super) trait Executor {
     /// Takes all tokens of a sequence out of the KV cells.
     fn clear_sequence(&mut self, sequence: u32);
 
-    /// Keeps the first `tokens` of a sequence. `false`: this memory can't be cut, and the sequence
-    /// is as it was.
+    /// Keeps the first `tokens` of a sequence. `false`: the model's memory can't be cut there, and
+    /// the sequence is unchanged.
     fn truncate_sequence(&mut self, sequence: u32, tokens: u32) -> bool;
 
-    /// Makes the first `tokens` of `from` those of `to` as well, which is empty; where they have
-    /// cells of their own, until the next decode neither can be saved or put back. `false`: it
-    /// couldn't, and `to` is empty.
+    /// Gives the first `tokens` of `from` to `to` too, which is empty. Where sequences have cells
+    /// of their own, neither can be saved or restored until the next decode. `false`: it failed,
+    /// and `to` is empty.
     fn share_sequence(&mut self, from: u32, to: u32, tokens: u32) -> bool;
 
-    /// Takes tokens out of a sequence and moves those after them down. Until the next decode
-    /// nothing of any sequence can be saved. `false`: it can't, and the sequence is as it was.
+    /// Takes tokens out of a sequence and moves those after them down. No sequence can be saved
+    /// until the next decode. `false`: it failed, and the sequence is unchanged.
     fn forget(&mut self, sequence: u32, tokens: Range<u32>) -> bool;
 
-    /// How many of the first `tokens` of a sequence can be gone on from: all of them, or none.
+    /// `tokens` if the sequence can be continued after its first `tokens`, else 0.
     fn usable(&self, sequence: u32, tokens: u32) -> u32;
 
-    /// Whether that is all of them for every sequence.
+    /// Whether every sequence can be continued after any of its tokens.
     fn cuts_anywhere(&self) -> bool;
 
-    /// Whether a sequence can be saved now, with all that its beginnings need.
+    /// Whether a sequence can be saved now, with all cells that its prefixes need.
     fn saves_all(&self, sequence: u32) -> bool;
 
     /// Whether tokens can be moved.
     fn can_shift(&self) -> bool;
 
-    /// Whether what comes before these tokens of a sequence can be taken out, all or a part of it,
-    /// so that the next token comes right behind them.
+    /// Whether tokens before these ones can be taken out of a sequence, so that it goes on right
+    /// behind them.
     fn may_move(&self, sequence: u32, tokens: Range<u32>) -> bool;
 
     /// Tokens of a sequence that are in the KV cells.
@@ -99,11 +98,10 @@ pub(super) trait Executor {
     /// Copies the state of a sequence to host memory, if there is room for it.
     fn save_sequence(&self, sequence: u32) -> Option<SavedSequence>;
 
-    /// Puts a state back under a number that is free. `false`: it couldn't, and the sequence is
-    /// empty.
+    /// Restores a state into an empty sequence. `false`: it failed, and the sequence is empty.
     fn restore_sequence(&mut self, sequence: u32, saved: &SavedSequence) -> bool;
 
-    /// Forgets all sequences and begins anew, after it failed again and again.
+    /// Clears all sequences and starts anew, after several steps have failed.
     ///
     /// # Errors
     ///
@@ -124,13 +122,13 @@ pub(super) trait Executor {
 pub(super) struct Llama {
     model: Arc<LlamaModel>,
     params: ContextParams,
-    // `None` while `reset` makes a new one, since two at once may not fit in memory; and where the
-    // model continues no text.
+    // `None` while `reset` makes a new one, since two at once may not fit in memory, and for a
+    // model that generates no text.
     context: Option<Context>,
 }
 
 impl Llama {
-    /// Makes a context. Belongs to the thread that calls this.
+    /// Makes a context, which belongs to the calling thread.
     pub(super) fn new(model: Arc<LlamaModel>, params: &WorkerParams) -> Result<Self, String> {
         let mut made = Self {
             model,

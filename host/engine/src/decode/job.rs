@@ -1,25 +1,25 @@
-//! A request that is ready to run: what it is, how long it may wait, how it ends.
+//! A request that is ready to run: what it asks for, how long it may wait, and how it ends.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crate::llama::TokenId;
 use mynah_grammar::Constraint;
 
 use mynah_core::StreamWriter;
 
 use super::{Sampler, TrimPolicy};
 use crate::RequestLog;
+use crate::llama::TokenId;
 use crate::schedule::Ticket;
 use crate::{Effective, Error, FinishReason, Outcome, Owner, RequestOutcome, Usage};
 
 /// A request that is checked and ready to run.
 #[derive(Debug)]
 pub(crate) struct Job {
-    /// At least one token, all of them in the vocabulary, fewer than the context holds.
+    /// At least one token and fewer than the context holds, all of them in the vocabulary.
     pub(crate) prompt: Vec<TokenId>,
     pub(crate) sampler: Sampler,
-    /// Where the answer must have a form.
+    /// The form that the answer must have, if any.
     pub(crate) constraint: Option<Constraint>,
     pub(crate) settings: Arc<Effective>,
     pub(crate) stream: StreamWriter,
@@ -27,7 +27,7 @@ pub(crate) struct Job {
     pub(crate) owner: Owner,
     /// The session that asks.
     pub(crate) session: u64,
-    /// What makes room when the context is full, where anything may.
+    /// Which tokens are dropped when the context is full, if any may be.
     pub(crate) trim_policy: Option<TrimPolicy>,
     /// Tokens that were left out of the prompt because the context holds no more.
     pub(crate) forgotten: u32,
@@ -35,7 +35,7 @@ pub(crate) struct Job {
     pub(crate) queue_limit: QueueLimit,
 }
 
-/// Time that a request may wait, and what set it.
+/// The time that a request may wait, and the setting that says so.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct QueueLimit {
     pub(super) time: Duration,
@@ -43,7 +43,7 @@ pub(crate) struct QueueLimit {
 }
 
 impl QueueLimit {
-    /// The shorter of the time in the queue, which is `default` where nobody set it, and the time
+    /// The shorter one of the time in the queue (`default` if the request sets none) and the time
     /// in all.
     pub(crate) fn new(default: Duration, effective: &Effective) -> Self {
         let (in_queue, setting) = match effective.scheduling.queue_timeout {
@@ -57,31 +57,31 @@ impl QueueLimit {
         Self { time, setting }
     }
 
-    /// Until when a request that was asked then may wait.
+    /// Until when a request may wait that was made at this time.
     pub(super) fn deadline(self, asked_at: Instant) -> Instant {
         // A limit is a day at most, so this is never out of range.
         asked_at + self.time
     }
 }
 
-/// A request that waits in a line.
+/// A request that waits in a queue.
 pub(super) trait Waits {
-    /// What the line goes by.
+    /// What the queue orders it by.
     fn ticket(&self) -> Ticket;
 
     /// The session that asks.
     fn session(&self) -> u64;
 
-    /// What its lines of the log have in common.
+    /// Its log.
     fn log(&self) -> &RequestLog;
 
-    /// Whether nobody waits for its answer any more.
+    /// Whether its reader has cancelled it or gone away.
     fn is_cancelled(&self) -> bool;
 
     /// How long it may wait.
     fn queue_limit(&self) -> QueueLimit;
 
-    /// Ends it before it has begun: for the log, the observer and its reader.
+    /// Ends it before it has begun. The log, the observer and its reader get the outcome.
     fn end(self, outcome: RequestOutcome<Error>, now: Instant);
 }
 

@@ -1,4 +1,4 @@
-//! What the log tells of speed: steps that take long, and now and then how fast the model is.
+//! Logs how fast the model is: slow steps, and rates from time to time.
 
 use std::time::{Duration, Instant};
 
@@ -7,13 +7,13 @@ use tracing::Level;
 use crate::log::{PERFORMANCE, millis};
 use mynah_core::StepNote;
 
-/// Time from which a step is slow: whoever reads a stream waits for that long.
+/// A step that takes this long is slow: the readers of streams wait meanwhile.
 const SLOW: Duration = Duration::from_secs(1);
 
-/// Time between two lines about rates, while there is something to compute.
+/// Time between two log lines about rates, while there is something to compute.
 const BETWEEN_RATES: Duration = Duration::from_secs(10);
 
-/// What has been computed since rates were last told.
+/// What has been computed since rates were last logged.
 #[derive(Debug)]
 pub(super) struct PerfLog {
     since: Instant,
@@ -25,7 +25,7 @@ pub(super) struct PerfLog {
     sampling: Duration,
 }
 
-/// Who is there when a step is done.
+/// How many sequences there are when a step is done.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Present {
     pub(super) running: usize,
@@ -45,10 +45,10 @@ impl PerfLog {
         }
     }
 
-    /// A step of this model is done.
+    /// Logs a step.
     pub(super) fn note(&mut self, model: &str, step: &StepNote, present: Present, now: Instant) {
         let took = step.decode + step.sampling;
-        macro_rules! tell {
+        macro_rules! log_step {
             ($level:ident, $message:literal) => {
                 tracing::event!(
                     target: PERFORMANCE,
@@ -65,9 +65,9 @@ impl PerfLog {
             };
         }
         if took >= SLOW {
-            tell!(INFO, "slow step");
+            log_step!(INFO, "slow step");
         } else {
-            tell!(TRACE, "step");
+            log_step!(TRACE, "step");
         }
         self.steps += 1;
         self.prompt += step.prompt;
@@ -77,13 +77,14 @@ impl PerfLog {
         self.decode += step.decode;
         self.sampling += step.sampling;
         if now.saturating_duration_since(self.since) >= BETWEEN_RATES {
-            self.tell_rates(model, present, now);
+            self.log_rates(model, present, now);
             *self = Self::new(now);
         }
     }
 
-    /// Rates are of the time that steps took: a model that waits for requests isn't slow.
-    fn tell_rates(&self, model: &str, present: Present, now: Instant) {
+    /// Logs rates. They refer to the time that steps took: a model that waits for requests isn't
+    /// slow.
+    fn log_rates(&self, model: &str, present: Present, now: Instant) {
         let computing = self.decode + self.sampling;
         let seconds = computing.as_secs_f64().max(f64::EPSILON);
         #[expect(clippy::cast_precision_loss, reason = "rates, for people")]

@@ -1,4 +1,4 @@
-//! The worker thread of a model: it alone touches the model's llama.cpp context.
+//! The worker thread of a model. It alone touches the model's llama.cpp context.
 
 use std::sync::Arc;
 use std::sync::mpsc;
@@ -16,8 +16,8 @@ use super::request_queue::RequestQueue;
 use crate::llama::{Ability, Context};
 use crate::{EngineError, Error, Result};
 
-/// The handle of a worker thread. Dropping it ends the thread and waits for that, which takes one
-/// node of llama.cpp's graph at most.
+/// The handle of a worker thread. Dropping it ends the thread and waits for its end, which takes
+/// one node of llama.cpp's graph at most.
 #[derive(Debug)]
 pub(crate) struct Worker {
     queue: Arc<RequestQueue>,
@@ -74,8 +74,8 @@ impl Drop for Worker {
     fn drop(&mut self) {
         self.queue.close();
         if let Some(thread) = self.thread.take() {
-            // A panic of the worker has been reported by the panic hook, and its readers have been
-            // told.
+            // If the worker has panicked, the panic hook has reported it and its readers have an
+            // error.
             let _ = thread.join();
         }
     }

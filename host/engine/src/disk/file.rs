@@ -1,5 +1,5 @@
-//! One state's file: `MYNAHKV1`, the header's length and JSON, its SHA-256, the state as llama.cpp
-//! wrote it, and the SHA-256 of that. Numbers are little-endian.
+//! The file of one state: `MYNAHKV1`, the length of the header, the header as JSON, its SHA-256,
+//! the state as llama.cpp wrote it, and the SHA-256 of the state. Numbers are little-endian.
 
 use std::io::{self, Read, Write};
 
@@ -8,36 +8,36 @@ use sha2::{Digest, Sha256};
 
 use crate::llama::{SavedForm, SavedSequence};
 
-/// How such a file begins; the last character is the format's version.
+/// The first bytes of a file. The last character is the version of the format.
 const MAGIC: &[u8; 8] = b"MYNAHKV1";
 
 /// Bytes of a hash.
 const HASH_BYTES: usize = 32;
 
-/// Longest header that is read: the numbers of a million tokens take 7 MB. Nobody but this program
-/// writes these files, but a damaged one must not ask for any amount of memory.
+/// Longest header that is read. The ids of a million tokens take 7 MB. Only this program writes
+/// these files, but a damaged one must not make it allocate any amount of memory.
 const MAX_HEADER_BYTES: u32 = 64 << 20;
 
-/// What a state is of.
+/// What a state belongs to.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Header {
-    /// The model and what else the state depends on.
+    /// The model, and all else that the state depends on.
     pub(crate) fingerprint: String,
     /// Who may use it.
     pub(crate) owner: String,
-    /// Whether anybody can come by that name after the process has ended.
+    /// Whether an owner of that name can come back after a restart.
     pub(crate) is_lasting: bool,
-    /// The tokens whose state it is, from the beginning.
+    /// The tokens that the state holds, from the beginning.
     pub(crate) tokens: Vec<i32>,
     /// The first so many were computed in the steps of a deterministic request.
     pub(crate) exact: u32,
-    /// How the state's bytes are to be read.
+    /// The form of the state's bytes.
     pub(crate) form: SavedForm,
     /// Bytes of the state in the file.
     pub(crate) bytes: u64,
 }
 
-/// Why a file serves nobody.
+/// Why a file is of no use.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Damage {
     #[error("it can't be read: {0}")]
@@ -55,7 +55,7 @@ pub(crate) enum Damage {
 }
 
 impl Damage {
-    /// An error of reading, where the end of the file is one.
+    /// An error of reading; the end of the file is one too.
     fn reading(error: io::Error) -> Self {
         match error.kind() {
             io::ErrorKind::UnexpectedEof => Self::CutOff,
@@ -88,7 +88,7 @@ impl Header {
         to.write_all(&Sha256::digest(state))
     }
 
-    /// Reads the header, up to where the state begins.
+    /// Reads the header. The state comes next.
     ///
     /// # Errors
     ///
@@ -131,7 +131,8 @@ fn array<const N: usize>(from: &mut impl Read) -> Result<[u8; N], Damage> {
     Ok(array)
 }
 
-/// So many bytes; memory is taken for what is there, not for what a header promises.
+/// Reads so many bytes. Memory is allocated for bytes that are there, not for what a header
+/// promises.
 fn bytes(from: &mut impl Read, count: u64) -> Result<Vec<u8>, Damage> {
     let mut bytes = Vec::new();
     from.take(count).read_to_end(&mut bytes)?;

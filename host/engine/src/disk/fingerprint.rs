@@ -1,4 +1,4 @@
-//! What tells one model's states from another's.
+//! Identifies the model that a state belongs to.
 
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
@@ -9,29 +9,29 @@ use sha2::{Digest, Sha256};
 use crate::llama::ContextParams;
 use crate::model::gguf::GgufHeader;
 
-/// Samples of the weights that are taken.
+/// Samples of the weights that are hashed.
 const SAMPLES: u64 = 256;
 
 /// Bytes of a sample.
 const SAMPLE_BYTES: u64 = 4096;
 
-/// What tells one model's states from another's: the model's file, how its cells are kept, and the
-/// version of this program, which fixes llama.cpp's.
+/// Identifies the model that a state belongs to: a hash of the model's file, of the form of its KV
+/// cells, and of this program's version, which determines that of llama.cpp.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Fingerprint(String);
 
 impl Fingerprint {
-    /// That of a model. Of its file, all that comes before the weights is looked at, and a mebibyte
-    /// of samples from all over the weights: reading a large one whole would take longer than
-    /// loading it. Two files that differ in fewer places than training leaves alone are taken for
-    /// one.
+    /// The fingerprint of a model. It hashes everything in its file before the weights, and a
+    /// mebibyte of samples spread over the weights: hashing all of a large file would take longer
+    /// than loading it. Two files whose weights differ only between the samples have the same
+    /// fingerprint; training changes weights everywhere.
     ///
     /// # Errors
     ///
     /// The file's.
     pub(crate) fn of(path: &Path, header: &GgufHeader, params: &ContextParams) -> io::Result<Self> {
         let mut hasher = Sha256::new();
-        // llama.cpp puts back a state only where there are as many streams as when it was saved
+        // llama.cpp restores a state only if there are as many streams as when it was saved
         // (`llama_kv_cache::state_read`).
         let streams = if params.split { params.sequences } else { 1 };
         let about = format!(
@@ -53,12 +53,12 @@ impl Fingerprint {
             io::copy(&mut from, &mut Hashing(&mut hasher))?;
         }
         let digest = hasher.finalize();
-        // Half of it is plenty to tell models apart, and short enough for a folder's name.
+        // Half of the hash tells all models apart, and is short enough for the name of a folder.
         let half = digest.iter().take(16);
         Ok(Self(half.map(|byte| format!("{byte:02x}")).collect()))
     }
 
-    /// As a folder is named.
+    /// The name of the model's folder.
     pub(crate) fn name(&self) -> &str {
         &self.0
     }

@@ -1,6 +1,6 @@
 //! The files of one model in a state folder: `FOLDER/FINGERPRINT/NUMBER.state`. A file is written
-//! under another name and then renamed, so that one with this name is whole, as far as the process
-//! and not the machine may end at any moment.
+//! under another name and then renamed. So a file with this name is whole even if the process ends
+//! at any moment. There is no such promise if the machine does.
 
 use std::fs::{self, File, TryLockError};
 use std::io::{self, BufReader, BufWriter, Write};
@@ -11,28 +11,28 @@ use super::Fingerprint;
 use super::file::{Damage, Header};
 use crate::llama::SavedSequence;
 
-/// Ending of the name of a state that is whole.
+/// Extension of a file that is whole.
 const WHOLE: &str = "state";
 
-/// Ending of the name of one that is being written.
+/// Extension of a file that is being written.
 const PARTIAL: &str = "partial";
 
-/// Name of the file that says that a process uses the folder, as long as it holds its lock.
+/// Name of the file whose lock a process holds while it uses the folder.
 const LOCK: &str = "lock";
 
 /// A state's number in its folder.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(crate) struct FileId(u64);
 
-/// The files of one model, which no other process touches meanwhile.
+/// The files of one model. No other process touches them meanwhile.
 #[derive(Debug)]
 pub(crate) struct Folder {
     path: PathBuf,
     fingerprint: Fingerprint,
-    /// Files of models that nobody uses now, the oldest last.
+    /// Files of models that no process uses now, the oldest last.
     others: Vec<Other>,
     next: u64,
-    // Held for as long as the folder is used.
+    // Held while the folder is used.
     _lock: File,
 }
 
@@ -60,9 +60,9 @@ pub(crate) struct Found {
 #[derive(Debug, Default)]
 pub(crate) struct Contents {
     pub(crate) found: Vec<Found>,
-    /// Files that were damaged or not what their name says, and are removed.
+    /// Files that were removed because they were damaged or not what their name says.
     pub(crate) damaged: u64,
-    /// Files that were being written when the process ended, and are removed.
+    /// Files that were removed because the process ended while it wrote them.
     pub(crate) partial: u64,
 }
 
@@ -76,8 +76,8 @@ pub(crate) enum FolderError {
 }
 
 impl Folder {
-    /// Opens the folder of one model below `root`, makes it where there is none, and tells what is
-    /// there. What serves nobody any more is removed.
+    /// Opens the folder of one model below `root`, or makes it. Returns the files in it, and
+    /// removes those that are of no use any more.
     ///
     /// # Errors
     ///
@@ -123,7 +123,7 @@ impl Folder {
                         self.next = self.next.max(found.id.0.saturating_add(1));
                         contents.found.push(found);
                     }
-                    // Its owner was one of a process that has ended.
+                    // Its owner ended with the process that wrote it.
                     Ok(None) => remove(&path),
                     Err(damage) => {
                         tracing::warn!(
@@ -136,14 +136,14 @@ impl Folder {
                         remove(&path);
                     }
                 },
-                // The lock, and what somebody else put there.
+                // The lock, and files that are not Mynah's.
                 _ => {}
             }
         }
         Ok(contents)
     }
 
-    /// What a file holds; `None` when nobody can ask for it.
+    /// What a file holds; `None` if no owner can ask for it.
     fn found(&self, path: &Path) -> Result<Option<Found>, Damage> {
         let stem = path.file_stem().and_then(|stem| stem.to_str());
         let id = stem.and_then(|stem| u64::from_str_radix(stem, 16).ok());
@@ -175,23 +175,23 @@ impl Folder {
         id
     }
 
-    /// The model whose states these are.
+    /// The model that the states belong to.
     pub(crate) fn fingerprint(&self) -> &Fingerprint {
         &self.fingerprint
     }
 
-    /// Bytes of the files of models that nobody uses now.
+    /// Bytes of the files of models that no process uses now.
     pub(crate) fn bytes_of_others(&self) -> u64 {
         self.others.iter().map(|other| other.bytes).sum()
     }
 
-    /// Removes the oldest file of a model that nobody uses. The files of one that somebody has
-    /// begun to use no longer count. Says whether there was any.
+    /// Removes the oldest file of a model that no process uses. The files of a model that a process
+    /// has begun to use no longer count. Returns whether there was any file.
     pub(crate) fn remove_other(&mut self) -> bool {
         let Some(oldest) = self.others.pop() else {
             return false;
         };
-        // Held until the file is gone, so that nobody begins to use it meanwhile.
+        // Held until the file is removed, so that no process begins to use it meanwhile.
         match lock(&oldest.folder) {
             Ok(_lock) => remove(&oldest.path),
             Err(_) => self.others.retain(|other| other.folder != oldest.folder),
@@ -222,7 +222,7 @@ impl Files {
     ///
     /// # Errors
     ///
-    /// The file system's; then nothing is left of it.
+    /// The file system's. Then there is no file.
     pub(crate) fn write(&self, id: FileId, header: &Header, state: &[u8]) -> io::Result<()> {
         let partial = self.path(id, PARTIAL);
         let written = create_private(&partial).and_then(|file| {
@@ -238,14 +238,14 @@ impl Files {
         written
     }
 
-    /// Reads a state, and notes that it was of use.
+    /// Reads a state, and notes the time of its use.
     ///
     /// # Errors
     ///
     /// What is wrong with it.
     pub(crate) fn read(&self, id: FileId) -> Result<SavedSequence, Damage> {
         let file = File::open(self.path(id, WHOLE))?;
-        // What goes first after the next start depends on it, nothing else.
+        // Only the order of eviction after the next start depends on it.
         let _ = file.set_modified(SystemTime::now());
         let mut from = BufReader::new(file);
         Header::read(&mut from)?.read_state(&mut from)
@@ -257,7 +257,7 @@ impl Files {
     }
 }
 
-/// Removes a file that is of no use any more; should it stay, the next start looks at it again.
+/// Removes a file that is of no use any more. If that fails, the next start looks at it again.
 fn remove(path: &Path) {
     if let Err(error) = fs::remove_file(path)
         && error.kind() != io::ErrorKind::NotFound
@@ -266,7 +266,7 @@ fn remove(path: &Path) {
     }
 }
 
-/// Makes a folder that is its user's alone: states hold what guests said.
+/// Makes a folder that only its user can read: states hold what guests said.
 fn make_private(path: &Path) -> io::Result<()> {
     let mut builder = fs::DirBuilder::new();
     builder.recursive(true);
@@ -275,7 +275,7 @@ fn make_private(path: &Path) -> io::Result<()> {
     builder.create(path)
 }
 
-/// Makes a file that is its user's alone.
+/// Makes a file that only its user can read.
 fn create_private(path: &Path) -> io::Result<File> {
     let mut options = File::options();
     options.write(true).create(true).truncate(true);
@@ -299,14 +299,14 @@ fn lock(path: &Path) -> Result<File, FolderError> {
     }
 }
 
-/// The files of the models that nobody uses now, the oldest last. What can't be looked at isn't
-/// counted.
+/// The files of the models that no process uses now, the oldest last. Files that can't be looked at
+/// are not counted.
 fn others(root: &Path, own: &Path) -> Vec<Other> {
     let folders = fs::read_dir(root).into_iter().flatten().flatten();
     let folders = folders.map(|entry| entry.path());
     let mut others = Vec::new();
     for folder in folders.filter(|folder| folder.join(LOCK).exists() && folder != own) {
-        // Whoever uses it keeps to the bound by itself.
+        // A process that uses it keeps to the bound by itself.
         if lock(&folder).is_err() {
             continue;
         }

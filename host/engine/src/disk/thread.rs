@@ -1,4 +1,4 @@
-//! The thread that reads and writes states, what it is asked and what it answers.
+//! The thread that reads and writes states, its tasks and its answers.
 
 use std::io;
 use std::sync::mpsc::{self, Receiver, Sender, TryRecvError};
@@ -8,41 +8,41 @@ use super::file::{Damage, Header};
 use super::folder::{FileId, Files};
 use crate::llama::SavedSequence;
 
-/// What the thread is asked.
+/// A task of the thread.
 #[derive(Debug)]
-pub(crate) enum Task {
-    /// To write a state.
+pub(crate) enum DiskTask {
+    /// Write a state.
     Write {
         id: FileId,
         header: Header,
         state: SavedSequence,
     },
-    /// To read a state.
+    /// Read a state.
     Read(FileId),
-    /// To remove a state. Isn't answered.
+    /// Remove a state. There is no answer.
     Remove(FileId),
 }
 
-/// What the thread answers.
+/// An answer of the thread.
 #[derive(Debug)]
-pub(crate) enum Done {
-    /// What was asked to be written, one at a time.
+pub(crate) enum DiskAnswer {
+    /// Whether the last state could be written.
     Written(io::Result<()>),
     Read(FileId, Result<SavedSequence, Damage>),
-    /// The thread has panicked: nothing comes any more.
+    /// The thread has panicked: there are no more answers.
     Lost,
 }
 
-/// Where the thread puts its answers. Its end is one too.
+/// Where the thread puts its answers. It wakes the worker for each, and when the thread ends.
 struct Answers<W: Fn()> {
-    to: Option<Sender<Done>>,
+    to: Option<Sender<DiskAnswer>>,
     wake: W,
 }
 
 impl<W: Fn()> Answers<W> {
-    fn give(&self, done: Done) {
+    fn give(&self, done: DiskAnswer) {
         if let Some(to) = &self.to {
-            // Nobody listens any more when the model goes.
+            // This fails if the model leaves memory.
             let _ = to.send(done);
         }
         (self.wake)();
@@ -56,12 +56,12 @@ impl<W: Fn()> Drop for Answers<W> {
     }
 }
 
-/// The handle of the thread. Dropping it waits until all that it was asked is done.
+/// The handle of the thread. Dropping it waits until all tasks are done.
 #[derive(Debug)]
 pub(crate) struct Disk {
-    // `None` only while it is dropped.
-    tasks: Option<Sender<Task>>,
-    done: Receiver<Done>,
+    // `None` only while this is dropped.
+    tasks: Option<Sender<DiskTask>>,
+    done: Receiver<DiskAnswer>,
     thread: Option<JoinHandle<()>>,
 }
 
@@ -80,11 +80,11 @@ impl Disk {
             .spawn(move || {
                 for task in asked {
                     let answer = match task {
-                        Task::Write { id, header, state } => {
-                            Done::Written(files.write(id, &header, state.bytes()))
+                        DiskTask::Write { id, header, state } => {
+                            DiskAnswer::Written(files.write(id, &header, state.bytes()))
                         }
-                        Task::Read(id) => Done::Read(id, files.read(id)),
-                        Task::Remove(id) => {
+                        DiskTask::Read(id) => DiskAnswer::Read(id, files.read(id)),
+                        DiskTask::Remove(id) => {
                             files.remove(id);
                             continue;
                         }
@@ -99,8 +99,8 @@ impl Disk {
         })
     }
 
-    /// Asks for something; it is done after all that was asked before.
-    pub(crate) fn ask(&self, task: Task) {
+    /// Gives the thread a task. Tasks are done in their order.
+    pub(crate) fn ask(&self, task: DiskTask) {
         if let Some(tasks) = &self.tasks {
             // The thread ends only with this handle, or by a panic, which the panic hook has
             // reported.
@@ -108,18 +108,18 @@ impl Disk {
         }
     }
 
-    /// An answer that is there.
-    pub(crate) fn answer(&self) -> Option<Done> {
+    /// The next answer, if there is one.
+    pub(crate) fn answer(&self) -> Option<DiskAnswer> {
         match self.done.try_recv() {
             Ok(done) => Some(done),
             Err(TryRecvError::Empty) => None,
-            Err(TryRecvError::Disconnected) => Some(Done::Lost),
+            Err(TryRecvError::Disconnected) => Some(DiskAnswer::Lost),
         }
     }
 
     /// Waits for the next answer.
-    pub(crate) fn wait(&self) -> Done {
-        self.done.recv().unwrap_or(Done::Lost)
+    pub(crate) fn wait(&self) -> DiskAnswer {
+        self.done.recv().unwrap_or(DiskAnswer::Lost)
     }
 }
 

@@ -1,4 +1,4 @@
-//! Where a model is in memory: loaded, being loaded, unloaded, and which one it is now.
+//! The slot of a model in memory: it is loaded, being loaded or unloaded, and may be replaced.
 
 use std::sync::mpsc::Sender;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -15,7 +15,7 @@ use crate::{ModelConfig, ModelState, OwnerShare, PressureLevel, Result, Status};
 #[derive(Debug)]
 pub(super) struct Slot {
     state: Mutex<State>,
-    /// A load or an unload has ended.
+    /// Notified when a load or an unload has ended.
     settled: Condvar,
 }
 
@@ -23,11 +23,11 @@ pub(super) struct Slot {
 struct State {
     known: Arc<Known>,
     loaded: Option<Arc<Loaded>>,
-    /// Somebody loads it or takes it out of memory.
+    /// A thread is loading or unloading it.
     is_changing: bool,
-    /// What it had done when it was last unloaded.
+    /// Its status when it was last unloaded.
     last: Status,
-    /// The thread that unloads it when nobody uses it. It ends when this goes.
+    /// The thread that unloads it when it is not used. It ends when this is dropped.
     unload_timer: Option<Sender<()>>,
 }
 
@@ -39,14 +39,15 @@ impl State {
         }
     }
 
-    /// Until when the model stays if nobody uses it; `None`: it stays, is in use, or not in memory.
+    /// When the model is unloaded if it is not used until then; `None`: never, or it is in use or
+    /// not in memory.
     fn kept_until(&self) -> Option<Instant> {
         let idle_since = self.loaded.as_ref()?.queue.idle_since()?;
         idle_since.checked_add(self.known.config.keep_alive?)
     }
 }
 
-/// Ends a change, also when it panics: others wait for it.
+/// Ends a change, also when it panics: other threads wait for it.
 struct Change<'a>(&'a Slot);
 
 impl Drop for Change<'_> {
@@ -87,8 +88,8 @@ impl Slot {
         self.lock().loaded.clone()
     }
 
-    /// The model, loaded as it was before if it isn't in memory. Those who ask meanwhile wait for
-    /// the one load.
+    /// The model. It is loaded as it was before if it isn't in memory. Threads that ask meanwhile
+    /// wait for the one load.
     pub(super) fn current(self: &Arc<Self>) -> Result<Arc<Loaded>> {
         let (change, known) = {
             let mut state = self.lock();
@@ -112,32 +113,32 @@ impl Slot {
         )?;
         let loaded = Arc::new(loaded);
         let mut state = self.lock();
-        // It may have been replaced meanwhile, and then that one holds.
+        // It may have been replaced meanwhile. Then the replacement stays.
         if state.loaded.is_none() {
-            // Its file may be another than before.
+            // The file may have changed.
             state.known = Arc::clone(&loaded.known);
         }
         let now = Arc::clone(state.loaded.get_or_insert_with(|| Arc::clone(&loaded)));
         drop(state);
         drop(change);
-        // Where it lost, it waits for its worker: nobody else may have to.
+        // If the model was replaced, dropping this waits for its worker, so no lock may be held.
         drop(loaded);
         self.keep()?;
         Ok(now)
     }
 
-    /// Puts another model in its place.
+    /// Replaces the model.
     pub(super) fn replace(self: &Arc<Self>, with: Loaded) -> Result<()> {
         let mut state = self.lock();
         state.known = Arc::clone(&with.known);
         let before = state.loaded.replace(Arc::new(with));
         drop(state);
-        // Waits for its worker, if nobody generates with it any more.
+        // Waits for its worker, if no generation of it lives.
         drop(before);
         self.keep()
     }
 
-    /// Takes the model out of memory if no generation of it lives. Says whether it is out.
+    /// Takes the model out of memory if no generation of it lives. Returns whether it is out.
     pub(super) fn unload(&self) -> bool {
         let (change, loaded) = {
             let mut state = self.lock();
@@ -150,7 +151,7 @@ impl Slot {
             };
             let loaded = match Arc::try_unwrap(loaded) {
                 Ok(loaded) => loaded,
-                // A generation lives, or a session just looks.
+                // A generation lives, or a session is using it right now.
                 Err(shared) => {
                     state.loaded = Some(shared);
                     return false;
@@ -173,7 +174,7 @@ impl Slot {
         loaded.map_or_else(Vec::new, |loaded| loaded.queue.owners())
     }
 
-    /// What `look` says of the model's worker; true where it is not in memory.
+    /// What `look` returns for the model's queue; true if the model is not in memory.
     pub(super) fn with_queue(&self, look: impl FnOnce(&RequestQueue) -> bool) -> bool {
         let state = self.lock();
         let loaded = state.loaded.as_ref();
@@ -182,7 +183,8 @@ impl Slot {
 
     /// What the model is and does.
     pub(super) fn snapshot(&self) -> Snapshot {
-        // The lock is held throughout: a share of the model would keep it from being unloaded.
+        // The lock is held throughout: a clone of the model's `Arc` would keep it from being
+        // unloaded.
         let state = self.lock();
         let loaded = state.loaded.as_ref();
         Snapshot {
@@ -200,14 +202,15 @@ impl Slot {
         }
     }
 
-    /// Has the model unloaded when nobody uses it, where that is wanted.
+    /// Starts the unload timer, or tells it that the model was loaded, if the model has a
+    /// `keep_alive`.
     fn keep(self: &Arc<Self>) -> Result<()> {
         let mut state = self.lock();
         if state.known.config.keep_alive.is_none() {
             return Ok(());
         }
         if let Some(unload_timer) = &state.unload_timer {
-            // It lives as long as this.
+            // The thread lives as long as the sender.
             let _ = unload_timer.send(());
             return Ok(());
         }
@@ -215,9 +218,9 @@ impl Slot {
         Ok(())
     }
 
-    /// Time until the model may have to be unloaded; `None`: it isn't in memory, or stays there. At
-    /// zero, nobody has used it for as long as it is kept, or memory is short.
-    pub(super) fn left(&self, now: Instant) -> Option<Duration> {
+    /// Time until the model may have to be unloaded; `None`: it is not in memory, or stays there.
+    /// It is zero if the model was not used for as long as it is kept, or memory is short.
+    pub(super) fn unload_in(&self, now: Instant) -> Option<Duration> {
         /// Time between two looks at a model that is used.
         const IN_USE: Duration = Duration::from_secs(1);
 
@@ -235,7 +238,8 @@ impl Slot {
         Some(kept_until.saturating_duration_since(now))
     }
 
-    /// A panic while the lock was held leaves one of its states: each is set at once.
+    /// A panic while the lock was held leaves the slot in one of its states: each change is one
+    /// assignment.
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }

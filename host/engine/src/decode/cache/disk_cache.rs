@@ -3,9 +3,10 @@
 use std::path::PathBuf;
 use std::time::{Duration, Instant, SystemTime};
 
-use super::entry::CacheEntry;
-use super::lookup::Wanted;
-use crate::disk::{Damage, Disk, Done, FileId, Fingerprint, Folder, FolderError, Header, Task};
+use super::entry::{CacheEntry, Wanted};
+use crate::disk::{
+    Damage, Disk, DiskAnswer, DiskTask, FileId, Fingerprint, Folder, FolderError, Header,
+};
 use crate::llama::{SavedForm, SavedSequence, TokenId};
 use crate::log::MEMORY;
 use crate::memory::{Entry, Place, Shelf};
@@ -26,8 +27,8 @@ pub(crate) struct DiskCacheParams {
     pub(crate) store_after: Duration,
 }
 
-/// The states on disk, and those on their way there or back. One state at a time goes each way, which
-/// bounds the memory that they take.
+/// The states on disk, and those on their way there or back. One state at a time goes each way,
+/// which bounds the memory that they take.
 #[derive(Debug)]
 pub(in crate::decode) struct DiskCache {
     disk: Disk,
@@ -66,7 +67,7 @@ struct Reading {
 }
 
 impl DiskCache {
-    /// Opens a model's folder. `is_open`: owners use what others left; `wake` is called when the
+    /// Opens a model's folder. `is_open`: owners share their entries. `wake` is called when the
     /// disk has answered.
     ///
     /// # Errors
@@ -169,7 +170,7 @@ impl DiskCache {
 
     fn remove(&self, entry: &Entry<TokenId, CachedFile>) {
         if let Some(file) = entry.saved() {
-            self.disk.ask(Task::Remove(file.id));
+            self.disk.ask(DiskTask::Remove(file.id));
         }
     }
 
@@ -204,7 +205,7 @@ impl DiskCache {
             form: state.form(),
         };
         let entry = from.stored_at(Place::Saved(file), from.used_at);
-        self.disk.ask(Task::Write {
+        self.disk.ask(DiskTask::Write {
             id,
             header,
             state: state.clone(),
@@ -302,16 +303,16 @@ impl DiskCache {
             id: hit.id,
             state_bytes: hit.state_bytes,
         });
-        self.disk.ask(Task::Read(hit.id));
+        self.disk.ask(DiskTask::Read(hit.id));
     }
 
     /// An answer of the disk, if there is one.
-    pub(super) fn answer(&self) -> Option<Done> {
+    pub(super) fn answer(&self) -> Option<DiskAnswer> {
         self.disk.answer()
     }
 
     /// Waits for the next answer of the disk.
-    pub(super) fn wait(&self) -> Done {
+    pub(super) fn wait(&self) -> DiskAnswer {
         self.disk.wait()
     }
 

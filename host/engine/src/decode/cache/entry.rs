@@ -1,5 +1,6 @@
-//! The prefix cache as the worker has it: tokens of llama.cpp, and states in host memory.
+//! The prefix cache as the worker has it, and what is looked up in it.
 
+use crate::Owner;
 use crate::llama::{SavedSequence, TokenId};
 use crate::memory::{Entry, Shelf};
 
@@ -7,8 +8,32 @@ use crate::memory::{Entry, Shelf};
 /// prefix cache while it is in cells.
 pub(in crate::decode) type SequenceId = u32;
 
-/// What finished sequences left to be reused, in cells or in host memory.
+/// The computations of finished sequences, in cells or in host memory.
 pub(super) type PrefixCache = Shelf<TokenId, SavedSequence>;
 
 /// One of them.
 pub(super) type CacheEntry = Entry<TokenId, SavedSequence>;
+
+/// A prompt whose beginning may be computed already.
+#[derive(Debug, Clone, Copy)]
+pub(in crate::decode) struct Wanted<'a> {
+    pub(in crate::decode) owner: &'a Owner,
+    /// Its tokens without the last, which must be computed for its logits.
+    pub(in crate::decode) tokens: &'a [TokenId],
+    pub(in crate::decode) deterministic: bool,
+}
+
+impl<'a> Wanted<'a> {
+    /// `tokens` are all of the prompt.
+    pub(in crate::decode) fn new(
+        owner: &'a Owner,
+        tokens: &'a [TokenId],
+        deterministic: bool,
+    ) -> Self {
+        Self {
+            owner,
+            tokens: tokens.split_last().map_or(&[], |(_, rest)| rest),
+            deterministic,
+        }
+    }
+}

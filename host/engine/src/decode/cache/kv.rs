@@ -1,5 +1,5 @@
-//! The model's KV cells as the loop handles them: whatever is done to a sequence is done to the
-//! accounts of its cells too.
+//! The model's KV cells, and the accounts of which sequence holds which. Every change of a sequence
+//! goes through here, so that the accounts are always right.
 
 use std::ops::Range;
 
@@ -13,7 +13,7 @@ pub(super) struct Kv<C> {
     executor: C,
     cells: Cells,
     params: ContextParams,
-    // Sequences whose tokens were moved since the last decode.
+    // Sequences whose tokens were moved after the last decode.
     moved: Vec<u32>,
 }
 
@@ -32,7 +32,7 @@ impl<C: Executor> Kv<C> {
         &self.executor
     }
 
-    /// Computes the batch. What it computed is [`extend`](Self::extend)ed by for each sequence.
+    /// Computes the batch. [`extend`](Self::extend) then accounts for each sequence in it.
     pub(super) fn decode(
         &mut self,
         batch: &mut Batch,
@@ -45,13 +45,12 @@ impl<C: Executor> Kv<C> {
         decoded
     }
 
-    /// The sequences that were to be moved by a decode that failed: what they hold is not to be
-    /// trusted.
+    /// The sequences that a failed decode was to move: their cells are not to be trusted.
     pub(super) fn take_moved(&mut self) -> Vec<u32> {
         std::mem::take(&mut self.moved)
     }
 
-    /// A decode computed so many more tokens of a sequence.
+    /// Accounts for tokens of a sequence that a decode has computed.
     pub(super) fn extend(&mut self, sequence: u32, tokens: u32) {
         self.cells.extend(sequence, tokens);
     }
@@ -62,10 +61,11 @@ impl<C: Executor> Kv<C> {
         self.cells.truncate(sequence, 0);
     }
 
-    /// Keeps the first `tokens` of a sequence, or clears it where its memory can't be cut. Says how
-    /// many are left.
+    /// Keeps the first `tokens` of a sequence, or clears it if its memory can't be cut there.
+    /// Returns how many tokens it has then.
     pub(super) fn truncate(&mut self, sequence: u32, tokens: u32) -> u32 {
-        // An aborted decode may have left more than was counted, so the model is asked in any case.
+        // An aborted decode may have computed more than was accounted for, so the model is asked in
+        // any case.
         let tokens = tokens.min(self.len(sequence));
         if self.executor.usable(sequence, tokens) == tokens {
             self.cut(sequence, tokens)
@@ -75,9 +75,9 @@ impl<C: Executor> Kv<C> {
         }
     }
 
-    /// As [`truncate`](Self::truncate), of a sequence whose tokens were moved: llama.cpp takes the
-    /// cells of tokens that a sliding window has passed for new ones, and of those what is moved
-    /// back under the window may miss some. Shifted contexts are never exact.
+    /// Like [`truncate`](Self::truncate), for a sequence whose tokens were moved. llama.cpp reuses
+    /// the cells of tokens outside a sliding window, so tokens that are moved back under the window
+    /// may miss some. This is accepted: a shifted context is never exact.
     pub(super) fn cut(&mut self, sequence: u32, tokens: u32) -> u32 {
         if self.executor.truncate_sequence(sequence, tokens) {
             self.cells.truncate(sequence, tokens);
@@ -88,8 +88,8 @@ impl<C: Executor> Kv<C> {
         }
     }
 
-    /// Gives `to`, which is emptied first, the first `tokens` of `from`; in one pool the two share
-    /// the cells. Says whether it could.
+    /// Clears `to` and gives it the first `tokens` of `from`. In one pool the two share the cells.
+    /// Returns whether it could.
     pub(super) fn share(&mut self, from: u32, to: u32, tokens: u32) -> bool {
         self.clear(to);
         let shared = self.executor.share_sequence(from, to, tokens);
@@ -99,7 +99,7 @@ impl<C: Executor> Kv<C> {
         shared
     }
 
-    /// Whether sequences share what they have in common.
+    /// Whether sequences take their cells from one pool, and can share them.
     pub(super) fn shares(&self) -> bool {
         !self.params.split
     }
@@ -109,8 +109,8 @@ impl<C: Executor> Kv<C> {
         self.executor.save_sequence(sequence)
     }
 
-    /// Puts the first `tokens` of a state back under a number, which is emptied first. Says how
-    /// many are there.
+    /// Clears a sequence and restores the first `tokens` of a state into it. Returns how many
+    /// tokens it has then.
     pub(super) fn restore(&mut self, sequence: u32, saved: &SavedSequence, tokens: u32) -> u32 {
         self.clear(sequence);
         if !self.executor.restore_sequence(sequence, saved) {
@@ -124,8 +124,8 @@ impl<C: Executor> Kv<C> {
         }
     }
 
-    /// Takes tokens out of a sequence that has them and shares none from there on, and moves those
-    /// after them down. Says whether it could.
+    /// Takes tokens out of a sequence and moves those after them down, unless it shares any of
+    /// them. Returns whether it could.
     pub(super) fn forget(&mut self, sequence: u32, tokens: Range<u32>) -> bool {
         if self.len(sequence) < tokens.end || self.is_shared(sequence, tokens.start) {
             return false;
@@ -143,7 +143,7 @@ impl<C: Executor> Kv<C> {
         self.cells.is_shared(sequence, from)
     }
 
-    /// Makes the context anew; all sequences are empty.
+    /// Makes the context anew. All sequences are empty then.
     ///
     /// # Errors
     ///
@@ -154,12 +154,12 @@ impl<C: Executor> Kv<C> {
         self.executor.reset()
     }
 
-    /// Tokens of a sequence.
+    /// How many tokens a sequence has.
     pub(super) fn len(&self, sequence: u32) -> u32 {
         self.cells.len(sequence)
     }
 
-    /// Cells that hold a token. What the context has beyond the accounts is counted too, so that a
+    /// Cells that hold a token. Those that the context has beyond the accounts count too, so that a
     /// leak shows.
     pub(super) fn used(&self) -> u64 {
         let all = 0..self.params.sequences;
@@ -176,7 +176,7 @@ impl<C: Executor> Kv<C> {
         }
     }
 
-    /// Cells that nobody holds.
+    /// Cells that no sequence holds.
     pub(super) fn free(&self) -> u64 {
         u64::from(self.params.cells).saturating_sub(self.cells.used())
     }

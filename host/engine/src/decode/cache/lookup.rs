@@ -3,7 +3,7 @@
 
 use std::time::Instant;
 
-use super::entry::{CacheEntry, SequenceId};
+use super::entry::{CacheEntry, SequenceId, Wanted};
 use super::manager::CacheManager;
 use crate::Owner;
 use crate::decode::executor::Executor;
@@ -17,30 +17,6 @@ pub(in crate::decode) const LEAST_GAIN: u32 = 32;
 /// Cells that are copied in less time than a token is computed. Computing one reads all weights: of
 /// SmolLM2, four thousand times the bytes of a cell.
 const CELLS_FOR_A_TOKEN: u32 = 64;
-
-/// A prompt whose beginning may be computed already.
-#[derive(Debug, Clone, Copy)]
-pub(in crate::decode) struct Wanted<'a> {
-    pub(in crate::decode) owner: &'a Owner,
-    /// Its tokens without the last, which must be computed for its logits.
-    pub(in crate::decode) tokens: &'a [TokenId],
-    pub(in crate::decode) deterministic: bool,
-}
-
-impl<'a> Wanted<'a> {
-    /// `tokens` are all of the prompt.
-    pub(in crate::decode) fn new(
-        owner: &'a Owner,
-        tokens: &'a [TokenId],
-        deterministic: bool,
-    ) -> Self {
-        Self {
-            owner,
-            tokens: tokens.split_last().map_or(&[], |(_, rest)| rest),
-            deterministic,
-        }
-    }
-}
 
 /// What a running sequence has in its cells, for others to share.
 #[derive(Debug, Clone, Copy)]
@@ -69,8 +45,8 @@ pub(in crate::decode) struct Hit {
     pub(in crate::decode) tokens: u32,
 }
 
-/// The last state that was copied to host memory in order to be copied on. Requests that begin alike
-/// often come together, so it is kept for one pass over the running sequences.
+/// The last state that was copied to host memory in order to be copied on. Requests that begin
+/// alike often come together, so it is kept for one pass over the running sequences.
 #[derive(Debug, Default)]
 pub(in crate::decode) struct LastCopy(Option<(SequenceId, SavedSequence)>);
 

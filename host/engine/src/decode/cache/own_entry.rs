@@ -1,7 +1,6 @@
-//! Gives a request a number, and what its own session left if that serves it.
+//! Gives a request a number, and the cells of its session's entry if they serve it.
 
-use super::entry::{CacheEntry, SequenceId};
-use super::lookup::Wanted;
+use super::entry::{CacheEntry, SequenceId, Wanted};
 use super::manager::CacheManager;
 use crate::Owner;
 use crate::decode::executor::Executor;
@@ -71,8 +70,8 @@ impl OwnEntry {
 }
 
 impl<C: Executor> CacheManager<C> {
-    /// Gives a request the cells of its session's entry if they serve, else a free number. `None` if
-    /// there is neither ([`available_sequences`](Self::available_sequences)).
+    /// Gives a request the cells of its session's entry if they serve, else a free number. `None`
+    /// if there is neither ([`available_sequences`](Self::available_sequences)).
     pub(in crate::decode) fn admit(&mut self, arrival: Arrival<'_>) -> Option<Admitted> {
         let own = self.own_entry(arrival);
         let cells = own.as_ref().and_then(|own| self.take_cells(own));

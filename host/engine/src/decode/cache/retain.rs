@@ -1,4 +1,4 @@
-//! Keeps finished sequences in the prefix cache, and forgets them when nobody can ask for them.
+//! Keeps finished sequences in the prefix cache, and forgets those whose owner or session is gone.
 
 use std::time::Instant;
 

@@ -14,8 +14,8 @@ impl<C: Executor> CacheManager<C> {
         self.kv.is_shared(id, from)
     }
 
-    /// Gives a sequence cells of its own if there is room. Returns how many tokens they hold; `None`
-    /// if it still shares them.
+    /// Gives a sequence cells of its own if there is room. Returns how many tokens they hold;
+    /// `None` if it still shares them.
     pub(in crate::decode) fn unshare(&mut self, id: SequenceId) -> Option<u32> {
         let state = self.kv.save(id)?;
         self.kv.clear(id);

@@ -5,11 +5,11 @@ use std::time::Instant;
 
 use super::disk_cache::{DiskCache, LEAST_STORED, is_to_be_written};
 use super::disk_state::DiskState;
-use super::entry::CacheEntry;
-use super::lookup::{LEAST_GAIN, Wanted};
+use super::entry::{CacheEntry, Wanted};
+use super::lookup::LEAST_GAIN;
 use super::manager::CacheManager;
 use crate::decode::executor::Executor;
-use crate::disk::Done;
+use crate::disk::DiskAnswer;
 use crate::log::MEMORY;
 
 impl<C: Executor> CacheManager<C> {
@@ -21,18 +21,18 @@ impl<C: Executor> CacheManager<C> {
         }
     }
 
-    fn take_answer(&mut self, done: Done, now: Instant) {
+    fn take_answer(&mut self, done: DiskAnswer, now: Instant) {
         let Some(disk) = self.disk.cache_mut() else {
             return;
         };
         match done {
-            Done::Written(written) => disk.note_written(written),
-            Done::Read(id, read) => {
+            DiskAnswer::Written(written) => disk.note_written(written),
+            DiskAnswer::Read(id, read) => {
                 if let Some(entry) = disk.note_read(id, read, now) {
                     self.entries.put(entry);
                 }
             }
-            Done::Lost => {
+            DiskAnswer::Lost => {
                 tracing::error!(
                     target: MEMORY,
                     "the thread that keeps states on disk is lost: none are kept there any more"

@@ -1,4 +1,5 @@
-//! Computes vectors, in steps of its own: which texts a step reads, and what comes of it.
+//! Computes vectors in steps of its own: which texts a step reads, and how their vectors are put
+//! together.
 
 use std::time::{Duration, Instant};
 
@@ -15,16 +16,16 @@ use mynah_core::StepNote;
 /// Texts that are computed side by side.
 const SEQUENCES: u32 = 8;
 
-/// Tokens of a step. llama.cpp computes the logits of each of them too, which nobody asked for:
-/// they bound its memory (8 bytes for each token of the vocabulary), and fewer tokens than these
-/// don't use its faster attention.
+/// Tokens of a step. llama.cpp computes the logits of each of them too, which take 8 bytes for each
+/// token of the vocabulary, so there must not be many. With fewer tokens it would not use its
+/// faster attention.
 const BATCH: u32 = 64;
 
-/// Tokens of a step in which a model reads several texts, each as a whole: attention looks from
-/// each of them at all. A longer text has a step of its own.
+/// Tokens of a step of a model that reads each text as a whole. A step may have several texts; the
+/// cost of attention grows with all their tokens. A longer text has a step of its own.
 const SIDE_BY_SIDE: usize = 512;
 
-/// Time after which the context is given up when nobody asks for vectors.
+/// The context is dropped when no vectors were asked for during this time.
 const KEPT: Duration = Duration::from_secs(60);
 
 /// Makes the context of an embedder.
@@ -37,12 +38,12 @@ pub(in crate::decode) struct Embedder<'a, E> {
     params: ContextParams,
     /// With [`Ability::Embed`] a text is read in one step.
     ability: Ability,
-    /// Made when it is first needed, and given up when it hasn't been for a while.
+    /// Made when it is needed, and dropped when it was not needed for a while.
     context: Option<E>,
     used_at: Instant,
     batch: Batch,
     jobs: Vec<Running>,
-    /// Texts that have begun, each with a sequence; in the order in which they did.
+    /// Texts that have begun, in their order. Each has a sequence.
     texts: Vec<Text>,
     free: Vec<u32>,
     next_job: u64,
@@ -54,7 +55,7 @@ pub(in crate::decode) struct Embedder<'a, E> {
 struct Running {
     number: u64,
     job: EmbedJob,
-    /// Texts of it that have begun.
+    /// How many of its texts have begun.
     begun: usize,
     begun_at: Instant,
     /// Tokens of all its texts.
@@ -68,14 +69,14 @@ struct Text {
     id: u32,
     /// The number of its request.
     job: u64,
-    /// Its place in the request.
+    /// Its index in the request.
     index: usize,
     tokens: Vec<TokenId>,
-    /// It is computed apart from all others.
+    /// Its steps have no other text.
     is_alone: bool,
-    /// Tokens of it that are computed.
+    /// How many of its tokens are computed.
     computed: usize,
-    /// Indices of the batch that are its own.
+    /// Its tokens in the batch of this step.
     in_step: std::ops::Range<usize>,
     pool: Pool,
 }
@@ -133,7 +134,7 @@ impl<'a, E: EmbedExecutor> Embedder<'a, E> {
         Ok(())
     }
 
-    /// When the next request has had its time, or the context is given up.
+    /// The next time at which a request has had its time, or the context is dropped.
     pub(in crate::decode) fn next_deadline(&self) -> Option<Instant> {
         let deadlines = self.jobs.iter().filter_map(|running| running.deadline());
         let given_up = self.context.as_ref().map(|_| self.used_at + KEPT);
@@ -156,8 +157,8 @@ impl<'a, E: EmbedExecutor> Embedder<'a, E> {
         Some(self.jobs.remove(index))
     }
 
-    /// Begins the next texts of what has begun, as far as there are sequences and cells. Says
-    /// whether there is room for another request.
+    /// Begins the next texts of the requests that have begun, while there are sequences and cells.
+    /// Returns whether there is room for another request.
     fn begin_texts(&mut self) -> bool {
         loop {
             let mut jobs = self.jobs.iter_mut();
@@ -193,8 +194,9 @@ impl<'a, E: EmbedExecutor> Embedder<'a, E> {
         }
     }
 
-    /// Fills the batch: the texts in their order, each as far as there is room, or whole where the
-    /// model reads it as one; a deterministic request's alone.
+    /// Fills the batch with texts in their order: as many tokens of each as there is room for, or
+    /// the whole text if the model reads it as one. A text of a deterministic request is alone in
+    /// it.
     fn fill(&mut self) {
         self.batch.clear();
         let mut room = self.params.batch as usize;
@@ -204,17 +206,17 @@ impl<'a, E: EmbedExecutor> Embedder<'a, E> {
             room = room.min(SIDE_BY_SIDE.max(first));
         }
         let first_is_alone = self.texts.first().is_some_and(|text| text.is_alone);
-        for (place, text) in self.texts.iter_mut().enumerate() {
+        for (index, text) in self.texts.iter_mut().enumerate() {
             text.in_step = 0..0;
-            if place > 0 && (first_is_alone || text.is_alone)
+            if index > 0 && (first_is_alone || text.is_alone)
                 || is_whole && text.tokens.len() > room
             {
                 continue;
             }
             let from = self.batch.len();
             let positions = (0u32..).skip(text.computed);
-            let left = text.tokens.iter().skip(text.computed);
-            for (token, position) in left.zip(positions).take(room) {
+            let uncomputed = text.tokens.iter().skip(text.computed);
+            for (token, position) in uncomputed.zip(positions).take(room) {
                 self.batch.push(*token, position, text.id, true);
             }
             text.in_step = from..self.batch.len();
@@ -325,7 +327,7 @@ impl<'a, E: EmbedExecutor> Embedder<'a, E> {
         // A reader who has the vectors finds them counted.
         self.publish();
         job.log.end(outcome.as_ref(), &usage);
-        // This fails if nobody waits for the answer.
+        // This fails if the reader is gone.
         let _ = job.answer.send(outcome.into_result().map(|_| vectors));
     }
 
@@ -392,7 +394,7 @@ impl Running {
         self.job.max_time.map(|most| self.job.asked_at + most)
     }
 
-    /// How it ends now, if nobody waits for it any more or it has had its time.
+    /// How it ends now, if its reader is gone or it has had its time.
     fn must_end(&self, now: Instant) -> Option<RequestOutcome<Error>> {
         if self.job.answer.is_closed() {
             return Some(RequestOutcome::Cancelled);

@@ -18,27 +18,27 @@ use crate::{Error, Owner, Priority, RequestOutcome, Result};
 pub(super) use embedder::Embedder;
 pub(crate) use pool::Pooling;
 
-/// What a request for vectors is answered: one for each text, in their order.
+/// The answer to a request for vectors: one for each text, in their order.
 pub(crate) type Vectors = Vec<Vec<f32>>;
 
 /// A request for vectors that is checked and ready to run.
 #[derive(Debug)]
 pub(crate) struct EmbedJob {
-    /// Each of at least one token, all of them in the vocabulary, and no more than the context
-    /// holds.
+    /// Each has at least one token and no more than the context holds, all of them in the
+    /// vocabulary.
     pub(crate) texts: Vec<Vec<TokenId>>,
     pub(crate) pooling: Pooling,
     pub(crate) priority: Priority,
-    /// Its texts are computed apart from all others.
+    /// Its texts are computed in steps of their own.
     pub(crate) deterministic: bool,
     pub(crate) log: Arc<RequestLog>,
     pub(crate) owner: Owner,
     pub(crate) session: u64,
     pub(crate) asked_at: Instant,
     pub(crate) queue_limit: QueueLimit,
-    /// Time that it may take in all.
+    /// The time that it may take in all.
     pub(crate) max_time: Option<Duration>,
-    /// Closed when nobody waits for the answer any more.
+    /// Closed when its reader is gone.
     pub(crate) answer: oneshot::Sender<Result<Vectors>>,
 }
 
@@ -81,7 +81,7 @@ impl Waits for EmbedJob {
     fn end(self, outcome: RequestOutcome<Error>, now: Instant) {
         let usage = unstarted(self.tokens(), self.asked_at, now);
         self.log.end(outcome.as_ref(), &usage);
-        // This fails if nobody waits for the answer.
+        // This fails if the reader is gone.
         let _ = self
             .answer
             .send(outcome.into_result().map(|_| Vectors::new()));

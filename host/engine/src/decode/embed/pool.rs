@@ -1,4 +1,4 @@
-//! From a vector for each token to one for the text.
+//! Makes the vector of a text from those of its tokens.
 
 /// How the vectors of a text's tokens become one (`<architecture>.pooling_type` in a GGUF,
 /// `llama_pooling_type` in llama.cpp).
@@ -13,12 +13,12 @@ pub(crate) enum Pooling {
 }
 
 impl Pooling {
-    /// The one of a model whose file has this number; the mean where it has none, or says none.
+    /// The pooling that this number in a model's file stands for; the mean if there is no number,
+    /// or it stands for none.
     ///
     /// # Errors
     ///
-    /// The number, where the model ranks texts and has no vectors for them, or has a kind that
-    /// isn't known.
+    /// The number, if the model ranks texts and has no vectors for them, or the kind is unknown.
     pub(crate) fn of(number: Option<u32>) -> Result<Self, u32> {
         match number {
             None | Some(0 | 1) => Ok(Self::Mean),
@@ -29,7 +29,7 @@ impl Pooling {
     }
 }
 
-/// The vectors of a text's tokens so far.
+/// The vectors of the tokens of a text that have been computed.
 #[derive(Debug)]
 pub(super) struct Pool {
     pooling: Pooling,
@@ -47,7 +47,7 @@ impl Pool {
         }
     }
 
-    /// Takes the vector of the next token.
+    /// Adds the vector of the next token.
     pub(super) fn add(&mut self, row: &[f32]) {
         let takes = match self.pooling {
             Pooling::Mean | Pooling::Last => true,
@@ -65,7 +65,7 @@ impl Pool {
         self.tokens += 1;
     }
 
-    /// The text's vector, of length 1. One that is zero stays so.
+    /// The text's vector, of length 1. A zero vector stays zero.
     #[expect(
         clippy::cast_possible_truncation,
         reason = "of length 1, so in single precision"

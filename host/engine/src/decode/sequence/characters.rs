@@ -1,4 +1,4 @@
-//! Token bytes in, whole characters out.
+//! Puts whole characters together from the bytes of tokens.
 //!
 //! A token may end in the middle of a character; its bytes wait for the next token. Bytes that
 //! can't become a character are replaced with U+FFFD, exactly as `String::from_utf8_lossy` would do
@@ -7,12 +7,12 @@
 /// Puts characters together across tokens.
 #[derive(Debug, Default)]
 pub(super) struct Characters {
-    // Beginning of one character: 3 bytes at most after each `push`.
+    // The beginning of one character: 3 bytes at most after each `push`.
     held: Vec<u8>,
 }
 
 impl Characters {
-    /// Adds the bytes of a token and moves all characters that are whole now to `out`.
+    /// Adds the bytes of a token, and moves all whole characters to `out`.
     pub(super) fn push(&mut self, bytes: &[u8], out: &mut String) {
         self.held.extend_from_slice(bytes);
         let mut kept = 0;
@@ -32,7 +32,7 @@ impl Characters {
         self.held.drain(..kept);
     }
 
-    /// Moves what can't be completed any more to `out`.
+    /// Moves the rest to `out`, since no bytes follow.
     pub(super) fn finish(&mut self, out: &mut String) {
         out.push_str(&String::from_utf8_lossy(&self.held));
         self.held.clear();

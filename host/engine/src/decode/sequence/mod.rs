@@ -1,8 +1,11 @@
-//! One generation that has begun, as the worker sees it.
+//! One generation that has begun, as the worker sees it: how far it is in its prompt and its
+//! answer, and what it wants of the next step.
 
+mod answer;
 mod characters;
 mod reuse;
 mod stop;
+mod token_choice;
 mod trim_policy;
 mod usage;
 
@@ -13,70 +16,57 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::llama::TokenId;
-use mynah_grammar::{Constraint, ConstraintError};
+use mynah_grammar::ConstraintError;
 
-use characters::Characters;
-use stop::StopMatcher;
+use answer::Answer;
+pub(super) use token_choice::NoToken;
+use token_choice::TokenChoice;
 use usage::{Times, Tokens};
 
-use mynah_core::StreamWriter;
-
+use super::Job;
 use super::cache::SequenceId;
-use super::job::answer;
-use super::sampler::{LogProbs, NoFiniteLogit, log_probs};
-use super::{Job, Sampler};
+use super::job;
 use crate::RequestLog;
 use crate::llama::Batch;
-use crate::log::{CONTENT, log_request, shows_content};
+use crate::log::{CONTENT, log_request};
 use crate::memory::Alignment;
 use crate::schedule::{Holder, Need, Want};
-use crate::{
-    Effective, Error, FinishReason, Owner, Priority, RequestOutcome, TokenProb, TokenProbs,
-};
+use crate::{Effective, Error, FinishReason, Owner, Priority, RequestOutcome};
 
-/// One generation that has begun: where it is in its prompt or answer, and its reader. It keeps all
-/// its tokens, so that it can be computed again.
+/// One generation that has begun. It keeps all its tokens, so that it can be computed again.
 #[derive(Debug)]
 pub(super) struct Sequence {
-    /// Its number in the context. Means nothing while it is parked.
+    /// Its number in the context. It has no meaning while the sequence is parked.
     pub(super) id: SequenceId,
     pub(super) log: Arc<RequestLog>,
     pub(super) owner: Owner,
     pub(super) priority: Priority,
     pub(super) session: u64,
     pub(super) settings: Arc<Effective>,
-    // The prompt, then what was generated, without what has made room. Tokens before `computed` are
-    // in the KV cells.
+    // The prompt, then the generated tokens, without those that were dropped to make room. The
+    // first `computed` are in KV cells.
     tokens: Vec<TokenId>,
     prompt_len: u32,
     computed: u32,
-    // What it counts, the tokens that have made room among them.
+    // Tokens that it has used, with those that were dropped.
     counts: Tokens,
-    // How far it is with what was computed before it came.
+    // Whether its prompt has been looked up in the cache.
     start: Start,
-    // Whether that was looked for.
-    was_looked_for: bool,
-    // What its cells hold beyond `computed`, and what to take out of them so that more of it
-    // serves.
+    // Whether the lookup has been counted.
+    is_lookup_counted: bool,
+    // Tokens in its cells beyond `computed` that can be reused once they are moved.
     pieces: Option<Alignment>,
     trim_policy: Option<TrimPolicy>,
-    // Prompt tokens that its owner has been served.
+    // Prompt tokens that were accounted to its owner.
     served: u32,
     // Tokens that it has in the batch of this step.
     in_step: u32,
     // Index in the batch of this step whose logits decide the next token.
     output: Option<usize>,
-    sampler: Sampler,
-    constraint: Option<Constraint>,
-    characters: Characters,
-    stop: StopMatcher,
-    writer: StreamWriter,
-    // Its text, where it is to be logged.
-    answer: Option<String>,
-    // Those of the token that was just chosen.
-    log_probs: Option<LogProbs>,
-    // Steps that failed in a row with it in them. From the first on it is computed alone until it
-    // gets on, so that it fails nobody else.
+    choice: TokenChoice,
+    answer: Answer,
+    // Failed steps in a row with it in them. From the first on it is computed alone until a step
+    // succeeds, so that it fails no other sequence.
     failures: u32,
     deadline: Option<Instant>,
     paused_at: Option<Instant>,
@@ -91,15 +81,6 @@ pub(super) enum TokenTime {
     First(Duration),
     /// Since the token before.
     Next(Duration),
-}
-
-/// Why there is no next token.
-#[derive(Debug, PartialEq, Eq, thiserror::Error)]
-pub(super) enum NoToken {
-    #[error(transparent)]
-    Logits(#[from] NoFiniteLogit),
-    #[error(transparent)]
-    Form(#[from] ConstraintError),
 }
 
 impl Sequence {
@@ -120,19 +101,14 @@ impl Sequence {
                 ..Tokens::default()
             },
             start: Start::Fresh,
-            was_looked_for: false,
+            is_lookup_counted: false,
             pieces: None,
             trim_policy: job.trim_policy,
             served: 0,
             in_step: 0,
             output: None,
-            sampler: job.sampler,
-            constraint: job.constraint,
-            characters: Characters::default(),
-            stop: StopMatcher::new(job.settings.stopping.stop.clone()),
-            writer: job.stream,
-            answer: shows_content().then(String::new),
-            log_probs: None,
+            choice: TokenChoice::new(job.sampler, job.constraint, job.settings.sampling.n_probs),
+            answer: Answer::new(job.settings.stopping.stop.clone(), job.stream),
             failures: 0,
             // A limit is a day at most, so this is never out of range.
             deadline: job
@@ -153,7 +129,7 @@ impl Sequence {
     }
 
     pub(super) fn is_cancelled(&self) -> bool {
-        self.writer.is_cancelled()
+        self.answer.is_cancelled()
     }
 
     /// When its request was asked.
@@ -161,12 +137,12 @@ impl Sequence {
         self.times.asked
     }
 
-    /// When its time is over.
+    /// When its time is over, if its request limits it.
     pub(super) fn deadline(&self) -> Option<Instant> {
         self.deadline
     }
 
-    /// Why it ends now, though the model would go on: it was cancelled, or its time is over.
+    /// How it ends now, if it was cancelled or its time is over.
     pub(super) fn must_end(&self, now: Instant) -> Option<RequestOutcome<Error>> {
         if self.is_cancelled() {
             Some(RequestOutcome::Cancelled)
@@ -177,7 +153,7 @@ impl Sequence {
         }
     }
 
-    /// Its tokens.
+    /// How many tokens it has.
     pub(super) fn len(&self) -> u32 {
         // Fits: bounded by the context.
         u32::try_from(self.tokens.len()).unwrap_or(u32::MAX)
@@ -187,46 +163,46 @@ impl Sequence {
         &self.tokens
     }
 
-    /// Those that are in KV cells.
+    /// The tokens that are in KV cells.
     pub(super) fn computed_tokens(&self) -> &[TokenId] {
         self.tokens
             .get(..self.computed as usize)
             .unwrap_or_default()
     }
 
-    /// Tokens that it has in KV cells.
+    /// How many tokens are in KV cells.
     pub(super) fn computed(&self) -> u32 {
         self.computed
     }
 
-    /// Tokens of its prompt that have not made room.
+    /// Tokens of its prompt that were not dropped.
     pub(super) fn prompt_tokens(&self) -> u32 {
         self.prompt_len
     }
 
-    /// KV cells that it needs to go on.
+    /// KV cells that it needs for its next token.
     pub(super) fn cells(&self) -> u32 {
         self.len().saturating_add(1)
     }
 
-    /// Tokens that it has, and that are not in KV cells.
+    /// Tokens that are not in KV cells yet.
     pub(super) fn uncomputed(&self) -> u32 {
         self.len().saturating_sub(self.computed)
     }
 
-    /// Whether it waits for its reader. In its prompt it makes no text, so nothing pauses it.
+    /// Whether it waits for its reader. A prompt makes no text, so it is never paused.
     pub(super) fn is_paused(&self) -> bool {
-        self.counts.generated > 0 && self.writer.is_full()
+        self.counts.generated > 0 && self.answer.is_full()
     }
 
-    /// What it wants of the next step.
+    /// What it needs of the next step.
     pub(super) fn want(&self) -> Want {
         let generates = self.computed >= self.prompt_len;
         let need = if self.is_paused() || self.start == Start::Waits {
             Need::Nothing
         } else if generates && (self.uncomputed() == 1 || self.is_deterministic()) {
-            // A deterministic one that computes its answer again does it as it did the first time:
-            // token by token.
+            // A deterministic sequence that is computed again repeats its answer token by token, as
+            // it was computed first.
             Need::Decode
         } else if self.is_deterministic() {
             Need::Prefill(self.prompt_len.saturating_sub(self.computed))
@@ -240,12 +216,12 @@ impl Sequence {
         }
     }
 
-    /// Whether it is computed as if nobody else were there.
+    /// Whether its steps are independent of all other sequences.
     pub(super) fn is_deterministic(&self) -> bool {
         self.settings.scheduling.deterministic
     }
 
-    /// Notes since when it waits for its reader, if it does.
+    /// Notes since when it waits for its reader.
     pub(super) fn note_pause(&mut self, now: Instant) {
         if self.is_paused() {
             self.paused_at.get_or_insert(now);
@@ -254,8 +230,8 @@ impl Sequence {
         }
     }
 
-    /// What the rules about places know of it. `ageing` is how long it keeps its place for sure
-    /// after it was resumed.
+    /// What the rules of admission know of it. For the time `ageing` after it was resumed, it is
+    /// not parked again.
     pub(super) fn holder(&self, now: Instant, ageing: Duration) -> Holder {
         let just_resumed = |at: Instant| now.saturating_duration_since(at) < ageing;
         Holder {
@@ -266,7 +242,7 @@ impl Sequence {
         }
     }
 
-    /// It has a place again, with so many tokens in its KV cells.
+    /// Runs again after it was parked, with this id and so many tokens in its KV cells.
     pub(super) fn resume(&mut self, id: SequenceId, computed: u32, now: Instant) {
         self.id = id;
         self.computed = computed.min(self.len().saturating_sub(1));
@@ -280,7 +256,7 @@ impl Sequence {
         self.paused_at = None;
     }
 
-    /// Nothing of it is in KV cells any more: it will be computed again.
+    /// Notes that none of its tokens is in KV cells any more: it is computed again.
     pub(super) fn restart(&mut self) {
         self.computed = 0;
         self.in_step = 0;
@@ -288,7 +264,7 @@ impl Sequence {
         self.start = Start::Begun;
     }
 
-    /// A step failed with it; says how many did in a row.
+    /// Counts a failed step with it. Returns how many failed in a row.
     pub(super) fn count_failure(&mut self) -> u32 {
         self.failures += 1;
         self.failures
@@ -318,8 +294,8 @@ impl Sequence {
         self.in_step > 0
     }
 
-    /// The step that it was in is done. Returns prompt tokens that its owner is served for the
-    /// first time.
+    /// Notes that its step is done. Returns the prompt tokens that were not accounted to its owner
+    /// before.
     pub(super) fn step_done(&mut self) -> u32 {
         self.computed = self.len().min(self.computed.saturating_add(self.in_step));
         self.in_step = 0;
@@ -329,73 +305,37 @@ impl Sequence {
         served
     }
 
-    /// The step that it was in gave nothing.
+    /// Notes that its step was aborted.
     pub(super) fn step_lost(&mut self) {
         self.in_step = 0;
         self.output = None;
     }
 
-    /// The index in this step's batch whose logits it needs, if it is to get a token.
+    /// The index in this step's batch whose logits decide its next token, if it gets one.
     pub(super) fn output(&self) -> Option<usize> {
         self.output
     }
 
     /// Chooses the next token.
     pub(super) fn sample(&mut self, logits: &[f32]) -> Result<TokenId, NoToken> {
-        let token = self.draw(logits)?;
-        let count = self.settings.sampling.n_probs as usize;
-        if count > 0 {
-            self.log_probs = Some(log_probs(logits, token, count));
-        }
-        Ok(token)
-    }
-
-    fn draw(&mut self, logits: &[f32]) -> Result<TokenId, NoToken> {
-        let token = self.sampler.sample(logits)?;
-        let Some(constraint) = &mut self.constraint else {
-            return Ok(token);
-        };
-        if constraint.allows(token)? {
-            return Ok(token);
-        }
-        let allowed = constraint.allowed()?;
-        let among = |token: TokenId| allowed.has(token);
-        match self.sampler.sample_among(logits, Some(&among)) {
-            Ok(token) => Ok(token),
-            // Something else, such as a bias, takes all of them.
-            Err(NoFiniteLogit) => Err(ConstraintError::DeadEnd.into()),
-        }
-    }
-
-    /// Tells the chosen token and how likely it was, if that was asked for. `piece` gives the bytes
-    /// of a token.
-    pub(super) fn tell(&mut self, token: TokenId, piece: impl Fn(TokenId) -> Vec<u8>) {
-        let Some(LogProbs { chosen, top }) = self.log_probs.take() else {
-            return;
-        };
-        let told = |token: TokenId, log_prob: f32| TokenProb {
-            // Ids are never negative.
-            id: u32::try_from(token.0).unwrap_or_default(),
-            bytes: piece(token),
-            log_prob,
-        };
-        let token = TokenProbs {
-            chosen: told(token, chosen),
-            top: top
-                .into_iter()
-                .map(|(token, log_prob)| told(token, log_prob))
-                .collect(),
-        };
-        self.writer.push_token(token, self.counts.generated);
+        self.choice.sample(logits)
     }
 
     /// Whether choosing means more than finding the highest logit.
     pub(super) fn is_costly(&self) -> bool {
-        self.sampler.is_costly() || self.constraint.is_some()
+        self.choice.is_costly()
     }
 
-    /// A token of its answer was chosen: how long it took, since the request for the first one,
-    /// since the one before for the others.
+    /// Gives the reader the chosen token and how likely it was, if the request asks for that.
+    /// `piece` gives the bytes of a token.
+    pub(super) fn pass_on_probs(&mut self, token: TokenId, piece: impl Fn(TokenId) -> Vec<u8>) {
+        if let Some(probs) = self.choice.take_probs(token, piece) {
+            self.answer.push_token(probs, self.counts.generated);
+        }
+    }
+
+    /// Notes that a token of its answer was chosen. Returns how long it took: the first one since
+    /// the request, the others since the token before.
     pub(super) fn time_token(&mut self, now: Instant) -> TokenTime {
         match self.times.last_token.replace(now) {
             Some(before) => TokenTime::Next(now.saturating_duration_since(before)),
@@ -406,8 +346,8 @@ impl Sequence {
         }
     }
 
-    /// Takes the chosen token and passes its text on. Says why the generation ends with it, if it
-    /// does.
+    /// Takes the chosen token and passes its text on. Returns why the generation ends with it, if
+    /// it does.
     ///
     /// # Errors
     ///
@@ -423,22 +363,12 @@ impl Sequence {
         self.output = None;
         self.tokens.push(token);
         self.counts.generated += 1;
-        self.sampler.accept(token);
-        let mut text = String::new();
-        self.characters.push(piece, &mut text);
-        let mut ready = String::new();
-        let is_stopped = self.stop.push(&text, &mut ready);
-        self.pass_on(&ready);
-        if is_stopped {
-            // What came after it in the same token is not part of the answer either.
-            self.characters = Characters::default();
+        self.choice.accept(token);
+        if self.answer.push(piece, self.counts.generated) {
             return Ok(Some(FinishReason::StopString));
         }
-        if let Some(constraint) = &mut self.constraint {
-            constraint.accept(token)?;
-            if constraint.is_complete() {
-                return Ok(Some(FinishReason::EndOfGeneration));
-            }
+        if self.choice.advance_form(token)? {
+            return Ok(Some(FinishReason::EndOfGeneration));
         }
         Ok(
             if self.counts.generated >= self.settings.stopping.max_tokens {
@@ -451,36 +381,19 @@ impl Sequence {
         )
     }
 
-    /// The chosen token ends the answer and is not part of it.
+    /// Notes that the chosen token ends the answer. It is not part of the answer.
     pub(super) fn note_end_token(&mut self) {
         self.times.first_token.get_or_insert_with(Instant::now);
     }
 
     /// Ends the generation. The reader gets the text that was held back, then the end.
     pub(super) fn finish(mut self, outcome: RequestOutcome<Error>) {
-        self.release();
-        let usage = self.times.usage(self.counts);
-        self.log.end(outcome.as_ref(), &usage);
-        let answer = answer(outcome, usage, self.settings.seed);
-        self.writer.finish(answer);
-    }
-
-    /// Passes on what was held back: nothing comes after it.
-    fn release(&mut self) {
-        let mut rest = String::new();
-        self.stop.finish(&mut rest);
-        self.characters.finish(&mut rest);
-        self.pass_on(&rest);
-        if let Some(answer) = &self.answer {
+        if let Some(answer) = self.answer.flush(self.counts.generated) {
             log_request!(INFO, CONTENT, self.log, answer, "answer");
         }
-    }
-
-    /// Gives its reader text.
-    fn pass_on(&mut self, text: &str) {
-        self.writer.push(text, self.counts.generated);
-        if let Some(answer) = &mut self.answer {
-            answer.push_str(text);
-        }
+        let usage = self.times.usage(self.counts);
+        self.log.end(outcome.as_ref(), &usage);
+        self.answer
+            .finish(job::answer(outcome, usage, self.settings.seed));
     }
 }

@@ -1,4 +1,5 @@
-//! What a sequence takes over from what was computed before, and what of it makes room.
+//! What a sequence reuses of earlier computations, and which of its tokens are dropped to make
+//! room.
 
 use std::ops::Range;
 
@@ -6,26 +7,26 @@ use super::Sequence;
 use crate::decode::cache::{Computed, Finished, Wanted};
 use crate::memory::Alignment;
 
-/// How far a sequence is with what was computed before it came.
+/// Whether a sequence's prompt has been looked up in the cache.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::decode) enum Start {
-    /// Nobody has looked yet.
+    /// Not yet.
     Fresh,
-    /// Another one is computing what both begin with.
+    /// It waits: another sequence is computing its prefix, or the disk is reading it.
     Waits,
-    /// It has what there is, and computes the rest.
+    /// It has reused what there was, and computes the rest.
     Begun,
 }
 
 impl Sequence {
-    /// Tokens that its cells will serve once pieces are moved.
+    /// Tokens that it will have in its cells once pieces are moved.
     pub(in crate::decode) fn available(&self) -> u32 {
         self.pieces
             .as_ref()
             .map_or(self.computed, |pieces| pieces.kept)
     }
 
-    /// Whether it takes what was computed before, and leaves what it computes.
+    /// Whether it reuses what is in the cache, and leaves what it computes there.
     pub(in crate::decode) fn uses_cache(&self) -> bool {
         self.settings.memory.remembers()
     }
@@ -72,18 +73,18 @@ impl Sequence {
         self.start = start;
     }
 
-    /// Notes that what was computed before was looked for. Says whether that is for the first time:
-    /// one that was parked looks again.
+    /// Notes that its prompt was looked up. Returns whether this was the first time: a sequence
+    /// that was parked is looked up again.
     pub(in crate::decode) fn is_first_look(&mut self) -> bool {
-        !std::mem::replace(&mut self.was_looked_for, true)
+        !std::mem::replace(&mut self.is_lookup_counted, true)
     }
 
-    /// Whether it has tokens to compute that others may wait for.
+    /// Whether other sequences may wait for tokens that it computes.
     pub(in crate::decode) fn leads(&self) -> bool {
         self.start == Start::Begun && self.failures == 0 && self.uses_cache()
     }
 
-    /// Its first `computed` tokens are in KV cells, by what was computed before.
+    /// Notes that its first `computed` tokens were reused: they are in its KV cells.
     pub(in crate::decode) fn found(&mut self, computed: u32) {
         self.computed = computed;
         self.pieces = None;
@@ -93,25 +94,24 @@ impl Sequence {
         }
     }
 
-    /// Its cells hold more than what it begins with, of which pieces can be moved.
+    /// Notes that its cells have a prefix of it, and pieces that can be moved.
     pub(in crate::decode) fn found_pieces(&mut self, pieces: Alignment) {
         self.found(pieces.prefix);
         self.pieces = Some(pieces);
     }
 
-    /// What to take out of its cells before the next step.
+    /// Takes the pieces that are to be moved before the next step.
     pub(in crate::decode) fn take_pieces(&mut self) -> Option<Alignment> {
         self.pieces.take()
     }
 
-    /// What makes room, if anything may.
+    /// The tokens to drop in order to make room, if any may be dropped.
     pub(in crate::decode) fn next_drop(&mut self, context_tokens: u32) -> Option<Range<u32>> {
         let (prompt, len) = (self.prompt_len, self.len());
         self.trim_policy.as_mut()?.next(prompt, len, context_tokens)
     }
 
-    /// Makes room: these tokens are no longer part of it. They are out of its KV cells too, or
-    /// nothing of it is in any.
+    /// Drops tokens to make room. The caller has taken them out of its KV cells, or cleared those.
     pub(in crate::decode) fn drop_tokens(&mut self, range: Range<u32>) {
         let of_prompt = range.end.min(self.prompt_len).saturating_sub(range.start);
         self.tokens.drain(range.start as usize..range.end as usize);
@@ -122,8 +122,7 @@ impl Sequence {
         self.counts.forgotten += count;
     }
 
-    /// How many of its tokens in KV cells are as they are when they are computed alone, in steps of
-    /// `chunk`.
+    /// How many of its tokens in KV cells were computed alone, in steps of `chunk`.
     fn exact(&self, chunk: u32) -> u32 {
         if self.is_deterministic() && self.counts.forgotten == 0 {
             self.computed.min(self.prompt_len) / chunk * chunk

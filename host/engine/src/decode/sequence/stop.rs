@@ -1,8 +1,8 @@
 //! Ends an answer at a stop string, wherever token boundaries fall.
 //!
-//! Text is held back as long as it may be the beginning of a stop string. Which one ends the answer
-//! depends on the text alone, not on the pieces that it comes in: the one that is whole first, and
-//! of those that are whole at once the longest.
+//! Text is held back while it may be the beginning of a stop string. Which stop string ends the
+//! answer depends on the text alone, not on the pieces that it comes in: the one that is complete
+//! first, and the longest of those that are complete at once.
 
 /// Looks for stop strings in the text of one answer.
 #[derive(Debug)]
@@ -22,8 +22,9 @@ impl StopMatcher {
         }
     }
 
-    /// Adds text, and moves what can't be part of a stop string any more to `out`. Says whether one
-    /// is there; then `out` has all text before it, and nothing more must be added.
+    /// Adds text, and moves the text that can't be part of a stop string any more to `out`. Returns
+    /// whether there is a stop string. Then `out` has all text before it, and no more text may be
+    /// added.
     pub(super) fn push(&mut self, text: &str, out: &mut String) -> bool {
         if self.stops.is_empty() {
             out.push_str(text);
@@ -45,13 +46,13 @@ impl StopMatcher {
         is_found
     }
 
-    /// The answer ends here: what was held back is no part of a stop string.
+    /// Moves the rest to `out`, since no text follows.
     pub(super) fn finish(&mut self, out: &mut String) {
         out.push_str(&self.held);
         self.held.clear();
     }
 
-    /// Bytes at the end of what is held that begin a stop string.
+    /// How many bytes at the end of the held text begin a stop string.
     fn begun(&self) -> usize {
         let longest = self.stops.iter().map(String::len).max().unwrap_or_default();
         let first = self.held.len().saturating_sub(longest.saturating_sub(1));

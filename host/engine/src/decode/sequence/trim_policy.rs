@@ -1,50 +1,51 @@
-//! What of a conversation makes room when its context is full.
+//! Which tokens of a sequence are dropped when its context is full.
 
 use std::collections::VecDeque;
 use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-/// Messages of a conversation that make room together, the oldest ones first.
+/// Messages of a conversation that are dropped together, the oldest ones first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Turns {
-    /// They are the tokens of the prompt from what stays up to here.
+    /// The index of the prompt's token after them.
     pub(crate) end: u32,
-    /// Messages of the conversation that are left out then.
+    /// How many messages of the conversation are dropped then.
     pub(crate) messages: u32,
 }
 
-/// What of a sequence makes room when its context is full: of a chat whole messages, so that its
-/// template stays well formed, then of the answer its older half; of a text the older half.
+/// Decides which tokens of a sequence are dropped when its context is full. A chat drops whole
+/// messages, so that its template stays well formed, then the older half of the answer. A text
+/// drops its older half.
 #[derive(Debug)]
 pub(crate) struct TrimPolicy {
     // Tokens at the beginning that stay.
     keep: u32,
-    // Of a chat: messages that can go, each with those before it.
+    // Of a chat: messages that can be dropped, each with those before it.
     turns: Option<VecDeque<Turns>>,
-    // Tokens of the prompt that have gone.
-    out: u32,
-    // Messages that are left out, for the session's next prompt.
+    // Tokens of the prompt that were dropped.
+    dropped: u32,
+    // How many messages were dropped; the session's next prompt leaves them out too.
     left_out: Arc<AtomicU32>,
 }
 
-/// A context that is full drops at least this share of itself: moving tokens takes as long for one
-/// as for many, and others wait for it.
+/// A full context drops at least this share of itself: moving one token takes as long as moving
+/// many, and other sequences wait meanwhile.
 const LEAST_SHARE: u32 = 32;
 
 impl TrimPolicy {
-    /// Of a text: all but the first `keep` tokens.
+    /// A text may drop all but its first `keep` tokens.
     pub(crate) fn text(keep: u32) -> Self {
         Self {
             keep,
             turns: None,
-            out: 0,
+            dropped: 0,
             left_out: Arc::default(),
         }
     }
 
-    /// Of a chat: after the first `keep` tokens these messages, each with those before it.
-    /// `left_out` is told how many have gone.
+    /// A chat may drop these messages after its first `keep` tokens, each with those before it. How
+    /// many were dropped is stored in `left_out`.
     pub(crate) fn chat(
         keep: u32,
         turns: impl IntoIterator<Item = Turns>,
@@ -53,23 +54,24 @@ impl TrimPolicy {
         Self {
             keep,
             turns: Some(turns.into_iter().collect()),
-            out: 0,
+            dropped: 0,
             left_out,
         }
     }
 
-    /// What goes now from a sequence of `len` tokens, of which the first `prompt` are what is left
-    /// of the prompt, in a context of `context` tokens; `None`: nothing that would be worth it.
+    /// The tokens to drop now from a sequence of `len` tokens in a context of `context` tokens. The
+    /// first `prompt` tokens are those of the prompt that were not dropped before. `None`: there is
+    /// nothing worth dropping.
     pub(crate) fn next(&mut self, prompt: u32, len: u32, context: u32) -> Option<Range<u32>> {
         let least = (context / LEAST_SHARE).max(1);
         let begin = match &mut self.turns {
             None => self.keep,
             Some(turns) => {
                 while let Some(next) = turns.pop_front() {
-                    let end = next.end.saturating_sub(self.out).min(prompt);
-                    // More may have to go than the oldest message alone.
+                    let end = next.end.saturating_sub(self.dropped).min(prompt);
+                    // The oldest message alone may be too short.
                     if end >= self.keep.saturating_add(least) {
-                        self.out += end - self.keep;
+                        self.dropped += end - self.keep;
                         self.left_out.store(next.messages, Ordering::Relaxed);
                         return Some(self.keep..end);
                     }
