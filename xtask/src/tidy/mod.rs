@@ -1,5 +1,6 @@
 //! `cargo xtask tidy`: checks of the repository itself. All problems at once, each with its place.
 
+mod crates;
 mod links;
 mod rules;
 
@@ -25,6 +26,7 @@ pub(crate) fn tidy() -> Result<()> {
     if let Err(error) = fuzz::check_lock() {
         problems.push(format!("{error:#}"));
     }
+    problems.extend(crates::check()?);
     let files = files()?;
     let tree = Tree::new(&files);
     for name in &files {
