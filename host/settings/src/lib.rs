@@ -1,6 +1,6 @@
 //! Typed settings: what an operator chooses for a model and what a request chooses for itself.
 //!
-//! Each setting is declared once, in a [`block`]: its spellings, range, default, help and flag. The
+//! Each setting is declared once, in a `block!`: its spellings, range, default, help and flag. The
 //! macros derive everything else from the declaration. To add a setting, declare it and use it; the
 //! test `every_setting_is_used` names one that nobody reads.
 //!
