@@ -8,9 +8,9 @@ use std::time::Duration;
 use anyhow::Result;
 use bytesize::ByteSize;
 use indicatif::{ProgressBar, ProgressStyle};
-use mynah_core::{Registry, Source};
+use mynah_core::{Feature, Registry, Source};
 use mynah_engine::GgufFile;
-use mynah_engine::model::cpu_features;
+use mynah_engine::model::{capabilities_of, cpu_features};
 use mynah_gguf::GgufHeader;
 use mynah_gguf::kernels::speed_note;
 
@@ -104,6 +104,9 @@ pub(crate) fn inspect(path: &Path) -> Result<ExitCode> {
         })
         .collect();
     table.row("weights", weights.join("\n"));
+    let features = capabilities_of(&header).features();
+    let features: Vec<&str> = features.map(Feature::name).collect();
+    table.row("can do", features.join(", "));
     table.row("kernels here", speed_note(&header, cpu).to_string());
     output::print(&table)
 }

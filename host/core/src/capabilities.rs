@@ -1,13 +1,16 @@
 //! What a backend can do with a model.
 
 use std::fmt;
+use std::sync::Arc;
 
-use mynah_settings::Effective;
+use mynah_settings::{Effective, SettingInForce, Settings};
+use serde::{Deserialize, Serialize};
 
 use crate::{Error, ModelInfo, Prompt, Result};
 
 /// Something that a backend may or may not be able to do.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 #[non_exhaustive]
 pub enum Feature {
     /// Continue a text or a conversation.
@@ -53,6 +56,22 @@ impl Feature {
             Self::LogProbabilities => "log-probabilities",
             Self::Deterministic => "deterministic",
             Self::ContextShifting => "context-shifting",
+        }
+    }
+
+    /// The paths of the settings that mean nothing without it.
+    fn settings(self) -> &'static [&'static str] {
+        match self {
+            Self::OutputForms => &[
+                "output.json_schema",
+                "output.regex",
+                "output.lark",
+                "output.grammar",
+            ],
+            Self::LogProbabilities => &["sampling.n_probs"],
+            Self::Deterministic => &["scheduling.deterministic"],
+            Self::ContextShifting => &["memory.context_shifting", "memory.n_keep"],
+            Self::Text | Self::Vectors | Self::Ranking | Self::TokenIds => &[],
         }
     }
 
@@ -107,6 +126,16 @@ impl Capabilities {
         }
     }
 
+    /// Whether the backend has what a setting is about.
+    #[must_use]
+    pub fn have(&self, setting: &SettingInForce) -> bool {
+        let path = setting.path.as_str();
+        Feature::ALL
+            .into_iter()
+            .filter(|feature| feature.settings().contains(&path))
+            .all(|feature| self.has(feature))
+    }
+
     /// Those that are there, in the order of [`Feature::ALL`].
     pub fn features(self) -> impl Iterator<Item = Feature> {
         Feature::ALL
@@ -119,7 +148,7 @@ impl Capabilities {
 #[derive(Debug, Clone, PartialEq)]
 pub struct About {
     /// What it is.
-    pub info: std::sync::Arc<ModelInfo>,
+    pub info: Arc<ModelInfo>,
     /// The name of its backend, such as `llama.cpp`, for errors and reports.
     pub backend: &'static str,
     /// What its backend was built from: names and values for reports, such as a build number.
@@ -127,10 +156,10 @@ pub struct About {
     /// What the backend can do with it.
     pub capabilities: Capabilities,
     /// How answers are made where neither request nor session says: the operator's choice.
-    pub defaults: mynah_settings::Settings,
+    pub defaults: Settings,
     /// The same where the operator says nothing either: the recommendation of the model's file, or of
     /// the engine that serves it.
-    pub recommended: mynah_settings::Settings,
+    pub recommended: Settings,
 }
 
 impl About {

@@ -58,14 +58,17 @@ impl Session {
     }
 
     /// Every setting as it is in force for a request that sets nothing itself, and who said so.
+    /// Settings of what the backend can't do ([`Feature`]) are left out.
     #[must_use]
     pub fn effective(&self) -> Vec<SettingInForce> {
         let about = self.model.about();
-        in_force(&[
+        let all = in_force(&[
             (Level::Session, &self.settings),
             (Level::Model, &about.defaults),
             (Level::File, &about.recommended),
-        ])
+        ]);
+        let has = |setting: &SettingInForce| about.capabilities.have(setting);
+        all.into_iter().filter(has).collect()
     }
 
     /// Waits until [`start`](Self::start) doesn't have to load the model first.

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::{DiskStatus, Histogram, IgnoredKey, Rate, Status};
 use mynah_settings::Priority;
 
-use crate::{MemoryUse, ModelInfo, PressureLevel, Snapshot};
+use crate::{Feature, MemoryUse, ModelInfo, PressureLevel, Snapshot};
 
 /// What there is to know of a model.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -217,6 +217,12 @@ pub enum ModelState {
 pub struct ModelReport {
     /// Its file's name for it.
     pub name: String,
+    /// The name of its backend, such as `llama.cpp`.
+    #[serde(default)]
+    pub backend: String,
+    /// What its backend can do with it.
+    #[serde(default)]
+    pub features: Vec<Feature>,
     /// Such as `llama`.
     pub architecture: String,
     /// Weights.
@@ -293,6 +299,8 @@ impl Report {
             performance: performance(status),
             model: ModelReport {
                 name: info.name.clone(),
+                backend: about.backend.to_owned(),
+                features: about.capabilities.features().collect(),
                 architecture: info.architecture.clone(),
                 parameters: info.parameters,
                 quantisation: info.quantisation.clone(),

@@ -149,6 +149,22 @@ pub(super) fn read_header(path: &Path) -> Result<GgufHeader> {
 /// The name of this backend in errors and reports.
 const BACKEND: &str = "llama.cpp";
 
+/// What this backend can do with the model of a file, as far as its header says. Loading it says it
+/// for certain: which architectures read texts as a whole is known to llama.cpp alone.
+#[must_use]
+pub fn capabilities_of(header: &GgufHeader) -> Capabilities {
+    let ability = match header.is_causal() {
+        true => Ability::Continue,
+        false => Ability::Embed,
+    };
+    let split = KvCells {
+        split: true,
+        ..KvCells::NONE
+    };
+    let pooling = Pooling::of(header.of_architecture("pooling_type"));
+    capabilities(ability, &split, pooling.is_ok())
+}
+
 /// What llama.cpp can do with a model.
 fn capabilities(ability: Ability, cells: &KvCells, has_vectors: bool) -> Capabilities {
     let text = ability == Ability::Continue;

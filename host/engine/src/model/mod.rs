@@ -23,5 +23,6 @@ pub use mynah_gguf as gguf;
 
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) use chat::fuzz::render as fuzz_template;
+pub use load::capabilities_of;
 pub use local::{LocalModel, load};
 pub use source::{GgufFile, GgufLoader};

@@ -115,6 +115,8 @@ fn report() -> Report {
             histograms: Histograms::default(),
         },
         model: ModelReport {
+            backend: "llama.cpp".to_owned(),
+            features: Vec::new(),
             ignored_keys: Vec::new(),
             name: "SmolLM2 135M Instruct".to_owned(),
             architecture: "llama".to_owned(),
