@@ -2,6 +2,7 @@
 //! and the SDK.
 
 mod nn;
+mod scripted;
 mod sdk;
 mod settings;
 mod stream;
