@@ -50,6 +50,8 @@ pub(crate) const EXAMPLES: &str = "examples/components/Cargo.toml";
 pub(crate) const TEST_GUESTS: &str = "tests/guests/Cargo.toml";
 /// The workspace of the test guests that are core modules.
 pub(crate) const CORE_GUESTS: &str = "tests/core-guests/Cargo.toml";
+/// The workspace of the program that embeds the host with a backend of its own.
+pub(crate) const EMBEDDER: &str = "tests/embedder/Cargo.toml";
 /// The workspace of the fuzz targets.
 pub(crate) const FUZZ: &str = "fuzz/Cargo.toml";
 

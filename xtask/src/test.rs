@@ -64,6 +64,7 @@ fn format() -> Result<()> {
         paths::EXAMPLES,
         paths::TEST_GUESTS,
         paths::CORE_GUESTS,
+        paths::EMBEDDER,
         paths::FUZZ,
     ] {
         run(cargo().args(["fmt", "--all", "--check", "--manifest-path", manifest]))?;
@@ -75,6 +76,7 @@ fn lint() -> Result<()> {
     let deny = ["--", "--deny", "warnings"];
     let host = ["clippy", "--locked", "--workspace", "--all-targets"];
     run(cargo().args(host).args(deny))?;
+    run(embedder("clippy").arg("--all-targets").args(deny))?;
     for manifest in [paths::EXAMPLES, paths::TEST_GUESTS] {
         run(guests::for_wasm("clippy", manifest).args(deny))?;
     }
@@ -99,7 +101,19 @@ fn tests() -> Result<()> {
         .env("MYNAH_TEST_MODEL", model::default_model()?)
         .env("MYNAH_TEST_GEMMA", model::gemma()?)
         .env("MYNAH_TEST_GUESTS", paths::guests())
-        .env("MYNAH_TEST_BIN", paths::binary("mynah")))
+        .env("MYNAH_TEST_BIN", paths::binary("mynah")))?;
+    run(embedder("test").env("MYNAH_TEST_GUESTS", paths::guests()))
+}
+
+/// A command of cargo's for the program outside the workspace. It shares the folder of the host's
+/// builds, where the dependencies with the same features are.
+fn embedder(command: &str) -> std::process::Command {
+    let mut cargo = cargo();
+    cargo
+        .args([command, "--locked", "--manifest-path", paths::EMBEDDER])
+        .arg("--target-dir")
+        .arg(paths::target());
+    cargo
 }
 
 /// Runs the README's first command and checks its answer.

@@ -50,7 +50,10 @@ async fn run(name: &str, args: &[&str], model: Model) -> String {
     mynah_wasi::add_to_linker(&mut linker).unwrap();
     let stdout = MemoryOutputPipe::new(1 << 20);
     let mut wasi = WasiCtx::builder();
-    wasi.stdout(stdout.clone()).inherit_stderr().arg(name).args(args);
+    wasi.stdout(stdout.clone())
+        .inherit_stderr()
+        .arg(name)
+        .args(args);
     let state = State {
         table: ResourceTable::new(),
         wasi: wasi.build(),
@@ -68,19 +71,31 @@ async fn run(name: &str, args: &[&str], model: Model) -> String {
 
 #[tokio::test]
 async fn a_component_of_wasi_nn_is_answered_by_the_new_backend() {
-    let answer = run("nn_complete", &["one two three"], mynah_test_embedder::model()).await;
+    let answer = run(
+        "nn_complete",
+        &["one two three"],
+        mynah_test_embedder::model(),
+    )
+    .await;
     assert_eq!(answer, "one two three\n");
 }
 
 #[tokio::test]
 async fn a_component_that_streams_is_answered_by_the_new_backend() {
-    let answer = run("stream_text", &["one two three", "2"], mynah_test_embedder::model()).await;
+    let answer = run(
+        "stream_text",
+        &["one two three", "2"],
+        mynah_test_embedder::model(),
+    )
+    .await;
     assert!(answer.starts_with("one two"), "{answer}");
 }
 
 #[test]
 fn what_the_backend_lacks_is_an_error_that_names_both() {
-    let mut session = mynah_test_embedder::model().session(Owner::unique()).unwrap();
+    let mut session = mynah_test_embedder::model()
+        .session(Owner::unique())
+        .unwrap();
     let probabilities = Settings {
         sampling: Sampling {
             n_probs: Some(3),
@@ -99,7 +114,11 @@ fn what_the_backend_lacks_is_an_error_that_names_both() {
     for (prompt, settings, lacking) in [
         (text(), probabilities, Feature::LogProbabilities),
         (text(), deterministic, Feature::Deterministic),
-        (Prompt::Tokens(vec![1]), Settings::default(), Feature::TokenIds),
+        (
+            Prompt::Tokens(vec![1]),
+            Settings::default(),
+            Feature::TokenIds,
+        ),
     ] {
         let error = session.start(prompt, settings).unwrap_err();
         let Error::Unsupported {
@@ -110,6 +129,9 @@ fn what_the_backend_lacks_is_an_error_that_names_both() {
         };
         assert_eq!((*feature, *backend), (lacking, "echo"));
         let text = error.to_string();
-        assert!(text.contains("echo") && text.contains(lacking.name()), "{text}");
+        assert!(
+            text.contains("echo") && text.contains(lacking.name()),
+            "{text}"
+        );
     }
 }
