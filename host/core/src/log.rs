@@ -11,23 +11,23 @@ use mynah_settings::{Fault, Problem};
 
 use crate::Error;
 
-/// How fast it is: slow steps, rates, each step.
+/// Speed: slow steps, rates, each step.
 pub const PERFORMANCE: &str = "mynah::performance";
 
-/// What memory is used for: what is parked, resumed, remembered, forgotten, shifted; how short it
-/// is.
+/// Memory: what is parked, resumed, kept in the prefix cache, evicted and shifted, and how short
+/// memory is.
 pub const MEMORY: &str = "mynah::memory";
 
-/// What becomes of requests: queued, started, and one line at the end of each with everything.
+/// Requests: when they are queued and started, and one line at the end of each with everything.
 pub const TASK: &str = "mynah::task";
 
-/// Prompts and answers; only where [`show_content`] allows it.
+/// Prompts and answers, if [`show_content`] allows it.
 pub const CONTENT: &str = "mynah::content";
 
 static SHOWS_CONTENT: AtomicBool = AtomicBool::new(false);
 
-/// Whether prompts and answers may be logged, and guests' words in errors, from now on; at first
-/// they may not. It counts for the whole process.
+/// Sets whether prompts, answers and guests' words in errors may be logged, in the whole process. At
+/// first they may not.
 pub fn show_content(shown: bool) {
     SHOWS_CONTENT.store(shown, Ordering::Relaxed);
 }

@@ -172,3 +172,37 @@ impl<'a> RequestOutcome<&'a Error> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cancelled_generation_is_told_from_one_that_completed() {
+        let cancelled = RequestOutcome::<Error>::finished(FinishReason::Cancelled);
+        assert_eq!((cancelled.name(), cancelled.reason()), ("cancelled", None));
+        let reader = cancelled.into_result().unwrap();
+        assert_eq!(reader, Some(FinishReason::Cancelled));
+        let done = RequestOutcome::<Error>::finished(FinishReason::MaxTime);
+        assert_eq!(
+            (done.name(), done.reason()),
+            ("completed", Some(FinishReason::MaxTime))
+        );
+    }
+
+    #[test]
+    fn lack_of_room_is_told_from_a_mistake() {
+        let short = Error::Busy {
+            queued: 1,
+            capacity: 1,
+            estimated_wait: None,
+        };
+        assert_eq!(RequestOutcome::turned_away(&short).name(), "refused");
+        let wrong = Error::EmptyPrompt;
+        let outcome = RequestOutcome::turned_away(&wrong);
+        assert_eq!(outcome.name(), "rejected");
+        let text = outcome.map_error(ToString::to_string);
+        assert_eq!(text.error(), Some(&wrong.to_string()));
+        assert!(text.into_result().is_err());
+    }
+}

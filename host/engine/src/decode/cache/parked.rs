@@ -43,3 +43,20 @@ impl Drop for ParkedState {
             .set(self.total.get().saturating_sub(self.state.size()));
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_state_is_counted_until_it_is_dropped() {
+        let bytes = ParkedBytes::default();
+        let state = || SavedSequence::made_up(vec![1, 2, 3], 3, true);
+        let (one, other) = (bytes.hold(state()), bytes.hold(state()));
+        assert_eq!(bytes.total(), 2 * one.state().size());
+        drop(other);
+        assert_eq!(bytes.total(), one.state().size());
+        drop(one);
+        assert_eq!(bytes.total(), 0);
+    }
+}

@@ -1,33 +1,32 @@
-//! The tokens that come into question, cut from the whole vocabulary before anything is sorted.
+//! Cuts the vocabulary down to the candidates before anything is sorted.
 //!
 //! A vocabulary has up to a quarter of a million tokens, of which some dozens have a chance. Each
-//! cut here keeps what the samplers after it would keep, to the precision of a float; so the list
-//! is what it would be without, and short.
+//! cut keeps what the samplers after it would keep, to the precision of a float. So the result is
+//! the same, but the list is short.
 
 use std::cmp::Ordering;
 
-use crate::llama::Candidate;
-use crate::llama::TokenId;
+use crate::llama::{Candidate, TokenId};
 
 /// How the vocabulary is cut.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) enum Cut {
-    /// So many most likely tokens: what top-k keeps.
+    /// This many most likely tokens, as top-k keeps.
     TopK(usize),
-    /// Tokens within so many standard deviations of the highest logit: what top-n-sigma keeps.
+    /// Tokens within this many standard deviations of the highest logit, as top-n-sigma keeps.
     Sigma(f32),
-    /// All that has a chance at this temperature.
+    /// All tokens that have a chance at this temperature.
     Likely(f32),
 }
 
 impl Cut {
-    /// Whether it leaves the most likely token first, and so on.
+    /// Whether the candidates are sorted afterwards, the most likely one first.
     pub(super) fn sorts(self) -> bool {
         matches!(self, Self::TopK(_))
     }
 
-    /// Fills `candidates` with what is left of `logits`, of which `highest` is the highest finite
-    /// one. Nothing that isn't a number, or infinite, is among them: it would poison the softmax.
+    /// Fills `candidates` with the tokens that stay. `highest` is the highest finite logit. NaN and
+    /// infinite logits are left out: they would poison the softmax.
     pub(super) fn fill(
         self,
         logits: &[f32],
@@ -53,7 +52,7 @@ impl Cut {
     }
 }
 
-/// The `count` highest; of equals, the first.
+/// The `count` highest logits; among equal ones, the first.
 fn top(
     logits: &[f32],
     highest: f32,
@@ -61,8 +60,8 @@ fn top(
     allowed: Option<&dyn Fn(TokenId) -> bool>,
     candidates: &mut Vec<Candidate>,
 ) {
-    // More than needed are collected, and cut back whenever there are twice as many: the bar rises
-    // quickly, and then few logits are more than compared.
+    // Collects more than needed, and cuts back whenever there are twice as many. The bar rises
+    // quickly, and then most logits are only compared with it.
     let mut bar = f32::NEG_INFINITY;
     let room = count.saturating_mul(2).max(64);
     for (id, &logit) in (0..).zip(logits) {
@@ -76,8 +75,7 @@ fn top(
         candidates.push(Candidate::new(token, logit));
         if candidates.len() >= room {
             keep_top(candidates, count);
-            // All that is kept is at least as high: an equal one that comes later loses against the
-            // first.
+            // All kept logits are at least as high. An equal one that comes later loses.
             bar = candidates
                 .iter()
                 .map(Candidate::logit)
@@ -85,7 +83,7 @@ fn top(
         }
     }
     keep_top(candidates, count);
-    // As llama.cpp's top-k leaves them; a draw goes by the order.
+    // Sorted as by llama.cpp's top-k, since a draw depends on the order.
     candidates.sort_unstable_by(higher_first);
 }
 
@@ -96,14 +94,14 @@ fn keep_top(candidates: &mut Vec<Candidate>, count: usize) {
     }
 }
 
-/// Higher logits first, of equals the lower id.
+/// Higher logits first; among equal ones, the lower id.
 fn higher_first(a: &Candidate, b: &Candidate) -> Ordering {
     b.logit()
         .total_cmp(&a.logit())
         .then(a.id().0.cmp(&b.id().0))
 }
 
-/// Standard deviation of the logits that are numbers, as llama.cpp's top-n-sigma has it.
+/// Standard deviation of the finite logits, as in llama.cpp's top-n-sigma.
 #[expect(
     clippy::cast_possible_truncation,
     clippy::cast_precision_loss,
@@ -123,9 +121,9 @@ fn deviation(logits: &[f32], highest: f32, allowed: Option<&dyn Fn(TokenId) -> b
     (squares / count).sqrt() as f32
 }
 
-/// How far below the highest logit, divided by the temperature, a token is left out before the
-/// softmax: there, all tokens of the vocabulary together would have less than 2^-24 of the highest
-/// one's probability, which a float can't tell from nothing.
+/// How far below the highest logit, divided by the temperature, a token is left out. All tokens of
+/// the vocabulary together at that distance have less than 2^-24 of the highest one's probability,
+/// which is less than the precision of a float.
 fn negligible(vocabulary: usize) -> f32 {
     #[expect(clippy::cast_precision_loss, reason = "a logarithm to a digit or two")]
     let tokens = vocabulary as f32;

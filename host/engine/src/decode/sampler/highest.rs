@@ -1,8 +1,8 @@
-//! The highest of many logits.
+//! Finds the highest of many logits.
 
 use crate::llama::TokenId;
 
-/// Logits that are compared at once, so that the compiler uses the widest instructions there are.
+/// Logits that are compared at once, so that the compiler uses the widest instructions.
 const LANES: usize = 16;
 
 /// The first token with the highest finite logit, and that logit.
@@ -25,7 +25,7 @@ pub(super) fn most_likely(logits: &[f32]) -> Option<(TokenId, f32)> {
     }
     let most = highest.iter().copied().fold(f32::NEG_INFINITY, f32::max);
     if most.is_infinite() {
-        // None is finite, or one is +infinity: rare enough to look again.
+        // None is finite, or one is +infinity. This is rare, so looking again costs little.
         return most_likely_finite(logits);
     }
     let index = logits.iter().position(|&logit| logit == most)?;

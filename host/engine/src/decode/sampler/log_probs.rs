@@ -1,8 +1,8 @@
-//! How likely tokens were, told with them where a request asks.
+//! How likely tokens were, for requests that ask for it.
 
 use crate::llama::TokenId;
 
-/// How likely the chosen token was, and which others were: natural logarithms of the model's own
+/// How likely the chosen token and the most likely ones were: natural logarithms of the model's own
 /// probabilities, before any sampler.
 #[derive(Debug, Clone, PartialEq)]
 pub(in crate::decode) struct LogProbs {
@@ -54,12 +54,15 @@ mod tests {
     #[test]
     fn log_probabilities_are_those_of_the_softmax() {
         let logits = [0.0f32, 2.0, f32::NAN, 1.0, f32::NEG_INFINITY];
-        let told = log_probs(&logits, TokenId(3), 2);
+        let probs = log_probs(&logits, TokenId(3), 2);
         let sum: f32 = [0.0f32, 2.0, 1.0].iter().map(|l| l.exp()).sum();
-        assert!((told.chosen - (1.0 - sum.ln())).abs() < 1e-5, "{told:?}");
-        let ids: Vec<i32> = told.top.iter().map(|(token, _)| token.0).collect();
+        assert!((probs.chosen - (1.0 - sum.ln())).abs() < 1e-5, "{probs:?}");
+        let ids: Vec<i32> = probs.top.iter().map(|(token, _)| token.0).collect();
         assert_eq!(ids, [1, 3]);
-        assert!((told.top[0].1 - (2.0 - sum.ln())).abs() < 1e-5, "{told:?}");
+        assert!(
+            (probs.top[0].1 - (2.0 - sum.ln())).abs() < 1e-5,
+            "{probs:?}"
+        );
         assert!(log_probs(&logits, TokenId(0), 0).top.is_empty());
         assert_eq!(log_probs(&logits, TokenId(0), 100).top.len(), 3);
     }

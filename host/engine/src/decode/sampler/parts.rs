@@ -1,30 +1,28 @@
-//! What a sampler needs of the model: made and checked where a request is asked, since it depends
-//! on what a guest says.
+//! The parts of a sampler that depend on the model. They also depend on what a guest says, so they
+//! are made and checked before the request is queued.
 
 use std::collections::BTreeMap;
 
-use crate::llama::LlamaModel;
-use crate::llama::LlamaSampler;
-use crate::llama::TokenId;
-
-use crate::{Effective, Error, Result};
 use mynah_settings::{BiasTarget, LogitBias, Problem};
 
-/// What depends on the model.
+use crate::llama::{LlamaModel, LlamaSampler, TokenId};
+use crate::{Effective, Error, Result};
+
+/// The parts of a sampler that depend on the model.
 #[derive(Debug)]
 pub(crate) struct SamplerParts {
     /// Added to the logits of these tokens.
     pub(super) biases: Vec<(TokenId, f32)>,
-    /// DRY, if it is on: its breakers are looked up in the vocabulary.
+    /// DRY, if it is on. Its breakers are looked up in the vocabulary.
     pub(super) dry: Option<LlamaSampler>,
-    /// Tokens of the vocabulary.
+    /// How many tokens the vocabulary has.
     pub(super) vocabulary: u32,
-    /// Tokens that a sequence holds.
+    /// How many tokens a sequence holds.
     pub(super) context: u32,
 }
 
 impl SamplerParts {
-    /// `ends` are the model's tokens that end a generation.
+    /// `ends` are the tokens that end a generation.
     ///
     /// # Errors
     ///
@@ -58,7 +56,7 @@ impl SamplerParts {
         })
     }
 
-    /// Those of settings that need no model.
+    /// The parts for settings that need no model.
     #[cfg(test)]
     pub(crate) fn plain(vocabulary: u32, context: u32) -> Self {
         Self {
