@@ -20,7 +20,7 @@ const MOST: Duration = Duration::from_secs(5);
 pub(super) fn start(slot: Weak<Slot>) -> Result<Sender<()>> {
     let (loaded, is_loaded) = mpsc::channel();
     std::thread::Builder::new()
-        .name("mynah-keeper".to_owned())
+        .name("mynah-timer".to_owned())
         .spawn(move || keep(&slot, &is_loaded))
         .map_err(Error::Thread)?;
     Ok(loaded)

@@ -1,4 +1,4 @@
-//! What is kept on disk: across a restart, by whom, damaged, within its bound.
+//! The disk cache: what survives a restart and for which owner, damaged files, and the bound.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -48,11 +48,11 @@ fn run(host: &Host, ask: &Ask) -> Usage {
 }
 
 fn disk(status: &Status) -> DiskStatus {
-    // None before the loop has first told anything.
+    // There is no status before the loop has published one.
     status.disk.unwrap_or_default()
 }
 
-/// When nothing runs.
+/// The status when nothing runs.
 fn settled(host: &Host) -> DiskStatus {
     host.until(|status| status.disk.is_some());
     disk(&host.settled())
@@ -75,7 +75,7 @@ fn a_session_goes_on_after_a_restart() {
         });
         run(&before, &Ask::new(&prompt(0), 10).session(1));
         if store_after == AT_ONCE {
-            // Nobody has to go for it.
+            // No other entry has to be evicted for it.
             before.until(|status| disk(status).written == 1);
         }
         drop(before);
@@ -87,7 +87,7 @@ fn a_session_goes_on_after_a_restart() {
         assert_eq!(usage.cached_tokens, 100);
         let status = after.settled();
         assert_eq!(disk(&status).read, 1);
-        // The next one finds it in memory.
+        // The next request finds it in memory.
         run(&after, &Ask::new(&longer, 3).session(3));
         assert_eq!(settled(&after).read, 1);
     }
@@ -117,7 +117,7 @@ fn on_disk_too_everybody_has_his_own() {
     run(&before, &nameless);
     before.until(|status| disk(status).written == 1);
     drop(before);
-    // Nobody can come by the name of the other one.
+    // No owner can come back under the name of the other one.
     assert_eq!(files(root.path()).len(), 1);
     let after = host(store(&root, "a", LATER));
     let mut stranger = Ask::new(&prompt(0), 5).session(3);
@@ -137,7 +137,7 @@ fn another_models_states_are_not_used() {
     let other = host(store(&root, "b", LATER));
     assert_eq!(settled(&other).tokens, 0);
     drop(other);
-    // Not even by somebody who has put them there.
+    // Not even if a file of that owner was put there by hand.
     let file = files(root.path()).pop().unwrap();
     fs::copy(&file, root.path().join("b").join(file.file_name().unwrap())).unwrap();
     let other = host(store(&root, "b", LATER));
@@ -147,7 +147,7 @@ fn another_models_states_are_not_used() {
 
 #[test]
 fn a_damaged_file_is_computed_again() {
-    // In its header, in its state, and cut off.
+    // Damaged in the header, in the state, and cut off.
     for (place, damaged_at_start) in [(20, 1), (usize::MAX, 0), (0, 1)] {
         let root = tempfile::tempdir().unwrap();
         run(
@@ -169,7 +169,7 @@ fn a_damaged_file_is_computed_again() {
         assert_eq!(usage.cached_tokens, 0);
         assert_eq!(settled(&after).damaged, 1);
         drop(after);
-        // What was computed again is there in its place.
+        // The state that was computed again replaces it.
         let last = host(store(&root, "a", LATER));
         assert_eq!(settled(&last).tokens, 109);
     }
@@ -219,12 +219,12 @@ fn the_folder_keeps_to_its_bound() {
         .map(|file| fs::metadata(file).unwrap().len())
         .sum();
     assert!(total <= max_bytes, "{total} of {max_bytes}");
-    // Those that were used last are there.
+    // The most recently used ones are there.
     let after = host(bounded());
     let usage = run(&after, &Ask::new(&prompt(5), 10).session(9));
     assert_eq!(usage.cached_tokens, 99);
     drop(after);
-    // What can't have room at all is no error.
+    // A state that is larger than the bound is no error.
     let tiny = host(DiskCacheParams {
         max_bytes: 10,
         ..bounded()
@@ -262,7 +262,7 @@ fn one_process_uses_a_folder_at_a_time() {
     );
     drop(first);
     DiskCache::open(&params, false, || {}).unwrap();
-    // Another model's is another folder.
+    // Another model has another folder.
     let file = root.path().join("file");
     fs::write(&file, "").unwrap();
     let params = DiskCacheParams {
@@ -288,7 +288,7 @@ fn a_folder_that_is_in_use_is_waited_for() {
     let usage = run(&second, &Ask::new(&prompt(0), 10).session(2));
     assert_eq!(usage.cached_tokens, 99);
     drop(second);
-    // What was there before it could be kept is kept too.
+    // Entries from before the folder was free are written too.
     assert_eq!(files(root.path()).len(), 2);
 }
 
@@ -305,7 +305,7 @@ fn files_of_a_model_that_has_come_are_its_own() {
         ..store(&root, "a", AT_ONCE)
     });
     settled(&first);
-    // When the first one looked, nobody used it.
+    // When the first model looked, no process used it.
     let second = host(store(&root, "b", LATER));
     assert_eq!(settled(&second).tokens, 109);
     run(&first, &Ask::new(&prompt(1), 10).session(1));

@@ -1,5 +1,5 @@
-//! Vectors: right whatever comes beside them, counted, bounded, and nothing held when nobody waits
-//! for them.
+//! Vectors: they are right whatever runs beside them, they are counted and bounded, and nothing is
+//! held after their readers are gone.
 
 use std::time::{Duration, Instant};
 
@@ -97,7 +97,7 @@ fn texts_of_any_length_get_their_vectors_beside_generations() {
     }
     let status = host.settled();
     assert_eq!((status.embedding.texts, status.requests.completed), (32, 9));
-    // Those of one step share it.
+    // Texts of one step share it.
     assert!(status.embedding.steps < 200, "{}", status.embedding.steps);
     let owners = host.queue.owners();
     let served = owners.iter().find(|owner| &*owner.name == "embedder");
@@ -194,7 +194,7 @@ fn the_queue_is_as_long_as_it_may_be_whatever_waits() {
         panic!("{refused}");
     };
     assert_eq!((queued, capacity), (1000, 1000));
-    // One line for both.
+    // Both kinds of requests share the queue's size.
     let other = host.try_submit(&Ask::new(&[1], 1)).map(|_| ());
     assert!(matches!(other, Err(Error::Busy { .. })), "{other:?}");
     wanted.clear();

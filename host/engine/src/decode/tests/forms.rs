@@ -1,5 +1,4 @@
-//! Answers that must have a form, in the loop: whatever happens on the way, they say what they say
-//! undisturbed.
+//! Answers that must have a form: parking, failures and neighbours do not change them.
 
 use std::time::Duration;
 
@@ -91,7 +90,7 @@ fn an_answer_that_is_computed_again_keeps_its_place_in_its_form() {
 
 #[test]
 fn an_answer_that_is_complete_ends_by_itself() {
-    // With its last token, even where that is the last one it may have.
+    // It is complete with its last token, even if that is the last one that it may have.
     let ask = Ask::new(&[5], 6).form(OutputForm::Regex("[0-9]{6}".to_owned()));
     let (said, outcome) = undisturbed(&ask);
     assert_eq!(

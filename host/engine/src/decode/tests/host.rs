@@ -1,4 +1,4 @@
-//! What the tests of the loop share: a loop on a thread of its own, requests, and readers.
+//! Shared by the tests of the loop: a loop on a thread of its own, requests, and readers.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -127,13 +127,13 @@ impl Ask {
         self
     }
 
-    /// An owner like no other, which is gone when the request is.
+    /// Gives the request an owner of its own, which is gone when the request is.
     pub(super) fn unique(mut self) -> Self {
         self.is_unique = true;
         self
     }
 
-    /// What it gets when nothing comes between.
+    /// The answer that it gets if nothing else happens.
     pub(super) fn answer(&self, setup: &Setup) -> String {
         answer(&self.prompt, self.max_tokens, setup.context)
     }
@@ -269,10 +269,11 @@ impl Host {
         })
     }
 
-    /// Has so many percent of the process's memory in use, and waits until the loop has seen it.
+    /// Sets how many percent of the process's memory are in use, and waits until the loop has seen
+    /// it.
     pub(super) fn set_memory(&self, percent: u64, level: PressureLevel) -> Status {
         self.setup.memory_in_use.store(percent, Ordering::Relaxed);
-        // It looks when something happens, and by itself only while something could be given back.
+        // The loop looks when something happens; by itself only while it could free memory.
         self.until(|status| {
             self.queue.wake();
             status.pressure.level == level
@@ -290,7 +291,7 @@ impl Host {
         panic!("the status never came: {:#?}", self.queue.status());
     }
 
-    /// Everything that requests held is free again, and each is counted once.
+    /// Waits until requests hold nothing any more, and checks that each is counted once.
     pub(super) fn settled(&self) -> Status {
         let status = self.until(|status| {
             let held = status.queued + status.running + status.parked;
@@ -314,7 +315,7 @@ impl Drop for Host {
     }
 }
 
-/// Who reads a generation.
+/// Reads a generation.
 pub(super) struct Reader {
     stream: Arc<TextStream>,
     pub(super) queue: Arc<RequestQueue>,
@@ -322,7 +323,7 @@ pub(super) struct Reader {
 }
 
 impl Reader {
-    /// Reads what is there; the end, if it came.
+    /// Reads what is there. Returns the end, if it came.
     pub(super) fn read(&mut self) -> Option<Result<Outcome, Error>> {
         let taken = self.stream.take();
         if taken.made_room {
@@ -345,7 +346,7 @@ impl Reader {
         }
     }
 
-    /// Reads for a moment, so that more comes to an end before the next request.
+    /// Waits for a moment, so that more requests end before the next one.
     pub(super) fn read_to(&mut self, limit: Duration) {
         let begun = Instant::now();
         let is_unread = |stream: &TextStream| stream.is_open();

@@ -1,6 +1,6 @@
 //! A model whose every answer is known: the next token is a function of all tokens before it. It
-//! keeps its sequences as plain lists, checks that the loop keeps llama.cpp's rules, and fails when
-//! it is told to.
+//! keeps its sequences as plain lists, checks that the loop follows llama.cpp's rules, and fails
+//! when a test wants it to.
 
 use std::collections::{HashMap, HashSet};
 use std::ops::Range;
@@ -13,36 +13,36 @@ use super::super::executor::{EmbedExecutor, Executor};
 use crate::decode::WorkerParams;
 use crate::llama::{Batch, ContextParams, DecodeError, SavedSequence};
 
-/// Tokens of the vocabulary; the last one ends a generation.
+/// Tokens of the vocabulary. The last one ends a generation.
 const VOCABULARY: i32 = 64;
 
-/// Tokens that a window has.
+/// Tokens of the sliding window.
 const WINDOW: usize = 16;
 
-/// What its memory can do.
+/// What the model's memory can do.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) enum Memory {
-    /// Cut anywhere, and tokens moved.
+    /// It can be cut anywhere, and tokens can be moved.
     #[default]
     Movable,
-    /// Cut anywhere.
+    /// It can be cut anywhere.
     Fixed,
-    /// Only kept or cleared as a whole.
+    /// It can only be kept or cleared as a whole.
     Whole,
-    /// As movable, but what is saved is of use as a whole alone.
+    /// As movable, but a saved state can only be used as a whole.
     Windowed,
 }
 
-/// What goes wrong, and what the memory is like.
+/// What goes wrong, and what the model's memory can do.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Faults {
     /// Each step takes a moment.
     slow: bool,
-    /// Every so many steps one fails.
+    /// One in so many steps fails.
     every: Option<u64>,
     /// Steps with this token fail.
     poison: Option<i32>,
-    /// From this step on all fail, until the next reset.
+    /// All steps from this one on fail, until the next reset.
     broken_from: Option<u64>,
     memory: Memory,
 }
@@ -94,7 +94,7 @@ pub(super) struct Known {
     has_moved: bool,
     /// Sequences that the next step copies, from or to.
     copies: Vec<u32>,
-    /// Sequences that were put back from what is of use as a whole alone.
+    /// Sequences that were restored from a state that can only be used as a whole.
     partial: HashSet<u32>,
     logits: Vec<(usize, Vec<f32>)>,
     steps: u64,
@@ -124,7 +124,7 @@ fn letter(token: i32) -> char {
     char::from(b'0' + u8::try_from(token).unwrap())
 }
 
-/// What a prompt is answered with.
+/// The answer to a prompt.
 pub(super) fn answer(prompt: &[i32], max_tokens: u32, context: u32) -> String {
     let mut tokens = prompt.to_vec();
     let mut text = String::new();
@@ -223,8 +223,7 @@ impl Known {
     }
 }
 
-/// What gives the vectors of [`Known`]: of each token one that is a function of the tokens before
-/// it.
+/// Computes the vectors of [`Known`]: each token's is a function of the tokens before it.
 #[derive(Debug)]
 pub(super) struct KnownVectors {
     params: ContextParams,
@@ -337,7 +336,7 @@ impl Executor for Known {
         for (index, ((&token, &position), &id)) in tokens.zip(batch.sequences()).enumerate() {
             let id = u32::try_from(id).unwrap();
             if fails {
-                // Whatever is left there must not be used.
+                // The cells hold garbage then, which must not be used.
                 self.hold(id, -1);
                 continue;
             }

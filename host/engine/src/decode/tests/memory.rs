@@ -1,5 +1,4 @@
-//! What the loop remembers: what is found again, by whom, how much of it, and that nobody's text
-//! changes by it.
+//! The prefix cache: what is found again, by whom and how much of it, and that it changes no text.
 
 use std::time::Duration;
 
@@ -47,7 +46,7 @@ fn the_next_turn_of_a_session_reads_only_what_is_new() {
             assert_eq!(usage.cached_tokens, before, "turn {turn}");
             let text = ask.answer(&host.setup);
             tokens.extend(text.bytes().map(|letter| i32::from(letter - b'0')));
-            // The token that was made last was never computed.
+            // The last token of the answer was never computed.
             before = u32::try_from(tokens.len()).unwrap() - 1;
             tokens.extend([30, 31]);
         }
@@ -110,7 +109,7 @@ fn who_begins_alike_at_the_same_moment_computes_it_once() {
 #[test]
 fn who_begins_like_one_that_is_answering_takes_it_from_there() {
     for split in [true, false] {
-        // Its answer stands still until it is read.
+        // Its answer is paused until it is read.
         let host = Host::start(Setup {
             split,
             max_unread_bytes: 8,
@@ -156,7 +155,7 @@ fn nobody_waits_for_one_that_waits_for_its_reader() {
     });
     let leader = Ask::new(&prompt(0, &[1]), 60).session(1);
     let answer = leader.answer(&host.setup);
-    // Goes on as the other's answer does.
+    // Goes on like the other one's answer.
     let mut longer = leader.prompt.clone();
     let letters = answer.bytes().take(40);
     longer.extend(letters.map(|letter| i32::from(letter - b'0')));
@@ -206,7 +205,7 @@ fn an_owner_keeps_no_more_than_it_may() {
         run(&host, &ask);
     }
     let status = host.settled();
-    // Fifty-two each.
+    // Fifty-two cells each.
     assert_eq!(status.cache.resident_tokens, 52);
     assert_eq!(status.cache.evictions, 3);
     let mut short = Ask::new(&prompt(5, &[1]), 4).session(9);
@@ -242,7 +241,7 @@ fn sessions_beyond_the_places_go_to_host_memory_and_come_back() {
 
 #[test]
 fn who_runs_goes_before_what_is_remembered() {
-    // A pool that a single request needs all of.
+    // A single request needs the whole pool.
     let host = Host::start(Setup {
         split: false,
         cells: 400,
@@ -327,7 +326,7 @@ fn a_deterministic_request_takes_only_what_was_computed_as_it_would_be() {
     exact.deterministic = true;
     run(&host, &Ask::new(&long, 4).session(1));
     assert_eq!(run(&host, &exact.clone().session(2)).cached_tokens, 0);
-    // Three whole steps; the last one had eight tokens.
+    // Three whole steps. The last one had eight tokens.
     assert_eq!(run(&host, &exact.clone().session(3)).cached_tokens, 192);
     assert_eq!(
         run(&host, &Ask::new(&long, 4).session(4)).cached_tokens,
@@ -364,8 +363,8 @@ fn ask() -> impl Strategy<Value = Ask> {
 }
 
 proptest! {
-    /// Whatever is remembered, shared, moved and evicted meanwhile, in whatever memory: everybody
-    /// gets the text that the prompt has alone, and no cell is lost.
+    /// Whatever is cached, shared, moved and evicted meanwhile, in any kind of memory: each reader
+    /// gets the text that the prompt has alone, and no cell leaks.
     #[test]
     fn nobodys_text_changes_by_what_is_remembered(
         asks in prop::collection::vec((ask(), 0u8..8), 1..24),

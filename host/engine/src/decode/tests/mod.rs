@@ -1,6 +1,6 @@
-//! The loop against a model whose every answer is known: whatever is parked, resumed, recomputed or
-//! failed on the way, each reader gets exactly the text that its prompt has alone, and nothing is
-//! left behind.
+//! The loop with a model whose every answer is known. Whatever is parked, resumed, recomputed or
+//! fails on the way, each reader gets exactly the text that its prompt has alone, and nothing
+//! leaks.
 
 mod disk_cache;
 mod embed;
@@ -52,7 +52,7 @@ fn a_loop_that_hangs_in_a_round_is_told_from_one_that_waits() {
     let host = Host::start(Setup::default());
     host.submit(&Ask::new(&[1], 4)).finish().unwrap();
     host.settled();
-    // As if its round had begun long ago and never ended.
+    // As if its step had begun long ago and never ended.
     let begun = Instant::now() - Duration::from_secs(61);
     host.until(|_| {
         host.queue.sweep(begun);
@@ -201,7 +201,7 @@ fn a_request_that_is_alone_does_not_fail_with_its_context() {
     reader.finish().unwrap();
     assert_eq!(reader.text, ask.answer(&host.setup));
     assert_eq!(host.settled().recoveries, 1);
-    // One that can't be computed fails with any context.
+    // A request that can't be computed fails with any context.
     let host = Host::start(Setup {
         faults: Faults::poison(42),
         ..Setup::default()
@@ -240,7 +240,7 @@ fn time_runs_out_in_prompt_and_answer_alike() {
         (FinishReason::MaxTime, 0)
     );
 
-    // In the queue it never begins.
+    // A request whose time is over in the queue never begins.
     let hog = host.submit(&Ask::new(&[1], 15_000));
     host.until(|status| status.running == 1);
     let mut waits = Ask::new(&[1], 5);
@@ -260,7 +260,7 @@ fn owners_are_served_evenly_however_many_requests_they_have() {
         faults: Faults::slow(),
         ..Setup::default()
     });
-    // One with fifty requests, four with five: all of the same size.
+    // One owner has fifty requests, four have five each, all of the same size.
     let crowd: Vec<Reader> = (0..50)
         .map(|n| host.submit(&Ask::new(&[n; 4], 12)))
         .collect();
@@ -278,8 +278,8 @@ fn owners_are_served_evenly_however_many_requests_they_have() {
     let owners = host.queue.owners();
     let served: Vec<u64> = owners.iter().map(|owner| owner.served_tokens).collect();
     let fair = 5 * 16;
-    // The crowd came first and took all places once, and holds some now: two requests ahead for
-    // each.
+    // The crowd came first, took all sequences once and holds some now: it is two requests ahead
+    // for each.
     assert!(
         served[0] <= fair + 2 * 4 * 16,
         "the crowd has {} tokens, the others {:?}",
@@ -332,9 +332,9 @@ fn setup() -> impl Strategy<Value = Setup> {
 proptest! {
     #![proptest_config(ProptestConfig { cases: 60, ..ProptestConfig::default() })]
 
-    /// Requests of all kinds, readers that read late, cancel or go away, few cells, steps that
-    /// fail: who reads to the end gets exactly its text, who cancels gets the beginning of it, and
-    /// nothing is left.
+    /// Requests of all kinds, readers that read late, cancel or go away, few cells, and steps that
+    /// fail: a reader that reads to the end gets exactly its text, one that cancels gets the
+    /// beginning of it, and nothing leaks.
     #[test]
     fn everybody_gets_the_text_that_the_prompt_has_alone(
         setup in setup(),
@@ -362,7 +362,7 @@ proptest! {
                     prop_assert!(whole.starts_with(&reader.text));
                 }
                 Ok(_) => prop_assert_eq!(&reader.text, &whole),
-                // Three faults in a row with the same request in them.
+                // Three steps in a row failed with the same request in them.
                 Err(Error::Decode { .. }) => prop_assert!(setup.faults.has_failures()),
                 Err(error) => prop_assert!(false, "{error}"),
             }

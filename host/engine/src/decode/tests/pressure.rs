@@ -1,4 +1,4 @@
-//! What goes where memory is short, and that nobody's text changes by it.
+//! What is evicted when memory is short, and that this changes no text.
 
 use std::time::{Duration, Instant};
 
@@ -8,7 +8,7 @@ use crate::disk::Fingerprint;
 use crate::schedule::SessionLimits;
 use crate::{Error, PressureLevel, Status};
 
-/// One sequence, so that each request puts what the one before it left into host memory.
+/// There is one sequence, so that each request puts the entry of the one before into host memory.
 fn setup() -> Setup {
     Setup {
         sequences: 1,
@@ -22,7 +22,7 @@ fn prompt(kind: i32) -> Vec<i32> {
     (0..100).map(|n| (n * n + kind) % 40).collect()
 }
 
-/// Runs a request; says how many of its tokens were remembered.
+/// Runs a request. Returns how many of its tokens were cached.
 fn run(host: &Host, session: u64, kind: i32) -> u32 {
     let ask = Ask::new(&prompt(kind), 5).session(session);
     let mut reader = host.submit(&ask);
@@ -38,7 +38,7 @@ fn saved(host: &Host, tokens: u64) -> Status {
 #[test]
 fn what_no_session_goes_on_from_is_dropped_first() {
     let host = Host::start(setup());
-    // The first session leaves two, of which it goes on from the second.
+    // The first session has two entries and continues the second.
     run(&host, 1, 0);
     run(&host, 1, 1);
     run(&host, 2, 2);
@@ -47,7 +47,7 @@ fn what_no_session_goes_on_from_is_dropped_first() {
     assert_eq!(host.settled().cache.evictions, 0);
     host.set_memory(80, PressureLevel::Drop);
     assert_eq!(saved(&host, 104).cache.evictions, 1);
-    // What has gone is computed again. What goes to host memory takes the place of what is there:
+    // Evicted tokens are computed again. An entry that goes to host memory replaces another one, so
     // nothing is added.
     assert_eq!(run(&host, 3, 0), 0);
     assert_eq!(host.settled().cache.saved_tokens, 104);
@@ -63,7 +63,7 @@ fn then_idle_sessions_leave_host_memory() {
     host.set_memory(86, PressureLevel::Park);
     let status = saved(&host, 0);
     assert_eq!((status.cache.evictions, status.cache.saved_bytes), (1, 0));
-    // What is in cells takes no memory that could be given back.
+    // Entries in cells take no memory that could be freed.
     assert_eq!(status.cache.resident_tokens, 104);
     assert_eq!(run(&host, 1, 0), 0);
     assert_eq!(host.settled().cache.saved_tokens, 0);
@@ -90,7 +90,7 @@ fn they_go_to_disk_where_there_is_a_state_folder() {
     let disk = status.disk.unwrap();
     assert_eq!((disk.written, disk.tokens), (2, 208));
     assert_eq!(status.cache.evictions, 0);
-    // There is no room to read one back, and nobody waits for it.
+    // There is no room to read one back, and no request waits for it.
     assert_eq!(run(&host, 2, 1), 0);
     assert_eq!(host.settled().disk.unwrap().read, 0);
     host.set_memory(10, PressureLevel::None);
@@ -149,7 +149,7 @@ fn a_worker_that_rests_gives_back_what_it_remembers() {
     host.setup
         .memory_in_use
         .store(86, std::sync::atomic::Ordering::Relaxed);
-    // Nothing happens and nobody wakes it.
+    // Nothing happens, and nothing wakes the worker.
     saved(&host, 0);
     assert!(begun.elapsed() < Duration::from_secs(30));
 }

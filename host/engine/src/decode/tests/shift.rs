@@ -1,5 +1,5 @@
-//! What makes room in a full context, and what moves when a prompt lacks a part of what came
-//! before.
+//! Which tokens are dropped from a full context, and which are moved when a prompt lacks a part of
+//! the one before.
 
 use proptest::prelude::*;
 
@@ -9,7 +9,7 @@ use super::memory::{large, prompt, run};
 use crate::FinishReason;
 use crate::decode::{TrimPolicy, Turns};
 
-/// What a prompt is answered with when the context shifts on the way.
+/// The answer to a prompt when the context shifts on the way.
 pub(super) fn shifted(ask: &Ask, setup: &Setup, mut trim_policy: TrimPolicy) -> String {
     let mut tokens = ask.prompt.clone();
     let mut prompt = tokens.len();
@@ -87,7 +87,7 @@ fn a_context_with_nothing_that_may_go_is_full() {
 
 #[test]
 fn shared_cells_are_not_shifted_for_others() {
-    // In the small pool there is no room for cells of their own: what is kept is computed again.
+    // The small pool has no room for cells of their own, so the kept tokens are computed again.
     for (cells, requests) in [(256, 3), (116, 2)] {
         let host = Host::start(Setup {
             split: false,
@@ -113,7 +113,7 @@ fn shared_cells_are_not_shifted_for_others() {
     }
 }
 
-/// A prompt, and the same without ten tokens of its middle and with one more at its end.
+/// A prompt, and the same one without ten tokens of its middle and with one more at its end.
 fn edited() -> (Vec<i32>, Vec<i32>) {
     let tail: Vec<i32> = (0..80).map(|n| n * 7 % 39).collect();
     let old = prompt(0, &[&[38; 10], &tail[..]].concat());
@@ -133,7 +133,7 @@ fn what_comes_after_an_edit_is_moved() {
         let host = Host::start(Setup { split, ..large() });
         run(&host, &shifting(&old, 1));
         if is_parked {
-            // As many others as there are places.
+            // As many others as there are sequences.
             for n in 2..6 {
                 run(&host, &shifting(&prompt(4 * n, &[1]), n as u64));
             }
@@ -171,8 +171,8 @@ fn what_comes_after_an_edit_is_computed_again_where_it_can_not_move_and_that_is_
 }
 
 proptest! {
-    /// Whatever is taken out of conversations that go on, wherever they are meanwhile: everybody
-    /// gets the text that the prompt has alone.
+    /// Whatever is taken out of conversations that go on, wherever their entries are meanwhile:
+    /// each reader gets the text that the prompt has alone.
     #[test]
     fn nobodys_text_changes_by_what_is_moved(
         turns in prop::collection::vec((0u64..4, 0usize..200, 0usize..80, any::<bool>()), 1..16),
