@@ -29,7 +29,8 @@ impl Worker {
     ///
     /// # Errors
     ///
-    /// [`Error::Thread`], [`EngineError::StateFolder`], or [`EngineError::Context`] with what llama.cpp says.
+    /// [`Error::Thread`], [`EngineError::StateFolder`], or [`EngineError::Context`] with what
+    /// llama.cpp says.
     pub(crate) fn start(
         model: Arc<LlamaModel>,
         params: WorkerParams,

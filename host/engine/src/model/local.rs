@@ -32,8 +32,8 @@ pub fn load<P: Progress>(
 ///
 /// It is in memory from [`load`](Self::load) on, until nobody has used it for
 /// [`ModelConfig::keep_alive`]; then the next request loads it again. It can be
-/// [replaced](Self::replace) while it is used. When the last clone, [`Model`] and session is gone, and
-/// the last generation, its worker ends and its memory is free.
+/// [replaced](Self::replace) while it is used. When the last clone, [`Model`] and session is gone,
+/// and the last generation, its worker ends and its memory is free.
 #[derive(Debug, Clone)]
 pub struct LocalModel {
     slot: Arc<Slot>,
@@ -45,18 +45,18 @@ impl LocalModel {
     ///
     /// The file is memory-mapped: its pages are shared with the page cache, and must not change
     /// while the model lives. With [`ModelConfig::keep_alive`] it must stay where it is. `progress`
-    /// is given the share that is loaded, from 0.0 to 1.0, and may end the load ([`Progress`]). With
-    /// [`ModelConfig::optimize`], the weights are converted first, or taken from the cache; that
-    /// reads the whole file once more, counts as most of the progress, and can't be broken off: the
-    /// load ends after it.
+    /// is given the share that is loaded, from 0.0 to 1.0, and may end the load ([`Progress`]).
+    /// With [`ModelConfig::optimize`], the weights are converted first, or taken from the cache;
+    /// that reads the whole file once more, counts as most of the progress, and can't be broken
+    /// off: the load ends after it.
     ///
     /// # Errors
     ///
-    /// An [`EngineError`](crate::EngineError) for a file that is not a whole GGUF, less memory than the
-    /// model takes, a model that llama.cpp refuses or that makes no text, too little memory for its
-    /// context, or a state folder that can't be used; settings out of range ([`Error::Settings`]); a
-    /// load that `progress` ended ([`Error::LoadCancelled`]); with [`ModelConfig::optimize`], those of
-    /// [`optimize::optimized`](super::optimize::optimized).
+    /// An [`EngineError`](crate::EngineError) for a file that is not a whole GGUF, less memory than
+    /// the model takes, a model that llama.cpp refuses or that makes no text, too little memory for
+    /// its context, or a state folder that can't be used; settings out of range
+    /// ([`Error::Settings`]); a load that `progress` ended ([`Error::LoadCancelled`]); with
+    /// [`ModelConfig::optimize`], those of [`optimize::optimized`](super::optimize::optimized).
     pub fn load<P: Progress>(
         path: &Path,
         config: ModelConfig,

@@ -1,5 +1,5 @@
-//! A conversation with a GGUF model, on the engine's side: where it is open, and the prompts that it
-//! had.
+//! A conversation with a GGUF model, on the engine's side: where it is open, and the prompts that
+//! it had.
 
 use std::sync::{Arc, Weak};
 

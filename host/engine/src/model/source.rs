@@ -47,8 +47,8 @@ fn is_same_file(one: &Path, other: &Path) -> bool {
 /// Loads GGUF models that guests bring as bytes.
 #[derive(Debug, Clone, Default)]
 pub struct GgufLoader {
-    /// How they are served. `optimize`, `state_dir` and `keep_alive` are for the operator's own models
-    /// and have no effect here.
+    /// How they are served. `optimize`, `state_dir` and `keep_alive` are for the operator's own
+    /// models and have no effect here.
     pub config: ModelConfig,
     /// An observer of the requests to them.
     pub observer: Option<Observer>,

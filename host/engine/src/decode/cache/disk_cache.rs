@@ -235,7 +235,12 @@ impl DiskCache {
             );
             return;
         }
-        tracing::debug!(target: MEMORY, owner = entry.owner.name(), tokens = entry.len(), "written to disk");
+        tracing::debug!(
+            target: MEMORY,
+            owner = entry.owner.name(),
+            tokens = entry.len(),
+            "written to disk"
+        );
         self.counters.written += 1;
         // Files of its prefixes are of no use any more.
         let owner = entry.owner.name();
@@ -339,7 +344,12 @@ impl DiskCache {
             Ok(state) if state.tokens() == entry.len() => {
                 let back = entry.stored_at(Place::Saved(state), now);
                 self.files.touch(index, now);
-                tracing::debug!(target: MEMORY, owner = back.owner.name(), tokens = back.len(), "read from disk");
+                tracing::debug!(
+                    target: MEMORY,
+                    owner = back.owner.name(),
+                    tokens = back.len(),
+                    "read from disk"
+                );
                 self.counters.read += 1;
                 return Some(back);
             }

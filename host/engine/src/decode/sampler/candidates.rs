@@ -164,12 +164,18 @@ mod tests {
         #[test]
         fn top_k_keeps_what_sorting_all_would_keep(
             logits in prop::collection::vec(
-                prop_oneof![9 => -20.0f32..20.0, 2 => (-3i8..3).prop_map(f32::from), 1 => Just(f32::NAN), 1 => Just(f32::NEG_INFINITY)],
+                prop_oneof![
+                    9 => -20.0f32..20.0,
+                    2 => (-3i8..3).prop_map(f32::from),
+                    1 => Just(f32::NAN),
+                    1 => Just(f32::NEG_INFINITY),
+                ],
                 1..600,
             ),
             count in 1usize..100,
         ) {
-            let mut all: Vec<(i32, f32)> = (0..).zip(logits.iter().copied()).filter(|(_, l)| l.is_finite()).collect();
+            let all = (0..).zip(logits.iter().copied());
+            let mut all: Vec<(i32, f32)> = all.filter(|(_, logit)| logit.is_finite()).collect();
             all.sort_by(|a, b| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0)));
             all.truncate(count);
             let expected: Vec<i32> = all.into_iter().map(|(id, _)| id).collect();

@@ -465,24 +465,39 @@ proptest! {
     ) {
         // The same chain on the whole list, as llama.cpp would run it. llama.cpp's typical-p takes
         // what top-n-sigma left at minus infinity for no number; the cut leaves it out.
-        let typical_p = sampling.typical_p.filter(|_| sampling.top_n_sigma.is_some_and(|sigma| sigma <= 0.0));
-        let sampling = Sampling { presence_penalty: None, repeat_penalty: None, typical_p, ..sampling };
+        let no_sigma = sampling.top_n_sigma.is_some_and(|sigma| sigma <= 0.0);
+        let sampling = Sampling {
+            presence_penalty: None,
+            repeat_penalty: None,
+            typical_p: sampling.typical_p.filter(|_| no_sigma),
+            ..sampling
+        };
         let settings = Settings { sampling, ..Settings::default() };
         let effective = settings.resolve(|| 3);
         let mut ours = Sampler::new(&effective, SamplerParts::plain(VOCABULARY, 512), &[]);
-        let mut links = Links { sampling: &effective.sampling, seed: 3, vocabulary: VOCABULARY, context: 512, dry: None };
+        let mut links = Links {
+            sampling: &effective.sampling,
+            seed: 3,
+            vocabulary: VOCABULARY,
+            context: 512,
+            dry: None,
+        };
         let mut chain: Vec<LlamaSampler> = if effective.sampling.mirostat > 0 {
             links.mirostat()
         } else {
             let names = effective.sampling.samplers.clone();
-            names.into_iter().filter(|name| links.is_on(*name)).collect::<Vec<_>>().into_iter().filter_map(|name| links.link(name)).collect()
+            let on: Vec<_> = names.into_iter().filter(|name| links.is_on(*name)).collect();
+            on.into_iter().filter_map(|name| links.link(name)).collect()
         };
         if effective.sampling.mirostat == 0 {
             chain.push(LlamaSampler::dist(3));
         }
         let mut chain = LlamaSampler::chain(chain);
         for _ in 0..3 {
-            let mut whole = (0..).zip(&logits).map(|(id, &logit)| Candidate::new(TokenId(id), logit)).collect();
+            let whole = (0..).zip(&logits);
+            let mut whole = whole
+                .map(|(id, &logit)| Candidate::new(TokenId(id), logit))
+                .collect();
             let expected = chain.apply(&mut whole, false);
             let drawn = ours.sample(&logits).unwrap();
             prop_assert_eq!(Some(drawn), expected);

@@ -174,7 +174,8 @@ impl Scheduler<'_> {
                 sequence.log,
                 tokens = sequence.len(),
                 kept,
-                "the prompt lacks a part of what came before, and the context can't be shifted: computing again what comes after"
+                "the prompt lacks a part of what came before, and the context can't be shifted: \
+                 computing again what comes after"
             );
         }
         match reused {
