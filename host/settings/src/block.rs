@@ -17,15 +17,15 @@ use super::value::Value;
 pub(crate) struct KeyInfo {
     /// Its name in documents.
     pub(crate) name: &'static str,
-    /// Other spellings, with underscores.
+    /// Other names, with underscores.
     pub(crate) also: &'static [&'static str],
-    /// What it means: the field's documentation.
+    /// The help: the field's documentation.
     pub(crate) help: &'static str,
     /// The allowed values, in words that follow "it must be".
     pub(crate) allowed: fn() -> String,
     /// The default: a value as JSON, or words that say what holds instead of a value.
     pub(crate) default: fn() -> Result<Json, &'static str>,
-    /// JSON Schema of its value.
+    /// JSON Schema of the value.
     pub(crate) schema: fn() -> Json,
     /// The flag of the command line that sets it.
     pub(crate) flag: Option<FlagInfo>,
@@ -48,9 +48,10 @@ pub(crate) struct Key<B> {
     pub(crate) json: fn(&B) -> Option<Json>,
 }
 
-/// A block of settings, each of which may be unset.
+/// A block of settings. Each setting may be unset.
 pub(crate) trait Block: Sized + 'static {
-    /// Its name in documents, and in front of its settings' paths.
+    /// The name of the section in documents, which is also the first part of the path of each
+    /// setting.
     const SECTION: &'static str;
     /// Its settings.
     const KEYS: &'static [Key<Self>];
@@ -117,13 +118,13 @@ pub(super) fn default_json<K: Kind>(value: &K) -> Result<Json, &'static str> {
     Ok(value.json())
 }
 
-/// Declares a block: for each field its type, its default (or, after `else`, what holds where
-/// nobody sets it), its name in documents, its other spellings and its range. With `=> InForce`, a
-/// second struct holds what is in force.
+/// Declares a block. Each field has a type, a default (or a description of it after `else`), a name
+/// in documents, other names, and a range. With `=> InForce`, the macro also declares a struct of
+/// the effective settings.
 ///
-/// A field may end with `flag("name", "VALUE", "help")`, its flag on the command line, where
-/// `"VALUE" = "x"` says what the flag alone means; and with `since("0.2.0")`, the version of the
-/// contract that is to have it as a field.
+/// A field may end with `flag("name", "VALUE", "help")`, its command line flag. `"VALUE" = "x"`
+/// means that the flag without a value is `x`. It may also end with `since("0.2.0")`, the version
+/// of the contract that has the setting as a field.
 macro_rules! block {
     (
         $(#[doc = $about:literal])*
@@ -206,7 +207,7 @@ macro_rules! block {
 
         #[cfg(test)]
         impl $in_force {
-            /// The names of its fields.
+            /// The names of the fields.
             pub(crate) const FIELDS: &'static [&'static str] = &[$(stringify!($field)),*];
         }
 

@@ -16,17 +16,18 @@ use crate::kind::named;
 )]
 #[strum(serialize_all = "lowercase")]
 pub enum ChatTemplateName {
-    /// `<|im_start|>role ... <|im_end|>`, as Qwen, SmolLM and many others.
+    /// `<|im_start|>role ... <|im_end|>`, for Qwen, SmolLM and many others.
     Chatml,
-    /// `<|start_header_id|>role<|end_header_id|> ... <|eot_id|>`, as Llama 3.
+    /// `<|start_header_id|>role<|end_header_id|> ... <|eot_id|>`, for Llama 3.
     Llama3,
-    /// `<start_of_turn>user ... <end_of_turn>`, as Gemma; instructions go into the first question.
+    /// `<start_of_turn>user ... <end_of_turn>`, for Gemma. Instructions are part of the first
+    /// question.
     Gemma,
-    /// `[INST] ... [/INST]`, as Mistral and Llama 2; instructions go into the first question.
+    /// `[INST] ... [/INST]`, for Mistral and Llama 2. Instructions are part of the first question.
     Mistral,
-    /// `<|user|> ... `, as Zephyr and TinyLlama.
+    /// `<|user|> ... `, for Zephyr and TinyLlama.
     Zephyr,
-    /// `User: ...`, for models that know no turns.
+    /// `User: ...`, for models that were not trained on chats.
     Plain,
 }
 

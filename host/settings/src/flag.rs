@@ -11,43 +11,43 @@ use super::Operator;
 use super::block::KeyInfo;
 use super::value::Value;
 
-/// How a flag's value is written.
+/// The syntax of a flag's value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum FlagForm {
-    /// A whole number that isn't negative.
+    /// A whole number of 0 or more.
     Whole,
-    /// A whole number that may be negative, where -1 stands for something.
+    /// A whole number that may be negative. -1 has a special meaning.
     Signed,
     /// A number.
     Number,
     /// A number of bytes, with a unit.
     Size,
-    /// A time, with a unit.
+    /// A duration, with a unit.
     Duration,
-    /// True or false; the flag alone is true.
+    /// True or false. The flag without a value means true.
     Switch,
     /// A text, such as a name.
     Text,
-    /// A text; the flag may come several times.
+    /// A text. The flag may be repeated.
     Texts,
 }
 
 /// The value of a flag.
 #[derive(Debug, Clone, PartialEq)]
 pub enum FlagValue {
-    /// Of [`FlagForm::Whole`] and [`FlagForm::Signed`].
+    /// For [`FlagForm::Whole`] and [`FlagForm::Signed`].
     Whole(i64),
-    /// Of [`FlagForm::Number`].
+    /// For [`FlagForm::Number`].
     Number(f32),
-    /// Of [`FlagForm::Size`], in bytes.
+    /// For [`FlagForm::Size`], in bytes.
     Size(u64),
-    /// Of [`FlagForm::Duration`].
+    /// For [`FlagForm::Duration`].
     Duration(Duration),
-    /// Of [`FlagForm::Switch`].
+    /// For [`FlagForm::Switch`].
     Switch(bool),
-    /// Of [`FlagForm::Text`].
+    /// For [`FlagForm::Text`].
     Text(String),
-    /// Of [`FlagForm::Texts`], in their order.
+    /// For [`FlagForm::Texts`], in the order of the command line.
     Texts(Vec<String>),
 }
 
@@ -67,35 +67,35 @@ impl From<FlagValue> for Value {
     }
 }
 
-/// A setting's flag, as its declaration has it.
+/// The flag in the declaration of a setting.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct FlagInfo {
-    /// Its name, without the hyphens before it.
+    /// The name, without leading hyphens.
     pub(crate) name: &'static str,
-    /// What stands for its value in the help.
+    /// The placeholder of the value in the help.
     pub(crate) value_name: &'static str,
     /// The value of the flag without a value, if that is allowed.
     pub(crate) alone: Option<&'static str>,
-    /// What it does.
+    /// The help text.
     pub(crate) help: &'static str,
-    /// How its value is written.
+    /// The syntax of the value.
     pub(crate) form: fn() -> FlagForm,
-    /// Why a text can't be its value.
+    /// Checks a text as a value. The error describes the expected value.
     pub(crate) check: fn(String) -> Result<(), String>,
 }
 
-/// A flag of the command line that sets a setting.
+/// A command line flag that sets a setting.
 #[derive(Debug, Clone, Copy)]
 pub struct Flag {
     info: &'static FlagInfo,
     key: &'static KeyInfo,
     section: &'static str,
-    /// Which block of [`Operator::blocks`], and which of its keys.
+    /// Index of the block in [`Operator::blocks`], and of the key in the block.
     at: (usize, usize),
 }
 
 impl Flag {
-    /// All flags, in the order in which their settings are declared: those of a request, then the
+    /// All flags, in the declaration order of their settings: those of a request, then the
     /// operator's.
     #[must_use]
     pub fn all() -> Vec<Self> {
@@ -117,13 +117,13 @@ impl Flag {
         all
     }
 
-    /// Its name, without the hyphens before it.
+    /// The name, without leading hyphens.
     #[must_use]
     pub fn name(&self) -> &'static str {
         self.info.name
     }
 
-    /// What stands for its value in the help.
+    /// The placeholder of the value in the help.
     #[must_use]
     pub fn value_name(&self) -> &'static str {
         self.info.value_name
@@ -135,7 +135,7 @@ impl Flag {
         self.info.help
     }
 
-    /// How its value is written.
+    /// The syntax of the value.
     #[must_use]
     pub fn form(&self) -> FlagForm {
         (self.info.form)()
@@ -148,7 +148,7 @@ impl Flag {
         self.info.alone.or(is_switch.then_some("true"))
     }
 
-    /// The section of its setting.
+    /// The section of the setting.
     #[must_use]
     pub fn section(&self) -> &'static str {
         self.section

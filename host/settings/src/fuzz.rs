@@ -1,13 +1,13 @@
-//! A door for the fuzz target `dialect` of `fuzz/`: a document that somebody else writes, into the
-//! code that reads it. No part of the API.
+//! Entry point of the fuzz target `dialect` in `fuzz/`: it reads a document that another party
+//! wrote. Not a part of the API.
 //!
-//! It panics where a promise is broken, and does nothing else. The test here runs the seeds that
-//! the target begins with, so what once was found stays fixed.
+//! It panics if an invariant is violated. The test here runs the seeds of the fuzz target, so that
+//! a finding stays fixed.
 
 use crate::Reading;
 
-/// A document with settings, as JSON and as TOML, from a guest and from an operator: what is read
-/// is in range, and what isn't is told, each with a place inside the document.
+/// Reads a document as JSON and as TOML, as a guest's and as an operator's. Accepted values must be
+/// in range, and each problem must have a position in the document.
 pub fn dialect(bytes: &[u8]) {
     let text = String::from_utf8_lossy(bytes);
     let lines = text.split('\n').count();

@@ -63,7 +63,7 @@ impl<T> Whole<T> {
         }
     }
 
-    /// Documents may write -1 for this value, as llama.cpp's own programs do.
+    /// In documents, -1 stands for this value, as in llama.cpp's programs.
     pub(crate) const fn minus_one(mut self, means: T) -> Self
     where
         T: Copy,
@@ -72,7 +72,7 @@ impl<T> Whole<T> {
         self
     }
 
-    /// Documents may write -2 for this value, as llama.cpp's own programs do.
+    /// In documents, -2 stands for this value, as in llama.cpp's programs.
     pub(crate) const fn minus_two(mut self, means: T) -> Self
     where
         T: Copy,
@@ -117,7 +117,7 @@ macro_rules! whole {
                     Value::Integer(-1) if rule.minus_one.is_some() => rule.minus_one,
                     Value::Integer(-2) if rule.minus_two.is_some() => rule.minus_two,
                     Value::Integer(whole) => Self::try_from(*whole).ok(),
-                    // Scripts write 512.0 where they mean 512.
+                    // Scripts write 512.0 for 512.
                     Value::Float(float) if float.fract() == 0.0 && float.abs() < 1e15 => {
                         #[expect(
                             clippy::cast_possible_truncation,
@@ -166,7 +166,7 @@ macro_rules! whole {
 
 whole!(u32 => Whole, u64 => Size, i32 => Signed);
 
-/// A number's range, ends included.
+/// The inclusive range of a number.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Number {
     least: f32,
@@ -211,7 +211,7 @@ impl Kind for f32 {
     }
 
     fn json(&self) -> Json {
-        // By way of its shortest text: 0.1, not 0.10000000149011612.
+        // Converted via its shortest text: 0.1, not 0.10000000149011612.
         self.to_string()
             .parse()
             .map_or(Json::Null, |double: f64| json!(double))
@@ -257,7 +257,7 @@ impl Kind for bool {
     }
 }
 
-/// A time's range, in milliseconds.
+/// The range of a duration, in milliseconds.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Millis {
     least: u64,
@@ -267,7 +267,7 @@ pub(crate) struct Millis {
 }
 
 impl Millis {
-    /// From nothing to a day.
+    /// From 0 to a day.
     pub(crate) const UP_TO_A_DAY: Self = Self {
         least: 0,
         ..Self::TO_A_DAY
@@ -353,7 +353,8 @@ impl Kind for Vec<String> {
         };
         match value {
             Value::List(list) => list.iter().map(text).collect(),
-            // One alone, as WasmEdge's `reverse-prompt`; none where it is empty.
+            // A single text instead of a list, as in WasmEdge's `reverse-prompt`. An empty one is
+            // an empty list.
             Value::Text(one) if one.is_empty() => Some(Self::new()),
             one => Some(vec![text(one)?]),
         }
@@ -370,7 +371,7 @@ impl Kind for Vec<String> {
 
     fn allowed(rule: &Texts) -> String {
         let Texts { most, bytes } = rule;
-        format!("a list of {most} at most, strings of 1 to {bytes} bytes")
+        format!("a list of at most {most} strings of 1 to {bytes} bytes")
     }
 
     fn json(&self) -> Json {
@@ -386,7 +387,7 @@ impl Kind for Vec<String> {
 
 /// A type whose values are names. `Display` gives a value's name.
 pub(crate) trait Named: Copy + fmt::Display + FromStr<Err: fmt::Display> + 'static {
-    /// All of them.
+    /// All values.
     const ALL: &'static [Self];
 }
 
@@ -451,7 +452,7 @@ macro_rules! named {
 }
 pub(crate) use named;
 
-/// The names, in their order.
+/// The names, in order.
 pub(crate) fn all_names<T: Named>() -> Vec<String> {
     T::ALL.iter().map(ToString::to_string).collect()
 }

@@ -16,10 +16,10 @@ use crate::kind::named;
 )]
 #[strum(serialize_all = "lowercase")]
 pub enum KvType {
-    /// Sixteen-bit floats.
+    /// 16-bit floating point numbers.
     #[default]
     F16,
-    /// Eight bits and a scale for each 32 numbers: 34 bytes for 32 numbers in place of 64.
+    /// 8-bit numbers with one scale for each 32: 34 bytes instead of 64 for 32 numbers.
     Q8_0,
 }
 

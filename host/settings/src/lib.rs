@@ -73,6 +73,6 @@ pub use settings::{Effective, Level, SettingInForce, Settings, in_force};
 pub use stopping::{Stopping, StoppingInForce};
 pub use value::Value as Document;
 
-/// Sequences that one context of llama.cpp can hold at most (`LLAMA_MAX_SEQ` in its
+/// Maximum number of sequences in one context of llama.cpp (`LLAMA_MAX_SEQ` in its
 /// `llama-cparams.h`).
 pub const MAX_SEQUENCES: u32 = 256;

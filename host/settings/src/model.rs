@@ -1,4 +1,4 @@
-//! How a model is served: what the operator chooses when it is loaded.
+//! How a model is served: the settings that the operator chooses for loading it.
 
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
@@ -20,10 +20,11 @@ served! {
         /// The conversion of the weights when the model is loaded, and where the result is kept.
         /// Default none: the file is loaded as it is.
         pub optimize: Option<Optimize>,
-        /// The folder in which sessions' states are kept on disk too, so that a later process finds
-        /// them; `None`, the default: nowhere. Each model has a folder of its own in it, which one
-        /// process uses at a time. The files hold what the sessions were about, and only their user
-        /// can read them. The state of an owner without a name is removed with the owner.
+        /// The folder in which states of sessions are also stored on disk, so that a later process
+        /// can use them. Default `None`: they are not stored. Each model has its own subfolder,
+        /// which one process uses at a time. The files contain the content of the sessions, and
+        /// only their user can read them. The state of an anonymous owner is deleted with the
+        /// owner.
         pub state_dir: Option<PathBuf>,
         /// The settings of a generation that the request does not set.
         pub defaults: Settings,
@@ -31,8 +32,8 @@ served! {
 
     /// How a model is served.
     pub struct ModelSettings in "model" {
-        /// Tokens that one session holds, prompt and answer together. More than the model was
-        /// trained on is allowed, and usually gives bad text.
+        /// Maximum number of tokens of one session, prompt and answer together. More than the model
+        /// was trained on is allowed, but usually gives poor text.
         ctx_size: u32, else "2048, or what the model was trained on where that is less", "ctx_size",
             ["n_ctx"], Whole::new(16, u32::MAX),
             flag("ctx-size", "TOKENS",
@@ -44,7 +45,7 @@ served! {
         batch_size: u32 = ModelConfig::DEFAULT_BATCH_SIZE, "batch_size", ["n_batch"],
             Whole::new(1, ModelConfig::MAX_BATCH_SIZE),
             flag("batch-size", "TOKENS", "Maximum number of tokens of one decode step");
-        /// Threads that compute. More threads than cores are slower by an order of magnitude.
+        /// Number of compute threads. More threads than cores are slower by an order of magnitude.
         threads: u32, else "all cores", "threads", ["n_threads"],
             Whole::new(1, ModelConfig::MAX_THREADS),
             flag("threads", "COUNT", "Threads that compute [default: all cores]");
@@ -74,7 +75,7 @@ served! {
             flag("kv-layout", "LAYOUT",
                 "Layout of the KV cells: auto, split (each sequence its own) or unified (one \
                  pool)");
-        /// The type of keys and values in the KV cells: `q8_0` takes a little more than half the
+        /// Number type of keys and values in the KV cells. `q8_0` takes a little more than half the
         /// memory of `f16`.
         kv_type: KvType = KvType::F16, "kv_type", ["cache_type"], Any,
             flag("kv-type", "TYPE",
@@ -89,7 +90,7 @@ served! {
         /// memory than the machine and the process's control group have. Not checked if there is a
         /// graphics card.
         check_memory: bool = true, "check_memory", [], Any;
-        /// A built-in chat template in place of the model's own.
+        /// Built-in chat template to use instead of the model's own.
         chat_template: ChatTemplateName, else "the model's own, or what goes with its vocabulary",
             "chat_template", [], Any,
             flag("chat-template", "NAME",
@@ -221,12 +222,12 @@ pub enum KvLayout {
 
 named!(KvLayout, "KV layout");
 
-/// The KV cells of a model that is about to be served.
+/// The KV cells of a model before it is loaded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct KvCells {
-    /// Cells in all.
+    /// Total number of cells.
     pub total: u32,
-    /// Each sequence has its own.
+    /// Whether each sequence has its own.
     pub split: bool,
 }
 
@@ -239,13 +240,13 @@ impl KvCells {
 }
 
 impl ModelConfig {
-    /// Default of [`ctx_size`](Self::ctx_size) where the model was trained on at least as much.
+    /// Default of [`ctx_size`](Self::ctx_size), unless the model was trained on less.
     pub const DEFAULT_CTX_SIZE: u32 = 2048;
     /// Default of [`batch_size`](Self::batch_size).
     pub const DEFAULT_BATCH_SIZE: u32 = 256;
-    /// Upper end of [`batch_size`](Self::batch_size): compute buffers grow with it.
+    /// Maximum of [`batch_size`](Self::batch_size). Compute buffers grow with it.
     pub const MAX_BATCH_SIZE: u32 = 4096;
-    /// Upper end of [`threads`](Self::threads) (`GGML_MAX_N_THREADS`, which llama.cpp asserts).
+    /// Maximum of [`threads`](Self::threads) (`GGML_MAX_N_THREADS`, which llama.cpp asserts).
     pub const MAX_THREADS: u32 = 512;
 
     /// Checks the ranges.
@@ -280,8 +281,8 @@ impl ModelConfig {
     ///
     /// # Errors
     ///
-    /// [`SettingsError`](crate::SettingsError) when `kv_cells` can't hold one session, or don't
-    /// go with the layout.
+    /// [`SettingsError`](crate::SettingsError) if `kv_cells` is too small for one session, or does
+    /// not match the layout.
     pub fn kv_cells_for(&self, context: u32) -> Result<KvCells> {
         let mut check = Check::default();
         // llama.cpp rounds each stream's cells up (`GGML_PAD` in `llama-context.cpp`).
@@ -341,7 +342,7 @@ impl ModelConfig {
         check.done()
     }
 
-    /// Threads that compute.
+    /// Number of compute threads on this machine.
     #[must_use]
     pub fn threads_here(&self) -> u32 {
         self.threads.unwrap_or_else(|| {

@@ -6,11 +6,10 @@ use std::str::FromStr;
 
 use crate::kind::{Named, all_of};
 
-/// How converted weights are stored. The order is that of how well they keep their values, best
-/// first.
+/// The type of converted weights, ordered by accuracy, the best first.
 ///
-/// All are types with fast kernels on some CPU that need no importance matrix. As llama.cpp's own
-/// tools do, the mixed ones store the few matrices that matter most with more bits.
+/// Every type has fast kernels on some CPU and needs no importance matrix. Like llama.cpp's tools,
+/// mixed types store the few most important matrices with more bits.
 #[derive(
     Debug,
     Clone,
@@ -28,7 +27,7 @@ use crate::kind::{Named, all_of};
 pub enum Quantisation {
     /// 16 bits a weight.
     F16,
-    /// 8.5 bits a weight: nearly exact for anything that had fewer.
+    /// 8.5 bits a weight. Nearly exact for weights that had fewer bits.
     Q8_0,
     /// 6.6 bits a weight.
     #[strum(serialize = "q6_k")]
@@ -39,23 +38,23 @@ pub enum Quantisation {
     /// 4.9 bits a weight, mixed.
     #[strum(serialize = "q4_k_m")]
     Q4KM,
-    /// 4.6 bits a weight. The fastest on most CPUs, and visibly less exact.
+    /// 4.6 bits a weight. The fastest on most CPUs, and noticeably less accurate.
     Q4_0,
 }
 
 impl Quantisation {
-    /// All of them, best first.
+    /// All types, best first.
     pub const ALL: [Self; <Self as strum::EnumCount>::COUNT] =
         all_of(<Self as strum::VariantArray>::VARIANTS);
 
-    /// Its name on a command line, such as `q4_k_m`.
+    /// The name on a command line, such as `q4_k_m`.
     #[must_use]
     pub fn name(self) -> &'static str {
         self.into()
     }
 }
 
-/// As in the names of model files, such as `Q4_K_M`.
+/// The name in file names of models, such as `Q4_K_M`.
 impl fmt::Display for Quantisation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(&self.name().to_uppercase())
@@ -73,7 +72,7 @@ pub enum Target {
 }
 
 impl Target {
-    /// All of them, best first after `auto`.
+    /// All targets: `auto`, then all types, best first.
     pub const ALL: [Self; 7] = [
         Self::Auto,
         Self::To(Quantisation::F16),
@@ -116,7 +115,7 @@ impl FromStr for Target {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("weights can't be converted to `{name}`: give one of {}", targets())]
 pub struct UnknownTarget {
-    /// The name asked for.
+    /// The unknown name.
     pub name: String,
 }
 
@@ -129,9 +128,9 @@ fn targets() -> String {
 pub struct Optimize {
     /// The type to convert to.
     pub target: Target,
-    /// The cache folder. The result is `optimized/HASH-TYPE.gguf` in it, with the SHA-256 of the
-    /// source's contents, so a source that changes, moves or has several names is told apart by
-    /// what it holds. Nothing is ever deleted from it.
+    /// The cache folder. The result is `optimized/HASH-TYPE.gguf` in it, where the hash is the
+    /// SHA-256 of the source's contents. Therefore a changed source gets a new file, and a moved or
+    /// renamed one does not. Nothing is ever deleted from the folder.
     pub cache: PathBuf,
 }
 

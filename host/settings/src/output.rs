@@ -10,7 +10,7 @@ use super::value::Value;
 /// The form that an answer must have. The sender of the request chooses its text.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum OutputForm {
-    /// A JSON value of this JSON Schema.
+    /// A JSON value that matches this JSON Schema.
     JsonSchema(String),
     /// A text that this regular expression matches as a whole.
     Regex(String),
@@ -31,7 +31,7 @@ block! {
     pub struct Output in "output" {
         /// JSON Schema of the answer, as a text or, in documents, as an object.
         json_schema: FormText, else "none", "json_schema", [], Form { is_json: true };
-        /// Regular expression that matches the answer as a whole.
+        /// Regular expression that must match the whole answer.
         regex: FormText, else "none", "regex", [], Form { is_json: false };
         /// Grammar of the answer, in llguidance's variant of Lark.
         lark: FormText, else "none", "lark", ["lark_grammar"], Form { is_json: false };
@@ -76,7 +76,7 @@ impl Output {
             Problem::new(
                 Self::SECTION,
                 format_args!("{given} forms"),
-                "one of them at most",
+                "at most one of them",
             )
         });
     }
@@ -108,14 +108,14 @@ impl From<OutputForm> for Output {
     }
 }
 
-/// The text of a form; empty: none.
+/// The text of a form. Empty means none.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct FormText(pub String);
 
-/// The rule of a form's text.
+/// The rule for the text of a form.
 #[derive(Debug)]
 pub(crate) struct Form {
-    /// A document may have it as a value, instead of a text.
+    /// Whether a document may contain a JSON value instead of a text.
     is_json: bool,
 }
 
@@ -140,7 +140,7 @@ impl Kind for FormText {
     fn allowed(rule: &Form) -> String {
         let most = OutputForm::MAX_BYTES;
         let also = if rule.is_json { " or an object" } else { "" };
-        format!("a text{also} of {most} bytes at most (empty: none)")
+        format!("a text{also} of at most {most} bytes (empty: none)")
     }
 
     fn json(&self) -> Json {

@@ -2,8 +2,8 @@
 
 use crate::kind::named;
 
-/// How urgent a request is. Higher goes first; see
-/// [`ModelConfig::ageing`](crate::ModelConfig::ageing) for why lower ones move too.
+/// How urgent a request is. Higher priorities run first.
+/// [`ModelConfig::ageing`](crate::ModelConfig::ageing) explains why lower ones run, too.
 #[derive(
     Debug,
     Clone,
@@ -20,21 +20,21 @@ use crate::kind::named;
 )]
 #[strum(serialize_all = "lowercase")]
 pub enum Priority {
-    /// May be parked while something urgent needs its place.
+    /// May be parked while an urgent request needs its sequence.
     Low,
-    /// As most requests.
+    /// The default.
     #[default]
     Normal,
-    /// Before normal ones.
+    /// Runs before normal requests.
     High,
-    /// Before all others; parks a running low one where there is no other place.
+    /// Runs before all others. If no sequence is free, a running request of low priority is parked.
     Urgent,
 }
 
 named!(Priority, "priority");
 
 impl Priority {
-    /// Its place in [`ALL`](Self::ALL).
+    /// The index in [`ALL`](Self::ALL).
     #[must_use]
     pub fn level(self) -> usize {
         match self {

@@ -6,7 +6,7 @@ use std::fmt;
 /// A problem of one setting: an error or a warning.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Problem {
-    /// The setting's path as it was written, such as `sampling.top_p`; empty for the document
+    /// The path of the setting as it was written, such as `sampling.top_p`. Empty for the document
     /// itself.
     pub path: String,
     /// Its place in the document, if the settings come from one.
@@ -15,7 +15,7 @@ pub struct Problem {
     pub fault: Fault,
 }
 
-/// A place in a document: line and column, both from 1, the column in characters.
+/// A position in a document: line and column, both from 1, the column in characters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Place {
     /// The line.
@@ -27,9 +27,9 @@ pub struct Place {
 /// The kinds of problems of a setting.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Fault {
-    /// Its value is of another type, or out of range.
+    /// The value has another type, or is out of range.
     Value {
-        /// The value, shortened where it is long.
+        /// The value, shortened if it is long.
         value: String,
         /// The allowed values.
         allowed: String,
@@ -39,7 +39,7 @@ pub enum Fault {
         /// The setting that was probably meant, or the settings that exist.
         hint: String,
     },
-    /// It was set before, in another spelling or the same.
+    /// It was already set, with the same or another spelling.
     Twice {
         /// The path of the first one, as it was written.
         first: String,
@@ -48,10 +48,10 @@ pub enum Fault {
     },
     /// The key is known, and has no effect here.
     NoEffect {
-        /// Why, and what to do.
+        /// The reason, and a remedy.
         reason: String,
     },
-    /// The document can't be read.
+    /// The document cannot be read.
     Unreadable {
         /// Why it cannot be read.
         reason: String,
@@ -125,19 +125,13 @@ impl fmt::Display for Problem {
                 first,
                 is_equal: true,
             } => {
-                write!(
-                    f,
-                    "`{path}` says again what `{first}` says: keep one of them"
-                )
+                write!(f, "`{path}` repeats `{first}`: keep one of them")
             }
             Fault::Twice {
                 first,
                 is_equal: false,
             } => {
-                write!(
-                    f,
-                    "`{path}` sets what `{first}` sets to something else: keep one of them"
-                )
+                write!(f, "`{path}` contradicts `{first}`: keep one of them")
             }
             Fault::NoEffect { reason } => write!(f, "`{path}` has no effect: {reason}"),
             Fault::Unreadable { reason } if path.is_empty() => write!(f, "{reason}"),

@@ -13,7 +13,8 @@ use super::settings::{Level, SettingInForce};
 /// The schema's key for the version of the contract that is to have a setting as a field.
 const SINCE: &str = "x-since";
 
-/// The JSON Schema of a document: every setting in its section and flat, in every spelling.
+/// The JSON Schema of a document: every setting with every name, in its section and at the top
+/// level.
 #[must_use]
 pub fn settings_schema() -> Json {
     let mut definitions = Map::new();
@@ -31,7 +32,7 @@ pub fn settings_schema() -> Json {
             }
             definitions.insert(id, definition(info));
         }
-        // llama.cpp's old documents have it there.
+        // llama.cpp's older documents have it there.
         if section == "model" {
             let reference = json!({"$ref": "#/$defs/stopping.max_tokens"});
             properties.insert("n_predict".to_owned(), reference);
@@ -91,12 +92,12 @@ fn one_line(help: &str) -> String {
     help.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
-/// The table of all settings, as Markdown: one section after the other.
+/// The table of all settings in Markdown, section by section.
 #[must_use]
 pub fn settings_table() -> String {
     let mut table = String::new();
     for (section, keys) in spellings() {
-        // Writing to a string can't fail.
+        // Writing to a string cannot fail.
         let _ = writeln!(table, "### `{section}`\n");
         let _ = writeln!(
             table,
@@ -110,7 +111,7 @@ pub fn settings_table() -> String {
     table
 }
 
-/// A setting's row.
+/// The row of a setting.
 fn row(info: &KeyInfo) -> String {
     let also: Vec<String> = info.also.iter().map(|name| format!("`{name}`")).collect();
     let default = match (info.default)() {
@@ -202,9 +203,9 @@ mod tests {
     }
 
     block! {
-        /// A block that nobody has.
+        /// A block that exists only in this test.
         pub struct MadeUp in "made_up" {
-            /// A setting that every version has.
+            /// A setting of every version.
             old: bool = false, "old", [], Any;
             /// A setting of the next version.
             new: bool = false, "new", [], Any, since("0.2.0");

@@ -71,9 +71,9 @@ block! {
         /// Mirostat 1 or 2, which aim at a constant surprise. They replace all samplers except
         /// penalties, logit bias and temperature.
         mirostat: u32 = 0, "mirostat", ["mirostat_mode"], Whole::new(0, 2).note("0: off");
-        /// The surprise that mirostat aims at, in bits.
+        /// Target surprise of Mirostat, in bits.
         mirostat_tau: f32 = 5.0, "mirostat_tau", ["mirostat_ent"], Number::new(0.0, 100.0, "");
-        /// How fast mirostat learns.
+        /// Learning rate of Mirostat.
         mirostat_eta: f32 = 0.1, "mirostat_eta", ["mirostat_lr"], Number::new(0.0, 100.0, "");
         /// Seed of the draws: the same seed, prompt and settings give the same text. If it is
         /// random, the host draws a seed for each generation, and reports it at the end.
@@ -93,7 +93,7 @@ block! {
 }
 
 impl Sampling {
-    /// Always the most likely token: the same prompt gives the same text.
+    /// Always takes the most likely token: the same prompt gives the same text.
     #[must_use]
     pub fn greedy() -> Self {
         Self {
@@ -118,14 +118,14 @@ pub fn read_sampling(sampling: &mut Sampling, name: &str, value: &Value) -> bool
     is_set
 }
 
-/// A seed.
+/// The seed of the random draws.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Seed {
-    /// Drawn anew for each generation.
+    /// A new random seed for each generation.
     #[default]
     Random,
-    /// This one. [`u32::MAX`] isn't any: llama.cpp draws a random one for it, and documents may
-    /// write it for [`Random`](Self::Random).
+    /// This seed. [`u32::MAX`] is not allowed: llama.cpp draws a random seed for it, and in
+    /// documents it means [`Random`](Self::Random).
     Fixed(u32),
 }
 
@@ -174,26 +174,26 @@ impl Kind for Seed {
     }
 }
 
-/// Something added to the logits of a token.
+/// A value added to the logits of one or more tokens.
 #[derive(Debug, Clone, PartialEq)]
 pub struct LogitBias {
-    /// Which token.
+    /// The tokens.
     pub target: BiasTarget,
-    /// What is added: -1000.0 to 1000.0, or negative infinity, which forbids the token.
+    /// The value to add: -1000.0 to 1000.0, or negative infinity, which forbids the token.
     pub bias: f32,
 }
 
-/// Whose logits a bias changes.
+/// The tokens that a bias applies to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum BiasTarget {
-    /// The token of this id.
+    /// The token with this id.
     Token(u32),
-    /// All tokens that the text is made of, each. 1 to 256 bytes.
+    /// Each token of this text of 1 to 256 bytes.
     Text(String),
 }
 
 impl LogitBias {
-    /// Biases of a request at most.
+    /// Maximum number of biases of a request.
     pub const MAX: usize = 1024;
     const MAX_BYTES: usize = 256;
     const MOST: f32 = 1000.0;
@@ -206,7 +206,7 @@ impl LogitBias {
         target && (self.bias == f32::NEG_INFINITY || self.bias.abs() <= Self::MOST)
     }
 
-    /// A bias, which may be `false` for never.
+    /// A bias. `false` forbids the token.
     fn read_bias(value: &Value) -> Option<f32> {
         match value {
             Value::Bool(false) => Some(f32::NEG_INFINITY),
@@ -222,8 +222,8 @@ pub(crate) struct Biases;
 impl Kind for Vec<LogitBias> {
     type Rule = Biases;
 
-    /// `{"token or text": bias}` or `[[token or text, bias]]`, as llama.cpp's server takes it: a
-    /// key of digits is a token.
+    /// `{"token or text": bias}` or `[[token or text, bias]]`, as in llama.cpp's server. A key of
+    /// digits is a token id.
     fn read(value: &Value, _: &Biases) -> Option<Self> {
         let one = |target: BiasTarget, bias: &Value| {
             let bias = LogitBias::read_bias(bias)?;
@@ -340,17 +340,17 @@ pub enum SamplerName {
     MinP,
     /// XTC.
     Xtc,
-    /// Temperature, dynamic where `dynatemp_range` says so.
+    /// Temperature. It is dynamic if `dynatemp_range` is set.
     Temperature,
 }
 
 named!(SamplerName, "sampler");
 
 impl SamplerName {
-    /// All of them in the order that they have where nobody chooses another, which is llama.cpp's.
+    /// The default samplers in their order, which is llama.cpp's.
     pub const DEFAULT: [Self; Self::ALL.len()] = Self::ALL;
 
-    /// The sampler of a name; llama.cpp's other names and hyphens count too.
+    /// The sampler with this name. llama.cpp's other names and hyphens are accepted.
     fn of(name: &str) -> Option<Self> {
         let name = name.trim().replace('-', "_");
         let name = match name.as_str() {
@@ -369,7 +369,7 @@ pub(crate) struct Samplers;
 impl Kind for Vec<SamplerName> {
     type Rule = Samplers;
 
-    /// A list of names, or one text with semicolons between them, as llama.cpp's programs take it.
+    /// A list of names, or one text with semicolons between them, as in llama.cpp's programs.
     fn read(value: &Value, _: &Samplers) -> Option<Self> {
         match value {
             Value::Text(text) if text.is_empty() => Some(Self::new()),

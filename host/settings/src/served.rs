@@ -1,9 +1,9 @@
 //! Declares the operator's settings of a model: the blocks of documents, and the one struct that
 //! they make.
 
-/// Declares the operator's blocks, each as [`block!`](crate::block::block) does, and the struct in
-/// force: a field for each setting, with its default, and after `with` what is no setting of a
-/// block. What stands after `beside` in a block is a setting of its documents alone.
+/// Declares the operator's blocks, each as [`block!`](crate::block::block) does, and the struct of
+/// effective values. The struct has a field with a default for each setting, and the fields after
+/// `with`, which are not in a block. Settings after `beside` exist only in documents.
 macro_rules! served {
     (
         $(#[doc = $about:literal])*
@@ -52,7 +52,7 @@ macro_rules! served {
         }
 
         impl $config {
-            /// Checks the range of each setting by itself.
+            /// Checks the range of each setting.
             fn check_each(&self, check: &mut $crate::problem::Check) {
                 $($crate::block::Block::check(&$block::of(self), check);)*
             }
@@ -82,14 +82,14 @@ macro_rules! served {
             }
 
             impl $block {
-                /// Sets in `config` what is set here.
+                /// Sets in `config` the values that are set here.
                 pub(crate) fn apply(&self, config: &mut $config) {
                     $(if let Some(value) = self.$field.clone() {
                         config.$field = value.into();
                     })*
                 }
 
-                /// What is in force.
+                /// The effective values.
                 fn of(config: &$config) -> Self {
                     Self {
                         $($field: config.$field.clone().into(),)*

@@ -26,7 +26,7 @@ pub struct Settings {
     pub output: Output,
 }
 
-/// The settings in force for one generation.
+/// The effective settings of one generation.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Effective {
     /// How the next token is chosen.
@@ -41,7 +41,7 @@ pub struct Effective {
     pub output: Option<OutputForm>,
     /// Whether the answer is a vector instead of a text.
     pub embedding: bool,
-    /// The seed that was given or drawn.
+    /// The seed, whether set or drawn.
     pub seed: u32,
 }
 
@@ -53,7 +53,7 @@ pub enum Level {
     Request,
     /// The session, for all its requests.
     Session,
-    /// The operator, for the model.
+    /// The operator's settings for the model.
     Model,
     /// The model's file, which may recommend settings of sampling.
     File,
@@ -72,7 +72,7 @@ impl Level {
 /// The value in force of one setting, and the level that set it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct SettingInForce {
-    /// Its path, such as `sampling.top_p`.
+    /// The path, such as `sampling.top_p`.
     pub path: String,
     /// Its value as JSON; null if there is none, such as a limit that is not set.
     pub value: Json,
@@ -81,7 +81,7 @@ pub struct SettingInForce {
 }
 
 impl Settings {
-    /// Greedy: the same prompt gives the same text.
+    /// Greedy sampling: the same prompt gives the same text.
     #[must_use]
     pub fn greedy() -> Self {
         Self {
@@ -105,8 +105,8 @@ impl Settings {
     ///
     /// # Errors
     ///
-    /// [`SettingsError`](crate::SettingsError) with every setting that is out of range, the
-    /// priority among them.
+    /// [`SettingsError`](crate::SettingsError) with every setting that is out of range, including
+    /// the priority.
     pub fn check_up_to(&self, max_priority: Priority) -> Result<()> {
         let mut check = Check::default();
         self.check_into(&mut check);
@@ -198,7 +198,7 @@ pub fn in_force(levels: &[(Level, &Settings)]) -> Vec<SettingInForce> {
                 let blocks = settings.blocks();
                 let value = blocks.get(block_index)?.json(index);
                 let is_form = block.section() == Output::SECTION;
-                // Forms exclude each other: who sets one says that there is no other.
+                // Forms exclude each other: a level that sets one excludes the others.
                 if is_form && settings.output.is_set() {
                     return Some((value.unwrap_or_default(), *level));
                 }

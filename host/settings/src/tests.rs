@@ -109,7 +109,7 @@ fn stop_strings_out_of_range_are_refused() {
     for (bad, words) in [
         (
             vec!["x".to_owned(); 65],
-            "a list of 65, it must be a list of 64 at most",
+            "a list of 65, it must be a list of at most 64",
         ),
         (vec![String::new()], "a string of 0 bytes"),
         (vec!["x".repeat(257)], "strings of 1 to 256 bytes"),

@@ -1,8 +1,9 @@
-//! That every declared setting is used, and that its one declaration makes all that it should.
+//! Tests that every declared setting is used, and that its declaration generates everything it
+//! should.
 //!
-//! Whether a setting is used is looked up in the sources of the crates beside this one: a use reads
-//! the field through a place that is called after the struct in force (`config.kv_type`,
-//! `settings.stopping.stop`). A setting that nobody reads so fails here by its name.
+//! Uses are looked up in the sources of the neighbouring crates. A use reads the field through a
+//! value that is named after the struct of effective settings (`config.kv_type`,
+//! `settings.stopping.stop`). For an unused setting the test fails with its name.
 
 use std::fs;
 use std::path::Path;
@@ -46,7 +47,7 @@ fn collect(folder: &Path, all: &mut String) {
     }
 }
 
-/// Whether a field is read through one of these places.
+/// Whether a field is read through one of these names.
 fn is_read(sources: &str, places: &[&str], field: &str) -> bool {
     places.iter().any(|place| {
         let read = format!("{place}.{field}");
@@ -57,7 +58,7 @@ fn is_read(sources: &str, places: &[&str], field: &str) -> bool {
     })
 }
 
-/// The crates that may use a setting: all that stand beside this one but the command, which only
+/// The crates that may use a setting: all neighbouring crates except the command line, which only
 /// passes settings on.
 fn users() -> Vec<String> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
@@ -75,7 +76,7 @@ fn every_setting_is_used() {
     let users = users();
     let users: Vec<&str> = users.iter().map(String::as_str).collect();
     let engine = sources(&users);
-    // What is worked out from settings here is used here.
+    // Values that are derived from settings in this crate are used here.
     let model = on_one_line(
         include_str!("model.rs")
             .split("#[cfg(test)]")
@@ -120,7 +121,7 @@ fn a_setting_that_nobody_reads_is_found() {
     assert!(!is_read(text, &["config"], "kv_cells_for"));
 }
 
-/// A value that a schema allows and that isn't the default.
+/// A value that the schema allows, other than the default.
 fn another(schema: &Json, default: &Json) -> Json {
     let kinds = schema["anyOf"].as_array().map_or(&[][..], Vec::as_slice);
     let from = |kind: &Json| -> Vec<Json> {
@@ -171,7 +172,7 @@ fn a_declaration_makes_the_key_the_form_and_the_field_in_force() {
         let (said, before) = (said(&read), said(&Operator::default()));
         let changed: Vec<&String> = said.iter().filter(|one| !before.contains(one)).collect();
         assert_eq!(changed, [&format!("{path}={value}")]);
-        // Where converted models are kept is the program's to say.
+        // The program chooses the folder for converted models.
         if path != "model.optimize" {
             assert_ne!(read.config(), ModelConfig::default(), "{path}");
         }

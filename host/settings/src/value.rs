@@ -5,7 +5,7 @@ use std::fmt;
 /// A value of a document.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Value {
-    /// JSON's null: as if the key weren't there.
+    /// JSON's null, which counts as unset.
     Null,
     /// True or false.
     Bool(bool),
@@ -17,7 +17,7 @@ pub enum Value {
     Text(String),
     /// A list.
     List(Vec<Value>),
-    /// A table, in its order.
+    /// A table, in the order of the document.
     Table(Vec<(String, Value)>),
 }
 

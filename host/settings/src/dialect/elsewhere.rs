@@ -1,7 +1,7 @@
 //! Keys of other systems that have no effect here, with the reason.
 
 /// Keys of WasmEdge's GGML backend (all that it parses), of llama.cpp's server and of others, with
-/// what to say about them.
+/// the reason why they have no effect.
 const KNOWN: [(&[&str], &str); 27] = [
     (
         &["ubatch_size", "n_ubatch"],
@@ -35,12 +35,12 @@ const KNOWN: [(&[&str], &str); 27] = [
             "check_tensors",
             "warmup",
         ],
-        "the host places the model by itself; `model.n_gpu_layers` chooses how much is on an \
+        "the host places the model itself; `model.n_gpu_layers` sets the number of layers on an \
          accelerator",
     ),
     (
         &["flash_attn", "cache_type_k", "cache_type_v"],
-        "the KV cells are of one kind, `model.kv_type`",
+        "keys and values have the same type, `model.kv_type`",
     ),
     (
         &[
@@ -55,7 +55,7 @@ const KNOWN: [(&[&str], &str); 27] = [
             "grp_attn_n",
             "grp_attn_w",
         ],
-        "the model's file says how positions are encoded",
+        "the model's file defines how positions are encoded",
     ),
     (
         &[
@@ -90,7 +90,7 @@ const KNOWN: [(&[&str], &str); 27] = [
             "embd_out",
             "embd_sep",
         ],
-        "a vector is pooled as the model's file says, and has the length 1",
+        "the model's file defines the pooling, and vectors have the length 1",
     ),
     (
         &[
@@ -105,7 +105,7 @@ const KNOWN: [(&[&str], &str); 27] = [
             "hf_file_vocoder",
             "model_url_vocoder",
         ],
-        "models take text and give text",
+        "models only process text",
     ),
     (
         &[
@@ -119,15 +119,15 @@ const KNOWN: [(&[&str], &str); 27] = [
             "fair_scheduling_enabled",
             "auto_queue_cleanup",
         ],
-        "the host shares the model between requests by itself, by priority and fairly",
+        "the host shares the model between requests itself, by priority and fairly",
     ),
     (
         &["queue_warning_threshold", "queue_reject_threshold"],
-        "`backend.queue_size` bounds the queue",
+        "`backend.queue_size` limits the queue",
     ),
     (
         &["max_memory_mb"],
-        "`backend.max_process_bytes` bounds the memory",
+        "`backend.max_process_bytes` limits the memory",
     ),
     (
         &[
@@ -141,21 +141,20 @@ const KNOWN: [(&[&str], &str); 27] = [
             "cache_deletion_strategy",
             "enable_partial_cache_deletion",
         ],
-        "what was computed is remembered while there is room, and the longest unused is forgotten \
-         first; `memory.cache_prompt` turns that off",
+        "prompts are cached while there is memory, and the least recently used are evicted first; \
+         `memory.cache_prompt` turns the cache off",
     ),
     (
         &["n_discard", "n_discard_tokens"],
-        "how much makes room follows from the messages; `memory.context_shifting` says whether any \
-         does",
+        "the messages determine how much is removed; `memory.context_shifting` turns shifting on",
     ),
     (
         &["memory_policy"],
-        "what a session remembers stands in the section `memory`",
+        "the section `memory` has the settings of the prefix cache",
     ),
     (
         &["n", "n_cmpl", "best_of", "n_sequences"],
-        "a request gives one answer: start it again for another",
+        "a request gives one answer: send it again for another",
     ),
     (
         &[
@@ -167,11 +166,11 @@ const KNOWN: [(&[&str], &str); 27] = [
             "cfg_scale",
             "backend_sampling",
         ],
-        "this sampler isn't there",
+        "this sampler isn't available",
     ),
     (
         &["grammar_lazy", "grammar_triggers", "preserved_tokens"],
-        "a form holds from the beginning of the answer",
+        "an output form applies from the beginning of the answer",
     ),
     (
         &[
@@ -181,11 +180,12 @@ const KNOWN: [(&[&str], &str); 27] = [
             "token_filters",
             "n_indent",
         ],
-        "an answer ends by what `stopping` has: `max_tokens`, `max_time_ms`, `stop`, `ignore_eos`",
+        "the settings of `stopping` end an answer: `max_tokens`, `max_time_ms`, `stop`, \
+         `ignore_eos`",
     ),
     (
         &["return_tokens", "response_fields", "post_sampling_probs"],
-        "`sampling.n_probs` tells of the tokens; they come in one form",
+        "`sampling.n_probs` reports tokens, in a single format",
     ),
     (
         &[
@@ -196,7 +196,7 @@ const KNOWN: [(&[&str], &str); 27] = [
             "p_split_speculative",
             "p_min_speculative",
         ],
-        "answers are not drafted by a second model",
+        "speculative decoding isn't supported",
     ),
     (
         &[
@@ -205,7 +205,7 @@ const KNOWN: [(&[&str], &str); 27] = [
             "control_vector_layer_start",
             "control_vector_layer_end",
         ],
-        "a model is served as its file is",
+        "a model is served as its file defines it",
     ),
     (
         &["model_url", "hf_token", "hf_repo", "hf_file"],
@@ -226,7 +226,7 @@ const KNOWN: [(&[&str], &str); 27] = [
             "user",
             "response_format",
         ],
-        "it is no setting of how text is made",
+        "it isn't a setting for generating text",
     ),
     (
         &[

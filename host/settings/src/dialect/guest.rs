@@ -7,7 +7,7 @@ use crate::settings::Settings;
 use crate::{Priority, Result};
 
 /// Why a guest's settings in `model` and `backend` have no effect.
-const OPERATORS: &str = "how a model is served is the operator's to set";
+const OPERATORS: &str = "only the operator sets how a model is served";
 
 impl Reading {
     /// Treats a value that is not allowed as a setting without effect, if `is_harmless` returns
@@ -45,7 +45,7 @@ impl Reading {
     /// [`SettingsError`](crate::SettingsError) with all problems. If `strict`, warnings are errors
     /// too.
     pub fn for_guest(mut self, strict: bool) -> Result<(Settings, Vec<Problem>)> {
-        const LOGGED: &str = "what is logged is the operator's to set";
+        const LOGGED: &str = "only the operator sets what is logged";
 
         let operator = self.operator.clone();
         for (block, why) in [

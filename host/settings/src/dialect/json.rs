@@ -20,11 +20,14 @@ pub(super) fn read(document: &[u8]) -> Result<Vec<Entry>, Unreadable> {
         reason: format!("not JSON: {}", without_place(error)),
         at: Some(offset(document, error)),
     };
-    // Goes through the whole text once, without recursion: from here on it is JSON.
+    // Reads the whole text once, without recursion. From here on it is valid JSON.
     let root: &RawValue = serde_json::from_slice(document).map_err(|error| refuse(&error))?;
     if !root.get().starts_with('{') {
         return Err(Unreadable {
-            reason: format!("settings are a JSON object, this is {}", kind(root.get())),
+            reason: format!(
+                "settings must be a JSON object, this is {}",
+                kind(root.get())
+            ),
             at: Some(0),
         });
     }
@@ -53,7 +56,7 @@ fn node(value: &RawValue, base: usize, depth: u32) -> Result<Node, serde_json::E
     if depth < DEPTH && value.get().starts_with('{') {
         return entries(value, base, depth + 1).map(Node::Table);
     }
-    // serde_json's own limit of 128 levels holds here.
+    // serde_json limits the depth to 128 levels.
     let value: Result<serde_json::Value, _> = serde_json::from_str(value.get());
     Ok(match value {
         Ok(value) => Node::Value(Value::from(value)),

@@ -1,4 +1,4 @@
-//! What `docs/migrating.md` says of keys, held against what documents are read as.
+//! Tests that compare the keys in `docs/migrating.md` with how documents are read.
 
 use std::collections::BTreeMap;
 
@@ -39,7 +39,7 @@ const WASMEDGE: &str = "
     cvector-positive-file cvector-negative-file spm-infill batched-bench-output-jsonl
 ";
 
-/// What stands between two headings.
+/// The text between two headings.
 fn section(from: &str, to: &str) -> &'static str {
     let (_, rest) = PAGE.split_once(&format!("\n{from}\n")).unwrap();
     rest.split_once(&format!("\n{to}\n")).unwrap().0
@@ -51,12 +51,12 @@ fn rows(text: &str) -> impl Iterator<Item = Vec<&str>> {
     rows.map(|row| row.split('|').map(str::trim).skip(1).collect())
 }
 
-/// What stands in backquotes.
+/// The texts in backquotes.
 fn codes(cell: &str) -> Vec<&str> {
     cell.split('`').skip(1).step_by(2).collect()
 }
 
-/// Keys that do something, with the setting that they are.
+/// Keys with an effect, and the setting of each.
 fn working(text: &str) -> BTreeMap<&str, &str> {
     rows(text)
         .map(|cells| {
@@ -76,7 +76,7 @@ fn idle(text: &'static str) -> Vec<&'static str> {
     rows(text).flat_map(|cells| codes(cells[0])).collect()
 }
 
-/// A value that a setting can have.
+/// A valid value of a setting.
 fn value(setting: &str) -> Json {
     let all = spellings();
     let (section, name) = setting.split_once('.').unwrap();
@@ -92,7 +92,7 @@ fn value(setting: &str) -> Json {
     })
 }
 
-/// Each key is read as the setting that the page says.
+/// Checks that each key sets the setting that the page states.
 fn is_read(keys: &BTreeMap<&str, &str>) {
     for (key, setting) in keys {
         let document = json!({ *key: value(setting) }).to_string();
@@ -101,7 +101,7 @@ fn is_read(keys: &BTreeMap<&str, &str>) {
             reading.problems().is_empty() && reading.set.contains_key(*setting),
             "{document}, which should be {setting}: {reading:?}"
         );
-        // And a guest's is taken, or reported as the operator's.
+        // A guest's key is accepted, or reported as one of the operator's.
         let (_, warnings) = reading.for_guest(false).unwrap();
         let is_operators = ["model.", "backend."]
             .iter()
@@ -114,7 +114,7 @@ fn is_read(keys: &BTreeMap<&str, &str>) {
     }
 }
 
-/// Each key is reported with a reason, and does no harm.
+/// Checks that each key is reported with a reason, and has no effect.
 fn is_reported(keys: &[&str]) {
     for key in keys {
         let document = json!({ *key: 1 }).to_string();
@@ -133,7 +133,7 @@ fn is_reported(keys: &[&str]) {
 #[test]
 fn every_key_of_wasmedge_does_what_the_page_says() {
     let text = section("### Keys that do something", "### Keys without effect");
-    // Served where pieces can go to the guest's stdout, which is no business of the engine's.
+    // Supported only by hosts that write pieces of text to the guest's stdout. The engine does not.
     let (stdout, others): (Vec<_>, Vec<_>) = text
         .lines()
         .partition(|line| line.contains("`stream-stdout`"));

@@ -28,7 +28,7 @@ use super::{ModelSettings, Operator, Result, SettingsError, Stopping};
 use entry::{Entry, Node};
 use names::{Found, Names};
 
-/// What was read from a document.
+/// The result of reading a document.
 #[derive(Debug, Default)]
 pub struct Reading {
     operator: Operator,
@@ -47,7 +47,7 @@ struct Written {
 /// A section of an operator's document that another part of the program reads.
 #[derive(Debug, Clone, Copy)]
 pub struct OtherSection {
-    /// Its name.
+    /// The name of the section.
     pub name: &'static str,
     /// Its keys; `None`: any.
     pub keys: Option<&'static [&'static str]>,
@@ -190,7 +190,7 @@ struct Unreadable {
     at: Option<usize>,
 }
 
-/// From bytes to lines and columns.
+/// Converts byte offsets to lines and columns.
 #[derive(Debug, Clone)]
 struct Places {
     text: String,
@@ -296,7 +296,8 @@ impl Walk<'_> {
         );
     }
 
-    /// A setting, or a group of them. `key` is its normal name, `path` how it was written.
+    /// Reads a setting or a group of settings. `key` is the normalised name, `path` the name as
+    /// written.
     fn setting(&mut self, section: Option<&str>, key: &str, path: String, entry: Entry) {
         let names = Names::get();
         if let (Node::Table(_), true) = (&entry.node, names.is_group(section, key)) {
@@ -427,9 +428,9 @@ impl Walk<'_> {
     }
 }
 
-/// The key of `model` that is really a setting of `stopping`: llama.cpp's `n_predict` stands with
-/// the model in old documents.
+/// A key of `model` that is a setting of `stopping`: in llama.cpp's older documents, `n_predict` is
+/// in the section of the model.
 const WEAK: (&str, &str, &str) = (ModelSettings::SECTION, Stopping::SECTION, "n_predict");
 
-/// A range of bytes in the document.
+/// A byte range of the document.
 type Span = Range<usize>;

@@ -16,14 +16,14 @@ pub(super) fn normal(key: &str) -> String {
     key.replace('-', "_")
 }
 
-/// A setting that a name leads to.
+/// The setting that has a name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Found {
-    /// Which block, of the settings' and then the operator's.
+    /// Index of the block. The blocks of a request come before the operator's.
     pub(super) block: usize,
-    /// Which of its keys.
+    /// Index of the key in the block.
     pub(super) key: usize,
-    /// Gives way to the same setting in its own section.
+    /// Whether it yields to the same setting in its own section.
     pub(super) is_weak: bool,
 }
 
@@ -88,7 +88,7 @@ impl Names {
         self.sections.iter().any(|section| section.name == name)
     }
 
-    /// Whether a table under this name is a group of settings.
+    /// Whether a table with this name is a group of settings.
     pub(super) fn is_group(&self, section: Option<&str>, key: &str) -> bool {
         GROUPS.contains(&key) && section.is_none_or(|section| section == "sampling")
     }
@@ -130,7 +130,7 @@ impl Names {
                 let own = self.sections.iter().map(|section| section.name);
                 let names: Vec<&str> = own.chain(others.iter().map(|other| other.name)).collect();
                 closest(key, &names).map_or_else(
-                    || format!("there are the sections {}", list(&names)),
+                    || format!("the sections are {}", list(&names)),
                     |close| format!("did you mean the section `{close}`?"),
                 )
             }
@@ -169,9 +169,9 @@ pub(super) fn hint_among(
     }
 }
 
-/// The known name that was probably meant: at most a third of its letters are other ones.
+/// The most similar known name, if at most a third of the letters differ.
 fn closest<'a>(name: &str, known: &[&'a str]) -> Option<&'a str> {
-    // Distances take time in proportion to both lengths, and a guest chooses one of them.
+    // The time grows with the product of both lengths, and a guest chooses one of them.
     if name.len() > 64 {
         return None;
     }
@@ -195,8 +195,7 @@ pub(crate) fn is_flat(section: &str) -> bool {
     section != LoggingSettings::SECTION
 }
 
-/// All settings by section, in the order of their declaration: those of a request, then the
-/// operator's.
+/// All settings by section, in declaration order: those of a request, then the operator's.
 pub(crate) fn spellings() -> Vec<(&'static str, Vec<&'static KeyInfo>)> {
     let operator = Operator::default();
     let blocks = operator.blocks().into_iter();

@@ -30,7 +30,7 @@ fn entries(table: &DeTable<'_>) -> Vec<Entry> {
             node: node(value),
         })
         .collect();
-    // A table is sorted by name; a document has an order.
+    // The parser sorts a table by name. This restores the order of the document.
     entries.sort_by_key(|entry| entry.at.start);
     entries
 }
@@ -40,7 +40,7 @@ fn node(value: &Spanned<DeValue<'_>>) -> Node {
         DeValue::Table(table) => Node::Table(entries(table)),
         other => match plain(other) {
             Some(value) => Node::Value(value),
-            None => Node::Broken("no setting has such a value".to_owned()),
+            None => Node::Broken("no setting has a value of this type".to_owned()),
         },
     }
 }
