@@ -55,10 +55,8 @@ mod llama {
     pub(crate) use mynah_core::{TokenAttributes, TokenId};
     pub(crate) use mynah_llama::*;
 }
-mod memory;
 mod memory_limit;
 pub mod model;
-mod schedule;
 
 pub use error::EngineError;
 pub use model::{GgufFile, GgufLoader, LocalModel, load};

@@ -1,64 +1,68 @@
-//! Who gets a place in the context, and who makes way: the waiting, the parked and the running.
+//! Admission: which request gets a sequence of the context next, and which one is parked for it.
 //!
-//! A place is a sequence of the context, and the KV cells that it needs. Nobody is ever failed for
-//! lack of one: who makes way is parked, and competes for a place again with the age that it has.
+//! A request needs a sequence and KV cells. A request never fails for lack of them: one that makes
+//! way is parked, and competes for a sequence again with the age that it has.
 
 use std::time::Instant;
 
-use crate::Priority;
+use mynah_settings::Priority;
 
-/// What is free.
+/// What is free in the context.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Room {
-    /// Sequences that nobody uses.
-    pub(crate) sequences: usize,
-    /// KV cells that nobody uses and no running prompt will need; `None` where every sequence has
-    /// its own.
-    pub(crate) cells: Option<u64>,
-    /// KV cells that should stay free for those that run when one more comes.
-    pub(crate) headroom: u64,
+pub struct Room {
+    /// Free sequences.
+    pub sequences: usize,
+    /// Free KV cells that no running prompt will need; `None` where every sequence has its own.
+    pub cells: Option<u64>,
+    /// KV cells that should stay free for the running requests when one more is admitted.
+    pub headroom: u64,
 }
 
-/// Who wants a place.
+/// A request that waits for a sequence.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Candidate {
-    pub(crate) priority: Priority,
+pub struct Candidate {
+    /// Its priority, without age.
+    pub priority: Priority,
     /// Its priority with age.
-    pub(crate) class: u64,
+    pub class: u64,
     /// KV cells that it needs to begin or to go on.
-    pub(crate) cells: u32,
+    pub cells: u32,
 }
 
-/// Who has a place.
+/// A request that has a sequence.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Holder {
-    pub(crate) priority: Priority,
-    /// When its request was asked.
-    pub(crate) asked_at: Instant,
-    /// Since when its reader has not read, if it waits for that.
-    pub(crate) paused_at: Option<Instant>,
-    /// It was parked and resumed a moment ago: an urgent request doesn't park it again at once,
-    /// else it would never get on while urgent requests come.
-    pub(crate) just_resumed: bool,
+pub struct Holder {
+    /// Its priority, without age.
+    pub priority: Priority,
+    /// When it was asked.
+    pub asked_at: Instant,
+    /// Since when it waits for its reader, if it does.
+    pub paused_at: Option<Instant>,
+    /// It was parked, and resumed a moment ago. An urgent request doesn't park it again at once:
+    /// it would make no progress while urgent requests come.
+    pub just_resumed: bool,
 }
 
-/// What to do about a place.
+/// What to do next.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Decision {
-    /// Give it to the first that waits.
+pub enum Decision {
+    /// Admit the first request of the queue.
     Admit,
-    /// Give it to the first that is parked.
+    /// Resume the first parked request.
     Resume,
-    /// Park this holder, then look again.
+    /// Park the holder at this index, then decide again.
     Park(usize),
-    /// Nothing can be done now.
+    /// Nothing can be admitted now.
     Wait,
 }
 
-/// Who gets the next place. Parked ones go before waiting ones of the same class: they have begun.
+/// Which request gets the next sequence. A parked request goes before a waiting one of the same
+/// class, since it has begun.
 ///
-/// Who doesn't fit is not overtaken by smaller ones of a lower class, else it might never fit.
-pub(crate) fn decide(
+/// A smaller request of a lower class doesn't overtake one that doesn't fit: the larger one might
+/// never fit otherwise.
+#[must_use]
+pub fn decide(
     waiting: Option<Candidate>,
     parked: Option<Candidate>,
     holders: &[Holder],
@@ -84,7 +88,7 @@ pub(crate) fn decide(
         .map_or(Decision::Wait, Decision::Park)
 }
 
-/// The holder that has waited longest for its reader: parking it costs nobody anything.
+/// The holder that has waited longest for its reader. Parking it delays nobody.
 fn paused_longest(holders: &[Holder]) -> Option<usize> {
     let paused = holders.iter().enumerate();
     paused
@@ -101,9 +105,10 @@ fn urgent_victim(holders: &[Holder]) -> Option<usize> {
         .map(|(index, _)| index)
 }
 
-/// The holder that makes way when KV cells run out: one that waits for its reader, else the
-/// youngest of the lowest priority. `None` when at most one has a place: it has all cells.
-pub(crate) fn least_important(holders: &[Holder]) -> Option<usize> {
+/// The holder to park when KV cells run out: one that waits for its reader, else the youngest of
+/// the lowest priority. `None` when there is at most one, which has all cells.
+#[must_use]
+pub fn least_important(holders: &[Holder]) -> Option<usize> {
     if holders.len() < 2 {
         return None;
     }

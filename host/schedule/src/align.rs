@@ -1,30 +1,32 @@
-//! How far the tokens of one sequence serve another.
+//! Which tokens of one sequence can be reused for another.
 
 use std::ops::Range;
 
-/// How many tokens two sequences begin alike with.
-pub(crate) fn common<T: PartialEq>(one: &[T], other: &[T]) -> u32 {
+/// The length of the common prefix of two sequences.
+#[must_use]
+pub fn common<T: PartialEq>(one: &[T], other: &[T]) -> u32 {
     let pairs = one.iter().zip(other);
     let count = pairs.take_while(|(one, other)| one == other).count();
     // Fits: sequences are bounded by the context, which is counted in u32.
     u32::try_from(count).unwrap_or(u32::MAX)
 }
 
-/// What of an old sequence stays for a new one.
+/// The tokens of an old sequence that a new one can reuse.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(crate) struct Alignment {
+pub struct Alignment {
     /// Tokens that both begin with.
-    pub(crate) prefix: u32,
+    pub prefix: u32,
     /// What to take out of the old sequence, one after the other: positions as they are when those
     /// before are out, and what comes after moves down.
-    pub(crate) gaps: Vec<Range<u32>>,
+    pub gaps: Vec<Range<u32>>,
     /// The first so many tokens are the new sequence's then.
-    pub(crate) kept: u32,
+    pub kept: u32,
 }
 
 impl Alignment {
-    /// Only what both begin with.
-    pub(crate) fn prefix(prefix: u32) -> Self {
+    /// Only the common prefix.
+    #[must_use]
+    pub fn prefix(prefix: u32) -> Self {
         Self {
             prefix,
             gaps: Vec::new(),
@@ -33,17 +35,19 @@ impl Alignment {
     }
 
     /// The last of the pieces that are moved, as tokens of the old sequence.
-    pub(crate) fn last_piece(&self) -> Option<Range<u32>> {
+    #[must_use]
+    pub fn last_piece(&self) -> Option<Range<u32>> {
         let begin = self.gaps.last()?.start;
         let out: u32 = self.gaps.iter().map(|gap| gap.end - gap.start).sum();
         Some(begin + out..self.kept + out)
     }
 }
 
-/// What of `old` stays for `new`: what both begin with, and then pieces of `old`, of `least` tokens
-/// or more, that go on where `new` goes on. Where `new` has something of its own, it ends: what
-/// comes after must be computed with it.
-pub(crate) fn align<T: PartialEq>(old: &[T], new: &[T], least: usize) -> Alignment {
+/// The tokens of `old` that `new` can reuse: the common prefix, and then pieces of `old`, of `least`
+/// tokens or more, that follow in `new` without anything between them. The first token that only
+/// `new` has ends the alignment: all tokens behind it depend on it.
+#[must_use]
+pub fn align<T: PartialEq>(old: &[T], new: &[T], least: usize) -> Alignment {
     let prefix = common(old, new);
     let mut found = Alignment::prefix(prefix);
     // Where to look on in `old` as it was, and how many tokens of it are out.

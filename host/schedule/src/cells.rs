@@ -5,7 +5,7 @@ use std::ops::Range;
 
 /// The KV cells of a context, as its sequences hold them.
 #[derive(Debug)]
-pub(crate) struct Cells {
+pub struct Cells {
     // Sequences share what is copied; else a copy has cells of its own.
     shares: bool,
     // For each sequence the cells of its tokens, in their order.
@@ -18,7 +18,7 @@ pub(crate) struct Cells {
 
 impl Cells {
     /// Cells of `sequences` sequences, which all share one pool or have their own.
-    pub(crate) fn new(sequences: u32, shares: bool) -> Self {
+    pub fn new(sequences: u32, shares: bool) -> Self {
         Self {
             shares,
             sequences: vec![Vec::new(); sequences as usize],
@@ -28,12 +28,12 @@ impl Cells {
     }
 
     /// Cells that any sequence holds.
-    pub(crate) fn used(&self) -> u64 {
+    pub fn used(&self) -> u64 {
         (self.holders.len() - self.free.len()) as u64
     }
 
     /// Cells that any of these sequences holds.
-    pub(crate) fn held_by(&self, sequences: impl Iterator<Item = u32>) -> u64 {
+    pub fn held_by(&self, sequences: impl Iterator<Item = u32>) -> u64 {
         let mut seen = vec![false; self.holders.len()];
         let mut count = 0;
         for cell in sequences.flat_map(|sequence| self.of(sequence)) {
@@ -47,13 +47,13 @@ impl Cells {
     }
 
     /// Tokens of a sequence.
-    pub(crate) fn len(&self, sequence: u32) -> u32 {
+    pub fn len(&self, sequence: u32) -> u32 {
         // Fits: bounded by the context.
         u32::try_from(self.of(sequence).len()).unwrap_or(u32::MAX)
     }
 
     /// Whether another sequence holds any cell of this one, from position `from` on.
-    pub(crate) fn is_shared(&self, sequence: u32, from: u32) -> bool {
+    pub fn is_shared(&self, sequence: u32, from: u32) -> bool {
         let after = self.of(sequence).iter().skip(from as usize);
         after
             .filter_map(|&cell| self.holders.get(cell as usize))
@@ -61,7 +61,7 @@ impl Cells {
     }
 
     /// The sequence got so many more tokens.
-    pub(crate) fn extend(&mut self, sequence: u32, tokens: u32) {
+    pub fn extend(&mut self, sequence: u32, tokens: u32) {
         for _ in 0..tokens {
             let cell = self.free.pop().unwrap_or_else(|| {
                 self.holders.push(0);
@@ -73,7 +73,7 @@ impl Cells {
     }
 
     /// `to`, which is empty, has the first tokens of `from` as well.
-    pub(crate) fn copy(&mut self, from: u32, to: u32, tokens: u32) {
+    pub fn copy(&mut self, from: u32, to: u32, tokens: u32) {
         if self.shares {
             let first: Vec<u32> = self
                 .of(from)
@@ -90,13 +90,13 @@ impl Cells {
     }
 
     /// The sequence has no more than the first `tokens`.
-    pub(crate) fn truncate(&mut self, sequence: u32, tokens: u32) {
+    pub fn truncate(&mut self, sequence: u32, tokens: u32) {
         let length = self.len(sequence);
         self.remove(sequence, tokens.min(length)..length);
     }
 
     /// The tokens in `range` are out of the sequence.
-    pub(crate) fn remove(&mut self, sequence: u32, range: Range<u32>) {
+    pub fn remove(&mut self, sequence: u32, range: Range<u32>) {
         let Some(held) = self.sequences.get_mut(sequence as usize) else {
             return;
         };

@@ -10,7 +10,7 @@ use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::sync::Arc;
 
-use crate::{Owner, OwnerShare};
+use mynah_core::{Owner, OwnerShare};
 
 /// Owners that want nothing now but are remembered, at most: the operator's names and instances
 /// that were charged more than others. Who is forgotten starts like somebody new.
@@ -18,7 +18,7 @@ const MAX_IDLE: usize = 1024;
 
 /// What each owner has been served.
 #[derive(Debug, Default)]
-pub(crate) struct Fairness {
+pub struct Fairness {
     /// Owners that want something now: as many as there are requests, at most.
     active: HashMap<Arc<str>, Account>,
     /// The others.
@@ -47,7 +47,7 @@ impl Account {
 
 impl Fairness {
     /// A request of this owner arrives.
-    pub(crate) fn join(&mut self, owner: &Owner) {
+    pub fn join(&mut self, owner: &Owner) {
         if self.active.is_empty() {
             // Nobody competes: whatever was, nobody owes anybody.
             self.now = 0.0;
@@ -70,7 +70,7 @@ impl Fairness {
     }
 
     /// A request of this owner has ended, however.
-    pub(crate) fn leave(&mut self, owner: &Owner) {
+    pub fn leave(&mut self, owner: &Owner) {
         let Entry::Occupied(mut entry) = self.active.entry(Arc::clone(owner.key())) else {
             return;
         };
@@ -84,7 +84,7 @@ impl Fairness {
 
     /// A request of this owner begins, and will compute so many tokens for its prompt: it is
     /// charged for them now, so that an owner can't take all places at once.
-    pub(crate) fn begin(&mut self, owner: &Owner, prompt_tokens: u32) {
+    pub fn begin(&mut self, owner: &Owner, prompt_tokens: u32) {
         if let Some(account) = self.account_mut(owner) {
             let begun = account.virtual_time;
             account.virtual_time += f64::from(prompt_tokens) / account.weight();
@@ -93,7 +93,7 @@ impl Fairness {
     }
 
     /// So many tokens of a prompt that it was charged for need not be computed.
-    pub(crate) fn refund(&mut self, owner: &Owner, prompt_tokens: u32) {
+    pub fn refund(&mut self, owner: &Owner, prompt_tokens: u32) {
         if let Some(account) = self.account_mut(owner) {
             account.virtual_time -= f64::from(prompt_tokens) / account.weight();
         }
@@ -101,7 +101,7 @@ impl Fairness {
 
     /// So many tokens were computed for this owner: of prompts, which it was charged for when it
     /// began, and of answers.
-    pub(crate) fn serve(&mut self, owner: &Owner, prompt_tokens: u32, answer_tokens: u32) {
+    pub fn serve(&mut self, owner: &Owner, prompt_tokens: u32, answer_tokens: u32) {
         if let Some(account) = self.account_mut(owner) {
             let tokens = u64::from(prompt_tokens) + u64::from(answer_tokens);
             account.served += tokens;
@@ -111,7 +111,7 @@ impl Fairness {
     }
 
     /// Tokens that this owner was charged, over its weight; the lowest goes next.
-    pub(crate) fn virtual_time(&self, owner: &Owner) -> f64 {
+    pub fn virtual_time(&self, owner: &Owner) -> f64 {
         let account = self.active.get(owner.key());
         let account = account.or_else(|| self.idle.get(owner.key()));
         account.map_or(self.now, |account| account.virtual_time)
@@ -126,7 +126,7 @@ impl Fairness {
         clippy::cast_precision_loss,
         reason = "token counts are far below 2^52"
     )]
-    pub(crate) fn index(&self) -> f64 {
+    pub fn index(&self) -> f64 {
         let shares: Vec<f64> = self
             .active
             .values()
@@ -142,7 +142,7 @@ impl Fairness {
     }
 
     /// The owners that are known, by name.
-    pub(crate) fn shares(&self) -> Vec<OwnerShare> {
+    pub fn shares(&self) -> Vec<OwnerShare> {
         let mut shares: Vec<OwnerShare> = self
             .active
             .iter()

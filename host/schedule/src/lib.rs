@@ -1,3 +1,31 @@
-//! Queue, fairness, the plan of a step, and the prefix cache's policy. Pure.
+//! Which request computes next, and which computations are kept.
+//!
+//! Queue, fairness, admission, the plan of each step and the policy of the prefix cache. Pure: no
+//! llama.cpp and no clock (time is an argument), so every rule is tested without a model.
 
 #![forbid(unsafe_code)]
+
+mod admission;
+mod align;
+mod cells;
+mod fairness;
+mod pace;
+mod plan;
+mod prefix_cache;
+mod queue;
+mod rounds;
+mod sessions;
+
+/// Tokens of a sequence that llama.cpp's attention computes together on a CPU (`GGML_FA_TILE_Q` in
+/// `ggml-cpu/common.h`). Fewer cost several times as much each.
+const TILE: u32 = 64;
+
+pub use admission::{Candidate, Decision, Holder, Room, decide, least_important};
+pub use align::{Alignment, align, common};
+pub use cells::Cells;
+pub use fairness::Fairness;
+pub use pace::{Pace, StepBudget};
+pub use plan::{Need, Planner, Turn, Want};
+pub use prefix_cache::{CacheEntry, Location, PrefixCache};
+pub use queue::{FairQueue, Head, QueueFull, Ticket, class_of};
+pub use sessions::{NotOpen, SessionLimits, Sessions};

@@ -1,5 +1,5 @@
-//! What is learned from how fast things went: how long a new request may wait, and how much a step
-//! may compute.
+//! Estimates from measured times: how long a new request will wait, and how many tokens a step may
+//! compute.
 
 use std::time::{Duration, Instant};
 
@@ -8,17 +8,17 @@ use super::TILE;
 /// Share of the newest measurement in a mean: the last ten or so count.
 const NEWEST: f64 = 0.2;
 
-/// The mean time between requests that leave the waiting line to run, while others wait.
+/// The mean time between two requests that leave the queue, while others wait.
 #[derive(Debug, Default)]
-pub(crate) struct Pace {
+pub struct Pace {
     last: Option<Instant>,
     mean: Option<f64>,
 }
 
 impl Pace {
-    /// A request left the line to run; `others_wait` says whether the line still holds some. The
-    /// time that an empty line waits for requests says nothing about how fast they are served.
-    pub(crate) fn left(&mut self, now: Instant, others_wait: bool) {
+    /// A request left the queue to run; `others_wait` says whether the queue still holds some. The
+    /// time that an empty queue waits for requests says nothing about how fast they are served.
+    pub fn note_start(&mut self, now: Instant, others_wait: bool) {
         if let Some(last) = self.last {
             let interval = now.saturating_duration_since(last).as_secs_f64();
             self.mean = Some(match self.mean {
@@ -29,8 +29,9 @@ impl Pace {
         self.last = others_wait.then_some(now);
     }
 
-    /// Time until a request behind `ahead` others leaves the line; `None` before any has.
-    pub(crate) fn wait_behind(&self, ahead: usize) -> Option<Duration> {
+    /// Time until a request behind `ahead` others leaves the queue; `None` before any has.
+    #[must_use]
+    pub fn wait_behind(&self, ahead: usize) -> Option<Duration> {
         #[expect(clippy::cast_precision_loss, reason = "an estimate")]
         let seconds = self.mean? * ahead as f64;
         // A day is far beyond any time-out, and keeps the conversion in range.
@@ -47,7 +48,7 @@ impl Pace {
 /// attention costs each several times as much, so small steps are learned from apart, and taken
 /// only where a tile would hold streams up for too long.
 #[derive(Debug, Default)]
-pub(crate) struct StepBudget {
+pub struct StepBudget {
     /// Seconds a token, of steps with a tile or more of prompts.
     tiled: Option<f64>,
     /// Of smaller ones since the last of those.
@@ -65,7 +66,7 @@ impl StepBudget {
 
     /// A step with prompts took so long for so many tokens. Those with few tokens say nothing about
     /// prompts.
-    pub(crate) fn note(&mut self, tokens: usize, took: Duration) {
+    pub fn note(&mut self, tokens: usize, took: Duration) {
         let tokens = u32::try_from(tokens).unwrap_or(u32::MAX);
         if tokens < Self::LEAST {
             return;
@@ -86,7 +87,7 @@ impl StepBudget {
 
     /// Tokens until the next ones of `decoding` streams, theirs among them, if `prompts` have so
     /// many tokens left each; no bound where none decodes.
-    pub(crate) fn tokens(&self, decoding: usize, mut prompts: impl Iterator<Item = u32>) -> u32 {
+    pub fn tokens(&self, decoding: usize, mut prompts: impl Iterator<Item = u32>) -> u32 {
         let Some(pace) = self.tiled.or(self.small).filter(|_| decoding > 0) else {
             return u32::MAX;
         };
@@ -163,12 +164,12 @@ mod tests {
         let mut pace = Pace::default();
         assert_eq!(pace.wait_behind(3), None);
         for n in 0..5 {
-            pace.left(start + Duration::from_secs(2 * n), true);
+            pace.note_start(start + Duration::from_secs(2 * n), true);
         }
         assert_eq!(pace.wait_behind(3), Some(Duration::from_secs(6)));
-        // The line runs empty; the hour until the next request is not the model's.
-        pace.left(start + Duration::from_secs(10), false);
-        pace.left(start + Duration::from_secs(3600), true);
+        // The queue runs empty; the hour until the next request is not the model's.
+        pace.note_start(start + Duration::from_secs(10), false);
+        pace.note_start(start + Duration::from_secs(3600), true);
         assert_eq!(pace.wait_behind(3), Some(Duration::from_secs(6)));
     }
 }

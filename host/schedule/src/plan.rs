@@ -4,7 +4,7 @@ use super::rounds::Rounds;
 
 /// What a sequence needs next.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Need {
+pub enum Need {
     /// The token that was sampled last.
     Decode,
     /// So many tokens of its prompt, or of what it has to compute again.
@@ -15,17 +15,18 @@ pub(crate) enum Need {
 
 /// What a running sequence wants.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Want {
+pub struct Want {
     /// Its number in the context.
-    pub(crate) id: u32,
-    pub(crate) need: Need,
+    pub id: u32,
+    /// What it needs next.
+    pub need: Need,
     /// It is computed in steps of its own.
-    pub(crate) alone: bool,
+    pub alone: bool,
 }
 
 /// Whose step it is.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Turn {
+pub enum Turn {
     /// All that share steps: tokens for each of the sequences, in their order.
     Shared(Vec<u32>),
     /// One sequence by itself.
@@ -39,7 +40,7 @@ pub(crate) enum Turn {
 
 /// Deals out steps.
 #[derive(Debug)]
-pub(crate) struct Planner {
+pub struct Planner {
     budget: u32,
     /// Where each sequence has KV cells of its own.
     rounds: Option<Rounds>,
@@ -57,7 +58,7 @@ impl Planner {
 
     /// A planner of steps of `budget` tokens at most, of sequences that have KV cells of their own
     /// (`split`) or share a pool.
-    pub(crate) fn new(budget: u32, split: bool) -> Self {
+    pub fn new(budget: u32, split: bool) -> Self {
         Self {
             budget,
             rounds: split.then(Rounds::default),
@@ -68,7 +69,7 @@ impl Planner {
     }
 
     /// Tokens of a prompt in one step of a sequence that computes alone.
-    pub(crate) fn chunk(&self) -> u32 {
+    pub fn chunk(&self) -> u32 {
         self.chunk
     }
 
@@ -78,7 +79,7 @@ impl Planner {
     ///
     /// Shared steps and steps of a single sequence take turns: those that share get every other
     /// step however many want their own, and those take turns among themselves.
-    pub(crate) fn next(
+    pub fn next(
         &mut self,
         wants: &[Want],
         shared_budget: u32,

@@ -1,125 +1,142 @@
-//! What sessions left behind when they had nothing to do, to be found again by the prompts that
-//! begin alike.
+//! The prefix cache: sequences that have ended, for new prompts that begin alike.
 
 use std::sync::Arc;
 use std::time::Instant;
 
-use super::common;
 use mynah_core::{Owner, OwnerRef};
 
-/// Where the computation of an entry is.
+use super::common;
+
+/// Where the keys and values of an entry are.
 #[derive(Debug)]
-pub(crate) enum Place<S> {
+pub enum Location<S> {
     /// In the KV cells of this sequence of the context.
     Resident(u32),
     /// In host memory.
     Saved(S),
 }
 
-/// What one session left behind.
+/// A sequence in the prefix cache.
 #[derive(Debug)]
-pub(crate) struct Entry<T, S> {
-    pub(crate) owner: OwnerRef,
-    /// The session that goes on from it; it may be gone.
-    pub(crate) session: Option<u64>,
-    /// What was computed, from the beginning.
-    pub(crate) tokens: Vec<T>,
-    /// The first so many were computed in the steps of a deterministic request.
-    pub(crate) exact: u32,
-    pub(crate) place: Place<S>,
-    /// It is on disk, or needn't be.
-    pub(crate) is_stored: bool,
-    /// When it was last of use.
-    pub(crate) used_at: Instant,
+pub struct CacheEntry<T, S> {
+    /// The owner of the session that computed it.
+    pub owner: OwnerRef,
+    /// The session that continues it, which may be closed; `None` when the session has moved on.
+    pub session: Option<u64>,
+    /// Its tokens, from the beginning.
+    pub tokens: Vec<T>,
+    /// How many of its first tokens were computed in the steps of a deterministic request.
+    pub exact: u32,
+    /// Where its keys and values are.
+    pub location: Location<S>,
+    /// It is on disk, or need not be written there.
+    pub is_stored: bool,
+    /// When a prompt last used it.
+    pub used_at: Instant,
 }
 
-impl<T, S> Entry<T, S> {
-    /// The same computation at a place where it goes on nobody's session: on disk, or back from
+impl<T, S> CacheEntry<T, S> {
+    /// The same sequence at another location, as no session's own: on disk, or read back from
     /// there.
-    pub(crate) fn stored_at<P>(&self, place: Place<P>, used_at: Instant) -> Entry<T, P>
+    pub fn stored_at<P>(&self, location: Location<P>, used_at: Instant) -> CacheEntry<T, P>
     where
         T: Clone,
     {
-        Entry {
+        CacheEntry {
             owner: self.owner.clone(),
             session: None,
             tokens: self.tokens.clone(),
             exact: self.exact,
-            place,
+            location,
             is_stored: true,
             used_at,
         }
     }
 
-    /// Its tokens.
-    pub(crate) fn len(&self) -> u32 {
+    /// Number of its tokens.
+    #[must_use]
+    pub fn len(&self) -> u32 {
         // Fits: bounded by the context.
         u32::try_from(self.tokens.len()).unwrap_or(u32::MAX)
     }
 
-    /// The sequence whose KV cells it has.
-    pub(crate) fn resident(&self) -> Option<u32> {
-        match self.place {
-            Place::Resident(id) => Some(id),
-            Place::Saved(_) => None,
+    /// Whether it has no tokens.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.tokens.is_empty()
+    }
+
+    /// The sequence of the context whose KV cells it has.
+    #[must_use]
+    pub fn resident(&self) -> Option<u32> {
+        match self.location {
+            Location::Resident(id) => Some(id),
+            Location::Saved(_) => None,
         }
     }
 
     /// Its state in host memory.
-    pub(crate) fn saved(&self) -> Option<&S> {
-        match &self.place {
-            Place::Resident(_) => None,
-            Place::Saved(state) => Some(state),
+    #[must_use]
+    pub fn saved(&self) -> Option<&S> {
+        match &self.location {
+            Location::Resident(_) => None,
+            Location::Saved(state) => Some(state),
         }
     }
 }
 
-/// All that sessions left behind.
+/// Sequences that have ended, by owner.
 ///
-/// Looking a prompt up compares it with every entry of its owner, which `max_cache_tokens` bounds,
-/// up to the first token that differs.
+/// A lookup compares the prompt with every entry of its owner, up to the first token that differs.
+/// `max_cache_tokens` bounds how many there are.
 #[derive(Debug)]
-pub(crate) struct Shelf<T, S> {
-    entries: Vec<Entry<T, S>>,
-    /// Owners may use what others left.
-    is_open: bool,
+pub struct PrefixCache<T, S> {
+    entries: Vec<CacheEntry<T, S>>,
+    /// Owners may use the entries of others.
+    is_shared: bool,
 }
 
-impl<T: PartialEq, S> Shelf<T, S> {
-    /// An empty one; `is_open`: owners use what others left.
-    pub(crate) fn new(is_open: bool) -> Self {
+impl<T: PartialEq, S> PrefixCache<T, S> {
+    /// An empty cache. With `is_shared`, owners may use the entries of others.
+    #[must_use]
+    pub fn new(is_shared: bool) -> Self {
         Self {
             entries: Vec::new(),
-            is_open,
+            is_shared,
         }
     }
 
-    pub(crate) fn entries(&self) -> &[Entry<T, S>] {
+    /// All entries, in no order.
+    #[must_use]
+    pub fn entries(&self) -> &[CacheEntry<T, S>] {
         &self.entries
     }
 
-    pub(crate) fn get(&self, index: usize) -> Option<&Entry<T, S>> {
+    /// The entry at this index.
+    #[must_use]
+    pub fn get(&self, index: usize) -> Option<&CacheEntry<T, S>> {
         self.entries.get(index)
     }
 
-    /// Puts something there.
-    pub(crate) fn put(&mut self, entry: Entry<T, S>) {
+    /// Adds an entry.
+    pub fn put(&mut self, entry: CacheEntry<T, S>) {
         self.entries.push(entry);
     }
 
-    /// Takes something away.
-    pub(crate) fn take(&mut self, index: usize) -> Option<Entry<T, S>> {
+    /// Removes the entry at this index. The last entry takes its index.
+    pub fn take(&mut self, index: usize) -> Option<CacheEntry<T, S>> {
         (index < self.entries.len()).then(|| self.entries.swap_remove(index))
     }
 
-    /// What this session left.
-    pub(crate) fn of_session(&self, session: u64) -> Option<usize> {
+    /// The index of the entry that this session continues.
+    #[must_use]
+    pub fn of_session(&self, session: u64) -> Option<usize> {
         let mut entries = self.entries.iter();
         entries.position(|entry| entry.session == Some(session))
     }
 
-    /// What this session left is no longer what it goes on from.
-    pub(crate) fn disown(&mut self, session: u64) {
+    /// The session no longer continues its entry, which stays for other prompts.
+    pub fn disown(&mut self, session: u64) {
         for entry in &mut self.entries {
             if entry.session == Some(session) {
                 entry.session = None;
@@ -127,32 +144,33 @@ impl<T: PartialEq, S> Shelf<T, S> {
         }
     }
 
-    /// It is on disk now, or needn't be.
-    pub(crate) fn note_stored(&mut self, index: usize) {
+    /// The entry is on disk now, or need not be written there.
+    pub fn note_stored(&mut self, index: usize) {
         if let Some(entry) = self.entries.get_mut(index) {
             entry.is_stored = true;
         }
     }
 
-    /// It was of use.
-    pub(crate) fn touch(&mut self, index: usize, now: Instant) {
+    /// A prompt used the entry.
+    pub fn touch(&mut self, index: usize, now: Instant) {
         if let Some(entry) = self.entries.get_mut(index) {
             entry.used_at = now;
         }
     }
 
-    /// Whether `owner` may use what the other left.
-    pub(crate) fn may_use(&self, owner: &Owner, other: &str) -> bool {
-        self.is_open || owner.name() == other
+    /// Whether `owner` may use the entries of the owner named `other`.
+    #[must_use]
+    pub fn may_use(&self, owner: &Owner, other: &str) -> bool {
+        self.is_shared || owner.name() == other
     }
 
-    /// The entry whose beginning serves `wanted` best, and how many tokens of it. `usable` says how
-    /// many of so many tokens of an entry can be used.
-    pub(crate) fn best(
+    /// The entry with the longest usable prefix of `wanted`, and the length of that prefix. `usable`
+    /// says how many of the first tokens of an entry can be used where so many are common.
+    pub fn best(
         &self,
         owner: &Owner,
         wanted: &[T],
-        usable: impl Fn(&Entry<T, S>, u32) -> u32,
+        usable: impl Fn(&CacheEntry<T, S>, u32) -> u32,
     ) -> Option<(usize, u32)> {
         let entries = self.entries.iter().enumerate();
         let served = entries
@@ -163,9 +181,9 @@ impl<T: PartialEq, S> Shelf<T, S> {
             .max_by_key(|(index, tokens)| (*tokens, std::cmp::Reverse(*index)))
     }
 
-    /// What is least worth keeping among what `among` takes: what nobody can ask for any more, then
-    /// what was of no use for longest.
-    pub(crate) fn least_valuable(&self, among: impl Fn(&Entry<T, S>) -> bool) -> Option<usize> {
+    /// The entry to evict among those that `among` accepts: one whose owner is gone, else the least
+    /// recently used.
+    pub fn least_valuable(&self, among: impl Fn(&CacheEntry<T, S>) -> bool) -> Option<usize> {
         let entries = self.entries.iter().enumerate();
         entries
             .filter(|(_, entry)| among(entry))
@@ -173,34 +191,29 @@ impl<T: PartialEq, S> Shelf<T, S> {
             .map(|(index, _)| index)
     }
 
-    /// Takes away all for which `goes` says so.
-    pub(crate) fn take_all(&mut self, goes: impl Fn(&Entry<T, S>) -> bool) -> Vec<Entry<T, S>> {
+    /// Removes all entries for which `goes` is true.
+    pub fn take_all(&mut self, goes: impl Fn(&CacheEntry<T, S>) -> bool) -> Vec<CacheEntry<T, S>> {
         self.entries.extract_if(.., |entry| goes(entry)).collect()
     }
 
-    /// Whether an owner has an entry that begins with all of this, of which the first `exact`
-    /// tokens are exact.
-    pub(crate) fn has(&self, owner: &str, tokens: &[T], exact: u32) -> bool {
+    /// Whether an entry of this owner begins with all of these tokens, the first `exact` of them
+    /// computed deterministically.
+    pub fn has(&self, owner: &str, tokens: &[T], exact: u32) -> bool {
         let mut entries = self.entries.iter();
         entries.any(|entry| {
             entry.owner.name() == owner && entry.exact >= exact && entry.tokens.starts_with(tokens)
         })
     }
 
-    /// Takes away what an owner has of which this has all, and begins with it.
-    pub(crate) fn take_covered(
-        &mut self,
-        owner: &str,
-        tokens: &[T],
-        exact: u32,
-    ) -> Vec<Entry<T, S>> {
+    /// Removes the entries of this owner that these tokens begin with, and that are no more exact.
+    pub fn take_covered(&mut self, owner: &str, tokens: &[T], exact: u32) -> Vec<CacheEntry<T, S>> {
         self.take_all(|entry| {
             entry.owner.name() == owner && entry.exact <= exact && tokens.starts_with(&entry.tokens)
         })
     }
 
-    /// Tokens that an owner has there.
-    pub(crate) fn tokens_of(&self, owner: &Arc<str>) -> u64 {
+    /// Tokens of all entries of this owner.
+    pub fn tokens_of(&self, owner: &Arc<str>) -> u64 {
         let entries = self.entries.iter();
         entries
             .filter(|entry| entry.owner.name() == &**owner)
@@ -215,26 +228,26 @@ mod tests {
 
     use super::*;
 
-    fn shelf(is_open: bool, entries: &[(&str, &[u8], u64)]) -> Shelf<u8, ()> {
+    fn cache(is_shared: bool, entries: &[(&str, &[u8], u64)]) -> PrefixCache<u8, ()> {
         let begin = Instant::now();
-        let mut shelf = Shelf::new(is_open);
+        let mut cache = PrefixCache::new(is_shared);
         for (number, (owner, tokens, second)) in (0u64..).zip(entries) {
-            shelf.put(Entry {
+            cache.put(CacheEntry {
                 owner: Owner::named(*owner).to_ref(),
                 session: Some(number),
                 tokens: tokens.to_vec(),
                 exact: 0,
-                place: Place::Resident(0),
+                location: Location::Resident(0),
                 is_stored: false,
                 used_at: begin + Duration::from_secs(*second),
             });
         }
-        shelf
+        cache
     }
 
     #[test]
     fn the_longest_common_beginning_serves() {
-        let shelf = shelf(
+        let cache = cache(
             false,
             &[
                 ("a", &[1, 2], 0),
@@ -242,65 +255,65 @@ mod tests {
                 ("b", &[1, 2, 3, 4], 2),
             ],
         );
-        let all = |_: &Entry<u8, ()>, tokens| tokens;
+        let all = |_: &CacheEntry<u8, ()>, tokens| tokens;
         let a = Owner::named("a");
-        assert_eq!(shelf.best(&a, &[1, 2, 3, 4], all), Some((1, 3)));
-        assert_eq!(shelf.best(&a, &[7], all), None);
-        let none = |_: &Entry<u8, ()>, _| 0;
-        assert_eq!(shelf.best(&a, &[1, 2, 3, 4], none), None);
+        assert_eq!(cache.best(&a, &[1, 2, 3, 4], all), Some((1, 3)));
+        assert_eq!(cache.best(&a, &[7], all), None);
+        let none = |_: &CacheEntry<u8, ()>, _| 0;
+        assert_eq!(cache.best(&a, &[1, 2, 3, 4], none), None);
     }
 
     #[test]
     fn what_others_left_serves_only_where_it_may() {
         let entries: &[(&str, &[u8], u64)] = &[("b", &[1, 2, 3, 4], 2)];
-        let all = |_: &Entry<u8, ()>, tokens| tokens;
+        let all = |_: &CacheEntry<u8, ()>, tokens| tokens;
         let a = Owner::named("a");
-        assert_eq!(shelf(false, entries).best(&a, &[1, 2], all), None);
-        assert_eq!(shelf(true, entries).best(&a, &[1, 2], all), Some((0, 2)));
+        assert_eq!(cache(false, entries).best(&a, &[1, 2], all), None);
+        assert_eq!(cache(true, entries).best(&a, &[1, 2], all), Some((0, 2)));
     }
 
     #[test]
     fn what_was_of_no_use_for_longest_goes_first() {
         let entries: &[(&str, &[u8], u64)] =
             &[("a", &[1, 2, 3], 2), ("a", &[5], 1), ("b", &[1], 3)];
-        let shelf = shelf(false, entries);
-        assert_eq!(shelf.least_valuable(|_| true), Some(1));
+        let cache = cache(false, entries);
+        assert_eq!(cache.least_valuable(|_| true), Some(1));
         assert_eq!(
-            shelf.least_valuable(|entry| entry.session != Some(1)),
+            cache.least_valuable(|entry| entry.session != Some(1)),
             Some(0)
         );
-        assert_eq!(shelf.least_valuable(|_| false), None);
+        assert_eq!(cache.least_valuable(|_| false), None);
     }
 
     #[test]
     fn what_another_begins_with_is_covered() {
         let entries: &[(&str, &[u8], u64)] =
             &[("a", &[1, 2], 1), ("a", &[1, 3], 1), ("b", &[1, 2], 1)];
-        let mut shelf = shelf(false, entries);
-        assert!(shelf.has("a", &[1, 2], 0) && shelf.has("a", &[1], 0));
-        assert!(!shelf.has("a", &[1, 2, 3], 0) && !shelf.has("c", &[1], 0));
+        let mut cache = cache(false, entries);
+        assert!(cache.has("a", &[1, 2], 0) && cache.has("a", &[1], 0));
+        assert!(!cache.has("a", &[1, 2, 3], 0) && !cache.has("c", &[1], 0));
         // None of them is exact.
-        assert!(!shelf.has("a", &[1], 1));
-        let covered = shelf.take_covered("a", &[1, 2, 3], 0);
+        assert!(!cache.has("a", &[1], 1));
+        let covered = cache.take_covered("a", &[1, 2, 3], 0);
         assert_eq!(covered.len(), 1);
-        assert_eq!(shelf.entries().len(), 2);
+        assert_eq!(cache.entries().len(), 2);
     }
 
     #[test]
     fn what_nobody_can_ask_for_goes_before_all() {
-        let mut shelf = shelf(false, &[("a", &[1], 0), ("a", &[1, 2], 1)]);
+        let mut cache = cache(false, &[("a", &[1], 0), ("a", &[1, 2], 1)]);
         let gone = Owner::unique();
-        shelf.put(Entry {
+        cache.put(CacheEntry {
             owner: gone.to_ref(),
             session: Some(7),
             tokens: vec![1, 2, 3],
             exact: 0,
-            place: Place::Saved(()),
+            location: Location::Saved(()),
             is_stored: false,
             used_at: Instant::now() + Duration::from_secs(60),
         });
-        assert_eq!(shelf.least_valuable(|_| true), Some(0));
+        assert_eq!(cache.least_valuable(|_| true), Some(0));
         drop(gone);
-        assert_eq!(shelf.least_valuable(|_| true), Some(2));
+        assert_eq!(cache.least_valuable(|_| true), Some(2));
     }
 }

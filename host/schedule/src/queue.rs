@@ -1,4 +1,4 @@
-//! The waiting line of one model: who goes next, and who is turned away.
+//! The request queue of one model: which request goes next, and when one is refused.
 //!
 //! Higher priorities go first. A request that waits counts as one priority higher after each
 //! `ageing`, unless its owner was served in that priority meanwhile: so every priority moves, and
@@ -9,45 +9,53 @@ use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::Fairness;
-use crate::{Owner, Priority};
+use mynah_core::Owner;
+use mynah_settings::Priority;
 
-/// What the line knows of a request.
+use super::Fairness;
+
+/// What the queue knows of a request.
 #[derive(Debug, Clone)]
-pub(crate) struct Ticket {
-    pub(crate) owner: Owner,
-    pub(crate) priority: Priority,
-    pub(crate) asked_at: Instant,
+pub struct Ticket {
+    /// Whose request it is.
+    pub owner: Owner,
+    /// Its priority, without age.
+    pub priority: Priority,
+    /// When it was asked.
+    pub asked_at: Instant,
     /// When it has waited for as long as it may.
-    pub(crate) deadline: Instant,
+    pub deadline: Instant,
     /// KV cells that its prompt needs.
-    pub(crate) prompt_tokens: u32,
+    pub prompt_tokens: u32,
 }
 
 /// The request that would go next.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Head {
-    pub(crate) priority: Priority,
+pub struct Head {
+    /// Its priority, without age.
+    pub priority: Priority,
     /// Its priority with age: see [`class_of`].
-    pub(crate) class: u64,
-    pub(crate) prompt_tokens: u32,
+    pub class: u64,
+    /// KV cells that its prompt needs.
+    pub prompt_tokens: u32,
 }
 
-/// The line is full; it holds this many.
+/// The queue is full; it holds this many.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Full(pub(crate) usize);
+pub struct QueueFull(pub usize);
 
 /// A priority with age: one higher for each `ageing` since `since`.
-pub(crate) fn class_of(priority: Priority, since: Instant, now: Instant, ageing: Duration) -> u64 {
+#[must_use]
+pub fn class_of(priority: Priority, since: Instant, now: Instant, ageing: Duration) -> u64 {
     let waited = now.saturating_duration_since(since).as_nanos();
     let steps = waited.checked_div(ageing.as_nanos()).unwrap_or_default();
     let steps = u64::try_from(steps).unwrap_or(u64::MAX);
     steps.saturating_add(priority.level() as u64)
 }
 
-/// The waiting line of one model.
+/// The request queue of one model.
 #[derive(Debug)]
-pub(crate) struct Line<T> {
+pub struct FairQueue<T> {
     groups: HashMap<(Arc<str>, Priority), Group<T>>,
     length: usize,
     capacity: usize,
@@ -77,9 +85,10 @@ impl<T> Group<T> {
     }
 }
 
-impl<T> Line<T> {
-    /// A line for `capacity` requests.
-    pub(crate) fn new(capacity: usize, ageing: Duration) -> Self {
+impl<T> FairQueue<T> {
+    /// An empty queue for `capacity` requests.
+    #[must_use]
+    pub fn new(capacity: usize, ageing: Duration) -> Self {
         Self {
             groups: HashMap::new(),
             length: 0,
@@ -89,14 +98,14 @@ impl<T> Line<T> {
         }
     }
 
-    /// Puts a request in the line.
+    /// Adds a request.
     ///
     /// # Errors
     ///
-    /// [`Full`] when as many wait as may.
-    pub(crate) fn push(&mut self, ticket: Ticket, request: T) -> Result<(), Full> {
+    /// [`QueueFull`] when as many wait as may.
+    pub fn push(&mut self, ticket: Ticket, request: T) -> Result<(), QueueFull> {
         if self.length >= self.capacity {
-            return Err(Full(self.length));
+            return Err(QueueFull(self.length));
         }
         let key = (Arc::clone(ticket.owner.key()), ticket.priority);
         let group = self.groups.entry(key).or_insert_with(|| Group {
@@ -114,7 +123,7 @@ impl<T> Line<T> {
     }
 
     /// The request that would go next.
-    pub(crate) fn head(&self, now: Instant, fairness: &Fairness) -> Option<Head> {
+    pub fn head(&self, now: Instant, fairness: &Fairness) -> Option<Head> {
         let (_, first, class) = self.next(now, fairness)?;
         Some(Head {
             priority: first.ticket.priority,
@@ -124,7 +133,7 @@ impl<T> Line<T> {
     }
 
     /// Takes the request that goes next.
-    pub(crate) fn pop(&mut self, now: Instant, fairness: &Fairness) -> Option<(Ticket, T)> {
+    pub fn pop(&mut self, now: Instant, fairness: &Fairness) -> Option<(Ticket, T)> {
         let key = self.next(now, fairness)?.0.clone();
         let group = self.groups.get_mut(&key)?;
         let first = group.waiting.pop_front()?;
@@ -163,8 +172,9 @@ impl<T> Line<T> {
             .map(|(key, first, class, _)| (key, first, class))
     }
 
-    /// Takes out all requests that `gone` says yes to, in the order in which they came.
-    pub(crate) fn take_out(&mut self, gone: impl Fn(&Ticket, &T) -> bool) -> Vec<(Ticket, T)> {
+    /// Removes all requests for which `gone` is true, and returns them in the order in which they
+    /// came.
+    pub fn take_out(&mut self, gone: impl Fn(&Ticket, &T) -> bool) -> Vec<(Ticket, T)> {
         let gone = |one: &Waiting<T>| gone(&one.ticket, &one.request);
         let mut taken = Vec::new();
         for group in self.groups.values_mut() {
@@ -186,17 +196,17 @@ impl<T> Line<T> {
     }
 
     /// When the next request has waited for as long as it may.
-    pub(crate) fn next_deadline(&self) -> Option<Instant> {
+    pub fn next_deadline(&self) -> Option<Instant> {
         self.tickets().map(|ticket| ticket.deadline).min()
     }
 
     /// When the request that has waited longest was asked.
-    pub(crate) fn oldest(&self) -> Option<Instant> {
+    pub fn oldest(&self) -> Option<Instant> {
         self.tickets().map(|ticket| ticket.asked_at).min()
     }
 
     /// Requests that wait, for each priority of [`Priority::ALL`].
-    pub(crate) fn by_priority(&self) -> [usize; 4] {
+    pub fn by_priority(&self) -> [usize; 4] {
         let mut counts = [0; 4];
         for ((_, priority), group) in &self.groups {
             if let Some(count) = counts.get_mut(priority.level()) {
@@ -211,11 +221,21 @@ impl<T> Line<T> {
         groups.flat_map(|group| group.waiting.iter().map(|one| &one.ticket))
     }
 
-    pub(crate) fn len(&self) -> usize {
+    /// Requests that wait.
+    #[must_use]
+    pub fn len(&self) -> usize {
         self.length
     }
 
-    pub(crate) fn capacity(&self) -> usize {
+    /// Whether no request waits.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.length == 0
+    }
+
+    /// Requests that may wait.
+    #[must_use]
+    pub fn capacity(&self) -> usize {
         self.capacity
     }
 }
@@ -238,14 +258,14 @@ mod tests {
         }
     }
 
-    fn order(line: &mut Line<u32>, now: Instant, fairness: &Fairness) -> Vec<u32> {
-        std::iter::from_fn(|| line.pop(now, fairness).map(|(_, request)| request)).collect()
+    fn order(queue: &mut FairQueue<u32>, now: Instant, fairness: &Fairness) -> Vec<u32> {
+        std::iter::from_fn(|| queue.pop(now, fairness).map(|(_, request)| request)).collect()
     }
 
     #[test]
     fn higher_priorities_go_first_and_each_in_order() {
         let now = Instant::now();
-        let mut line = Line::new(9, AGEING);
+        let mut queue = FairQueue::new(9, AGEING);
         for (number, priority) in (0..).zip([
             Priority::Normal,
             Priority::Low,
@@ -254,11 +274,11 @@ mod tests {
             Priority::High,
             Priority::Urgent,
         ]) {
-            line.push(ticket("a", priority, now), number).unwrap();
+            queue.push(ticket("a", priority, now), number).unwrap();
         }
-        assert_eq!(line.by_priority(), [1, 2, 1, 2]);
+        assert_eq!(queue.by_priority(), [1, 2, 1, 2]);
         assert_eq!(
-            order(&mut line, now, &Fairness::default()),
+            order(&mut queue, now, &Fairness::default()),
             [2, 5, 4, 0, 3, 1]
         );
     }
@@ -267,28 +287,29 @@ mod tests {
     fn the_owner_that_was_served_less_goes_first_among_equals() {
         let now = Instant::now();
         let mut fairness = Fairness::default();
-        let mut line = Line::new(9, AGEING);
+        let mut queue = FairQueue::new(9, AGEING);
         for (number, owner) in (0..).zip(["many", "many", "many", "one"]) {
             let ticket = ticket(owner, Priority::Normal, now);
             fairness.join(&ticket.owner);
-            line.push(ticket, number).unwrap();
+            queue.push(ticket, number).unwrap();
         }
-        let (first, request) = line.pop(now, &fairness).unwrap();
+        let (first, request) = queue.pop(now, &fairness).unwrap();
         assert_eq!(request, 0);
         fairness.begin(&first.owner, 10);
-        assert_eq!(order(&mut line, now, &fairness), [3, 1, 2]);
+        assert_eq!(order(&mut queue, now, &fairness), [3, 1, 2]);
     }
 
     #[test]
     fn a_request_that_waits_overtakes_higher_priorities_that_come_later() {
         let start = Instant::now();
         let later = start + 3 * AGEING + Duration::from_secs(1);
-        let mut line = Line::new(9, AGEING);
-        line.push(ticket("low", Priority::Low, start), 0).unwrap();
-        line.push(ticket("urgent", Priority::Urgent, later), 1)
+        let mut queue = FairQueue::new(9, AGEING);
+        queue.push(ticket("low", Priority::Low, start), 0).unwrap();
+        queue
+            .push(ticket("urgent", Priority::Urgent, later), 1)
             .unwrap();
         assert_eq!(
-            order(&mut line, later, &Fairness::default()),
+            order(&mut queue, later, &Fairness::default()),
             [0, 1],
             "equal classes, and it came first"
         );
@@ -298,22 +319,22 @@ mod tests {
     fn a_crowd_does_not_age_while_it_is_served() {
         let start = Instant::now();
         let mut fairness = Fairness::default();
-        let mut line = Line::new(99, AGEING);
+        let mut queue = FairQueue::new(99, AGEING);
         for number in 0..10 {
             let ticket = ticket("crowd", Priority::Normal, start);
             fairness.join(&ticket.owner);
-            line.push(ticket, number).unwrap();
+            queue.push(ticket, number).unwrap();
         }
         let mut now = start;
         for _ in 0..5 {
             now += Duration::from_secs(4);
-            let (ticket, _) = line.pop(now, &fairness).unwrap();
+            let (ticket, _) = queue.pop(now, &fairness).unwrap();
             fairness.begin(&ticket.owner, 10);
         }
         let single = ticket("single", Priority::Normal, now);
         fairness.join(&single.owner);
-        line.push(single, 100).unwrap();
-        assert_eq!(line.pop(now, &fairness).unwrap().1, 100);
+        queue.push(single, 100).unwrap();
+        assert_eq!(queue.pop(now, &fairness).unwrap().1, 100);
     }
 
     #[derive(Debug, Clone)]
@@ -341,23 +362,23 @@ mod tests {
         ) {
             let mut now = Instant::now();
             let mut fairness = Fairness::default();
-            let mut line = Line::new(capacity, AGEING);
+            let mut queue = FairQueue::new(capacity, AGEING);
             let mut waiting: Vec<(String, Priority, u32)> = Vec::new();
             for (number, op) in (0u32..).zip(ops) {
                 match op {
                     Op::Push(owner, level) => {
                         let (owner, priority) = (owner.to_string(), Priority::ALL[level]);
-                        match line.push(ticket(&owner, priority, now), number) {
+                        match queue.push(ticket(&owner, priority, now), number) {
                             Ok(()) => {
                                 fairness.join(&Owner::named(owner.as_str()));
                                 waiting.push((owner, priority, number));
                             }
-                            Err(Full(held)) => prop_assert!(held == capacity && waiting.len() == capacity),
+                            Err(QueueFull(held)) => prop_assert!(held == capacity && waiting.len() == capacity),
                         }
                     }
                     Op::Pop => {
-                        let head = line.head(now, &fairness);
-                        let Some((ticket, request)) = line.pop(now, &fairness) else {
+                        let head = queue.head(now, &fairness);
+                        let Some((ticket, request)) = queue.pop(now, &fairness) else {
                             prop_assert!(waiting.is_empty() && head.is_none());
                             continue;
                         };
@@ -370,7 +391,7 @@ mod tests {
                     }
                     Op::TakeOut(owner) => {
                         let owner = owner.to_string();
-                        let taken = line.take_out(|ticket, _| ticket.owner.name() == owner);
+                        let taken = queue.take_out(|ticket, _| ticket.owner.name() == owner);
                         let taken: Vec<u32> = taken.into_iter().map(|(_, request)| request).collect();
                         let gone: Vec<u32> = waiting.iter().filter(|one| one.0 == owner).map(|one| one.2).collect();
                         prop_assert_eq!(taken, gone);
@@ -378,9 +399,9 @@ mod tests {
                     }
                     Op::Wait(seconds) => now += Duration::from_secs(seconds),
                 }
-                prop_assert_eq!(line.len(), waiting.len());
-                prop_assert_eq!(line.by_priority().iter().sum::<usize>(), waiting.len());
-                prop_assert_eq!(line.next_deadline().is_some(), !waiting.is_empty());
+                prop_assert_eq!(queue.len(), waiting.len());
+                prop_assert_eq!(queue.by_priority().iter().sum::<usize>(), waiting.len());
+                prop_assert_eq!(queue.next_deadline().is_some(), !waiting.is_empty());
             }
         }
 
@@ -392,22 +413,22 @@ mod tests {
             let start = Instant::now();
             let mut now = start;
             let mut fairness = Fairness::default();
-            let mut line = Line::new(1000, AGEING);
+            let mut queue = FairQueue::new(1000, AGEING);
             let patient = ticket("patient", Priority::ALL[level], now);
             fairness.join(&patient.owner);
-            line.push(patient, 0).unwrap();
+            queue.push(patient, 0).unwrap();
             let mut number = 1;
             loop {
-                if line.len() < 20 {
+                if queue.len() < 20 {
                     for other in 0..others {
                         let name = if fresh_owner_each_time { number } else { other };
                         let urgent = ticket(&format!("other-{name}"), Priority::Urgent, now);
                         fairness.join(&urgent.owner);
-                        line.push(urgent, number).unwrap();
+                        queue.push(urgent, number).unwrap();
                         number += 1;
                     }
                 }
-                let (ticket, request) = line.pop(now, &fairness).unwrap();
+                let (ticket, request) = queue.pop(now, &fairness).unwrap();
                 if request == 0 {
                     break;
                 }

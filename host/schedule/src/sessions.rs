@@ -5,20 +5,20 @@ use std::time::{Duration, Instant};
 
 /// What bounds the sessions of a model.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct SessionLimits {
+pub struct SessionLimits {
     /// Sessions that are open at once.
-    pub(crate) most: u32,
+    pub most: u32,
     /// Time after which one that does nothing may be closed.
-    pub(crate) idle_timeout: Duration,
+    pub idle_timeout: Duration,
     /// Such are closed by themselves; else when another one needs their place.
-    pub(crate) auto_cleanup: bool,
+    pub auto_cleanup: bool,
     /// One that was closed opens anew when it is used; else it stays closed.
-    pub(crate) resume_closed: bool,
+    pub resume_closed: bool,
 }
 
 /// Why a session can't be used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum NotOpen {
+pub enum NotOpen {
     /// As many are open as may be.
     TooMany,
     /// It was closed after it had done nothing for this long.
@@ -27,13 +27,13 @@ pub(crate) enum NotOpen {
 
 /// The sessions of a model that have a handle.
 #[derive(Debug)]
-pub(crate) struct Sessions {
+pub struct Sessions {
     limits: SessionLimits,
     open: HashMap<u64, Life>,
     // After what time they were closed.
     closed: HashMap<u64, Duration>,
-    // Of these, those that nobody has been told of.
-    untold: Vec<u64>,
+    // Of these, those that no sweep has returned yet.
+    unreported: Vec<u64>,
     closed_count: u64,
 }
 
@@ -45,41 +45,52 @@ struct Life {
 }
 
 impl Sessions {
-    pub(crate) fn new(limits: SessionLimits) -> Self {
+    /// No sessions yet, within these limits.
+    #[must_use]
+    pub fn new(limits: SessionLimits) -> Self {
         Self {
             limits,
             open: HashMap::new(),
             closed: HashMap::new(),
-            untold: Vec::new(),
+            unreported: Vec::new(),
             closed_count: 0,
         }
     }
 
     /// Sessions that may be open.
-    pub(crate) fn most(&self) -> u32 {
+    #[must_use]
+    pub fn most(&self) -> u32 {
         self.limits.most
     }
 
     /// Sessions that are open.
-    pub(crate) fn len(&self) -> usize {
+    #[must_use]
+    pub fn len(&self) -> usize {
         self.open.len()
     }
 
+    /// Whether no session is open.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.open.is_empty()
+    }
+
     /// Sessions that are open and have a request.
-    pub(crate) fn busy(&self) -> usize {
+    #[must_use]
+    pub fn busy(&self) -> usize {
         let open = self.open.values();
         open.filter(|life| life.requests > 0).count()
     }
 
     /// Since when a session does what it does, and how many requests it has; `None` if it isn't
     /// open.
-    pub(crate) fn life(&self, session: u64) -> Option<(Instant, u32)> {
+    pub fn life(&self, session: u64) -> Option<(Instant, u32)> {
         let life = self.open.get(&session)?;
         Some((life.since, life.requests))
     }
 
     /// Sessions that were closed for doing nothing.
-    pub(crate) fn closed_count(&self) -> u64 {
+    pub fn closed_count(&self) -> u64 {
         self.closed_count
     }
 
@@ -89,7 +100,7 @@ impl Sessions {
     /// # Errors
     ///
     /// [`NotOpen::TooMany`].
-    pub(crate) fn open(&mut self, session: u64, now: Instant) -> Result<(), NotOpen> {
+    pub fn open(&mut self, session: u64, now: Instant) -> Result<(), NotOpen> {
         if self.open.len() >= self.limits.most as usize {
             let idle = self.open.iter().filter(|(_, life)| life.requests == 0);
             let longest = idle.min_by_key(|(number, life)| (life.since, **number));
@@ -115,7 +126,7 @@ impl Sessions {
     /// # Errors
     ///
     /// [`NotOpen`].
-    pub(crate) fn enter(&mut self, session: u64, now: Instant) -> Result<(), NotOpen> {
+    pub fn enter(&mut self, session: u64, now: Instant) -> Result<(), NotOpen> {
         if let Some(idle) = self.closed.get(&session).copied() {
             if !self.limits.resume_closed {
                 return Err(NotOpen::Closed(idle));
@@ -130,14 +141,14 @@ impl Sessions {
     }
 
     /// A request of this session was taken.
-    pub(crate) fn begin(&mut self, session: u64) {
+    pub fn begin(&mut self, session: u64) {
         if let Some(life) = self.open.get_mut(&session) {
             life.requests += 1;
         }
     }
 
     /// A request of this session has ended.
-    pub(crate) fn end(&mut self, session: u64, now: Instant) {
+    pub fn end(&mut self, session: u64, now: Instant) {
         if let Some(life) = self.open.get_mut(&session) {
             life.requests = life.requests.saturating_sub(1);
             life.since = now;
@@ -145,14 +156,14 @@ impl Sessions {
     }
 
     /// The handle of a session is gone.
-    pub(crate) fn leave(&mut self, session: u64) {
+    pub fn leave(&mut self, session: u64) {
         self.open.remove(&session);
         self.closed.remove(&session);
     }
 
     /// Closes those that have done nothing for too long, where that is done by itself or memory
     /// `is_short`. Returns what was closed since the last call.
-    pub(crate) fn sweep(&mut self, now: Instant, is_short: bool) -> Vec<u64> {
+    pub fn sweep(&mut self, now: Instant, is_short: bool) -> Vec<u64> {
         if self.limits.auto_cleanup || is_short {
             let idle: Vec<(u64, Duration)> = self
                 .open
@@ -165,11 +176,11 @@ impl Sessions {
                 self.close(number, idle);
             }
         }
-        std::mem::take(&mut self.untold)
+        std::mem::take(&mut self.unreported)
     }
 
     /// When the next one will have done nothing for too long, where that closes it.
-    pub(crate) fn next_deadline(&self) -> Option<Instant> {
+    pub fn next_deadline(&self) -> Option<Instant> {
         let idle = self.open.values().filter(|life| life.requests == 0);
         let next = idle.map(|life| life.since).min();
         // A timeout is a day at most, so this is never out of range.
@@ -180,7 +191,7 @@ impl Sessions {
     fn close(&mut self, session: u64, idle: Duration) {
         self.open.remove(&session);
         self.closed.insert(session, idle);
-        self.untold.push(session);
+        self.unreported.push(session);
         self.closed_count += 1;
     }
 }

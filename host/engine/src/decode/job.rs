@@ -10,8 +10,8 @@ use mynah_core::StreamWriter;
 use super::{Sampler, TrimPolicy};
 use crate::RequestLog;
 use crate::llama::TokenId;
-use crate::schedule::Ticket;
 use crate::{Effective, Error, FinishReason, Outcome, Owner, RequestOutcome, Usage};
+use mynah_schedule::Ticket;
 
 /// A request that is checked and ready to run.
 #[derive(Debug)]

@@ -12,8 +12,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use crate::decode::{TrimPolicy, Turns};
-use crate::memory::common;
 use crate::{Error, Message, ModelInfo, Result, Role};
+use mynah_schedule::common;
 
 /// What bounds a prompt and its answer.
 #[derive(Debug, Clone, Copy)]

@@ -22,10 +22,10 @@ use crate::llama::{
     has_amx_header, llama_backend, read_weights,
 };
 use crate::memory_limit::{MemoryLimit, MemoryWatch};
-use crate::schedule::SessionLimits;
 use crate::{
     ChatTemplateName, EngineError, Error, KvCells, KvType, MemoryUse, ModelConfig, Result,
 };
+use mynah_schedule::SessionLimits;
 
 /// Share of the progress that a conversion takes, where there is one.
 const CONVERTED: f32 = 0.75;

@@ -9,8 +9,8 @@ use crate::disk::{
 };
 use crate::llama::{SavedForm, SavedSequence, TokenId};
 use crate::log::MEMORY;
-use crate::memory::{Entry, Place, Shelf};
 use crate::{DiskStatus, Owner};
+use mynah_schedule::{Location, PrefixCache};
 
 /// Tokens that an entry must have to be worth a file.
 pub(super) const LEAST_STORED: u32 = 64;
@@ -33,13 +33,16 @@ pub(crate) struct DiskCacheParams {
 pub(in crate::decode) struct DiskCache {
     disk: Disk,
     folder: Folder,
-    files: Shelf<TokenId, CachedFile>,
+    files: PrefixCache<TokenId, CachedFile>,
     max_bytes: u64,
     store_after: Duration,
     writing: Option<Writing>,
     reading: Option<Reading>,
     counters: DiskStatus,
 }
+
+/// A sequence whose state is in a file.
+type FileEntry = mynah_schedule::CacheEntry<TokenId, CachedFile>;
 
 /// A state's file.
 #[derive(Debug)]
@@ -55,7 +58,7 @@ struct CachedFile {
 /// A state that is being written.
 #[derive(Debug)]
 struct Writing {
-    entry: Entry<TokenId, CachedFile>,
+    entry: FileEntry,
     state: SavedSequence,
 }
 
@@ -83,14 +86,14 @@ impl DiskCache {
             path: params.root.clone(),
             error,
         })?;
-        let mut files = Shelf::new(is_open);
+        let mut files = PrefixCache::new(is_open);
         for found in contents.found {
-            files.put(Entry {
+            files.put(FileEntry {
                 owner: Owner::named(found.header.owner).to_ref(),
                 session: None,
                 tokens: found.header.tokens.into_iter().map(TokenId).collect(),
                 exact: found.header.exact,
-                place: Place::Saved(CachedFile {
+                location: Location::Saved(CachedFile {
                     id: found.id,
                     bytes: found.bytes,
                     state_bytes: found.header.bytes,
@@ -140,7 +143,7 @@ impl DiskCache {
 
     /// Bytes of the files of this model.
     fn bytes(&self) -> u64 {
-        let files = self.files.entries().iter().filter_map(Entry::saved);
+        let files = self.files.entries().iter().filter_map(FileEntry::saved);
         files.map(|file| file.bytes).sum()
     }
 
@@ -168,7 +171,7 @@ impl DiskCache {
         true
     }
 
-    fn remove(&self, entry: &Entry<TokenId, CachedFile>) {
+    fn remove(&self, entry: &FileEntry) {
         if let Some(file) = entry.saved() {
             self.disk.ask(DiskTask::Remove(file.id));
         }
@@ -204,7 +207,7 @@ impl DiskCache {
             state_bytes: state.size(),
             form: state.form(),
         };
-        let entry = from.stored_at(Place::Saved(file), from.used_at);
+        let entry = from.stored_at(Location::Saved(file), from.used_at);
         self.disk.ask(DiskTask::Write {
             id,
             header,
@@ -336,13 +339,12 @@ impl DiskCache {
         now: Instant,
     ) -> Option<CacheEntry> {
         self.reading = None;
-        let is_file =
-            |entry: &Entry<_, CachedFile>| entry.saved().is_some_and(|file| file.id == id);
+        let is_file = |entry: &FileEntry| entry.saved().is_some_and(|file| file.id == id);
         let index = self.files.entries().iter().position(is_file)?;
         let entry = self.files.get(index)?;
         let damage = match read {
             Ok(state) if state.tokens() == entry.len() => {
-                let back = entry.stored_at(Place::Saved(state), now);
+                let back = entry.stored_at(Location::Saved(state), now);
                 self.files.touch(index, now);
                 tracing::debug!(
                     target: MEMORY,

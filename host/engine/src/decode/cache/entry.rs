@@ -2,17 +2,16 @@
 
 use crate::Owner;
 use crate::llama::{SavedSequence, TokenId};
-use crate::memory::{Entry, Shelf};
 
 /// The number of a sequence in the context. A sequence has it while it runs, and an entry of the
 /// prefix cache while it is in cells.
 pub(in crate::decode) type SequenceId = u32;
 
 /// The computations of finished sequences, in cells or in host memory.
-pub(super) type PrefixCache = Shelf<TokenId, SavedSequence>;
+pub(super) type PrefixCache = mynah_schedule::PrefixCache<TokenId, SavedSequence>;
 
 /// One of them.
-pub(super) type CacheEntry = Entry<TokenId, SavedSequence>;
+pub(super) type CacheEntry = mynah_schedule::CacheEntry<TokenId, SavedSequence>;
 
 /// A prompt whose beginning may be computed already.
 #[derive(Debug, Clone, Copy)]

@@ -5,7 +5,7 @@ use std::ops::Range;
 
 use crate::decode::executor::Executor;
 use crate::llama::{Batch, ContextParams, DecodeError, SavedSequence};
-use crate::memory::Cells;
+use mynah_schedule::Cells;
 
 /// A model, and which of its sequences holds which cells.
 #[derive(Debug)]

@@ -8,7 +8,7 @@ use super::manager::CacheManager;
 use crate::Owner;
 use crate::decode::executor::Executor;
 use crate::llama::{ContextParams, SavedSequence, TokenId};
-use crate::memory::{Place, common};
+use mynah_schedule::{Location, common};
 
 /// Tokens that a copy or a file must save to be worth it, and that are worth waiting for. Fewer are
 /// computed in about the time that it takes to copy a sequence or to wait for a step.
@@ -65,9 +65,9 @@ impl<C: Executor> CacheManager<C> {
             .entries
             .best(wanted.owner, wanted.tokens, |entry, common| {
                 let tokens = self.reusable_tokens(wanted.deterministic, common, entry.exact);
-                match &entry.place {
-                    Place::Resident(id) => usable(*id, tokens),
-                    Place::Saved(state) => state.usable(tokens),
+                match &entry.location {
+                    Location::Resident(id) => usable(*id, tokens),
+                    Location::Saved(state) => state.usable(tokens),
                 }
             });
         let entry = entry.map(|(index, tokens)| Hit {

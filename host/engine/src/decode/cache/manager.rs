@@ -13,9 +13,9 @@ use crate::decode::WorkerParams;
 use crate::decode::executor::Executor;
 use crate::llama::{Batch, DecodeError, SavedSequence};
 use crate::log::MEMORY;
-use crate::memory::{Entry, Place};
 use crate::{Owner, Pressure, SessionState, Status};
 use mynah_core::CacheStatus;
+use mynah_schedule::Location;
 
 /// Tokens that a sequence needs to be worth copying to host memory.
 const LEAST_SAVED: u32 = 16;
@@ -133,7 +133,10 @@ impl<C: Executor> CacheManager<C> {
 
     /// Numbers that hold an entry.
     fn idle(&self) -> impl Iterator<Item = SequenceId> {
-        self.entries.entries().iter().filter_map(Entry::resident)
+        self.entries
+            .entries()
+            .iter()
+            .filter_map(CacheEntry::resident)
     }
 
     /// Numbers that were given to sequences that run.
@@ -185,7 +188,7 @@ impl<C: Executor> CacheManager<C> {
                     bytes = state.size(),
                     "put aside in host memory"
                 );
-                entry.place = Place::Saved(state);
+                entry.location = Location::Saved(state);
                 self.entries.put(entry);
             }
             None => self.note_evicted(&entry, "its cells were needed"),
@@ -338,7 +341,7 @@ impl<C: Executor> CacheManager<C> {
     /// counted there.
     fn bytes_in_flight(&self) -> u64 {
         let is_entry = |state: &SavedSequence| {
-            let mut saved = self.entries.entries().iter().filter_map(Entry::saved);
+            let mut saved = self.entries.entries().iter().filter_map(CacheEntry::saved);
             saved.any(|other| other.is_same(state))
         };
         let disk = self.disk.cache();
@@ -349,7 +352,7 @@ impl<C: Executor> CacheManager<C> {
     pub(super) fn saved_bytes(&self) -> u64 {
         let entries = self.entries.entries().iter();
         entries
-            .filter_map(Entry::saved)
+            .filter_map(CacheEntry::saved)
             .map(SavedSequence::size)
             .sum()
     }

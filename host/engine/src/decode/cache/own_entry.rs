@@ -5,7 +5,7 @@ use super::manager::CacheManager;
 use crate::Owner;
 use crate::decode::executor::Executor;
 use crate::llama::TokenId;
-use crate::memory::{Alignment, Place, align, common};
+use mynah_schedule::{Alignment, Location, align, common};
 
 /// Tokens that a piece must have to be worth moving. Each piece costs a rotation of its keys, and
 /// shorter ones are alike by chance.
@@ -115,9 +115,9 @@ impl<C: Executor> CacheManager<C> {
         let alike = common(&entry.tokens, wanted);
         let prefix = self.reusable_tokens(deterministic, alike, entry.exact);
         let executor = self.kv.executor();
-        let usable = match &entry.place {
-            Place::Resident(id) => executor.usable(*id, prefix),
-            Place::Saved(state) => state.usable(prefix),
+        let usable = match &entry.location {
+            Location::Resident(id) => executor.usable(*id, prefix),
+            Location::Saved(state) => state.usable(prefix),
         };
         let mut found = Alignment::prefix(usable);
         let mut is_stuck = false;
@@ -127,11 +127,11 @@ impl<C: Executor> CacheManager<C> {
         if let Some(pieces) = pieces
             && let Some((first, last)) = pieces.gaps.first().zip(pieces.last_piece())
         {
-            let may_move = match &entry.place {
-                Place::Resident(id) => {
+            let may_move = match &entry.location {
+                Location::Resident(id) => {
                     executor.may_move(*id, last) && !self.kv.is_shared(*id, first.start)
                 }
-                Place::Saved(state) => executor.can_shift() && state.may_move(last),
+                Location::Saved(state) => executor.can_shift() && state.may_move(last),
             };
             if may_move && !deterministic && executor.cuts_anywhere() {
                 found = pieces;

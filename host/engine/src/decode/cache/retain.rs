@@ -2,13 +2,13 @@
 
 use std::time::Instant;
 
-use super::entry::SequenceId;
+use super::entry::{CacheEntry, SequenceId};
 use super::manager::CacheManager;
 use crate::Owner;
 use crate::decode::executor::Executor;
 use crate::llama::TokenId;
 use crate::log::MEMORY;
-use crate::memory::{Entry, Place};
+use mynah_schedule::Location;
 
 /// A sequence that has ended.
 #[derive(Debug, Clone, Copy)]
@@ -46,12 +46,12 @@ impl<C: Executor> CacheManager<C> {
             self.drop_entry(&covered);
         }
         self.entries.disown(finished.session);
-        self.entries.put(Entry {
+        self.entries.put(CacheEntry {
             owner: owner.to_ref(),
             session: Some(finished.session),
             tokens: tokens.to_vec(),
             exact,
-            place: Place::Resident(id),
+            location: Location::Resident(id),
             is_stored: false,
             used_at: now,
         });
@@ -93,7 +93,7 @@ impl<C: Executor> CacheManager<C> {
             target: MEMORY,
             model = &*self.model,
             session,
-            tokens = entry.as_ref().map_or(0, Entry::len),
+            tokens = entry.as_ref().map_or(0, CacheEntry::len),
             "session closed: nobody has used it"
         );
         if let Some(entry) = entry {

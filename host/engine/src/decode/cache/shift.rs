@@ -6,7 +6,7 @@ use std::ops::Range;
 use super::entry::SequenceId;
 use super::manager::CacheManager;
 use crate::decode::executor::Executor;
-use crate::memory::Alignment;
+use mynah_schedule::Alignment;
 
 impl<C: Executor> CacheManager<C> {
     /// Whether another sequence has any of the cells from the token at `from` on.

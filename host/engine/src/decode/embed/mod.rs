@@ -12,8 +12,8 @@ use tokio::sync::oneshot;
 
 use super::job::{QueueLimit, Waits, unstarted};
 use crate::RequestLog;
-use crate::schedule::Ticket;
 use crate::{Error, Owner, Priority, RequestOutcome, Result};
+use mynah_schedule::Ticket;
 
 pub(super) use embedder::Embedder;
 pub(crate) use pool::Pooling;

@@ -12,8 +12,8 @@ use crate::decode::EmbedJob;
 use crate::decode::job::{Job, Waits};
 use crate::log::{TASK, log_request};
 use crate::memory_limit::MemoryWatch;
-use crate::schedule::{Full, Head, Line, SessionLimits};
 use crate::{Error, Result};
+use mynah_schedule::{FairQueue, Head, QueueFull, SessionLimits};
 
 /// The requests that wait for a model, and what else its handles and its worker share.
 #[derive(Debug)]
@@ -64,7 +64,7 @@ impl RequestQueue {
         self.push(job, |state| &mut state.embeddings)
     }
 
-    fn push<W: Waits>(&self, job: W, queue: fn(&mut State) -> &mut Line<W>) -> Result<()> {
+    fn push<W: Waits>(&self, job: W, queue: fn(&mut State) -> &mut FairQueue<W>) -> Result<()> {
         let short = self.memory_short();
         let mut state = self.lock();
         // Under the lock, since the worker takes the last requests out after it was closed.
@@ -95,9 +95,9 @@ impl RequestQueue {
                 );
                 queue(&mut state).push(ticket, job)
             }
-            false => Err(Full(queued)),
+            false => Err(QueueFull(queued)),
         };
-        if let Err(Full(queued)) = pushed {
+        if let Err(QueueFull(queued)) = pushed {
             state.requests.refused += 1;
             return Err(Error::Busy {
                 queued,
@@ -207,7 +207,7 @@ impl RequestQueue {
         } = &mut *state;
         let (ticket, job) = texts.pop(now, fairness)?;
         fairness.begin(&ticket.owner, ticket.prompt_tokens);
-        pace.left(now, texts.len() > 0);
+        pace.note_start(now, !texts.is_empty());
         Some(job)
     }
 

@@ -4,17 +4,17 @@ use std::time::{Duration, Instant};
 
 use crate::decode::EmbedJob;
 use crate::decode::job::{Job, QueueLimit, Waits};
-use crate::schedule::{Fairness, Line, NotOpen, Pace, SessionLimits, Sessions};
 use crate::{
     EmbeddingStatus, Error, Owner, RequestOutcome, Requests, Result, SessionState, Status,
 };
 use mynah_core::Meter;
+use mynah_schedule::{FairQueue, Fairness, NotOpen, Pace, SessionLimits, Sessions};
 
 #[derive(Debug)]
 pub(super) struct State {
-    pub(super) texts: Line<Job>,
+    pub(super) texts: FairQueue<Job>,
     // Requests for vectors. Both queues together hold as many as one may.
-    pub(super) embeddings: Line<EmbedJob>,
+    pub(super) embeddings: FairQueue<EmbedJob>,
     pub(super) fairness: Fairness,
     pub(super) pace: Pace,
     pub(super) requests: Requests,
@@ -46,8 +46,8 @@ impl State {
     pub(super) fn new(queue_size: usize, ageing: Duration, sessions: SessionLimits) -> Self {
         let now = Instant::now();
         Self {
-            texts: Line::new(queue_size, ageing),
-            embeddings: Line::new(queue_size, ageing),
+            texts: FairQueue::new(queue_size, ageing),
+            embeddings: FairQueue::new(queue_size, ageing),
             fairness: Fairness::default(),
             pace: Pace::default(),
             requests: Requests::default(),
@@ -92,7 +92,7 @@ impl State {
 
     /// Ends the waiting requests that were cancelled.
     pub(super) fn end_cancelled(&mut self) {
-        fn of<W: Waits>(state: &mut State, queue: fn(&mut State) -> &mut Line<W>) {
+        fn of<W: Waits>(state: &mut State, queue: fn(&mut State) -> &mut FairQueue<W>) {
             for (ticket, job) in queue(state).take_out(|_, job| job.is_cancelled()) {
                 state.ended(&ticket.owner, job.session(), &RequestOutcome::Cancelled);
                 job.end(RequestOutcome::Cancelled, Instant::now());
@@ -104,7 +104,11 @@ impl State {
 
     /// Ends the requests that have waited for as long as they may.
     pub(super) fn end_late(&mut self, now: Instant) {
-        fn of<W: Waits>(state: &mut State, now: Instant, queue: fn(&mut State) -> &mut Line<W>) {
+        fn of<W: Waits>(
+            state: &mut State,
+            now: Instant,
+            queue: fn(&mut State) -> &mut FairQueue<W>,
+        ) {
             for (ticket, job) in queue(state).take_out(|ticket, _| ticket.deadline <= now) {
                 let QueueLimit { time, setting } = job.queue_limit();
                 let outcome = RequestOutcome::TimedOut(Error::QueueTimeout {

@@ -11,10 +11,10 @@ use crate::decode::executor::Executor;
 use crate::decode::job::Waits;
 use crate::decode::sequence::Sequence;
 use crate::log::{MEMORY, TASK, log_request, millis};
-use crate::schedule::{
+use crate::{Error, RequestOutcome};
+use mynah_schedule::{
     Candidate, Decision, Holder, Need, Room, Want, class_of, decide, least_important,
 };
-use crate::{Error, RequestOutcome};
 
 /// Free cells that each running sequence should find when one more is admitted: those of a few
 /// steps, so that a sequence which is resumed isn't parked again at once.

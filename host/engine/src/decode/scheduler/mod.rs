@@ -1,7 +1,7 @@
 //! Which requests run: admission, parking, and the plan of each step.
 //!
 //! [`Scheduler`] owns the running and the parked sequences, and takes requests out of the queue. It
-//! asks the [`CacheManager`] for cells; `crate::schedule` has the rules, which are pure.
+//! asks the [`CacheManager`] for cells; `mynah_schedule` has the rules, which are pure.
 
 mod admission;
 mod context_shift;
@@ -20,8 +20,8 @@ use super::executor::Executor;
 use super::request_queue::{RequestQueue, SessionPosition};
 use super::sequence::Sequence;
 use crate::llama::ContextParams;
-use crate::schedule::{Need, Planner, StepBudget, Turn, Want};
 use crate::{Error, RequestOutcome, SessionState, Status};
+use mynah_schedule::{Need, Planner, StepBudget, Turn, Want};
 
 /// Owns the sequences that run and those that are parked, and plans their steps.
 pub(super) struct Scheduler<'a> {

@@ -29,9 +29,9 @@ use super::job;
 use crate::RequestLog;
 use crate::llama::Batch;
 use crate::log::{CONTENT, log_request};
-use crate::memory::Alignment;
-use crate::schedule::{Holder, Need, Want};
 use crate::{Effective, Error, FinishReason, Owner, Priority, RequestOutcome};
+use mynah_schedule::Alignment;
+use mynah_schedule::{Holder, Need, Want};
 
 /// One generation that has begun. It keeps all its tokens, so that it can be computed again.
 #[derive(Debug)]

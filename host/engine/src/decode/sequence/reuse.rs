@@ -5,7 +5,7 @@ use std::ops::Range;
 
 use super::Sequence;
 use crate::decode::cache::{Computed, Finished, Wanted};
-use crate::memory::Alignment;
+use mynah_schedule::Alignment;
 
 /// Whether a sequence's prompt has been looked up in the cache.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -20,11 +20,11 @@ use crate::decode::{
 };
 use crate::llama::{Ability, ContextParams};
 use crate::memory_limit::{MemoryInUse, MemoryWatch};
-use crate::schedule::SessionLimits;
 use crate::{
     Error, MemoryUse, ModelConfig, ModelInfo, Outcome, Owner, PressureLevel, Priority, Status,
 };
 use mynah_core::{Event, StreamWriter, Task, TextStream};
+use mynah_schedule::SessionLimits;
 use mynah_settings::{Memory, OutputForm, Scheduling, Settings, Stopping};
 
 /// What is known of the model in these tests.

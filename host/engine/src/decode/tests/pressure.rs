@@ -5,8 +5,8 @@ use std::time::{Duration, Instant};
 use super::host::{Ask, Host, Setup};
 use crate::decode::DiskCacheParams;
 use crate::disk::Fingerprint;
-use crate::schedule::SessionLimits;
 use crate::{Error, PressureLevel, Status};
+use mynah_schedule::SessionLimits;
 
 /// There is one sequence, so that each request puts the entry of the one before into host memory.
 fn setup() -> Setup {
