@@ -3,4 +3,4 @@
 #![forbid(unsafe_code)]
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(|bytes: &[u8]| mynah_engine::fuzz::template(bytes));
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| mynah_chat::fuzz::template(bytes));

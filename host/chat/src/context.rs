@@ -1,9 +1,9 @@
 //! What a template sees of a conversation.
 
+use mynah_core::{Conversation, Message};
 use serde_json::{Map, Value as Json, json};
 
-use super::specials::{Specials, is_mark, unused_mark};
-use crate::{Conversation, Message};
+use super::control_tokens::{ControlTokens, is_mark, unused_mark};
 
 /// Variables that are the template's own, and no guest's to set.
 const OWN: [&str; 7] = [
@@ -83,15 +83,15 @@ fn object(what: &str, text: &str) -> Result<Map<String, Json>, String> {
 /// Where the guest uses every character that could be the mark.
 pub(super) fn mark(
     variables: &mut Map<String, Json>,
-    specials: &Specials,
+    control_tokens: &ControlTokens,
 ) -> Result<Option<char>, String> {
     let mut is_near = false;
     let mut used = Vec::new();
     each_text(variables, &mut |text, is_key| {
         is_near |= if is_key {
-            specials.is_in(text)
+            control_tokens.is_in(text)
         } else {
-            specials.is_near(text)
+            control_tokens.is_near(text)
         };
         used.extend(text.chars().filter(|&c| is_mark(c)));
         None
@@ -105,8 +105,8 @@ pub(super) fn mark(
         "the messages use every noncharacter from U+FDD0 to U+FDEF beside the text of a control token: leave one out",
     )?;
     each_text(variables, &mut |text, is_key| {
-        let is_marked = !is_key || specials.is_in(text);
-        is_marked.then(|| specials.mark(text, mark))
+        let is_marked = !is_key || control_tokens.is_in(text);
+        is_marked.then(|| control_tokens.mark(text, mark))
     });
     Ok(Some(mark))
 }

@@ -4,7 +4,8 @@
 use mynah_settings::ChatTemplateName;
 
 /// The built-in template whose turns the vocabulary has tokens for.
-pub(in crate::model) fn for_vocabulary(has_token: impl Fn(&str) -> bool) -> ChatTemplateName {
+#[must_use]
+pub fn for_vocabulary(has_token: impl Fn(&str) -> bool) -> ChatTemplateName {
     let has_turns = |name: &ChatTemplateName| match name {
         ChatTemplateName::Chatml => has_token("<|im_start|>"),
         ChatTemplateName::Llama3 => has_token("<|start_header_id|>"),
@@ -20,7 +21,8 @@ pub(in crate::model) fn for_vocabulary(has_token: impl Fn(&str) -> bool) -> Chat
 }
 
 /// The Jinja source of a built-in template.
-pub(in crate::model) fn built_in_source(name: ChatTemplateName) -> &'static str {
+#[must_use]
+pub fn built_in_source(name: ChatTemplateName) -> &'static str {
     match name {
         ChatTemplateName::Chatml => {
             "{% for m in messages %}<|im_start|>{{ m.role }}\n{{ m.content }}<|im_end|>\n{% endfor %}\

@@ -1,7 +1,13 @@
-//! A template and a conversation, both out of one text that a fuzzer makes.
+//! The door of the fuzz target `template`: a template and a conversation, both out of one text that
+//! a fuzzer makes. No part of the API.
 
-use super::*;
-use crate::{Message, Role};
+use std::sync::OnceLock;
+
+use mynah_core::{Conversation, Message, Role, TokenId};
+
+use super::control_tokens::{self, ControlTokens};
+use super::template::TokenNames;
+use super::{ChatTemplate, Part, Rendered};
 
 /// Bytes of a prompt at most.
 const MOST: usize = 100_000;
@@ -11,9 +17,13 @@ const MOST: usize = 100_000;
 /// separator.
 const SEPARATOR: char = '\u{1E}';
 
-/// Renders; what is wrong is told, a prompt is never longer than it may be, and nothing that is
-/// said is a control token.
-pub(crate) fn render(input: &str) {
+/// Renders a conversation with a template. The prompt is never longer than it may be, and no control
+/// token comes from what is said; a failure has a reason.
+pub fn template(bytes: &[u8]) {
+    render(&String::from_utf8_lossy(bytes));
+}
+
+fn render(input: &str) {
     let mut parts = input.split(SEPARATOR);
     let source = parts.next().unwrap_or_default();
     let content = parts.next().unwrap_or_default();
@@ -31,16 +41,18 @@ pub(crate) fn render(input: &str) {
             ..TokenNames::default()
         },
         adds_bos: true,
-        specials: OnceLock::new(),
+        control_tokens: OnceLock::new(),
     };
     let texts = ["<s>", "</s>", "<|im_start|>", "<|im_end|>", "<|user|>"];
-    let specials = (0..).zip(texts).map(|(token, text)| specials::Special {
-        token: TokenId(token),
-        text: text.to_owned(),
-        strips: (false, token == 0),
-        is_user_defined: token == 4,
-    });
-    let Ok(specials) = Specials::new(specials) else {
+    let control_tokens = (0..)
+        .zip(texts)
+        .map(|(token, text)| control_tokens::ControlToken {
+            token: TokenId(token),
+            text: text.to_owned(),
+            strips: (false, token == 0),
+            is_user_defined: token == 4,
+        });
+    let Ok(control_tokens) = ControlTokens::new(control_tokens) else {
         return;
     };
     let message = Message {
@@ -52,7 +64,7 @@ pub(crate) fn render(input: &str) {
         tools,
         variables,
     };
-    match template.render_with(&specials, &conversation, MOST) {
+    match template.render_with(&control_tokens, &conversation, MOST) {
         Ok(Rendered::Text(text)) => assert!(text.len() <= MOST, "{} bytes", text.len()),
         Ok(Rendered::Parts(parts)) => {
             let bytes = parts.iter().map(|part| match part {
@@ -68,6 +80,8 @@ pub(crate) fn render(input: &str) {
 
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+
     use proptest::prelude::*;
 
     /// What templates are made of, and what goes wrong in them.
@@ -121,5 +135,16 @@ mod tests {
         ) {
             super::render(&pieces.concat());
         }
+    }
+
+    #[test]
+    fn the_seeds_of_template_keep_its_promises() {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fuzz/corpus/template");
+        let mut count = 0;
+        for seed in std::fs::read_dir(folder).unwrap() {
+            super::template(&std::fs::read(seed.unwrap().path()).unwrap());
+            count += 1;
+        }
+        assert!(count > 0, "template has no seeds");
     }
 }

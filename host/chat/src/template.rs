@@ -1,55 +1,38 @@
-//! Rendering messages with the model's own Jinja template, as Hugging Face's `apply_chat_template`
-//! does.
-
-mod context;
-mod error;
-mod fallback;
-#[cfg(any(test, feature = "fuzzing"))]
-pub(super) mod fuzz;
-mod jinja;
-mod specials;
-#[cfg(test)]
-mod tests;
-mod vocabulary;
-
-pub(crate) use error::ChatError;
-pub(super) use fallback::{built_in_source, for_vocabulary};
-pub(super) use specials::Part;
-pub(crate) use vocabulary::Vocabulary;
+//! A chat template: from a conversation to a prompt.
 
 use std::sync::OnceLock;
 
-use crate::llama::TokenId;
+use mynah_core::{Conversation, TokenId};
 use serde_json::{Map, Value as Json};
 
-use crate::Conversation;
-use specials::Specials;
+use super::control_tokens::{ControlTokens, Part};
+use super::{ChatError, Vocabulary, context, jinja};
 
 /// A model's chat template.
 #[derive(Debug)]
-pub(super) struct ChatTemplate {
-    source: String,
+pub struct ChatTemplate {
+    pub(super) source: String,
     /// The one for conversations with tools, where the file has one apart.
-    with_tools: Option<String>,
-    names: TokenNames,
+    pub(super) with_tools: Option<String>,
+    pub(super) names: TokenNames,
     // The tokenizer adds it, so a template that writes it too would double it.
-    adds_bos: bool,
+    pub(super) adds_bos: bool,
     // Looked for when the first message comes: a vocabulary is large.
-    specials: OnceLock<Result<Specials, String>>,
+    pub(super) control_tokens: OnceLock<Result<ControlTokens, String>>,
 }
 
 /// Texts of the tokens that templates know by name; empty where the vocabulary has none.
 #[derive(Debug, Default)]
-struct TokenNames {
-    bos: String,
-    eos: String,
-    pad: String,
-    sep: String,
+pub(super) struct TokenNames {
+    pub(super) bos: String,
+    pub(super) eos: String,
+    pub(super) pad: String,
+    pub(super) sep: String,
 }
 
 /// A rendered prompt.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Rendered {
+pub enum Rendered {
     /// Text in which control tokens count: all of them are the template's.
     Text(String),
     /// What a guest said could be read as control tokens, so the parts are told apart.
@@ -59,7 +42,8 @@ pub(super) enum Rendered {
 impl ChatTemplate {
     /// Takes a template, and the one for conversations with tools if the file has one. They are
     /// read when they are used: a model whose template is malformed can still be given text.
-    pub(super) fn new(source: &str, with_tools: Option<&str>, vocabulary: &dyn Vocabulary) -> Self {
+    #[must_use]
+    pub fn new(source: &str, with_tools: Option<&str>, vocabulary: &dyn Vocabulary) -> Self {
         let text = |token: Option<TokenId>| {
             let text = token.and_then(|token| vocabulary.written(token));
             text.map_or_else(String::new, |text| {
@@ -76,7 +60,7 @@ impl ChatTemplate {
                 sep: text(vocabulary.sep()),
             },
             adds_bos: vocabulary.adds_bos(),
-            specials: OnceLock::new(),
+            control_tokens: OnceLock::new(),
         }
     }
 
@@ -86,26 +70,28 @@ impl ChatTemplate {
     ///
     /// [`ChatError`]: what the template engine said, or the template itself (`raise_exception`), or
     /// what is wrong with the guest's JSON.
-    pub(super) fn render(
+    pub fn render(
         &self,
         conversation: &Conversation,
         most: usize,
         vocabulary: &dyn Vocabulary,
     ) -> Result<Rendered, ChatError> {
-        let specials = self.specials.get_or_init(|| Specials::of(vocabulary));
-        let specials = specials.as_ref().map_err(ChatError::new)?;
-        self.render_with(specials, conversation, most)
+        let control_tokens = self
+            .control_tokens
+            .get_or_init(|| ControlTokens::of(vocabulary));
+        let control_tokens = control_tokens.as_ref().map_err(ChatError::new)?;
+        self.render_with(control_tokens, conversation, most)
             .map_err(ChatError::new)
     }
 
-    fn render_with(
+    pub(super) fn render_with(
         &self,
-        specials: &Specials,
+        control_tokens: &ControlTokens,
         conversation: &Conversation,
         most: usize,
     ) -> Result<Rendered, String> {
         let mut variables = context::variables(conversation)?;
-        let mark = context::mark(&mut variables, specials)?;
+        let mark = context::mark(&mut variables, control_tokens)?;
         let source = match &self.with_tools {
             Some(with_tools) if conversation.tools.is_some() => with_tools,
             _ => &self.source,
@@ -118,7 +104,7 @@ impl ChatTemplate {
             _ => text,
         };
         Ok(match mark {
-            Some(mark) => Rendered::Parts(specials.parts(&text, mark)),
+            Some(mark) => Rendered::Parts(control_tokens.parts(&text, mark)),
             None => Rendered::Text(text),
         })
     }

@@ -1,7 +1,13 @@
 //! What templates make of conversations.
 
+use std::sync::OnceLock;
+
+use mynah_core::{Conversation, Message, Role, TokenId};
+use mynah_settings::ChatTemplateName;
+
+use super::control_tokens::ControlTokens;
+use super::template::TokenNames;
 use super::*;
-use crate::{ChatTemplateName, Message, Role};
 
 mod published;
 
@@ -26,19 +32,19 @@ fn template(source: &str, adds_bos: bool) -> Template {
             ..TokenNames::default()
         },
         adds_bos,
-        specials: OnceLock::new(),
+        control_tokens: OnceLock::new(),
     })
 }
 
-fn specials() -> Specials {
+fn control_tokens() -> ControlTokens {
     let texts = ["<s>", "<|im_start|>", "<|im_end|>"];
-    let special = |(token, text): (i32, &str)| specials::Special {
+    let special = |(token, text): (i32, &str)| control_tokens::ControlToken {
         token: TokenId(token),
         text: text.to_owned(),
         strips: (false, false),
         is_user_defined: false,
     };
-    Specials::new((0..).zip(texts).map(special)).unwrap()
+    ControlTokens::new((0..).zip(texts).map(special)).unwrap()
 }
 
 impl Template {
@@ -61,7 +67,7 @@ impl Template {
     }
 
     fn all(&self, conversation: &Conversation) -> Result<Rendered, String> {
-        self.0.render_with(&specials(), conversation, MOST)
+        self.0.render_with(&control_tokens(), conversation, MOST)
     }
 }
 

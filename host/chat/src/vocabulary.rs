@@ -1,6 +1,6 @@
 //! What a chat template needs of a model's vocabulary.
 
-use crate::llama::{TokenAttributes, TokenId};
+use mynah_core::{TokenAttributes, TokenId};
 
 /// What a chat template needs of a model's vocabulary.
 pub trait Vocabulary {

@@ -46,9 +46,6 @@
 mod decode;
 mod disk;
 mod error;
-#[cfg(any(test, feature = "fuzzing"))]
-#[doc(hidden)]
-pub mod fuzz;
 mod llama {
     //! llama.cpp, and the ids of its tokens.
 

@@ -327,7 +327,7 @@ fn a_control_token_that_is_said_is_text_in_each_style() {
         let Rendered::Text(text) = template(source, false).all(&conversation("x")).unwrap() else {
             panic!("{source}");
         };
-        let expected = specials().parts(&text, '\u{FDD0}');
+        let expected = control_tokens().parts(&text, '\u{FDD0}');
         assert_eq!(control(&parts), control(&expected), "{source}: {parts:?}");
         let plain = |part: &Part| matches!(part, Part::Plain(text) if text.contains(said));
         assert!(parts.iter().any(plain), "{source}: {parts:?}");

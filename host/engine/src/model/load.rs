@@ -4,10 +4,10 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 use std::time::Instant;
 
+use mynah_chat::{ChatTemplate, built_in_source, for_vocabulary};
 use mynah_core::{About, Capabilities, Progress};
 use mynah_grammar::Grammars;
 
-use super::chat::{ChatTemplate, built_in_source, for_vocabulary};
 use super::gguf::kernels::has_rows_of_one_block;
 use super::gguf::{ContextShape, GgufError, GgufHeader, ModelSize, TensorType};
 use super::info::{architecture, model_info};

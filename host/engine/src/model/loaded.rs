@@ -3,10 +3,10 @@
 use std::sync::{Arc, OnceLock};
 use std::time::Instant;
 
+use mynah_chat::ChatTemplate;
 use mynah_core::{About, Producer, Started, TextRequest};
 use mynah_grammar::Grammars;
 
-use super::chat::ChatTemplate;
 use super::fit::Past;
 use crate::decode::{Job, Pooling, QueueLimit, RequestQueue, Sampler, SamplerParts, Worker};
 use crate::llama::{LlamaModel, TokenId};

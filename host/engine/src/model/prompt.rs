@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use crate::llama::TokenId;
+use mynah_chat::{Part, Rendered};
 
-use super::chat::{Part, Rendered};
 use super::fit::{Bounds, Fitted, Past};
 use super::loaded::Loaded;
 use super::vocabulary::ModelVocabulary;

@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use super::chat;
 use crate::llama::{LlamaModel, TokenAttributes, TokenId};
 
 /// A model's vocabulary.
@@ -38,7 +37,7 @@ impl mynah_grammar::Vocabulary for ModelVocabulary {
     }
 }
 
-impl chat::Vocabulary for ModelVocabulary {
+impl mynah_chat::Vocabulary for ModelVocabulary {
     fn token_count(&self) -> u32 {
         u32::try_from(self.0.n_vocab()).unwrap_or_default()
     }
