@@ -1,237 +1,21 @@
-//! A backend that says what a script tells it to, for tests without a model.
-//!
-//! It shows how a backend is written, and is what `mynah-wasi` and `mynah` are tested with. With the
-//! feature `testing`, embedders use it in their own tests:
-//!
-//! ```
-//! use mynah_core::testing::Scripted;
-//! use mynah_core::{Event, Owner, Prompt};
-//! use mynah_settings::Settings;
-//!
-//! # #[tokio::main(flavor = "current_thread")]
-//! # async fn main() -> mynah_core::Result<()> {
-//! let model = Scripted::saying("Hello there!").into_model();
-//! let mut session = model.session(Owner::unique())?;
-//! let mut generation = session.start(Prompt::Text("Hi".into()), Settings::default())?;
-//! let events = generation.next().await?;
-//! assert_eq!(events.first(), Some(&Event::Text("Hello there!".into())));
-//! # Ok(())
-//! # }
-//! ```
+//! The scripted backend: what runs a script.
 
 use std::collections::BTreeMap;
-use std::fmt;
-use std::path::PathBuf;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use mynah_settings::Settings;
-
+use super::source::ScriptedSource;
+use super::{MAX_UNREAD_BYTES, Scripted, Step, lock};
 use crate::request_log::RequestLog;
 use crate::{
-    About, Backend, BackendSession, Capabilities, DeviceClass, Embeddings, Error, Feature,
-    FinishReason, GuestLoader, Model, ModelFormat, ModelInfo, ModelState, Outcome, Owner,
-    OwnerShare, Pending, Presence, Producer, ProgressFn, Prompt, RequestOutcome, Requests, Result,
+    About, Backend, BackendSession, Embeddings, Error, Feature, FinishReason, ModelState, Outcome,
+    Owner, OwnerShare, Pending, Presence, Producer, Prompt, RequestOutcome, Requests, Result,
     SessionState, SessionStatus, Snapshot, Source, Started, Status, StreamWriter, TextRequest,
     TextStream, TokenId, TokenProb, TokenProbs, Usage, VectorRequest,
 };
 
-/// Bytes of text that wait unread before the script pauses: the default of `max_unread_bytes`.
-const MAX_UNREAD_BYTES: usize = 64 << 10;
-
-/// One step of an answer.
-#[derive(Debug, Clone)]
-pub enum Step {
-    /// Adds text, which counts as one token.
-    Text(String),
-    /// Adds a token with its log probability, and its text.
-    Token {
-        /// Its id.
-        id: u32,
-        /// Its text.
-        text: String,
-        /// Natural logarithm of its probability.
-        log_prob: f32,
-    },
-    /// Waits until the gate is open, or the request is cancelled.
-    Wait(Gate),
-    /// Ends the answer for this reason. What follows is not looked at. An answer whose script has no
-    /// end ends with [`FinishReason::EndOfGeneration`].
-    Finish(FinishReason),
-    /// Breaks the answer off: the model failed with these words.
-    Fail(String),
-    /// The backend goes away without a word.
-    Vanish,
-}
-
-impl From<&str> for Step {
-    fn from(text: &str) -> Self {
-        Self::Text(text.to_owned())
-    }
-}
-
-/// A gate that a test opens.
-#[derive(Debug, Clone, Default)]
-pub struct Gate {
-    shared: Arc<(AtomicBool, Condvar, Mutex<()>)>,
-}
-
-impl Gate {
-    /// A gate that is shut.
-    #[must_use]
-    pub fn new() -> Self {
-        Self::default()
-    }
-
-    /// Opens it, for good.
-    pub fn open(&self) {
-        self.shared.0.store(true, Ordering::Release);
-        self.look_again();
-    }
-
-    fn look_again(&self) {
-        drop(lock(&self.shared.2));
-        self.shared.1.notify_all();
-    }
-
-    /// Waits until it is open, or `is_cancelled`.
-    fn wait(&self, is_cancelled: impl Fn() -> bool) {
-        let mut guard = lock(&self.shared.2);
-        while !self.shared.0.load(Ordering::Acquire) && !is_cancelled() {
-            // A cancel wakes nobody here: it is looked for.
-            let woken = self.shared.1.wait_timeout(guard, Duration::from_millis(1));
-            guard = woken.unwrap_or_else(PoisonError::into_inner).0;
-        }
-    }
-}
-
-/// What a script answers a prompt with.
-type Script = dyn Fn(&Prompt) -> Vec<Step> + Send + Sync;
-
-/// A backend that says what it is told to.
-///
-/// It can do everything, counts a word as a token, and gives a text the vector `[1, 0, 0]`.
-pub struct Scripted {
-    script: Box<Script>,
-    info: ModelInfo,
-    capabilities: Capabilities,
-    defaults: Settings,
-    refusal: Option<Box<dyn Fn() -> Error + Send + Sync>>,
-    max_sessions: usize,
-}
-
-impl fmt::Debug for Scripted {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Scripted")
-            .field("info", &self.info)
-            .field("capabilities", &self.capabilities)
-            .finish_non_exhaustive()
-    }
-}
-
-impl Scripted {
-    /// The name of this backend in errors and reports.
-    pub const NAME: &'static str = "scripted";
-
-    /// A model that answers each prompt with these steps.
-    pub fn new(script: impl Fn(&Prompt) -> Vec<Step> + Send + Sync + 'static) -> Self {
-        Self {
-            script: Box::new(script),
-            info: ModelInfo {
-                name: "scripted".to_owned(),
-                path: PathBuf::new(),
-                architecture: "scripted".to_owned(),
-                parameters: 0,
-                quantisation: "none".to_owned(),
-                optimized_from: None,
-                file_bytes: 0,
-                context_trained: 2048,
-                context_size: 2048,
-                layers: 0,
-                layers_on_device: 0,
-                vocabulary: 1 << 16,
-                vectors_only: false,
-                chat_template: None,
-            },
-            capabilities: Capabilities {
-                text: true,
-                vectors: true,
-                ranking: true,
-                output_forms: true,
-                token_ids: true,
-                log_probabilities: true,
-                deterministic: true,
-                context_shifting: true,
-            },
-            defaults: Settings::default(),
-            refusal: None,
-            max_sessions: usize::MAX,
-        }
-    }
-
-    /// A model that answers every prompt with this text.
-    #[must_use]
-    pub fn saying(text: &str) -> Self {
-        let text = text.to_owned();
-        Self::new(move |_| vec![Step::Text(text.clone())])
-    }
-
-    /// A model that answers a text with itself, and a conversation with its last message.
-    #[must_use]
-    pub fn echo() -> Self {
-        Self::new(|prompt| vec![Step::Text(words_of(prompt).join(" "))])
-    }
-
-    /// What the backend can do.
-    #[must_use]
-    pub fn with_capabilities(mut self, capabilities: Capabilities) -> Self {
-        self.capabilities = capabilities;
-        self.info.vectors_only = !capabilities.text && capabilities.vectors;
-        self
-    }
-
-    /// How answers are made where neither request nor session says.
-    #[must_use]
-    pub fn with_defaults(mut self, defaults: Settings) -> Self {
-        self.defaults = defaults;
-        self
-    }
-
-    /// Refuses every request with this error.
-    #[must_use]
-    pub fn refusing(mut self, error: impl Fn() -> Error + Send + Sync + 'static) -> Self {
-        self.refusal = Some(Box::new(error));
-        self
-    }
-
-    /// Sessions that are open at once; one more is refused.
-    #[must_use]
-    pub fn with_max_sessions(mut self, most: usize) -> Self {
-        self.max_sessions = most;
-        self
-    }
-
-    /// The model.
-    #[must_use]
-    pub fn into_model(self) -> Model {
-        Model::new(Arc::new(ScriptedBackend(Arc::new(Shared {
-            about: Arc::new(About {
-                info: Arc::new(self.info.clone()),
-                backend: Self::NAME,
-                build: vec![("scripted_version", serde_json::Value::from(1))],
-                capabilities: self.capabilities,
-                defaults: self.defaults.clone(),
-                recommended: Settings::default(),
-            }),
-            script: self,
-            state: Mutex::default(),
-        }))))
-    }
-}
-
 /// The words of a prompt, each of which counts as a token.
-fn words_of(prompt: &Prompt) -> Vec<String> {
+pub(super) fn words_of(prompt: &Prompt) -> Vec<String> {
     let words = |text: &str| text.split_whitespace().map(str::to_owned).collect();
     match prompt {
         Prompt::Text(text) => words(text),
@@ -262,8 +46,26 @@ struct State {
     served: BTreeMap<Arc<str>, OwnerShare>,
 }
 
-#[derive(Debug, Clone)]
-struct ScriptedBackend(Arc<Shared>);
+#[derive(Debug)]
+pub(super) struct ScriptedBackend(Arc<Shared>);
+
+impl ScriptedBackend {
+    pub(super) fn new(script: Scripted) -> Self {
+        let about = Arc::new(About {
+            info: Arc::new(script.info.clone()),
+            backend: Scripted::NAME,
+            build: vec![("scripted_version", serde_json::Value::from(1))],
+            capabilities: script.capabilities,
+            defaults: script.defaults.clone(),
+            recommended: mynah_settings::Settings::default(),
+        });
+        Self(Arc::new(Shared {
+            about,
+            script,
+            state: Mutex::default(),
+        }))
+    }
+}
 
 impl Shared {
     fn check_prompt(&self, prompt: &Prompt) -> Result<Vec<String>> {
@@ -598,59 +400,4 @@ struct Nobody;
 
 impl Producer for Nobody {
     fn wake(&self) {}
-}
-
-/// A source that gives a scripted model. Two are the same if their names are.
-#[derive(Debug, Clone)]
-pub struct ScriptedSource {
-    /// The model's name.
-    pub name: String,
-}
-
-impl Source for ScriptedSource {
-    fn load(&self, mut progress: ProgressFn) -> Result<Model> {
-        for share in [0.0, 1.0] {
-            if progress(share).is_break() {
-                return Err(Error::LoadCancelled {
-                    path: PathBuf::from(&self.name),
-                });
-            }
-        }
-        let mut scripted = Scripted::echo();
-        scripted.info.name.clone_from(&self.name);
-        Ok(scripted.into_model())
-    }
-
-    fn is_same(&self, other: &dyn Source) -> bool {
-        let other = other.downcast_ref::<Self>();
-        other.is_some_and(|other| other.name == self.name)
-    }
-}
-
-/// Loads whatever a guest brings as a model that echoes.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct EchoLoader;
-
-impl GuestLoader for EchoLoader {
-    fn serves(&self, format: ModelFormat) -> bool {
-        format == ModelFormat::Ggml
-    }
-
-    fn wants(&self) -> &'static str {
-        "any bytes as ggml or autodetect"
-    }
-
-    fn has_device(&self, device: DeviceClass) -> bool {
-        device == DeviceClass::Cpu
-    }
-
-    fn load(&self, _bytes: &[u8], progress: ProgressFn) -> Result<Model> {
-        let name = "brought".to_owned();
-        ScriptedSource { name }.load(progress)
-    }
-}
-
-/// A panic of a test while it held a lock changes nothing that others see.
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

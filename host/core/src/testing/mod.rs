@@ -1,0 +1,156 @@
+//! A backend that says what a script tells it to, for tests without a model.
+//!
+//! It shows how a backend is written, and is what `mynah-wasi` and `mynah` are tested with. With the
+//! feature `testing`, embedders use it in their own tests:
+//!
+//! ```
+//! use mynah_core::testing::Scripted;
+//! use mynah_core::{Event, Owner, Prompt};
+//! use mynah_settings::Settings;
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> mynah_core::Result<()> {
+//! let model = Scripted::saying("Hello there!").into_model();
+//! let mut session = model.session(Owner::unique())?;
+//! let mut generation = session.start(Prompt::Text("Hi".into()), Settings::default())?;
+//! let events = generation.next().await?;
+//! assert_eq!(events.first(), Some(&Event::Text("Hello there!".into())));
+//! # Ok(())
+//! # }
+//! ```
+
+mod backend;
+mod source;
+mod step;
+
+use std::fmt;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use mynah_settings::Settings;
+
+use crate::{Capabilities, Error, Model, ModelInfo, Prompt};
+use backend::{ScriptedBackend, words_of};
+pub use source::{EchoLoader, ScriptedSource};
+pub use step::{Gate, Step};
+
+/// Bytes of text that wait unread before the script pauses: the default of `max_unread_bytes`.
+const MAX_UNREAD_BYTES: usize = 64 << 10;
+
+/// What a script answers a prompt with.
+type Script = dyn Fn(&Prompt) -> Vec<Step> + Send + Sync;
+
+/// A backend that says what it is told to.
+///
+/// It can do everything, counts a word as a token, and gives a text the vector `[1, 0, 0]`.
+pub struct Scripted {
+    script: Box<Script>,
+    info: ModelInfo,
+    capabilities: Capabilities,
+    defaults: Settings,
+    refusal: Option<Box<dyn Fn() -> Error + Send + Sync>>,
+    max_sessions: usize,
+}
+
+impl fmt::Debug for Scripted {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Scripted")
+            .field("info", &self.info)
+            .field("capabilities", &self.capabilities)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Scripted {
+    /// The name of this backend in errors and reports.
+    pub const NAME: &'static str = "scripted";
+
+    /// A model that answers each prompt with these steps.
+    pub fn new(script: impl Fn(&Prompt) -> Vec<Step> + Send + Sync + 'static) -> Self {
+        Self {
+            script: Box::new(script),
+            info: ModelInfo {
+                name: "scripted".to_owned(),
+                path: PathBuf::new(),
+                architecture: "scripted".to_owned(),
+                parameters: 0,
+                quantisation: "none".to_owned(),
+                optimized_from: None,
+                file_bytes: 0,
+                context_trained: 2048,
+                context_size: 2048,
+                layers: 0,
+                layers_on_device: 0,
+                vocabulary: 1 << 16,
+                vectors_only: false,
+                chat_template: None,
+            },
+            capabilities: Capabilities {
+                text: true,
+                vectors: true,
+                ranking: true,
+                output_forms: true,
+                token_ids: true,
+                log_probabilities: true,
+                deterministic: true,
+                context_shifting: true,
+            },
+            defaults: Settings::default(),
+            refusal: None,
+            max_sessions: usize::MAX,
+        }
+    }
+
+    /// A model that answers every prompt with this text.
+    #[must_use]
+    pub fn saying(text: &str) -> Self {
+        let text = text.to_owned();
+        Self::new(move |_| vec![Step::Text(text.clone())])
+    }
+
+    /// A model that answers a text with itself, and a conversation with its last message.
+    #[must_use]
+    pub fn echo() -> Self {
+        Self::new(|prompt| vec![Step::Text(words_of(prompt).join(" "))])
+    }
+
+    /// What the backend can do.
+    #[must_use]
+    pub fn with_capabilities(mut self, capabilities: Capabilities) -> Self {
+        self.capabilities = capabilities;
+        self.info.vectors_only = !capabilities.text && capabilities.vectors;
+        self
+    }
+
+    /// How answers are made where neither request nor session says.
+    #[must_use]
+    pub fn with_defaults(mut self, defaults: Settings) -> Self {
+        self.defaults = defaults;
+        self
+    }
+
+    /// Refuses every request with this error.
+    #[must_use]
+    pub fn refusing(mut self, error: impl Fn() -> Error + Send + Sync + 'static) -> Self {
+        self.refusal = Some(Box::new(error));
+        self
+    }
+
+    /// Sessions that are open at once; one more is refused.
+    #[must_use]
+    pub fn with_max_sessions(mut self, most: usize) -> Self {
+        self.max_sessions = most;
+        self
+    }
+
+    /// The model.
+    #[must_use]
+    pub fn into_model(self) -> Model {
+        Model::new(Arc::new(ScriptedBackend::new(self)))
+    }
+}
+
+/// A panic of a test while it held a lock changes nothing that others see.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,74 @@
+//! The steps of a scripted answer.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::time::Duration;
+
+use super::lock;
+use crate::FinishReason;
+
+/// One step of an answer.
+#[derive(Debug, Clone)]
+pub enum Step {
+    /// Adds text, which counts as one token.
+    Text(String),
+    /// Adds a token with its log probability, and its text.
+    Token {
+        /// Its id.
+        id: u32,
+        /// Its text.
+        text: String,
+        /// Natural logarithm of its probability.
+        log_prob: f32,
+    },
+    /// Waits until the gate is open, or the request is cancelled.
+    Wait(Gate),
+    /// Ends the answer for this reason. What follows is not looked at. An answer whose script has no
+    /// end ends with [`FinishReason::EndOfGeneration`].
+    Finish(FinishReason),
+    /// Breaks the answer off: the model failed with these words.
+    Fail(String),
+    /// The backend goes away without a word.
+    Vanish,
+}
+
+impl From<&str> for Step {
+    fn from(text: &str) -> Self {
+        Self::Text(text.to_owned())
+    }
+}
+
+/// A gate that a test opens.
+#[derive(Debug, Clone, Default)]
+pub struct Gate {
+    shared: Arc<(AtomicBool, Condvar, Mutex<()>)>,
+}
+
+impl Gate {
+    /// A gate that is shut.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Opens it, for good.
+    pub fn open(&self) {
+        self.shared.0.store(true, Ordering::Release);
+        self.look_again();
+    }
+
+    fn look_again(&self) {
+        drop(lock(&self.shared.2));
+        self.shared.1.notify_all();
+    }
+
+    /// Waits until it is open, or `is_cancelled`.
+    pub(super) fn wait(&self, is_cancelled: impl Fn() -> bool) {
+        let mut guard = lock(&self.shared.2);
+        while !self.shared.0.load(Ordering::Acquire) && !is_cancelled() {
+            // A cancel wakes nobody here: it is looked for.
+            let woken = self.shared.1.wait_timeout(guard, Duration::from_millis(1));
+            guard = woken.unwrap_or_else(PoisonError::into_inner).0;
+        }
+    }
+}
