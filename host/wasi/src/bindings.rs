@@ -1,4 +1,4 @@
-//! What `bindgen!` makes of the project's WIT, and nothing else.
+//! The bindings that `bindgen!` generates from the project's WIT.
 
 pub use generated::{mynah, wasi};
 

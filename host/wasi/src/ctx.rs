@@ -1,4 +1,4 @@
-//! What one store grants its guest, and what the guest may use at most.
+//! The grants and limits of one store.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -11,17 +11,18 @@ use wasmtime_wasi::cli::StdoutStream;
 
 use crate::ephemeral::{Core, Stdout};
 
-/// What a guest may hold and send at most. Each bound answers with an error that names it.
+/// Limits for what a guest holds and sends. Exceeding one gives an error that names it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
-    /// Bytes of all tensors that a guest holds at once, shapes included; prompts that core modules
-    /// have set, and the answer of one of their contexts; in the older snapshots of `wasi:nn` also
-    /// what contexts keep, and errors that the guest makes. Default 64 MiB. Beyond it `compute`
-    /// answers `too-large`, as do `set_input` and `compute` of core modules.
+    /// Total size in bytes of all tensors that a guest holds at once, including their shapes. It
+    /// includes the prompts that core modules have set and the answer of one of their contexts. In
+    /// the older snapshots of `wasi:nn` it also includes what contexts keep, and errors that the
+    /// guest creates. Default 64 MiB. Beyond it `compute` fails with `too-large`, as do `set_input`
+    /// and `compute` of core modules.
     pub max_tensor_bytes: u64,
-    /// Graphs that a guest holds at once. Default 64.
+    /// Maximum number of graphs that a guest holds at once. Default 64.
     pub max_graphs: u32,
-    /// Execution contexts that a guest holds at once. Default 256.
+    /// Maximum number of execution contexts that a guest holds at once. Default 256.
     pub max_contexts: u32,
 }
 
@@ -35,20 +36,20 @@ impl Default for Limits {
     }
 }
 
-/// Models that a guest may bring itself, as bytes (`wasi:nn` `load`).
+/// Limits for models that a guest loads itself, as bytes (`wasi:nn` `load`).
 #[derive(Debug, Clone)]
 pub struct GuestModels {
-    /// Bytes of one model. Default 64 MiB. Beyond it `load` answers `too-large`.
+    /// Maximum size of one model in bytes. Default 64 MiB. Beyond it `load` fails with `too-large`.
     pub max_bytes: u64,
-    /// Models of its own that a guest holds at once: each has memory and threads of its own. Default
-    /// 1.
+    /// Maximum number of own models that a guest holds at once. Each has its own memory and
+    /// threads. Default 1.
     pub max_models: u32,
-    /// What loads them. How they are served is decided where it is made.
+    /// Loads the models. Its creator decides how they are served.
     pub loader: Arc<dyn GuestLoader>,
 }
 
 impl GuestModels {
-    /// Models that this loader loads, with the default limits.
+    /// Models from this loader, with the default limits.
     #[must_use]
     pub fn new(loader: Arc<dyn GuestLoader>) -> Self {
         Self {
@@ -79,21 +80,21 @@ pub struct LlmCtx {
 pub(crate) struct Held {
     pub(crate) tensor_bytes: u64,
     pub(crate) graphs: u32,
-    /// Its execution contexts, by their place in the table.
+    /// The guest's execution contexts, by their index in the table.
     pub(crate) contexts: BTreeSet<u32>,
-    /// Models that the guest brought and that are in memory.
+    /// Number of the guest's own models in memory.
     pub(crate) guest_models: Arc<AtomicU32>,
 }
 
 impl LlmCtx {
-    /// Begins a context that grants nothing.
+    /// Creates a builder for a context without grants.
     #[must_use]
     pub fn builder() -> LlmCtxBuilder {
         LlmCtxBuilder::new()
     }
 }
 
-/// Builds an [`LlmCtx`]. Without any call, the guest may load no model.
+/// Builds an [`LlmCtx`]. Without any call, the guest cannot load a model.
 #[derive(Debug, Default)]
 pub struct LlmCtxBuilder {
     models: BTreeMap<String, Model>,
@@ -107,13 +108,13 @@ pub struct LlmCtxBuilder {
 }
 
 impl LlmCtxBuilder {
-    /// A builder that grants nothing.
+    /// Creates a builder without grants.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Grants a model under a name. A name that is granted twice stands for the later model.
+    /// Grants a model under a name. If a name is granted twice, the later model wins.
     #[must_use]
     pub fn model(mut self, name: impl Into<String>, model: Model) -> Self {
         self.models.insert(name.into(), model);
@@ -127,66 +128,66 @@ impl LlmCtxBuilder {
         self
     }
 
-    /// Lets the guest bring models of its own as bytes. A model file is parsed by llama.cpp, which
-    /// is C++ code: allow it only to guests that you trust as much as a library that you link.
+    /// Allows the guest to load its own models from bytes. llama.cpp, which is C++ code, parses the
+    /// model file: allow it only for guests that you trust as much as a library that you link.
     #[must_use]
     pub fn guest_models(mut self, allowed: GuestModels) -> Self {
         self.guest_models = Some(allowed);
         self
     }
 
-    /// Sets what the guest may hold at most.
+    /// Sets the guest's limits.
     #[must_use]
     pub fn limits(mut self, limits: Limits) -> Self {
         self.limits = limits;
         self
     }
 
-    /// Says who the guest is to the models' fairness: guests of one owner share one owner's part.
-    /// Default: each guest is an owner of its own.
+    /// Sets the guest's owner for fair scheduling. Guests with the same owner share one share of
+    /// the model. By default each guest is its own owner.
     #[must_use]
     pub fn owner(mut self, owner: Owner) -> Self {
         self.owner = Some(owner);
         self
     }
 
-    /// Sets the highest priority that the guest may ask for; beyond it `start` answers
-    /// `invalid-argument`. Default urgent: any.
+    /// Sets the highest priority that the guest may use; beyond it `start` fails with
+    /// `invalid-argument`. Default urgent, which allows any.
     #[must_use]
     pub fn max_priority(mut self, priority: Priority) -> Self {
         self.max_priority = Some(priority);
         self
     }
 
-    /// Lets the guest see figures that count what all guests do (`mynah:llm/backend-status`):
-    /// queue, memory and performance of the models that it was granted. Default false: it sees
-    /// those models and its own sessions.
+    /// Allows the guest to see figures that cover all guests (`mynah:llm/backend-status`): queue,
+    /// memory and performance of the models that it was granted. By default it only sees those
+    /// models and its own sessions.
     #[must_use]
     pub fn host_status(mut self, allowed: bool) -> Self {
         self.host_status = allowed;
         self
     }
 
-    /// Says where the guest's stdout goes, for the setting `stream-stdout` of core modules
-    /// ([`add_to_core_linker`](crate::add_to_core_linker)): give what WASI was given. Default:
-    /// nowhere, and the setting is reported as one without effect.
+    /// Sets the stream for the setting `stream-stdout` of core modules
+    /// ([`add_to_core_linker`](crate::add_to_core_linker)): pass the same stream as to WASI. By
+    /// default there is none, and the setting is reported as having no effect.
     #[must_use]
     pub fn stdout(mut self, stream: impl StdoutStream + Sync + 'static) -> Self {
         self.stdout = Some(Stdout::new(stream));
         self
     }
 
-    /// Takes a buffer of length 0 for one that is as long as the answer, in `get_output` and
-    /// `get_output_single` of core modules: some guests pass the length of an empty vector with a
-    /// large capacity. Only the end of the guest's memory bounds what is written then, so a guest
-    /// that means 0 loses what lies behind its buffer. Default false: such a buffer is too small.
+    /// In `get_output` and `get_output_single` of core modules, treats a buffer of length 0 as
+    /// being as long as the answer: some guests pass the length of an empty vector with a large
+    /// capacity. The write is then only limited by the end of the guest's memory, so a guest that
+    /// means 0 loses the data behind its buffer. By default such a buffer is too small.
     #[must_use]
     pub fn lenient_output_size(mut self, lenient: bool) -> Self {
         self.lenient_output_size = lenient;
         self
     }
 
-    /// The context.
+    /// Builds the context.
     #[must_use]
     pub fn build(self) -> LlmCtx {
         LlmCtx {
@@ -209,11 +210,11 @@ impl LlmCtxBuilder {
 pub struct LlmCtxView<'a> {
     /// Grants and limits.
     pub ctx: &'a mut LlmCtx,
-    /// Where the guest's handles live.
+    /// The table with the guest's handles.
     pub table: &'a mut ResourceTable,
 }
 
-/// A store's data that has an [`LlmCtx`].
+/// The data of a store with an [`LlmCtx`].
 pub trait LlmView: Send {
     /// The context and the table.
     fn llm(&mut self) -> LlmCtxView<'_>;

@@ -1,9 +1,9 @@
 //! `wasi:nn` and `mynah:llm` for components, and `wasi_ephemeral_nn` for core modules, on wasmtime.
 //!
-//! A component loads a model by a name that it was granted, and generates text with it: with
-//! `wasi:nn` alone (prompt in a tensor, answer in a tensor), or with Mynah's own `mynah:llm`
-//! interfaces (streaming, messages, settings). Both are added to a [`Linker`] beside WASI, and live
-//! in the program's own store:
+//! A component loads a model that it was granted by name, and generates text with it. It uses
+//! `wasi:nn` alone (prompt in a tensor, answer in a tensor), or Mynah's own `mynah:llm` interfaces
+//! (streaming, messages, settings). An embedder adds both to its [`Linker`] beside WASI; their
+//! state is part of the program's own store:
 //!
 //! ```
 //! use mynah_core::testing::Scripted;
@@ -37,8 +37,8 @@
 //!     wasmtime_wasi::p2::add_to_linker_async(&mut linker)?;
 //!     mynah_wasi::add_to_linker(&mut linker)?;
 //!
-//!     // A model is granted to as many stores as you like. `mynah_engine::load` loads one from a GGUF
-//!     // file; this one says what it is told to, as in a test.
+//!     // A model can be granted to any number of stores. `mynah_engine::load` loads one from a
+//!     // GGUF file. This one returns a fixed text, as in a test.
 //!     let model = Scripted::saying("Hello!").into_model();
 //!     let llm = LlmCtx::builder().model("default", model);
 //!     let state = State {
@@ -56,16 +56,16 @@
 //! }
 //! ```
 //!
-//! What a guest may do is bounded by [`Limits`] and by the grants in its [`LlmCtx`]; a guest's
-//! mistakes are error values, never traps. Host functions are async: a guest that waits for the
-//! model blocks no thread. They need no runtime of their own.
+//! [`Limits`] and the grants in its [`LlmCtx`] restrict what a guest can do. Mistakes of a guest
+//! give error values, never traps. Host functions are async, so a guest that waits for the model
+//! blocks no thread. They need no runtime of their own.
 //!
-//! Core modules that import `wasi_ephemeral_nn`, with its extensions for LLMs, run on the same
-//! [`LlmCtx`]: [`add_to_core_linker`].
+//! Core modules that import `wasi_ephemeral_nn` with its extensions for LLMs use the same
+//! [`LlmCtx`]: see [`add_to_core_linker`].
 //!
-//! `wasi:nn` is implemented whole: [`bindings::wasi::nn`] is its snapshot 0.2.0-rc-2024-10-28;
-//! 0.2.0-rc-2024-08-19 and 0.2.0-rc-2024-06-25 are linked beside it. The contract of Mynah's
-//! interfaces is in the project's `wit/`.
+//! The implementation of `wasi:nn` is complete: [`bindings::wasi::nn`] is its snapshot
+//! 0.2.0-rc-2024-10-28, and the linker also has 0.2.0-rc-2024-08-19 and 0.2.0-rc-2024-06-25. The
+//! contract of Mynah's interfaces is in the project's `wit/`.
 
 #![forbid(unsafe_code)]
 
@@ -82,7 +82,8 @@ pub use nn::{ErrorCode, ExecutionContext, Graph, NnError, Tensor};
 
 use wasmtime::component::{HasData, Linker};
 
-/// How the bindings reach an [`LlmCtxView`] in a store; for embedders that link single interfaces.
+/// Gives the bindings access to an [`LlmCtxView`] in a store, for embedders that link single
+/// interfaces.
 #[derive(Debug)]
 pub struct Llm;
 
@@ -90,12 +91,12 @@ impl HasData for Llm {
     type Data<'a> = LlmCtxView<'a>;
 }
 
-/// Adds `wasi:nn`, in three snapshots, and all `mynah:llm` interfaces to a linker. WASI itself
-/// (`wasi:io` at least) is added by `wasmtime_wasi`.
+/// Adds `wasi:nn` in three snapshots and all `mynah:llm` interfaces to a linker. `wasmtime_wasi`
+/// must add WASI itself (at least `wasi:io`).
 ///
 /// # Errors
 ///
-/// When one of the interfaces is in the linker already.
+/// An interface is already in the linker.
 pub fn add_to_linker<T: LlmView + 'static>(linker: &mut Linker<T>) -> wasmtime::Result<()> {
     nn::add_to_linker(linker)?;
     llm::add_to_linker(linker)

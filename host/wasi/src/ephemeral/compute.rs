@@ -1,4 +1,4 @@
-//! Computing: a prompt in, text out, all of it or piece by piece.
+//! Computes an answer to a prompt, as a whole or piece by piece.
 
 use mynah_core::{Error, Event, FinishReason, Prompt};
 use mynah_settings::Settings;
@@ -9,8 +9,8 @@ use super::state::{Answer, Live, Stdout, Stream, Writer, unloaded};
 use super::tensor;
 use crate::LlmCtx;
 
-/// Sets a context's prompt, and counts its tokens. A stream that runs ends: each prompt is a new
-/// one.
+/// Sets a context's prompt and counts its tokens. A running stream ends, because it belongs to the
+/// old prompt.
 pub(super) async fn set_prompt(
     ctx: &mut LlmCtx,
     handle: u32,
@@ -36,7 +36,8 @@ pub(super) async fn set_prompt(
     live.session.ready().await?;
     let input_tokens = match live.session.model().tokens(&Prompt::Text(prompt.clone())) {
         Ok(tokens) => tokens.len(),
-        // Guests count tokens to see how much they have to leave out; `compute` refuses it.
+        // Guests count tokens to find out by how much to shorten a prompt; only `compute` refuses
+        // it.
         Err(Error::PromptTooLong { prompt, .. }) => prompt,
         // The backend counts no tokens ahead: the outcome has their number.
         Err(Error::Unsupported { .. }) => 0,
@@ -52,8 +53,8 @@ pub(super) async fn set_prompt(
     Ok(())
 }
 
-/// What a context computes with, if it may, and the stdout that pieces of its answer go to, if they
-/// do.
+/// The parts of a context for computing, if it is usable, and the stdout for the pieces of its
+/// answer, if the setting asks for it.
 fn ready(
     ctx: &mut LlmCtx,
     handle: u32,
@@ -73,7 +74,7 @@ pub(super) async fn compute(ctx: &mut LlmCtx, handle: u32) -> Result<(), Failure
         return embed(live, answer).await;
     }
     let mut stream = start(live).await?;
-    // Gone again when this ends, however it does.
+    // The stream is dropped at the end of the function, whatever the result.
     let reason = loop {
         match step(&mut stream, answer, stdout.as_mut(), max_bytes).await? {
             Step::Piece => {}
@@ -87,7 +88,7 @@ pub(super) async fn compute(ctx: &mut LlmCtx, handle: u32) -> Result<(), Failure
     }
 }
 
-/// Computes the next piece of the answer; the first time, it begins.
+/// Computes the next piece of the answer. The first call starts the generation.
 pub(super) async fn compute_single(ctx: &mut LlmCtx, handle: u32) -> Result<(), Failure> {
     let max_bytes = ctx.limits.max_tensor_bytes;
     let (live, answer, mut stdout) = ready(ctx, handle)?;
@@ -108,7 +109,7 @@ pub(super) async fn compute_single(ctx: &mut LlmCtx, handle: u32) -> Result<(), 
     if stream.is_broken {
         return Err(Failure::new(
             Errno::RuntimeError,
-            "the stream broke off, as was told before: end it with `fini_single`",
+            "the stream has failed: end it with `fini_single`",
         ));
     }
     let reason = match stream.ended {
@@ -130,7 +131,7 @@ pub(super) async fn compute_single(ctx: &mut LlmCtx, handle: u32) -> Result<(), 
         .unwrap_or_else(|| Failure::new(Errno::EndOfSequence, "the text has ended")))
 }
 
-/// Ends a stream and forgets what it made, wherever it is.
+/// Ends a stream at any point and discards its text.
 pub(super) fn fini_single(ctx: &mut LlmCtx, handle: u32) -> Result<(), Failure> {
     let context = ctx.core.context_mut(handle)?;
     if let Some(live) = &mut context.live {
@@ -157,7 +158,7 @@ async fn start(live: &mut Live) -> Result<Stream, Failure> {
     })
 }
 
-/// What a step brought.
+/// The result of a step.
 enum Step {
     /// More text.
     Piece,
@@ -165,7 +166,7 @@ enum Step {
     Ended(FinishReason),
 }
 
-/// Waits for the next piece, or the end.
+/// Waits for the next piece or the end.
 async fn step(
     stream: &mut Stream,
     answer: &mut Answer,
@@ -173,10 +174,10 @@ async fn step(
     max_bytes: u64,
 ) -> Result<Step, Failure> {
     loop {
-        // One event at a time.
+        // The generation returns one event at a time.
         for event in stream.generation.next().await? {
             match event {
-                // This ABI has no place for them.
+                // This ABI cannot return them.
                 Event::Token(_) => {}
                 Event::Text(text) => {
                     answer.output_tokens = stream.generation.read_tokens();
@@ -184,7 +185,7 @@ async fn step(
                     if let Some(stdout) = &mut stdout
                         && let Err(error) = stdout.write(&text).await
                     {
-                        tracing::debug!(%error, "the guest's stdout takes no more");
+                        tracing::debug!(%error, "cannot write to the guest's stdout");
                     }
                     answer.piece = text;
                     if answer.text.len() as u64 > max_bytes {
@@ -208,7 +209,7 @@ async fn step(
     }
 }
 
-/// Why an end is more than the end.
+/// The error of an end, if it counts as one.
 fn ended(reason: FinishReason, answer: &Answer) -> Option<Failure> {
     match reason {
         FinishReason::EndOfGeneration
@@ -224,7 +225,7 @@ fn ended(reason: FinishReason, answer: &Answer) -> Option<Failure> {
                 answer.input_tokens, answer.output_tokens
             ),
         )),
-        // No text because the time was over is no answer.
+        // A timeout before any text is an error.
         FinishReason::MaxTime if answer.text.is_empty() => Some(Failure::new(
             Errno::RuntimeError,
             "the time of the request was over before its first token: give it more, or have the \
@@ -238,7 +239,7 @@ fn ended(reason: FinishReason, answer: &Answer) -> Option<Failure> {
     }
 }
 
-/// Computes the prompt's vector, as the JSON that these guests expect.
+/// Computes the prompt's vector and formats it as the JSON that these guests expect.
 async fn embed(live: &mut Live, answer: &mut Answer) -> Result<(), Failure> {
     let prompt = live.prompt.clone().ok_or_else(no_prompt)?;
     let found = live

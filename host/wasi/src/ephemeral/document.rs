@@ -1,8 +1,7 @@
-//! Settings as JSON, in the dialect with hyphens that these guests send: what is in force, and what
-//! is told about the rest.
+//! Reads settings as JSON in the dialect with hyphens that these guests send.
 //!
-//! What isn't known is tolerated here, as guests send keys of other hosts; a value that can't be is
-//! refused.
+//! Unknown keys are tolerated and reported, because guests send keys of other hosts. An invalid
+//! value is refused.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -14,34 +13,34 @@ use serde_json::value::RawValue;
 use super::errno::{Errno, Failure};
 use crate::nn::short;
 
-/// A key of this ABI alone: text is written to the guest's stdout while it is made.
+/// A key that only this ABI has: text is written to the guest's stdout while it is generated.
 const STREAM_STDOUT: &str = "stream_stdout";
 
-/// Settings that other hosts load the model again for, or make its context again. Where one is
-/// refused there, the context is of no use until it gets good ones, and so it is here.
+/// Settings for which other hosts reload the model or recreate its context. If a value of one is
+/// refused there, the context is unusable until it gets valid settings; this host does the same.
 const RELOADS: [&str; 4] = ["n_gpu_layers", "embedding", "batch_size", "ubatch_size"];
 
-/// What a document says.
+/// The contents of a document.
 #[derive(Debug, Default, Clone, PartialEq)]
 pub(super) struct Document {
     pub(super) settings: Settings,
     pub(super) stream_stdout: Option<bool>,
-    /// Keys that set nothing, with what would.
+    /// Keys without effect.
     pub(super) ignored: Vec<Ignored>,
 }
 
-/// A key that sets nothing.
+/// A key without effect, with a hint what to use instead.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Ignored {
     pub(super) key: String,
     pub(super) hint: String,
 }
 
-/// A document that is refused.
+/// The refusal of a document.
 #[derive(Debug)]
 pub(super) struct Refused {
     pub(super) failure: Failure,
-    /// It would have changed how the model is run.
+    /// Whether the document sets a setting of [`RELOADS`].
     pub(super) is_reload: bool,
 }
 
@@ -54,7 +53,7 @@ impl From<Failure> for Refused {
     }
 }
 
-/// Reads a document of a guest that may ask for a priority of `max_priority` at most. `has_stdout`:
+/// Reads a document of a guest with the priority limit `max_priority`. `has_stdout` says whether
 /// there is a stdout to write to.
 pub(super) fn read(
     json: &[u8],
@@ -94,7 +93,7 @@ pub(super) fn read(
     Ok(document)
 }
 
-/// The setting of this ABI alone, and whether the document is JSON at all.
+/// Reads the setting that only this ABI has, and checks that the document is JSON.
 fn stream_stdout(json: &[u8]) -> Result<Option<bool>, Failure> {
     if json.len() > Reading::MAX_BYTES {
         return Err(Failure::new(
@@ -106,14 +105,14 @@ fn stream_stdout(json: &[u8]) -> Result<Option<bool>, Failure> {
             ),
         ));
     }
-    // Goes through the whole text without recursion: from here on it is JSON.
+    // Parses the whole text without recursion: from here on it is known to be JSON.
     let root: &RawValue = serde_json::from_slice(json).map_err(|error| {
         Failure::new(
             Errno::InvalidEncoding,
             format!("the settings are not JSON: {error}"),
         )
     })?;
-    // Another type than an object is refused by whoever reads the settings.
+    // The reader of the settings refuses a value that is not an object.
     let entries: BTreeMap<Cow<'_, str>, &RawValue> =
         serde_json::from_str(root.get()).unwrap_or_default();
     let set = entries
@@ -128,8 +127,8 @@ fn stream_stdout(json: &[u8]) -> Result<Option<bool>, Failure> {
     }
 }
 
-/// Whether a value that this host doesn't allow is one that others take, of a setting that isn't
-/// the guest's here in any case.
+/// Whether other hosts accept a value that this host refuses, for a setting that a guest cannot set
+/// here anyway.
 fn is_harmless(problem: &Problem) -> bool {
     let value: Result<i64, _> = problem.value().parse();
     let Ok(value) = value else {
@@ -137,23 +136,23 @@ fn is_harmless(problem: &Problem) -> bool {
     };
     match normal(&problem.path).as_str() {
         "n_gpu_layers" => true,
-        // What the model was trained on.
+        // The context length from training.
         "ctx_size" => value >= 0,
-        // As many as there are cores.
+        // The number of cores.
         "threads" => value == -1 || value >= 1,
         "batch_size" => value >= 1,
         _ => false,
     }
 }
 
-/// The name of a setting, without its section and however it is spelled.
+/// The name of a setting in one spelling, without its section.
 fn normal(path: &str) -> String {
     let name = path.rsplit('.').next().unwrap_or(path);
     name.replace('-', "_")
 }
 
-/// Settings that come after others: what they say wins, all else stays. Settings of one context are
-/// sent one after the other, and a key that isn't in the later document is not taken back by it.
+/// Merges later settings over earlier ones. A guest sends the settings of a context in several
+/// documents, and a key that is missing in a later one keeps its value.
 pub(super) fn after(later: Settings, earlier: &Settings) -> Settings {
     let output = output_after(&later.output, &earlier.output);
     Settings {
@@ -162,7 +161,7 @@ pub(super) fn after(later: Settings, earlier: &Settings) -> Settings {
     }
 }
 
-/// A form excludes vectors and other forms; an empty one takes away the form alone.
+/// A form excludes vectors and other forms. An empty form only removes the form.
 fn output_after(later: &Output, earlier: &Output) -> Output {
     let texts = [
         &later.json_schema,

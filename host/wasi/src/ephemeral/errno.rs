@@ -1,38 +1,38 @@
-//! The numbers that functions answer with, and which of the host's errors is which.
+//! The error numbers of the functions, and their mapping from the host's errors.
 
 use crate::nn::{ErrorCode, NnError};
 
-/// What a function of `wasi_ephemeral_nn` answers: the numbers of the witx, and from 100 on those
+/// The result of a function of `wasi_ephemeral_nn`: the numbers of the witx, and from 100 on those
 /// of the extensions for LLMs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u32)]
 pub enum Errno {
-    /// It worked.
+    /// Success.
     Success = 0,
-    /// A handle that isn't there, a pointer outside of the memory, a value that isn't allowed.
+    /// An unknown handle, a pointer outside the memory, or a value that is not allowed.
     InvalidArgument = 1,
-    /// Settings that are not JSON, or a model of an encoding that isn't served.
+    /// The settings are not JSON, or the model's encoding is not supported.
     InvalidEncoding = 2,
     /// The module exports no memory.
     MissingMemory = 3,
-    /// The queue is full, the request waited for too long, as many sessions are open as may be, or
-    /// the host's memory is short.
+    /// The queue is full, the request timed out in the queue, the session limit is reached, or the
+    /// host is short of memory.
     Busy = 4,
-    /// It broke while it ran, or the guest holds as many handles as it may.
+    /// A failure while running, or the guest's limit of handles is reached.
     RuntimeError = 5,
-    /// The host doesn't do this, or not for this guest.
+    /// The host does not support the operation, or does not allow it for this guest.
     UnsupportedOperation = 6,
-    /// The buffer is too small, or what was sent too large.
+    /// The buffer is too small, or the input too large.
     TooLarge = 7,
-    /// No model of this name is granted.
+    /// No model with this name is granted.
     NotFound = 8,
-    /// The text has ended; only from `compute_single`.
+    /// The text has ended; only returned by `compute_single`.
     EndOfSequence = 100,
     /// Prompt and answer fill the context. The text so far can be read.
     ContextFull = 101,
-    /// The context doesn't hold the prompt.
+    /// The prompt does not fit the context.
     PromptTooLong = 102,
-    /// The model's file is gone.
+    /// The model's file is missing.
     ModelNotFound = 103,
 }
 
@@ -44,8 +44,8 @@ impl Errno {
     }
 }
 
-/// Why a function doesn't answer [`Errno::Success`]. The words have no way to the guest and go to
-/// the log, so they have nothing of its prompts and texts in them.
+/// The reason for which a function does not return [`Errno::Success`]. The guest only gets the
+/// number. The message goes to the log, so it must not contain any of the guest's prompts or text.
 #[derive(Debug)]
 pub(super) struct Failure {
     pub(super) errno: Errno,
@@ -64,8 +64,7 @@ impl Failure {
         Self::new(Errno::InvalidArgument, words)
     }
 
-    /// As many as the guest may hold: here that is what the other hosts say where their handles are
-    /// used up.
+    /// For a reached limit: other hosts return this number when their handles are used up.
     pub(super) fn limit(error: NnError) -> Self {
         Self::new(Errno::RuntimeError, error.data)
     }
@@ -74,7 +73,7 @@ impl Failure {
 impl From<NnError> for Failure {
     fn from(error: NnError) -> Self {
         let errno = match error.code {
-            // Bytes that are no model; the encoding is refused before they are looked at.
+            // For bytes that are not a model. The encoding is checked before the bytes.
             ErrorCode::InvalidArgument | ErrorCode::InvalidEncoding => Errno::InvalidArgument,
             ErrorCode::Timeout => Errno::Busy,
             ErrorCode::RuntimeError | ErrorCode::Unknown => Errno::RuntimeError,
@@ -110,17 +109,17 @@ impl From<mynah_core::Error> for Failure {
             | E::VectorsOnly { .. }
             | E::VectorsAsked => Errno::UnsupportedOperation,
             E::UnknownModel { .. } => Errno::NotFound,
-            // Nobody had used the model, and now it can't be loaded again.
+            // The model was unloaded while idle and cannot be loaded again.
             E::Backend(error) => match error.kind() {
                 BackendErrorKind::ModelNotFound => Errno::ModelNotFound,
                 BackendErrorKind::Unsupported => Errno::UnsupportedOperation,
                 _ => Errno::RuntimeError,
             },
-            // What else broke, and variants that this crate doesn't know yet.
+            // Other failures, and variants that this crate does not know yet.
             _ => Errno::RuntimeError,
         };
         let words = match error {
-            // The values are the guest's own words.
+            // The values are the guest's own text, so they are left out.
             E::Settings { problems } => problems
                 .iter()
                 .map(|problem| format!("`{}` must be {}", problem.path, problem.allowed()))

@@ -1,4 +1,4 @@
-//! Graphs: loading them by name and as bytes, making contexts of them, unloading them.
+//! Graphs: loads them by name or from bytes, creates contexts of them, and unloads them.
 
 use mynah_core::DeviceClass;
 use mynah_settings::{Level, Settings};
@@ -12,8 +12,8 @@ use crate::bindings::wasi::nn::graph::{ExecutionTarget, GraphEncoding};
 use crate::nn::{LoadRequest, load};
 use crate::{LlmCtx, LlmView};
 
-/// The encodings of the models that are served here. In one numbering 5 is `ggml` and 6 `autodetect`, in
-/// the other it is the other way round.
+/// The encodings of the supported models. One numbering has `ggml` as 5 and `autodetect` as 6, and
+/// the other one has them the other way round.
 const GGML: [u32; 2] = [5, 6];
 
 /// The arguments of `load`.
@@ -26,7 +26,7 @@ pub(super) struct LoadArguments {
     pub(super) graph: u32,
 }
 
-/// Loads a model that the guest brings.
+/// Loads a model from the guest's bytes.
 pub(super) async fn load_bytes<T: LlmView + 'static>(
     caller: &mut Caller<'_, T>,
     arguments: LoadArguments,
@@ -41,7 +41,7 @@ pub(super) async fn load_bytes<T: LlmView + 'static>(
     insert(store.llm().ctx, graph, data, arguments.graph)
 }
 
-/// Checks the arguments of `load`, and copies the model if it is as small as it must be.
+/// Checks the arguments of `load`, and copies the model if its size is allowed.
 fn prepare(
     data: &[u8],
     ctx: &mut LlmCtx,
@@ -54,7 +54,7 @@ fn prepare(
     let array = u64::from(count) * 8;
     let array = u32::try_from(array).map_err(|_| {
         Failure::invalid(format!(
-            "{count} builders were given: give the model, and its settings if you like"
+            "{count} builders were given: give the model, and optionally its settings"
         ))
     })?;
     let array = memory::bytes(data, builders, array, "the array of builders")?;
@@ -86,7 +86,7 @@ fn prepare(
         None => Document::default(),
     };
     check_graphs(ctx)?;
-    // Where it is computed was looked at above.
+    // The target was checked above.
     let request = ctx.check_load(1, GraphEncoding::Ggml, ExecutionTarget::Cpu)?;
     request.check_size(model.len() as u64)?;
     Ok((model.to_vec(), document, request))
@@ -94,7 +94,7 @@ fn prepare(
 
 fn check_target(ctx: &LlmCtx, target: u32) -> Result<(), Failure> {
     match target {
-        // Where its layers are is the operator's to set.
+        // The operator sets how many layers run on a graphics card.
         0 | 3 => Ok(()),
         1 => {
             let loader = ctx.guest_models.as_ref().map(|allowed| &allowed.loader);
@@ -116,7 +116,7 @@ fn check_target(ctx: &LlmCtx, target: u32) -> Result<(), Failure> {
     }
 }
 
-/// Where the parts of a call by name are.
+/// The arguments of `load_by_name` and `load_by_name_with_config`.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct NameArguments {
     pub(super) name: (u32, u32),
@@ -124,8 +124,8 @@ pub(super) struct NameArguments {
     pub(super) graph: u32,
 }
 
-/// Loads a model that was granted to the guest. What is loaded already with the same settings is
-/// not loaded again, as guests of other hosts ask for it each time that they need it.
+/// Loads a model that was granted to the guest. A model that the guest has loaded with the same
+/// settings keeps its handle, because guests of other hosts load it whenever they need it.
 pub(super) fn load_by_name<T: LlmView>(
     caller: &mut Caller<'_, T>,
     arguments: NameArguments,
@@ -158,7 +158,7 @@ pub(super) fn load_by_name<T: LlmView>(
     insert(ctx, graph, data, arguments.graph)
 }
 
-/// The settings of a document that comes with a graph.
+/// Reads the settings that come with a graph.
 fn read(ctx: &LlmCtx, json: &[u8]) -> Result<Document, Failure> {
     document::read(json, ctx.max_priority, ctx.stdout.is_some()).map_err(|refused| refused.failure)
 }
@@ -168,7 +168,7 @@ fn check_graphs(ctx: &LlmCtx) -> Result<(), Failure> {
     ctx.check_graphs(held).map_err(Failure::limit)
 }
 
-/// Gives the guest a graph, and its handle where it wants it.
+/// Adds a graph and writes its handle to the guest's memory.
 fn insert(ctx: &mut LlmCtx, graph: CoreGraph, data: &mut [u8], place: u32) -> Result<(), Failure> {
     check_graphs(ctx)?;
     let handle = ctx.core.graphs.insert(graph).map_err(|_| used_up())?;
@@ -182,7 +182,7 @@ fn used_up() -> Failure {
     )
 }
 
-/// Makes a context of a graph.
+/// Creates a context of a graph.
 pub(super) fn init_execution_context<T: LlmView>(
     caller: &mut Caller<'_, T>,
     graph: u32,
@@ -200,7 +200,7 @@ pub(super) fn init_execution_context<T: LlmView>(
     let mut session = ctx.open(&of.graph)?;
     let mut settings = of.graph.settings.clone();
     if says_nobody(&session.effective(), "stopping.max_tokens") {
-        // These hosts bound an answer by the context alone where nobody else does.
+        // As in other hosts of this ABI, the default limit of an answer is the context.
         settings.stopping.max_tokens = Some(u32::MAX);
         session.configure(settings.clone())?;
     }
@@ -222,13 +222,13 @@ pub(super) fn init_execution_context<T: LlmView>(
     memory::write_number(data, place, handle, "the place for the context")
 }
 
-/// Whether a setting has the engine's default because nobody says anything else.
+/// Whether a setting has the engine's default value.
 fn says_nobody(effective: &[mynah_settings::SettingInForce], path: &str) -> bool {
     let mut of_path = effective.iter().filter(|setting| setting.path == path);
     of_path.any(|setting| setting.level == Level::Default)
 }
 
-/// Gives up a graph. Its contexts end what they compute, and keep what they have answered.
+/// Unloads a graph. Its contexts stop computing, but their answers can still be read.
 pub(super) fn unload(ctx: &mut LlmCtx, graph: u32) -> Result<(), Failure> {
     if ctx.core.graphs.remove(graph).is_none() {
         return Err(ctx.core.no_graph(graph));
@@ -245,7 +245,7 @@ pub(super) fn unload(ctx: &mut LlmCtx, graph: u32) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Gives up a context, with what it computes.
+/// Drops a context and cancels its computation.
 pub(super) fn finalize(ctx: &mut LlmCtx, context: u32) -> Result<(), Failure> {
     let Some(context) = ctx.core.contexts.remove(context) else {
         return Err(ctx.core.no_context(context));
@@ -256,7 +256,7 @@ pub(super) fn finalize(ctx: &mut LlmCtx, context: u32) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Sets a context's settings, after those that it has.
+/// Merges settings over those that the context has.
 pub(super) fn configure(ctx: &mut LlmCtx, handle: u32, json: &[u8]) -> Result<(), Failure> {
     let read = document::read(json, ctx.max_priority, ctx.stdout.is_some());
     let context = ctx.core.context_mut(handle)?;

@@ -1,4 +1,4 @@
-//! Handles: numbers that stand for what a guest holds, counted up from 0, and never given again.
+//! Handles: numbers for what a guest holds. They count up from 0 and are never reused.
 
 use std::collections::BTreeMap;
 
@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 #[derive(Debug)]
 pub(super) struct Handles<T> {
     held: BTreeMap<u32, T>,
-    // One more than any handle that was given.
+    // One more than the highest handle so far.
     next: u32,
 }
 
@@ -20,10 +20,10 @@ impl<T> Default for Handles<T> {
 }
 
 impl<T> Handles<T> {
-    /// Takes something and gives its handle; gives it back where all numbers are used up.
+    /// Adds a value and returns its handle. Returns the value if all numbers are used up.
     pub(super) fn insert(&mut self, value: T) -> Result<u32, T> {
         let handle = self.next;
-        // The last number stays free, so that there always is one that was never given.
+        // The last number stays unused, so that there is always a number that is not a handle.
         let Some(next) = handle.checked_add(1) else {
             return Err(value);
         };
@@ -40,7 +40,7 @@ impl<T> Handles<T> {
         self.held.get_mut(&handle)
     }
 
-    /// Takes it out; its handle stands for nothing from here on.
+    /// Removes a value. Its handle is then invalid.
     pub(super) fn remove(&mut self, handle: u32) -> Option<T> {
         self.held.remove(&handle)
     }
@@ -120,7 +120,7 @@ mod tests {
 
         impl Drop for Reenters {
             fn drop(&mut self) {
-                // What was removed is dropped by whoever removed it, when the table is free again.
+                // The caller of `remove` drops the value, when the table is no longer borrowed.
                 assert!(self.0.lock().unwrap().insert(None).is_ok());
             }
         }

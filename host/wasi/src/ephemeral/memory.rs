@@ -1,7 +1,7 @@
-//! The guest's memory: reading and writing it where the guest says, and nothing outside of it.
+//! Bounds-checked reading and writing of the guest's memory.
 //!
-//! Pointers and lengths are the guest's, any number there is. Nothing is read as a type that has an
-//! alignment.
+//! Pointers and lengths come from the guest and may have any value. Nothing is read as a type with
+//! an alignment.
 
 use std::ops::Range;
 
@@ -24,7 +24,7 @@ pub(super) fn exported<T>(caller: &mut Caller<'_, T>) -> Result<Memory, Failure>
     }
 }
 
-/// Where something is, if it is inside. An empty one must lie inside too.
+/// The range of an object, if it lies inside the memory. An empty one must lie inside, too.
 fn range(memory: &[u8], pointer: u32, length: u32, what: &str) -> Result<Range<usize>, Failure> {
     let start = pointer as usize;
     let end = start.checked_add(length as usize);
@@ -38,7 +38,7 @@ fn range(memory: &[u8], pointer: u32, length: u32, what: &str) -> Result<Range<u
     }
 }
 
-/// Bytes of the guest's.
+/// Bytes in the guest's memory.
 pub(super) fn bytes<'a>(
     memory: &'a [u8],
     pointer: u32,
@@ -49,7 +49,7 @@ pub(super) fn bytes<'a>(
     Ok(memory.get(range).unwrap_or_default())
 }
 
-/// The same, to write.
+/// [`bytes`] for writing.
 pub(super) fn bytes_mut<'a>(
     memory: &'a mut [u8],
     pointer: u32,
@@ -60,18 +60,18 @@ pub(super) fn bytes_mut<'a>(
     Ok(memory.get_mut(range).unwrap_or_default())
 }
 
-/// The numbers in these bytes, as far as they are whole.
+/// The numbers in these bytes. An incomplete number at the end is ignored.
 pub(super) fn numbers(bytes: &[u8]) -> impl Iterator<Item = u32> {
     let (whole, _) = bytes.as_chunks::<4>();
     whole.iter().map(|bytes| u32::from_le_bytes(*bytes))
 }
 
-/// Whether a number can be written there.
+/// Checks that a number can be written there.
 pub(super) fn check_number(memory: &[u8], pointer: u32, what: &str) -> Result<(), Failure> {
     range(memory, pointer, 4, what).map(drop)
 }
 
-/// Gives the guest a number.
+/// Writes a number to the guest's memory.
 pub(super) fn write_number(
     memory: &mut [u8],
     pointer: u32,
@@ -83,7 +83,7 @@ pub(super) fn write_number(
     Ok(())
 }
 
-/// UTF-8 text of the guest's.
+/// UTF-8 text in the guest's memory.
 pub(super) fn text<'a>(
     memory: &'a [u8],
     pointer: u32,

@@ -1,17 +1,17 @@
-//! `wasi_ephemeral_nn`, whole, for core modules: the ABI of `wasi:nn` before components, and its
+//! `wasi_ephemeral_nn` for core modules: the complete ABI of `wasi:nn` before components, and its
 //! extensions for LLMs.
 //!
-//! Written by hand: what is generated from the witx can't be told of numbers that it doesn't know.
-//! A function answers with an [`Errno`] and nothing else, so why it isn't [`Errno::Success`] goes
-//! to the log.
+//! Written by hand, because code generated from the witx cannot return error numbers that the witx
+//! does not define. A function only returns an [`Errno`], so the reason for a failure goes to the
+//! log.
 //!
 //! | file | subject |
 //! |---|---|
-//! | `errno` | the numbers, and which of the host's errors is which |
-//! | `memory`, `tensor` | what lies in the guest's memory |
+//! | `errno` | the error numbers, and their mapping from the host's errors |
+//! | `memory`, `tensor` | data in the guest's memory |
 //! | `document` | settings as JSON |
 //! | `handles`, `state` | what a guest holds |
-//! | `graph`, `compute`, `output` | what the functions do |
+//! | `graph`, `compute`, `output` | the functions |
 
 mod compute;
 mod document;
@@ -33,22 +33,22 @@ use wasmtime::{Caller, Linker};
 
 use crate::LlmView;
 
-/// Name of the module, as guests import it.
+/// Name of the module in guests' imports.
 const MODULE: &str = "wasi_ephemeral_nn";
 
-/// Failures of one guest that are logged as warnings; from there on they are for who looks closer,
-/// as a guest can make any number.
+/// Number of failures of one guest that are logged as warnings. Later ones are logged at debug
+/// level, because a guest can cause any number.
 const MAX_WARNINGS: u32 = 1000;
 
 /// Adds `wasi_ephemeral_nn` to a linker of core modules: the functions of the witx (`load`,
 /// `init_execution_context`, `set_input`, `compute`, `get_output`), and the extensions of hosts
 /// that run LLMs (`load_by_name`, `load_by_name_with_config`, `compute_single`,
-/// `get_output_single`, `fini_single`, `unload`, `finalize_execution_context`). WASI itself is
-/// added by `wasmtime_wasi::p1`.
+/// `get_output_single`, `fini_single`, `unload`, `finalize_execution_context`). `wasmtime_wasi::p1`
+/// adds WASI itself.
 ///
-/// Models, limits and the guest's place among others are those of the store's
-/// [`LlmCtx`](crate::LlmCtx), as they are for components. A guest's mistakes are numbers
-/// ([`Errno`]), never traps. The store must be one whose functions are called asynchronously.
+/// As for components, the store's [`LlmCtx`](crate::LlmCtx) defines models, limits and owner.
+/// Mistakes of a guest give error numbers ([`Errno`]), never traps. The store must support
+/// asynchronous calls.
 ///
 /// ```
 /// use mynah_wasi::LlmView;
@@ -63,14 +63,14 @@ const MAX_WARNINGS: u32 = 1000;
 ///
 /// # Errors
 ///
-/// When one of the functions is in the linker already.
+/// A function is already in the linker.
 pub fn add_to_core_linker<T: LlmView + 'static>(linker: &mut Linker<T>) -> wasmtime::Result<()> {
     add_graphs(linker)?;
     add_inference(linker)?;
     add_outputs(linker)
 }
 
-/// What a guest is told: a number. Why goes to the log.
+/// The number that the guest gets. The reason for a failure goes to the log.
 fn answer<T: LlmView>(
     caller: &mut Caller<'_, T>,
     function: &'static str,
@@ -222,7 +222,7 @@ fn add_inference<T: LlmView + 'static>(linker: &mut Linker<T>) -> wasmtime::Resu
     Ok(())
 }
 
-/// A prompt (index 0), or settings (index 1).
+/// Sets the prompt (index 0) or settings (index 1).
 async fn set_input<T: LlmView>(
     caller: &mut Caller<'_, T>,
     context: u32,

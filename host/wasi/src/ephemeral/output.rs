@@ -1,4 +1,4 @@
-//! Reading what a context has answered, into a buffer of the guest's.
+//! Copies the outputs of a context into the guest's buffer.
 
 use std::borrow::Cow;
 use std::time::Duration;
@@ -22,17 +22,17 @@ pub(super) struct OutputArguments {
     pub(super) written: u32,
 }
 
-/// What is read.
+/// Which text to read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Which {
-    /// All text.
+    /// The whole text.
     All,
-    /// The piece that was computed last.
+    /// The last computed piece.
     Piece,
 }
 
-/// Copies an output into the guest's buffer, if it has room for all of it; else the guest is told
-/// how much it takes, and nothing else is written.
+/// Copies an output into the guest's buffer if it fits. Otherwise the guest only gets the required
+/// size.
 pub(super) fn get<T: LlmView>(
     caller: &mut Caller<'_, T>,
     arguments: OutputArguments,
@@ -70,7 +70,9 @@ pub(super) fn get<T: LlmView>(
     if size > length && !is_lenient {
         memory::write_number(data, written, size, WRITTEN)?;
         let hint = match length {
-            0 => "; a guest that means no bound by it needs `--compat lenient-output-size`",
+            0 => {
+                "; a guest that expects no limit for length 0 needs `--compat lenient-output-size`"
+            }
             _ => "",
         };
         return Err(Failure::new(
@@ -91,12 +93,12 @@ fn select(context: &Context, index: u32, which: Which) -> Result<Cow<'_, str>, F
             Ok(Cow::Owned(metadata.to_string()))
         }
         (other, _) => Err(Failure::invalid(format!(
-            "there is no output {other}: 0 is the text, 1 what is known about it"
+            "there is no output {other}: 0 is the text, 1 its metadata"
         ))),
     }
 }
 
-/// What is known about an answer: what these guests know, then ours.
+/// The metadata of an answer: the fields that these guests expect, then this host's own.
 fn metadata(answer: &Answer, model: &About) -> Value {
     let mut about = json!({
         "input_tokens": answer.input_tokens,

@@ -16,7 +16,8 @@ use super::errno::Failure;
 use super::handles::Handles;
 use crate::nn::{Graph, Place};
 
-/// Keys of a graph that are remembered as reported; its guest chooses how many it sends.
+/// Maximum number of reported keys that a graph remembers, because the guest chooses how many it
+/// sends.
 const MAX_REPORTED: usize = 256;
 
 /// What a core module holds.
@@ -24,18 +25,18 @@ const MAX_REPORTED: usize = 256;
 pub(crate) struct Core {
     pub(super) graphs: Handles<CoreGraph>,
     pub(super) contexts: Handles<Context>,
-    /// Failures that were logged as warnings.
+    /// Number of failures that were logged as warnings.
     pub(super) warned: u32,
 }
 
-/// A loaded model, with the settings of contexts that are made of it.
+/// A loaded model, with the default settings of its contexts.
 #[derive(Debug)]
 pub(super) struct CoreGraph {
     pub(super) graph: Graph,
-    /// The name that it was loaded by.
+    /// The name under which it was loaded.
     pub(super) name: Option<String>,
     pub(super) stream_stdout: bool,
-    // Keys that were reported to set nothing: each once.
+    // Keys without effect that were reported, so that each is reported once.
     reported: BTreeSet<String>,
 }
 
@@ -51,42 +52,42 @@ impl CoreGraph {
         graph
     }
 
-    /// Tells the log and the status which keys set nothing, each once.
+    /// Reports each key without effect once, to the log and the status.
     pub(super) fn report(&mut self, ignored: &[Ignored]) {
         for Ignored { key, hint } in ignored {
             if self.reported.len() >= MAX_REPORTED || !self.reported.insert(key.clone()) {
                 continue;
             }
-            tracing::warn!(key, hint, "a setting of a core module sets nothing");
+            tracing::warn!(key, hint, "a setting of a core module has no effect");
             self.graph.model.note_ignored_key(key, hint);
         }
     }
 }
 
-/// An execution context. It outlives its graph, as far as what it has answered can be read.
+/// An execution context. Its answer can be read even after its graph is unloaded.
 #[derive(Debug)]
 pub(super) struct Context {
-    /// The graph that it was made of.
+    /// The handle of its graph.
     pub(super) graph: u32,
-    /// `None` when the graph was unloaded: then it computes no more.
+    /// `None` once the graph is unloaded: the context can no longer compute.
     pub(super) live: Option<Live>,
-    /// Settings were refused that it can't do without; the next ones that are taken end that.
+    /// Whether settings were refused that the context needs. The next accepted settings reset it.
     pub(super) is_invalid: bool,
     pub(super) answer: Answer,
     /// What its model is, which it can be asked for after the graph was unloaded.
     pub(super) about: Arc<About>,
 }
 
-/// What a context computes with.
+/// The parts of a context for computing.
 #[derive(Debug)]
 pub(super) struct Live {
     pub(super) session: Session,
-    /// What was set so far: the graph's settings, and what the guest sent to the context itself.
+    /// The settings so far: those of the graph, merged with those sent to the context.
     pub(super) settings: Settings,
     pub(super) stream_stdout: bool,
     pub(super) prompt: Option<String>,
     pub(super) stream: Option<Stream>,
-    // Keeps the place of a guest's own model while its model is in memory.
+    // Counts the guest's own model while it is in memory.
     pub(super) _guest_model: Option<Arc<Place>>,
 }
 
@@ -96,16 +97,16 @@ pub(super) struct Stream {
     pub(super) generation: Generation,
     /// How it ended, once it has.
     pub(super) ended: Option<FinishReason>,
-    /// Something broke it, and was told.
+    /// Whether an error ended it and was reported.
     pub(super) is_broken: bool,
 }
 
-/// What a context has answered.
+/// The answer of a context.
 #[derive(Debug, Default)]
 pub(super) struct Answer {
-    /// All text.
+    /// The whole text.
     pub(super) text: String,
-    /// The piece that was read last.
+    /// The last piece.
     pub(super) piece: String,
     pub(super) input_tokens: u32,
     pub(super) output_tokens: u32,
@@ -114,7 +115,7 @@ pub(super) struct Answer {
 }
 
 impl Answer {
-    /// Forgets what was made; the prompt is as it was.
+    /// Discards the answer and keeps the prompt's token count.
     pub(super) fn begin(&mut self) {
         *self = Self {
             input_tokens: self.input_tokens,
@@ -124,7 +125,8 @@ impl Answer {
 }
 
 impl Context {
-    /// What it computes with, if it may: its graph is there, and its settings are good.
+    /// The parts for computing, if the context is usable: its graph is loaded and its settings are
+    /// valid.
     pub(super) fn ready(&mut self) -> Result<(&mut Live, &mut Answer), Failure> {
         if self.is_invalid {
             return Err(Failure::invalid(
@@ -139,7 +141,7 @@ impl Context {
     }
 }
 
-/// A context that was asked for more than it can give.
+/// The error for a context whose graph was unloaded.
 pub(super) fn unloaded() -> Failure {
     Failure::invalid(
         "the context's graph was unloaded: read what is there, finalize it, and make another of a \
@@ -177,7 +179,7 @@ impl Core {
     }
 }
 
-/// Where a guest's stdout goes.
+/// The destination of a guest's stdout.
 pub(crate) struct Stdout(Box<dyn StdoutStream + Sync>);
 
 impl Stdout {
@@ -196,11 +198,11 @@ impl fmt::Debug for Stdout {
     }
 }
 
-/// Writes text to a guest's stdout.
+/// A writer to a guest's stdout.
 pub(super) struct Writer(Pin<Box<dyn AsyncWrite + Send + Sync>>);
 
 impl Writer {
-    /// Writes a piece, at once.
+    /// Writes a piece and flushes it.
     pub(super) async fn write(&mut self, text: &str) -> io::Result<()> {
         self.0.write_all(text.as_bytes()).await?;
         self.0.flush().await

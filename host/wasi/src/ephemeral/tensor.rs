@@ -1,24 +1,25 @@
-//! A tensor in the guest's memory: where it is, and whether it can be what its guest says.
+//! Reads a tensor from the guest's memory and checks it.
 
 use super::errno::{Errno, Failure};
 use super::memory;
 
-/// Bytes of the record: dimensions, their number, type, data, its length.
+/// Size of the record in bytes: pointer to the dimensions, their number, type, pointer to the data,
+/// its length.
 const RECORD: u32 = 20;
-/// Dimensions at most; a text has one.
+/// Maximum number of dimensions; a text has one.
 const MAX_DIMENSIONS: u32 = 16;
-/// Bytes of an element of each type that is taken, by its number: half and single precision, byte,
-/// 32-bit integer.
+/// The supported element types by number, with their sizes in bytes: half and single precision,
+/// byte, 32-bit integer.
 const ELEMENTS: [(u8, u64); 4] = [(0, 2), (1, 4), (3, 1), (4, 4)];
 
-/// Copies the data out of the tensor whose record is at `pointer`, at most so many bytes.
+/// Copies the data of the tensor whose record is at `pointer`, if it has at most `max_bytes`.
 pub(super) fn read(memory: &[u8], pointer: u32, max_bytes: u64) -> Result<Vec<u8>, Failure> {
     let record = memory::bytes(memory, pointer, RECORD, "the tensor")?;
     let mut fields = memory::numbers(record);
     let mut field = || fields.next().unwrap_or_default();
     let (shape, dimensions, ty, data, length) = (field(), field(), field(), field(), field());
     let data = memory::bytes(memory, data, length, "the tensor's data")?;
-    // A number of 1 byte, then padding, which may be anything.
+    // The type is one byte; the padding after it may have any value.
     let [ty, ..] = ty.to_le_bytes();
     let Some((_, size)) = ELEMENTS.iter().find(|(number, _)| *number == ty) else {
         return Err(Failure::invalid(format!(
@@ -35,7 +36,7 @@ pub(super) fn read(memory: &[u8], pointer: u32, max_bytes: u64) -> Result<Vec<u8
     let elements = memory::numbers(shape).try_fold(1_u64, |product, dimension| {
         product.checked_mul(u64::from(dimension))
     });
-    // Many guests say [1] whatever the length is.
+    // Many guests use [1] for any length.
     let fits = elements == Some(1)
         || elements.map(|count| count.saturating_mul(*size)) == Some(u64::from(length));
     if !fits {
@@ -51,7 +52,7 @@ pub(super) fn read(memory: &[u8], pointer: u32, max_bytes: u64) -> Result<Vec<u8
     Ok(data.to_vec())
 }
 
-/// Bytes of data beyond what the guest may still hold.
+/// The error for data beyond the guest's limit.
 pub(super) fn too_large(bytes: u64, max_bytes: u64) -> Failure {
     Failure::new(
         Errno::TooLarge,
@@ -68,7 +69,7 @@ mod tests {
 
     use super::*;
 
-    /// A memory with a tensor at 0 whose shape is at 20 and whose data follows it.
+    /// A memory with a tensor at 0, its shape at 20, and its data after that.
     fn memory(shape: &[u32], ty: u32, data: &[u8]) -> Vec<u8> {
         let shape_bytes = u32::try_from(shape.len() * 4).unwrap();
         let record = [

@@ -8,7 +8,7 @@ use crate::bindings::mynah::llm::llm_config as wit;
 use crate::{ExecutionContext, LlmCtxView};
 
 impl LlmCtxView<'_> {
-    /// The settings of a guest's document, which it may ask for, and the warnings.
+    /// Parses a guest's document, within the guest's limits. Returns the settings and the warnings.
     fn read(&self, json: &str, strict: bool) -> Result<(Settings, Vec<Problem>), Error> {
         let (settings, warnings) = Reading::json(json.as_bytes())
             .with_max_priority(self.ctx.max_priority)

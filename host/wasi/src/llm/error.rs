@@ -1,4 +1,4 @@
-//! `mynah:llm/errors`: the engine's errors as a guest sees them.
+//! `mynah:llm/errors`: maps the host's errors to those of the contract.
 
 use crate::LlmCtxView;
 use crate::bindings::mynah::llm::errors::{Busy, Error, Host, Problem, PromptTooLong};
@@ -53,8 +53,7 @@ impl From<mynah_core::Error> for Error {
             E::Unavailable | E::SessionClosed { .. } | E::MemoryShort { .. } => {
                 Self::Unavailable(message)
             }
-            // Loading is `wasi:nn`'s business and has its own errors; what is left broke while it
-            // ran.
+            // Other errors are failures while running. Errors of loading are mapped for `wasi:nn`.
             _ => Self::RuntimeError(message),
         }
     }
@@ -73,7 +72,7 @@ impl From<mynah_settings::Problem> for Problem {
     }
 }
 
-/// For what is loaded here and not through `wasi:nn`.
+/// For models that this interface loads.
 impl From<NnError> for Error {
     fn from(error: NnError) -> Self {
         let NnError {

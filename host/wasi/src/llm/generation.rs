@@ -14,11 +14,11 @@ use crate::bindings::mynah::llm::generation as wit;
 use crate::nn::Place;
 use crate::{ExecutionContext, LlmCtxView};
 
-/// The host's side of `mynah:llm/generation.generation`. Dropping it, with its store too, cancels.
+/// The host's side of `mynah:llm/generation.generation`. Dropping it, or its store, cancels it.
 #[derive(Debug)]
 pub struct Generation {
     engine: mynah_core::Generation,
-    // It keeps its model in memory, so it keeps the model's place too.
+    // Counts the guest's own model, which the generation keeps in memory.
     _guest_model: Option<Arc<Place>>,
 }
 

@@ -1,4 +1,4 @@
-//! `mynah:llm/settings`: the records as the engine has them.
+//! `mynah:llm/settings`: converts the records to the host's settings.
 
 use std::time::Duration;
 
@@ -72,8 +72,8 @@ impl From<wit::Seed> for Seed {
     fn from(seed: wit::Seed) -> Self {
         match seed {
             wit::Seed::Random => Self::Random,
-            // 4294967295 is refused with the rest, not taken for random: here there is a word for
-            // that.
+            // 4294967295 is refused as out of range, because this contract has its own word for
+            // random.
             wit::Seed::Fixed(seed) => Self::Fixed(seed),
         }
     }

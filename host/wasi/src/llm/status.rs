@@ -1,4 +1,4 @@
-//! `mynah:llm/backend-status`: the engine's report as a guest may see it.
+//! `mynah:llm/backend-status`: the parts of the report that a guest may see.
 
 use mynah_core::{self as core, Report};
 use serde_json::{Value, json};
@@ -8,7 +8,7 @@ use crate::bindings::mynah::llm::backend_status as wit;
 use crate::bindings::mynah::llm::errors::Error;
 use crate::{ExecutionContext, Graph, LlmCtxView};
 
-/// Figures that count what all guests do.
+/// The refusal of figures that cover all guests.
 const OF_ALL: &str = "these figures count what all guests do, and this component may not see them: have the operator allow it \
                       (`--allow-host-status`)";
 
@@ -17,7 +17,7 @@ impl LlmCtxView<'_> {
         Ok(self.table.get(graph)?.model.report())
     }
 
-    /// What the model is, without what others did with it where the guest may not see that.
+    /// The model's own report, without figures about other guests unless the guest may see them.
     fn model_report(&self, graph: &Resource<Graph>) -> wasmtime::Result<core::ModelReport> {
         let mut model = self.report(graph)?.model;
         if !self.ctx.host_status {
@@ -27,7 +27,7 @@ impl LlmCtxView<'_> {
         Ok(model)
     }
 
-    /// The report, where the guest may see all of it.
+    /// The whole report, if the guest may see it.
     fn whole_report(&self, graph: &Resource<Graph>) -> wasmtime::Result<Result<Report, Error>> {
         let report = self.report(graph)?;
         Ok(match self.ctx.host_status {
@@ -146,8 +146,8 @@ fn millis(time: std::time::Duration) -> u64 {
     u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }
 
-/// Converts a record whose fields have the same names on both sides; those behind `into` are
-/// converted too.
+/// Converts a record whose fields have the same names on both sides. Fields after `into` are
+/// converted, too.
 macro_rules! record {
     ($from:ty => $to:ty { $($field:ident),* $(,)? } into { $($other:ident),* $(,)? } $(rename { $($new:ident: $old:ident),* })?) => {
         impl From<$from> for $to {

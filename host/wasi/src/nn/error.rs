@@ -1,4 +1,4 @@
-//! `wasi:nn/errors`: which code stands for what, and the text beside it.
+//! `wasi:nn/errors`: the error codes and messages.
 
 use mynah_core::log::TASK;
 use wasmtime::component::Resource;
@@ -11,7 +11,7 @@ use crate::bindings::wasi::nn::errors::{ErrorCode, Host, HostError};
 pub struct NnError {
     pub(crate) code: ErrorCode,
     pub(crate) data: String,
-    // Bytes that it counts among those that the guest holds: an error that the guest made itself.
+    // Bytes that count towards the guest's limit, for an error that the guest created itself.
     pub(super) cost: u64,
 }
 
@@ -24,8 +24,7 @@ impl NnError {
         }
     }
 
-    /// The same error, with the text that had been generated before it: partial text is never
-    /// thrown away.
+    /// Appends the text that was generated before the error, so that it is not lost.
     pub(crate) fn with_partial(mut self, text: &str) -> Self {
         if !text.is_empty() {
             self.data.push_str("\ntext so far:\n");
@@ -80,7 +79,7 @@ impl From<mynah_core::Error> for NnError {
             | E::Decode { .. }
             | E::OutputFormLost { .. }
             | E::Thread(_) => ErrorCode::RuntimeError,
-            // A variant that this crate doesn't know yet.
+            // A variant that this crate does not know yet.
             _ => ErrorCode::Unknown,
         };
         Self::new(code, error.to_string())
@@ -88,7 +87,7 @@ impl From<mynah_core::Error> for NnError {
 }
 
 impl LlmCtxView<'_> {
-    /// What a `wasi:nn` function returns: the value, or the error as a resource.
+    /// Converts a result into that of a `wasi:nn` function, where an error is a resource.
     pub(crate) fn answer<T>(
         &mut self,
         result: Result<T, NnError>,

@@ -1,8 +1,8 @@
-//! `wasi:nn/graph`: models, by name and as bytes.
+//! `wasi:nn/graph`: models by name and from bytes.
 //!
-//! Linked by hand. The generated binding would copy the bytes of a `load` before the host sees
-//! their number, and trap where they are more than the store's hostcall fuel; here they are
-//! measured where they lie.
+//! Linked by hand. The generated binding would copy the bytes of a `load` before the host can check
+//! their number, and trap if they exceed the store's hostcall fuel. This code checks the size
+//! before copying.
 
 use std::sync::Arc;
 
@@ -20,15 +20,15 @@ use crate::{LlmCtx, LlmCtxView, LlmView};
 #[derive(Debug)]
 pub struct Graph {
     pub(crate) model: Model,
-    /// How text is made in contexts of this graph, where they don't say.
+    /// Default settings for contexts of this graph.
     pub(crate) settings: Settings,
-    // Held by whatever keeps a guest's own model in memory.
+    // Counts a guest's own model; shared by everything that keeps the model in memory.
     pub(crate) guest_model: Option<Arc<Place>>,
 }
 
 type Answer<T> = Result<Resource<T>, Resource<NnError>>;
 
-/// Links the interface of one snapshot of `wasi:nn`: it is the same in all of them.
+/// Links the interface for one snapshot of `wasi:nn`; it is the same in all of them.
 pub(super) fn add_to_linker<T: LlmView + 'static>(
     linker: &mut Linker<T>,
     snapshot: &str,
@@ -94,14 +94,13 @@ pub(super) fn add_to_linker<T: LlmView + 'static>(
     )
 }
 
-/// Copies the model out of the guest's memory, if it is as small as it must be.
+/// Copies the model from the guest's memory, if its size is allowed.
 fn model_bytes<T: 'static>(
     store: &mut StoreContextMut<'_, T>,
     builder: &WasmList<WasmList<u8>>,
     request: &LoadRequest,
 ) -> wasmtime::Result<Result<Vec<u8>, NnError>> {
-    // Fuel counts what a call makes the host copy. A list that is only looked at costs nothing,
-    // whatever its length.
+    // Fuel limits what the host copies in a call. Looking at a list's length costs nothing.
     let fuel = store.hostcall_fuel();
     store.set_hostcall_fuel(usize::MAX);
     let bytes = builder.get(store.as_context_mut(), 0).transpose();
@@ -120,7 +119,7 @@ fn model_bytes<T: 'static>(
 impl LlmCtx {
     /// A graph of the model that was granted under this name.
     pub(crate) fn granted(&self, name: &str, settings: Settings) -> Result<Graph, NnError> {
-        // A model that exists and isn't granted looks like one that doesn't exist.
+        // The error is the same for a model that does not exist and one that is not granted.
         let Some(model) = self.models.get(name) else {
             let mut name = name.to_owned();
             if name.len() > 64 {
@@ -141,7 +140,7 @@ impl LlmCtx {
         })
     }
 
-    /// Whether the guest may hold one more graph, where it holds so many.
+    /// Checks that the guest may hold one more graph than `held`.
     pub(crate) fn check_graphs(&self, held: u32) -> Result<(), NnError> {
         let limit = self.limits.max_graphs;
         if held < limit {
@@ -149,7 +148,7 @@ impl LlmCtx {
         }
         Err(NnError::new(
             ErrorCode::TooLarge,
-            format!("this guest holds {limit} graphs, as many as it may: drop one"),
+            format!("this guest holds {limit} graphs, the maximum: drop one"),
         ))
     }
 }

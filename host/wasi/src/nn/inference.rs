@@ -1,4 +1,4 @@
-//! `wasi:nn/inference`: an execution context is a conversation; `compute` runs one request to its
+//! `wasi:nn/inference`: an execution context is a session, and `compute` runs one request to its
 //! end.
 
 use std::sync::Arc;
@@ -16,7 +16,7 @@ use crate::{LlmCtx, LlmCtxView};
 
 /// Name of the input tensor.
 const PROMPT: &str = "prompt";
-/// Name of the input tensor with settings, a JSON document of any dialect.
+/// Name of the input tensor with settings, a JSON document in any dialect.
 const CONFIG: &str = "config";
 type NamedTensor = (String, Resource<Tensor>);
 
@@ -29,7 +29,7 @@ pub struct ExecutionContext {
 }
 
 impl LlmCtx {
-    /// Whether the guest may hold one more execution context, where it holds so many.
+    /// Checks that the guest may hold one more execution context than `held`.
     pub(crate) fn check_contexts(&self, held: usize) -> Result<(), NnError> {
         let limit = self.limits.max_contexts;
         if held < limit as usize {
@@ -37,11 +37,11 @@ impl LlmCtx {
         }
         Err(NnError::new(
             ErrorCode::TooLarge,
-            format!("this guest holds {limit} execution contexts, as many as it may: drop one"),
+            format!("this guest holds {limit} execution contexts, the maximum: drop one"),
         ))
     }
 
-    /// A session with a graph's model and settings.
+    /// Opens a session with a graph's model and settings.
     pub(crate) fn open(&self, graph: &Graph) -> mynah_core::Result<Session> {
         let mut session = graph.model.session(self.owner.clone())?;
         session.configure(graph.settings.clone())?;
@@ -72,14 +72,14 @@ impl LlmCtxView<'_> {
         Ok(Ok(context))
     }
 
-    /// The prompt and the settings among the inputs: the tensors of these names, or an only one,
-    /// which is the prompt.
+    /// Finds the prompt and the settings among the inputs, by the names of the tensors. A single
+    /// tensor is the prompt.
     fn request(
         &mut self,
         context: &Resource<ExecutionContext>,
         inputs: Vec<NamedTensor>,
     ) -> wasmtime::Result<Result<(String, Settings), NnError>> {
-        // Tensors are owned: taken out of the table first, whatever comes of the call.
+        // The call owns the tensors, so they leave the table whatever the result.
         let mut tensors = Vec::new();
         for (name, tensor) in inputs {
             tensors.push((name, self.take_tensor(tensor)?));
@@ -88,7 +88,7 @@ impl LlmCtxView<'_> {
         Ok(self.read_request(session, tensors))
     }
 
-    /// The output for these inputs.
+    /// Computes the output for these inputs.
     pub(super) async fn output_of(
         &mut self,
         context: &Resource<ExecutionContext>,
@@ -143,14 +143,14 @@ impl LlmCtxView<'_> {
         }
     }
 
-    /// The settings of a `config` tensor. Nobody can be told what is strange about it, so it goes
-    /// to the log.
+    /// Parses the settings of a `config` tensor. `compute` cannot return warnings, so they go to
+    /// the log.
     fn settings(&self, session: &Session, json: &str) -> Result<Settings, NnError> {
         let (settings, warnings) = Reading::json(json.as_bytes())
             .with_max_priority(self.ctx.max_priority)
             .for_guest(false)?;
         for warning in warnings {
-            // The guest's words stay out of the log: a key that there isn't may be anything.
+            // The guest's text stays out of the log: an unknown key can be any text.
             tracing::warn!(
                 target: TASK,
                 model = session.model().info().name,
@@ -164,7 +164,7 @@ impl LlmCtxView<'_> {
     }
 }
 
-/// What a prompt is answered: text, or its vector where the settings ask for that.
+/// Computes the answer to a prompt: text, or its vector if the settings ask for it.
 async fn answer(
     session: &mut Session,
     prompt: Prompt,
@@ -180,7 +180,7 @@ async fn answer(
     Ok(Tensor::text(run(generation).await?))
 }
 
-/// Runs a generation to its end. An error keeps the text that was made before it.
+/// Runs a generation to its end. An error contains the text that was generated before it.
 async fn run(mut generation: Generation) -> Result<String, NnError> {
     let mut answer = String::new();
     loop {
@@ -190,11 +190,11 @@ async fn run(mut generation: Generation) -> Result<String, NnError> {
         };
         for event in events {
             match event {
-                // `compute` gives text alone.
+                // `compute` only returns text.
                 Event::Token(_) => {}
                 Event::Text(text) => answer.push_str(&text),
-                // No text because the time was over is no answer, and `compute` has nowhere else to
-                // say so.
+                // A timeout before any text is an error, because `compute` cannot report it
+                // otherwise.
                 Event::Finished(outcome)
                     if outcome.reason == FinishReason::MaxTime && answer.is_empty() =>
                 {

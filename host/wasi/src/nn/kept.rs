@@ -6,7 +6,7 @@ use super::Tensor;
 /// Name of the output tensor.
 pub(super) const OUTPUT: &str = "output";
 
-/// A name to show: the guest chooses its length.
+/// Shortens a name for a message, because the guest chooses its length.
 pub(crate) fn short(name: &str) -> &str {
     name.char_indices()
         .nth(64)
@@ -14,7 +14,7 @@ pub(crate) fn short(name: &str) -> &str {
         .unwrap_or(name)
 }
 
-/// What a context keeps from call to call.
+/// What a context keeps between calls.
 #[derive(Debug, Default)]
 pub(super) struct Kept {
     pub(super) inputs: Vec<(String, Tensor)>,
@@ -22,7 +22,7 @@ pub(super) struct Kept {
 }
 
 impl Kept {
-    /// Bytes that it counts among those that the guest holds.
+    /// Bytes that count towards the guest's limit.
     pub(super) fn cost(&self) -> u64 {
         let inputs = self.inputs.iter().map(input_cost);
         inputs

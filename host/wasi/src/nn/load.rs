@@ -1,5 +1,5 @@
-//! A model that a guest brings as bytes: checked against what the guest may, and given to the
-//! loader that the embedder chose.
+//! A model that a guest brings as bytes: its limits are checked, and the embedder's loader loads
+//! it.
 
 use std::ops::ControlFlow;
 use std::sync::Arc;
@@ -12,20 +12,20 @@ use super::{ErrorCode, Graph, NnError};
 use crate::bindings::wasi::nn::graph::{ExecutionTarget, GraphEncoding};
 use crate::{GuestModels, LlmCtx};
 
-/// A `load` that is allowed.
+/// A `load` whose arguments are allowed.
 #[derive(Debug)]
 pub(crate) struct LoadRequest {
     allowed: GuestModels,
     place: Place,
 }
 
-/// A guest's own model has one of these, shared by all that keep it in memory: it counts among the
-/// guest's own models until the last of them is gone.
+/// Counts one of a guest's own models. Everything that keeps the model in memory shares it; the
+/// model no longer counts once the last copy is dropped.
 #[derive(Debug)]
 pub(crate) struct Place(Arc<AtomicU32>);
 
 impl Place {
-    /// Takes a place, if one of `most` is free.
+    /// Counts one more model, if there are fewer than `most`.
     fn take(taken: &Arc<AtomicU32>, most: u32) -> Option<Self> {
         let next = |count: u32| (count < most).then_some(count + 1);
         taken
@@ -69,7 +69,9 @@ impl LlmCtx {
         let Some(allowed) = self.guest_models.clone() else {
             return refuse(
                 ErrorCode::Security,
-                "this guest may not bring its own models: load one by name, or have the operator allow it".into(),
+                "this guest may not load its own models: load one by name, or ask the operator to \
+                 allow it"
+                    .into(),
             );
         };
         let loader = &allowed.loader;
@@ -81,7 +83,7 @@ impl LlmCtx {
         }
         let has_target = match target {
             ExecutionTarget::Cpu => true,
-            // Where the layers go is decided for the whole host when it is built and started.
+            // The build and the operator decide for the whole host where the layers run.
             ExecutionTarget::Gpu => loader.has_device(DeviceClass::Gpu),
             ExecutionTarget::Tpu => loader.has_device(DeviceClass::Tpu),
         };
@@ -95,7 +97,7 @@ impl LlmCtx {
             return refuse(
                 ErrorCode::InvalidArgument,
                 format!(
-                    "{builders} builders were given, a model here is one: give exactly one, {}",
+                    "{builders} builders were given, a model is exactly one: give {}",
                     loader.wants()
                 ),
             );
@@ -105,7 +107,7 @@ impl LlmCtx {
             return refuse(
                 ErrorCode::TooLarge,
                 format!(
-                    "this guest has {most} models of its own in memory, as many as it may: drop all graphs, contexts \
+                    "this guest has {most} models of its own in memory, the maximum: drop all graphs, contexts \
                      and generations of one"
                 ),
             );
@@ -114,8 +116,8 @@ impl LlmCtx {
     }
 }
 
-/// Loads the model on a thread of its own: it takes as long as reading the file, and no runtime
-/// thread waits for it.
+/// Loads the model on its own thread, because reading the file takes long and must not block a
+/// runtime thread.
 pub(crate) async fn load(bytes: Vec<u8>, request: LoadRequest) -> Result<Graph, NnError> {
     let (done, loaded) = tokio::sync::oneshot::channel();
     let gone = Gone::default();
@@ -124,7 +126,7 @@ pub(crate) async fn load(bytes: Vec<u8>, request: LoadRequest) -> Result<Graph, 
         .name("mynah-load".to_owned())
         .spawn(move || {
             let graph = load_blocking(&bytes, &request, is_gone);
-            // The store may have gone; then the model goes too.
+            // If the store is gone, the model is dropped, too.
             let _ = done.send(graph.map(|model| Graph {
                 model,
                 settings: Settings::default(),
@@ -137,12 +139,12 @@ pub(crate) async fn load(bytes: Vec<u8>, request: LoadRequest) -> Result<Graph, 
     loaded.await.unwrap_or_else(|_| {
         Err(NnError::new(
             ErrorCode::Unknown,
-            "loading the model broke off for an unknown reason: see the host's log",
+            "loading the model failed for an unknown reason: see the host's log",
         ))
     })
 }
 
-/// Tells a load when its store is gone, and so the future that waits for it.
+/// Signals a load that the future waiting for it, and thus its store, was dropped.
 #[derive(Debug, Default)]
 struct Gone(Arc<AtomicBool>);
 
@@ -164,7 +166,7 @@ fn load_blocking(
     Ok(request.allowed.loader.load(bytes, progress)?)
 }
 
-/// The format of an encoding; `None` where the loader looks for itself.
+/// The format of an encoding. `None`: the loader detects it.
 fn format_of(encoding: GraphEncoding) -> Option<ModelFormat> {
     match encoding {
         GraphEncoding::Autodetect => None,

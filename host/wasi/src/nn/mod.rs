@@ -1,5 +1,5 @@
-//! `wasi:nn@0.2.0-rc-2024-10-28`, whole: a package, so one folder; an interface, so one file. Its
-//! older snapshots are `older`.
+//! `wasi:nn@0.2.0-rc-2024-10-28`, complete. The package is this folder, and each interface is a
+//! file. `older` has the older snapshots.
 
 mod error;
 mod graph;
@@ -22,14 +22,14 @@ use wasmtime::component::Linker;
 use crate::bindings::wasi::nn;
 use crate::{Llm, LlmView};
 
-/// The snapshot that the bindings are of.
+/// The snapshot of the bindings.
 const SNAPSHOT: &str = "0.2.0-rc-2024-10-28";
 
 pub(crate) fn add_to_linker<T: LlmView + 'static>(linker: &mut Linker<T>) -> wasmtime::Result<()> {
     nn::errors::add_to_linker::<T, Llm>(linker, T::llm)?;
     nn::tensor::add_to_linker::<T, Llm>(linker, T::llm)?;
     nn::inference::add_to_linker::<T, Llm>(linker, T::llm)?;
-    // Not the generated one: it copies a guest's model before anybody can measure it.
+    // The generated binding would copy a guest's model before the host can check its size.
     graph::add_to_linker(linker, SNAPSHOT)?;
     older::add_to_linker(linker)
 }

@@ -1,11 +1,11 @@
-//! The older snapshots of `wasi:nn` that are still imported: 0.2.0-rc-2024-08-19 and
+//! The older snapshots of `wasi:nn` that components still import: 0.2.0-rc-2024-08-19 and
 //! 0.2.0-rc-2024-06-25.
 //!
-//! They differ from 0.2.0-rc-2024-10-28 in two things. A context keeps its inputs and its output
-//! between three calls (`set-input`, `compute`, `get-output`), where the later one has a `compute`
-//! that takes and gives them; and the oldest lets a guest make an error. The types are the same,
-//! and so are the host's: all else is linked again under the older names, by hand, since generated
-//! bindings would be types of their own for each snapshot.
+//! They differ from 0.2.0-rc-2024-10-28 in two ways. A context keeps its inputs and its output
+//! between three calls (`set-input`, `compute`, `get-output`), where the later snapshot has a
+//! `compute` with parameters and results. And the oldest lets a guest create an error. All types
+//! are the same, and so are the host's types. Everything else is linked again by hand under the
+//! older names, because generated bindings would have separate types for each snapshot.
 
 use wasmtime::StoreContextMut;
 use wasmtime::component::{Linker, LinkerInstance, Resource, ResourceType};
@@ -17,9 +17,9 @@ use crate::bindings::wasi::nn::errors::HostError;
 use crate::bindings::wasi::nn::tensor::{HostTensor, TensorType};
 use crate::{LlmCtxView, LlmView};
 
-/// Inputs and no errors of the guest's own.
+/// The snapshot with kept inputs and without errors created by guests.
 const AUGUST: &str = "0.2.0-rc-2024-08-19";
-/// Both.
+/// The snapshot with both.
 const JUNE: &str = "0.2.0-rc-2024-06-25";
 
 type Answer<T> = Result<T, Resource<NnError>>;
@@ -159,8 +159,8 @@ fn add_inference<T: LlmView + 'static>(
 }
 
 impl LlmCtxView<'_> {
-    /// An error that the guest makes. It can't be refused, so beyond the guest's bytes it is made
-    /// without its text.
+    /// Creates an error for the guest. The call cannot fail, so beyond the guest's limit the error
+    /// is created without its text.
     fn make_error(&mut self, code: ErrorCode, data: String) -> wasmtime::Result<Resource<NnError>> {
         let cost = OVERHEAD + data.len() as u64;
         let error = match self.room_for(cost) {
@@ -175,14 +175,15 @@ impl LlmCtxView<'_> {
         Ok(self.table.push(error)?)
     }
 
-    /// Keeps an input until the next `compute` and beyond: another of its name takes its place.
+    /// Keeps an input for this and later calls of `compute`. It replaces an input with the same
+    /// name.
     fn set_input(
         &mut self,
         context: &Resource<ExecutionContext>,
         name: String,
         tensor: Resource<Tensor>,
     ) -> wasmtime::Result<Result<(), NnError>> {
-        // Owned: taken out of the table first, whatever comes of the call.
+        // The call owns the tensor, so it leaves the table whatever the result.
         let input = (name, self.take_tensor(tensor)?);
         let cost = input_cost(&input);
         if let Err((wanted, limit)) = self.room_for(cost) {
@@ -201,8 +202,8 @@ impl LlmCtxView<'_> {
         Ok(Ok(()))
     }
 
-    /// Computes the output for the inputs that were set. One that fails leaves no output, not even
-    /// that of the one before.
+    /// Computes the output for the kept inputs. After a failure there is no output, not even the
+    /// previous one.
     async fn compute_kept(
         &mut self,
         context: &Resource<ExecutionContext>,
@@ -222,7 +223,7 @@ impl LlmCtxView<'_> {
         Ok(Ok(()))
     }
 
-    /// A copy of the output, which stays for the next call.
+    /// A copy of the output, which remains for later calls.
     fn output(
         &mut self,
         context: &Resource<ExecutionContext>,
@@ -232,7 +233,7 @@ impl LlmCtxView<'_> {
         let Some(output) = &self.table.get(context)?.kept.output else {
             return refuse(
                 ErrorCode::InvalidArgument,
-                "there is no output: let `compute` go well first".to_owned(),
+                "there is no output: `compute` must succeed first".to_owned(),
             );
         };
         if name != OUTPUT {

@@ -1,4 +1,4 @@
-//! `wasi:nn/tensor`: what a guest puts in and takes out.
+//! `wasi:nn/tensor`: the tensors of a guest.
 
 use wasmtime::component::Resource;
 
@@ -6,14 +6,13 @@ use super::{ErrorCode, NnError};
 use crate::LlmCtxView;
 use crate::bindings::wasi::nn::tensor::{Host, HostTensor, TensorType};
 
-/// Bytes that a tensor costs the host beside its data and shape: its place in the table. Counted,
-/// so that a million empty tensors are bounded like one large one.
+/// Bytes that a tensor costs the host in addition to its data and shape, for its entry in the
+/// table. Counted, so that the limit also applies to a million empty tensors.
 pub(super) const OVERHEAD: u64 = 128;
 
 /// The host's side of `wasi:nn/tensor.tensor`.
 ///
-/// Its constructor can't fail, so a tensor that is wrong is made all the same, and refused where it
-/// is used.
+/// The constructor cannot fail, so an invalid tensor is created anyway and refused when it is used.
 #[derive(Debug, Clone)]
 pub struct Tensor {
     dimensions: Vec<u32>,
@@ -25,7 +24,7 @@ pub struct Tensor {
 #[derive(Debug, Clone)]
 enum Data {
     Kept(Vec<u8>),
-    /// Not kept: the guest's tensors would hold so many bytes, with this limit.
+    /// Not kept: the guest's tensors would have `wanted` bytes, more than `limit`.
     Refused {
         wanted: u64,
         limit: u64,
@@ -44,7 +43,7 @@ impl Tensor {
         }
     }
 
-    /// A vector, as one row of single precision.
+    /// A vector as one row of single-precision numbers.
     pub(super) fn vector(numbers: &[f32]) -> Self {
         let data: Vec<u8> = numbers.iter().flat_map(|one| one.to_le_bytes()).collect();
         Self {
@@ -97,14 +96,14 @@ impl Tensor {
     }
 }
 
-/// Product of the dimensions; `None` beyond 64 bits. A tensor without dimensions is a scalar.
+/// The product of the dimensions; `None` beyond 64 bits. A tensor without dimensions is a scalar.
 fn elements(dimensions: &[u32]) -> Option<u64> {
     dimensions.iter().try_fold(1u64, |product, &dimension| {
         product.checked_mul(u64::from(dimension))
     })
 }
 
-/// The first dimensions: a guest chooses how many there are, and the message must stay short.
+/// The first dimensions, because the guest chooses their number and the message must be short.
 struct ShortList<'a>(&'a [u32]);
 
 impl std::fmt::Debug for ShortList<'_> {
@@ -132,8 +131,8 @@ impl LlmCtxView<'_> {
         Ok(tensor)
     }
 
-    /// Whether the guest may hold so many bytes more: if not, what it would hold then, and what it
-    /// may.
+    /// Checks that the guest may hold this number of bytes more. The error has the total that it
+    /// would hold, and the limit.
     pub(super) fn room_for(&self, bytes: u64) -> Result<(), (u64, u64)> {
         let wanted = self.ctx.held.tensor_bytes.saturating_add(bytes);
         let limit = self.ctx.limits.max_tensor_bytes;
@@ -144,7 +143,7 @@ impl LlmCtxView<'_> {
         }
     }
 
-    /// The guest no longer holds so many bytes.
+    /// Releases bytes that the guest no longer holds.
     pub(super) fn release(&mut self, bytes: u64) {
         let held = &mut self.ctx.held.tensor_bytes;
         *held = held.saturating_sub(bytes);
@@ -186,7 +185,7 @@ impl HostTensor for LlmCtxView<'_> {
         Ok(self.table.get(&tensor)?.ty)
     }
 
-    /// A refused tensor has no data; `compute` says why.
+    /// A refused tensor has no data; `compute` reports the reason.
     async fn data(&mut self, tensor: Resource<Tensor>) -> wasmtime::Result<Vec<u8>> {
         Ok(match &self.table.get(&tensor)?.data {
             Data::Kept(data) => data.clone(),
