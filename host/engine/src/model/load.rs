@@ -1,4 +1,4 @@
-//! Loading a model: its file checked, its weights read, its worker started.
+//! Loads a model: checks its file, reads its weights and starts its worker.
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
@@ -8,26 +8,23 @@ use mynah_chat::{ChatTemplate, built_in_source, for_vocabulary};
 use mynah_core::{About, Capabilities, Progress};
 use mynah_grammar::Grammars;
 
-use super::gguf::kernels::has_rows_of_one_block;
 use super::gguf::{ContextShape, GgufError, GgufHeader, ModelSize, TensorType};
-use super::info::{architecture, model_info};
+use super::info::model_info;
 use super::loaded::{Known, Loaded};
 use super::optimize;
 use super::recommended::recommended;
 use super::vocabulary::ModelVocabulary;
+use super::weights::{load_weights, read_header};
 use crate::decode::{DiskCacheParams, Pooling, RequestQueue, Worker, WorkerParams};
 use crate::disk::Fingerprint;
-use crate::llama::{
-    AMX_HEADER, Ability, ContextParams, LlamaBuild, LlamaModel, SystemInfo, device_memory,
-    has_amx_header, llama_backend, read_weights,
-};
+use crate::llama::{Ability, ContextParams, LlamaBuild, LlamaModel, SystemInfo, device_memory};
 use crate::memory_limit::{MemoryLimit, MemoryWatch};
 use crate::{
     ChatTemplateName, EngineError, Error, KvCells, KvType, MemoryUse, ModelConfig, Result,
 };
 use mynah_schedule::SessionLimits;
 
-/// Share of the progress that a conversion takes, where there is one.
+/// Share of the progress that a conversion takes, if there is one.
 const CONVERTED: f32 = 0.75;
 
 impl Loaded {
@@ -43,70 +40,35 @@ impl Loaded {
     ) -> Result<Self> {
         let config = Arc::new(config);
         config.check()?;
-        // llama.cpp says little about a bad file, and trusts a good one: look first.
-        let source = read_header(path)?;
-        // A conversion can't be broken off: what it was told meanwhile holds when it is done.
-        let mut goes_on = true;
-        let converted = converted(path, &config, &mut |share| {
-            goes_on &= progress(share).flow().is_continue();
-        })?;
-        if !goes_on {
-            return Err(Error::LoadCancelled {
-                path: path.to_owned(),
-            });
-        }
-        let (header, optimized_from, begun) = match &converted {
-            Some(file) => (read_header(file)?, Some(source.file_type()), CONVERTED),
-            None => (source, None, 0.0),
-        };
-        let loaded_from = converted.as_deref().unwrap_or(path);
-        let layers = gpu_layers(loaded_from, &header, &config)?;
-        let (llama, ability) = load_weights(loaded_from, &header, layers, move |share| {
+        let file = file_to_load(path, &config, &mut progress)?;
+        let header = &file.header;
+        let layers = gpu_layers(&file.path, header, &config)?;
+        let begun = file.progress;
+        let (llama, ability) = load_weights(&file.path, header, layers, move |share| {
             progress(begun + share * (1.0 - begun)).flow().is_continue()
         })?;
-        let built_in = built_in_template(&header, &config, &llama);
-        let mut info = model_info(path, &header, &llama, &config, ability);
-        info.optimized_from = optimized_from;
+        let built_in = built_in_template(header, &config, &llama);
+        let mut info = model_info(path, header, &llama, &config, ability);
+        info.optimized_from = file.optimized_from;
         info.chat_template = built_in;
         if SystemInfo::has_gpu() {
             info.layers_on_device = layers.unwrap_or(0).min(info.layers);
         }
-        let recommended = recommended(&header);
         let vocabulary = ModelVocabulary(Arc::clone(&llama));
-        let template = match (built_in, header.chat_template()) {
-            (None, Some(own)) => ChatTemplate::new(own, header.tool_template(), &vocabulary),
-            (name, _) => {
-                let name = name.unwrap_or(ChatTemplateName::Plain);
-                ChatTemplate::new(built_in_source(name), None, &vocabulary)
-            }
-        };
+        let template = chat_template(header, built_in, &vocabulary);
         let cells = match ability {
             Ability::Continue => config.kv_cells_for(info.context_size)?,
             Ability::Embed => KvCells::NONE,
         };
         let params = WorkerParams {
-            context: context_params(&config, &cells, &header),
+            context: context_params(&config, &cells, header),
             context_tokens: info.context_size,
             ability,
             config: Arc::clone(&config),
         };
-        let sessions = SessionLimits {
-            most: config.max_sessions,
-            idle_timeout: config.idle_timeout,
-            auto_cleanup: config.auto_cleanup,
-            resume_closed: config.resume_closed,
-        };
-        let queue = Arc::new(RequestQueue::new(
-            config.queue_size as usize,
-            config.ageing,
-            sessions,
-            MemoryWatch::of_process(config.max_process_bytes, config.pressure_threshold, || {
-                device_memory().map(|(used, limit)| MemoryUse { used, limit })
-            }),
-            info.name.as_str().into(),
-        ));
+        let queue = Arc::new(request_queue(&config, &info.name));
         let store = match ability {
-            Ability::Continue => store(loaded_from, &header, &config, &params.context)?,
+            Ability::Continue => store(&file.path, header, &config, &params.context)?,
             Ability::Embed => None,
         };
         let worker = Worker::start(Arc::clone(&llama), params, store, Arc::clone(&queue))?;
@@ -133,7 +95,7 @@ impl Loaded {
                     backend: BACKEND,
                     build: build(),
                     defaults: config.defaults.clone(),
-                    recommended,
+                    recommended: recommended(header),
                 }),
                 pooling,
                 config,
@@ -142,8 +104,83 @@ impl Loaded {
     }
 }
 
-pub(super) fn read_header(path: &Path) -> Result<GgufHeader> {
-    Ok(GgufHeader::read(path).map_err(EngineError::from)?)
+/// A file to load.
+struct FileToLoad {
+    path: PathBuf,
+    header: GgufHeader,
+    /// The type of the weights that it was converted from, if it was.
+    optimized_from: Option<String>,
+    /// The progress that was made so far.
+    progress: f32,
+}
+
+/// Checks a model's file, and converts it if the operator wants that.
+fn file_to_load<P: Progress>(
+    path: &Path,
+    config: &ModelConfig,
+    progress: &mut impl FnMut(f32) -> P,
+) -> Result<FileToLoad> {
+    // llama.cpp says little about a bad file and trusts a good one, so the header is checked first.
+    let header = read_header(path)?;
+    // A conversion can't be broken off. If `progress` ends the load meanwhile, it ends afterwards.
+    let mut goes_on = true;
+    let converted = converted(path, config, &mut |share| {
+        goes_on &= progress(share).flow().is_continue();
+    })?;
+    if !goes_on {
+        return Err(Error::LoadCancelled {
+            path: path.to_owned(),
+        });
+    }
+    Ok(match converted {
+        Some(converted) => FileToLoad {
+            optimized_from: Some(header.file_type()),
+            header: read_header(&converted)?,
+            path: converted,
+            progress: CONVERTED,
+        },
+        None => FileToLoad {
+            path: path.to_owned(),
+            header,
+            optimized_from: None,
+            progress: 0.0,
+        },
+    })
+}
+
+/// The queue of a model.
+fn request_queue(config: &ModelConfig, name: &str) -> RequestQueue {
+    let sessions = SessionLimits {
+        most: config.max_sessions,
+        idle_timeout: config.idle_timeout,
+        auto_cleanup: config.auto_cleanup,
+        resume_closed: config.resume_closed,
+    };
+    let device = || device_memory().map(|(used, limit)| MemoryUse { used, limit });
+    let memory =
+        MemoryWatch::of_process(config.max_process_bytes, config.pressure_threshold, device);
+    RequestQueue::new(
+        config.queue_size as usize,
+        config.ageing,
+        sessions,
+        memory,
+        name.into(),
+    )
+}
+
+/// The template that messages are rendered with: a built-in one, or the file's own.
+fn chat_template(
+    header: &GgufHeader,
+    built_in: Option<ChatTemplateName>,
+    vocabulary: &ModelVocabulary,
+) -> ChatTemplate {
+    match (built_in, header.chat_template()) {
+        (None, Some(own)) => ChatTemplate::new(own, header.tool_template(), vocabulary),
+        (name, _) => {
+            let name = name.unwrap_or(ChatTemplateName::Plain);
+            ChatTemplate::new(built_in_source(name), None, vocabulary)
+        }
+    }
 }
 
 /// The name of this backend in errors and reports.
@@ -176,7 +213,7 @@ fn capabilities(ability: Ability, cells: &KvCells, has_vectors: bool) -> Capabil
         token_ids: true,
         log_probabilities: text,
         deterministic: text && cells.split,
-        // Where llama.cpp can't move cells, what is kept is computed again.
+        // Where llama.cpp can't move cells, the tokens that are kept are computed again.
         context_shifting: text,
     }
 }
@@ -197,8 +234,8 @@ fn build() -> Vec<(&'static str, serde_json::Value)> {
     ]
 }
 
-/// The built-in template that messages are rendered with: the operator's choice, else one that goes
-/// with the vocabulary where the file has none of its own.
+/// The built-in template that messages are rendered with: the operator's choice, else one that
+/// suits the vocabulary if the file has no template of its own.
 fn built_in_template(
     header: &GgufHeader,
     config: &ModelConfig,
@@ -216,8 +253,8 @@ fn built_in_template(
     Some(name)
 }
 
-/// The layers to put on graphics cards; `None` where there is none. Checks that there is memory for
-/// the rest, where that can be told.
+/// The layers to put on graphics cards; `None` without a card. Without one, checks that there is
+/// memory for the model.
 fn gpu_layers(path: &Path, header: &GgufHeader, config: &ModelConfig) -> Result<Option<u32>> {
     let trained = header.context_length();
     let context = config.context_for(
@@ -227,7 +264,7 @@ fn gpu_layers(path: &Path, header: &GgufHeader, config: &ModelConfig) -> Result<
     let cells = config.kv_cells_for(context)?;
     let size = ModelSize::of(header, &shape(&context_params(config, &cells, header)));
     if SystemInfo::has_gpu() {
-        // What the operator says is done as it is said.
+        // The operator's choice is not checked.
         let layers = config.n_gpu_layers.or_else(|| {
             let free = device_memory().map_or(0, |(used, total)| total.saturating_sub(used));
             let fits = size.layers_in(header.block_count()?, free);
@@ -247,7 +284,7 @@ fn gpu_layers(path: &Path, header: &GgufHeader, config: &ModelConfig) -> Result<
     Ok(config.n_gpu_layers)
 }
 
-/// What the context of a model is made with.
+/// The parameters of a model's context.
 fn context_params(config: &ModelConfig, cells: &KvCells, header: &GgufHeader) -> ContextParams {
     ContextParams {
         positions: header.positions(),
@@ -262,7 +299,7 @@ fn context_params(config: &ModelConfig, cells: &KvCells, header: &GgufHeader) ->
     }
 }
 
-/// What of these parameters the size of a model depends on.
+/// The parameters that the size of a model depends on.
 fn shape(context: &ContextParams) -> ContextShape {
     ContextShape {
         cells: context.cells,
@@ -275,7 +312,7 @@ fn shape(context: &ContextParams) -> ContextShape {
     }
 }
 
-/// Where the states of the model in this file are kept on disk, where the operator wants that.
+/// The disk cache of the model in this file, if the operator wants one.
 fn store(
     path: &Path,
     header: &GgufHeader,
@@ -298,7 +335,7 @@ fn store(
     }))
 }
 
-/// The file to load in place of `path`, where the operator wants one.
+/// The converted file to load in place of `path`, if the operator wants that.
 fn converted(
     path: &Path,
     config: &ModelConfig,
@@ -310,86 +347,4 @@ fn converted(
     optimize::optimized(path, wanted, config.threads_here(), &mut |share| {
         progress(share * CONVERTED);
     })
-}
-
-/// Reads the weights and finds out what the model can do with a text, on a thread that is gone
-/// afterwards: llama.cpp rearranges some with OpenMP, and libgomp keeps a team for every thread
-/// that has used it. With more threads in teams than cores it lets all of them wait in the kernel,
-/// the worker's too, which halves the speed of a single stream. The context that is asked comes and
-/// goes there as well: on the caller's thread it left a heap that took minutes to settle (`cargo
-/// xtask soak`).
-pub(super) fn load_weights(
-    path: &Path,
-    header: &GgufHeader,
-    gpu_layers: Option<u32>,
-    progress: impl FnMut(f32) -> bool + Send + 'static,
-) -> Result<(Arc<LlamaModel>, Ability)> {
-    let read = || {
-        let model = Arc::new(read(path, header, gpu_layers, progress)?);
-        let ability = Ability::of(&model, header.is_causal());
-        let ability = ability.map_err(|error| EngineError::Load {
-            path: path.to_owned(),
-            reason: error.to_string(),
-        })?;
-        let ability = ability.ok_or_else(|| EngineError::Kind {
-            path: path.to_owned(),
-            architecture: architecture(header),
-        })?;
-        Ok((model, ability))
-    };
-    std::thread::scope(|scope| {
-        let thread = std::thread::Builder::new().name("mynah-load".to_owned());
-        let reader = thread.spawn_scoped(scope, read).map_err(Error::Thread)?;
-        reader
-            .join()
-            .unwrap_or_else(|panic| std::panic::resume_unwind(panic))
-    })
-}
-
-fn read(
-    path: &Path,
-    header: &GgufHeader,
-    gpu_layers: Option<u32>,
-    mut progress: impl FnMut(f32) -> bool,
-) -> Result<LlamaModel> {
-    llama_backend().map_err(EngineError::from)?;
-    let mut goes_on = true;
-    let loaded = read_weights(path, gpu_layers, may_rearrange(header)?, &mut |share| {
-        goes_on = progress(share);
-        goes_on
-    });
-    let path = path.to_owned();
-    if !goes_on {
-        return Err(Error::LoadCancelled { path });
-    }
-    Ok(loaded.map_err(|error| EngineError::Load {
-        path,
-        reason: error.to_string(),
-    })?)
-}
-
-/// Whether weights may be laid out for fast kernels: not where llama.cpp was built with kernels for
-/// AMX that can't be trusted with them.
-fn may_rearrange(header: &GgufHeader) -> Result<bool> {
-    if !SystemInfo::read()
-        .map_err(EngineError::from)?
-        .has_feature("AMX_INT8")
-    {
-        return Ok(true);
-    }
-    if has_rows_of_one_block(header) {
-        tracing::debug!(
-            "the model's matrices are too narrow for llama.cpp's AMX kernels: weights are not repacked"
-        );
-        return Ok(false);
-    }
-    // With layers on a graphics card, only what stays on the CPU is in danger.
-    if !has_amx_header() && !SystemInfo::has_gpu() {
-        tracing::warn!(
-            "llama.cpp was built with AMX kernels, which end the process with some compilers: they and repacked weights are not \
-             used. Build with the folder {AMX_HEADER} of mynah in CPLUS_INCLUDE_PATH for faster kernels"
-        );
-        return Ok(false);
-    }
-    Ok(true)
 }

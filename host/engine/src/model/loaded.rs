@@ -12,11 +12,11 @@ use crate::decode::{Job, Pooling, QueueLimit, RequestQueue, Sampler, SamplerPart
 use crate::llama::{LlamaModel, TokenId};
 use crate::{Error, KvCells, ModelConfig, Result};
 
-/// A model in memory. When the last session's generation and handle of it is gone, its worker ends
-/// and its memory is free.
+/// A model in memory. Its worker ends and its memory is freed when the slot and the last generation
+/// have dropped it.
 #[derive(Debug)]
 pub(crate) struct Loaded {
-    // First, so that the worker has ended before the rest goes.
+    // First, so that the worker has ended before the rest is dropped.
     pub(super) _worker: Worker,
     pub(crate) queue: Arc<RequestQueue>,
     pub(super) llama: Arc<LlamaModel>,
@@ -28,26 +28,26 @@ pub(crate) struct Loaded {
     pub(super) since: Instant,
 }
 
-/// What stays known of a model that was unloaded.
+/// What stays known of a model when it is unloaded.
 #[derive(Debug)]
 pub(crate) struct Known {
     pub(crate) about: Arc<About>,
-    /// How the vectors of tokens become one of the text, or the number in the file where there are
-    /// none.
+    /// How the vectors of tokens become one of the text; the number in the file if there is no such
+    /// vector.
     pub(crate) pooling: std::result::Result<Pooling, u32>,
     pub(crate) config: Arc<ModelConfig>,
 }
 
 impl Loaded {
-    /// Gives up a share of the model. The last one waits until the worker has ended, on a thread of
-    /// its own: who reads a generation may not block.
+    /// Drops a reference to the model. Dropping the last one waits until the worker has ended, so
+    /// that happens on a thread of its own: a reader of a generation must not block.
     pub(crate) fn let_go(self: Arc<Self>) {
         if let Some(last) = Arc::into_inner(self) {
             let spawned = std::thread::Builder::new()
                 .name("mynah-unload".to_owned())
                 .spawn(move || drop(last));
             if let Err(error) = spawned {
-                // Then it has been dropped here.
+                // The model has been dropped on this thread then.
                 tracing::debug!(%error, "no thread to unload a model");
             }
         }
@@ -113,7 +113,7 @@ impl Loaded {
         })
     }
 
-    /// The tokens that end a generation, looked for once: a vocabulary is large.
+    /// The tokens that end a generation. They are looked for once, since a vocabulary is large.
     fn ends(&self) -> &[TokenId] {
         self.ends.get_or_init(|| {
             let last = i32::try_from(self.known.about.info.vocabulary).unwrap_or(i32::MAX);
@@ -124,7 +124,7 @@ impl Loaded {
     }
 }
 
-/// Keeps the model in memory for whoever waits for its answer.
+/// Keeps the model in memory while a reader waits for its answer.
 #[derive(Debug)]
 pub(super) struct InUse(Option<Arc<Loaded>>);
 

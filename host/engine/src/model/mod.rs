@@ -16,6 +16,7 @@ mod source;
 mod unload_timer;
 mod vectors;
 mod vocabulary;
+mod weights;
 
 pub use cpu::cpu_features;
 pub use mynah_gguf as gguf;

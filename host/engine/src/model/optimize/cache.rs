@@ -11,7 +11,7 @@ use crate::EngineError;
 use crate::Result;
 use crate::model::cpu_features;
 use crate::model::gguf::{GgufError, GgufHeader};
-use crate::model::load::read_header;
+use crate::model::weights::read_header;
 
 /// Folder of the cache that holds converted models.
 const FOLDER: &str = "optimized";

@@ -11,7 +11,7 @@ use crate::llama::TokenId;
 use crate::KvType;
 use crate::llama::{Ability, Batch, Context, ContextParams, DecodeError};
 use crate::model::info;
-use crate::model::load::{load_weights, read_header};
+use crate::model::weights::{load_weights, read_header};
 use crate::{Error, ModelConfig, Result};
 
 /// Tokens of the prompt whose reading is timed.

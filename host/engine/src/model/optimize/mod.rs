@@ -26,7 +26,7 @@ use crate::EngineError;
 use crate::Result;
 use crate::llama::{llama_backend, quantize};
 use crate::model::gguf::GgufHeader;
-use crate::model::load::read_header;
+use crate::model::weights::read_header;
 use partial::Partial;
 
 /// Share of the progress at which all tensors are converted; what is left is checking, and waiting

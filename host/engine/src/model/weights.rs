@@ -1,0 +1,103 @@
+//! Reads a model's file: its header, then its weights.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use super::gguf::GgufHeader;
+use super::gguf::kernels::has_rows_of_one_block;
+use super::info::architecture;
+use crate::llama::{
+    AMX_HEADER, Ability, LlamaModel, SystemInfo, has_amx_header, llama_backend, read_weights,
+};
+use crate::{EngineError, Error, Result};
+
+/// Reads and checks the header of a file.
+pub(super) fn read_header(path: &Path) -> Result<GgufHeader> {
+    Ok(GgufHeader::read(path).map_err(EngineError::from)?)
+}
+
+/// Reads the weights, and finds out what the model can do with a text.
+///
+/// This happens on a thread that ends afterwards. llama.cpp repacks some weights with OpenMP, and
+/// libgomp keeps a team for every thread that has used it. If the teams have more threads than
+/// there are cores, libgomp lets all of them wait in the kernel, the worker's too, which halves the
+/// speed of a single stream. The context that finds out what the model can do is made on that
+/// thread as well: made on the caller's thread, it left a heap that took minutes to settle (`cargo
+/// xtask soak`).
+pub(super) fn load_weights(
+    path: &Path,
+    header: &GgufHeader,
+    gpu_layers: Option<u32>,
+    progress: impl FnMut(f32) -> bool + Send + 'static,
+) -> Result<(Arc<LlamaModel>, Ability)> {
+    let read = || {
+        let model = Arc::new(read(path, header, gpu_layers, progress)?);
+        let ability = Ability::of(&model, header.is_causal());
+        let ability = ability.map_err(|error| EngineError::Load {
+            path: path.to_owned(),
+            reason: error.to_string(),
+        })?;
+        let ability = ability.ok_or_else(|| EngineError::Kind {
+            path: path.to_owned(),
+            architecture: architecture(header),
+        })?;
+        Ok((model, ability))
+    };
+    std::thread::scope(|scope| {
+        let thread = std::thread::Builder::new().name("mynah-load".to_owned());
+        let reader = thread.spawn_scoped(scope, read).map_err(Error::Thread)?;
+        reader
+            .join()
+            .unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+    })
+}
+
+fn read(
+    path: &Path,
+    header: &GgufHeader,
+    gpu_layers: Option<u32>,
+    mut progress: impl FnMut(f32) -> bool,
+) -> Result<LlamaModel> {
+    llama_backend().map_err(EngineError::from)?;
+    let mut goes_on = true;
+    let loaded = read_weights(path, gpu_layers, may_rearrange(header)?, &mut |share| {
+        goes_on = progress(share);
+        goes_on
+    });
+    let path = path.to_owned();
+    if !goes_on {
+        return Err(Error::LoadCancelled { path });
+    }
+    Ok(loaded.map_err(|error| EngineError::Load {
+        path,
+        reason: error.to_string(),
+    })?)
+}
+
+/// Whether llama.cpp may repack weights for fast kernels. It may not if it was built with kernels
+/// for AMX that would end the process.
+fn may_rearrange(header: &GgufHeader) -> Result<bool> {
+    if !SystemInfo::read()
+        .map_err(EngineError::from)?
+        .has_feature("AMX_INT8")
+    {
+        return Ok(true);
+    }
+    if has_rows_of_one_block(header) {
+        tracing::debug!(
+            "the model's matrices are too narrow for llama.cpp's AMX kernels: weights are not \
+             repacked"
+        );
+        return Ok(false);
+    }
+    // With layers on a graphics card, only what stays on the CPU is in danger.
+    if !has_amx_header() && !SystemInfo::has_gpu() {
+        tracing::warn!(
+            "llama.cpp was built with AMX kernels, which end the process with some compilers: they and \
+             repacked weights are not used. Build with the folder {AMX_HEADER} of mynah in \
+             CPLUS_INCLUDE_PATH for faster kernels"
+        );
+        return Ok(false);
+    }
+    Ok(true)
+}
