@@ -10,7 +10,8 @@ const MAGIC: &[u8] = b"\0asm";
 const CORE_MODULE: &[u8] = &[1, 0, 0, 0];
 
 /// The kind of a guest.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, strum::IntoStaticStr)]
+#[strum(serialize_all = "lowercase")]
 pub(crate) enum Kind {
     /// A component.
     Component,
@@ -21,10 +22,7 @@ pub(crate) enum Kind {
 impl Kind {
     /// The kind's name in messages.
     pub(crate) fn name(self) -> &'static str {
-        match self {
-            Self::Component => "component",
-            Self::Module => "module",
-        }
+        self.into()
     }
 }
 

@@ -1,6 +1,5 @@
 //! What a backend can do with a model.
 
-use std::fmt;
 use std::sync::Arc;
 
 use mynah_settings::{Effective, SettingInForce, Settings};
@@ -9,8 +8,21 @@ use serde::{Deserialize, Serialize};
 use crate::{Error, ModelInfo, Prompt, Result};
 
 /// Something that a backend may or may not be able to do.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    Hash,
+    Serialize,
+    Deserialize,
+    strum::Display,
+    strum::IntoStaticStr,
+    strum::VariantArray,
+)]
 #[serde(rename_all = "kebab-case")]
+#[strum(serialize_all = "kebab-case")]
 #[non_exhaustive]
 pub enum Feature {
     /// Continue a text or a conversation.
@@ -33,30 +45,12 @@ pub enum Feature {
 
 impl Feature {
     /// All of them.
-    pub const ALL: [Self; 8] = [
-        Self::Text,
-        Self::Vectors,
-        Self::Ranking,
-        Self::OutputForms,
-        Self::TokenIds,
-        Self::LogProbabilities,
-        Self::Deterministic,
-        Self::ContextShifting,
-    ];
+    pub const ALL: &[Self] = <Self as strum::VariantArray>::VARIANTS;
 
     /// The feature's name, as everywhere outside Rust.
     #[must_use]
     pub fn name(self) -> &'static str {
-        match self {
-            Self::Text => "text",
-            Self::Vectors => "vectors",
-            Self::Ranking => "ranking",
-            Self::OutputForms => "output-forms",
-            Self::TokenIds => "token-ids",
-            Self::LogProbabilities => "log-probabilities",
-            Self::Deterministic => "deterministic",
-            Self::ContextShifting => "context-shifting",
-        }
+        self.into()
     }
 
     /// The paths of the settings that mean nothing without it.
@@ -87,12 +81,6 @@ impl Feature {
             }
             Self::Text | Self::Vectors | Self::Ranking => "Use a model of another backend",
         }
-    }
-}
-
-impl fmt::Display for Feature {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name())
     }
 }
 
@@ -130,17 +118,14 @@ impl Capabilities {
     #[must_use]
     pub fn have(&self, setting: &SettingInForce) -> bool {
         let path = setting.path.as_str();
-        Feature::ALL
-            .into_iter()
-            .filter(|feature| feature.settings().contains(&path))
-            .all(|feature| self.has(feature))
+        let mut all = Feature::ALL.iter();
+        all.all(|feature| !feature.settings().contains(&path) || self.has(*feature))
     }
 
     /// Those that are there, in the order of [`Feature::ALL`].
     pub fn features(self) -> impl Iterator<Item = Feature> {
-        Feature::ALL
-            .into_iter()
-            .filter(move |feature| self.has(*feature))
+        let all = Feature::ALL.iter().copied();
+        all.filter(move |feature| self.has(*feature))
     }
 }
 

@@ -1,7 +1,5 @@
 //! How short memory is, and what is to be done about that.
 
-use std::fmt;
-
 /// Memory that is bounded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct MemoryUse {
@@ -38,8 +36,12 @@ impl MemoryUse {
     Hash,
     serde::Serialize,
     serde::Deserialize,
+    strum::Display,
+    strum::IntoStaticStr,
+    strum::VariantArray,
 )]
 #[serde(rename_all = "lowercase")]
+#[strum(serialize_all = "lowercase")]
 pub enum PressureLevel {
     /// Nothing is short.
     #[default]
@@ -59,24 +61,12 @@ pub enum PressureLevel {
 
 impl PressureLevel {
     /// All of them, the lowest first.
-    pub const ALL: [Self; 5] = [
-        Self::None,
-        Self::Drop,
-        Self::Park,
-        Self::Close,
-        Self::Refuse,
-    ];
+    pub const ALL: &[Self] = <Self as strum::VariantArray>::VARIANTS;
 
     /// The level's name, as everywhere outside Rust.
     #[must_use]
     pub fn name(self) -> &'static str {
-        match self {
-            Self::None => "none",
-            Self::Drop => "drop",
-            Self::Park => "park",
-            Self::Close => "close",
-            Self::Refuse => "refuse",
-        }
+        self.into()
     }
 
     /// The level of a memory of which this share is in use. The first begins at `threshold`, the
@@ -87,7 +77,7 @@ impl PressureLevel {
         let begins = |(index, level): (u8, Self)| {
             (share >= threshold + step * f32::from(index)).then_some(level)
         };
-        let levels = (0..).zip(Self::ALL.into_iter().skip(1));
+        let levels = (0..).zip(Self::ALL.iter().copied().skip(1));
         levels
             .filter_map(begins)
             .max()
@@ -102,12 +92,6 @@ impl PressureLevel {
     pub fn of_process(memory: Option<MemoryUse>, threshold: f32) -> Self {
         let share = memory.map_or(0.0, MemoryUse::share);
         Self::of(share, threshold, Self::Refuse)
-    }
-}
-
-impl fmt::Display for PressureLevel {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name())
     }
 }
 

@@ -156,7 +156,8 @@ pub struct Outcome {
 }
 
 /// Why a generation ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, strum::IntoStaticStr)]
+#[strum(serialize_all = "kebab-case")]
 pub enum FinishReason {
     /// The model said that it is done.
     EndOfGeneration,
@@ -178,15 +179,7 @@ impl FinishReason {
     /// The reason's name, as everywhere outside Rust.
     #[must_use]
     pub fn name(self) -> &'static str {
-        match self {
-            Self::EndOfGeneration => "end-of-generation",
-            Self::MaxTokens => "max-tokens",
-            Self::StopString => "stop-string",
-            Self::MaxTime => "max-time",
-            Self::ContextFull => "context-full",
-            Self::DeadEnd => "dead-end",
-            Self::Cancelled => "cancelled",
-        }
+        self.into()
     }
 }
 

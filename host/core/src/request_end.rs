@@ -50,7 +50,8 @@ pub enum Task {
 ///
 /// An observer gets the text of an error. That text has none of a guest's words in it, unless the
 /// log may have them too ([`log::show_content`](crate::log::show_content)).
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, strum::IntoStaticStr)]
+#[strum(serialize_all = "snake_case")]
 pub enum RequestOutcome<E = String> {
     /// By itself; `None` for vectors.
     Completed(Option<FinishReason>),
@@ -84,14 +85,7 @@ impl<E> RequestOutcome<E> {
     /// The outcome's name, as everywhere outside Rust.
     #[must_use]
     pub fn name(&self) -> &'static str {
-        match self {
-            Self::Completed(_) => "completed",
-            Self::Refused(_) => "refused",
-            Self::Rejected(_) => "rejected",
-            Self::TimedOut(_) => "timed_out",
-            Self::Cancelled => "cancelled",
-            Self::Failed(_) => "failed",
-        }
+        self.into()
     }
 
     /// Why a generation completed.
@@ -176,6 +170,7 @@ impl<'a> RequestOutcome<&'a Error> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::{Feature, PressureLevel, SessionState};
 
     #[test]
     fn a_cancelled_generation_is_told_from_one_that_completed() {
@@ -204,5 +199,54 @@ mod tests {
         let text = outcome.map_error(ToString::to_string);
         assert_eq!(text.error(), Some(&wrong.to_string()));
         assert!(text.into_result().is_err());
+    }
+
+    #[test]
+    fn names_are_as_logs_metrics_and_contract_have_them() {
+        use FinishReason::{
+            Cancelled, ContextFull, DeadEnd, EndOfGeneration, MaxTime, MaxTokens, StopString,
+        };
+
+        let reasons = [
+            EndOfGeneration,
+            MaxTokens,
+            StopString,
+            MaxTime,
+            ContextFull,
+            DeadEnd,
+            Cancelled,
+        ];
+        let names = "end-of-generation max-tokens stop-string max-time context-full dead-end \
+                     cancelled";
+        assert_eq!(reasons.map(FinishReason::name).join(" "), names);
+        let outcomes = [
+            RequestOutcome::Completed(None),
+            RequestOutcome::Refused(()),
+            RequestOutcome::Rejected(()),
+            RequestOutcome::TimedOut(()),
+            RequestOutcome::Cancelled,
+            RequestOutcome::Failed(()),
+        ];
+        let names = "completed refused rejected timed_out cancelled failed";
+        assert_eq!(
+            outcomes.each_ref().map(RequestOutcome::name).join(" "),
+            names
+        );
+        let states = [
+            SessionState::Waiting,
+            SessionState::Running,
+            SessionState::Preempted,
+            SessionState::Resident,
+            SessionState::Parked,
+            SessionState::Cold,
+        ];
+        let names = "waiting running preempted resident parked cold";
+        assert_eq!(states.map(SessionState::name).join(" "), names);
+        let levels: Vec<_> = PressureLevel::ALL.iter().map(ToString::to_string).collect();
+        assert_eq!(levels.join(" "), "none drop park close refuse");
+        let features: Vec<_> = Feature::ALL.iter().map(ToString::to_string).collect();
+        let names = "text vectors ranking output-forms token-ids log-probabilities deterministic \
+                     context-shifting";
+        assert_eq!(features.join(" "), names);
     }
 }

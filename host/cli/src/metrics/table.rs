@@ -314,7 +314,7 @@ pub(crate) const METRICS: &[Metric] = &[
         "Memory pressure: 0 none, 1 drop, 2 park, 3 close, 4 refuse",
         GAUGE,
         |report| {
-            let mut levels = PressureLevel::ALL.into_iter().zip(0..);
+            let mut levels = PressureLevel::ALL.iter().copied().zip(0..);
             let level = levels.find(|(level, _)| *level == report.memory.pressure);
             some(level.map(|(_, number)| number))
         },

@@ -120,7 +120,8 @@ pub struct CacheStatus {
 }
 
 /// Where a session is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, strum::IntoStaticStr)]
+#[strum(serialize_all = "lowercase")]
 pub enum SessionState {
     /// A request of it waits in the queue.
     Waiting,
@@ -140,14 +141,7 @@ impl SessionState {
     /// The state's name, as everywhere outside Rust.
     #[must_use]
     pub fn name(self) -> &'static str {
-        match self {
-            Self::Waiting => "waiting",
-            Self::Running => "running",
-            Self::Preempted => "preempted",
-            Self::Resident => "resident",
-            Self::Parked => "parked",
-            Self::Cold => "cold",
-        }
+        self.into()
     }
 }
 
