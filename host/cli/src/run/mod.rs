@@ -175,3 +175,80 @@ impl Ticker {
         Ok(Self { _stop: stop })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+    use mynah_core::testing::Scripted;
+    use mynah_core::{Error, Model};
+
+    use super::*;
+    use crate::args::{Cli, Command};
+    use crate::guest::Kind;
+
+    /// A core module that loads `default`, makes a context of it, asks it for an answer to "go on",
+    /// and traps if that fails.
+    const MODULE: &str = r#"(module
+        (import "wasi_ephemeral_nn" "load_by_name" (func $load (param i32 i32 i32) (result i32)))
+        (import "wasi_ephemeral_nn" "init_execution_context" (func $init (param i32 i32) (result i32)))
+        (import "wasi_ephemeral_nn" "set_input" (func $set (param i32 i32 i32) (result i32)))
+        (import "wasi_ephemeral_nn" "compute" (func $compute (param i32) (result i32)))
+        (memory (export "memory") 1)
+        (data (i32.const 0) "default")
+        (data (i32.const 32) "go on")
+        ;; A tensor: its shape, its type u8, its data.
+        (data (i32.const 64) "\54\00\00\00\01\00\00\00\03\00\00\00\20\00\00\00\05\00\00\00\01\00\00\00")
+        (func (export "_start")
+            (if (call $load (i32.const 0) (i32.const 7) (i32.const 16)) (then unreachable))
+            (if (call $init (i32.load (i32.const 16)) (i32.const 20)) (then unreachable))
+            (if (call $set (i32.load (i32.const 20)) (i32.const 0) (i32.const 64)) (then unreachable))
+            (if (call $compute (i32.load (i32.const 20))) (then unreachable))))"#;
+
+    /// Runs the module with this model as `default`, and gives its exit code and the host's status.
+    fn run_with(model: Model) -> (u8, metrics::HostStatus) {
+        let line = ["mynah", "run", "--no-config", "guest.wasm"];
+        let cli = Cli::parse_from(line);
+        let Command::Run(args) = cli.command else {
+            panic!("`run` was parsed as something else");
+        };
+        let (settings, _) = config::settings(&args, &cli.log).unwrap();
+        let models = Registry::new();
+        models.insert("default", model).unwrap();
+        let bytes = wat::parse_str(MODULE).unwrap();
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .enable_all()
+            .build()
+            .unwrap();
+        runtime.block_on(async {
+            let engine = engine().unwrap();
+            let program = Program::link(&engine, Kind::Module, &bytes, args.guest()).unwrap();
+            let serving = Serving::new(&models, args.guest());
+            let instances = instances(&engine, &program, &args, &settings, &models).unwrap();
+            let code = all(instances).await.unwrap();
+            (code, serving.status())
+        })
+    }
+
+    #[test]
+    fn a_guest_runs_on_any_backend_and_its_work_is_in_the_status() {
+        let (code, status) = run_with(Scripted::echo().into_model());
+        assert_eq!(code, 0);
+        let report = &status.models["default"];
+        assert_eq!(report.queue.completed, 1);
+        assert_eq!(report.model.backend, "scripted");
+        let json = serde_json::to_value(&status).unwrap();
+        let features = &json["models"]["default"]["model"]["features"];
+        assert_eq!(features[0], "text");
+    }
+
+    #[test]
+    fn a_guest_that_the_backend_refuses_fails_with_the_code_of_a_trap() {
+        let (code, status) = run_with(
+            Scripted::echo()
+                .refusing(|| Error::Unavailable)
+                .into_model(),
+        );
+        assert_eq!(code, 134);
+        assert_eq!(status.models["default"].queue.refused, 1);
+    }
+}
