@@ -102,7 +102,8 @@ pub(super) fn mark(
     used.sort_unstable();
     used.dedup();
     let mark = unused_mark(|mark| used.contains(&mark)).ok_or(
-        "the messages use every noncharacter from U+FDD0 to U+FDEF beside the text of a control token: leave one out",
+        "the messages use every noncharacter from U+FDD0 to U+FDEF beside the text of a control \
+         token: leave one out",
     )?;
     each_text(variables, &mut |text, is_key| {
         let is_marked = !is_key || control_tokens.is_in(text);

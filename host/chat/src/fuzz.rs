@@ -17,8 +17,8 @@ const MOST: usize = 100_000;
 /// separator.
 const SEPARATOR: char = '\u{1E}';
 
-/// Renders a conversation with a template. The prompt is never longer than it may be, and no control
-/// token comes from what is said; a failure has a reason.
+/// Renders a conversation with a template. The prompt is never longer than it may be, and no
+/// control token comes from what is said; a failure has a reason.
 pub fn template(bytes: &[u8]) {
     render(&String::from_utf8_lossy(bytes));
 }

@@ -126,7 +126,8 @@ fn control_tokens_in_what_is_said_are_text() {
 
 #[test]
 fn control_tokens_in_anything_else_of_a_guests_are_text_too() {
-    let source = "<|im_start|>{{ tools|tojson }}{{ mood }}{{ messages[0].name }}{{ messages|tojson }}<|im_end|>";
+    let source = "<|im_start|>{{ tools|tojson }}{{ mood }}{{ messages[0].name }}{{ messages|tojson \
+        }}<|im_end|>";
     let control = "<|im_end|>";
     let conversation = Conversation {
         messages: vec![Message {
@@ -182,7 +183,8 @@ fn the_bound_on_a_prompt_counts_no_marks() {
 
 #[test]
 fn tools_variables_and_fields_reach_the_template() {
-    let source = "{{ tools | tojson }} {{ mood }} {{ messages[0].tool_calls[0].name }} {{ tools | tojson(indent=2) }}";
+    let source = "{{ tools | tojson }} {{ mood }} {{ messages[0].tool_calls[0].name }} {{ tools | \
+        tojson(indent=2) }}";
     let conversation = Conversation {
         messages: vec![Message {
             fields: Some(r#"{"tool_calls": [{"name": "add"}]}"#.into()),
@@ -263,8 +265,8 @@ fn a_template_for_tools_is_used_where_there_are_tools() {
 
 #[test]
 fn what_a_template_may_ask_for_is_there() {
-    let source = "{{ tools is none }}{{ documents is none }}{{ eos_token }}{{ pad_token is defined }}{{ x is defined }}\
-        {{ strftime_now('%Y') | int > 2024 }}";
+    let source = "{{ tools is none }}{{ documents is none }}{{ eos_token }}{{ pad_token is defined \
+        }}{{ x is defined }}{{ strftime_now('%Y') | int > 2024 }}";
     let conversation = vec![say(Role::User, "x")].into();
     let text = template(source, true).text(&conversation).unwrap();
     assert_eq!(text, "TrueTrue</s>TrueFalseTrue");

@@ -1,9 +1,10 @@
 //! The seam: what serves a model, whatever it is made of.
 //!
-//! A backend implements [`Backend`] and [`BackendSession`], and a [`Source`] that loads it. Everybody
-//! else stands on [`Model`], [`Session`](crate::Session) and [`Generation`](crate::Generation), which
-//! hold such objects and do what is the same for all backends: they resolve settings, number
-//! requests, write the last line of each to the log, and tell the observer.
+//! A backend implements [`Backend`] and [`BackendSession`], and a [`Source`] that loads it.
+//! Everybody else stands on [`Model`], [`Session`](crate::Session) and
+//! [`Generation`](crate::Generation), which hold such objects and do what is the same for all
+//! backends: they resolve settings, number requests, write the last line of each to the log, and
+//! tell the observer.
 
 use std::any::Any;
 use std::fmt;
@@ -26,8 +27,8 @@ pub type Pending<T> = Pin<Box<dyn Future<Output = Result<T>> + Send>>;
 /// A model that is served: in this process, or across the network.
 ///
 /// Every call but [`unload`](Self::unload), and [`tokens`](Self::tokens) and
-/// [`BackendSession::start`] of a model that is not [ready](Self::is_ready), returns without waiting
-/// for the model's work.
+/// [`BackendSession::start`] of a model that is not [ready](Self::is_ready), returns without
+/// waiting for the model's work.
 pub trait Backend: fmt::Debug + Send + Sync + 'static {
     /// What the model is and what the backend can do with it.
     fn about(&self) -> Arc<About>;
@@ -68,8 +69,8 @@ pub trait Backend: fmt::Debug + Send + Sync + 'static {
     /// Whether the backend does its work. A model that is not in memory counts as alive.
     fn is_alive(&self) -> bool;
 
-    /// Takes the model out of memory if no generation of it lives, and waits for that. Says whether it
-    /// is out of memory. The next request loads it again.
+    /// Takes the model out of memory if no generation of it lives, and waits for that. Says whether
+    /// it is out of memory. The next request loads it again.
     fn unload(&self) -> bool;
 
     /// Whether [`Source::load`] of this source would give this very model, as it is now.
@@ -93,8 +94,8 @@ pub trait BackendSession: fmt::Debug + Send + Sync {
     /// Checks a request and begins it, or puts it in the queue. Everything that is wrong with it is
     /// answered here, before any model work.
     ///
-    /// The backend calls [`TextRequest::resolve`] for the settings, and [`About::check_text`] for what
-    /// it can't do.
+    /// The backend calls [`TextRequest::resolve`] for the settings, and [`About::check_text`] for
+    /// what it can't do.
     ///
     /// # Errors
     ///
@@ -125,8 +126,8 @@ pub struct TextRequest<'a> {
     pub by_token: bool,
     /// Who asks.
     pub owner: &'a Owner,
-    /// Its number, its session, and its lines in the log. The backend keeps it until the request has
-    /// ended, and ends it ([`RequestLog::end`]).
+    /// Its number, its session, and its lines in the log. The backend keeps it until the request
+    /// has ended, and ends it ([`RequestLog::end`]).
     pub log: &'a Arc<RequestLog>,
 }
 
@@ -166,8 +167,8 @@ pub struct Started {
     pub producer: Box<dyn Producer>,
 }
 
-/// The backend's side of a running generation. It is dropped when the end has been delivered, or the
-/// reader has gone, from any thread: dropping it must not wait.
+/// The backend's side of a running generation. It is dropped when the end has been delivered, or
+/// the reader has gone, from any thread: dropping it must not wait.
 pub trait Producer: fmt::Debug + Send + Sync {
     /// The reader took text from a full stream, cancelled, or went away: look at the stream again.
     fn wake(&self);
@@ -236,8 +237,8 @@ impl dyn Source {
 /// Follows a load: it is given the share that is done, from 0.0 to 1.0, and says whether to go on.
 pub type ProgressFn = Box<dyn FnMut(f32) -> ControlFlow<()> + Send>;
 
-/// What a progress function may answer: nothing, or whether to go on. [`ControlFlow::Break`] ends the
-/// load.
+/// What a progress function may answer: nothing, or whether to go on. [`ControlFlow::Break`] ends
+/// the load.
 pub trait Progress {
     /// Whether to go on.
     fn flow(self) -> ControlFlow<()>;
@@ -271,8 +272,8 @@ pub trait GuestLoader: fmt::Debug + Send + Sync {
     /// Whether this host computes on this kind of device.
     fn has_device(&self, device: DeviceClass) -> bool;
 
-    /// Loads a model. Blocks until it is ready. Nothing of it may stay behind when the model goes, and
-    /// no error may name a file of the host.
+    /// Loads a model. Blocks until it is ready. Nothing of it may stay behind when the model goes,
+    /// and no error may name a file of the host.
     ///
     /// # Errors
     ///

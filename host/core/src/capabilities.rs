@@ -142,8 +142,8 @@ pub struct About {
     pub capabilities: Capabilities,
     /// How answers are made where neither request nor session says: the operator's choice.
     pub defaults: Settings,
-    /// The same where the operator says nothing either: the recommendation of the model's file, or of
-    /// the engine that serves it.
+    /// The same where the operator says nothing either: the recommendation of the model's file, or
+    /// of the engine that serves it.
     pub recommended: Settings,
 }
 

@@ -34,7 +34,8 @@ pub enum Error {
     },
     /// No model has this name.
     #[error(
-        "there is no model `{name}`: use a name that was granted, or have the operator grant it (`--model {name}=FILE`)"
+        "there is no model `{name}`: use a name that was granted, or have the operator grant it \
+         (`--model {name}=FILE`)"
     )]
     UnknownModel {
         /// The name asked for.
@@ -42,7 +43,8 @@ pub enum Error {
     },
     /// Two models want the same name.
     #[error(
-        "the model name `{name}` is given twice: give each model its own name, or replace the one that is there"
+        "the model name `{name}` is given twice: give each model its own name, or replace the one \
+         that is there"
     )]
     DuplicateModel {
         /// The name.
@@ -53,7 +55,8 @@ pub enum Error {
     EmptyPrompt,
     /// A prompt with more bytes than the host takes.
     #[error(
-        "the prompt has {bytes} bytes, at most {limit} are taken: shorten it, or raise `max_prompt_bytes`"
+        "the prompt has {bytes} bytes, at most {limit} are taken: shorten it, or raise \
+         `max_prompt_bytes`"
     )]
     PromptTooLarge {
         /// Bytes of the prompt, or of all messages together.
@@ -63,8 +66,8 @@ pub enum Error {
     },
     /// A prompt that leaves no room for an answer.
     #[error(
-        "the prompt has {prompt} tokens, this session's context holds {context}, of which the answer needs at least \
-         one: shorten it, or raise `ctx_size`"
+        "the prompt has {prompt} tokens, this session's context holds {context}, of which the \
+         answer needs at least one: shorten it, or raise `ctx_size`"
     )]
     PromptTooLong {
         /// Tokens of the prompt.
@@ -74,7 +77,8 @@ pub enum Error {
     },
     /// A token id that the model lacks.
     #[error(
-        "token {token} at index {index} of the prompt is not in the vocabulary: use ids from 0 to {last}"
+        "token {token} at index {index} of the prompt is not in the vocabulary: use ids from 0 to \
+         {last}"
     )]
     UnknownToken {
         /// The id.
@@ -86,8 +90,8 @@ pub enum Error {
     },
     /// The model's chat template failed on these messages.
     #[error(
-        "the chat template of `{model}` can't render these messages: {reason}. Send what it takes, or have the operator set \
-         another (`chat_template`)"
+        "the chat template of `{model}` can't render these messages: {reason}. Send what it takes, \
+         or have the operator set another (`chat_template`)"
     )]
     ChatTemplate {
         /// The model's name.
@@ -97,7 +101,8 @@ pub enum Error {
     },
     /// The waiting line is full.
     #[error(
-        "the queue is full: {queued} of {capacity} requests are waiting{}. Try again later, or raise `queue_size`",
+        "the queue is full: {queued} of {capacity} requests are waiting{}. Try again later, or \
+         raise `queue_size`",
         in_about(*estimated_wait)
     )]
     Busy {
@@ -111,8 +116,8 @@ pub enum Error {
     },
     /// A request waited for longer than it may.
     #[error(
-        "the request waited {} ms in the queue and was not begun, at most {} ms are allowed: try again later, or raise \
-         `{setting}`",
+        "the request waited {} ms in the queue and was not begun, at most {} ms are allowed: try \
+         again later, or raise `{setting}`",
         waited.as_millis(), limit.as_millis()
     )]
     QueueTimeout {
@@ -125,9 +130,9 @@ pub enum Error {
     },
     /// The process has nearly all the memory that it may have.
     #[error(
-        "memory is short, so no new request is taken: {} are in use of {}. Try again when others have ended, lower \
-         `max_parked_bytes` or `max_concurrent`, or raise what bounds it (`max_process_bytes`, the control group's limit) or \
-         `pressure_threshold`",
+        "memory is short, so no new request is taken: {} are in use of {}. Try again when others \
+         have ended, lower `max_parked_bytes` or `max_concurrent`, or raise what bounds it \
+         (`max_process_bytes`, the control group's limit) or `pressure_threshold`",
         used.display().iec(), limit.display().iec()
     )]
     MemoryShort {
@@ -138,7 +143,8 @@ pub enum Error {
     },
     /// A request for vectors that was not done in the time that it may take.
     #[error(
-        "the request was not done within {} ms: give it more (`max_time_ms`), or send fewer texts at once",
+        "the request was not done within {} ms: give it more (`max_time_ms`), or send fewer texts \
+         at once",
         limit.as_millis()
     )]
     MaxTime {
@@ -157,7 +163,8 @@ pub enum Error {
     },
     /// A model that has no vectors for texts.
     #[error(
-        "`{model}` gives no vectors: its file says pooling type {pooling}, which ranks texts or isn't known. Use another model"
+        "`{model}` gives no vectors: its file says pooling type {pooling}, which ranks texts or \
+         isn't known. Use another model"
     )]
     NoVectors {
         /// The model's name.
@@ -167,8 +174,8 @@ pub enum Error {
     },
     /// A request for text to a model that reads texts as a whole.
     #[error(
-        "`{model}` (architecture `{architecture}`) has vectors for texts and generates none: ask for vectors (`embed`, or `embedding` in \
-         the settings), or use another model"
+        "`{model}` (architecture `{architecture}`) has vectors for texts and generates none: ask \
+         for vectors (`embed`, or `embedding` in the settings), or use another model"
     )]
     VectorsOnly {
         /// The model's name.
@@ -178,12 +185,14 @@ pub enum Error {
     },
     /// A request for text where the settings ask for vectors.
     #[error(
-        "`embedding` is set, and this call generates text: leave it out, or ask for vectors (`embed`, or `compute` of wasi:nn)"
+        "`embedding` is set, and this call generates text: leave it out, or ask for vectors \
+         (`embed`, or `compute` of wasi:nn)"
     )]
     VectorsAsked,
     /// As many sessions are open as may be.
     #[error(
-        "{limit} sessions are open, as many as may be, and none has been idle for long: close one, or raise `max_sessions`"
+        "{limit} sessions are open, as many as may be, and none has been idle for long: close one, \
+         or raise `max_sessions`"
     )]
     TooManySessions {
         /// Sessions that may be open (`max_sessions`).
@@ -192,8 +201,8 @@ pub enum Error {
     /// The session was closed because nobody had used it for long, and the operator has such stay
     /// closed.
     #[error(
-        "this session was closed after nobody had used it for {} s: open a new one, and send the conversation again \
-         (`idle_timeout_ms`, `resume_closed`)",
+        "this session was closed after nobody had used it for {} s: open a new one, and send the \
+         conversation again (`idle_timeout_ms`, `resume_closed`)",
         idle.as_secs_f32()
     )]
     SessionClosed {
@@ -202,8 +211,8 @@ pub enum Error {
     },
     /// A deterministic request to a model whose sequences share one pool of KV cells.
     #[error(
-        "this model can't be `deterministic`: its sequences share {cells} KV cells, and what they hold changes the order \
-         of sums. Serve it with `kv_layout` split"
+        "this model can't be `deterministic`: its sequences share {cells} KV cells, and what they \
+         hold changes the order of sums. Serve it with `kv_layout` split"
     )]
     NotDeterministic {
         /// KV cells of the pool.
@@ -211,8 +220,8 @@ pub enum Error {
     },
     /// A session that generates already.
     #[error(
-        "this session is generating already: read its generation to the end, cancel it or drop it, or open another \
-         session"
+        "this session is generating already: read its generation to the end, cancel it or drop it, \
+         or open another session"
     )]
     SessionBusy,
     /// An output form that can't be used.
@@ -236,7 +245,8 @@ pub enum Error {
     Unavailable,
     /// A decode failed, again and again for this request.
     #[error(
-        "the model failed while computing, {attempts} times in a row for this request: {reason}. See the host's log"
+        "the model failed while computing, {attempts} times in a row for this request: {reason}. \
+         See the host's log"
     )]
     Decode {
         /// How often it was tried.
@@ -248,7 +258,8 @@ pub enum Error {
     #[error("no thread for the model: {0}. Raise the limit on processes and threads")]
     Thread(#[source] std::io::Error),
     /// The backend can't do what was asked.
-    #[error("`{model}` can't do this: its backend, {backend}, has no {feature}. {}", feature.advice())]
+    #[error("`{model}` can't do this: its backend, {backend}, has no {feature}. \
+        {}", feature.advice())]
     Unsupported {
         /// What it lacks.
         feature: Feature,

@@ -2,9 +2,9 @@
 //! backend implements. It knows neither llama.cpp nor wasm nor HTTP.
 //!
 //! A [`Model`] is served by some [`Backend`]: llama.cpp in this process (`mynah_engine::load`), an
-//! engine across the network, or a script in a test ([`testing`]). A [`Session`] is one conversation
-//! with it; [`Session::start`] begins a request and gives a [`Generation`], from which text arrives as
-//! it is made. Dropping a generation cancels it.
+//! engine across the network, or a script in a test ([`testing`]). A [`Session`] is one
+//! conversation with it; [`Session::start`] begins a request and gives a [`Generation`], from which
+//! text arrives as it is made. Dropping a generation cancels it.
 //!
 //! ```
 //! use mynah_core::{Event, Model, Owner, Prompt, Result};

@@ -26,8 +26,8 @@ pub const CONTENT: &str = "mynah::content";
 
 static SHOWS_CONTENT: AtomicBool = AtomicBool::new(false);
 
-/// Sets whether prompts, answers and guests' words in errors may be logged, in the whole process. At
-/// first they may not.
+/// Sets whether prompts, answers and guests' words in errors may be logged, in the whole process.
+/// At first they may not.
 pub fn show_content(shown: bool) {
     SHOWS_CONTENT.store(shown, Ordering::Relaxed);
 }

@@ -10,8 +10,8 @@ use crate::{
     Source, Status,
 };
 
-/// A model, served by some backend. Clones share it; when the last clone and session is gone, and the
-/// last generation, the backend lets it go.
+/// A model, served by some backend. Clones share it; when the last clone and session is gone, and
+/// the last generation, the backend lets it go.
 ///
 /// A model may leave memory while nobody uses it, and comes back with the next request:
 /// [`ready`](Self::ready) waits for that without blocking.
@@ -56,9 +56,9 @@ impl Model {
         self.backend().is_ready()
     }
 
-    /// Waits until the model is in memory, loading it on a thread of its own where it isn't. Requests
-    /// load it in any case; this is for callers that may not block. Should the model be unloaded in
-    /// between, they block all the same.
+    /// Waits until the model is in memory, loading it on a thread of its own where it isn't.
+    /// Requests load it in any case; this is for callers that may not block. Should the model be
+    /// unloaded in between, they block all the same.
     ///
     /// # Errors
     ///
@@ -70,8 +70,8 @@ impl Model {
         self.backend().ready().await
     }
 
-    /// Takes the model out of memory if no generation of it lives, and waits for that. Says whether it
-    /// is out of memory. The next request loads it again.
+    /// Takes the model out of memory if no generation of it lives, and waits for that. Says whether
+    /// it is out of memory. The next request loads it again.
     pub fn unload(&self) -> bool {
         self.backend().unload()
     }
@@ -126,9 +126,9 @@ impl Model {
         self.shared.ignored_keys.note(key, hint);
     }
 
-    /// Whether the backend does its work: its loop waits for something to do, or began its round less
-    /// than a minute ago, which is far more than a step takes. A model that is not in memory counts as
-    /// alive.
+    /// Whether the backend does its work: its loop waits for something to do, or began its round
+    /// less than a minute ago, which is far more than a step takes. A model that is not in memory
+    /// counts as alive.
     #[must_use]
     pub fn is_alive(&self) -> bool {
         self.backend().is_alive()
@@ -146,7 +146,8 @@ impl Model {
     /// # Errors
     ///
     /// As [`Session::start`]'s for the prompt: empty, too long, or one that the chat template can't
-    /// render; [`Error::Unsupported`](crate::Error::Unsupported) where the backend has no token ids.
+    /// render; [`Error::Unsupported`](crate::Error::Unsupported) where the backend has no token
+    /// ids.
     pub fn tokens(&self, prompt: impl Borrow<Prompt>) -> Result<Vec<u32>> {
         let tokens = self.backend().tokens(prompt.borrow())?;
         Ok(tokens

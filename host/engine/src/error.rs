@@ -12,14 +12,15 @@ use mynah_settings::{Quantisation, Target, UnknownTarget};
 
 /// Why a model can't be loaded, served or converted by llama.cpp.
 ///
-/// As an [`Error`] it is an [`Error::Backend`], from which [`BackendError::downcast_ref`] gets it back.
+/// As an [`Error`] it is an [`Error::Backend`], from which [`BackendError::downcast_ref`] gets it
+/// back.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum EngineError {
     /// llama.cpp can't be started.
     #[error(
-        "llama.cpp can't be started: {reason}. Only one user of llama-cpp-2 in a process may start it: start it \
-         through this engine alone"
+        "llama.cpp can't be started: {reason}. Only one user of llama-cpp-2 in a process may start \
+         it: start it through this engine alone"
     )]
     Backend {
         /// What the binding said.
@@ -30,8 +31,8 @@ pub enum EngineError {
     File(#[from] GgufError),
     /// llama.cpp refused the model.
     #[error(
-        "{}: llama.cpp can't load this model: {reason}. Download the file again, or take a model that this version of \
-         llama.cpp knows",
+        "{}: llama.cpp can't load this model: {reason}. Download the file again, or take a model \
+         that this version of llama.cpp knows",
         path.display()
     )]
     Load {
@@ -42,8 +43,8 @@ pub enum EngineError {
     },
     /// The model is of a kind that neither continues text nor has vectors for it here.
     #[error(
-        "{}: a model of architecture `{architecture}` needs an encoder and a decoder to run in turn: use a decoder-only text model, or \
-         one that embeds texts",
+        "{}: a model of architecture `{architecture}` needs an encoder and a decoder to run in \
+         turn: use a decoder-only text model, or one that embeds texts",
         path.display()
     )]
     Kind {
@@ -54,10 +55,11 @@ pub enum EngineError {
     },
     /// There is less memory than the model takes.
     #[error(
-        "{}: the model takes {} of memory at least ({} of weights, {} of KV cells, {} for a step), and {} are available{}. \
-         Lower `ctx_size` or `max_concurrent`, set `kv_type` to q8_0, take a smaller model, or load it all the same with \
-         `check_memory = false`",
-        path.display(), needed.display().iec(), weights.display().iec(), cells.display().iec(), step.display().iec(),
+        "{}: the model takes {} of memory at least ({} of weights, {} of KV cells, {} for a step), \
+         and {} are available{}. Lower `ctx_size` or `max_concurrent`, set `kv_type` to q8_0, take \
+         a smaller model, or load it all the same with `check_memory = false`",
+        path.display(), needed.display().iec(), weights.display().iec(), cells.display().iec(),
+        step.display().iec(),
         available.display().iec(), of_limit(*limit)
     )]
     TooLittleMemory {
@@ -77,7 +79,8 @@ pub enum EngineError {
         limit: Option<ByteSize>,
     },
     /// The folder for states can't be used.
-    #[error("the state folder can't be used: {}: {error}. Give another one (`state_dir`), or none", path.display())]
+    #[error("the state folder can't be used: {}: {error}. Give another one (`state_dir`), or \
+        none", path.display())]
     StateFolder {
         /// What in it.
         path: PathBuf,
@@ -86,8 +89,8 @@ pub enum EngineError {
     },
     /// No context could be made for the model.
     #[error(
-        "no llama.cpp context of {cells} KV cells ({max_concurrent} sequences of {ctx_size} tokens): {reason}. Lower \
-         `ctx_size` or `max_concurrent`"
+        "no llama.cpp context of {cells} KV cells ({max_concurrent} sequences of {ctx_size} \
+         tokens): {reason}. Lower `ctx_size` or `max_concurrent`"
     )]
     Context {
         /// KV cells asked for.
@@ -107,8 +110,8 @@ pub enum EngineError {
     },
     /// llama.cpp can't convert the weights.
     #[error(
-        "{}: the weights can't be converted to {to}: {reason}. Use the model as it is, or take a file that was published \
-         as {to}",
+        "{}: the weights can't be converted to {to}: {reason}. Use the model as it is, or take a \
+         file that was published as {to}",
         path.display()
     )]
     Convert {
@@ -120,13 +123,15 @@ pub enum EngineError {
         reason: String,
     },
     /// The source of a conversion is its destination.
-    #[error("{}: a model can't be converted into itself: give another file to write", path.display())]
+    #[error("{}: a model can't be converted into itself: give another file to \
+        write", path.display())]
     SameFile {
         /// The file.
         path: PathBuf,
     },
     /// A file or folder that the engine makes can't be written.
-    #[error("{} can't be written: {error}. Give a place that can, with room for the model", path.display())]
+    #[error("{} can't be written: {error}. Give a place that can, with room for the \
+        model", path.display())]
     Write {
         /// The file or folder.
         path: PathBuf,
@@ -135,13 +140,15 @@ pub enum EngineError {
     },
     /// A model that a guest brought can't be put in a file, from which llama.cpp reads it.
     #[error(
-        "the host can't keep the model in a temporary file: {0}. Free space in the temporary folder, then load it again"
+        "the host can't keep the model in a temporary file: {0}. Free space in the temporary \
+         folder, then load it again"
     )]
     TemporaryFile(#[source] std::io::Error),
     /// Two models can't be measured side by side.
     #[error(
-        "the models can't be measured: {reason}. Both are in memory at once: where that is too little, free some, or convert without \
-         measuring (`--no-measure`); a converted file is whole all the same"
+        "the models can't be measured: {reason}. Both are in memory at once: where that is too \
+         little, free some, or convert without measuring (`--no-measure`); a converted file is \
+         whole all the same"
     )]
     Measure {
         /// What llama.cpp said.

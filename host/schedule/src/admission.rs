@@ -232,7 +232,9 @@ mod tests {
             cells in prop::option::of(0u64..100),
         ) {
             let now = Instant::now();
-            let of = |(level, class, cells): (usize, u64, u32)| candidate(Priority::ALL[level], class, cells);
+            let of = |(level, class, cells): (usize, u64, u32)| {
+                candidate(Priority::ALL[level], class, cells)
+            };
             let holders: Vec<Holder> = holders
                 .into_iter()
                 .map(|(level, paused)| Holder {

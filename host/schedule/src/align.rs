@@ -43,9 +43,9 @@ impl Alignment {
     }
 }
 
-/// The tokens of `old` that `new` can reuse: the common prefix, and then pieces of `old`, of `least`
-/// tokens or more, that follow in `new` without anything between them. The first token that only
-/// `new` has ends the alignment: all tokens behind it depend on it.
+/// The tokens of `old` that `new` can reuse: the common prefix, and then pieces of `old`, of
+/// `least` tokens or more, that follow in `new` without anything between them. The first token that
+/// only `new` has ends the alignment: all tokens behind it depend on it.
 #[must_use]
 pub fn align<T: PartialEq>(old: &[T], new: &[T], least: usize) -> Alignment {
     let prefix = common(old, new);

@@ -324,7 +324,8 @@ mod tests {
                     }
                 }
             }
-            let decoding = wants.iter().filter(|want| !want.alone && want.need == Need::Decode).count();
+            let decodes = |want: &&Want| !want.alone && want.need == Need::Decode;
+            let decoding = wants.iter().filter(decodes).count();
             for (want, served) in wants.iter().zip(served) {
                 let starves = want.need != Need::Nothing && served == 0;
                 // Forty sequences decode at most, fewer than the budget.

@@ -164,8 +164,8 @@ impl<T: PartialEq, S> PrefixCache<T, S> {
         self.is_shared || owner.name() == other
     }
 
-    /// The entry with the longest usable prefix of `wanted`, and the length of that prefix. `usable`
-    /// says how many of the first tokens of an entry can be used where so many are common.
+    /// The entry with the longest usable prefix of `wanted`, and the length of that prefix.
+    /// `usable` says how many of the first tokens of an entry can be used where so many are common.
     pub fn best(
         &self,
         owner: &Owner,

@@ -373,7 +373,9 @@ mod tests {
                                 fairness.join(&Owner::named(owner.as_str()));
                                 waiting.push((owner, priority, number));
                             }
-                            Err(QueueFull(held)) => prop_assert!(held == capacity && waiting.len() == capacity),
+                            Err(QueueFull(held)) => {
+                                prop_assert!(held == capacity && waiting.len() == capacity);
+                            }
                         }
                     }
                     Op::Pop => {
@@ -385,15 +387,18 @@ mod tests {
                         prop_assert_eq!(head.unwrap().priority, ticket.priority);
                         fairness.begin(&ticket.owner, ticket.prompt_tokens);
                         let group = (ticket.owner.name().to_owned(), ticket.priority);
-                        let first = waiting.iter().position(|(o, p, _)| (o, p) == (&group.0, &group.1));
+                        let is_of_group = |(o, p, _): &_| (o, p) == (&group.0, &group.1);
+                        let first = waiting.iter().position(is_of_group);
                         // The first of its owner in its priority, whatever the others do.
                         prop_assert_eq!(waiting.remove(first.unwrap()).2, request);
                     }
                     Op::TakeOut(owner) => {
                         let owner = owner.to_string();
                         let taken = queue.take_out(|ticket, _| ticket.owner.name() == owner);
-                        let taken: Vec<u32> = taken.into_iter().map(|(_, request)| request).collect();
-                        let gone: Vec<u32> = waiting.iter().filter(|one| one.0 == owner).map(|one| one.2).collect();
+                        let taken = taken.into_iter().map(|(_, request)| request);
+                        let taken: Vec<u32> = taken.collect();
+                        let gone = waiting.iter().filter(|one| one.0 == owner);
+                        let gone: Vec<u32> = gone.map(|one| one.2).collect();
                         prop_assert_eq!(taken, gone);
                         waiting.retain(|one| one.0 != owner);
                     }

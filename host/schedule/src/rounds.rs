@@ -293,24 +293,29 @@ mod tests {
                         }
                     }
                 }
-                let few = needs.iter().any(|need| matches!(need, Need::Prefill(left) if *left <= FEW));
+                let is_short = |need: &Need| matches!(need, Need::Prefill(left) if *left <= FEW);
+                let is_long = |need: &Need| matches!(need, Need::Prefill(left) if *left > FEW);
+                let few = needs.iter().any(is_short);
                 let of_prompts: u32 = prompts.iter().map(|(_, tokens)| tokens).sum();
                 prop_assert!(of_prompts + decoding > 0);
-                let is_theirs = decoded.iter().all(|tokens| *tokens == 1) && prompts.iter().all(|(left, _)| *left <= FEW);
+                let is_theirs = decoded.iter().all(|tokens| *tokens == 1)
+                    && prompts.iter().all(|(left, _)| *left <= FEW);
                 if decoding == 0 && !few {
                     read = 0;
                 } else if is_theirs {
-                    let waits = needs.iter().any(|need| matches!(need, Need::Prefill(left) if *left > FEW));
+                    let waits = needs.iter().any(is_long);
                     prop_assert!(read > 0 || !waits || of_prompts > 0, "prompts wait");
                     read = of_prompts;
                 } else {
                     prop_assert!(decoded.iter().all(|tokens| *tokens == 0));
                     prop_assert_eq!(prompts.len(), 1);
                     let (left, tokens) = prompts[0];
-                    prop_assert!(tokens == left || tokens % TILE == 0 || budget < read + decoding + 2 * TILE);
+                    let is_whole = tokens == left || tokens % TILE == 0;
+                    prop_assert!(is_whole || budget < read + decoding + 2 * TILE);
                     read += tokens;
                 }
-                prop_assert!(read + decoding <= budget.max(decoding + 1), "{read} beside {decoding} of {budget}");
+                let most = budget.max(decoding + 1);
+                prop_assert!(read + decoding <= most, "{read} beside {decoding} of {budget}");
                 after(&mut needs, &turn);
             }
         }
@@ -342,15 +347,18 @@ mod tests {
                     left[index] -= tokens;
                     others[index].fill(0);
                 }
-                for (waiting, _) in needs.iter().enumerate().filter(|(_, need)| **need != Need::Nothing) {
+                let all = needs.iter().enumerate();
+                for (waiting, _) in all.filter(|(_, need)| **need != Need::Nothing) {
                     for (index, tokens) in turn.iter().enumerate() {
                         // A few tokens delay nobody for long, however many turns they take.
-                        let is_turn = *tokens > 0 && matches!(needs[index], Need::Prefill(left) if left > FEW);
+                        let is_turn = *tokens > 0
+                            && matches!(needs[index], Need::Prefill(left) if left > FEW);
                         others[waiting][index] += u32::from(turn[waiting] == 0 && is_turn);
                         // Those that have a few left wait for the end of the round, which may be
                         // more than a lap.
                         let most = if left[waiting] > FEW { 2 } else { 3 };
-                        let holds = others[waiting][index] <= most || left[waiting] <= FEW && !few_fit;
+                        let is_few = left[waiting] <= FEW && !few_fit;
+                        let holds = others[waiting][index] <= most || is_few;
                         prop_assert!(holds, "{index} before {waiting}, {left:?}");
                     }
                 }

@@ -99,7 +99,8 @@ mod tests {
 
     #[test]
     fn generation_blocks_become_blocks_that_are_always_there() {
-        let source = "a{%- generation -%}b{% endgeneration%}c {{ 'generation' }} {% if add_generation_prompt %}";
+        let source = "a{%- generation -%}b{% endgeneration%}c {{ 'generation' }} \
+            {% if add_generation_prompt %}";
         let expected =
             "a{%- if true -%}b{% endif%}c {{ 'generation' }} {% if add_generation_prompt %}";
         assert_eq!(checked(source).unwrap(), expected);

@@ -101,7 +101,8 @@ fn everything_in_the_language_stays_what_it_is() {
             "1",
         ),
         (
-            "{{ ' a'.strip() }}{{ 'a-b'.split('-')[1] }}{{ 'aXb'.replace('X', '') }}{{ 'ab'.startswith('a') }}",
+            "{{ ' a'.strip() }}{{ 'a-b'.split('-')[1] }}{{ 'aXb'.replace('X', '') }}{{ \
+             'ab'.startswith('a') }}",
             "ababTrue",
         ),
         (
@@ -113,7 +114,8 @@ fn everything_in_the_language_stays_what_it_is() {
             "a\n  b\n\n  c| a\n b",
         ),
         (
-            "{{ undefined_thing }}{{ undefined_thing is defined }}{{ undefined_thing|default('d') }}",
+            "{{ undefined_thing }}{{ undefined_thing is defined }}{{ undefined_thing|default('d') \
+             }}",
             "Falsed",
         ),
         ("{%- raw %}{{ x }}{% endraw -%} {# gone #}", "{{ x }}"),
@@ -149,7 +151,8 @@ fn what_would_take_memory_stack_or_time_is_an_error() {
         "{{ '%999999999d'|format(1) }}".to_owned(),
         "{{ '{:{}}'.format(1, 999999999999) }}".to_owned(),
         "{{ '%*d'|format(999999999999, 1) }}".to_owned(),
-        "{{ 'x' | indent(10**12) }}{{ ('\n' * 90000) | indent('y' * 90000, blank=true) }}".to_owned(),
+        "{{ 'x' | indent(10**12) }}{{ ('\n' * 90000) | indent('y' * 90000, blank=true) \
+         }}".to_owned(),
         "{{ [1] | tojson(indent=10**12) }}".to_owned(),
         "{{ ['x' * 90000] | map('replace', 'x', 'y' * 90000) | list }}".to_owned(),
         "{% set a = ['x' * 90000] * 90000 %}{{ a }}".to_owned(),

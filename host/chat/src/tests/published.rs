@@ -220,7 +220,8 @@ fn the_style_of_llama_3() {
     conversation.variables = Some(r#"{"date_string": "1 May 2025"}"#.to_owned());
     let text = template(LLAMA_3, false).text(&conversation).unwrap();
     let expected = "<s><|start_header_id|>system<|end_header_id|>\n\nEnvironment: ipython\n{\n    \"type\": \"function\",\n    \
-        \"function\": {\n        \"name\": \"weather\",\n        \"parameters\": {\n            \"type\": \"object\"\n        }\n    }\n}\n\n\
+        \"function\": {\n        \"name\": \"weather\",\n        \"parameters\": {\n            \
+        \"type\": \"object\"\n        }\n    }\n}\n\n\
         Today: 1 May 2025\n\nBe brief.<|eot_id|><|start_header_id|>user<|end_header_id|>\n\nRain?<|eot_id|>\
         <|start_header_id|>assistant<|end_header_id|>\n\n{\"name\": \"weather\", \"parameters\": {\"place\": \"Oslo\"}}<|eot_id|>\
         <|start_header_id|>ipython<|end_header_id|>\n\nyes<|eot_id|><|start_header_id|>assistant<|end_header_id|>\n\n";
@@ -250,8 +251,8 @@ fn the_style_of_gemma() {
     ];
     assert_eq!(
         template(GEMMA, true).render(&messages).unwrap(),
-        "<start_of_turn>user\nHi<end_of_turn>\n<start_of_turn>model\nHello<end_of_turn>\n<start_of_turn>user\nBye<end_of_turn>\n\
-        <start_of_turn>model\n"
+        "<start_of_turn>user\nHi<end_of_turn>\n<start_of_turn>model\nHello<end_of_turn>\n\
+        <start_of_turn>user\nBye<end_of_turn>\n<start_of_turn>model\n"
     );
     assert!(
         told(GEMMA, &vec![say(Role::System, "x")].into()).contains("System role not supported")

@@ -1,8 +1,8 @@
 //! The settings of a run: the command line wins over the configuration file, which wins over the
 //! engine's default.
 //!
-//! The engine defines its settings and their ranges (`mynah_settings::Reading`). This module has the
-//! file's own sections, the flags, and the merging.
+//! The engine defines its settings and their ranges (`mynah_settings::Reading`). This module has
+//! the file's own sections, the flags, and the merging.
 
 mod check;
 mod file;

@@ -7,7 +7,9 @@ use super::*;
 /// Errors, each with what it must say: numbers and names of what was asked and what was there, then
 /// what to do. The match fails to compile when there is a variant that the list lacks.
 macro_rules! all {
-    ($type:ty: $($variant:pat => $sample:expr, says [$($says:literal),*], advises $advice:literal;)*) => {{
+    ($type:ty: $(
+        $variant:pat => $sample:expr, says [$($says:literal),*], advises $advice:literal;
+    )*) => {{
         fn is_listed(error: &$type) {
             match error {
                 $($variant => (),)*
@@ -59,7 +61,8 @@ fn every_error_says_what_was_there_and_what_to_do() {
     check(all! { Error:
         Error::LoadCancelled { .. } => Error::LoadCancelled { path: path() },
             says ["a.gguf"], advises "load it again";
-        Error::Settings { .. } => Error::Settings { problems: vec![Problem::new("max_tokens", 0, "1 or more")] },
+        Error::Settings { .. } =>
+            Error::Settings { problems: vec![Problem::new("max_tokens", 0, "1 or more")] },
             says ["`max_tokens` is 0"], advises "it must be 1 or more";
         Error::UnknownModel { .. } => Error::UnknownModel { name: name() },
             says ["`parrot`"], advises "use a name that was granted";
@@ -76,7 +79,8 @@ fn every_error_says_what_was_there_and_what_to_do() {
             says ["`parrot`", "out of luck"], advises "Send what it takes";
         Error::Busy { .. } => Error::Busy { queued: 5, capacity: 5, estimated_wait: Some(ms(70)) },
             says ["5 of 5 requests", "70 ms"], advises "Try again later, or raise `queue_size`";
-        Error::QueueTimeout { .. } => Error::QueueTimeout { waited: ms(31), limit: ms(30), setting: "max_time_ms" },
+        Error::QueueTimeout { .. } =>
+            Error::QueueTimeout { waited: ms(31), limit: ms(30), setting: "max_time_ms" },
             says ["31 ms", "at most 30 ms"], advises "try again later, or raise `max_time_ms`";
         Error::MemoryShort { .. } => Error::MemoryShort { used: mib(9), limit: mib(10) },
             says ["9.0 MiB", "10.0 MiB"], advises "Try again when others have ended";
@@ -86,16 +90,19 @@ fn every_error_says_what_was_there_and_what_to_do() {
             says ["300 texts", "at most 256"], advises "send them in several requests";
         Error::NoVectors { .. } => Error::NoVectors { model: name(), pooling: 4 },
             says ["`parrot`", "pooling type 4"], advises "Use another model";
-        Error::VectorsOnly { .. } => Error::VectorsOnly { model: name(), architecture: "bert".to_owned() },
+        Error::VectorsOnly { .. } =>
+            Error::VectorsOnly { model: name(), architecture: "bert".to_owned() },
             says ["`parrot`", "`bert`"], advises "ask for vectors";
-        Error::VectorsAsked => Error::VectorsAsked, says ["`embedding` is set"], advises "leave it out, or ask for vectors";
+        Error::VectorsAsked => Error::VectorsAsked,
+            says ["`embedding` is set"], advises "leave it out, or ask for vectors";
         Error::TooManySessions { .. } => Error::TooManySessions { limit: 8 },
             says ["8 sessions"], advises "close one, or raise `max_sessions`";
         Error::SessionClosed { .. } => Error::SessionClosed { idle: Duration::from_secs(300) },
             says ["300 s"], advises "open a new one";
         Error::NotDeterministic { .. } => Error::NotDeterministic { cells: 4096 },
             says ["4096 KV cells"], advises "Serve it with `kv_layout` split";
-        Error::SessionBusy => Error::SessionBusy, says ["generating already"], advises "read its generation to the end";
+        Error::SessionBusy => Error::SessionBusy,
+            says ["generating already"], advises "read its generation to the end";
         Error::OutputForm { .. } => Error::OutputForm { form: "regex", reason: reason() },
             says ["`regex`", "out of luck"], advises "Change it, or leave it out";
         Error::OutputFormLost { .. } => Error::OutputFormLost { reason: reason() },
@@ -105,9 +112,13 @@ fn every_error_says_what_was_there_and_what_to_do() {
             says ["3 times", "out of luck"], advises "See the host's log";
         Error::Thread(_) => Error::Thread(io_error()),
             says ["permission denied"], advises "Raise the limit on processes and threads";
-        Error::Unsupported { .. } => Error::Unsupported { feature: Feature::Vectors, model: name(), backend: "echo" },
+        Error::Unsupported { .. } =>
+            Error::Unsupported { feature: Feature::Vectors, model: name(), backend: "echo" },
             says ["`parrot`", "echo", "vectors"], advises "Use a model of another backend";
-        Error::Backend(_) => Error::Backend(BackendError::new(BackendErrorKind::Failed, io::Error::other("it broke: mend it"))),
+        Error::Backend(_) => Error::Backend(BackendError::new(
+            BackendErrorKind::Failed,
+            io::Error::other("it broke: mend it"),
+        )),
             says ["it broke"], advises "mend it";
     });
 }

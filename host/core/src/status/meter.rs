@@ -376,7 +376,8 @@ mod tests {
                 for Window { length, tokens } in meter.windows {
                     let held = all.iter().filter(|(second, _)| second + length as u64 > this);
                     let prompt: u64 = held.clone().map(|(_, prompt)| prompt).sum();
-                    prop_assert_eq!((tokens.prompt, tokens.generated), (prompt, held.count() as u64));
+                    let counted = (tokens.prompt, tokens.generated);
+                    prop_assert_eq!(counted, (prompt, held.count() as u64));
                 }
             }
         }
@@ -391,13 +392,19 @@ mod tests {
                 histogram.note(Duration::from_micros(*micros));
             }
             micros.sort_unstable();
-            #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, clippy::cast_precision_loss, reason = "a test")]
+            #[expect(
+                clippy::cast_possible_truncation,
+                clippy::cast_sign_loss,
+                clippy::cast_precision_loss,
+                reason = "a test"
+            )]
             let index = (micros.len() as f64 * share).ceil() as usize - 1;
             #[expect(clippy::cast_precision_loss, reason = "a test")]
             let exact = micros[index] as f64 / 1e6;
             let told = histogram.quantile(share).unwrap();
             prop_assert!(told >= exact * 0.999_999 && told <= exact * 1.2, "{told} for {exact}");
-            prop_assert_eq!(histogram.buckets().map(|(_, count)| count).sum::<u64>(), micros.len() as u64);
+            let counts = histogram.buckets().map(|(_, count)| count);
+            prop_assert_eq!(counts.sum::<u64>(), micros.len() as u64);
         }
     }
 }

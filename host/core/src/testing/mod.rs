@@ -1,7 +1,7 @@
 //! A backend that says what a script tells it to, for tests without a model.
 //!
-//! It shows how a backend is written, and is what `mynah-wasi` and `mynah` are tested with. With the
-//! feature `testing`, embedders use it in their own tests:
+//! It shows how a backend is written, and is what `mynah-wasi` and `mynah` are tested with. With
+//! the feature `testing`, embedders use it in their own tests:
 //!
 //! ```
 //! use mynah_core::testing::Scripted;

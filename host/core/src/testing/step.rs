@@ -23,8 +23,8 @@ pub enum Step {
     },
     /// Waits until the gate is open, or the request is cancelled.
     Wait(Gate),
-    /// Ends the answer for this reason. What follows is not looked at. An answer whose script has no
-    /// end ends with [`FinishReason::EndOfGeneration`].
+    /// Ends the answer for this reason. What follows is not looked at. An answer whose script has
+    /// no end ends with [`FinishReason::EndOfGeneration`].
     Finish(FinishReason),
     /// Breaks the answer off: the model failed with these words.
     Fail(String),

@@ -8,7 +8,9 @@ use crate::model::gguf::GgufProblem;
 /// Errors, each with what it must say: numbers and names of what was asked and what was there, then
 /// what to do. The match fails to compile when there is a variant that the list lacks.
 macro_rules! all {
-    ($type:ty: $($variant:pat => $sample:expr, says [$($says:literal),*], advises $advice:literal;)*) => {{
+    ($type:ty: $(
+        $variant:pat => $sample:expr, says [$($says:literal),*], advises $advice:literal;
+    )*) => {{
         fn is_listed(error: &$type) {
             match error {
                 $($variant => (),)*
@@ -59,22 +61,34 @@ fn every_error_says_what_was_there_and_what_to_do() {
     check(all! { EngineError:
         EngineError::Backend { .. } => EngineError::Backend { reason: reason() },
             says ["out of luck"], advises "start it through this engine alone";
-        EngineError::File(_) => EngineError::File(GgufError { path: path(), problem: GgufProblem::Empty }),
+        EngineError::File(_) =>
+            EngineError::File(GgufError { path: path(), problem: GgufProblem::Empty }),
             says ["a.gguf", "empty"], advises "download it again";
         EngineError::Load { .. } => EngineError::Load { path: path(), reason: reason() },
             says ["a.gguf", "out of luck"], advises "Download the file again";
-        EngineError::Kind { .. } => EngineError::Kind { path: path(), architecture: "t5".to_owned() },
+        EngineError::Kind { .. } =>
+            EngineError::Kind { path: path(), architecture: "t5".to_owned() },
             says ["a.gguf", "`t5`"], advises "use a decoder-only text model";
         EngineError::TooLittleMemory { .. } => EngineError::TooLittleMemory {
-            path: path(), needed: mib(60), weights: mib(30), cells: mib(20), step: mib(10), available: mib(5), limit: Some(mib(7)),
-        }, says ["a.gguf", "60.0 MiB", "30.0 MiB", "20.0 MiB", "10.0 MiB", "5.0 MiB", "of the 7.0 MiB"], advises "Lower `ctx_size`";
-        EngineError::StateFolder { .. } => EngineError::StateFolder { path: "states".into(), error: io_error() },
+            path: path(), needed: mib(60), weights: mib(30), cells: mib(20),
+            step: mib(10), available: mib(5), limit: Some(mib(7)),
+        },
+            says [
+                "a.gguf", "60.0 MiB", "30.0 MiB", "20.0 MiB", "10.0 MiB", "5.0 MiB",
+                "of the 7.0 MiB"
+            ], advises "Lower `ctx_size`";
+        EngineError::StateFolder { .. } =>
+            EngineError::StateFolder { path: "states".into(), error: io_error() },
             says ["states", "permission denied"], advises "Give another one (`state_dir`)";
-        EngineError::Context { .. } => EngineError::Context { cells: 4096, max_concurrent: 2, ctx_size: 2048, reason: reason() },
-            says ["4096 KV cells", "2 sequences of 2048 tokens", "out of luck"], advises "Lower `ctx_size`";
+        EngineError::Context { .. } => EngineError::Context {
+            cells: 4096, max_concurrent: 2, ctx_size: 2048, reason: reason()
+        },
+            says ["4096 KV cells", "2 sequences of 2048 tokens", "out of luck"],
+            advises "Lower `ctx_size`";
         EngineError::UnknownTarget { .. } => EngineError::UnknownTarget { name: name() },
             says ["`parrot`", "q8_0"], advises "give one of";
-        EngineError::Convert { .. } => EngineError::Convert { path: path(), to: Quantisation::Q8_0, reason: reason() },
+        EngineError::Convert { .. } =>
+            EngineError::Convert { path: path(), to: Quantisation::Q8_0, reason: reason() },
             says ["a.gguf", "Q8_0", "out of luck"], advises "Use the model as it is";
         EngineError::SameFile { .. } => EngineError::SameFile { path: path() },
             says ["a.gguf", "into itself"], advises "give another file to write";

@@ -41,7 +41,10 @@ impl Source for GgufFile {
 /// Whether both lead to the same file. One that has gone is the same only by its path.
 fn is_same_file(one: &Path, other: &Path) -> bool {
     one == other
-        || matches!((one.canonicalize(), other.canonicalize()), (Ok(one), Ok(other)) if one == other)
+        || matches!(
+            (one.canonicalize(), other.canonicalize()),
+            (Ok(one), Ok(other)) if one == other
+        )
 }
 
 /// Loads GGUF models that guests bring as bytes.

@@ -93,8 +93,8 @@ fn may_rearrange(header: &GgufHeader) -> Result<bool> {
     // With layers on a graphics card, only what stays on the CPU is in danger.
     if !has_amx_header() && !SystemInfo::has_gpu() {
         tracing::warn!(
-            "llama.cpp was built with AMX kernels, which end the process with some compilers: they and \
-             repacked weights are not used. Build with the folder {AMX_HEADER} of mynah in \
+            "llama.cpp was built with AMX kernels, which end the process with some compilers: they \
+             and repacked weights are not used. Build with the folder {AMX_HEADER} of mynah in \
              CPLUS_INCLUDE_PATH for faster kernels"
         );
         return Ok(false);

@@ -9,8 +9,8 @@ use crate::bindings::mynah::llm::errors::Error;
 use crate::{ExecutionContext, Graph, LlmCtxView};
 
 /// The refusal of figures that cover all guests.
-const OF_ALL: &str = "these figures count what all guests do, and this component may not see them: have the operator allow it \
-                      (`--allow-host-status`)";
+const OF_ALL: &str = "these figures count what all guests do, and this component may not see them: \
+    have the operator allow it (`--allow-host-status`)";
 
 impl LlmCtxView<'_> {
     fn report(&self, graph: &Resource<Graph>) -> wasmtime::Result<Report> {
@@ -149,7 +149,12 @@ fn millis(time: std::time::Duration) -> u64 {
 /// Converts a record whose fields have the same names on both sides. Fields after `into` are
 /// converted, too.
 macro_rules! record {
-    ($from:ty => $to:ty { $($field:ident),* $(,)? } into { $($other:ident),* $(,)? } $(rename { $($new:ident: $old:ident),* })?) => {
+    (
+        $from:ty => $to:ty
+        { $($field:ident),* $(,)? }
+        into { $($other:ident),* $(,)? }
+        $(rename { $($new:ident: $old:ident),* })?
+    ) => {
         impl From<$from> for $to {
             fn from(from: $from) -> Self {
                 Self {
@@ -164,22 +169,25 @@ macro_rules! record {
 
 record!(core::ByPriority => wit::ByPriority { low, normal, high, urgent } into {});
 record!(core::QueueReport => wit::QueueStatus {
-    length, capacity, running, parked, oldest_wait_ms, estimated_wait_ms, accepted, completed, refused, timed_out, cancelled,
-    failed, preempted, exhausted, resumed, fairness,
+    length, capacity, running, parked, oldest_wait_ms, estimated_wait_ms, accepted, completed,
+    refused, timed_out, cancelled, failed, preempted, exhausted, resumed, fairness,
 } into {} rename { waiting: by_priority });
 record!(core::MemoryUse => wit::MemoryUse { used, limit } into {});
 record!(core::DiskStatus => wit::DiskStatus {
     tokens, bytes, max_bytes, written, read, evictions, damaged, interrupted, failed,
 } into {});
-record!(core::SessionsReport => wit::SessionTotals { open, busy, idle, resident, parked, closed } into {});
+record!(core::SessionsReport => wit::SessionTotals {
+    open, busy, idle, resident, parked, closed,
+} into {});
 record!(core::Rate => wit::Rate { prompt, generated } into {});
 record!(core::Percentiles => wit::Percentiles { p50_ms, p90_ms, p99_ms } into {});
 record!(core::PerformanceReport => wit::PerformanceStatus {
-    prompt_tokens, generated_tokens, batch_fill, sampling_share, embedded_texts, steps, failed_steps,
+    prompt_tokens, generated_tokens, batch_fill, sampling_share, embedded_texts, steps,
+    failed_steps,
 } into { now, minute, five_minutes, first_token, between_tokens, step });
 record!(core::ModelReport => wit::ModelStatus {
-    name, architecture, parameters, quantisation, bytes, context_trained, context_size, layers, layers_on_device, loaded_since,
-    kept_until, requests_served,
+    name, architecture, parameters, quantisation, bytes, context_trained, context_size, layers,
+    layers_on_device, loaded_since, kept_until, requests_served,
 } into { state });
 
 impl From<core::MemoryReport> for wit::MemoryStatus {

@@ -48,8 +48,8 @@ impl LoadRequest {
             return Err(NnError::new(
                 ErrorCode::TooLarge,
                 format!(
-                    "the model has {bytes} bytes, at most {limit} are taken from a guest: have the operator grant \
-                     it by name"
+                    "the model has {bytes} bytes, at most {limit} are taken from a guest: have the \
+                     operator grant it by name"
                 ),
             ));
         }
@@ -107,8 +107,8 @@ impl LlmCtx {
             return refuse(
                 ErrorCode::TooLarge,
                 format!(
-                    "this guest has {most} models of its own in memory, the maximum: drop all graphs, contexts \
-                     and generations of one"
+                    "this guest has {most} models of its own in memory, the maximum: drop all \
+                     graphs, contexts and generations of one"
                 ),
             );
         };

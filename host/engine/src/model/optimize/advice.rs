@@ -102,8 +102,9 @@ impl fmt::Display for Advice {
             Self::Convert(to) => write!(f, "{to} has fast kernels on this CPU"),
             Self::NothingBetter(slow) => write!(
                 f,
-                "{slow} has no fast kernel on this CPU, but nothing that has one keeps these weights in at most twice the \
-                 bytes: name what to convert to if speed on prompts matters more"
+                "{slow} has no fast kernel on this CPU, but nothing that has one keeps these \
+                 weights in at most twice the bytes: name what to convert to if speed on prompts \
+                 matters more"
             ),
         }
     }

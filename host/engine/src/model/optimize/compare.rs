@@ -35,9 +35,10 @@ pub struct Comparison {
 ///
 /// # Errors
 ///
-/// A file that can't be loaded ([`crate::EngineError::File`], [`crate::EngineError::Load`], [`crate::EngineError::Kind`]), a model that
-/// predicts no words to compare ([`Error::VectorsOnly`]), too little memory, or models that can't
-/// be compared ([`crate::EngineError::Measure`]).
+/// A file that can't be loaded ([`crate::EngineError::File`], [`crate::EngineError::Load`],
+/// [`crate::EngineError::Kind`]), a model that predicts no words to compare
+/// ([`Error::VectorsOnly`]), too little memory, or models that can't be compared
+/// ([`crate::EngineError::Measure`]).
 pub fn compare(
     before: &Path,
     after: &Path,

@@ -67,7 +67,8 @@ pub(super) fn between(
                 if none > 0 {
                     let of = logits.len();
                     let reason = format!(
-                        "of what the {which} model predicts for token {index} of a batch, {none} of {of} are no numbers"
+                        "of what the {which} model predicts for token {index} of a batch, {none} \
+                         of {of} are no numbers"
                     );
                     return Err(EngineError::Measure { reason }.into());
                 }

@@ -43,8 +43,8 @@ const CONVERTED: f32 = 0.96875;
 /// # Errors
 ///
 /// A source that is not a whole GGUF ([`EngineError::File`]), that is also the destination
-/// ([`EngineError::SameFile`]) or that llama.cpp can't convert ([`EngineError::Convert`]); a destination that
-/// can't be written ([`EngineError::Write`]).
+/// ([`EngineError::SameFile`]) or that llama.cpp can't convert ([`EngineError::Convert`]); a
+/// destination that can't be written ([`EngineError::Write`]).
 pub fn optimize(
     source: &Path,
     destination: &Path,
