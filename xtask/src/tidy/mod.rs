@@ -3,6 +3,7 @@
 mod crates;
 mod links;
 mod rules;
+mod width;
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -89,6 +90,11 @@ fn check(name: &str, tree: &Tree, problems: &mut Vec<String>) -> Result<()> {
     if is_text {
         let text = std::fs::read_to_string(&path).with_context(|| format!("{name} is not text"))?;
         let mut found = rules::check(name, &text);
+        match extension {
+            Some("rs") => found.extend(width::rust(&text)),
+            Some("md") => found.extend(width::markdown(&text)),
+            _ => {}
+        }
         if matches!(extension, Some("rs" | "md")) {
             found.extend(links::check(name, &text, tree, headings));
         }
