@@ -5,10 +5,10 @@ use std::path::PathBuf;
 
 use bytesize::ByteSize;
 use mynah_core::{BackendError, BackendErrorKind, Error};
-
-use crate::llama::LlamaError;
-use crate::model::gguf::{GgufError, GgufProblem};
+use mynah_llama::LlamaError;
 use mynah_settings::{Quantisation, Target, UnknownTarget};
+
+use crate::model::gguf::{GgufError, GgufProblem};
 
 /// Why a model can't be loaded, served or converted by llama.cpp.
 ///

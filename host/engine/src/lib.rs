@@ -46,12 +46,6 @@
 mod decode;
 mod disk;
 mod error;
-mod llama {
-    //! llama.cpp, and the ids of its tokens.
-
-    pub(crate) use mynah_core::{TokenAttributes, TokenId};
-    pub(crate) use mynah_llama::*;
-}
 mod memory_limit;
 pub mod model;
 

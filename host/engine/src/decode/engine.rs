@@ -2,7 +2,9 @@
 
 use std::time::{Duration, Instant};
 
+use mynah_core::StepNote;
 use mynah_grammar::ConstraintError;
+use mynah_llama::{Batch, DecodeError};
 
 use super::WorkerParams;
 use super::cache::{CacheManager, DiskState, SequenceId};
@@ -13,9 +15,7 @@ use super::sample::{Sampled, sample};
 use super::scheduler::{Scheduler, StepPlan};
 use super::sequence::{NoToken, Sequence, TokenTime};
 use crate::PressureLevel;
-use crate::llama::{Batch, DecodeError};
 use crate::{Error, FinishReason, RequestOutcome, Status};
-use mynah_core::StepNote;
 
 /// A request fails after it was part of this many failed steps in a row. It gets one more if the
 /// context was made anew meanwhile.

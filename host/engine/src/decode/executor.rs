@@ -7,10 +7,10 @@
 use std::ops::Range;
 use std::sync::Arc;
 
+use mynah_core::TokenId;
+use mynah_llama::{Ability, Batch, Context, ContextParams, DecodeError, LlamaModel, SavedSequence};
+
 use super::WorkerParams;
-use crate::llama::{
-    Ability, Batch, Context, ContextParams, DecodeError, LlamaModel, SavedSequence, TokenId,
-};
 
 /// A model that computes vectors of tokens. Every token of its batches is an output.
 pub(super) trait EmbedExecutor {

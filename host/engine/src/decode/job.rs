@@ -3,15 +3,13 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use mynah_core::{StreamWriter, TokenId};
 use mynah_grammar::Constraint;
-
-use mynah_core::StreamWriter;
+use mynah_schedule::Ticket;
 
 use super::{Sampler, TrimPolicy};
 use crate::RequestLog;
-use crate::llama::TokenId;
 use crate::{Effective, Error, FinishReason, Outcome, Owner, RequestOutcome, Usage};
-use mynah_schedule::Ticket;
 
 /// A request that is checked and ready to run.
 #[derive(Debug)]

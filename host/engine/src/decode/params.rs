@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 
+use mynah_llama::{Ability, ContextParams};
+
 use crate::ModelConfig;
-use crate::llama::{Ability, ContextParams};
 
 /// What a worker is made with.
 #[derive(Debug, Clone)]

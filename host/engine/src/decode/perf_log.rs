@@ -2,10 +2,10 @@
 
 use std::time::{Duration, Instant};
 
+use mynah_core::StepNote;
 use tracing::Level;
 
 use crate::log::{PERFORMANCE, millis};
-use mynah_core::StepNote;
 
 /// A step that takes this long is slow: the readers of streams wait meanwhile.
 const SLOW: Duration = Duration::from_secs(1);

@@ -1,9 +1,9 @@
 //! Samples the next tokens of a step's sequences, on several threads where that pays.
 
+use mynah_core::TokenId;
 use rayon::prelude::*;
 
 use super::sequence::{NoToken, Sequence};
-use crate::llama::TokenId;
 
 /// Logits of a step from which its sequences are sampled on several threads. Below, waking them
 /// takes longer than what they save (about 20 microseconds).

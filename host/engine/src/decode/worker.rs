@@ -5,7 +5,7 @@ use std::sync::mpsc;
 use std::thread::JoinHandle;
 use std::time::Instant;
 
-use crate::llama::LlamaModel;
+use mynah_llama::{Ability, Context, LlamaModel};
 
 use super::WorkerParams;
 use super::cache::{DiskCacheParams, DiskState};
@@ -13,7 +13,6 @@ use super::embed::Embedder;
 use super::engine::Engine;
 use super::executor::{EmbedExecutor, Executor, Llama};
 use super::request_queue::RequestQueue;
-use crate::llama::{Ability, Context};
 use crate::{EngineError, Error, Result};
 
 /// The handle of a worker thread. Dropping it ends the thread and waits for its end, which takes

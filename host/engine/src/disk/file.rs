@@ -3,10 +3,9 @@
 
 use std::io::{self, Read, Write};
 
+use mynah_llama::{SavedForm, SavedSequence};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
-
-use crate::llama::{SavedForm, SavedSequence};
 
 /// The first bytes of a file. The last character is the version of the format.
 const MAGIC: &[u8; 8] = b"MYNAHKV1";

@@ -4,9 +4,9 @@ use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
 use std::path::Path;
 
+use mynah_llama::ContextParams;
 use sha2::{Digest, Sha256};
 
-use crate::llama::ContextParams;
 use crate::model::gguf::GgufHeader;
 
 /// Samples of the weights that are hashed.

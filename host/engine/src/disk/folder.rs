@@ -7,9 +7,10 @@ use std::io::{self, BufReader, BufWriter, Write};
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
+use mynah_llama::SavedSequence;
+
 use super::Fingerprint;
 use super::file::{Damage, Header};
-use crate::llama::SavedSequence;
 
 /// Extension of a file that is whole.
 const WHOLE: &str = "state";

@@ -4,9 +4,10 @@ use std::io;
 use std::sync::mpsc::{self, Receiver, Sender, TryRecvError};
 use std::thread::JoinHandle;
 
+use mynah_llama::SavedSequence;
+
 use super::file::{Damage, Header};
 use super::folder::{FileId, Files};
-use crate::llama::SavedSequence;
 
 /// A task of the thread.
 #[derive(Debug)]

@@ -1,8 +1,7 @@
 //! What this CPU can do with this build of llama.cpp.
 
 use mynah_gguf::kernels::CpuFeatures;
-
-use crate::llama::has_amx_header;
+use mynah_llama::has_amx_header;
 
 /// The features of this CPU that this build uses: AMX only where llama.cpp's kernels for it can be
 /// trusted.

@@ -2,10 +2,9 @@
 
 use std::path::Path;
 
-use crate::llama::LlamaModel;
+use mynah_llama::{Ability, LlamaModel};
 
 use super::gguf::GgufHeader;
-use crate::llama::Ability;
 use crate::{ModelConfig, ModelInfo};
 
 /// What the model of this file is, served this way.

@@ -7,6 +7,8 @@ use std::time::Instant;
 use mynah_chat::{ChatTemplate, built_in_source, for_vocabulary};
 use mynah_core::{About, Capabilities, Progress};
 use mynah_grammar::Grammars;
+use mynah_llama::{Ability, ContextParams, LlamaBuild, LlamaModel, SystemInfo, device_memory};
+use mynah_schedule::SessionLimits;
 
 use super::gguf::{ContextShape, GgufError, GgufHeader, ModelSize, TensorType};
 use super::info::model_info;
@@ -17,12 +19,10 @@ use super::vocabulary::ModelVocabulary;
 use super::weights::{load_weights, read_header};
 use crate::decode::{DiskCacheParams, Pooling, RequestQueue, Worker, WorkerParams};
 use crate::disk::Fingerprint;
-use crate::llama::{Ability, ContextParams, LlamaBuild, LlamaModel, SystemInfo, device_memory};
 use crate::memory_limit::{MemoryLimit, MemoryWatch};
 use crate::{
     ChatTemplateName, EngineError, Error, KvCells, KvType, MemoryUse, ModelConfig, Result,
 };
-use mynah_schedule::SessionLimits;
 
 /// Share of the progress that a conversion takes, if there is one.
 const CONVERTED: f32 = 0.75;

@@ -4,12 +4,12 @@ use std::sync::{Arc, OnceLock};
 use std::time::Instant;
 
 use mynah_chat::ChatTemplate;
-use mynah_core::{About, Producer, Started, TextRequest};
+use mynah_core::{About, Producer, Started, TextRequest, TokenId};
 use mynah_grammar::Grammars;
+use mynah_llama::LlamaModel;
 
 use super::fit::Past;
 use crate::decode::{Job, Pooling, QueueLimit, RequestQueue, Sampler, SamplerParts, Worker};
-use crate::llama::{LlamaModel, TokenId};
 use crate::{Error, KvCells, ModelConfig, Result};
 
 /// A model in memory. Its worker ends and its memory is freed when the slot and the last generation

@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use crate::llama::TokenId;
 use mynah_chat::{Part, Rendered};
+use mynah_core::TokenId;
 
 use super::fit::{Bounds, Fitted, Past};
 use super::loaded::Loaded;

@@ -1,8 +1,9 @@
 //! What a model's file recommends for sampling: the `general.sampling.*` keys that llama.cpp's own
 //! programs follow too.
 
-use super::gguf::{GgufHeader, Value};
 use mynah_settings::{Document, Settings, read_sampling};
+
+use super::gguf::{GgufHeader, Value};
 
 /// Where the keys begin.
 const PREFIX: &str = "general.sampling.";

@@ -6,9 +6,9 @@ use std::path::{Path, PathBuf};
 use mynah_core::{
     BackendError, DeviceClass, GuestLoader, Model, ModelFormat, Observer, ProgressFn, Source,
 };
+use mynah_llama::SystemInfo;
 
 use super::local;
-use crate::llama::SystemInfo;
 use crate::{EngineError, Error, ModelConfig, Result};
 
 /// A GGUF file and how it is served: what [`Registry::load`](mynah_core::Registry::load) loads.

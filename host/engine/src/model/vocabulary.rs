@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use crate::llama::{LlamaModel, TokenAttributes, TokenId};
-
+use mynah_core::{TokenAttributes, TokenId};
+use mynah_llama::LlamaModel;
 /// A model's vocabulary.
 #[derive(Debug)]
 pub(super) struct ModelVocabulary(pub(super) Arc<LlamaModel>);

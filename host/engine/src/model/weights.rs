@@ -3,12 +3,13 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use mynah_llama::{
+    AMX_HEADER, Ability, LlamaModel, SystemInfo, has_amx_header, llama_backend, read_weights,
+};
+
 use super::gguf::GgufHeader;
 use super::gguf::kernels::has_rows_of_one_block;
 use super::info::architecture;
-use crate::llama::{
-    AMX_HEADER, Ability, LlamaModel, SystemInfo, has_amx_header, llama_backend, read_weights,
-};
 use crate::{EngineError, Error, Result};
 
 /// Reads and checks the header of a file.

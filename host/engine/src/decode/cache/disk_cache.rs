@@ -3,14 +3,16 @@
 use std::path::PathBuf;
 use std::time::{Duration, Instant, SystemTime};
 
+use mynah_core::TokenId;
+use mynah_llama::{SavedForm, SavedSequence};
+use mynah_schedule::{Location, PrefixCache};
+
 use super::entry::{CacheEntry, Wanted};
 use crate::disk::{
     Damage, Disk, DiskAnswer, DiskTask, FileId, Fingerprint, Folder, FolderError, Header,
 };
-use crate::llama::{SavedForm, SavedSequence, TokenId};
 use crate::log::MEMORY;
 use crate::{DiskStatus, Owner};
-use mynah_schedule::{Location, PrefixCache};
 
 /// Tokens that an entry must have to be worth a file.
 pub(super) const LEAST_STORED: u32 = 64;

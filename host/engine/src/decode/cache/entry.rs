@@ -1,7 +1,9 @@
 //! The prefix cache as the worker has it, and what is looked up in it.
 
+use mynah_core::TokenId;
+use mynah_llama::SavedSequence;
+
 use crate::Owner;
-use crate::llama::{SavedSequence, TokenId};
 
 /// The number of a sequence in the context. A sequence has it while it runs, and an entry of the
 /// prefix cache while it is in cells.

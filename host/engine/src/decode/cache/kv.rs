@@ -3,9 +3,10 @@
 
 use std::ops::Range;
 
-use crate::decode::executor::Executor;
-use crate::llama::{Batch, ContextParams, DecodeError, SavedSequence};
+use mynah_llama::{Batch, ContextParams, DecodeError, SavedSequence};
 use mynah_schedule::Cells;
+
+use crate::decode::executor::Executor;
 
 /// A model, and which of its sequences holds which cells.
 #[derive(Debug)]

@@ -3,12 +3,14 @@
 
 use std::time::Instant;
 
+use mynah_core::TokenId;
+use mynah_llama::{ContextParams, SavedSequence};
+use mynah_schedule::{Location, common};
+
 use super::entry::{CacheEntry, SequenceId, Wanted};
 use super::manager::CacheManager;
 use crate::Owner;
 use crate::decode::executor::Executor;
-use crate::llama::{ContextParams, SavedSequence, TokenId};
-use mynah_schedule::{Location, common};
 
 /// Tokens that a copy or a file must save to be worth it, and that are worth waiting for. Fewer are
 /// computed in about the time that it takes to copy a sequence or to wait for a step.

@@ -4,6 +4,10 @@
 use std::sync::Arc;
 use std::time::Instant;
 
+use mynah_core::CacheStatus;
+use mynah_llama::{Batch, DecodeError, SavedSequence};
+use mynah_schedule::Location;
+
 use super::disk_cache::DiskCache;
 use super::disk_state::DiskState;
 use super::entry::{CacheEntry, PrefixCache, SequenceId};
@@ -11,11 +15,8 @@ use super::kv::Kv;
 use super::parked::{ParkedBytes, ParkedState};
 use crate::decode::WorkerParams;
 use crate::decode::executor::Executor;
-use crate::llama::{Batch, DecodeError, SavedSequence};
 use crate::log::MEMORY;
 use crate::{Owner, Pressure, SessionState, Status};
-use mynah_core::CacheStatus;
-use mynah_schedule::Location;
 
 /// Tokens that a sequence needs to be worth copying to host memory.
 const LEAST_SAVED: u32 = 16;

@@ -2,13 +2,14 @@
 
 use std::time::Instant;
 
+use mynah_core::TokenId;
+use mynah_schedule::Location;
+
 use super::entry::{CacheEntry, SequenceId};
 use super::manager::CacheManager;
 use crate::Owner;
 use crate::decode::executor::Executor;
-use crate::llama::TokenId;
 use crate::log::MEMORY;
-use mynah_schedule::Location;
 
 /// A sequence that has ended.
 #[derive(Debug, Clone, Copy)]

@@ -3,10 +3,11 @@
 
 use std::ops::Range;
 
+use mynah_schedule::Alignment;
+
 use super::entry::SequenceId;
 use super::manager::CacheManager;
 use crate::decode::executor::Executor;
-use mynah_schedule::Alignment;
 
 impl<C: Executor> CacheManager<C> {
     /// Whether another sequence has any of the cells from the token at `from` on.

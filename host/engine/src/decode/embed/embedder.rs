@@ -3,15 +3,16 @@
 
 use std::time::{Duration, Instant};
 
+use mynah_core::{StepNote, TokenId};
+use mynah_llama::{Ability, Batch, ContextParams, DecodeError};
+
 use super::pool::Pool;
 use super::{EmbedJob, Vectors};
 use crate::decode::WorkerParams;
 use crate::decode::executor::EmbedExecutor;
 use crate::decode::request_queue::RequestQueue;
-use crate::llama::{Ability, Batch, ContextParams, DecodeError, TokenId};
 use crate::log::{TASK, log_request, millis};
 use crate::{EmbeddingStatus, EngineError, Error, RequestOutcome, Usage};
-use mynah_core::StepNote;
 
 /// Texts that are computed side by side.
 const SEQUENCES: u32 = 8;

@@ -7,13 +7,13 @@ mod pool;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crate::llama::TokenId;
+use mynah_core::TokenId;
+use mynah_schedule::Ticket;
 use tokio::sync::oneshot;
 
 use super::job::{QueueLimit, Waits, unstarted};
 use crate::RequestLog;
 use crate::{Error, Owner, Priority, RequestOutcome, Result};
-use mynah_schedule::Ticket;
 
 pub(super) use embedder::Embedder;
 pub(crate) use pool::Pooling;

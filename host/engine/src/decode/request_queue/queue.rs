@@ -5,6 +5,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use bytesize::ByteSize;
+use mynah_schedule::{FairQueue, Head, QueueFull, SessionLimits};
 
 use super::state::State;
 use crate::PressureLevel;
@@ -13,7 +14,6 @@ use crate::decode::job::{Job, Waits};
 use crate::log::{TASK, log_request};
 use crate::memory_limit::MemoryWatch;
 use crate::{Error, Result};
-use mynah_schedule::{FairQueue, Head, QueueFull, SessionLimits};
 
 /// The requests that wait for a model, and what else its handles and its worker share.
 #[derive(Debug)]

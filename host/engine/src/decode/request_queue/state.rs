@@ -2,13 +2,14 @@
 
 use std::time::{Duration, Instant};
 
+use mynah_core::Meter;
+use mynah_schedule::{FairQueue, Fairness, NotOpen, Pace, SessionLimits, Sessions};
+
 use crate::decode::EmbedJob;
 use crate::decode::job::{Job, QueueLimit, Waits};
 use crate::{
     EmbeddingStatus, Error, Owner, RequestOutcome, Requests, Result, SessionState, Status,
 };
-use mynah_core::Meter;
-use mynah_schedule::{FairQueue, Fairness, NotOpen, Pace, SessionLimits, Sessions};
 
 #[derive(Debug)]
 pub(super) struct State {

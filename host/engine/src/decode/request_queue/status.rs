@@ -2,10 +2,11 @@
 
 use std::time::{Duration, Instant};
 
+use mynah_core::StepNote;
+
 use super::queue::RequestQueue;
 use super::state::SessionPosition;
 use crate::{EmbeddingStatus, Error, Owner, OwnerShare, RequestOutcome, SessionState, Status};
-use mynah_core::StepNote;
 
 /// Far more than a step of the worker takes.
 const LONGEST_STEP: Duration = Duration::from_secs(60);

@@ -6,8 +6,8 @@
 
 use std::cmp::Ordering;
 
-use crate::llama::{Candidate, TokenId};
-
+use mynah_core::TokenId;
+use mynah_llama::Candidate;
 /// How the vocabulary is cut.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) enum Cut {

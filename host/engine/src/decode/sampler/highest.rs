@@ -1,6 +1,6 @@
 //! Finds the highest of many logits.
 
-use crate::llama::TokenId;
+use mynah_core::TokenId;
 
 /// Logits that are compared at once, so that the compiler uses the widest instructions.
 const LANES: usize = 16;

@@ -1,10 +1,10 @@
 //! Makes llama.cpp's samplers from settings.
 
+use mynah_llama::LlamaSampler;
 use mynah_settings::SamplingInForce;
 
 use super::candidates::Cut;
 use crate::SamplerName;
-use crate::llama::LlamaSampler;
 
 /// Makes llama.cpp's samplers from settings.
 pub(super) struct Links<'a> {

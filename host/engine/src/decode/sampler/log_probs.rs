@@ -1,6 +1,6 @@
 //! How likely tokens were, for requests that ask for it.
 
-use crate::llama::TokenId;
+use mynah_core::TokenId;
 
 /// How likely the chosen token and the most likely ones were: natural logarithms of the model's own
 /// probabilities, before any sampler.

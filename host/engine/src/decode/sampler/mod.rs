@@ -20,8 +20,9 @@ use std::cell::RefCell;
 use candidates::Cut;
 use highest::most_likely;
 use links::Links;
+use mynah_core::TokenId;
+use mynah_llama::{Candidate, LlamaSampler};
 
-use crate::llama::{Candidate, LlamaSampler, TokenId};
 use crate::{Effective, SamplerName};
 
 /// Chooses the next token of one generation.

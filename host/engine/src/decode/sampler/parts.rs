@@ -3,9 +3,10 @@
 
 use std::collections::BTreeMap;
 
+use mynah_core::TokenId;
+use mynah_llama::{LlamaModel, LlamaSampler};
 use mynah_settings::{BiasTarget, LogitBias, Problem};
 
-use crate::llama::{LlamaModel, LlamaSampler, TokenId};
 use crate::{Effective, Error, Result};
 
 /// The parts of a sampler that depend on the model.

@@ -3,6 +3,10 @@
 
 use std::time::Instant;
 
+use mynah_schedule::{
+    Candidate, Decision, Holder, Need, Room, Want, class_of, decide, least_important,
+};
+
 use super::Scheduler;
 use super::parked::Parked;
 use crate::decode::Job;
@@ -12,9 +16,6 @@ use crate::decode::job::Waits;
 use crate::decode::sequence::Sequence;
 use crate::log::{MEMORY, TASK, log_request, millis};
 use crate::{Error, RequestOutcome};
-use mynah_schedule::{
-    Candidate, Decision, Holder, Need, Room, Want, class_of, decide, least_important,
-};
 
 /// Free cells that each running sequence should find when one more is admitted: those of a few
 /// steps, so that a sequence which is resumed isn't parked again at once.

@@ -11,6 +11,8 @@ mod running;
 
 use std::time::{Duration, Instant};
 
+use mynah_llama::ContextParams;
+use mynah_schedule::{Need, Planner, StepBudget, Turn, Want};
 use parked::Parked;
 use running::Running;
 
@@ -19,9 +21,7 @@ use super::cache::{CacheManager, SequenceId};
 use super::executor::Executor;
 use super::request_queue::{RequestQueue, SessionPosition};
 use super::sequence::Sequence;
-use crate::llama::ContextParams;
 use crate::{Error, RequestOutcome, SessionState, Status};
-use mynah_schedule::{Need, Planner, StepBudget, Turn, Want};
 
 /// Owns the sequences that run and those that are parked, and plans their steps.
 pub(super) struct Scheduler<'a> {

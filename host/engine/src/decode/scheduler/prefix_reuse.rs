@@ -3,11 +3,12 @@
 
 use std::time::Instant;
 
+use mynah_schedule::common;
+
 use super::Scheduler;
 use crate::decode::cache::{CacheManager, LEAST_GAIN, LastCopy, SequenceId, Wanted};
 use crate::decode::executor::Executor;
 use crate::decode::sequence::{Sequence, Start};
-use mynah_schedule::common;
 
 impl Scheduler<'_> {
     /// Looks up the prompts of all sequences that have not begun to compute.

@@ -15,10 +15,11 @@ pub(crate) use trim_policy::{TrimPolicy, Turns};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crate::llama::TokenId;
-use mynah_grammar::ConstraintError;
-
 use answer::Answer;
+use mynah_core::TokenId;
+use mynah_grammar::ConstraintError;
+use mynah_llama::Batch;
+use mynah_schedule::{Alignment, Holder, Need, Want};
 pub(super) use token_choice::NoToken;
 use token_choice::TokenChoice;
 use usage::{Times, Tokens};
@@ -27,11 +28,8 @@ use super::Job;
 use super::cache::SequenceId;
 use super::job;
 use crate::RequestLog;
-use crate::llama::Batch;
 use crate::log::{CONTENT, log_request};
 use crate::{Effective, Error, FinishReason, Owner, Priority, RequestOutcome};
-use mynah_schedule::Alignment;
-use mynah_schedule::{Holder, Need, Want};
 
 /// One generation that has begun. It keeps all its tokens, so that it can be computed again.
 #[derive(Debug)]

@@ -3,9 +3,10 @@
 
 use std::ops::Range;
 
+use mynah_schedule::Alignment;
+
 use super::Sequence;
 use crate::decode::cache::{Computed, Finished, Wanted};
-use mynah_schedule::Alignment;
 
 /// Whether a sequence's prompt has been looked up in the cache.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -1,11 +1,11 @@
 //! Chooses a sequence's next token from logits: the sampler draws, and the output form says which
 //! tokens may come.
 
+use mynah_core::TokenId;
 use mynah_grammar::{Constraint, ConstraintError};
 
 use crate::decode::Sampler;
 use crate::decode::sampler::{LogProbs, NoFiniteLogit, log_probs};
-use crate::llama::TokenId;
 use crate::{TokenProb, TokenProbs};
 
 /// Why there is no next token.

@@ -3,7 +3,8 @@
 
 use std::time::{Duration, Instant};
 
-use crate::llama::TokenId;
+use mynah_core::{Task, TokenId};
+use mynah_settings::Settings;
 use tokio::sync::oneshot;
 
 use super::host::{Ask, Host, Setup};
@@ -11,8 +12,6 @@ use super::known::{Faults, vector};
 use crate::RequestLog;
 use crate::decode::{EmbedJob, Pooling, QueueLimit, Vectors};
 use crate::{Error, Owner, Priority, Result};
-use mynah_core::Task;
-use mynah_settings::Settings;
 
 /// Waits for the vectors of these texts.
 struct Wanted {

@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
+use mynah_settings::OutputForm;
+
 use super::host::{Ask, Host, Setup};
 use super::known::Faults;
 use crate::{Error, FinishReason, Outcome, Priority};
-use mynah_settings::OutputForm;
 
 /// Pairs of a digit and a letter, without end.
 fn pairs() -> OutputForm {

@@ -4,10 +4,14 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use crate::llama::TokenId;
+use mynah_core::{Event, StreamWriter, Task, TextStream, TokenId};
 use mynah_grammar::Grammars;
+use mynah_llama::{Ability, ContextParams};
+use mynah_schedule::SessionLimits;
+use mynah_settings::{Memory, OutputForm, Scheduling, Settings, Stopping};
 
-use super::known::{Faults, Known, KnownVectors, Letters, answer};
+use super::known::{Faults, Known, KnownVectors, answer};
+use super::letters::Letters;
 use crate::KvType;
 use crate::RequestLog;
 use crate::decode::DiskCacheParams;
@@ -18,14 +22,10 @@ use crate::decode::worker;
 use crate::decode::{
     Job, QueueLimit, RequestQueue, Sampler, SamplerParts, TrimPolicy, WorkerParams,
 };
-use crate::llama::{Ability, ContextParams};
 use crate::memory_limit::{MemoryInUse, MemoryWatch};
 use crate::{
     Error, MemoryUse, ModelConfig, ModelInfo, Outcome, Owner, PressureLevel, Priority, Status,
 };
-use mynah_core::{Event, StreamWriter, Task, TextStream};
-use mynah_schedule::SessionLimits;
-use mynah_settings::{Memory, OutputForm, Scheduling, Settings, Stopping};
 
 /// What is known of the model in these tests.
 pub(super) fn known_info() -> Arc<ModelInfo> {

@@ -6,15 +6,14 @@ use std::collections::{HashMap, HashSet};
 use std::ops::Range;
 use std::time::Duration;
 
-use crate::llama::TokenId;
-use mynah_grammar::Vocabulary;
+use mynah_core::TokenId;
+use mynah_llama::{Batch, ContextParams, DecodeError, SavedSequence};
 
 use super::super::executor::{EmbedExecutor, Executor};
 use crate::decode::WorkerParams;
-use crate::llama::{Batch, ContextParams, DecodeError, SavedSequence};
 
 /// Tokens of the vocabulary. The last one ends a generation.
-const VOCABULARY: i32 = 64;
+pub(super) const VOCABULARY: i32 = 64;
 
 /// Tokens of the sliding window.
 const WINDOW: usize = 16;
@@ -120,7 +119,7 @@ fn next(tokens: &[i32]) -> i32 {
     }
 }
 
-fn letter(token: i32) -> char {
+pub(super) fn letter(token: i32) -> char {
     char::from(b'0' + u8::try_from(token).unwrap())
 }
 
@@ -137,38 +136,6 @@ pub(super) fn answer(prompt: &[i32], max_tokens: u32, context: u32) -> String {
         text.push(letter(token));
     }
     text
-}
-
-/// The vocabulary, for output forms: letters, and a last token that ends an answer.
-pub(super) struct Letters;
-
-impl Vocabulary for Letters {
-    fn token_count(&self) -> u32 {
-        VOCABULARY.unsigned_abs()
-    }
-
-    fn text(&self, token: TokenId) -> Vec<u8> {
-        match self.is_end(token) {
-            true => Vec::new(),
-            false => letter(token.0).to_string().into_bytes(),
-        }
-    }
-
-    fn name(&self, token: TokenId) -> Vec<u8> {
-        match self.is_end(token) {
-            true => b"end".to_vec(),
-            false => Vec::new(),
-        }
-    }
-
-    fn is_end(&self, token: TokenId) -> bool {
-        token.0 == VOCABULARY - 1
-    }
-
-    fn find(&self, name: &str) -> Option<TokenId> {
-        let mut all = (0..VOCABULARY).map(TokenId);
-        all.find(|&id| self.text(id) == name.as_bytes() || self.name(id) == name.as_bytes())
-    }
 }
 
 impl Known {

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use mynah_settings::Memory;
 use proptest::prelude::*;
 
 use super::host::{Ask, Host, Reader, Setup};
@@ -10,7 +11,6 @@ use super::shift::shifted;
 use crate::decode::{DiskCacheParams, TrimPolicy};
 use crate::disk::Fingerprint;
 use crate::{FinishReason, Usage};
-use mynah_settings::Memory;
 
 /// A prompt that begins like all others of its kind.
 pub(super) fn prompt(kind: i32, own: &[i32]) -> Vec<i32> {

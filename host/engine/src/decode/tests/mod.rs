@@ -7,6 +7,7 @@ mod embed;
 mod forms;
 mod host;
 mod known;
+mod letters;
 mod memory;
 mod pressure;
 mod shift;

@@ -1,9 +1,10 @@
 //! How far the words of two models are apart: the divergence of what they predict on one fixed
 //! text.
 
+use mynah_llama::Batch;
+
 use crate::EngineError;
 use crate::Result;
-use crate::llama::Batch;
 
 use super::measure::{ROWS, Subject};
 

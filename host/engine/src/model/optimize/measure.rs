@@ -4,12 +4,12 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use mynah_core::TokenId;
+use mynah_llama::{Ability, Batch, Context, ContextParams, DecodeError, LlamaModel};
+
 use crate::EngineError;
-use crate::llama::LlamaModel;
-use crate::llama::TokenId;
 
 use crate::KvType;
-use crate::llama::{Ability, Batch, Context, ContextParams, DecodeError};
 use crate::model::info;
 use crate::model::weights::{load_weights, read_header};
 use crate::{Error, ModelConfig, Result};

@@ -22,9 +22,10 @@ pub use mynah_settings::{Optimize, Quantisation, Target};
 
 use std::path::Path;
 
+use mynah_llama::{llama_backend, quantize};
+
 use crate::EngineError;
 use crate::Result;
-use crate::llama::{llama_backend, quantize};
 use crate::model::gguf::GgufHeader;
 use crate::model::weights::read_header;
 use partial::Partial;
