@@ -1,10 +1,9 @@
-//! The seam: what serves a model, whatever it is made of.
+//! The interface between the host and the backends that serve models.
 //!
-//! A backend implements [`Backend`] and [`BackendSession`], and a [`Source`] that loads it.
-//! Everybody else stands on [`Model`], [`Session`](crate::Session) and
-//! [`Generation`](crate::Generation), which hold such objects and do what is the same for all
-//! backends: they resolve settings, number requests, write the last line of each to the log, and
-//! tell the observer.
+//! A backend implements [`Backend`] and [`BackendSession`], and a [`Source`] that loads it. All
+//! other code uses [`Model`], [`Session`](crate::Session) and [`Generation`](crate::Generation).
+//! These hold the backend's objects and do what is the same for all backends: they resolve
+//! settings, number requests, write the last log line of each request, and notify the observer.
 
 use std::any::Any;
 use std::fmt;
@@ -21,66 +20,66 @@ use crate::{
     TextStream, TokenId,
 };
 
-/// A result that is waited for. Dropping it cancels what would have given it.
+/// A future result. Dropping it cancels the work.
 pub type Pending<T> = Pin<Box<dyn Future<Output = Result<T>> + Send>>;
 
-/// A model that is served: in this process, or across the network.
+/// A served model, in this process or across the network.
 ///
-/// Every call but [`unload`](Self::unload), and [`tokens`](Self::tokens) and
-/// [`BackendSession::start`] of a model that is not [ready](Self::is_ready), returns without
-/// waiting for the model's work.
+/// No call waits for the model's work, except [`unload`](Self::unload), and
+/// [`tokens`](Self::tokens) and [`BackendSession::start`] of a model that is not
+/// [ready](Self::is_ready).
 pub trait Backend: fmt::Debug + Send + Sync + 'static {
-    /// What the model is and what the backend can do with it.
+    /// The model and what the backend can do with it.
     fn about(&self) -> Arc<About>;
 
-    /// Opens a conversation. `session` is its number, which no other of this process has. Dropping
-    /// the session closes it.
+    /// Opens a conversation. `session` is its number, unique in this process. Dropping the session
+    /// closes it.
     ///
     /// # Errors
     ///
-    /// [`Error::TooManySessions`] when as many are open as may be.
+    /// [`Error::TooManySessions`] if the maximum number of sessions is open.
     fn open_session(&self, session: u64, owner: &Owner) -> Result<Box<dyn BackendSession>>;
 
-    /// The tokens of a prompt, as a request with it would have them.
+    /// The tokens that a request with this prompt would have.
     ///
     /// # Errors
     ///
-    /// [`Error::Unsupported`] where the backend has no [`Feature::TokenIds`]; else as
-    /// [`Session::start`](crate::Session::start)'s for the prompt.
+    /// [`Error::Unsupported`] if the backend has no [`Feature::TokenIds`]; otherwise the errors of
+    /// [`Session::start`](crate::Session::start) for the prompt.
     fn tokens(&self, prompt: &Prompt) -> Result<Vec<TokenId>>;
 
-    /// Whether a request would not have to wait until the model is loaded, or can be reached.
+    /// Whether a request would start without loading the model or connecting to it first.
     fn is_ready(&self) -> bool;
 
-    /// Waits until the model is ready, loading it where it isn't.
+    /// Waits until the model is ready, and loads it if necessary.
     ///
     /// # Errors
     ///
-    /// As those of the [`Source`]'s load.
+    /// Those of [`Source::load`].
     fn ready(&self) -> Pending<()>;
 
-    /// What the model is doing, in one consistent look that takes microseconds.
+    /// A consistent snapshot of the model's state. Takes microseconds.
     fn snapshot(&self) -> Snapshot;
 
-    /// What each owner was served, in the order of their names. Nobody where the model is not in
-    /// memory, or the backend doesn't know.
+    /// The work done for each owner, ordered by name. Empty if the model is not in memory, or the
+    /// backend does not know.
     fn owners(&self) -> Vec<OwnerShare>;
 
-    /// Whether the backend does its work. A model that is not in memory counts as alive.
+    /// Whether the backend is working. A model that is not in memory counts as alive.
     fn is_alive(&self) -> bool;
 
-    /// Takes the model out of memory if no generation of it lives, and waits for that. Says whether
-    /// it is out of memory. The next request loads it again.
+    /// Unloads the model if it has no running generation, and waits for that. Returns whether it is
+    /// out of memory. The next request loads it again.
     fn unload(&self) -> bool;
 
-    /// Whether [`Source::load`] of this source would give this very model, as it is now.
+    /// Whether [`Source::load`] of this source would return this model in its current version.
     fn is_from(&self, source: &dyn Source) -> bool;
 }
 
-/// What a model is doing.
+/// The state of a model.
 #[derive(Debug, Clone)]
 pub struct Snapshot {
-    /// What the model is and what its backend can do with it.
+    /// The model and what its backend can do with it.
     pub about: Arc<About>,
     /// Counters and states.
     pub status: Status,
@@ -88,51 +87,51 @@ pub struct Snapshot {
     pub presence: Presence,
 }
 
-/// A conversation, on the side of the backend. Dropping it closes it, and cancels nothing: the
+/// The backend's side of a conversation. Dropping it closes the conversation, but cancels nothing:
 /// [`Session`](crate::Session) cancels its generation.
 pub trait BackendSession: fmt::Debug + Send + Sync {
-    /// Checks a request and begins it, or puts it in the queue. Everything that is wrong with it is
-    /// answered here, before any model work.
+    /// Checks a request, and starts or queues it. All errors of the request are returned here,
+    /// before the model does any work.
     ///
-    /// The backend calls [`TextRequest::resolve`] for the settings, and [`About::check_text`] for
-    /// what it can't do.
+    /// The backend calls [`TextRequest::resolve`] for the settings, and [`About::check_text`] to
+    /// refuse unsupported features.
     ///
     /// # Errors
     ///
     /// See [`Session::start`](crate::Session::start).
     fn start(&mut self, request: TextRequest<'_>) -> Result<Started>;
 
-    /// Checks a request for vectors and begins it, or puts it in the queue.
+    /// Checks a request for vectors, and starts or queues it.
     ///
     /// # Errors
     ///
     /// See [`Session::embed`](crate::Session::embed).
     fn embed(&mut self, request: VectorRequest<'_>) -> Result<Pending<Embeddings>>;
 
-    /// What the session does now; `None` where the backend knows nothing of it.
+    /// The state of the session. `None` if the backend does not know it.
     fn status(&self) -> Option<SessionStatus>;
 }
 
 /// A request for text.
 #[derive(Debug)]
 pub struct TextRequest<'a> {
-    /// What the model is to continue.
+    /// The prompt.
     pub prompt: Prompt,
-    /// What the request sets.
+    /// The settings of the request.
     pub settings: Settings,
-    /// What the session sets where the request says nothing.
+    /// The settings of the session, for those that the request does not set.
     pub session_settings: &'a Settings,
-    /// The text of each token is an event of its own.
+    /// Whether the text of each token is a separate event.
     pub by_token: bool,
-    /// Who asks.
+    /// The owner of the request.
     pub owner: &'a Owner,
-    /// Its number, its session, and its lines in the log. The backend keeps it until the request
-    /// has ended, and ends it ([`RequestLog::end`]).
+    /// Its number, session and log lines. The backend keeps it until the request has ended, and
+    /// then calls [`RequestLog::end`].
     pub log: &'a Arc<RequestLog>,
 }
 
 impl TextRequest<'_> {
-    /// The settings in force for the request with this model, with a seed drawn where none is set.
+    /// The effective settings of the request with this model. Draws a seed if none is set.
     ///
     /// # Errors
     ///
@@ -144,8 +143,8 @@ impl TextRequest<'_> {
         Ok(effective)
     }
 
-    /// A stream for the answer, whose text the backend writes. `max_unread_bytes` bounds what waits
-    /// for the reader.
+    /// A stream for the answer, to which the backend writes the text. `max_unread_bytes` limits the
+    /// unread text.
     #[must_use]
     pub fn stream(&self, max_unread_bytes: usize) -> (StreamWriter, Arc<TextStream>) {
         let stream = Arc::new(match self.by_token {
@@ -156,21 +155,22 @@ impl TextRequest<'_> {
     }
 }
 
-/// A request for text that was begun, or waits in the queue.
+/// A request for text that was started or queued.
 #[derive(Debug)]
 pub struct Started {
-    /// Where its answer arrives.
+    /// The stream of the answer.
     pub stream: Arc<TextStream>,
-    /// The settings in force.
+    /// The effective settings.
     pub settings: Arc<Effective>,
-    /// The backend's side of it.
+    /// The backend's side of the generation.
     pub producer: Box<dyn Producer>,
 }
 
-/// The backend's side of a running generation. It is dropped when the end has been delivered, or
-/// the reader has gone, from any thread: dropping it must not wait.
+/// The backend's side of a running generation. It is dropped on any thread after the end was
+/// delivered or the reader was dropped. Dropping it must not wait.
 pub trait Producer: fmt::Debug + Send + Sync {
-    /// The reader took text from a full stream, cancelled, or went away: look at the stream again.
+    /// Notifies the backend that the reader took text from a full stream, cancelled, or was
+    /// dropped.
     fn wake(&self);
 }
 
@@ -179,18 +179,18 @@ pub trait Producer: fmt::Debug + Send + Sync {
 pub struct VectorRequest<'a> {
     /// The texts.
     pub texts: &'a [Prompt],
-    /// What the request sets. Those of scheduling and `max_time` count.
+    /// The settings of the request. Only those of scheduling and `max_time` have an effect.
     pub settings: Settings,
-    /// What the session sets where the request says nothing.
+    /// The settings of the session, for those that the request does not set.
     pub session_settings: &'a Settings,
-    /// Who asks.
+    /// The owner of the request.
     pub owner: &'a Owner,
-    /// Its number, its session, and its lines in the log; as for [`TextRequest::log`].
+    /// Its number, session and log lines, as in [`TextRequest::log`].
     pub log: &'a Arc<RequestLog>,
 }
 
 impl VectorRequest<'_> {
-    /// The settings in force for the request with this model.
+    /// The effective settings of the request with this model.
     ///
     /// # Errors
     ///
@@ -203,21 +203,21 @@ impl VectorRequest<'_> {
 /// Vectors of texts.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Embeddings {
-    /// One for each text, in their order; all of the same dimension, and of length 1.
+    /// One for each text, in their order. All have the same dimension, and the length 1.
     pub vectors: Vec<Vec<f32>>,
-    /// Tokens of all texts.
+    /// Number of tokens of all texts.
     pub prompt_tokens: u32,
 }
 
-/// Where a model is loaded from. Two sources that are the same give one model, loaded once.
+/// The origin of a model. Two equal sources give one model, which is loaded once.
 pub trait Source: Any + fmt::Debug + Send + Sync {
-    /// Loads the model, or reaches it. Blocks until it is ready.
+    /// Loads the model, or connects to it. Blocks until it is ready.
     ///
-    /// `progress` is given the share that is done, from 0.0 to 1.0, and may end the load.
+    /// `progress` receives the completed share, from 0.0 to 1.0, and may cancel the load.
     ///
     /// # Errors
     ///
-    /// [`Error::Backend`] with the backend's own words, [`Error::Settings`], or
+    /// [`Error::Backend`] with the backend's own message, [`Error::Settings`], or
     /// [`Error::LoadCancelled`].
     fn load(&self, progress: ProgressFn) -> Result<Model>;
 
@@ -234,13 +234,13 @@ impl dyn Source {
     }
 }
 
-/// Follows a load: it is given the share that is done, from 0.0 to 1.0, and says whether to go on.
+/// Receives the completed share of a load, from 0.0 to 1.0, and returns whether to continue.
 pub type ProgressFn = Box<dyn FnMut(f32) -> ControlFlow<()> + Send>;
 
-/// What a progress function may answer: nothing, or whether to go on. [`ControlFlow::Break`] ends
-/// the load.
+/// The return type of a progress function: nothing, or whether to continue. [`ControlFlow::Break`]
+/// cancels the load.
 pub trait Progress {
-    /// Whether to go on.
+    /// Whether to continue.
     fn flow(self) -> ControlFlow<()>;
 }
 
@@ -256,28 +256,29 @@ impl Progress for ControlFlow<()> {
     }
 }
 
-/// A progress function of any kind as [`Source::load`] takes it.
+/// Converts a progress function to the type that [`Source::load`] takes.
 pub fn progress_fn<P: Progress>(mut progress: impl FnMut(f32) -> P + Send + 'static) -> ProgressFn {
     Box::new(move |share| progress(share).flow())
 }
 
 /// Loads models that guests bring as bytes.
 pub trait GuestLoader: fmt::Debug + Send + Sync {
-    /// Whether models of this format are served.
+    /// Whether it can load models of this format.
     fn serves(&self, format: ModelFormat) -> bool;
 
-    /// What a guest should give it, for errors: such as `a GGUF model as ggml or autodetect`.
+    /// The models that it accepts, for error messages: such as `a GGUF model as ggml or
+    /// autodetect`.
     fn wants(&self) -> &'static str;
 
-    /// Whether this host computes on this kind of device.
+    /// Whether this host computes on a device of this class.
     fn has_device(&self, device: DeviceClass) -> bool;
 
-    /// Loads a model. Blocks until it is ready. Nothing of it may stay behind when the model goes,
-    /// and no error may name a file of the host.
+    /// Loads a model. Blocks until it is ready. All data of the model must be removed with it, and
+    /// no error may name a file of the host.
     ///
     /// # Errors
     ///
-    /// As [`Source::load`]'s.
+    /// Those of [`Source::load`].
     fn load(&self, bytes: &[u8], progress: ProgressFn) -> Result<Model>;
 }
 
@@ -285,21 +286,21 @@ pub trait GuestLoader: fmt::Debug + Send + Sync {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ModelFormat {
-    /// GGUF, as llama.cpp and other programs on ggml read it.
+    /// GGUF, the format of llama.cpp and other programs based on ggml.
     Ggml,
-    /// OpenVINO's.
+    /// OpenVINO.
     OpenVino,
     /// ONNX.
     Onnx,
-    /// TensorFlow's.
+    /// TensorFlow.
     TensorFlow,
-    /// PyTorch's.
+    /// PyTorch.
     PyTorch,
-    /// TensorFlow Lite's.
+    /// TensorFlow Lite.
     TensorFlowLite,
 }
 
-/// What computes a model.
+/// The type of device that computes a model.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum DeviceClass {
@@ -307,7 +308,7 @@ pub enum DeviceClass {
     Cpu,
     /// A graphics card.
     Gpu,
-    /// A tensor processor.
+    /// A tensor processing unit.
     Tpu,
 }
 
@@ -321,12 +322,12 @@ fn resolve(settings: &Settings, session: &Settings, about: &About) -> Result<Eff
     Ok(merged.resolve(draw_seed))
 }
 
-/// A seed that differs each time: the standard library's hash keys are random for the process and
-/// count up.
+/// Draws a random seed. The hash keys of the standard library are random for the process, and count
+/// up with each hasher.
 fn draw_seed() -> u32 {
     use std::hash::{BuildHasher, RandomState};
 
     let bits = RandomState::new().hash_one(std::time::Instant::now());
-    // The upper half is as random as the lower. The highest number is no seed, see `Seed`.
+    // The upper half is as random as the lower. The highest number is not a valid seed, see `Seed`.
     u32::try_from(bits >> 32).map_or(0, |seed| seed.min(u32::MAX - 1))
 }

@@ -1,4 +1,4 @@
-//! What a backend can do with a model.
+//! The features of a backend for a model.
 
 use std::sync::Arc;
 
@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{Error, ModelInfo, Prompt, Result};
 
-/// Something that a backend may or may not be able to do.
+/// A feature that a backend may have.
 #[derive(
     Debug,
     Clone,
@@ -25,35 +25,35 @@ use crate::{Error, ModelInfo, Prompt, Result};
 #[strum(serialize_all = "kebab-case")]
 #[non_exhaustive]
 pub enum Feature {
-    /// Continue a text or a conversation.
+    /// Generates text.
     Text,
-    /// Compute vectors of texts.
+    /// Computes vectors of texts.
     Vectors,
-    /// Rank documents for a query.
+    /// Ranks documents for a query.
     Ranking,
-    /// Hold an answer to an output form (`json_schema`, `regex`, `lark`, `grammar`).
+    /// Restricts an answer to an output form (`json_schema`, `regex`, `lark`, `grammar`).
     OutputForms,
-    /// Take a prompt as token ids, and count the tokens of one.
+    /// Accepts prompts as token ids, and counts the tokens of a prompt.
     TokenIds,
-    /// Report how likely tokens were (`n_probs`).
+    /// Reports log-probabilities of tokens (`n_probs`).
     LogProbabilities,
-    /// Give the same answer whatever else is running (`deterministic`).
+    /// Gives the same answer whatever else is running (`deterministic`).
     Deterministic,
-    /// Leave out the oldest part of a conversation that outgrows its context (`context_shifting`).
+    /// Removes the oldest part of a conversation that exceeds its context (`context_shifting`).
     ContextShifting,
 }
 
 impl Feature {
-    /// All of them.
+    /// All features.
     pub const ALL: &[Self] = <Self as strum::VariantArray>::VARIANTS;
 
-    /// The feature's name, as everywhere outside Rust.
+    /// The name of the feature in JSON and messages.
     #[must_use]
     pub fn name(self) -> &'static str {
         self.into()
     }
 
-    /// The paths of the settings that mean nothing without it.
+    /// The paths of the settings that have no effect without the feature.
     fn settings(self) -> &'static [&'static str] {
         match self {
             Self::OutputForms => &[
@@ -69,7 +69,7 @@ impl Feature {
         }
     }
 
-    /// What to do where it is lacking: a sentence without its full stop.
+    /// What to do if the feature is missing: a sentence without its full stop.
     pub(crate) fn advice(self) -> &'static str {
         match self {
             Self::OutputForms => "Leave out the output form, or use a model of another backend",
@@ -84,7 +84,7 @@ impl Feature {
     }
 }
 
-/// What a backend can do with one model. The default is nothing.
+/// The features of a backend for one model. Default none.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 #[expect(missing_docs, reason = "each is the feature of that name")]
 pub struct Capabilities {
@@ -99,7 +99,7 @@ pub struct Capabilities {
 }
 
 impl Capabilities {
-    /// Whether this is among them.
+    /// Whether the feature is available.
     #[must_use]
     pub fn has(&self, feature: Feature) -> bool {
         match feature {
@@ -114,7 +114,7 @@ impl Capabilities {
         }
     }
 
-    /// Whether the backend has what a setting is about.
+    /// Whether the features that a setting needs are available.
     #[must_use]
     pub fn have(&self, setting: &SettingInForce) -> bool {
         let path = setting.path.as_str();
@@ -122,33 +122,33 @@ impl Capabilities {
         all.all(|feature| !feature.settings().contains(&path) || self.has(*feature))
     }
 
-    /// Those that are there, in the order of [`Feature::ALL`].
+    /// The available features, in the order of [`Feature::ALL`].
     pub fn features(self) -> impl Iterator<Item = Feature> {
         let all = Feature::ALL.iter().copied();
         all.filter(move |feature| self.has(*feature))
     }
 }
 
-/// What is known of a model whether it is ready or not.
+/// The description of a model, which is available whether the model is ready or not.
 #[derive(Debug, Clone, PartialEq)]
 pub struct About {
-    /// What it is.
+    /// The model itself.
     pub info: Arc<ModelInfo>,
     /// The name of its backend, such as `llama.cpp`, for errors and reports.
     pub backend: &'static str,
-    /// What its backend was built from: names and values for reports, such as a build number.
+    /// The build of the backend: names and values for reports, such as a build number.
     pub build: Vec<(&'static str, serde_json::Value)>,
-    /// What the backend can do with it.
+    /// What the backend can do with the model.
     pub capabilities: Capabilities,
-    /// How answers are made where neither request nor session says: the operator's choice.
+    /// The operator's settings for requests, for those that neither request nor session sets.
     pub defaults: Settings,
-    /// The same where the operator says nothing either: the recommendation of the model's file, or
-    /// of the engine that serves it.
+    /// The settings that apply if the operator sets none either: the recommendation of the model's
+    /// file, or of the engine that serves it.
     pub recommended: Settings,
 }
 
 impl About {
-    /// The error for a feature that is not there.
+    /// Checks that a feature is available.
     ///
     /// # Errors
     ///
@@ -164,11 +164,11 @@ impl About {
         })
     }
 
-    /// Checks that the backend can do all that a request for text asks for.
+    /// Checks that the backend supports everything that a request for text needs.
     ///
     /// # Errors
     ///
-    /// [`Error::Unsupported`] with the first feature that it lacks.
+    /// [`Error::Unsupported`] with the first missing feature.
     pub fn check_text(&self, prompt: &Prompt, settings: &Effective) -> Result<()> {
         let asked = [
             (Feature::Text, true),

@@ -1,5 +1,5 @@
-//! What can go wrong, whatever the backend. Every variant says what was asked, what was there and
-//! what to do.
+//! Errors that are independent of the backend. Each message says what was requested, what the state
+//! was, and what to do.
 
 mod backend;
 
@@ -16,11 +16,11 @@ use crate::Feature;
 /// The result of a request to a model.
 pub type Result<T> = std::result::Result<T, Error>;
 
-/// Why a request, a session or a load was refused, or failed.
+/// Why a request, a session or a load was refused or failed.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// Whoever loaded the model ended that.
+    /// The caller cancelled the load.
     #[error("{}: the load was cancelled by whoever asked for it: load it again", path.display())]
     LoadCancelled {
         /// The file.
@@ -29,19 +29,19 @@ pub enum Error {
     /// Settings out of range, all of them at once.
     #[error("{}", list(problems))]
     Settings {
-        /// One for each setting that is out of range.
+        /// One problem for each setting that is out of range.
         problems: Vec<Problem>,
     },
-    /// No model has this name.
+    /// There is no model with this name.
     #[error(
         "there is no model `{name}`: use a name that was granted, or have the operator grant it \
          (`--model {name}=FILE`)"
     )]
     UnknownModel {
-        /// The name asked for.
+        /// The requested name.
         name: String,
     },
-    /// Two models want the same name.
+    /// Two models have the same name.
     #[error(
         "the model name `{name}` is given twice: give each model its own name, or replace the one \
          that is there"
@@ -50,32 +50,32 @@ pub enum Error {
         /// The name.
         name: String,
     },
-    /// A prompt with nothing in it.
+    /// The prompt is empty.
     #[error("the prompt is empty: send at least one token, character or message")]
     EmptyPrompt,
-    /// A prompt with more bytes than the host takes.
+    /// The prompt exceeds the maximum size.
     #[error(
         "the prompt has {bytes} bytes, at most {limit} are taken: shorten it, or raise \
          `max_prompt_bytes`"
     )]
     PromptTooLarge {
-        /// Bytes of the prompt, or of all messages together.
+        /// Size of the prompt, or of all messages together, in bytes.
         bytes: u64,
-        /// The bound in force.
+        /// The maximum in bytes.
         limit: u64,
     },
-    /// A prompt that leaves no room for an answer.
+    /// The prompt leaves no room for an answer in the context.
     #[error(
         "the prompt has {prompt} tokens, this session's context holds {context}, of which the \
          answer needs at least one: shorten it, or raise `ctx_size`"
     )]
     PromptTooLong {
-        /// Tokens of the prompt.
+        /// Number of tokens of the prompt.
         prompt: usize,
-        /// Tokens that the context holds.
+        /// Context size in tokens.
         context: u32,
     },
-    /// A token id that the model lacks.
+    /// A token id that is not in the model's vocabulary.
     #[error(
         "token {token} at index {index} of the prompt is not in the vocabulary: use ids from 0 to \
          {last}"
@@ -83,7 +83,7 @@ pub enum Error {
     UnknownToken {
         /// The id.
         token: u32,
-        /// Where it stands.
+        /// Its index in the prompt.
         index: usize,
         /// The highest id.
         last: u32,
@@ -96,39 +96,40 @@ pub enum Error {
     ChatTemplate {
         /// The model's name.
         model: String,
-        /// What the template engine, or the template itself, said.
+        /// The message of the template engine, or of the template itself.
         reason: String,
     },
-    /// The waiting line is full.
+    /// The queue is full.
     #[error(
         "the queue is full: {queued} of {capacity} requests are waiting{}. Try again later, or \
          raise `queue_size`",
         in_about(*estimated_wait)
     )]
     Busy {
-        /// Requests that wait.
+        /// Number of waiting requests.
         queued: usize,
-        /// Requests that may wait (`queue_size`).
+        /// Maximum number of waiting requests (`queue_size`).
         capacity: usize,
-        /// Time until a place may be free, estimated from how fast requests left so far; `None`
-        /// before any has.
+        /// Estimated time until a place in the queue is free, based on recent requests. `None` if
+        /// no request has left the queue yet.
         estimated_wait: Option<Duration>,
     },
-    /// A request waited for longer than it may.
+    /// The request waited for longer than its maximum.
     #[error(
         "the request waited {} ms in the queue and was not begun, at most {} ms are allowed: try \
          again later, or raise `{setting}`",
         waited.as_millis(), limit.as_millis()
     )]
     QueueTimeout {
-        /// How long it waited.
+        /// Time that it waited.
         waited: Duration,
-        /// How long it may wait.
+        /// The maximum.
         limit: Duration,
-        /// What set the limit: `queue_timeout_ms`, `default_task_timeout_ms` or `max_time_ms`.
+        /// The setting with the maximum: `queue_timeout_ms`, `default_task_timeout_ms` or
+        /// `max_time_ms`.
         setting: &'static str,
     },
-    /// The process has nearly all the memory that it may have.
+    /// The process is close to its memory limit.
     #[error(
         "memory is short, so no new request is taken: {} are in use of {}. Try again when others \
          have ended, lower `max_parked_bytes` or `max_concurrent`, or raise what bounds it \
@@ -136,32 +137,32 @@ pub enum Error {
         used.display().iec(), limit.display().iec()
     )]
     MemoryShort {
-        /// What is in use, by the process or its control group.
+        /// Memory in use by the process or its control group.
         used: ByteSize,
-        /// What there may be.
+        /// The memory limit.
         limit: ByteSize,
     },
-    /// A request for vectors that was not done in the time that it may take.
+    /// A request for vectors exceeded its maximum time.
     #[error(
         "the request was not done within {} ms: give it more (`max_time_ms`), or send fewer texts \
          at once",
         limit.as_millis()
     )]
     MaxTime {
-        /// The time that it may take (`max_time_ms`).
+        /// The maximum time (`max_time_ms`).
         limit: Duration,
     },
-    /// A request for vectors with more texts than one may have.
+    /// A request for vectors has too many texts.
     #[error(
         "{texts} texts were sent at once, at most {limit} are taken: send them in several requests"
     )]
     TooManyTexts {
-        /// Texts of the request.
+        /// Number of texts in the request.
         texts: usize,
-        /// Texts that one may have.
+        /// Maximum number of texts.
         limit: usize,
     },
-    /// A model that has no vectors for texts.
+    /// The model gives no vectors.
     #[error(
         "`{model}` gives no vectors: its file says pooling type {pooling}, which ranks texts or \
          isn't known. Use another model"
@@ -169,10 +170,10 @@ pub enum Error {
     NoVectors {
         /// The model's name.
         model: String,
-        /// The number of the file.
+        /// The pooling type in the file.
         pooling: u32,
     },
-    /// A request for text to a model that reads texts as a whole.
+    /// A request for text to a model that only gives vectors.
     #[error(
         "`{model}` (architecture `{architecture}`) has vectors for texts and generates none: ask \
          for vectors (`embed`, or `embedding` in the settings), or use another model"
@@ -183,92 +184,92 @@ pub enum Error {
         /// Its `general.architecture`.
         architecture: String,
     },
-    /// A request for text where the settings ask for vectors.
+    /// A request for text with settings that ask for vectors.
     #[error(
         "`embedding` is set, and this call generates text: leave it out, or ask for vectors \
          (`embed`, or `compute` of wasi:nn)"
     )]
     VectorsAsked,
-    /// As many sessions are open as may be.
+    /// The maximum number of sessions is open.
     #[error(
         "{limit} sessions are open, as many as may be, and none has been idle for long: close one, \
          or raise `max_sessions`"
     )]
     TooManySessions {
-        /// Sessions that may be open (`max_sessions`).
+        /// Maximum number of open sessions (`max_sessions`).
         limit: u32,
     },
-    /// The session was closed because nobody had used it for long, and the operator has such stay
-    /// closed.
+    /// The session was closed because it was idle, and the operator does not allow closed sessions
+    /// to resume.
     #[error(
         "this session was closed after nobody had used it for {} s: open a new one, and send the \
          conversation again (`idle_timeout_ms`, `resume_closed`)",
         idle.as_secs_f32()
     )]
     SessionClosed {
-        /// How long nobody had used it.
+        /// Time that it was idle.
         idle: Duration,
     },
-    /// A deterministic request to a model whose sequences share one pool of KV cells.
+    /// A deterministic request to a model whose sequences share a pool of KV cells.
     #[error(
         "this model can't be `deterministic`: its sequences share {cells} KV cells, and what they \
          hold changes the order of sums. Serve it with `kv_layout` split"
     )]
     NotDeterministic {
-        /// KV cells of the pool.
+        /// Number of KV cells in the pool.
         cells: u32,
     },
-    /// A session that generates already.
+    /// The session already generates.
     #[error(
         "this session is generating already: read its generation to the end, cancel it or drop it, \
          or open another session"
     )]
     SessionBusy,
-    /// An output form that can't be used.
+    /// The output form cannot be used.
     #[error("`{form}` can't be the form of an answer: {reason}. Change it, or leave it out")]
     OutputForm {
-        /// The setting that it came in: `json_schema`, `regex`, `lark` or `grammar`.
+        /// The setting with the form: `json_schema`, `regex`, `lark` or `grammar`.
         form: &'static str,
-        /// What is wrong, and where.
+        /// The mistake and its position.
         reason: String,
     },
-    /// An answer took more work than an output form may, and ended early.
+    /// Following the output form took more work than allowed, and the answer ended early.
     #[error(
         "the answer can't be kept to its output form any further: {reason}. Use a simpler form"
     )]
     OutputFormLost {
-        /// Which limit was met.
+        /// The limit that was exceeded.
         reason: String,
     },
-    /// The model was taken away.
+    /// The model was removed.
     #[error("the model is no longer there: load it again")]
     Unavailable,
-    /// A decode failed, again and again for this request.
+    /// Decode steps failed repeatedly for this request.
     #[error(
         "the model failed while computing, {attempts} times in a row for this request: {reason}. \
          See the host's log"
     )]
     Decode {
-        /// How often it was tried.
+        /// Number of attempts.
         attempts: u32,
-        /// What llama.cpp said.
+        /// The backend's message.
         reason: String,
     },
-    /// The operating system gave no thread.
+    /// The operating system could not start a thread.
     #[error("no thread for the model: {0}. Raise the limit on processes and threads")]
     Thread(#[source] std::io::Error),
-    /// The backend can't do what was asked.
+    /// The backend does not support the request.
     #[error("`{model}` can't do this: its backend, {backend}, has no {feature}. \
         {}", feature.advice())]
     Unsupported {
-        /// What it lacks.
+        /// The missing feature.
         feature: Feature,
         /// The model's name.
         model: String,
         /// The backend's name, such as `llama.cpp`.
         backend: &'static str,
     },
-    /// The backend refused or failed, in its own words.
+    /// The backend refused the request or failed, with its own message.
     #[error(transparent)]
     Backend(#[from] BackendError),
 }

@@ -6,13 +6,14 @@ use mynah_settings::Effective;
 
 use crate::{Event, Producer, Result, Started, TextStream};
 
-/// A running generation. It runs by itself; dropping it cancels it within one decode step.
+/// A running generation. It runs independently of its reader. Dropping it cancels it within one
+/// decode step.
 #[derive(Debug)]
 pub struct Generation {
     stream: Arc<TextStream>,
     settings: Arc<Effective>,
     number: u64,
-    // Keeps the model in memory while a reader waits; `None` when the end has been delivered.
+    // Keeps the model in memory as long as a reader waits. `None` after the end was delivered.
     producer: Option<Box<dyn Producer>>,
 }
 
@@ -30,44 +31,44 @@ impl Generation {
         &self.stream
     }
 
-    /// The request's number: no other of this process has it. The log calls it `request`.
+    /// The number of the request, unique in this process. The log calls it `request`.
     #[must_use]
     pub fn number(&self) -> u64 {
         self.number
     }
 
-    /// The settings in force, the seed that was drawn among them.
+    /// The effective settings, including a drawn seed.
     #[must_use]
     pub fn settings(&self) -> &Effective {
         &self.settings
     }
 
-    /// Tokens of the answer up to what was read last, where it is read by token
-    /// ([`Session::start_by_token`](crate::Session::start_by_token)); else 0. The end tells all of
-    /// them.
+    /// Number of tokens of the answer up to the last event that was read, if the session reads by
+    /// token ([`Session::start_by_token`](crate::Session::start_by_token)); otherwise 0. The end
+    /// contains the total.
     #[must_use]
     pub fn read_tokens(&self) -> u32 {
         self.stream.read_tokens()
     }
 
-    /// Waits for the next events and returns all that are there; none when the end has been
-    /// delivered already.
+    /// Waits for the next events and returns all available ones. Returns none after the end was
+    /// delivered.
     ///
-    /// Cancel-safe: events are taken only when they are returned.
+    /// Cancel-safe: events are removed only when they are returned.
     ///
     /// # Errors
     ///
-    /// What broke the generation, after all text that was made before it.
+    /// The error that ended the generation. It comes after all text that was generated before it.
     pub async fn next(&mut self) -> Result<Vec<Event>> {
         self.ready().await;
         Ok(self.try_next()?.unwrap_or_default())
     }
 
-    /// As [`next`](Self::next), but never waits: `None` when there is nothing yet.
+    /// Like [`next`](Self::next), but never waits. `None`: there is no event yet.
     ///
     /// # Errors
     ///
-    /// As [`next`](Self::next).
+    /// Those of [`next`](Self::next).
     pub fn try_next(&mut self) -> Result<Option<Vec<Event>>> {
         let taken = self.stream.take();
         if taken.made_room {
@@ -89,8 +90,9 @@ impl Generation {
         self.stream.readable().await;
     }
 
-    /// Asks the generation to end. What was made until then still arrives; the reason is
-    /// [`Cancelled`](crate::FinishReason::Cancelled) unless it ended by itself before.
+    /// Requests the end of the generation. Text that was already generated still arrives. The
+    /// finish reason is [`Cancelled`](crate::FinishReason::Cancelled), unless the generation ended
+    /// before.
     pub fn cancel(&self) {
         self.stream.cancel();
         self.wake();

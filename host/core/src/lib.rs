@@ -1,10 +1,10 @@
-//! What everybody speaks of: prompts, events, outcomes, owners, errors, status, and the seam that a
-//! backend implements. It knows neither llama.cpp nor wasm nor HTTP.
+//! Prompts, events, outcomes, owners, errors, status, and the interface that backends implement.
+//! This crate depends on neither llama.cpp nor wasm nor HTTP.
 //!
-//! A [`Model`] is served by some [`Backend`]: llama.cpp in this process (`mynah_engine::load`), an
-//! engine across the network, or a script in a test ([`testing`]). A [`Session`] is one
-//! conversation with it; [`Session::start`] begins a request and gives a [`Generation`], from which
-//! text arrives as it is made. Dropping a generation cancels it.
+//! A [`Backend`] serves a [`Model`]: llama.cpp in this process (`mynah_engine::load`), an engine
+//! across the network, or a script in a test ([`testing`]). A [`Session`] is one conversation with
+//! the model. [`Session::start`] starts a request and returns a [`Generation`], from which text
+//! arrives as it is generated. Dropping a generation cancels it.
 //!
 //! ```
 //! use mynah_core::{Event, Model, Owner, Prompt, Result};
@@ -17,7 +17,7 @@
 //!     loop {
 //!         for event in generation.next().await? {
 //!             match event {
-//!                 // Only where `n_probs` asks for them.
+//!                 // Only if `n_probs` is set.
 //!                 Event::Token(_) => {}
 //!                 Event::Text(text) => answer.push_str(&text),
 //!                 Event::Finished(_) => return Ok(answer),
@@ -29,11 +29,11 @@
 //!
 //! | start at | to learn |
 //! |---|---|
-//! | [`Session::start`] | how a request begins |
-//! | [`Backend`], [`BackendSession`] | what a backend does, and how one is written |
+//! | [`Session::start`] | how a request starts |
+//! | [`Backend`], [`BackendSession`] | what a backend must implement |
 //! | [`Error`] | what can go wrong |
-//! | [`Report`] | what every view of a model shows |
-//! | [`log`] | classes of the log, and what stays out of it |
+//! | [`Report`] | the state of a model, which every view shows |
+//! | [`log`] | the classes of log messages, and the data that they never contain |
 
 #![forbid(unsafe_code)]
 

@@ -1,8 +1,8 @@
-//! What the engine logs, through `tracing`: classes that can be chosen alone, whose request a line
-//! is about, and whether it may have the words of a prompt or an answer in it.
+//! The engine's log messages, through `tracing`: classes that can be enabled separately, the
+//! request that a line is about, and whether lines may contain prompts and answers.
 //!
-//! Each class is a target. What is none of them has its module's path, such as
-//! `mynah_engine::model::load`; llama.cpp's own lines have the target `llama_cpp`.
+//! Each class is a target. Other messages have the path of their module as target, such as
+//! `mynah_engine::model::load`. llama.cpp's own lines have the target `llama_cpp`.
 
 use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -26,8 +26,8 @@ pub const CONTENT: &str = "mynah::content";
 
 static SHOWS_CONTENT: AtomicBool = AtomicBool::new(false);
 
-/// Sets whether prompts, answers and guests' words in errors may be logged, in the whole process.
-/// At first they may not.
+/// Sets whether prompts, answers and guests' texts in errors may be logged, for the whole process.
+/// Initially they may not.
 pub fn show_content(shown: bool) {
     SHOWS_CONTENT.store(shown, Ordering::Relaxed);
 }
@@ -59,7 +59,7 @@ pub use tracing;
 
 pub use log_request;
 
-/// Milliseconds to the microsecond, as the log has times.
+/// Milliseconds with a resolution of one microsecond, the format of times in the log.
 #[must_use]
 pub fn millis(time: std::time::Duration) -> f64 {
     let micros = u32::try_from(time.as_micros())
@@ -67,7 +67,7 @@ pub fn millis(time: std::time::Duration) -> f64 {
     micros / 1e3
 }
 
-/// An error as the log may have it: without what a guest said, unless that is shown.
+/// An error for the log: without the guest's texts, unless they may be logged.
 #[derive(Debug, Clone, Copy)]
 pub struct Logged<'a>(pub &'a Error);
 
@@ -90,8 +90,8 @@ impl fmt::Display for Logged<'_> {
             }
             Error::OutputForm { form, .. } => write!(f, "`{form}` can't be the form of an answer"),
             Error::UnknownModel { .. } => f.write_str("there is no model of the name asked for"),
-            // Numbers, what the operator said, or what llama.cpp and the system said, which know no
-            // text.
+            // These contain only numbers, and texts of the operator, llama.cpp or the operating
+            // system.
             Error::Backend(_)
             | Error::Unsupported { .. }
             | Error::LoadCancelled { .. }
@@ -120,7 +120,7 @@ impl fmt::Display for Logged<'_> {
     }
 }
 
-/// The path of a setting as the log may have it: an unknown key is a guest's own words.
+/// The path of a setting for the log. An unknown key is the guest's text.
 #[must_use]
 pub fn logged_path(problem: &Problem) -> &str {
     match &problem.fault {

@@ -1,4 +1,4 @@
-//! A model, whatever serves it.
+//! A model, independent of its backend.
 
 use std::borrow::Borrow;
 use std::sync::Arc;
@@ -10,10 +10,10 @@ use crate::{
     Source, Status,
 };
 
-/// A model, served by some backend. Clones share it; when the last clone and session is gone, and
-/// the last generation, the backend lets it go.
+/// A model that a backend serves. Clones share it. The backend unloads it when the last clone,
+/// session and generation are dropped.
 ///
-/// A model may leave memory while nobody uses it, and comes back with the next request:
+/// An unused model may be unloaded, and is loaded again for the next request.
 /// [`ready`](Self::ready) waits for that without blocking.
 #[derive(Debug, Clone)]
 pub struct Model {
@@ -28,7 +28,7 @@ struct Shared {
 }
 
 impl Model {
-    /// A model that this backend serves.
+    /// Creates a model from its backend.
     #[must_use]
     pub fn new(backend: Arc<dyn Backend>) -> Self {
         Self {
@@ -40,8 +40,8 @@ impl Model {
         }
     }
 
-    /// The same model, with an observer that is called for every request of the sessions that are
-    /// opened with this handle and its clones.
+    /// The same model with an observer. The observer is called for every request of the sessions
+    /// that are opened with this handle and its clones.
     #[must_use]
     pub fn with_observer(self, observer: Observer) -> Self {
         Self {
@@ -50,19 +50,19 @@ impl Model {
         }
     }
 
-    /// Whether a request would not have to wait until the model is loaded, or can be reached.
+    /// Whether a request would start without loading the model or connecting to it first.
     #[must_use]
     pub fn is_loaded(&self) -> bool {
         self.backend().is_ready()
     }
 
-    /// Waits until the model is in memory, loading it on a thread of its own where it isn't.
-    /// Requests load it in any case; this is for callers that may not block. Should the model be
-    /// unloaded in between, they block all the same.
+    /// Waits until the model is in memory, and loads it on its own thread if necessary. Requests
+    /// load the model anyway; this function is for callers that must not block. If the model is
+    /// unloaded in between, the request still blocks.
     ///
     /// # Errors
     ///
-    /// As those of loading it.
+    /// Those of loading it.
     pub async fn ready(&self) -> Result<()> {
         if self.is_loaded() {
             return Ok(());
@@ -70,18 +70,19 @@ impl Model {
         self.backend().ready().await
     }
 
-    /// Takes the model out of memory if no generation of it lives, and waits for that. Says whether
-    /// it is out of memory. The next request loads it again.
+    /// Unloads the model if it has no running generation, and waits for that. Returns whether it is
+    /// out of memory. The next request loads it again.
     pub fn unload(&self) -> bool {
         self.backend().unload()
     }
 
-    /// Opens a conversation. The owner is the unit of fairness: give the sessions of one owner the
-    /// same [`Owner`].
+    /// Opens a conversation. Fairness applies to owners, so all sessions of one owner should have
+    /// the same [`Owner`].
     ///
     /// # Errors
     ///
-    /// [`Error::TooManySessions`](crate::Error::TooManySessions) when as many are open as may be.
+    /// [`Error::TooManySessions`](crate::Error::TooManySessions) if the maximum number of sessions
+    /// is open.
     pub fn session(&self, owner: Owner) -> Result<Session> {
         static NEXT: AtomicU64 = AtomicU64::new(1);
         let number = NEXT.fetch_add(1, Ordering::Relaxed);
@@ -89,65 +90,64 @@ impl Model {
         Ok(Session::new(self.clone(), session, owner, number))
     }
 
-    /// What the model is.
+    /// The description of the model.
     #[must_use]
     pub fn info(&self) -> Arc<ModelInfo> {
         Arc::clone(&self.about().info)
     }
 
-    /// What the model is, which backend serves it, and what that can do with it.
+    /// The model, its backend, and what the backend can do with it.
     #[must_use]
     pub fn about(&self) -> Arc<About> {
         self.backend().about()
     }
 
-    /// What the model is doing; where it is not in memory, what it had done when it last was.
+    /// The current state of the model, or its last state if it is not in memory.
     #[must_use]
     pub fn status(&self) -> Status {
         self.backend().snapshot().status
     }
 
-    /// What there is to know of the model, in five kinds: what every view of it shows.
+    /// The full report on the model, which every view shows, in five parts.
     #[must_use]
     pub fn report(&self) -> Report {
         Report::new(&self.backend().snapshot(), self.shared.ignored_keys.all())
     }
 
-    /// What each owner was served, in the order of their names: all that want something now, and
-    /// those of late, up to some thousand. Empty where the model is not in memory.
+    /// The work done for each owner, ordered by name: all owners with requests, and a few thousand
+    /// recent ones. Empty if the model is not in memory.
     #[must_use]
     pub fn owners(&self) -> Vec<OwnerShare> {
         self.backend().owners()
     }
 
-    /// Notes a key that a guest sent with its settings and that sets nothing, for the
-    /// [report](Self::report).
+    /// Records a key in a guest's settings that has no effect, for the [report](Self::report).
     pub fn note_ignored_key(&self, key: &str, hint: &str) {
         self.shared.ignored_keys.note(key, hint);
     }
 
-    /// Whether the backend does its work: its loop waits for something to do, or began its round
-    /// less than a minute ago, which is far more than a step takes. A model that is not in memory
-    /// counts as alive.
+    /// Whether the backend is working: its loop is idle, or started its current round less than a
+    /// minute ago, which is far more than a step takes. A model that is not in memory counts as
+    /// alive.
     #[must_use]
     pub fn is_alive(&self) -> bool {
         self.backend().is_alive()
     }
 
-    /// Whether both are the same model, in memory once.
+    /// Whether both handles share one model in memory.
     #[must_use]
     pub fn is_same(&self, other: &Self) -> bool {
         Arc::ptr_eq(&self.shared, &other.shared)
     }
 
-    /// The tokens of a prompt, as a request with it would have them: ids from 0 to the vocabulary's
-    /// size.
+    /// The tokens that a request with this prompt would have: ids from 0 to the vocabulary's size,
+    /// exclusive.
     ///
     /// # Errors
     ///
-    /// As [`Session::start`]'s for the prompt: empty, too long, or one that the chat template can't
-    /// render; [`Error::Unsupported`](crate::Error::Unsupported) where the backend has no token
-    /// ids.
+    /// Those of [`Session::start`] for the prompt: it is empty, too long, or the chat template
+    /// cannot render it. [`Error::Unsupported`](crate::Error::Unsupported) if the backend has no
+    /// token ids.
     pub fn tokens(&self, prompt: impl Borrow<Prompt>) -> Result<Vec<u32>> {
         let tokens = self.backend().tokens(prompt.borrow())?;
         Ok(tokens
@@ -156,7 +156,7 @@ impl Model {
             .collect())
     }
 
-    /// Whether loading this source would give this very model.
+    /// Whether loading this source would return this model.
     pub(crate) fn is_from(&self, source: &dyn Source) -> bool {
         self.backend().is_from(source)
     }

@@ -1,40 +1,40 @@
-//! What a loaded model is, for whoever asks.
+//! The description of a loaded model.
 
 use std::path::PathBuf;
 
 use mynah_settings::ChatTemplateName;
 
-/// What a loaded model is.
+/// The description of a loaded model.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ModelInfo {
-    /// `general.name` of the file, else the file's name.
+    /// `general.name` of the file, or the file's name if it has none.
     pub name: String,
-    /// The file that was asked for.
+    /// The requested file.
     pub path: PathBuf,
     /// `general.architecture`, such as `llama`.
     pub architecture: String,
-    /// Weights.
+    /// Number of weights.
     pub parameters: u64,
     /// Name of the quantisation of the weights in use, such as `Q8_0`.
     pub quantisation: String,
-    /// Name of the quantisation of the file at `path`, where the weights in use are a converted
-    /// copy of it ([`ModelConfig::optimize`]).
+    /// Name of the quantisation of the file at `path`, if the weights in use are a converted copy
+    /// of it ([`ModelConfig::optimize`]).
     pub optimized_from: Option<String>,
-    /// Bytes of the weights in use, as a file.
+    /// File size of the weights in use, in bytes.
     pub file_bytes: u64,
-    /// Tokens that the model was trained to hold.
+    /// Context size that the model was trained with, in tokens.
     pub context_trained: u32,
-    /// Tokens that each session holds.
+    /// Context size of each session, in tokens.
     pub context_size: u32,
-    /// Layers, without the output layer.
+    /// Number of layers, without the output layer.
     pub layers: u32,
-    /// Of these, layers that a graphics card computes.
+    /// Number of these layers that a graphics card computes.
     pub layers_on_device: u32,
-    /// Tokens in the vocabulary; ids go from 0 to one less.
+    /// Number of tokens in the vocabulary. The ids are 0 to this minus one.
     pub vocabulary: u32,
-    /// It reads texts as a whole: it has vectors for them
-    /// ([`Session::embed`](crate::Session::embed)) and generates none.
+    /// Whether the model only gives vectors ([`Session::embed`](crate::Session::embed)) and
+    /// generates no text.
     pub vectors_only: bool,
-    /// The built-in template that messages are rendered with; `None`: the file's own.
+    /// The built-in chat template in use. `None`: the file's own.
     pub chat_template: Option<ChatTemplateName>,
 }

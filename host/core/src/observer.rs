@@ -1,5 +1,5 @@
-//! Calls an embedder's function for every request that has ended: what it was, what it used and how
-//! it ended. Never what was said.
+//! Calls an embedder's function for every request that has ended, with what it was, what it used
+//! and how it ended. Prompts and answers are never included.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -8,15 +8,15 @@ use std::time::{Duration, Instant};
 
 use crate::{Error, RequestEnd, Result};
 
-/// Ends that wait for the observer. Each takes some hundred bytes.
+/// Maximum number of ends that wait for the observer. Each takes a few hundred bytes.
 const QUEUE: usize = 4096;
 
-/// Time between two tries to ask for a flush while the queue is full.
+/// Time between two attempts to request a flush while the queue is full.
 const FLUSH_RETRY: Duration = Duration::from_millis(5);
 
-/// Calls a function for every request that has ended, on a thread of its own. A slow function does
-/// not slow the requests down: it misses some ends. Clones share the function; the thread ends when
-/// the last clone is dropped.
+/// Calls a function for every request that has ended, on its own thread. A slow function does not
+/// slow requests down: it misses some ends. Clones share the function. The thread ends when the
+/// last clone is dropped.
 #[derive(Debug, Clone)]
 pub struct Observer {
     queue: SyncSender<Message>,
@@ -37,11 +37,11 @@ impl PartialEq for Observer {
 }
 
 impl Observer {
-    /// An observer that calls `watch` for each end, in their order.
+    /// Creates an observer that calls `watch` for each end, in order.
     ///
     /// # Errors
     ///
-    /// [`Error::Thread`].
+    /// [`Error::Thread`] if the thread could not be started.
     pub fn new(mut watch: impl FnMut(RequestEnd) + Send + 'static) -> Result<Self> {
         let (queue, messages): (_, Receiver<Message>) = mpsc::sync_channel(QUEUE);
         std::thread::Builder::new()
@@ -64,14 +64,14 @@ impl Observer {
         })
     }
 
-    /// Ends that the function missed, because too many waited already (4,096).
+    /// Number of ends that the function missed because 4,096 were already waiting.
     #[must_use]
     pub fn missed(&self) -> u64 {
         self.missed.load(Ordering::Relaxed)
     }
 
-    /// Waits until the function has seen every request that ended before, but not longer than
-    /// `within`. Returns whether it has.
+    /// Waits until the function has seen every request that ended before, but at most for `within`.
+    /// Returns whether it has.
     #[must_use]
     pub fn flush(&self, within: Duration) -> bool {
         let deadline = Instant::now() + within;

@@ -1,21 +1,22 @@
-//! Who asks: the unit of fairness.
+//! Owners of requests. Fairness applies to them.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Weak};
 
-/// Who asks: a component instance, or all that go by one name. Served tokens are counted for each
-/// owner, and waiting requests of equal priority are served so that each gets its share.
+/// The owner of requests: a component instance, or all that share a name. Served tokens are counted
+/// for each owner, and waiting requests of equal priority are served so that each owner gets its
+/// share.
 ///
-/// Two owners are the same when their names are.
+/// Two owners are equal if their names are.
 #[derive(Debug, Clone)]
 pub struct Owner {
     name: Arc<str>,
     weight: u32,
-    // Of an owner like no other: when the last clone is gone, nobody can come by that name again.
+    // `Some` for an anonymous owner. After the last clone is dropped, no owner can have its name.
     life: Option<Arc<()>>,
 }
 
-/// An owner as those know it who keep something for it: they don't keep it alive.
+/// A weak reference to an owner, for data that is kept for it. It does not keep the owner alive.
 #[derive(Debug, Clone)]
 pub struct OwnerRef {
     name: Arc<str>,
@@ -23,19 +24,19 @@ pub struct OwnerRef {
 }
 
 impl OwnerRef {
-    /// Its name.
+    /// The name.
     #[must_use]
     pub fn name(&self) -> &str {
         &self.name
     }
 
-    /// Whether somebody may come by this name after the process has ended.
+    /// Whether a later process may have an owner with this name.
     #[must_use]
     pub fn is_lasting(&self) -> bool {
         self.life.is_none()
     }
 
-    /// Whether nobody can come by this name any more.
+    /// Whether no owner can have this name any more.
     #[must_use]
     pub fn is_gone(&self) -> bool {
         self.life
@@ -45,10 +46,10 @@ impl OwnerRef {
 }
 
 impl Owner {
-    /// Upper end of an owner's weight.
+    /// Maximum of a weight.
     pub const MAX_WEIGHT: u32 = 1000;
 
-    /// An owner like no other, with a name made for it (`guest-1`, `guest-2`, ...) and weight 1.
+    /// A new anonymous owner with a generated name (`guest-1`, `guest-2`, ...) and weight 1.
     #[must_use]
     pub fn unique() -> Self {
         static NEXT: AtomicU64 = AtomicU64::new(1);
@@ -61,7 +62,7 @@ impl Owner {
         }
     }
 
-    /// The owner of that name, with weight 1.
+    /// The owner with this name, with weight 1.
     #[must_use]
     pub fn named(name: impl Into<Arc<str>>) -> Self {
         Self {
@@ -71,28 +72,28 @@ impl Owner {
         }
     }
 
-    /// The same owner with another weight: an owner of weight 2 gets twice the tokens of one of
-    /// weight 1 while both want more than there is. From 1 to [`MAX_WEIGHT`](Self::MAX_WEIGHT),
-    /// which is the caller's to check; 0 counts as 1.
+    /// The same owner with another weight. While there is more demand than capacity, an owner of
+    /// weight 2 gets twice the tokens of an owner of weight 1. From 1 to
+    /// [`MAX_WEIGHT`](Self::MAX_WEIGHT), which the caller must check; 0 counts as 1.
     #[must_use]
     pub fn with_weight(mut self, weight: u32) -> Self {
         self.weight = weight.max(1);
         self
     }
 
-    /// Its name.
+    /// The name.
     #[must_use]
     pub fn name(&self) -> &str {
         &self.name
     }
 
-    /// Its weight.
+    /// The weight.
     #[must_use]
     pub fn weight(&self) -> u32 {
         self.weight
     }
 
-    /// The owner as those know it who keep something for it: this keeps nothing alive.
+    /// A weak reference, which does not keep the owner alive.
     #[must_use]
     pub fn to_ref(&self) -> OwnerRef {
         OwnerRef {
@@ -101,7 +102,7 @@ impl Owner {
         }
     }
 
-    /// Its name, shared.
+    /// The shared name.
     #[must_use]
     pub fn key(&self) -> &Arc<str> {
         &self.name

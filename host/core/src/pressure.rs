@@ -1,16 +1,16 @@
-//! How short memory is, and what is to be done about that.
+//! Memory pressure, and the measures at each level.
 
-/// Memory that is bounded.
+/// A memory with a limit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct MemoryUse {
     /// Bytes in use.
     pub used: u64,
-    /// Bytes that there may be.
+    /// The limit in bytes.
     pub limit: u64,
 }
 
 impl MemoryUse {
-    /// The share that is in use, from 0.0; more than 1.0 is beyond the limit.
+    /// The share in use. It starts at 0.0, and is above 1.0 beyond the limit.
     #[expect(
         clippy::cast_precision_loss,
         clippy::cast_possible_truncation,
@@ -22,8 +22,7 @@ impl MemoryUse {
     }
 }
 
-/// How short memory is. At each level is done what it is named for, and all that the levels below
-/// it do.
+/// The level of memory pressure. Each level includes the measures of those below it.
 #[derive(
     Debug,
     Clone,
@@ -43,35 +42,34 @@ impl MemoryUse {
 #[serde(rename_all = "lowercase")]
 #[strum(serialize_all = "lowercase")]
 pub enum PressureLevel {
-    /// Nothing is short.
+    /// No pressure.
     #[default]
     None,
-    /// What is remembered in host memory that no open session goes on from is forgotten, and
-    /// nothing is added to it.
+    /// Cached states in host memory that no open session continues are evicted, and none are added.
     Drop,
-    /// What is remembered for idle sessions leaves host memory: for the disk, where there is a
-    /// state folder. What runs is parked where KV cells are what is short.
+    /// Cached states of idle sessions leave host memory, and are written to disk if there is a
+    /// state folder. Running sequences are parked if KV cells are short.
     Park,
-    /// Sessions that nobody has used for `idle_timeout` are closed, also without `auto_cleanup`; a
-    /// model that is only kept for later is unloaded.
+    /// Sessions that were idle for `idle_timeout` are closed, even without `auto_cleanup`. A model
+    /// that is only kept for later requests is unloaded.
     Close,
     /// New requests are refused.
     Refuse,
 }
 
 impl PressureLevel {
-    /// All of them, the lowest first.
+    /// All levels, the lowest first.
     pub const ALL: &[Self] = <Self as strum::VariantArray>::VARIANTS;
 
-    /// The level's name, as everywhere outside Rust.
+    /// The name of the level in JSON, logs and metrics.
     #[must_use]
     pub fn name(self) -> &'static str {
         self.into()
     }
 
-    /// The level of a memory of which this share is in use. The first begins at `threshold`, the
-    /// others follow in equal steps up to three quarters of what is left; `most` is the last that
-    /// helps against this memory's shortage.
+    /// The level of a memory of which this share is in use. The first level begins at `threshold`,
+    /// and the others follow in equal steps up to three quarters of the remaining share. `most` is
+    /// the highest level that helps against a shortage of this memory.
     fn of(share: f32, threshold: f32, most: Self) -> Self {
         let step = (1.0 - threshold) / 4.0;
         let begins = |(index, level): (u8, Self)| {
@@ -95,27 +93,28 @@ impl PressureLevel {
     }
 }
 
-/// How short each memory is: what of it is in use and can't be had back at once. A share is from
-/// 0.0; more than 1.0 is beyond the limit.
+/// The pressure on each memory: the share in use that cannot be freed at once. A share starts at
+/// 0.0, and is above 1.0 beyond the limit.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct Pressure {
-    /// The highest level of the four.
+    /// The highest of the four levels.
     pub level: PressureLevel,
-    /// KV cells of sequences that run. Their level is `Park` at most: who finds none waits.
+    /// KV cells of running sequences. The level is at most `Park`: a sequence without free cells
+    /// waits.
     pub cells: f32,
-    /// Host memory of parked sequences, of `max_parked_bytes`. Its level is `Drop` at most: what
-    /// has no room is computed again.
+    /// Host memory of parked sequences, as a share of `max_parked_bytes`. The level is at most
+    /// `Drop`: a state that does not fit is computed again.
     pub parked: f32,
-    /// Memory of the process, of what it may have (`max_process_bytes`, its control group's limit,
-    /// the machine's memory: the nearest); `None` where the system doesn't tell.
+    /// Memory of the process, with the lowest of its limits (`max_process_bytes`, the control
+    /// group's limit, the machine's memory). `None` if the system does not report it.
     pub process: Option<MemoryUse>,
-    /// Memory of all graphics cards together, where there is one. Its level is `Close` at most:
-    /// what a loaded model has there doesn't grow.
+    /// Memory of all graphics cards together, if there are any. The level is at most `Close`: a
+    /// loaded model does not take more of it later.
     pub device: Option<MemoryUse>,
 }
 
 impl Pressure {
-    /// Sets the level that goes with the shares.
+    /// Sets the level for these shares.
     #[must_use]
     pub fn with_level(mut self, threshold: f32) -> Self {
         use PressureLevel as Level;
@@ -151,7 +150,7 @@ mod tests {
             Level::Refuse,
         ];
         assert_eq!(levels, expected);
-        // A threshold of 1.0 has no room for steps.
+        // A threshold of 1.0 leaves no room for steps.
         let all_or_nothing = |share| PressureLevel::of(share, 1.0, PressureLevel::Refuse);
         assert_eq!(all_or_nothing(0.99), PressureLevel::None);
         assert_eq!(all_or_nothing(1.0), PressureLevel::Refuse);

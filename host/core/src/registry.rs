@@ -1,4 +1,4 @@
-//! Models by name. A source that is given under several names is loaded once.
+//! Models by name. A source with several names is loaded once.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -14,13 +14,13 @@ pub struct Registry {
 #[derive(Debug, Default)]
 struct Shared {
     names: Mutex<BTreeMap<String, Named>>,
-    /// A load has ended.
+    /// Notified when a load has ended.
     settled: Condvar,
-    /// Called for every request to the models that are loaded here.
+    /// Called for every request to the models that the registry loads.
     observer: Option<Observer>,
 }
 
-/// What a name stands for.
+/// The state of a name.
 #[derive(Debug)]
 enum Named {
     Loading(Arc<dyn Source>),
@@ -44,13 +44,13 @@ impl Named {
 }
 
 impl Registry {
-    /// A registry without models.
+    /// An empty registry.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// A registry without models, whose observer is called for every request to the models that it
+    /// An empty registry with an observer that is called for every request to the models that it
     /// loads.
     #[must_use]
     pub fn observed(observer: Option<Observer>) -> Self {
@@ -62,13 +62,12 @@ impl Registry {
         }
     }
 
-    /// Loads a model under a name. A model of the same source that is there already is shared, also
-    /// under the same name; a load of it that is under way is waited for.
+    /// Loads a model under a name. If a model with the same source exists, it is shared, also under
+    /// the same name. If it is being loaded, this waits for it.
     ///
     /// # Errors
     ///
-    /// [`Error::DuplicateModel`] when the name stands for something else, and those of
-    /// [`Source::load`].
+    /// [`Error::DuplicateModel`] if the name has another model, and the errors of [`Source::load`].
     pub fn load<P: Progress>(
         &self,
         name: &str,
@@ -117,7 +116,7 @@ impl Registry {
     ///
     /// # Errors
     ///
-    /// [`Error::DuplicateModel`] when the name is taken.
+    /// [`Error::DuplicateModel`] if the name is in use.
     pub fn insert(&self, name: &str, model: Model) -> Result<()> {
         let mut names = self.lock();
         if names.contains_key(name) {
@@ -127,11 +126,11 @@ impl Registry {
         Ok(())
     }
 
-    /// The model of that name.
+    /// The model with this name.
     ///
     /// # Errors
     ///
-    /// [`Error::UnknownModel`] when there is none, or it is still being loaded.
+    /// [`Error::UnknownModel`] if there is none, or it is still being loaded.
     pub fn get(&self, name: &str) -> Result<Model> {
         let names = self.lock();
         let model = names.get(name).and_then(Named::model);
@@ -140,7 +139,7 @@ impl Registry {
         })
     }
 
-    /// Takes a name away. The model stays in memory while anybody else has it.
+    /// Removes a name. The model stays in memory as long as it is used elsewhere.
     pub fn remove(&self, name: &str) -> Option<Model> {
         let mut names = self.lock();
         names.get(name)?.model()?;
@@ -150,7 +149,7 @@ impl Registry {
         }
     }
 
-    /// All models with their names, in the order of the names.
+    /// All models with their names, ordered by name.
     #[must_use]
     pub fn models(&self) -> Vec<(String, Model)> {
         let names = self.lock();
@@ -160,14 +159,15 @@ impl Registry {
         loaded.collect()
     }
 
-    /// A panic while the lock was held leaves the names whole: each change is one call.
+    /// A panic while the lock was held leaves the names consistent, because each change is one
+    /// call.
     fn lock(&self) -> MutexGuard<'_, BTreeMap<String, Named>> {
         let names = self.shared.names.lock();
         names.unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// A load; its end, however it comes, is told to those who wait for it.
+/// A load. Waiting threads are notified however it ends.
 struct Load<'a> {
     registry: &'a Registry,
     name: &'a str,

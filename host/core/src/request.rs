@@ -1,22 +1,22 @@
-//! What is asked for and what comes back.
+//! Requests and their results.
 
 use std::time::Duration;
 
-/// What the model is to continue.
+/// The input of the model.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Prompt {
-    /// Text as it stands, special tokens included; the begin-of-sequence token is added where the
-    /// model wants one.
+    /// Text that is used unchanged, special tokens included. The begin-of-sequence token is added
+    /// if the model needs one.
     Text(String),
-    /// A conversation, rendered with the model's own chat template. The text of a control token in
-    /// it is text.
+    /// A conversation, rendered with the model's chat template. The text of a control token in a
+    /// message stays text.
     Messages(Conversation),
-    /// Token ids, taken as they are.
+    /// Token ids, used unchanged.
     Tokens(Vec<u32>),
 }
 
 impl Prompt {
-    /// What it costs to keep.
+    /// Size in bytes, for memory limits.
     #[must_use]
     pub fn bytes(&self) -> u64 {
         match self {
@@ -30,12 +30,12 @@ impl Prompt {
 /// A conversation, from its beginning.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Conversation {
-    /// What was said. At least one message.
+    /// The messages, at least one.
     pub messages: Vec<Message>,
-    /// Tools that the model may call: a JSON list, in the form that its template knows. The file's
-    /// own template for tools is used where it has one.
+    /// Tools that the model may call: a JSON list in the format of the chat template. The file's
+    /// own template for tools is used if there is one.
     pub tools: Option<String>,
-    /// Further variables of the template: a JSON object, without `messages`, `tools`,
+    /// Further variables of the template: a JSON object without `messages`, `tools`,
     /// `add_generation_prompt`, `bos_token`, `eos_token`, `pad_token` and `sep_token`.
     pub variables: Option<String>,
 }
@@ -49,11 +49,12 @@ impl From<Vec<Message>> for Conversation {
     }
 }
 
-/// What a message costs beside what is said in it: a guest could send millions of empty ones.
+/// Size of a message in addition to its texts. It counts because a guest could send millions of
+/// empty messages.
 const MESSAGE_BYTES: u64 = 16;
 
 impl Conversation {
-    /// What it costs to keep.
+    /// Size in bytes, for memory limits.
     #[must_use]
     pub fn bytes(&self) -> u64 {
         let len = |text: &Option<String>| text.as_ref().map_or(0, |text| text.len() as u64);
@@ -67,11 +68,11 @@ impl Conversation {
 /// One message of a conversation.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Message {
-    /// Who says it.
+    /// The sender.
     pub role: Role,
-    /// What is said.
+    /// The text.
     pub content: String,
-    /// Further fields, as the model's template knows them (`tool_calls`, `name`): a JSON object.
+    /// Further fields of the model's template (`tool_calls`, `name`): a JSON object.
     pub fields: Option<String>,
 }
 
@@ -87,13 +88,13 @@ impl Message {
     }
 }
 
-/// Who says a message.
+/// The sender of a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Role {
-    /// Instructions that stand above the conversation.
+    /// Instructions for the whole conversation.
     System,
-    /// The one who asks.
+    /// The user.
     User,
     /// The model.
     Assistant,
@@ -101,41 +102,41 @@ pub enum Role {
     Tool,
 }
 
-/// What comes out of a generation, in order.
+/// An event of a generation. Events come in order.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Event {
-    /// A token of the answer and how likely it was, where `n_probs` asks for it. It comes when the
-    /// token is chosen, before the text that it makes: text may be held back, or never come, where
-    /// it is a stop string's.
+    /// A token of the answer with its probability, if `n_probs` is set. It comes when the token is
+    /// chosen, before its text: the text may be held back, or never come if it is a part of a stop
+    /// string.
     Token(TokenProbs),
     /// More text: whole characters, never empty.
     Text(String),
-    /// The end; nothing follows.
+    /// The end. No event follows.
     Finished(Outcome),
 }
 
-/// A token of the answer, and what else was likely in its place.
+/// A token of the answer, with the most likely alternatives.
 #[derive(Debug, Clone, PartialEq)]
 pub struct TokenProbs {
-    /// The token that was chosen.
+    /// The chosen token.
     pub chosen: TokenProb,
-    /// The most likely tokens, falling; the chosen one may be among them.
+    /// The most likely tokens, the most likely first. The chosen one may be among them.
     pub top: Vec<TokenProb>,
 }
 
-/// A token and how likely it was.
+/// A token and its probability.
 #[derive(Debug, Clone, PartialEq)]
 pub struct TokenProb {
-    /// Its id.
+    /// The id.
     pub id: u32,
-    /// The bytes of its text, which may be part of a character; none for a control token.
+    /// The bytes of its text, which may be a part of a character. Empty for a control token.
     pub bytes: Vec<u8>,
-    /// Natural logarithm of its probability, as the model has it before any sampler.
+    /// Natural logarithm of its probability in the model's own distribution, before any sampler.
     pub log_prob: f32,
 }
 
 impl TokenProbs {
-    /// What it costs to keep.
+    /// Size in bytes, for memory limits.
     #[must_use]
     pub fn bytes(&self) -> usize {
         let all = std::iter::once(&self.chosen).chain(&self.top);
@@ -144,14 +145,14 @@ impl TokenProbs {
     }
 }
 
-/// How a generation ended and what it used.
+/// How a generation ended, and what it used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Outcome {
-    /// Why it ended.
+    /// The finish reason.
     pub reason: FinishReason,
-    /// What it used.
+    /// The usage.
     pub usage: Usage,
-    /// The seed that was given or drawn: the same request with it gives the same text.
+    /// The seed, whether set or drawn. The same request with this seed gives the same text.
     pub seed: u32,
 }
 
@@ -159,24 +160,24 @@ pub struct Outcome {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, strum::IntoStaticStr)]
 #[strum(serialize_all = "kebab-case")]
 pub enum FinishReason {
-    /// The model said that it is done.
+    /// The model chose an end-of-generation token.
     EndOfGeneration,
-    /// `max_tokens` were generated.
+    /// `max_tokens` tokens were generated.
     MaxTokens,
-    /// A stop string came; it isn't part of the text.
+    /// A stop string occurred. It is not part of the text.
     StopString,
-    /// The time of `max_time` is over.
+    /// `max_time` was reached.
     MaxTime,
     /// Prompt and answer fill the context.
     ContextFull,
-    /// No token continues what the output form asks for; the text is what there was until then.
+    /// No token continues the output form. The text ends there.
     DeadEnd,
     /// It was cancelled, or its session was dropped.
     Cancelled,
 }
 
 impl FinishReason {
-    /// The reason's name, as everywhere outside Rust.
+    /// The name of the reason in JSON and logs.
     #[must_use]
     pub fn name(self) -> &'static str {
         self.into()
@@ -186,18 +187,18 @@ impl FinishReason {
 /// What a generation used.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Usage {
-    /// Tokens of the prompt.
+    /// Number of tokens of the prompt.
     pub prompt_tokens: u32,
-    /// Of these, tokens whose computation was already there.
+    /// Number of these tokens whose computation was cached.
     pub cached_tokens: u32,
-    /// Tokens generated; the one that ends the generation isn't counted.
+    /// Number of generated tokens, without the one that ends the generation.
     pub generated_tokens: u32,
-    /// Tokens of prompt and answer that made room for others, where `context_shifting` is set.
+    /// Number of tokens of prompt and answer that were removed for newer ones (`context_shifting`).
     pub forgotten_tokens: u32,
-    /// From the request until its first prompt token was computed.
+    /// Time from the request until its first prompt token was computed.
     pub queue_time: Duration,
-    /// From there until the first token of the answer.
+    /// Time from then until the first token of the answer.
     pub prefill_time: Duration,
-    /// From there until the end.
+    /// Time from then until the end.
     pub decode_time: Duration,
 }

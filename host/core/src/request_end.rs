@@ -11,30 +11,30 @@ use crate::{Error, FinishReason, ModelInfo, Usage};
 /// A request that has ended.
 #[derive(Debug, Clone)]
 pub struct RequestEnd {
-    /// Its number, as the log has it.
+    /// The number of the request in the log.
     pub request: u64,
-    /// The model that it was for.
+    /// The model.
     pub model: Arc<ModelInfo>,
-    /// Who asked.
+    /// The owner.
     pub owner: Arc<str>,
     /// The session's number ([`SessionStatus::id`](crate::SessionStatus::id)).
     pub session: u64,
-    /// What was asked for.
+    /// The task.
     pub task: Task,
-    /// The settings in force; `None` for vectors, which have none, and for a request that was
+    /// The effective settings. `None` for vectors, which have none, and for a request that was
     /// turned away before its settings were read.
     pub settings: Option<Arc<Effective>>,
-    /// When it was asked.
+    /// The time of the request.
     pub asked_at: SystemTime,
-    /// What it used until it ended. A request that was turned away used nothing. One that never
-    /// began has its prompt tokens and its time in the queue. For vectors, `prefill_time` is how
-    /// long they took.
+    /// The usage until the end. A request that was turned away used nothing. A request that never
+    /// started has prompt tokens and a queue time. For vectors, `prefill_time` is the time of their
+    /// computation.
     pub usage: Usage,
     /// How it ended.
     pub outcome: RequestOutcome,
 }
 
-/// What a request asks for.
+/// The task of a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Task {
     /// The next message of a conversation.
@@ -45,25 +45,25 @@ pub enum Task {
     Embed,
 }
 
-/// How a request ended: as [`Requests`](crate::Requests) counts it. Rejected requests are not
+/// How a request ended, as [`Requests`](crate::Requests) counts it. Rejected requests are not
 /// counted.
 ///
-/// An observer gets the text of an error. That text has none of a guest's words in it, unless the
-/// log may have them too ([`log::show_content`](crate::log::show_content)).
+/// An observer gets the text of an error. It contains none of the guest's texts, unless the log may
+/// contain them, too ([`log::show_content`](crate::log::show_content)).
 #[derive(Debug, Clone, PartialEq, Eq, strum::IntoStaticStr)]
 #[strum(serialize_all = "snake_case")]
 pub enum RequestOutcome<E = String> {
-    /// By itself; `None` for vectors.
+    /// It ended by itself. `None` for vectors.
     Completed(Option<FinishReason>),
-    /// There was no room for it.
+    /// There was no capacity for it.
     Refused(E),
-    /// Something was wrong with it.
+    /// The request was invalid.
     Rejected(E),
-    /// It had no time left, with this error.
+    /// Its time ran out, with this error.
     TimedOut(E),
-    /// By its reader.
+    /// The reader cancelled it.
     Cancelled,
-    /// By this error.
+    /// It failed with this error.
     Failed(E),
 }
 
@@ -82,13 +82,13 @@ impl<E> RequestOutcome<E> {
         }
     }
 
-    /// The outcome's name, as everywhere outside Rust.
+    /// The name of the outcome in JSON and logs.
     #[must_use]
     pub fn name(&self) -> &'static str {
         self.into()
     }
 
-    /// Why a generation completed.
+    /// The finish reason, if a generation completed.
     #[must_use]
     pub fn reason(&self) -> Option<FinishReason> {
         match self {
@@ -126,7 +126,7 @@ impl<E> RequestOutcome<E> {
         }
     }
 
-    /// The same outcome with its error in another form.
+    /// The same outcome with its error converted.
     #[must_use]
     pub fn map_error<F>(self, form: impl FnOnce(E) -> F) -> RequestOutcome<F> {
         match self {
@@ -139,7 +139,7 @@ impl<E> RequestOutcome<E> {
         }
     }
 
-    /// What the reader gets: the reason why a generation ended, `None` for vectors.
+    /// The result for the reader: the finish reason of a generation, or `None` for vectors.
     ///
     /// # Errors
     ///

@@ -1,5 +1,5 @@
-//! What the log and the observer get of one request: the fields that all its lines share, and its
-//! end.
+//! The log lines and the observer's data of one request: the fields that all its lines share, and
+//! its end.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
@@ -16,15 +16,15 @@ use crate::{Error, FinishReason, ModelInfo, Owner, RequestEnd, RequestOutcome, T
 /// writes the last line itself.
 #[derive(Debug)]
 pub struct RequestLog {
-    /// Its number, unique in this process.
+    /// The number, unique in this process.
     pub number: u64,
-    /// The model that it is for.
+    /// The model.
     pub model: Arc<ModelInfo>,
     /// The number of its session.
     pub session: u64,
-    /// Who asks.
+    /// The owner.
     pub owner: Owner,
-    /// What it asks for.
+    /// The task.
     pub task: Task,
     has_ended: AtomicBool,
     observed: Option<Observed>,
@@ -52,7 +52,7 @@ impl RequestLog {
         })
     }
 
-    /// Notes the settings in force. Only the first call counts.
+    /// Records the effective settings. Only the first call has an effect.
     pub fn set_settings(&self, settings: &Arc<Effective>) {
         if let Some(observed) = &self.observed {
             observed.settings.get_or_init(|| Arc::clone(settings));
@@ -119,7 +119,7 @@ impl Drop for RequestLog {
 }
 
 impl Task {
-    /// What the task makes.
+    /// The result of the task.
     fn kind(self) -> &'static str {
         match self {
             Self::Chat | Self::Complete => "text",
@@ -128,7 +128,7 @@ impl Task {
     }
 }
 
-/// An observer, and what it gets of a request beside its end.
+/// An observer, with the request data that it gets in addition to the end.
 #[derive(Debug)]
 struct Observed {
     observer: Observer,

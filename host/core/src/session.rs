@@ -13,17 +13,17 @@ use crate::{
     VectorRequest,
 };
 
-/// One conversation with a model. It runs one generation at a time; dropping it cancels that.
+/// One conversation with a model. It runs one generation at a time. Dropping it cancels that.
 #[derive(Debug)]
 pub struct Session {
     model: Model,
     owner: Owner,
     settings: Settings,
     number: u64,
-    // When it last made a request.
+    // Time of its last request.
     used_at: Instant,
     current: Weak<TextStream>,
-    // Last, so that its generation is cancelled before the backend closes it.
+    // The last field, so that the generation is cancelled before the backend closes the session.
     backend: Box<dyn BackendSession>,
 }
 
@@ -45,20 +45,20 @@ impl Session {
         }
     }
 
-    /// Sets how text is made in this session where the request doesn't say. What was set before is
-    /// forgotten; a generation that runs goes on as it began.
+    /// Sets the settings of this session, for those that a request does not set. They replace the
+    /// previous ones. A running generation is not affected.
     ///
     /// # Errors
     ///
-    /// [`Error::Settings`] with every setting that is out of range; then nothing is changed.
+    /// [`Error::Settings`] with every setting that is out of range. Then nothing is changed.
     pub fn configure(&mut self, settings: Settings) -> Result<()> {
         settings.check()?;
         self.settings = settings;
         Ok(())
     }
 
-    /// Every setting as it is in force for a request that sets nothing itself, and who said so.
-    /// Settings of what the backend can't do ([`Feature`]) are left out.
+    /// Every setting with its effective value for a request that sets none, and the level that set
+    /// it. Settings for missing features of the backend ([`Feature`]) are omitted.
     #[must_use]
     pub fn effective(&self) -> Vec<SettingInForce> {
         let about = self.model.about();
@@ -71,7 +71,7 @@ impl Session {
         all.into_iter().filter(has).collect()
     }
 
-    /// Waits until [`start`](Self::start) doesn't have to load the model first.
+    /// Waits until [`start`](Self::start) would not have to load the model.
     ///
     /// # Errors
     ///
@@ -80,33 +80,33 @@ impl Session {
         self.model.ready().await
     }
 
-    /// Checks, tokenises and queues a request. Everything that is wrong with it is answered here,
-    /// before any model work.
+    /// Checks, tokenises and queues a request. All errors of the request are returned here, before
+    /// the model does any work.
     ///
-    /// A model that is not in memory is loaded first, which blocks: see [`ready`](Self::ready).
-    /// Tokenising takes time in proportion to the prompt, which [`ModelConfig::max_prompt_bytes`]
-    /// bounds.
+    /// If the model is not in memory, this loads it first, which blocks: see
+    /// [`ready`](Self::ready). Tokenising takes time in proportion to the prompt, which
+    /// [`ModelConfig::max_prompt_bytes`] limits.
     ///
     /// [`ModelConfig::max_prompt_bytes`]: crate::ModelConfig::max_prompt_bytes
     ///
     /// # Errors
     ///
     /// A setting out of range, an empty or too long prompt, an unknown token, messages that the
-    /// model's template can't render, a session that generates already ([`Error::SessionBusy`]), a
-    /// deterministic request where sequences share their KV cells ([`Error::NotDeterministic`]), a
-    /// model that can't be loaded again, a full queue ([`Error::Busy`]), or a session that was
-    /// closed because nobody had used it ([`Error::SessionClosed`]).
+    /// model's template cannot render, a session that already generates ([`Error::SessionBusy`]), a
+    /// deterministic request if sequences share their KV cells ([`Error::NotDeterministic`]), a
+    /// model that cannot be loaded again, a full queue ([`Error::Busy`]), or a session that was
+    /// closed because it was idle ([`Error::SessionClosed`]).
     pub fn start(&mut self, prompt: Prompt, settings: Settings) -> Result<Generation> {
         self.begin(prompt, settings, false)
     }
 
-    /// As [`start`](Self::start), but the text of each token is an event of its own, and
-    /// [`Generation::next`] gives one event at a time: text that waits is not put together. A token
-    /// whose text is held back, or is part of a character, comes with a later one.
+    /// Like [`start`](Self::start), but the text of each token is a separate event, and
+    /// [`Generation::next`] returns one event at a time. A token whose text is held back, or is a
+    /// part of a character, comes with a later one.
     ///
     /// # Errors
     ///
-    /// As [`start`](Self::start)'s.
+    /// Those of [`start`](Self::start).
     pub fn start_by_token(&mut self, prompt: Prompt, settings: Settings) -> Result<Generation> {
         self.begin(prompt, settings, true)
     }
@@ -151,8 +151,8 @@ impl Session {
         Ok(generation)
     }
 
-    /// Whether a request with these settings is one for vectors ([`embed`](Self::embed)): what
-    /// `embedding` says, else whether the model has nothing else to give.
+    /// Whether a request with these settings is one for vectors ([`embed`](Self::embed)): the value
+    /// of `embedding`, or, if it is not set, whether the model only gives vectors.
     #[must_use]
     pub fn wants_vectors(&self, settings: &Settings) -> bool {
         let about = self.model.about();
@@ -161,18 +161,18 @@ impl Session {
         asked.unwrap_or(!about.capabilities.has(Feature::Text))
     }
 
-    /// The vectors of texts, each of length 1: what the model makes of their tokens, pooled as its
-    /// file says, as a mean where it says nothing. Does not disturb a generation of this session.
-    /// Dropping the future cancels the request.
+    /// The vectors of texts, each of length 1. The model's vectors of the tokens are pooled as its
+    /// file defines, or as a mean if it does not. This does not disturb a generation of the
+    /// session. Dropping the future cancels the request.
     ///
-    /// Of the settings, those of scheduling and `max_time` count. A text has at most as many tokens
-    /// as the session's context.
+    /// Of the settings, only those of scheduling and `max_time` have an effect. The maximum number
+    /// of tokens of a text is the context size of the session.
     ///
     /// # Errors
     ///
-    /// As [`start`](Self::start)'s but for generating; no text or too many
-    /// ([`Error::TooManyTexts`]), a model that has no vectors ([`Error::NoVectors`]), or a request
-    /// that had its time ([`Error::MaxTime`]).
+    /// Those of [`start`](Self::start) that do not concern generation; no text or too many
+    /// ([`Error::TooManyTexts`]), a model without vectors ([`Error::NoVectors`]), or a request that
+    /// exceeded its maximum time ([`Error::MaxTime`]).
     pub async fn embed(&mut self, texts: &[Prompt], settings: Settings) -> Result<Embeddings> {
         self.ready().await?;
         let log = self.log(Task::Embed);
@@ -183,7 +183,7 @@ impl Session {
         if let Err(error) = &asked {
             log.end(RequestOutcome::turned_away(error), &Usage::default());
         }
-        // The backend has it from here on.
+        // From here on the backend owns it.
         drop(log);
         asked?.await
     }
@@ -216,7 +216,7 @@ impl Session {
         )
     }
 
-    /// What the session does now.
+    /// The state of the session.
     #[must_use]
     pub fn status(&self) -> SessionStatus {
         let status = self.backend.status();
@@ -228,19 +228,19 @@ impl Session {
         })
     }
 
-    /// The session's number: no other of this process has it. The log calls it `session`.
+    /// The number of the session, unique in this process. The log calls it `session`.
     #[must_use]
     pub fn number(&self) -> u64 {
         self.number
     }
 
-    /// Who asks.
+    /// The owner.
     #[must_use]
     pub fn owner(&self) -> &Owner {
         &self.owner
     }
 
-    /// The model that this session talks to.
+    /// The model of this session.
     #[must_use]
     pub fn model(&self) -> &Model {
         &self.model
@@ -250,7 +250,7 @@ impl Session {
 impl Drop for Session {
     fn drop(&mut self) {
         if let Some(stream) = self.current.upgrade() {
-            // A reader may still read what was made, and the end.
+            // A reader may still read the text so far, and the end.
             stream.cancel();
         }
     }

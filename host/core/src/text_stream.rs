@@ -1,8 +1,8 @@
-//! The bounded stream of events between a backend, which makes an answer, and its reader.
+//! The bounded stream of events between a backend, which generates an answer, and its reader.
 //!
-//! Text that waits is kept as one string, so a slow reader costs its bytes and nothing else, and
-//! gets it all at once. Events of single tokens count with what they hold. A reader that reads
-//! token by token gets the text of each one by itself.
+//! Unread text is kept as one string, so a slow reader costs only its bytes, and gets all of it at
+//! once. Events of single tokens count with their content. A reader that reads by token gets the
+//! text of each token separately.
 
 use std::collections::VecDeque;
 use std::ops::Deref;
@@ -13,29 +13,29 @@ use tokio::sync::Notify;
 
 use crate::{Error, Event, Outcome, Result, TokenProbs};
 
-/// A bounded mailbox with one writer (the worker) and one reader (the
-/// [`Generation`](crate::Generation)).
+/// A bounded queue with one writer (the worker) and one reader ([`Generation`](crate::Generation)).
 #[derive(Debug)]
 pub struct TextStream {
     state: Mutex<State>,
-    // Holds one permit when nobody waits, so a wake-up between a look and a wait isn't lost.
+    // Holds one permit if no reader waits, so that a wake-up between a check and a wait is not
+    // lost.
     changed: Notify,
-    // Apart from the lock, since llama.cpp's abort callback asks thousands of times a second.
+    // Outside the lock, because llama.cpp's abort callback reads it thousands of times a second.
     cancelled: AtomicBool,
     max_unread_bytes: usize,
-    // Each token's text is an event of its own, and is taken by itself.
+    // Whether the text of each token is a separate event, which is read separately.
     by_token: bool,
 }
 
 #[derive(Debug, Default)]
 struct State {
-    // Text and tokens in their order; text that follows text is one, unless it is read by token.
+    // Text and tokens in order. Consecutive texts are merged, unless the stream is read by token.
     events: VecDeque<Event>,
-    // Tokens of the answer at each event, where it is read by token.
+    // Number of tokens of the answer at each event, if the stream is read by token.
     made: VecDeque<u32>,
-    // Tokens of the answer up to the event that was taken last, where it is read by token.
+    // Number of tokens of the answer up to the last event that was read, if it is read by token.
     read: u32,
-    // What they hold.
+    // Size of the events.
     bytes: usize,
     end: End,
     reader_gone: bool,
@@ -43,22 +43,22 @@ struct State {
 
 #[derive(Debug, Default)]
 enum End {
-    /// More may come.
+    /// More events may follow.
     #[default]
     Open,
-    /// It ended; the reader doesn't know yet.
+    /// It has ended, but the reader has not received the end yet.
     Waiting(Result<Outcome>),
-    /// It ended and the reader knows.
+    /// It has ended, and the reader has received the end.
     Delivered,
 }
 
-/// The worker's end of an stream. Dropped without an end, for whatever reason, it tells the reader
-/// that the model is gone, so that nobody waits for ever.
+/// The worker's side of a stream. If it is dropped without an end, it reports to the reader that
+/// the model is gone, so that no reader waits for ever.
 #[derive(Debug)]
 pub struct StreamWriter(Arc<TextStream>);
 
 impl StreamWriter {
-    /// The writing end of this stream. There is one.
+    /// The writing side of this stream. There must be only one.
     #[must_use]
     pub fn new(stream: Arc<TextStream>) -> Self {
         Self(stream)
@@ -79,17 +79,17 @@ impl Drop for StreamWriter {
     }
 }
 
-/// What [`TextStream::take`] found.
+/// The result of [`TextStream::take`].
 #[derive(Debug)]
 pub struct Taken {
-    /// `None`: nothing yet. An empty list: the end was delivered before.
+    /// `None`: there is no event yet. An empty list: the end was already delivered.
     pub events: Result<Option<Vec<Event>>>,
-    /// The stream was full, so the worker may be waiting for this.
+    /// Whether the stream was full, so that the worker may be waiting for space.
     pub made_room: bool,
 }
 
 impl TextStream {
-    /// A stream in which at most about so many bytes wait for the reader.
+    /// A stream with a limit for unread text, in bytes.
     #[must_use]
     pub fn new(max_unread_bytes: usize) -> Self {
         Self {
@@ -101,7 +101,7 @@ impl TextStream {
         }
     }
 
-    /// An stream whose reader takes the text of one token at a time.
+    /// A stream whose reader takes the text of one token at a time.
     pub fn by_token(max_unread_bytes: usize) -> Self {
         Self {
             by_token: true,
@@ -109,16 +109,16 @@ impl TextStream {
         }
     }
 
-    /// Adds text for the reader; the answer has so many tokens with it. Never waits and never
-    /// refuses: the writer asks [`is_full`](Self::is_full) before it makes more, so the bound is
-    /// exceeded by one token's text at most.
+    /// Adds text for the reader. `tokens` is the number of tokens of the answer including it. Never
+    /// waits and never fails: the writer checks [`is_full`](Self::is_full) before it generates
+    /// more, so the limit is exceeded by at most one token's text.
     pub fn push(&self, text: &str, tokens: u32) {
         if !text.is_empty() {
             self.add(Event::Text(text.to_owned()), tokens);
         }
     }
 
-    /// Adds a token that is told by itself; as [`push`](Self::push).
+    /// Adds a token with its probabilities. Otherwise like [`push`](Self::push).
     pub fn push_token(&self, token: TokenProbs, tokens: u32) {
         self.add(Event::Token(token), tokens);
     }
@@ -142,7 +142,7 @@ impl TextStream {
         self.changed.notify_one();
     }
 
-    /// What an event costs to keep. Where none joins another, each has a place of its own.
+    /// Size of an event. If events are not merged, each has its own place in the queue.
     fn cost(&self, event: &Event) -> usize {
         let place = match self.by_token {
             true => size_of::<Event>(),
@@ -156,7 +156,8 @@ impl TextStream {
             }
     }
 
-    /// Tokens of the answer up to the event that was taken last, where it is read by token.
+    /// Number of tokens of the answer up to the last event that was read, if the stream is read by
+    /// token.
     pub fn read_tokens(&self) -> u32 {
         self.lock().read
     }
@@ -171,28 +172,28 @@ impl TextStream {
         }
     }
 
-    /// As much text waits as may.
+    /// Whether the unread text has reached the limit.
     pub fn is_full(&self) -> bool {
         self.lock().bytes >= self.max_unread_bytes
     }
 
-    /// The generation runs or waits, and somebody may read it.
+    /// Whether the generation has not ended and the reader still exists.
     pub fn is_open(&self) -> bool {
         let state = self.lock();
         matches!(state.end, End::Open) && !state.reader_gone
     }
 
-    /// The reader asked for an end, or went away.
+    /// Whether the reader cancelled, or was dropped.
     pub fn is_cancelled(&self) -> bool {
         self.cancelled.load(Ordering::Relaxed)
     }
 
-    /// The reader asks for an end; it still reads what is there.
+    /// Requests an end. The reader can still read the remaining events.
     pub fn cancel(&self) {
         self.cancelled.store(true, Ordering::Relaxed);
     }
 
-    /// The reader goes away.
+    /// Closes the reader's side.
     pub fn close(&self) {
         self.cancel();
         let mut state = self.lock();
@@ -202,8 +203,8 @@ impl TextStream {
         state.bytes = 0;
     }
 
-    /// Takes everything that waits, or one event where it is read by token. An error comes alone,
-    /// after the text that was made before it.
+    /// Takes all events, or one event if the stream is read by token. An error comes separately,
+    /// after the text that was generated before it.
     pub fn take(&self) -> Taken {
         let mut state = self.lock();
         if self.by_token
@@ -257,7 +258,7 @@ impl TextStream {
         }
     }
 
-    /// A panic while the lock was held can't leave the state half changed: every change is one
+    /// A panic while the lock was held leaves the state consistent, because every change is one
     /// assignment.
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
@@ -294,7 +295,7 @@ mod tests {
     #[test]
     fn who_reads_by_token_gets_each_by_itself_and_the_number_so_far() {
         let stream = TextStream::by_token(16);
-        // Its second token was the beginning of a character.
+        // Its second token ended within a character, so its text came with the third.
         stream.push("one ", 1);
         stream.push("zwölf", 3);
         stream.finish(Ok(outcome()));

@@ -2,19 +2,19 @@
 
 /// The id of a token in a model's vocabulary: from 0 to the vocabulary's size, exclusive.
 ///
-/// Signed, as llama.cpp has it. A negative id is no token.
+/// Signed, as in llama.cpp. A negative id is not a token.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct TokenId(pub i32);
 
-/// What a vocabulary says about a token.
+/// The attributes of a token in the vocabulary.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct TokenAttributes {
-    /// A control token, or the token for what the vocabulary has no token for.
+    /// A control token, or the token for unknown text.
     pub is_control: bool,
-    /// A token that whoever converted the model added; the tokenizer finds it in any text.
+    /// A token that was added when the model was converted. The tokenizer finds it in any text.
     pub is_user_defined: bool,
-    /// The tokenizer takes the white space before it away.
+    /// The tokenizer removes the white space before it.
     pub strips_left: bool,
-    /// The tokenizer takes the white space behind it away.
+    /// The tokenizer removes the white space after it.
     pub strips_right: bool,
 }

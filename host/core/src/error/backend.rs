@@ -1,25 +1,25 @@
-//! An error of one backend, as those see it who know no backend.
+//! An error of a backend, in a form that is independent of the backend.
 
 use std::error::Error as StdError;
 use std::fmt;
 
-/// What kind of failure an error of a backend is.
+/// The kind of failure of a backend.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum BackendErrorKind {
-    /// The model's file is not there, or can't be read.
+    /// The model's file does not exist or cannot be read.
     ModelNotFound,
-    /// The model's bytes are not a model that the backend can be given.
+    /// The bytes are not a valid model for the backend.
     InvalidModel,
-    /// The model is good, and of a kind that the backend can't serve.
+    /// The model is valid, but the backend does not support it.
     Unsupported,
-    /// More was asked for than fits.
+    /// The request exceeds the available memory or a limit.
     TooLarge,
-    /// Anything else.
+    /// Any other failure.
     Failed,
 }
 
-/// An error of a backend: its own text and value, and what kind of failure it is.
+/// An error of a backend: the original error, and the kind of failure.
 #[derive(Debug)]
 pub struct BackendError {
     kind: BackendErrorKind,
@@ -27,7 +27,8 @@ pub struct BackendError {
 }
 
 impl BackendError {
-    /// An error of this kind. Its text says what was asked, what was there and what to do.
+    /// Creates an error of this kind. The message must say what was requested, what the state was,
+    /// and what to do.
     pub fn new(kind: BackendErrorKind, error: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
         Self {
             kind,
@@ -35,13 +36,13 @@ impl BackendError {
         }
     }
 
-    /// What kind of failure it is.
+    /// The kind of failure.
     #[must_use]
     pub fn kind(&self) -> BackendErrorKind {
         self.kind
     }
 
-    /// The backend's own error, if it is of this type.
+    /// The original error, if it has this type.
     #[must_use]
     pub fn downcast_ref<E: StdError + 'static>(&self) -> Option<&E> {
         self.error.downcast_ref()

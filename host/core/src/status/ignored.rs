@@ -1,31 +1,31 @@
-//! Keys of guests' settings that set nothing: what was sent, and what would have been right.
+//! Keys in guests' settings that have no effect, with what to use instead.
 
 use std::sync::{Mutex, PoisonError};
 
 use serde::{Deserialize, Serialize};
 
-/// Keys that are kept at most; guests choose what they send.
+/// Maximum number of recorded keys. Guests choose the keys that they send.
 const MAX_KEYS: usize = 64;
-/// Characters of a key that are kept.
+/// Maximum number of recorded characters of a key.
 const MAX_CHARACTERS: usize = 64;
 
-/// A key of a guest's settings that set nothing.
+/// A key in a guest's settings that has no effect.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct IgnoredKey {
-    /// The key as it was written; its first 64 characters.
+    /// The key as it was written, up to 64 characters.
     pub key: String,
-    /// What would be right, or why it sets nothing.
+    /// What to use instead, or why it has no effect.
     pub hint: String,
-    /// How often it was reported: once for each graph whose guest sent it.
+    /// Number of reports: one for each graph whose guest sent it.
     pub reports: u64,
 }
 
-/// The keys of one model: the first 64 that were reported, with how often.
+/// The keys of one model: the first 64 that were reported, with their number of reports.
 #[derive(Debug, Default)]
 pub(crate) struct IgnoredKeys(Mutex<Vec<IgnoredKey>>);
 
 impl IgnoredKeys {
-    /// Notes a key that was sent. Beyond 64 different ones, others are left to the log.
+    /// Records a key. If there are already 64, others only go to the log.
     pub(crate) fn note(&self, key: &str, hint: &str) {
         let key: String = key.chars().take(MAX_CHARACTERS).collect();
         let mut keys = self.0.lock().unwrap_or_else(PoisonError::into_inner);
@@ -40,7 +40,7 @@ impl IgnoredKeys {
         }
     }
 
-    /// All of them, in the order in which they came.
+    /// All keys, in the order of their first report.
     pub(crate) fn all(&self) -> Vec<IgnoredKey> {
         let keys = self.0.lock();
         keys.unwrap_or_else(PoisonError::into_inner).clone()

@@ -1,31 +1,32 @@
-//! How fast a model is: rates over windows, and how long things take. Pure: time is an argument.
+//! The performance of a model: rates over time windows, and durations. Pure: the time is an
+//! argument.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-/// Seconds of the windows that rates are told of, the longest last.
+/// Lengths of the windows in seconds, the longest last.
 const WINDOWS: [usize; 3] = [5, 60, LONGEST];
 
 const LONGEST: usize = 300;
 
-/// The upper end of the first bucket, in seconds.
+/// The upper bound of the first bucket, in seconds.
 const FIRST: f64 = 1e-4;
 
-/// Buckets: up to 0.1 ms, then four for each doubling up to 1,678 s; what takes longer is in the
-/// last one.
+/// Number of buckets: one up to 0.1 ms, then four for each doubling up to 1,678 s. The last one
+/// also contains longer durations.
 const BUCKETS: usize = 97;
 
 /// Tokens per second.
 #[derive(Debug, Clone, Copy, Default, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct Rate {
-    /// Of prompts.
+    /// Tokens of prompts.
     pub prompt: f64,
-    /// Of answers.
+    /// Tokens of answers.
     pub generated: f64,
 }
 
-/// How long something takes: how often it took how long.
+/// The distribution of a duration.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Histogram {
     counts: [u64; BUCKETS],
@@ -43,17 +44,17 @@ impl Default for Histogram {
     }
 }
 
-/// The upper end of a bucket, in seconds.
+/// The upper bound of a bucket, in seconds.
 fn bound(bucket: usize) -> f64 {
     let buckets = u32::try_from(bucket).map_or(f64::MAX, f64::from);
     FIRST * (buckets / PER_DOUBLING).exp2()
 }
 
-/// The same, to compute with.
+/// The same as a number for calculations.
 const PER_DOUBLING: f64 = Histogram::PER_DOUBLING as f64;
 
 impl Histogram {
-    /// Buckets for each doubling.
+    /// Number of buckets for each doubling.
     pub const PER_DOUBLING: usize = 4;
 
     pub(crate) fn note(&mut self, took: Duration) {
@@ -72,27 +73,27 @@ impl Histogram {
         self.sum += seconds;
     }
 
-    /// How often it was measured.
+    /// Number of measurements.
     #[must_use]
     pub fn count(&self) -> u64 {
         self.count
     }
 
-    /// Seconds in all.
+    /// Sum of all measurements in seconds.
     #[must_use]
     pub fn sum(&self) -> f64 {
         self.sum
     }
 
-    /// Each bucket's upper end in seconds, and how often it took that long; the last one also holds
-    /// what took longer.
+    /// The upper bound of each bucket in seconds, and its number of measurements. The last one also
+    /// contains longer durations.
     pub fn buckets(&self) -> impl Iterator<Item = (f64, u64)> {
         let counts = self.counts.iter().enumerate();
         counts.map(|(bucket, count)| (bound(bucket), *count))
     }
 
-    /// The time that the share `share` (0.0 to 1.0) took at most, in seconds, a fifth too long at
-    /// worst; `None` before anything was measured.
+    /// The duration in seconds below which the share `share` (0.0 to 1.0) of the measurements is,
+    /// up to a fifth too long. `None` if there is no measurement.
     #[must_use]
     pub fn quantile(&self, share: f64) -> Option<f64> {
         if self.count == 0 {
@@ -114,47 +115,47 @@ impl Histogram {
     }
 }
 
-/// Tokens of one second, or of several.
+/// Number of tokens in one second, or in several.
 #[derive(Debug, Clone, Copy, Default)]
 struct Tokens {
     prompt: u64,
     generated: u64,
 }
 
-/// What one step took and made.
+/// The measurements of one step.
 #[derive(Debug, Clone, Default)]
 pub struct StepNote {
-    /// Tokens of prompts that it computed.
+    /// Number of prompt tokens that it computed.
     pub prompt: u64,
-    /// Tokens of answers that it made.
+    /// Number of answer tokens that it generated.
     pub generated: u64,
-    /// Tokens that it computed, of those that it could have.
+    /// Number of tokens that it computed, and its maximum.
     pub batch: (u64, u64),
-    /// Time that computing it took.
+    /// Time of the computation.
     pub decode: Duration,
-    /// Time that choosing tokens took.
+    /// Time of choosing tokens.
     pub sampling: Duration,
-    /// From the request to its first token, for each that had it in this step.
+    /// Time from the request to its first token, for each request that got it in this step.
     pub first_tokens: Vec<Duration>,
-    /// From one token to the next, for each of the others.
+    /// Time since the previous token, for each of the other requests.
     pub gaps: Vec<Duration>,
 }
 
-/// What came in this second and those before it, so many in all.
+/// The total of the current second and those before it, `length` in all.
 #[derive(Debug, Clone, Copy)]
 struct Window {
     length: usize,
     tokens: Tokens,
 }
 
-/// Measures a model from when it is loaded. Reading it costs the same however long that is: sums
-/// are kept of each window.
+/// Measures a model from its loading. Reading is independent of the time since then, because the
+/// sum of each window is maintained.
 #[derive(Debug)]
 pub struct Meter {
     begun: Instant,
-    /// The last [`LONGEST`] seconds, with this one at the end.
+    /// The last [`LONGEST`] seconds, the current one at the end.
     seconds: VecDeque<Tokens>,
-    /// Seconds before this one.
+    /// Number of seconds before the current one.
     passed: u64,
     windows: [Window; WINDOWS.len()],
     total: Performance,
@@ -163,33 +164,33 @@ pub struct Meter {
     sampling: Duration,
 }
 
-/// How fast a model is.
+/// The performance of a model.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Performance {
-    /// Prompt tokens computed since the model was loaded.
+    /// Number of prompt tokens computed since the model was loaded.
     pub prompt_tokens: u64,
-    /// Tokens of answers made since then.
+    /// Number of answer tokens generated since then.
     pub generated_tokens: u64,
     /// Tokens per second of the last 5 seconds.
     pub now: Rate,
-    /// Of the last minute, or since the model was loaded where that is less.
+    /// Tokens per second of the last minute, or since the model was loaded if that is shorter.
     pub minute: Rate,
-    /// Of the last five minutes, or since then.
+    /// Tokens per second of the last five minutes, or since the model was loaded.
     pub five_minutes: Rate,
-    /// From a request to its first token.
+    /// Time from a request to its first token.
     pub first_token: Arc<Histogram>,
-    /// From one token of an answer to the next.
+    /// Time from one token of an answer to the next.
     pub between_tokens: Arc<Histogram>,
-    /// Decode steps.
+    /// Time of a decode step.
     pub step: Arc<Histogram>,
-    /// Share of the tokens that the steps since then could have computed that they did, 0.0 to 1.0.
+    /// Share of the maximum number of tokens that the steps since then computed, 0.0 to 1.0.
     pub batch_fill: f64,
-    /// Share of the time of the steps that choosing tokens took, 0.0 to 1.0.
+    /// Share of the steps' time for choosing tokens, 0.0 to 1.0.
     pub sampling_share: f64,
 }
 
 impl Meter {
-    /// A meter of a model that was loaded then.
+    /// A meter of a model that was loaded at this time.
     #[must_use]
     pub fn new(begun: Instant) -> Self {
         Self {
@@ -207,10 +208,10 @@ impl Meter {
         }
     }
 
-    /// Goes on to the second that it is now.
+    /// Advances to the current second.
     fn advance(&mut self, now: Instant) {
         let passed = now.saturating_duration_since(self.begun).as_secs();
-        // However long nobody asked, no second leaves twice.
+        // After a long pause, each second still leaves a window only once.
         for _ in (self.passed..passed).take(LONGEST) {
             for Window { length, tokens } in &mut self.windows {
                 if let Some(leaves) = self.seconds.get(LONGEST - *length) {
@@ -224,7 +225,7 @@ impl Meter {
         self.passed = self.passed.max(passed);
     }
 
-    /// A step is done.
+    /// Records a step.
     pub fn note(&mut self, now: Instant, step: &StepNote) {
         self.advance(now);
         let windows = self.windows.iter_mut().map(|window| &mut window.tokens);
@@ -238,7 +239,7 @@ impl Meter {
         self.batch.1 += step.batch.1;
         self.decode += step.decode;
         self.sampling += step.sampling;
-        // Vectors are computed in steps of their own, which are no decode steps.
+        // Vectors are computed in steps of their own, which are not decode steps.
         if step.batch.0 > 0 {
             Arc::make_mut(&mut self.total.step).note(step.decode + step.sampling);
         }
@@ -250,8 +251,8 @@ impl Meter {
         }
     }
 
-    /// Tokens per second of each of [`WINDOWS`]: of their whole seconds but the last, and of what
-    /// has passed of this one.
+    /// Tokens per second of each of [`WINDOWS`]: of its whole seconds except the last one, and of
+    /// the elapsed part of the current second.
     fn rates(&self, now: Instant) -> [Rate; WINDOWS.len()] {
         self.windows.map(|Window { length, tokens }| {
             let first = (self.passed + 1).saturating_sub(length as u64);
@@ -266,7 +267,7 @@ impl Meter {
         })
     }
 
-    /// How fast the model is now.
+    /// The current performance of the model.
     pub fn performance(&mut self, now: Instant) -> Performance {
         self.advance(now);
         #[expect(clippy::cast_precision_loss, reason = "a share")]
@@ -322,11 +323,11 @@ mod tests {
         }
         assert_eq!((now.prompt_tokens, now.generated_tokens), (18_000, 6000));
         assert!(near(now.batch_fill, 0.5) && near(now.sampling_share, 0.1));
-        // Nothing for ten seconds: the short window is empty, the others are not.
+        // After ten seconds without work, the short window is empty, and the others are not.
         let later = at(609_999);
         assert_eq!(later.now, Rate::default());
         assert!((later.minute.generated - 10.0 * 50.0 / 60.0).abs() < 0.1);
-        // All is forgotten but the totals.
+        // Only the totals remain.
         let much_later = at(2_000_000);
         assert_eq!(much_later.five_minutes, Rate::default());
         assert_eq!(much_later.generated_tokens, 6000);
@@ -358,7 +359,7 @@ mod tests {
     }
 
     proptest! {
-        /// Whenever it is noted and asked, each window holds what came in its seconds.
+        /// At any time, each window contains the tokens of its seconds.
         #[test]
         fn windows_hold_their_seconds(
             steps in prop::collection::vec((0u64..100_000, 0u64..50), 1..60),

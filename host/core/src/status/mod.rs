@@ -1,4 +1,4 @@
-//! What a model is doing, as its worker last published it. Reading it never waits for the worker's
+//! The state of a model as its worker last published it. Reading it never waits for the worker's
 //! work.
 
 mod ignored;
@@ -18,187 +18,188 @@ pub use report::{
     Presence, QueueReport, Report, SessionsReport,
 };
 
-/// What a model is doing.
+/// The state of a model.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Status {
-    /// Requests that wait.
+    /// Number of waiting requests.
     pub queued: usize,
-    /// Of these, by priority, in the order of [`Priority::ALL`](crate::Priority::ALL).
+    /// These by priority, in the order of [`Priority::ALL`](crate::Priority::ALL).
     pub queued_by_priority: [usize; 4],
-    /// Requests that may wait.
+    /// Maximum number of waiting requests.
     pub queue_capacity: usize,
-    /// How long the one that has waited longest has waited.
+    /// The longest time that a waiting request has waited so far.
     pub oldest_wait: Option<Duration>,
-    /// Time that a request which came now would wait, estimated from how fast requests left the
-    /// queue so far; `None` before any has.
+    /// Estimated waiting time of a new request, based on how fast requests left the queue so far.
+    /// `None` if none has.
     pub estimated_wait: Option<Duration>,
-    /// Requests that are being computed: generations that hold a sequence, and requests for
-    /// vectors.
+    /// Number of requests that are being computed: generations that hold a sequence, and requests
+    /// for vectors.
     pub running: usize,
-    /// Generations whose sequence is parked, to be resumed.
+    /// Number of generations whose sequence is parked.
     pub parked: usize,
-    /// Bytes of host memory that the states of parked sequences take.
+    /// Bytes of host memory for the states of parked sequences.
     pub parked_bytes: u64,
-    /// Sessions that are open.
+    /// Number of open sessions.
     pub sessions: u32,
-    /// Of these, sessions that have a request which waits or runs.
+    /// Number of these sessions that have a waiting or running request.
     pub sessions_busy: u32,
-    /// Of the others, sessions whose tokens are in KV cells.
+    /// Number of the other sessions whose tokens are in KV cells.
     pub sessions_resident: u32,
-    /// Of the others, sessions whose tokens are in host memory.
+    /// Number of the other sessions whose tokens are in host memory.
     pub sessions_parked: u32,
-    /// Sessions that were closed because nobody had used them for long.
+    /// Number of sessions that were closed because they were idle.
     pub sessions_closed: u64,
-    /// Tokens that are in KV cells.
+    /// Number of tokens in KV cells.
     pub cells_used: u64,
-    /// Of these, tokens of sequences that have ended, which are kept for prompts that begin alike.
-    /// They make way for whoever needs their cells.
+    /// Number of these tokens whose sequence has ended. They are kept for prompts with the same
+    /// beginning, and evicted when cells are needed.
     pub cells_idle: u64,
-    /// KV cells.
+    /// Number of KV cells.
     pub cells_total: u64,
-    /// Each sequence has KV cells of its own; else they share one pool.
+    /// Whether each sequence has its own KV cells. Otherwise they share one pool.
     pub cells_split: bool,
-    /// Decode steps since the model was loaded, aborted and failed ones included.
+    /// Number of decode steps since the model was loaded, including aborted and failed ones.
     pub steps: u64,
-    /// Of these, steps that were aborted because everybody in them was cancelled.
+    /// Number of these steps that were aborted because all their requests were cancelled.
     pub aborted_steps: u64,
-    /// Of these, steps that failed.
+    /// Number of these steps that failed.
     pub failed_steps: u64,
-    /// How often the llama.cpp context was made anew, after several steps in a row had failed.
+    /// How often the llama.cpp context was recreated after several failed steps in a row.
     pub recoveries: u64,
-    /// How short memory is, as it was looked at last: four times a second while anything runs.
+    /// The memory pressure at the last measurement. It is measured four times a second while
+    /// requests run.
     pub pressure: Pressure,
-    /// Sequences that made way for an urgent request, or because their reader didn't read while
-    /// others waited.
+    /// Number of sequences that were parked for an urgent request, or because their reader did not
+    /// read while others waited.
     pub preempted: u64,
-    /// Sequences that were parked because KV cells ran out.
+    /// Number of sequences that were parked because KV cells ran out.
     pub exhausted: u64,
-    /// Sequences that were resumed.
+    /// Number of sequences that were resumed.
     pub resumed: u64,
-    /// Sequences that were computed again: after a failed step, or because their state was not kept
-    /// when they were parked.
+    /// Number of sequences that were computed again, after a failed step or because their state was
+    /// not kept when they were parked.
     pub recomputed: u64,
-    /// How fast the model is.
+    /// The performance of the model.
     pub performance: Performance,
-    /// What was computed for vectors.
+    /// The computation of vectors.
     pub embedding: EmbeddingStatus,
-    /// What is remembered.
+    /// The prefix cache.
     pub cache: CacheStatus,
-    /// What of it is on disk, where there is a state folder.
+    /// The part of the prefix cache on disk, if there is a state folder.
     pub disk: Option<DiskStatus>,
-    /// What has become of all requests.
+    /// The outcomes of all requests.
     pub requests: Requests,
-    /// How evenly those that want something now are served, by weight: Jain's index, 1.0 is even,
-    /// 1/n is all for one of n.
+    /// Fairness among the owners with requests, by weight: Jain's index. 1.0 is even, 1/n means
+    /// that one of n owners gets everything.
     pub fairness: f64,
 }
 
-/// What a model remembers of sequences that have ended, and what that was good for since the model
-/// was loaded.
+/// The prefix cache: its content, and its use since the model was loaded.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct CacheStatus {
-    /// Requests that found the beginning of their prompt computed.
+    /// Number of requests that found the beginning of their prompt in the cache.
     pub hits: u64,
-    /// Requests that looked for it and found nothing.
+    /// Number of requests that found nothing.
     pub misses: u64,
-    /// Prompt tokens that didn't have to be computed.
+    /// Number of prompt tokens that did not have to be computed.
     pub cached_tokens: u64,
-    /// What was remembered and had to go: for lack of room, or beyond `max_cache_tokens`.
+    /// Number of entries that were evicted for lack of memory, or beyond `max_cache_tokens`.
     pub evictions: u64,
-    /// How often the oldest part of a conversation made room, or a prompt came without a part of
-    /// what it had.
+    /// How often the oldest part of a conversation was removed, or a new prompt lacked a part of
+    /// the earlier one.
     pub shifts: u64,
-    /// Of these, how often what is kept had to be computed again: the model's memory can't be
+    /// How often the rest then had to be computed again, because the model's memory cannot be
     /// shifted, the cells were shared, or the request is deterministic.
     pub reevaluated: u64,
-    /// Tokens that are remembered in KV cells.
+    /// Number of cached tokens in KV cells.
     pub resident_tokens: u64,
-    /// Tokens that are remembered in host memory.
+    /// Number of cached tokens in host memory.
     pub saved_tokens: u64,
     /// Bytes of host memory that they take.
     pub saved_bytes: u64,
 }
 
-/// Where a session is.
+/// The state of a session.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, strum::IntoStaticStr)]
 #[strum(serialize_all = "lowercase")]
 pub enum SessionState {
-    /// A request of it waits in the queue.
+    /// It has a request in the queue.
     Waiting,
-    /// A request of it is being computed.
+    /// It has a running request.
     Running,
-    /// A request of it was begun, and had to make way.
+    /// It has a request that was started and then parked.
     Preempted,
-    /// It does nothing; its tokens are in KV cells.
+    /// It is idle, and its tokens are in KV cells.
     Resident,
-    /// It does nothing; its tokens are in host memory.
+    /// It is idle, and its tokens are in host memory.
     Parked,
-    /// It does nothing; its tokens are on disk, or computed again when it comes back.
+    /// It is idle, and its tokens are on disk, or will be computed again.
     Cold,
 }
 
 impl SessionState {
-    /// The state's name, as everywhere outside Rust.
+    /// The name of the state in JSON and logs.
     #[must_use]
     pub fn name(self) -> &'static str {
         self.into()
     }
 }
 
-/// What one session does.
+/// The status of a session.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SessionStatus {
-    /// Its number, the same as long as it lives.
+    /// The number, the same for its whole lifetime.
     pub id: u64,
-    /// Where it is.
+    /// The state.
     pub state: SessionState,
-    /// Tokens that are computed or being computed for it.
+    /// Number of its tokens that are computed or being computed.
     pub tokens: u32,
-    /// How long ago its last request began or ended, or it was opened.
+    /// Time since its last request started or ended, or since it was opened.
     pub last_used: Duration,
 }
 
-/// What a model has computed for vectors since it was loaded.
+/// The computation of vectors since the model was loaded.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct EmbeddingStatus {
-    /// Texts whose vectors are done.
+    /// Number of texts with a computed vector.
     pub texts: u64,
-    /// Steps that were computed for them.
+    /// Number of steps for them.
     pub steps: u64,
 }
 
-/// What a model remembers on disk.
+/// The part of a model's prefix cache on disk.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct DiskStatus {
-    /// Tokens that are there.
+    /// Number of stored tokens.
     pub tokens: u64,
-    /// Bytes of their files.
+    /// Size of their files in bytes.
     pub bytes: u64,
-    /// Bytes that they may take, with those of models that nobody uses.
+    /// Maximum size in bytes, including the files of unused models.
     pub max_bytes: u64,
-    /// States that were written.
+    /// Number of states that were written.
     pub written: u64,
-    /// States that were read back.
+    /// Number of states that were read back.
     pub read: u64,
-    /// States that had to make way for others, or had no room.
+    /// Number of states that were evicted, or did not fit.
     pub evictions: u64,
-    /// Files that were damaged or another model's: what they held is computed again.
+    /// Number of files that were damaged or belonged to another model. Their contents are computed
+    /// again.
     pub damaged: u64,
-    /// States that were being written when the process ended before, and are lost.
+    /// Number of states that were lost because an earlier process ended while writing them.
     pub interrupted: u64,
-    /// States that could not be written, for an error that was logged.
+    /// Number of states that could not be written because of an error, which was logged.
     pub failed: u64,
 }
 
 impl CacheStatus {
-    /// Something had to go from memory; `is_stored`: it is on disk still.
+    /// Counts an eviction from memory, unless the entry `is_stored` on disk.
     pub fn evicted(&mut self, is_stored: bool) {
         if !is_stored {
             self.evictions += 1;
         }
     }
 
-    /// A request found so many tokens of its prompt computed.
+    /// Counts a request that found this number of its prompt's tokens in the cache.
     pub fn asked(&mut self, cached: u32) {
         if cached > 0 {
             self.hits += 1;
@@ -209,29 +210,28 @@ impl CacheStatus {
     }
 }
 
-/// What has become of all requests since the model was loaded.
+/// The outcomes of all requests since the model was loaded.
 ///
-/// `accepted` is always the sum of the others but `refused`, and of those that wait, run or are
-/// parked.
+/// `accepted` is always the sum of the others except `refused`, and of the requests that wait, run
+/// or are parked.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Requests {
-    /// Taken into the queue.
+    /// Accepted into the queue.
     pub accepted: u64,
-    /// Turned away because the queue was full, or memory was short.
+    /// Refused because the queue was full, or memory was short.
     pub refused: u64,
-    /// Ended by themselves: the model was done, or a limit was reached.
+    /// Ended by themselves: the model ended the answer, or a limit was reached.
     pub completed: u64,
-    /// Waited for longer than they may.
+    /// Exceeded their maximum time.
     pub timed_out: u64,
     /// Cancelled by their reader.
     pub cancelled: u64,
-    /// Broken off by an error.
+    /// Ended by an error.
     pub failed: u64,
 }
 
 impl Status {
-    /// What is left of it when the model leaves memory: what has been, and nothing that is.
-    /// The status of the model once it has left memory: totals stay, present states are zero.
+    /// The status after the model was unloaded. Totals stay, and current values are zero.
     #[must_use]
     pub fn when_unloaded(self) -> Self {
         Self {
@@ -268,22 +268,22 @@ impl Requests {
         }
     }
 
-    /// Requests that have ended, however.
+    /// Number of requests that have ended for any reason.
     #[must_use]
     pub fn ended(&self) -> u64 {
         self.completed + self.timed_out + self.cancelled + self.failed
     }
 }
 
-/// What one owner was served.
+/// The work done for one owner.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OwnerShare {
-    /// The owner's name.
+    /// The name.
     pub name: Arc<str>,
-    /// Its weight.
+    /// The weight.
     pub weight: u32,
-    /// Tokens that were computed for it, of prompts and answers.
+    /// Number of tokens that were computed for it, of prompts and answers.
     pub served_tokens: u64,
-    /// Its requests that wait, run or are parked.
+    /// Number of its requests that wait, run or are parked.
     pub requests: usize,
 }

@@ -1,5 +1,4 @@
-//! What there is to know of a model, in five kinds: the records that every view shows, and their
-//! JSON.
+//! The report on a model, in five parts: the records that every view shows, and their JSON.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
@@ -11,57 +10,58 @@ use mynah_settings::Priority;
 
 use crate::{Feature, MemoryUse, ModelInfo, PressureLevel, Snapshot};
 
-/// What there is to know of a model.
+/// The report on a model.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Report {
-    /// What waits and runs, and what became of all requests.
+    /// The queue, and the outcomes of all requests.
     pub queue: QueueReport,
-    /// KV cells, what is remembered, and memory.
+    /// KV cells, prefix cache and memory.
     pub memory: MemoryReport,
-    /// Conversations.
+    /// Sessions.
     pub sessions: SessionsReport,
-    /// How fast the model is.
+    /// Performance.
     pub performance: PerformanceReport,
-    /// What the model is.
+    /// The model itself.
     pub model: ModelReport,
 }
 
-/// What waits and runs, and what became of all requests since the model was loaded.
+/// The queue, and the outcomes of all requests since the model was loaded.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct QueueReport {
-    /// Requests that wait.
+    /// Number of waiting requests.
     pub length: u64,
-    /// Requests that may wait.
+    /// Maximum number of waiting requests.
     pub capacity: u64,
-    /// Those that wait, by priority.
+    /// The waiting requests by priority.
     pub by_priority: ByPriority,
-    /// Requests that are being computed.
+    /// Number of requests that are being computed.
     pub running: u64,
-    /// Requests that were begun and had to make way; they are resumed.
+    /// Number of parked requests, which will be resumed.
     pub parked: u64,
-    /// Milliseconds that the one which has waited longest has waited.
+    /// The longest time that a waiting request has waited so far, in milliseconds.
     pub oldest_wait_ms: Option<u64>,
-    /// Milliseconds that a request which came now would wait, estimated.
+    /// Estimated waiting time of a new request, in milliseconds.
     pub estimated_wait_ms: Option<u64>,
-    /// Requests that were taken into the queue.
+    /// Number of requests that were accepted into the queue.
     pub accepted: u64,
-    /// Requests that ended by themselves.
+    /// Number of requests that ended by themselves.
     pub completed: u64,
-    /// Requests that were turned away: the queue was full, or memory short.
+    /// Number of requests that were refused because the queue was full, or memory was short.
     pub refused: u64,
-    /// Requests that had waited or run for as long as they may, without an answer.
+    /// Number of requests that exceeded their maximum time without an answer.
     pub timed_out: u64,
-    /// Requests that their reader cancelled.
+    /// Number of requests that their reader cancelled.
     pub cancelled: u64,
-    /// Requests that an error broke off.
+    /// Number of requests that ended by an error.
     pub failed: u64,
-    /// How often one made way for an urgent one, or for others while its reader didn't read.
+    /// How often a request was parked for an urgent one, or for others while its reader did not
+    /// read.
     pub preempted: u64,
-    /// How often one made way because KV cells ran out.
+    /// How often a request was parked because KV cells ran out.
     pub exhausted: u64,
-    /// How often one was resumed.
+    /// How often a request was resumed.
     pub resumed: u64,
-    /// How evenly owners are served, by weight: 1.0 is even.
+    /// Fairness among owners, by weight. 1.0 is even.
     pub fairness: f64,
 }
 
@@ -75,112 +75,113 @@ pub struct ByPriority {
     pub urgent: u64,
 }
 
-/// KV cells, what is remembered, and memory.
+/// KV cells, prefix cache and memory.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct MemoryReport {
-    /// KV cells that hold a token.
+    /// Number of KV cells with a token.
     pub cells_used: u64,
-    /// Of these, cells of what has ended, which is remembered there.
+    /// Number of these cells whose sequence has ended and is cached.
     pub cells_idle: u64,
-    /// KV cells.
+    /// Number of KV cells.
     pub cells_total: u64,
-    /// Tokens that are remembered, in cells and in host memory.
+    /// Number of cached tokens, in cells and in host memory.
     pub prefix_tokens: u64,
-    /// Bytes of host memory that they take there.
+    /// Bytes of host memory that they take.
     pub prefix_bytes: u64,
-    /// Requests that found the beginning of their prompt.
+    /// Number of requests that found the beginning of their prompt in the cache.
     pub hits: u64,
-    /// Requests that looked for it and found nothing.
+    /// Number of requests that found nothing.
     pub misses: u64,
     /// Share of the hits, 0.0 to 1.0.
     pub hit_rate: f64,
-    /// Prompt tokens that didn't have to be computed.
+    /// Number of prompt tokens that did not have to be computed.
     pub cached_tokens: u64,
-    /// What was remembered and had to go.
+    /// Number of entries that were evicted.
     pub evictions: u64,
-    /// How often the oldest part of a conversation made room, or a prompt came without a part of
-    /// what it had.
+    /// How often the oldest part of a conversation was removed, or a new prompt lacked a part of
+    /// the earlier one.
     pub shifts: u64,
-    /// Of these, how often what is kept had to be computed again.
+    /// How often the rest then had to be computed again.
     pub reevaluated: u64,
-    /// Sessions whose tokens are in host memory: idle ones, and those whose request is parked.
+    /// Number of sessions whose tokens are in host memory: idle ones, and those with a parked
+    /// request.
     pub parked_sessions: u64,
-    /// Bytes of host memory of requests that are parked.
+    /// Bytes of host memory of parked requests.
     pub parked_bytes: u64,
-    /// What is remembered on disk, where there is a state folder.
+    /// The prefix cache on disk, if there is a state folder.
     pub disk: Option<DiskStatus>,
-    /// Memory of the process and what it may have, where the system tells.
+    /// Memory of the process and its limit, if the system reports it.
     pub process: Option<MemoryUse>,
-    /// Memory of all graphics cards, where there is one.
+    /// Memory of all graphics cards, if there are any.
     pub device: Option<MemoryUse>,
-    /// How short memory is.
+    /// The level of memory pressure.
     pub pressure: PressureLevel,
 }
 
-/// Conversations.
+/// Sessions.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct SessionsReport {
-    /// Sessions that are open.
+    /// Number of open sessions.
     pub open: u64,
-    /// Of these, sessions with a request that waits or runs.
+    /// Number of these sessions with a waiting or running request.
     pub busy: u64,
-    /// Of these, sessions without.
+    /// Number of these sessions without one.
     pub idle: u64,
-    /// Idle sessions whose tokens are in KV cells.
+    /// Number of idle sessions whose tokens are in KV cells.
     pub resident: u64,
-    /// Idle sessions whose tokens are in host memory.
+    /// Number of idle sessions whose tokens are in host memory.
     pub parked: u64,
-    /// Sessions that were closed because nobody had used them.
+    /// Number of sessions that were closed because they were idle.
     pub closed: u64,
 }
 
-/// How fast a model is.
+/// The performance of a model.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct PerformanceReport {
-    /// Prompt tokens that were computed since the model was loaded.
+    /// Number of prompt tokens computed since the model was loaded.
     pub prompt_tokens: u64,
-    /// Tokens of answers that were made.
+    /// Number of answer tokens generated.
     pub generated_tokens: u64,
     /// Tokens per second of the last five seconds.
     pub now: Rate,
-    /// Of the last minute.
+    /// Tokens per second of the last minute.
     pub minute: Rate,
-    /// Of the last five minutes.
+    /// Tokens per second of the last five minutes.
     pub five_minutes: Rate,
-    /// From a request to its first token.
+    /// Time from a request to its first token.
     pub first_token: Percentiles,
-    /// From one token of an answer to the next.
+    /// Time from one token of an answer to the next.
     pub between_tokens: Percentiles,
-    /// Decode steps.
+    /// Time of a decode step.
     pub step: Percentiles,
-    /// Share of the tokens that the steps could have computed that they did, 0.0 to 1.0.
+    /// Share of the maximum number of tokens that the steps computed, 0.0 to 1.0.
     pub batch_fill: f64,
-    /// Share of the time of the steps that choosing tokens took, 0.0 to 1.0.
+    /// Share of the steps' time for choosing tokens, 0.0 to 1.0.
     pub sampling_share: f64,
-    /// Texts whose vectors were computed.
+    /// Number of texts with a computed vector.
     pub embedded_texts: u64,
-    /// Decode steps, those that failed or were aborted among them.
+    /// Number of decode steps, including failed and aborted ones.
     pub steps: u64,
-    /// Decode steps that failed.
+    /// Number of failed decode steps.
     pub failed_steps: u64,
-    /// The same times, bucket by bucket. Not in the JSON.
+    /// The distributions of the same times. Not in the JSON.
     #[serde(skip)]
     pub histograms: Histograms,
 }
 
-/// Times, bucket by bucket.
+/// Distributions of times.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Histograms {
-    /// From a request to its first token.
+    /// Time from a request to its first token.
     pub first_token: Arc<Histogram>,
-    /// From one token of an answer to the next.
+    /// Time from one token of an answer to the next.
     pub between_tokens: Arc<Histogram>,
-    /// Decode steps.
+    /// Time of a decode step.
     pub step: Arc<Histogram>,
 }
 
-/// Times that a half, nine tenths and ninety-nine hundredths took at most, in milliseconds; a fifth
-/// too long at worst. `None` before anything was measured.
+/// Percentiles 50, 90 and 99 in milliseconds, up to a fifth too long. `None` if there is no
+/// measurement.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
 #[expect(missing_docs, reason = "each is the percentile of that name")]
 pub struct Percentiles {
@@ -204,64 +205,64 @@ impl From<&Histogram> for Percentiles {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum ModelState {
-    /// It is.
+    /// It is in memory.
     Loaded,
-    /// It is on its way there, or out of it.
+    /// It is being loaded or unloaded.
     Loading,
-    /// Nobody has used it for long; the next request loads it.
+    /// It was unloaded because it was unused. The next request loads it.
     Unloaded,
 }
 
-/// What a model is.
+/// The description of a model.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ModelReport {
-    /// Its file's name for it.
+    /// The name in its file.
     pub name: String,
-    /// The name of its backend, such as `llama.cpp`.
+    /// The name of the backend, such as `llama.cpp`.
     #[serde(default)]
     pub backend: String,
     /// What its backend can do with it.
     #[serde(default)]
     pub features: Vec<Feature>,
-    /// Such as `llama`.
+    /// The architecture, such as `llama`.
     pub architecture: String,
-    /// Weights.
+    /// Number of weights.
     pub parameters: u64,
-    /// Of the weights in use, such as `Q8_0`.
+    /// Quantisation of the weights in use, such as `Q8_0`.
     pub quantisation: String,
-    /// Bytes of the weights in use, as a file.
+    /// File size of the weights in use, in bytes.
     pub bytes: u64,
-    /// Tokens that it was trained to hold.
+    /// Context size that the model was trained with, in tokens.
     pub context_trained: u32,
-    /// Tokens that each session holds.
+    /// Context size of each session, in tokens.
     pub context_size: u32,
-    /// Layers.
+    /// Number of layers.
     pub layers: u32,
-    /// Of these, layers that a graphics card computes.
+    /// Number of these layers that a graphics card computes.
     pub layers_on_device: u32,
     /// Whether it is in memory.
     pub state: ModelState,
-    /// Since when, in seconds since 1970.
+    /// Time of its loading, in seconds since 1970.
     pub loaded_since: Option<u64>,
-    /// Until when it stays if nobody uses it, in seconds since 1970; `None`: it stays, or is in
-    /// use.
+    /// Time until which it stays if it is not used, in seconds since 1970. `None`: it stays, or is
+    /// in use.
     pub kept_until: Option<u64>,
-    /// Requests that have ended by themselves since it was loaded; `None`: not for whoever this
-    /// report is for.
+    /// Number of requests that have ended by themselves since it was loaded. `None` if the reader
+    /// of this report may not see it.
     pub requests_served: Option<u64>,
-    /// Keys that guests of core modules sent with their settings and that set nothing; empty for
-    /// whoever may not see what others do.
+    /// Keys without effect in the settings of guests of core modules. Empty if the reader of this
+    /// report may not see what other guests do.
     pub ignored_keys: Vec<IgnoredKey>,
 }
 
-/// Whether a model is in memory, and from when to when.
+/// Whether a model is in memory, since when, and until when.
 #[derive(Debug, Clone, Copy)]
 pub struct Presence {
-    /// Whether it is.
+    /// The state.
     pub state: ModelState,
-    /// Since when.
+    /// Time of its loading.
     pub loaded_since: Option<Instant>,
-    /// Until when it stays if nobody uses it; `None`: it stays, or is in use.
+    /// Time until which it stays if it is not used. `None`: it stays, or is in use.
     pub kept_until: Option<Instant>,
 }
 
@@ -283,7 +284,7 @@ fn millis(time: Option<Duration>) -> Option<u64> {
 }
 
 impl Report {
-    /// The report on a model of which this is known.
+    /// The report for this snapshot.
     #[must_use]
     pub fn new(snapshot: &Snapshot, ignored_keys: Vec<IgnoredKey>) -> Self {
         let Snapshot {

@@ -1,4 +1,4 @@
-//! The scripted backend: what runs a script.
+//! The scripted backend, which runs a script.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
@@ -90,7 +90,7 @@ impl Shared {
         })
     }
 
-    /// Runs a request to its end, and says how that was.
+    /// Runs a request to its end, and returns the outcome.
     fn run(&self, job: &Job) {
         let mut tokens = 0;
         let mut outcome = Ok(FinishReason::EndOfGeneration);
@@ -132,7 +132,7 @@ impl Shared {
                     });
                     break;
                 }
-                // The writer is dropped without an end, as by a worker that died.
+                // The writer is dropped without an end, like that of a worker that crashed.
                 Step::Vanish => return self.ended(|requests| requests.failed += 1),
             }
         }
@@ -197,7 +197,7 @@ fn probs(id: u32, text: &str, log_prob: f32) -> TokenProbs {
     }
 }
 
-/// A request that runs.
+/// A running request.
 struct Job {
     steps: Vec<Step>,
     stream: StreamWriter,
@@ -210,9 +210,9 @@ struct Job {
 }
 
 impl Job {
-    /// Whether it may have to wait, for a gate or for its reader: then it needs a thread.
+    /// Whether it may wait for a gate or its reader, and therefore needs a thread.
     fn may_wait(&self) -> bool {
-        // What an event costs to keep beside its text, and more.
+        // An upper bound of the size of an event without its text.
         const EVENT: usize = 256;
         let bytes = |step: &Step| match step {
             Step::Text(text) | Step::Token { text, .. } => EVENT + text.len(),
@@ -394,7 +394,7 @@ impl Drop for ScriptedSession {
     }
 }
 
-/// The script looks at its stream by itself.
+/// The script checks its stream by itself.
 #[derive(Debug)]
 struct Nobody;
 

@@ -1,23 +1,7 @@
-//! A backend that says what a script tells it to, for tests without a model.
+//! A backend that runs a script, for tests without a model.
 //!
-//! It shows how a backend is written, and is what `mynah-wasi` and `mynah` are tested with. With
-//! the feature `testing`, embedders use it in their own tests:
-//!
-//! ```
-//! use mynah_core::testing::Scripted;
-//! use mynah_core::{Event, Owner, Prompt};
-//! use mynah_settings::Settings;
-//!
-//! # #[tokio::main(flavor = "current_thread")]
-//! # async fn main() -> mynah_core::Result<()> {
-//! let model = Scripted::saying("Hello there!").into_model();
-//! let mut session = model.session(Owner::unique())?;
-//! let mut generation = session.start(Prompt::Text("Hi".into()), Settings::default())?;
-//! let events = generation.next().await?;
-//! assert_eq!(events.first(), Some(&Event::Text("Hello there!".into())));
-//! # Ok(())
-//! # }
-//! ```
+//! It is an example of a backend, and `mynah-wasi` and `mynah` use it in their tests. Embedders can
+//! use it in their own tests with the feature `testing`:
 
 mod backend;
 mod source;
@@ -34,15 +18,17 @@ use backend::{ScriptedBackend, words_of};
 pub use source::{EchoLoader, ScriptedSource};
 pub use step::{Gate, Step};
 
-/// Bytes of text that wait unread before the script pauses: the default of `max_unread_bytes`.
+/// Maximum number of bytes of unread text before the script pauses: the default of
+/// `max_unread_bytes`.
 const MAX_UNREAD_BYTES: usize = 64 << 10;
 
-/// What a script answers a prompt with.
+/// Returns the steps of the answer to a prompt.
 type Script = dyn Fn(&Prompt) -> Vec<Step> + Send + Sync;
 
-/// A backend that says what it is told to.
+/// A backend that runs a script.
 ///
-/// It can do everything, counts a word as a token, and gives a text the vector `[1, 0, 0]`.
+/// It has every feature, counts each word as a token, and returns the vector `[1, 0, 0]` for each
+/// text.
 pub struct Scripted {
     script: Box<Script>,
     info: ModelInfo,
@@ -108,13 +94,13 @@ impl Scripted {
         Self::new(move |_| vec![Step::Text(text.clone())])
     }
 
-    /// A model that answers a text with itself, and a conversation with its last message.
+    /// A model that answers a text with the same text, and a conversation with its last message.
     #[must_use]
     pub fn echo() -> Self {
         Self::new(|prompt| vec![Step::Text(words_of(prompt).join(" "))])
     }
 
-    /// What the backend can do.
+    /// Sets the features of the backend.
     #[must_use]
     pub fn with_capabilities(mut self, capabilities: Capabilities) -> Self {
         self.capabilities = capabilities;
@@ -122,7 +108,7 @@ impl Scripted {
         self
     }
 
-    /// How answers are made where neither request nor session says.
+    /// Sets the operator's settings for requests, for those that neither request nor session sets.
     #[must_use]
     pub fn with_defaults(mut self, defaults: Settings) -> Self {
         self.defaults = defaults;
@@ -136,21 +122,21 @@ impl Scripted {
         self
     }
 
-    /// Sessions that are open at once; one more is refused.
+    /// Sets the maximum number of open sessions. Further ones are refused.
     #[must_use]
     pub fn with_max_sessions(mut self, most: usize) -> Self {
         self.max_sessions = most;
         self
     }
 
-    /// The model.
+    /// Creates the model.
     #[must_use]
     pub fn into_model(self) -> Model {
         Model::new(Arc::new(ScriptedBackend::new(self)))
     }
 }
 
-/// A panic of a test while it held a lock changes nothing that others see.
+/// A panic of a test that holds a lock leaves the data consistent.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

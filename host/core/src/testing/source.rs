@@ -1,11 +1,11 @@
-//! Where scripted models come from.
+//! Sources of scripted models.
 
 use std::path::PathBuf;
 
 use super::Scripted;
 use crate::{DeviceClass, Error, GuestLoader, Model, ModelFormat, ProgressFn, Result, Source};
 
-/// A source that gives a scripted model. Two are the same if their names are.
+/// A source of a scripted model. Two sources are equal if their names are.
 #[derive(Debug, Clone)]
 pub struct ScriptedSource {
     /// The model's name.
@@ -32,7 +32,7 @@ impl Source for ScriptedSource {
     }
 }
 
-/// Loads whatever a guest brings as a model that echoes.
+/// Loads any bytes of a guest as a model that echoes.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct EchoLoader;
 

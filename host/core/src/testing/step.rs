@@ -14,21 +14,21 @@ pub enum Step {
     Text(String),
     /// Adds a token with its log probability, and its text.
     Token {
-        /// Its id.
+        /// The id.
         id: u32,
-        /// Its text.
+        /// The text.
         text: String,
         /// Natural logarithm of its probability.
         log_prob: f32,
     },
     /// Waits until the gate is open, or the request is cancelled.
     Wait(Gate),
-    /// Ends the answer for this reason. What follows is not looked at. An answer whose script has
-    /// no end ends with [`FinishReason::EndOfGeneration`].
+    /// Ends the answer for this reason. Later steps are ignored. A script without an end finishes
+    /// with [`FinishReason::EndOfGeneration`].
     Finish(FinishReason),
-    /// Breaks the answer off: the model failed with these words.
+    /// Ends the answer with an error: the model failed with this message.
     Fail(String),
-    /// The backend goes away without a word.
+    /// The backend disappears without an end.
     Vanish,
 }
 
@@ -45,13 +45,13 @@ pub struct Gate {
 }
 
 impl Gate {
-    /// A gate that is shut.
+    /// A closed gate.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Opens it, for good.
+    /// Opens the gate permanently.
     pub fn open(&self) {
         self.shared.0.store(true, Ordering::Release);
         self.look_again();
@@ -62,11 +62,11 @@ impl Gate {
         self.shared.1.notify_all();
     }
 
-    /// Waits until it is open, or `is_cancelled`.
+    /// Waits until the gate is open, or `is_cancelled` returns true.
     pub(super) fn wait(&self, is_cancelled: impl Fn() -> bool) {
         let mut guard = lock(&self.shared.2);
         while !self.shared.0.load(Ordering::Acquire) && !is_cancelled() {
-            // A cancel wakes nobody here: it is looked for.
+            // A cancellation does not wake this thread, so it is polled.
             let woken = self.shared.1.wait_timeout(guard, Duration::from_millis(1));
             guard = woken.unwrap_or_else(PoisonError::into_inner).0;
         }
