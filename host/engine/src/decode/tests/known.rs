@@ -10,6 +10,7 @@ use mynah_core::TokenId;
 use mynah_llama::{Batch, ContextParams, DecodeError, SavedSequence};
 
 use super::super::executor::{EmbedExecutor, Executor};
+pub(super) use super::faults::{Faults, Memory};
 use crate::decode::WorkerParams;
 
 /// Tokens of the vocabulary. The last one ends a generation.
@@ -17,72 +18,6 @@ pub(super) const VOCABULARY: i32 = 64;
 
 /// Tokens of the sliding window.
 const WINDOW: usize = 16;
-
-/// What the model's memory can do.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(super) enum Memory {
-    /// It can be cut anywhere, and tokens can be moved.
-    #[default]
-    Movable,
-    /// It can be cut anywhere.
-    Fixed,
-    /// It can only be kept or cleared as a whole.
-    Whole,
-    /// As movable, but a saved state can only be used as a whole.
-    Windowed,
-}
-
-/// What goes wrong, and what the model's memory can do.
-#[derive(Debug, Clone, Copy, Default)]
-pub(super) struct Faults {
-    /// Each step takes a moment.
-    slow: bool,
-    /// One in so many steps fails.
-    every: Option<u64>,
-    /// Steps with this token fail.
-    poison: Option<i32>,
-    /// All steps from this one on fail, until the next reset.
-    broken_from: Option<u64>,
-    memory: Memory,
-}
-
-impl Faults {
-    pub(super) fn with_memory(self, memory: Memory) -> Self {
-        Self { memory, ..self }
-    }
-
-    pub(super) fn slow() -> Self {
-        Self {
-            slow: true,
-            ..Self::default()
-        }
-    }
-
-    pub(super) fn every(steps: u64) -> Self {
-        Self {
-            every: Some(steps),
-            ..Self::default()
-        }
-    }
-
-    pub(super) fn poison(token: i32) -> Self {
-        Self {
-            poison: Some(token),
-            ..Self::default()
-        }
-    }
-
-    pub(super) fn broken_until_reset(step: u64) -> Self {
-        Self {
-            broken_from: Some(step),
-            ..Self::default()
-        }
-    }
-
-    pub(super) fn has_failures(self) -> bool {
-        self.every.is_some()
-    }
-}
 
 /// The model.
 pub(super) struct Known {

@@ -4,6 +4,7 @@
 
 mod disk_cache;
 mod embed;
+mod faults;
 mod forms;
 mod host;
 mod known;
