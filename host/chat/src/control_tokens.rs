@@ -69,7 +69,7 @@ impl ControlTokens {
                 return None;
             }
             let text = String::from_utf8(vocabulary.written(token)?).ok()?;
-            (is_control || is_turn_mark(&text)).then(|| ControlToken {
+            (is_control || is_turn_mark(&text)).then_some(ControlToken {
                 token,
                 text,
                 strips: (attributes.strips_left, attributes.strips_right),
