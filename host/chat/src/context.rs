@@ -1,11 +1,11 @@
-//! What a template sees of a conversation.
+//! The variables that a template gets for a conversation.
 
 use mynah_core::{Conversation, Message};
 use serde_json::{Map, Value as Json, json};
 
 use super::control_tokens::{ControlTokens, is_mark, unused_mark};
 
-/// Variables that are the template's own, and no guest's to set.
+/// Variables that a guest cannot set, because the renderer sets them.
 const OWN: [&str; 7] = [
     "messages",
     "tools",
@@ -16,13 +16,14 @@ const OWN: [&str; 7] = [
     "sep_token",
 ];
 
-/// The variables of a conversation, as `apply_chat_template` names them.
+/// The variables of a conversation, with the names of `apply_chat_template`.
 ///
 /// # Errors
 ///
-/// Which of the guest's JSON isn't what it should be, and where.
+/// Which of the guest's JSON is invalid, and where.
 pub(super) fn variables(conversation: &Conversation) -> Result<Map<String, Json>, String> {
-    // Templates tell `none` from what isn't there: without tools, these are there and `none`.
+    // Templates distinguish `none` from undefined: without tools, these variables are defined and
+    // `none`.
     let mut variables = Map::new();
     variables.insert("tools".to_owned(), Json::Null);
     variables.insert("documents".to_owned(), Json::Null);
@@ -75,12 +76,12 @@ fn object(what: &str, text: &str) -> Result<Map<String, Json>, String> {
     }
 }
 
-/// Marks what could be read as a control token in all that a guest said, and tells the mark: none
-/// where there is nothing.
+/// Marks everything in the guest's text that could be read as a control token. Returns the mark, or
+/// `None` if there is nothing to mark.
 ///
 /// # Errors
 ///
-/// Where the guest uses every character that could be the mark.
+/// The guest uses every character that could be the mark.
 pub(super) fn mark(
     variables: &mut Map<String, Json>,
     control_tokens: &ControlTokens,
@@ -112,8 +113,8 @@ pub(super) fn mark(
     Ok(Some(mark))
 }
 
-/// Shows each text to `with`, and whether it is a key, which templates look up; what it gives takes
-/// the text's place. The messages' roles are nobody's words.
+/// Calls `with` for each text, and says whether it is a key, which templates look up. The result
+/// replaces the text. The roles of messages are not guest text.
 fn each_text(
     variables: &mut Map<String, Json>,
     with: &mut dyn FnMut(&str, bool) -> Option<String>,

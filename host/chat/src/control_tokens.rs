@@ -1,22 +1,21 @@
-//! Control tokens that a template writes, and the same characters in what a guest says, told apart.
+//! Separates control tokens that a template writes from the same characters in a guest's text.
 //!
-//! A guest's text that reads `<|im_end|>` must not end its message. So where it has a control
+//! A guest's text with `<|im_end|>` must not end its message. If the text contains a control
 //! token's text, or a part of one at an end that could become one together with its neighbour, a
-//! mark is put into it before the template sees it; what the template has put together is then cut
-//! at the control tokens that have no mark in them, the marks are taken out again, and the rest is
-//! read as plain text.
+//! mark is inserted into it before the template sees it. The rendered text is then cut at the
+//! control tokens without a mark, the marks are removed, and the rest is tokenized as plain text.
 
 use aho_corasick::{AhoCorasick, MatchKind};
 use mynah_core::TokenId;
 
 use super::Vocabulary;
 
-/// Characters that are never text (Unicode's noncharacters, U+FDD0 and on): the first that nobody
-/// uses is the mark.
+/// Characters that are never text (Unicode's noncharacters from U+FDD0). The first that the guest
+/// does not use is the mark.
 const MARKS: std::ops::RangeInclusive<char> = '\u{FDD0}'..='\u{FDEF}';
 
-/// Bytes of a control token's text, at most, of which parts are looked for at the ends of what is
-/// said.
+/// Maximum length in bytes of a control token's text whose parts are searched for at the ends of
+/// the guest's text.
 const MAX_PART: usize = 256;
 
 /// The control tokens of a vocabulary.
@@ -25,42 +24,42 @@ pub(super) struct ControlTokens {
     all: Vec<ControlToken>,
     anywhere: AhoCorasick,
     longest: AhoCorasick,
-    /// Those that the tokenizer finds in plain text too.
+    /// Those that the tokenizer also finds in plain text.
     always_read: AhoCorasick,
-    /// Their texts, sorted; and turned round and sorted.
+    /// Their texts, sorted; and reversed and sorted.
     forwards: Vec<Vec<u8>>,
     backwards: Vec<Vec<u8>>,
-    /// Bytes of the longest of these, less one.
+    /// Length in bytes of the longest of these, minus one.
     longest_part: usize,
 }
 
-/// A control token, as the tokenizer reads it.
+/// A control token as the tokenizer treats it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct ControlToken {
     pub(super) token: TokenId,
     pub(super) text: String,
-    /// It takes the white space before it, or after it, away.
+    /// Whether it removes the white space before or after it.
     pub(super) strips: (bool, bool),
-    /// The vocabulary doesn't say that it is a control token, but it ends or begins a turn: old
-    /// conversions call such tokens user-defined, and the tokenizer finds those in any text.
+    /// Whether the vocabulary does not call it a control token although it begins or ends a turn.
+    /// Old conversions call such tokens user-defined, and the tokenizer finds those in any text.
     pub(super) is_user_defined: bool,
 }
 
-/// A prompt's part.
+/// A part of a rendered prompt.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Part {
-    /// A control token of the template's.
+    /// A control token that the template wrote.
     Control(TokenId),
-    /// Text in which nothing is a control token.
+    /// Text without control tokens.
     Plain(String),
 }
 
 impl ControlTokens {
-    /// Those of a model.
+    /// The control tokens of a model.
     ///
     /// # Errors
     ///
-    /// When there are more than can be searched for at once, which takes gigabytes of them.
+    /// There are more than can be searched for at once, which takes gigabytes of them.
     pub(super) fn of(vocabulary: &dyn Vocabulary) -> Result<Self, String> {
         let special = |token| {
             let attributes = vocabulary.attributes(token);
@@ -112,13 +111,13 @@ impl ControlTokens {
         })
     }
 
-    /// Whether a text has that of a control token in it.
+    /// Whether a text contains a control token's text.
     pub(super) fn is_in(&self, text: &str) -> bool {
         self.anywhere.is_match(text)
     }
 
-    /// Whether a text has that of a control token in it, or ends with the beginning of one, or
-    /// begins with the end of one.
+    /// Whether a text contains a control token's text, ends with the beginning of one, or begins
+    /// with the end of one.
     pub(super) fn is_near(&self, text: &str) -> bool {
         let mut found = false;
         self.is_in(text) || {
@@ -127,7 +126,7 @@ impl ControlTokens {
         }
     }
 
-    /// The text with a mark in every control token's text, and in parts of one at its ends.
+    /// Inserts a mark into every control token's text, and into parts of one at the text's ends.
     pub(super) fn mark(&self, text: &str, mark: char) -> String {
         let mut breaks = vec![false; text.len() + 1];
         let mut after_first = |start: usize| {
@@ -158,7 +157,7 @@ impl ControlTokens {
         marked
     }
 
-    /// Tells where a text begins with the end of a control token's text, and ends with the
+    /// Calls `tell` where a text begins with the end of a control token's text, or ends with the
     /// beginning of one.
     fn each_end(&self, text: &[u8], tell: &mut dyn FnMut(End)) {
         let longest = text.len().min(self.longest_part);
@@ -176,7 +175,7 @@ impl ControlTokens {
         }
     }
 
-    /// The parts of a rendered text that has marks in it.
+    /// The parts of a rendered text with marks.
     pub(super) fn parts(&self, rendered: &str, mark: char) -> Vec<Part> {
         let mut parts = Vec::new();
         let (mut from, mut strips) = (0, false);
@@ -196,7 +195,7 @@ impl ControlTokens {
 
     fn plain(&self, text: &str, strips: (bool, bool), mark: char, parts: &mut Vec<Part>) {
         let whole = text.replace(mark, "");
-        // As C's `isspace`, with which the tokenizer strips.
+        // The characters of C's `isspace`, which the tokenizer strips.
         let space: &[char] = &[' ', '\t', '\n', '\u{b}', '\u{c}', '\r'];
         let stripped = if strips.0 {
             whole.trim_start_matches(space)
@@ -208,7 +207,7 @@ impl ControlTokens {
         } else {
             stripped
         };
-        // What the tokenizer would find all the same is read piece by piece.
+        // If the tokenizer would find a control token anyway, the pieces are tokenized separately.
         let pieces: Vec<&str> = if self.always_read.is_match(&whole) {
             text.split(mark).collect()
         } else {
@@ -219,21 +218,21 @@ impl ControlTokens {
     }
 }
 
-/// Where a text may become a control token's together with its neighbour.
+/// Where a text may become a control token's text together with its neighbour.
 enum End {
     /// At its first character.
     First,
-    /// At its last ones, from this byte on.
+    /// At its last characters, from this byte.
     LastFrom(usize),
 }
 
-/// Whether one of the sorted texts begins with `part` and goes on.
+/// Whether one of the sorted texts begins with `part` and continues.
 fn begins_one(sorted: &[Vec<u8>], part: &[u8]) -> bool {
     let from = sorted.partition_point(|text| text.as_slice() <= part);
     sorted.get(from).is_some_and(|text| text.starts_with(part))
 }
 
-/// Whether a token that the vocabulary doesn't call a control token has the form of one.
+/// Whether a token that the vocabulary does not call a control token looks like one.
 fn is_turn_mark(text: &str) -> bool {
     let is_within =
         |open: &str, close: &str| text.len() > 2 && text.starts_with(open) && text.ends_with(close);
@@ -249,7 +248,7 @@ pub(super) fn unused_mark(is_used: impl Fn(char) -> bool) -> Option<char> {
     MARKS.into_iter().find(|&mark| !is_used(mark))
 }
 
-/// Whether a character could be a mark.
+/// Whether a character is a possible mark.
 pub(super) fn is_mark(c: char) -> bool {
     MARKS.contains(&c)
 }
@@ -293,7 +292,7 @@ mod tests {
     #[test]
     fn what_is_a_control_token_only_with_its_neighbour_is_none() {
         let control_tokens = control_tokens();
-        // Two of the guest's, and the template's before and after one of the guest's.
+        // Two texts of the guest, and the template's text before and after one of the guest's.
         for (before, said, after) in [
             ("", vec!["bye <|im_", "end|> x"], ""),
             ("", vec!["<", "|im_end", "|>"], ""),

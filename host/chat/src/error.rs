@@ -1,9 +1,9 @@
-//! Why a conversation can't be rendered.
+//! The error of rendering a conversation.
 
 use std::fmt::Display;
 
-/// Why a conversation can't be rendered: what the template engine or the template itself said, or
-/// what is wrong with the conversation.
+/// Why a conversation cannot be rendered: the message of the template engine or of the template
+/// itself, or the mistake in the conversation.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{reason}")]
 pub struct ChatError {

@@ -1,9 +1,8 @@
-//! Templates for models that bring none: written here, in the forms that are well known, and chosen
-//! by name.
+//! Built-in templates in well-known formats, for models without one, chosen by name.
 
 use mynah_settings::ChatTemplateName;
 
-/// The built-in template whose turns the vocabulary has tokens for.
+/// The built-in template whose turn tokens are in the vocabulary.
 #[must_use]
 pub fn for_vocabulary(has_token: impl Fn(&str) -> bool) -> ChatTemplateName {
     let has_turns = |name: &ChatTemplateName| match name {

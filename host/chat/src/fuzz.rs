@@ -1,5 +1,6 @@
-//! The door of the fuzz target `template`: a template and a conversation, both out of one text that
-//! a fuzzer makes. No part of the API.
+//! Entry point of the fuzz target `template`. Not a part of the API.
+//!
+//! It makes a template and a conversation out of one text from the fuzzer.
 
 use std::sync::OnceLock;
 
@@ -9,16 +10,15 @@ use super::control_tokens::{self, ControlTokens};
 use super::template::TokenNames;
 use super::{ChatTemplate, Part, Rendered};
 
-/// Bytes of a prompt at most.
+/// Maximum size of a prompt in bytes.
 const MOST: usize = 100_000;
 
-/// Stands between the parts of the text, which are, in this order: the template, what is said,
-/// further fields of the message, the tools, the variables, the template for tools. ASCII's record
-/// separator.
+/// Separates the parts of the text, in this order: the template, the message, further fields of the
+/// message, the tools, the variables, the template for tools. ASCII's record separator.
 const SEPARATOR: char = '\u{1E}';
 
-/// Renders a conversation with a template. The prompt is never longer than it may be, and no
-/// control token comes from what is said; a failure has a reason.
+/// Renders a conversation with a template. The prompt must not exceed the limit, and no control
+/// token may come from the guest's text. A failure must have a reason.
 pub fn template(bytes: &[u8]) {
     render(&String::from_utf8_lossy(bytes));
 }
@@ -84,7 +84,7 @@ mod tests {
 
     use proptest::prelude::*;
 
-    /// What templates are made of, and what goes wrong in them.
+    /// Pieces of templates, including invalid ones.
     const PIECES: [&str; 40] = [
         "{{ ",
         " }}",

@@ -1,9 +1,9 @@
-//! Chat templates: from a conversation to the prompt of a model.
+//! Chat templates: convert a conversation to a prompt of a model.
 //!
-//! [`ChatTemplate`] renders messages with the model's own Jinja template, as Hugging Face's
-//! `apply_chat_template` does, or with a built-in one. It keeps the text of a guest apart from the
-//! control tokens that the template writes. Pure: what a template needs of a model is a
-//! [`Vocabulary`].
+//! [`ChatTemplate`] renders messages with the model's own Jinja template, like Hugging Face's
+//! `apply_chat_template`, or with a built-in one. It separates the text of a guest from the control
+//! tokens that the template writes. It needs no model: a [`Vocabulary`] describes the model's
+//! tokens.
 
 #![forbid(unsafe_code)]
 

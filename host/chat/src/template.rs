@@ -1,4 +1,4 @@
-//! A chat template: from a conversation to a prompt.
+//! A chat template, which converts a conversation to a prompt.
 
 use std::sync::OnceLock;
 
@@ -12,16 +12,16 @@ use super::{ChatError, Vocabulary, context, jinja};
 #[derive(Debug)]
 pub struct ChatTemplate {
     pub(super) source: String,
-    /// The one for conversations with tools, where the file has one apart.
+    /// The template for conversations with tools, if the file has a separate one.
     pub(super) with_tools: Option<String>,
     pub(super) names: TokenNames,
-    // The tokenizer adds it, so a template that writes it too would double it.
+    // The tokenizer adds it, so a template that also writes it would double it.
     pub(super) adds_bos: bool,
-    // Looked for when the first message comes: a vocabulary is large.
+    // Built for the first message, because a vocabulary is large.
     pub(super) control_tokens: OnceLock<Result<ControlTokens, String>>,
 }
 
-/// Texts of the tokens that templates know by name; empty where the vocabulary has none.
+/// Texts of the tokens that templates know by name; empty if the vocabulary has none.
 #[derive(Debug, Default)]
 pub(super) struct TokenNames {
     pub(super) bos: String,
@@ -33,15 +33,16 @@ pub(super) struct TokenNames {
 /// A rendered prompt.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Rendered {
-    /// Text in which control tokens count: all of them are the template's.
+    /// Text in which control tokens are recognised, because all of them are from the template.
     Text(String),
-    /// What a guest said could be read as control tokens, so the parts are told apart.
+    /// The guest's text could be read as control tokens, so the parts are separate.
     Parts(Vec<Part>),
 }
 
 impl ChatTemplate {
-    /// Takes a template, and the one for conversations with tools if the file has one. They are
-    /// read when they are used: a model whose template is malformed can still be given text.
+    /// Creates a template, with a separate one for conversations with tools if the file has one.
+    /// Templates are parsed when they are used, so a model with a malformed template still accepts
+    /// text.
     #[must_use]
     pub fn new(source: &str, with_tools: Option<&str>, vocabulary: &dyn Vocabulary) -> Self {
         let text = |token: Option<TokenId>| {
@@ -64,12 +65,11 @@ impl ChatTemplate {
         }
     }
 
-    /// The prompt of a conversation, of `most` bytes at most.
+    /// The prompt of a conversation, with a maximum size of `most` bytes.
     ///
     /// # Errors
     ///
-    /// [`ChatError`]: what the template engine said, or the template itself (`raise_exception`), or
-    /// what is wrong with the guest's JSON.
+    /// [`ChatError`]: the message of the template engine or of the template itself (`raise_exception`), or the mistake in the guest's JSON.
     pub fn render(
         &self,
         conversation: &Conversation,

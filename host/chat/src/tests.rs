@@ -1,4 +1,4 @@
-//! What templates make of conversations.
+//! Tests of the prompts that templates render.
 
 use std::sync::OnceLock;
 
@@ -16,7 +16,7 @@ const CHATML: &str = "{{ bos_token }}{% for message in messages %}\n\
     <|im_start|>{{ message['role'] + '\\n' + message['content'].strip() + '<|im_end|>' + '\\n' }}\n\
     {%- endfor %}{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}";
 
-/// Bytes of a prompt.
+/// Maximum size of a prompt in bytes.
 const MOST: usize = 100_000;
 
 /// A template whose vocabulary has a few control tokens.
@@ -171,7 +171,7 @@ fn the_marks_characters_may_be_used_but_not_all_of_them() {
 
 #[test]
 fn the_bound_on_a_prompt_counts_no_marks() {
-    // Seven bytes are rendered for three of these, and marks for each.
+    // Each of these texts is rendered with marks, which do not count.
     let said = |text: &str| vec![say(Role::System, text)].into();
     let most = "<s>".repeat((MOST - 100) / 3);
     assert!(template(CHATML, true).all(&said(&most)).is_ok());
@@ -194,7 +194,7 @@ fn tools_variables_and_fields_reach_the_template() {
         variables: Some(r#"{"mood": "calm"}"#.into()),
     };
     let text = template(source, true).text(&conversation).unwrap();
-    // As Python writes it.
+    // The same as in Python.
     assert!(
         text.starts_with(r#"[{"name": "<add>", "n": 1}] calm add"#),
         "{text}"

@@ -1,19 +1,19 @@
-//! What a chat template needs of a model's vocabulary.
+//! A model's vocabulary, as a chat template needs it.
 
 use mynah_core::{TokenAttributes, TokenId};
 
-/// What a chat template needs of a model's vocabulary.
+/// A model's vocabulary, as a chat template needs it.
 pub trait Vocabulary {
-    /// Tokens of the vocabulary; ids go from 0 to one less.
+    /// Number of tokens. The ids are 0 to this minus one.
     fn token_count(&self) -> u32;
 
-    /// A token as the vocabulary writes it, such as `<|im_end|>`.
+    /// The text of a token in the vocabulary, such as `<|im_end|>`.
     fn written(&self, token: TokenId) -> Option<Vec<u8>>;
 
-    /// What the vocabulary says about a token.
+    /// The attributes of a token in the vocabulary.
     fn attributes(&self, token: TokenId) -> TokenAttributes;
 
-    /// The token that begins a text, if there is one.
+    /// The begin-of-sequence token, if there is one.
     fn bos(&self) -> Option<TokenId>;
 
     /// The token that ends a text, if there is one.

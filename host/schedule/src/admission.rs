@@ -12,7 +12,7 @@ use mynah_settings::Priority;
 pub struct Room {
     /// Free sequences.
     pub sequences: usize,
-    /// Free KV cells that no running prompt will need; `None` where every sequence has its own.
+    /// Free KV cells that no running prompt will need. `None` if every sequence has its own.
     pub cells: Option<u64>,
     /// KV cells that should stay free for the running requests when one more is admitted.
     pub headroom: u64,
@@ -25,7 +25,7 @@ pub struct Candidate {
     pub priority: Priority,
     /// Its priority with age.
     pub class: u64,
-    /// KV cells that it needs to begin or to go on.
+    /// KV cells that it needs to start or continue.
     pub cells: u32,
 }
 
@@ -34,12 +34,12 @@ pub struct Candidate {
 pub struct Holder {
     /// Its priority, without age.
     pub priority: Priority,
-    /// When it was asked.
+    /// When it arrived.
     pub asked_at: Instant,
     /// Since when it waits for its reader, if it does.
     pub paused_at: Option<Instant>,
-    /// It was parked, and resumed a moment ago. An urgent request doesn't park it again at once:
-    /// it would make no progress while urgent requests come.
+    /// Whether it was parked and has just been resumed. An urgent request does not park it again at
+    /// once: otherwise it would make no progress while urgent requests arrive.
     pub just_resumed: bool,
 }
 
@@ -57,10 +57,10 @@ pub enum Decision {
 }
 
 /// Which request gets the next sequence. A parked request goes before a waiting one of the same
-/// class, since it has begun.
+/// class, because it has already started.
 ///
-/// A smaller request of a lower class doesn't overtake one that doesn't fit: the larger one might
-/// never fit otherwise.
+/// A smaller request of a lower class does not overtake one that does not fit: otherwise the larger
+/// one might never fit.
 #[must_use]
 pub fn decide(
     waiting: Option<Candidate>,
@@ -75,7 +75,7 @@ pub fn decide(
         (_, Some(parked)) => (parked, Decision::Resume),
     };
     let has_cells = room.cells.is_none_or(|free| {
-        // Alone it always fits: a request that doesn't is refused when it is asked.
+        // A request that does not fit even alone was refused on arrival, so alone it always fits.
         let headroom = if holders.is_empty() { 0 } else { room.headroom };
         u64::from(candidate.cells) + headroom <= free
     });
@@ -88,7 +88,7 @@ pub fn decide(
         .map_or(Decision::Wait, Decision::Park)
 }
 
-/// The holder that has waited longest for its reader. Parking it delays nobody.
+/// The holder that has waited longest for its reader. Parking it delays no other request.
 fn paused_longest(holders: &[Holder]) -> Option<usize> {
     let paused = holders.iter().enumerate();
     paused
@@ -97,7 +97,7 @@ fn paused_longest(holders: &[Holder]) -> Option<usize> {
         .map(|(_, index)| index)
 }
 
-/// The holder that makes way for an urgent request: the youngest of low priority.
+/// The sequence to park for an urgent request: the youngest of low priority.
 fn urgent_victim(holders: &[Holder]) -> Option<usize> {
     let low = holders.iter().enumerate();
     low.filter(|(_, holder)| holder.priority == Priority::Low && !holder.just_resumed)
@@ -105,8 +105,8 @@ fn urgent_victim(holders: &[Holder]) -> Option<usize> {
         .map(|(index, _)| index)
 }
 
-/// The holder to park when KV cells run out: one that waits for its reader, else the youngest of
-/// the lowest priority. `None` when there is at most one, which has all cells.
+/// The holder to park when KV cells run out: one that waits for its reader, or else the youngest of
+/// the lowest priority. `None` if there is at most one, which has all cells.
 #[must_use]
 pub fn least_important(holders: &[Holder]) -> Option<usize> {
     if holders.len() < 2 {
@@ -221,8 +221,8 @@ mod tests {
     }
 
     proptest! {
-        /// Whoever asks and whoever holds: a place is given only if it is there, nobody is parked
-        /// in vain, and with all free somebody always goes on.
+        /// For any requests and running sequences: only a free sequence is assigned, nothing is
+        /// parked in vain, and if everything is free some request always continues.
         #[test]
         fn decisions_are_possible_and_never_stuck(
             waiting in prop::option::of((0usize..4, 0u64..9, 1u32..100)),

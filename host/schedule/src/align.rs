@@ -14,12 +14,12 @@ pub fn common<T: PartialEq>(one: &[T], other: &[T]) -> u32 {
 /// The tokens of an old sequence that a new one can reuse.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Alignment {
-    /// Tokens that both begin with.
+    /// Length of the common prefix.
     pub prefix: u32,
-    /// What to take out of the old sequence, one after the other: positions as they are when those
-    /// before are out, and what comes after moves down.
+    /// Ranges to remove from the old sequence, one after the other. The positions of each range are
+    /// those after the previous ones were removed and the tokens behind them moved down.
     pub gaps: Vec<Range<u32>>,
-    /// The first so many tokens are the new sequence's then.
+    /// After the removals, this number of tokens at the beginning equals the new sequence.
     pub kept: u32,
 }
 
@@ -34,7 +34,7 @@ impl Alignment {
         }
     }
 
-    /// The last of the pieces that are moved, as tokens of the old sequence.
+    /// The last moved piece, as positions in the old sequence.
     #[must_use]
     pub fn last_piece(&self) -> Option<Range<u32>> {
         let begin = self.gaps.last()?.start;
@@ -50,7 +50,7 @@ impl Alignment {
 pub fn align<T: PartialEq>(old: &[T], new: &[T], least: usize) -> Alignment {
     let prefix = common(old, new);
     let mut found = Alignment::prefix(prefix);
-    // Where to look on in `old` as it was, and how many tokens of it are out.
+    // Where to continue in the original `old`, and how many of its tokens are removed.
     let mut from = prefix as usize;
     let mut out = 0;
     while from < old.len() && (found.kept as usize) < new.len() {
@@ -61,7 +61,7 @@ pub fn align<T: PartialEq>(old: &[T], new: &[T], least: usize) -> Alignment {
             from += 1;
             continue;
         }
-        // Never empty: right after the prefix or a piece the two differ.
+        // Never empty: directly after the prefix or a piece the two differ.
         let begin = found.kept;
         let end = u32::try_from(from - out).unwrap_or(u32::MAX);
         found.gaps.push(begin..end);
@@ -92,12 +92,12 @@ mod tests {
         assert_eq!((found.prefix, found.kept), (2, 5));
         assert_eq!(found.gaps, vec![Range { start: 2, end: 5 }]);
         assert_eq!(found.last_piece(), Some(5..8));
-        // Too short to be worth it.
+        // Too short to be reused.
         assert_eq!(align(&old, &[1, 2, 3, 4, 5, 6], 4), Alignment::prefix(2));
     }
 
     proptest! {
-        /// Taking the gaps out gives the beginning of the new sequence.
+        /// Removing the gaps gives the beginning of the new sequence.
         #[test]
         fn the_gaps_leave_what_is_wanted(
             old in prop::collection::vec(0u8..3, 0..40),
@@ -119,7 +119,7 @@ mod tests {
             }
         }
 
-        /// Whatever was taken out of a conversation, all that is left of it is found again.
+        /// Whatever range is removed from a conversation, the rest is found again.
         #[test]
         fn a_part_taken_out_is_found(
             length in 1u32..60,

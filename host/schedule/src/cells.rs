@@ -1,23 +1,23 @@
-//! Which sequence holds which KV cells: llama.cpp doesn't tell how many are used where sequences
-//! share them.
+//! Counts which sequence holds which KV cells. llama.cpp does not report how many cells are used
+//! when sequences share them.
 
 use std::ops::Range;
 
-/// The KV cells of a context, as its sequences hold them.
+/// The KV cells of a context, by the sequences that hold them.
 #[derive(Debug)]
 pub struct Cells {
-    // Sequences share what is copied; else a copy has cells of its own.
+    // Whether a copy shares the cells; otherwise it has its own.
     shares: bool,
-    // For each sequence the cells of its tokens, in their order.
+    // For each sequence, the cells of its tokens in order.
     sequences: Vec<Vec<u32>>,
-    // For each cell how many sequences hold it.
+    // For each cell, the number of sequences that hold it.
     holders: Vec<u16>,
-    // Cells that nobody holds.
+    // Cells that no sequence holds.
     free: Vec<u32>,
 }
 
 impl Cells {
-    /// Cells of `sequences` sequences, which all share one pool or have their own.
+    /// The cells of `sequences` sequences, which share one pool or each have their own.
     pub fn new(sequences: u32, shares: bool) -> Self {
         Self {
             shares,
@@ -27,12 +27,12 @@ impl Cells {
         }
     }
 
-    /// Cells that any sequence holds.
+    /// Number of cells that any sequence holds.
     pub fn used(&self) -> u64 {
         (self.holders.len() - self.free.len()) as u64
     }
 
-    /// Cells that any of these sequences holds.
+    /// Number of cells that any of these sequences holds.
     pub fn held_by(&self, sequences: impl Iterator<Item = u32>) -> u64 {
         let mut seen = vec![false; self.holders.len()];
         let mut count = 0;
@@ -46,13 +46,13 @@ impl Cells {
         count
     }
 
-    /// Tokens of a sequence.
+    /// Number of tokens of a sequence.
     pub fn len(&self, sequence: u32) -> u32 {
         // Fits: bounded by the context.
         u32::try_from(self.of(sequence).len()).unwrap_or(u32::MAX)
     }
 
-    /// Whether another sequence holds any cell of this one, from position `from` on.
+    /// Whether another sequence holds a cell of this one at or after position `from`.
     pub fn is_shared(&self, sequence: u32, from: u32) -> bool {
         let after = self.of(sequence).iter().skip(from as usize);
         after
@@ -60,7 +60,7 @@ impl Cells {
             .any(|&holders| holders > 1)
     }
 
-    /// The sequence got so many more tokens.
+    /// Adds tokens to a sequence.
     pub fn extend(&mut self, sequence: u32, tokens: u32) {
         for _ in 0..tokens {
             let cell = self.free.pop().unwrap_or_else(|| {
@@ -72,7 +72,7 @@ impl Cells {
         }
     }
 
-    /// `to`, which is empty, has the first tokens of `from` as well.
+    /// Copies the first tokens of `from` to the empty sequence `to`.
     pub fn copy(&mut self, from: u32, to: u32, tokens: u32) {
         if self.shares {
             let first: Vec<u32> = self
@@ -89,13 +89,13 @@ impl Cells {
         }
     }
 
-    /// The sequence has no more than the first `tokens`.
+    /// Keeps only the first `tokens` of a sequence.
     pub fn truncate(&mut self, sequence: u32, tokens: u32) {
         let length = self.len(sequence);
         self.remove(sequence, tokens.min(length)..length);
     }
 
-    /// The tokens in `range` are out of the sequence.
+    /// Removes the tokens in `range` from a sequence.
     pub fn remove(&mut self, sequence: u32, range: Range<u32>) {
         let Some(held) = self.sequences.get_mut(sequence as usize) else {
             return;
@@ -122,7 +122,7 @@ impl Cells {
         let holders = self.holders.get_mut(cell as usize);
         if let (Some(held), Some(holders)) = (held, holders) {
             held.push(cell);
-            // At most 256 sequences hold one.
+            // A cell has at most 256 holders.
             *holders = holders.saturating_add(1);
         }
     }
@@ -163,7 +163,7 @@ mod tests {
     }
 
     proptest! {
-        /// Whatever is done, what is used is what somebody holds.
+        /// After any steps, the used cells are exactly those that a sequence holds.
         #[test]
         fn no_cell_is_lost(
             shares in any::<bool>(),

@@ -1,10 +1,10 @@
-//! What each owner has been served, and whose turn it is.
+//! Fair shares between owners: what each has been served, and whose turn is next.
 //!
 //! Start-time fair queueing (Goyal, Vin, Cheng: "Start-time Fair Queuing", 1996): each owner has a
-//! virtual time, which is the tokens that it was charged divided by its weight; the owner whose
-//! virtual time is lowest goes next. One that comes or comes back starts at the time of the last
-//! that was served, so nobody saves up while idle and nobody is punished for having had the model
-//! alone.
+//! virtual time, which is the number of tokens charged to it divided by its weight. The owner with
+//! the lowest virtual time goes next. An owner that arrives or returns starts at the virtual time
+//! of the last served owner, so an owner can neither save up credit while idle nor be penalised for
+//! having used the model alone.
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
@@ -12,18 +12,18 @@ use std::sync::Arc;
 
 use mynah_core::{Owner, OwnerShare};
 
-/// Owners that want nothing now but are remembered, at most: the operator's names and instances
-/// that were charged more than others. Who is forgotten starts like somebody new.
+/// Maximum number of accounts kept for idle owners. Named owners and those charged more than others
+/// are kept first. An owner whose account was removed starts as a new one.
 const MAX_IDLE: usize = 1024;
 
-/// What each owner has been served.
+/// The accounts of all owners.
 #[derive(Debug, Default)]
 pub struct Fairness {
-    /// Owners that want something now: as many as there are requests, at most.
+    /// Owners with requests, at most as many as there are requests.
     active: HashMap<Arc<str>, Account>,
-    /// The others.
+    /// Owners without requests.
     idle: HashMap<Arc<str>, Account>,
-    // Virtual time of the last owner that was served.
+    // Virtual time of the last served owner.
     now: f64,
 }
 
@@ -31,9 +31,9 @@ pub struct Fairness {
 struct Account {
     weight: u32,
     virtual_time: f64,
-    // Tokens computed for it.
+    // Tokens computed for the owner.
     served: u64,
-    // The same, since the owners that want something last became more.
+    // Tokens computed since the number of active owners last increased.
     window: u64,
     // Requests that wait, run or are parked.
     requests: usize,
@@ -46,10 +46,10 @@ impl Account {
 }
 
 impl Fairness {
-    /// A request of this owner arrives.
+    /// Counts a new request of this owner.
     pub fn join(&mut self, owner: &Owner) {
         if self.active.is_empty() {
-            // Nobody competes: whatever was, nobody owes anybody.
+            // No owner competes, so no owner has credit or debt.
             self.now = 0.0;
             for account in self.idle.values_mut() {
                 account.virtual_time = 0.0;
@@ -69,7 +69,7 @@ impl Fairness {
         }
     }
 
-    /// A request of this owner has ended, however.
+    /// Counts the end of a request of this owner.
     pub fn leave(&mut self, owner: &Owner) {
         let Entry::Occupied(mut entry) = self.active.entry(Arc::clone(owner.key())) else {
             return;
@@ -82,8 +82,8 @@ impl Fairness {
         }
     }
 
-    /// A request of this owner begins, and will compute so many tokens for its prompt: it is
-    /// charged for them now, so that an owner can't take all places at once.
+    /// Charges an owner whose request starts for all of its prompt tokens, so that the owner cannot
+    /// take all sequences at once.
     pub fn begin(&mut self, owner: &Owner, prompt_tokens: u32) {
         if let Some(account) = self.account_mut(owner) {
             let begun = account.virtual_time;
@@ -92,15 +92,15 @@ impl Fairness {
         }
     }
 
-    /// So many tokens of a prompt that it was charged for need not be computed.
+    /// Takes back the charge for prompt tokens that need not be computed.
     pub fn refund(&mut self, owner: &Owner, prompt_tokens: u32) {
         if let Some(account) = self.account_mut(owner) {
             account.virtual_time -= f64::from(prompt_tokens) / account.weight();
         }
     }
 
-    /// So many tokens were computed for this owner: of prompts, which it was charged for when it
-    /// began, and of answers.
+    /// Counts computed tokens of this owner: prompt tokens, which were charged at the start, and
+    /// answer tokens, which are charged now.
     pub fn serve(&mut self, owner: &Owner, prompt_tokens: u32, answer_tokens: u32) {
         if let Some(account) = self.account_mut(owner) {
             let tokens = u64::from(prompt_tokens) + u64::from(answer_tokens);
@@ -110,16 +110,16 @@ impl Fairness {
         }
     }
 
-    /// Tokens that this owner was charged, over its weight; the lowest goes next.
+    /// The tokens charged to this owner, divided by its weight. The lowest goes next.
     pub fn virtual_time(&self, owner: &Owner) -> f64 {
         let account = self.active.get(owner.key());
         let account = account.or_else(|| self.idle.get(owner.key()));
         account.map_or(self.now, |account| account.virtual_time)
     }
 
-    /// Jain's index over what the owners that want something were served, by weight, since they
-    /// last became more: (sum x)^2 / (n * sum x^2). 1.0 is an even share, 1/n is all for one; 1.0
-    /// where fewer than two compete.
+    /// Jain's index over the weighted shares of the active owners since their number last
+    /// increased: (sum x)^2 / (n * sum x^2). 1.0 is an even share, 1/n means that one owner got
+    /// everything. 1.0 if fewer than two compete.
     ///
     /// Source: Jain, Chiu, Hawe: "A Quantitative Measure of Fairness" (1984).
     #[expect(
@@ -141,7 +141,7 @@ impl Fairness {
         }
     }
 
-    /// The owners that are known, by name.
+    /// The known owners by name.
     pub fn shares(&self) -> Vec<OwnerShare> {
         let mut shares: Vec<OwnerShare> = self
             .active
@@ -163,8 +163,8 @@ impl Fairness {
         account.or_else(|| self.idle.get_mut(owner.key()))
     }
 
-    /// Forgets owners that want nothing, beyond those that may be remembered; who was charged least
-    /// goes first. Once for as many as may be remembered, so that it costs each that leaves little.
+    /// Removes accounts of idle owners beyond the limit, those with the lowest charge first. It
+    /// runs once per `MAX_IDLE` owners, so its cost per owner is small.
     fn forget(&mut self) {
         if self.idle.len() <= 2 * MAX_IDLE {
             return;
@@ -225,9 +225,8 @@ mod tests {
     }
 
     proptest! {
-        /// Whatever the owners' weights and the sizes of their requests: while all of them want
-        /// more than there is, no owner is ahead of another by more than its largest request and
-        /// the other's.
+        /// For any weights and request sizes: while all owners have requests waiting, no owner is
+        /// ahead of another by more than the largest request of each.
         #[test]
         fn nobody_gets_ahead_by_more_than_a_request(
             weights in prop::collection::vec(1u32..5, 2..6),

@@ -1,7 +1,7 @@
-//! Which request computes next, and which computations are kept.
+//! Decides which request computes next, and which computations are kept.
 //!
-//! Queue, fairness, admission, the plan of each step and the policy of the prefix cache. Pure: no
-//! llama.cpp and no clock (time is an argument), so every rule is tested without a model.
+//! Queue, fairness, admission, the plan of each step, and the policy of the prefix cache. Pure: no
+//! llama.cpp and no clock (the time is an argument), so every rule is tested without a model.
 
 #![forbid(unsafe_code)]
 
@@ -16,8 +16,8 @@ mod queue;
 mod rounds;
 mod sessions;
 
-/// Tokens of a sequence that llama.cpp's attention computes together on a CPU (`GGML_FA_TILE_Q` in
-/// `ggml-cpu/common.h`). Fewer cost several times as much each.
+/// Number of tokens of a sequence that llama.cpp's attention computes together on a CPU
+/// (`GGML_FA_TILE_Q` in `ggml-cpu/common.h`). With fewer tokens, each costs several times as much.
 const TILE: u32 = 64;
 
 pub use admission::{Candidate, Decision, Holder, Room, decide, least_important};

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use super::TILE;
 
-/// Share of the newest measurement in a mean: the last ten or so count.
+/// Weight of the newest measurement in a moving average, so that about the last ten count.
 const NEWEST: f64 = 0.2;
 
 /// The mean time between two requests that leave the queue, while others wait.
@@ -34,45 +34,45 @@ impl Pace {
     pub fn wait_behind(&self, ahead: usize) -> Option<Duration> {
         #[expect(clippy::cast_precision_loss, reason = "an estimate")]
         let seconds = self.mean? * ahead as f64;
-        // A day is far beyond any time-out, and keeps the conversion in range.
+        // A day exceeds every timeout, and keeps the conversion in range.
         Some(Duration::from_secs_f64(seconds.clamp(0.0, 86_400.0)))
     }
 }
 
-/// Tokens that are computed from one token of running streams to the next, so that they aren't held
-/// up for long.
+/// The number of tokens that a step may compute without delaying running streams for long.
 ///
-/// What a prompt token costs grows with the tokens before it: at 4,000 it is twice or three times
-/// what it is at none. So the bound is a time, and the tokens follow from what the last steps took.
-/// It also depends on how many are computed together: with fewer than a tile of them, llama.cpp's
-/// attention costs each several times as much, so small steps are learned from apart, and taken
-/// only where a tile would hold streams up for too long.
+/// The cost of a prompt token grows with the number of tokens before it: at 4,000 it is two to
+/// three times as high as at none. The limit is therefore a time, and the number of tokens follows
+/// from the duration of the last steps. The cost also depends on how many tokens are computed
+/// together: with fewer than a tile, llama.cpp's attention costs several times as much per token.
+/// Small steps are therefore measured separately, and only used when a tile would delay streams for
+/// too long.
 #[derive(Debug, Default)]
 pub struct StepBudget {
-    /// Seconds a token, of steps with a tile or more of prompts.
+    /// Seconds per token in steps with a tile or more of prompt tokens.
     tiled: Option<f64>,
-    /// Of smaller ones since the last of those.
+    /// Seconds per token in smaller steps since the last of those.
     small: Option<f64>,
 }
 
 impl StepBudget {
-    /// Seconds that streams should wait: a pause that a reader of the text hardly notices.
+    /// Target delay of streams in seconds, a pause that a reader hardly notices.
     const TARGET: f64 = 0.25;
-    /// Seconds that they may wait where it would otherwise be less than a tile.
+    /// Maximum delay in seconds if the target would allow less than a tile.
     const MOST: f64 = 0.6;
-    /// Prompt tokens at least, however slow the machine: fewer would read the weights for next to
-    /// nothing.
+    /// Minimum number of prompt tokens, however slow the machine is. Reading all weights for fewer
+    /// tokens is not worth it.
     const LEAST: u32 = 8;
 
-    /// A step with prompts took so long for so many tokens. Those with few tokens say nothing about
-    /// prompts.
+    /// Records the duration of a step with prompts. Steps with few tokens are ignored, because they
+    /// say nothing about prompts.
     pub fn note(&mut self, tokens: usize, took: Duration) {
         let tokens = u32::try_from(tokens).unwrap_or(u32::MAX);
         if tokens < Self::LEAST {
             return;
         }
         let pace = if tokens >= TILE {
-            // What was known of small ones was of other depths.
+            // Earlier measurements of small steps are from other positions.
             self.small = None;
             &mut self.tiled
         } else {
@@ -80,13 +80,13 @@ impl StepBudget {
         };
         let newest = took.as_secs_f64() / f64::from(tokens);
         let mean = pace.unwrap_or(newest);
-        // Slower at once, faster by and by: short prompts between the steps of a long one say
-        // nothing about its depth.
+        // The estimate rises at once and falls slowly: short prompts between the steps of a long
+        // one say nothing about the cost at the long one's position.
         *pace = Some(newest.max(mean + NEWEST * (newest - mean)));
     }
 
-    /// Tokens until the next ones of `decoding` streams, theirs among them, if `prompts` have so
-    /// many tokens left each; no bound where none decodes.
+    /// Number of tokens in the next step, including one for each of the `decoding` streams.
+    /// `prompts` has the remaining tokens of each prompt. No limit if nothing decodes.
     pub fn tokens(&self, decoding: usize, mut prompts: impl Iterator<Item = u32>) -> u32 {
         let Some(pace) = self.tiled.or(self.small).filter(|_| decoding > 0) else {
             return u32::MAX;
@@ -94,7 +94,7 @@ impl StepBudget {
         let decoding = u32::try_from(decoding).unwrap_or(u32::MAX);
         let tile = decoding.saturating_add(TILE);
         let target = tokens_in(Self::TARGET, pace);
-        // The end of a long prompt is no tile any more, and costs the most.
+        // The end of a long prompt is less than a tile, and costs the most per token.
         let has_tile = prompts.any(|left| left >= TILE);
         let tokens = if has_tile && tokens_in(Self::MOST, pace) >= tile {
             target.max(tile)
@@ -105,7 +105,7 @@ impl StepBudget {
     }
 }
 
-/// Tokens that take so long at so many seconds each.
+/// Number of tokens that take this long at `pace` seconds each.
 fn tokens_in(seconds: f64, pace: f64) -> u32 {
     #[expect(
         clippy::cast_possible_truncation,
@@ -140,15 +140,15 @@ mod tests {
     #[test]
     fn a_tile_is_taken_where_it_holds_nobody_up_for_too_long() {
         let mut budget = StepBudget::default();
-        // 50 tokens in the time that a step should take, but a tile in little more.
+        // 50 tokens take the target time, and a tile only little more.
         budget.note(100, Duration::from_millis(500));
         assert_eq!(budget.tokens(1, [4000].into_iter()), 65);
         assert_eq!(budget.tokens(2, [40, 4000].into_iter()), 66);
-        // The end of a prompt is no tile: nothing is known of such steps yet.
+        // The end of a prompt is less than a tile, and such steps have not been measured yet.
         assert_eq!(budget.tokens(1, [40].into_iter()), 9);
         budget.note(17, Duration::from_millis(170));
         assert_eq!(budget.tokens(1, [40].into_iter()), 25);
-        // Where even one does, the steps are as small as they must be, until they are fast again.
+        // If even a tile takes too long, steps have the minimum size until they are fast again.
         for _ in 0..20 {
             budget.note(70, Duration::from_secs(1));
         }

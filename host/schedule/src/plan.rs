@@ -1,4 +1,4 @@
-//! The plan of one decode step: which sequences compute how many tokens.
+//! Plans a decode step: how many tokens each sequence computes.
 
 use super::rounds::Rounds;
 
@@ -7,42 +7,42 @@ use super::rounds::Rounds;
 pub enum Need {
     /// The token that was sampled last.
     Decode,
-    /// So many tokens of its prompt, or of what it has to compute again.
+    /// This number of tokens of its prompt, or of tokens to compute again.
     Prefill(u32),
-    /// Nothing: it waits for its reader.
+    /// Nothing, because it waits for its reader.
     Nothing,
 }
 
-/// What a running sequence wants.
+/// The needs of a running sequence.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Want {
     /// Its number in the context.
     pub id: u32,
     /// What it needs next.
     pub need: Need,
-    /// It is computed in steps of its own.
+    /// Whether it is computed in steps of its own.
     pub alone: bool,
 }
 
-/// Whose step it is.
+/// A step.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Turn {
-    /// All that share steps: tokens for each of the sequences, in their order.
+    /// For all sequences that share steps: the number of tokens of each, in order.
     Shared(Vec<u32>),
-    /// One sequence by itself.
+    /// For a single sequence.
     Alone {
-        /// Its place among the sequences.
+        /// Its index among the sequences.
         index: usize,
-        /// Its tokens.
+        /// Number of tokens.
         tokens: u32,
     },
 }
 
-/// Deals out steps.
+/// Plans steps.
 #[derive(Debug)]
 pub struct Planner {
     budget: u32,
-    /// Where each sequence has KV cells of its own.
+    /// Set if each sequence has its own KV cells.
     rounds: Option<Rounds>,
     chunk: u32,
     // The sequence that had the last step of its own.
@@ -51,13 +51,13 @@ pub struct Planner {
 }
 
 impl Planner {
-    /// Tokens of a prompt in one step of a sequence that computes alone. Its steps have one shape,
-    /// whatever else goes on, so this depends on nothing but the model's `batch_size`. Small, so
-    /// that shared steps are not held up for long.
+    /// Prompt tokens per step of a sequence that computes alone. The shape of its steps must not
+    /// depend on anything but the model's `batch_size`. Small, so that shared steps are not delayed
+    /// for long.
     const ALONE_CHUNK: u32 = 64;
 
-    /// A planner of steps of `budget` tokens at most, of sequences that have KV cells of their own
-    /// (`split`) or share a pool.
+    /// A planner for steps of at most `budget` tokens, for sequences with their own KV cells
+    /// (`split`) or a shared pool.
     pub fn new(budget: u32, split: bool) -> Self {
         Self {
             budget,
@@ -68,17 +68,17 @@ impl Planner {
         }
     }
 
-    /// Tokens of a prompt in one step of a sequence that computes alone.
+    /// Prompt tokens per step of a sequence that computes alone.
     pub fn chunk(&self) -> u32 {
         self.chunk
     }
 
-    /// The next step; `None` when nobody needs one. `shared_budget` bounds the tokens of a shared
-    /// step below the planner's own; `free_cells` bounds those of any step where sequences share a
-    /// pool of KV cells.
+    /// The next step; `None` if no sequence needs one. `shared_budget` limits the tokens of a
+    /// shared step further. `free_cells` limits the tokens of any step if sequences share a pool of
+    /// KV cells.
     ///
-    /// Shared steps and steps of a single sequence take turns: those that share get every other
-    /// step however many want their own, and those take turns among themselves.
+    /// Shared steps and steps of a single sequence alternate: the shared ones get every other step,
+    /// and single sequences take turns for the rest.
     pub fn next(
         &mut self,
         wants: &[Want],
@@ -115,8 +115,7 @@ impl Planner {
         share(&needs.collect::<Vec<_>>(), budget)
     }
 
-    /// The next sequence after the last that had a step of its own, in the order of their numbers,
-    /// round and round.
+    /// The next sequence with a step of its own, round-robin in the order of sequence numbers.
     fn next_alone(&self, wants: &[Want], budget: u32) -> Option<(u32, Turn)> {
         let after = |id: u32| {
             let first = self.last_alone.map_or(0, |last| last.wrapping_add(1));
@@ -129,8 +128,7 @@ impl Planner {
                 Need::Decode => 1,
                 Need::Prefill(tokens) => tokens.min(self.chunk),
             };
-            // Where a deterministic sequence may be, each has its own cells, and this bounds
-            // nothing.
+            // Deterministic sequences require separate cells, so `budget` does not limit them.
             let tokens = tokens.min(budget);
             (tokens > 0).then_some((want.id, Turn::Alone { index, tokens }))
         });
@@ -138,13 +136,13 @@ impl Planner {
     }
 }
 
-/// Tokens that each sequence computes in a shared step of a pool, `budget` in all at most.
+/// The tokens of each sequence in a shared step with a pool of cells, at most `budget` in total.
 ///
-/// Every sequence that decodes gets its token first, so a long prompt never stalls running streams.
-/// The rest is dealt out among the prompts in equal shares, and what a short prompt leaves of its
-/// share goes to the others, so a short prompt never waits for a long one.
+/// Every decoding sequence gets its token first, so a long prompt cannot stall running streams. The
+/// rest is shared equally among the prompts. What a short prompt does not need of its share goes to
+/// the others, so a short prompt does not wait for a long one.
 ///
-/// `budget` must cover one token for each sequence that decodes; those beyond it get none.
+/// `budget` must cover one token for each decoding sequence; those beyond it get none.
 fn share(needs: &[Need], budget: u32) -> Vec<u32> {
     let mut left = budget;
     let mut shares: Vec<u32> = needs
@@ -155,7 +153,8 @@ fn share(needs: &[Need], budget: u32) -> Vec<u32> {
             decodes
         })
         .collect();
-    // Shortest prompts first: whatever they leave of an equal share is there for the longer ones.
+    // Shortest prompts first, so that what they leave of an equal share is available to longer
+    // ones.
     let mut prompts: Vec<(u32, usize)> = needs
         .iter()
         .enumerate()
@@ -167,7 +166,7 @@ fn share(needs: &[Need], budget: u32) -> Vec<u32> {
     prompts.sort_unstable();
     let mut waiting = u32::try_from(prompts.len()).unwrap_or(u32::MAX);
     for (tokens, index) in prompts {
-        // Rounded up, so that the last token of the budget is used too.
+        // Rounded up, so that the last token of the budget is used, too.
         let share = tokens.min(left.div_ceil(waiting));
         if let Some(slot) = shares.get_mut(index) {
             *slot = share;
@@ -282,12 +281,12 @@ mod tests {
                     }
                 }
             }
-            // Nothing of the budget is left while a prompt wants it.
+            // The budget is used up if prompts want more.
             prop_assert_eq!(shares.iter().sum::<u32>(), (decoding + wanted).min(budget));
-            // Prompts that could use more have got the same, give or take the last token.
+            // Prompts that could use more got the same number, up to one token.
             let (least, most) = (unmet.iter().min(), unmet.iter().max());
             prop_assert!(most.zip(least).is_none_or(|(most, least)| most - least <= 1));
-            // And no prompt got more than one that could use more, give or take that token.
+            // No prompt got more than one that could use more, up to one token.
             for (need, share) in needs.iter().zip(&shares) {
                 if let (Need::Prefill(_), Some(most)) = (need, most) {
                     prop_assert!(*share <= most + 1);
@@ -295,7 +294,7 @@ mod tests {
             }
         }
 
-        /// Whoever needs a step gets one, however many others do.
+        /// Every sequence that needs a step gets one, however many others do.
         #[test]
         fn every_sequence_gets_its_turn(
             wants in prop::collection::vec((need(), any::<bool>()), 1..40),
@@ -307,8 +306,8 @@ mod tests {
                 .collect();
             let mut planner = Planner::new(64, split);
             let mut served = vec![0u32; wants.len()];
-            // Of those that share cells one by one, each prompt and all that decode have every
-            // other step.
+            // With separate cells, each prompt and the group of decoding sequences take turns in
+            // every other step.
             for _ in 0..2 * wants.len() + 2 {
                 match planner.next(&wants, u32::MAX, None) {
                     None => prop_assert!(wants.iter().all(|want| want.need == Need::Nothing)),
@@ -328,7 +327,7 @@ mod tests {
             let decoding = wants.iter().filter(decodes).count();
             for (want, served) in wants.iter().zip(served) {
                 let starves = want.need != Need::Nothing && served == 0;
-                // Forty sequences decode at most, fewer than the budget.
+                // At most forty sequences decode, fewer than the budget.
                 prop_assert!(!starves, "{want:?} beside {decoding} that decode");
             }
         }

@@ -1,4 +1,4 @@
-//! The prefix cache: sequences that have ended, for new prompts that begin alike.
+//! The prefix cache: sequences that have ended, for new prompts with the same beginning.
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -7,10 +7,10 @@ use mynah_core::{Owner, OwnerRef};
 
 use super::common;
 
-/// Where the keys and values of an entry are.
+/// Where the keys and values of an entry are stored.
 #[derive(Debug)]
 pub enum Location<S> {
-    /// In the KV cells of this sequence of the context.
+    /// In the KV cells of this sequence.
     Resident(u32),
     /// In host memory.
     Saved(S),
@@ -21,23 +21,24 @@ pub enum Location<S> {
 pub struct CacheEntry<T, S> {
     /// The owner of the session that computed it.
     pub owner: OwnerRef,
-    /// The session that continues it, which may be closed; `None` when the session has moved on.
+    /// The session that continues it, which may be closed. `None` if the session now continues
+    /// another entry.
     pub session: Option<u64>,
     /// Its tokens, from the beginning.
     pub tokens: Vec<T>,
-    /// How many of its first tokens were computed in the steps of a deterministic request.
+    /// Number of tokens at the beginning that were computed in the steps of a deterministic
+    /// request.
     pub exact: u32,
-    /// Where its keys and values are.
+    /// Where its keys and values are stored.
     pub location: Location<S>,
-    /// It is on disk, or need not be written there.
+    /// Whether it is on disk, or need not be written there.
     pub is_stored: bool,
     /// When a prompt last used it.
     pub used_at: Instant,
 }
 
 impl<T, S> CacheEntry<T, S> {
-    /// The same sequence at another location, as no session's own: on disk, or read back from
-    /// there.
+    /// The same sequence at another location, without a session: on disk, or read back from disk.
     pub fn stored_at<P>(&self, location: Location<P>, used_at: Instant) -> CacheEntry<T, P>
     where
         T: Clone,
@@ -75,7 +76,7 @@ impl<T, S> CacheEntry<T, S> {
         }
     }
 
-    /// Its state in host memory.
+    /// The entry's state in host memory.
     #[must_use]
     pub fn saved(&self) -> Option<&S> {
         match &self.location {
@@ -87,12 +88,12 @@ impl<T, S> CacheEntry<T, S> {
 
 /// Sequences that have ended, by owner.
 ///
-/// A lookup compares the prompt with every entry of its owner, up to the first token that differs.
-/// `max_cache_tokens` bounds how many there are.
+/// A lookup compares the prompt with every entry of its owner, up to the first difference.
+/// `max_cache_tokens` limits the number of entries.
 #[derive(Debug)]
 pub struct PrefixCache<T, S> {
     entries: Vec<CacheEntry<T, S>>,
-    /// Owners may use the entries of others.
+    /// Whether owners may use the entries of others.
     is_shared: bool,
 }
 
@@ -106,7 +107,7 @@ impl<T: PartialEq, S> PrefixCache<T, S> {
         }
     }
 
-    /// All entries, in no order.
+    /// All entries, in no particular order.
     #[must_use]
     pub fn entries(&self) -> &[CacheEntry<T, S>] {
         &self.entries
@@ -135,7 +136,7 @@ impl<T: PartialEq, S> PrefixCache<T, S> {
         entries.position(|entry| entry.session == Some(session))
     }
 
-    /// The session no longer continues its entry, which stays for other prompts.
+    /// Records that the session no longer continues its entry, which stays for other prompts.
     pub fn disown(&mut self, session: u64) {
         for entry in &mut self.entries {
             if entry.session == Some(session) {
@@ -144,14 +145,14 @@ impl<T: PartialEq, S> PrefixCache<T, S> {
         }
     }
 
-    /// The entry is on disk now, or need not be written there.
+    /// Records that the entry is on disk, or need not be written there.
     pub fn note_stored(&mut self, index: usize) {
         if let Some(entry) = self.entries.get_mut(index) {
             entry.is_stored = true;
         }
     }
 
-    /// A prompt used the entry.
+    /// Records that a prompt used the entry.
     pub fn touch(&mut self, index: usize, now: Instant) {
         if let Some(entry) = self.entries.get_mut(index) {
             entry.used_at = now;
@@ -165,7 +166,7 @@ impl<T: PartialEq, S> PrefixCache<T, S> {
     }
 
     /// The entry with the longest usable prefix of `wanted`, and the length of that prefix.
-    /// `usable` says how many of the first tokens of an entry can be used where so many are common.
+    /// `usable` returns how many tokens of the common prefix of an entry can be used.
     pub fn best(
         &self,
         owner: &Owner,
@@ -181,8 +182,8 @@ impl<T: PartialEq, S> PrefixCache<T, S> {
             .max_by_key(|(index, tokens)| (*tokens, std::cmp::Reverse(*index)))
     }
 
-    /// The entry to evict among those that `among` accepts: one whose owner is gone, else the least
-    /// recently used.
+    /// The entry to evict among those that `among` accepts: one whose owner is gone, or else the
+    /// least recently used.
     pub fn least_valuable(&self, among: impl Fn(&CacheEntry<T, S>) -> bool) -> Option<usize> {
         let entries = self.entries.iter().enumerate();
         entries
@@ -205,14 +206,15 @@ impl<T: PartialEq, S> PrefixCache<T, S> {
         })
     }
 
-    /// Removes the entries of this owner that these tokens begin with, and that are no more exact.
+    /// Removes the entries of this owner that are a prefix of these tokens and have no more exact
+    /// tokens.
     pub fn take_covered(&mut self, owner: &str, tokens: &[T], exact: u32) -> Vec<CacheEntry<T, S>> {
         self.take_all(|entry| {
             entry.owner.name() == owner && entry.exact <= exact && tokens.starts_with(&entry.tokens)
         })
     }
 
-    /// Tokens of all entries of this owner.
+    /// Number of tokens in all entries of this owner.
     pub fn tokens_of(&self, owner: &Arc<str>) -> u64 {
         let entries = self.entries.iter();
         entries
@@ -292,7 +294,7 @@ mod tests {
         let mut cache = cache(false, entries);
         assert!(cache.has("a", &[1, 2], 0) && cache.has("a", &[1], 0));
         assert!(!cache.has("a", &[1, 2, 3], 0) && !cache.has("c", &[1], 0));
-        // None of them is exact.
+        // None of the tokens is exact.
         assert!(!cache.has("a", &[1], 1));
         let covered = cache.take_covered("a", &[1, 2, 3], 0);
         assert_eq!(covered.len(), 1);

@@ -1,9 +1,9 @@
 //! The request queue of one model: which request goes next, and when one is refused.
 //!
-//! Higher priorities go first. A request that waits counts as one priority higher after each
-//! `ageing`, unless its owner was served in that priority meanwhile: so every priority moves, and
-//! an owner with many requests gains nothing by it. Among equals the owner that was served least
-//! goes first, and an owner's own requests go in order.
+//! Higher priorities go first. A waiting request gains one priority level after each `ageing`,
+//! unless its owner was served in that priority meanwhile. Thus every priority is served in the
+//! end, and an owner gains nothing by sending many requests. Among equals, the owner that was
+//! served least goes first, and requests of one owner go in order.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
@@ -17,30 +17,30 @@ use super::Fairness;
 /// What the queue knows of a request.
 #[derive(Debug, Clone)]
 pub struct Ticket {
-    /// Whose request it is.
+    /// Its owner.
     pub owner: Owner,
     /// Its priority, without age.
     pub priority: Priority,
-    /// When it was asked.
+    /// When it arrived.
     pub asked_at: Instant,
-    /// When it has waited for as long as it may.
+    /// When its queue timeout expires.
     pub deadline: Instant,
     /// KV cells that its prompt needs.
     pub prompt_tokens: u32,
 }
 
-/// The request that would go next.
+/// The request that goes next.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Head {
     /// Its priority, without age.
     pub priority: Priority,
-    /// Its priority with age: see [`class_of`].
+    /// Its priority with age; see [`class_of`].
     pub class: u64,
     /// KV cells that its prompt needs.
     pub prompt_tokens: u32,
 }
 
-/// The queue is full; it holds this many.
+/// The queue is full. Contains its capacity.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct QueueFull(pub usize);
 
@@ -78,7 +78,7 @@ struct Waiting<T> {
 }
 
 impl<T> Group<T> {
-    /// Since when its first request ages.
+    /// The time from which its first request ages.
     fn since(&self, first: &Ticket) -> Instant {
         let served = self.last_served.unwrap_or(first.asked_at);
         served.max(first.asked_at)
@@ -102,7 +102,7 @@ impl<T> FairQueue<T> {
     ///
     /// # Errors
     ///
-    /// [`QueueFull`] when as many wait as may.
+    /// [`QueueFull`] if the maximum number of requests is waiting.
     pub fn push(&mut self, ticket: Ticket, request: T) -> Result<(), QueueFull> {
         if self.length >= self.capacity {
             return Err(QueueFull(self.length));
@@ -122,7 +122,7 @@ impl<T> FairQueue<T> {
         Ok(())
     }
 
-    /// The request that would go next.
+    /// The request that goes next.
     pub fn head(&self, now: Instant, fairness: &Fairness) -> Option<Head> {
         let (_, first, class) = self.next(now, fairness)?;
         Some(Head {
@@ -132,7 +132,7 @@ impl<T> FairQueue<T> {
         })
     }
 
-    /// Takes the request that goes next.
+    /// Removes and returns the request that goes next.
     pub fn pop(&mut self, now: Instant, fairness: &Fairness) -> Option<(Ticket, T)> {
         let key = self.next(now, fairness)?.0.clone();
         let group = self.groups.get_mut(&key)?;
@@ -163,7 +163,8 @@ impl<T> FairQueue<T> {
         });
         heads
             .min_by(|a, b| {
-                // Higher classes first, then who was served less, then who came first.
+                // Higher classes first, then the owner that was served less, then the earlier
+                // request.
                 let class = b.2.cmp(&a.2);
                 class
                     .then(a.3.total_cmp(&b.3))
@@ -195,17 +196,17 @@ impl<T> FairQueue<T> {
             .collect()
     }
 
-    /// When the next request has waited for as long as it may.
+    /// The next deadline of a waiting request.
     pub fn next_deadline(&self) -> Option<Instant> {
         self.tickets().map(|ticket| ticket.deadline).min()
     }
 
-    /// When the request that has waited longest was asked.
+    /// The arrival time of the request that has waited longest.
     pub fn oldest(&self) -> Option<Instant> {
         self.tickets().map(|ticket| ticket.asked_at).min()
     }
 
-    /// Requests that wait, for each priority of [`Priority::ALL`].
+    /// Number of waiting requests for each priority of [`Priority::ALL`].
     pub fn by_priority(&self) -> [usize; 4] {
         let mut counts = [0; 4];
         for ((_, priority), group) in &self.groups {
@@ -221,7 +222,7 @@ impl<T> FairQueue<T> {
         groups.flat_map(|group| group.waiting.iter().map(|one| &one.ticket))
     }
 
-    /// Requests that wait.
+    /// Number of waiting requests.
     #[must_use]
     pub fn len(&self) -> usize {
         self.length
@@ -233,7 +234,7 @@ impl<T> FairQueue<T> {
         self.length == 0
     }
 
-    /// Requests that may wait.
+    /// Maximum number of waiting requests.
     #[must_use]
     pub fn capacity(&self) -> usize {
         self.capacity
@@ -389,7 +390,8 @@ mod tests {
                         let group = (ticket.owner.name().to_owned(), ticket.priority);
                         let is_of_group = |(o, p, _): &_| (o, p) == (&group.0, &group.1);
                         let first = waiting.iter().position(is_of_group);
-                        // The first of its owner in its priority, whatever the others do.
+                        // It is the first request of its owner in its priority, whatever the others
+                        // do.
                         prop_assert_eq!(waiting.remove(first.unwrap()).2, request);
                     }
                     Op::TakeOut(owner) => {
@@ -410,9 +412,9 @@ mod tests {
             }
         }
 
-        /// One place, served once a second; an endless stream of urgent requests from other owners.
-        /// Whatever waits is served within the ageing of all four classes and the requests that
-        /// aged before it.
+        /// With one sequence that serves a request per second, and an endless stream of urgent
+        /// requests from other owners, every waiting request is served within the ageing of all
+        /// four classes plus the requests that aged before it.
         #[test]
         fn nobody_starves(level in 0usize..4, others in 1u32..6, fresh_owner_each_time: bool) {
             let start = Instant::now();

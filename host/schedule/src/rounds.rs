@@ -1,19 +1,19 @@
-//! Whose turn it is where each sequence has KV cells of its own: those that decode together, then
-//! one prompt after the other.
+//! Plans steps when each sequence has its own KV cells: the decoding sequences together, then one
+//! prompt after the other.
 //!
-//! llama.cpp cuts a batch of such sequences into groups that compute equally many tokens, and
-//! computes one group after the other. Prompts beside each other, or beside streams, fall to pieces
-//! there: what is left of a tile of attention costs as much as the tile, and each group its share
-//! of the weights. Eight prompts that were read side by side took nearly twice the time that they
-//! take in turn (`docs/performance.md`).
+//! llama.cpp splits a batch of such sequences into groups with equal numbers of tokens per
+//! sequence, and computes one group after the other. Prompts next to each other, or next to
+//! streams, are fragmented: the rest of an attention tile costs as much as a whole tile, and each
+//! group reads the weights again. Computing eight prompts side by side took nearly twice as long as
+//! computing them in turn (`docs/performance.md`).
 
 use super::{Need, TILE, Want};
 
-/// Tokens of a prompt, its end or a short one, that are computed with those that decode: a tile and
-/// so few tokens take longer together than apart.
+/// Maximum length of a prompt, or of its rest, that is computed together with the decoding
+/// sequences: a tile with so few extra tokens takes longer together than separately.
 const FEW: u32 = 16;
 
-/// A prompt that is to be read.
+/// A prompt with tokens left to compute.
 #[derive(Debug, Clone, Copy)]
 struct Prompt {
     index: usize,
@@ -21,23 +21,23 @@ struct Prompt {
     left: u32,
 }
 
-/// Deals out turns. In a *round* prompts are read, and those that decode or have a few tokens left
-/// have their turn once, together. In a *lap* every other prompt is read once, the one with the
-/// fewest tokens left first; who comes meanwhile is in the next one, so that nobody waits for more
-/// than a turn or two of each other.
+/// Plans turns. In a *round*, prompts are computed until the budget is used, and all sequences that
+/// decode or have few prompt tokens left have one common turn. In a *lap*, each of the other
+/// prompts has one turn, shortest remaining first. A prompt that arrives meanwhile joins the next
+/// lap, so no prompt waits for more than one or two turns of each other.
 #[derive(Debug, Default)]
 pub(super) struct Rounds {
-    /// Sequences that have their turn in this lap still, the last one first.
+    /// Sequences that still have a turn in this lap, the next one last.
     lap: Vec<u32>,
-    /// Tokens of prompts that were computed with the last common turn and since.
+    /// Prompt tokens computed in and since the last common turn.
     read: u32,
-    /// Of these, some came since.
+    /// Whether some of them were computed since that turn.
     has_begun: bool,
 }
 
 impl Rounds {
-    /// Tokens that each sequence computes in the next turn: none of any when nobody needs one. A
-    /// round has `budget` tokens, those that decode among them, and one of a prompt at least.
+    /// Tokens of each sequence in the next turn; all are 0 if no sequence needs any. A round has
+    /// `budget` tokens including those that decode, and at least one prompt token.
     pub(super) fn next(&mut self, wants: &[Want], budget: u32) -> Vec<u32> {
         let mut decoding = 0;
         let mut somebody_waits = false;
@@ -60,7 +60,7 @@ impl Rounds {
             (self.read, self.has_begun) = (0, false);
         }
         let Some((index, tokens)) = self.of_a_prompt(&prompts, budget) else {
-            // The other half is for prompts that have more left, in the next round.
+            // The other half of the budget is for longer prompts in the next round.
             return self.common(wants, budget.div_ceil(2));
         };
         if somebody_waits {
@@ -74,8 +74,8 @@ impl Rounds {
         turn
     }
 
-    /// The place of the prompt whose turn it is, and its tokens; `None` where the round has none
-    /// left.
+    /// The index of the prompt whose turn it is, and its tokens. `None` if the round's budget is
+    /// used up.
     fn of_a_prompt(&mut self, prompts: &[Prompt], budget: u32) -> Option<(usize, u32)> {
         let prompt = self.first(prompts)?;
         let share = budget / u32::try_from(prompts.len()).unwrap_or(u32::MAX);
@@ -91,7 +91,8 @@ impl Rounds {
         Some((prompt.index, tokens))
     }
 
-    /// The turn of those that decode, and with them `most` tokens of prompts that have a few left.
+    /// The common turn of decoding sequences, with at most `most` tokens of prompts that have few
+    /// left.
     fn common(&mut self, wants: &[Want], most: u32) -> Vec<u32> {
         (self.read, self.has_begun) = (0, false);
         let tokens = |want: &Want| match want.need {
@@ -107,7 +108,7 @@ impl Rounds {
         wants.iter().map(tokens).collect()
     }
 
-    /// The prompt whose turn it is in the lap; a new lap begins when all have had theirs.
+    /// The prompt whose turn it is in the lap. A new lap begins when all have had their turn.
     fn first(&mut self, prompts: &[Prompt]) -> Option<Prompt> {
         let of = |id: u32| prompts.iter().find(|prompt| prompt.id == id).copied();
         while let Some(&id) = self.lap.last() {
@@ -123,9 +124,9 @@ impl Rounds {
     }
 }
 
-/// Tokens that a prompt of which so many are `left` computes in its turn, of `most` that it may:
-/// whole tiles, about `share` of them and one at least, or all that is left where that is less than
-/// a tile more and more than a few tokens. 0 where it may have neither.
+/// The tokens of a prompt in its turn, given the number `left` and the maximum `most`. They are
+/// whole tiles, about `share` and at least one. All that is left is computed if that is less than a
+/// tile more and not just a few tokens. 0 if neither fits.
 fn piece(left: u32, share: u32, most: u32) -> u32 {
     let share = (share / TILE * TILE).max(TILE);
     let is_end = left <= TILE || left % TILE > FEW;
@@ -135,7 +136,7 @@ fn piece(left: u32, share: u32, most: u32) -> u32 {
     let tiles = share.min(left.min(most) / TILE * TILE);
     let after = left - tiles;
     if after < TILE && after > FEW && tiles > TILE {
-        // What is left after this turn is a whole tile too, rather than the end of one.
+        // Leaves a whole tile for the next turn rather than the end of one.
         tiles - TILE
     } else {
         tiles
@@ -157,7 +158,7 @@ mod tests {
         (0..).zip(needs).map(want).collect()
     }
 
-    /// What is needed after a turn. Who has read its prompt decodes.
+    /// The needs after a turn. A sequence with a finished prompt decodes.
     fn after(needs: &mut [Need], turn: &[u32]) {
         for (need, tokens) in needs.iter_mut().zip(turn) {
             if let Need::Prefill(left) = need {
@@ -169,7 +170,7 @@ mod tests {
         }
     }
 
-    /// The turns until nobody has a prompt left.
+    /// The turns until no prompt is left.
     fn turns(mut needs: Vec<Need>, budget: u32) -> Vec<Vec<u32>> {
         let mut rounds = Rounds::default();
         let mut turns = Vec::new();
@@ -258,8 +259,9 @@ mod tests {
     }
 
     proptest! {
-        /// Nobody computes more than it needs, and no round more than its budget; those that decode
-        /// have their turn together, and not again before a prompt that waits was read.
+        /// No sequence computes more than it needs, and no round exceeds its budget. The decoding
+        /// sequences have one common turn, and the next one only after a waiting prompt was
+        /// computed.
         #[test]
         fn rounds_keep_their_promises(
             mut needs in prop::collection::vec(prop_oneof![
@@ -271,7 +273,7 @@ mod tests {
         ) {
             let budget = needs.len() as u32 + spare;
             let mut rounds = Rounds::default();
-            // Tokens of prompts since and with the last turn of those that decode.
+            // Prompt tokens in and since the last common turn.
             let mut read = 0;
             while needs.iter().any(|need| matches!(need, Need::Prefill(_))) {
                 let turn = rounds.next(&wants(&needs), budget);
@@ -320,8 +322,8 @@ mod tests {
             }
         }
 
-        /// Whoever comes while others are read: each that waits has its turn before anybody has a
-        /// third, if a few tokens of each fit into half a round.
+        /// Whatever prompts arrive meanwhile, a waiting prompt has its turn before any other has a
+        /// third one, if a few tokens of each fit into half a round.
         #[test]
         fn nobody_has_a_third_turn_before_one_that_waits(
             prompts in prop::collection::vec((1u32..3000, 0usize..40), 2..30),
@@ -330,7 +332,8 @@ mod tests {
             let mut rounds = Rounds::default();
             let few_fit = budget / 2 > FEW * prompts.len() as u32;
             let mut left: Vec<u32> = prompts.iter().map(|(tokens, _)| *tokens).collect();
-            // For each that waits, the turns of the others since it came or had its own.
+            // For each waiting prompt, the turns of the others since it arrived or had its last
+            // turn.
             let mut others = vec![vec![0; left.len()]; left.len()];
             for step in 0.. {
                 let needs: Vec<Need> = left
@@ -350,12 +353,12 @@ mod tests {
                 let all = needs.iter().enumerate();
                 for (waiting, _) in all.filter(|(_, need)| **need != Need::Nothing) {
                     for (index, tokens) in turn.iter().enumerate() {
-                        // A few tokens delay nobody for long, however many turns they take.
+                        // A few tokens delay others only briefly, however many turns they take.
                         let is_turn = *tokens > 0
                             && matches!(needs[index], Need::Prefill(left) if left > FEW);
                         others[waiting][index] += u32::from(turn[waiting] == 0 && is_turn);
-                        // Those that have a few left wait for the end of the round, which may be
-                        // more than a lap.
+                        // A prompt with few tokens left waits for the end of the round, which may
+                        // be longer than a lap.
                         let most = if left[waiting] > FEW { 2 } else { 3 };
                         let is_few = left[waiting] <= FEW && !few_fit;
                         let holds = others[waiting][index] <= most || is_few;

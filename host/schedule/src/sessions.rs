@@ -1,27 +1,28 @@
-//! Which sessions are open, and which have been idle for so long that they are closed.
+//! The open sessions of a model, and the closing of idle ones.
 
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
-/// What bounds the sessions of a model.
+/// Limits for the sessions of a model.
 #[derive(Debug, Clone, Copy)]
 pub struct SessionLimits {
-    /// Sessions that are open at once.
+    /// Maximum number of open sessions.
     pub most: u32,
-    /// Time after which one that does nothing may be closed.
+    /// Idle time after which a session may be closed.
     pub idle_timeout: Duration,
-    /// Such are closed by themselves; else when another one needs their place.
+    /// Whether idle sessions are closed automatically; otherwise only when another session needs
+    /// room.
     pub auto_cleanup: bool,
-    /// One that was closed opens anew when it is used; else it stays closed.
+    /// Whether a closed session is opened again when it is used; otherwise it stays closed.
     pub resume_closed: bool,
 }
 
-/// Why a session can't be used.
+/// The reason for which a session cannot be used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum NotOpen {
-    /// As many are open as may be.
+    /// The limit of open sessions is reached.
     TooMany,
-    /// It was closed after it had done nothing for this long.
+    /// The session was closed after it had been idle for this long.
     Closed(Duration),
 }
 
@@ -30,7 +31,7 @@ pub enum NotOpen {
 pub struct Sessions {
     limits: SessionLimits,
     open: HashMap<u64, Life>,
-    // After what time they were closed.
+    // The closed sessions, with the idle time after which each was closed.
     closed: HashMap<u64, Duration>,
     // Of these, those that no sweep has returned yet.
     unreported: Vec<u64>,
@@ -39,7 +40,7 @@ pub struct Sessions {
 
 #[derive(Debug, Clone, Copy)]
 struct Life {
-    /// Since when it does what it does.
+    /// When it last became busy or idle.
     since: Instant,
     requests: u32,
 }
@@ -57,13 +58,13 @@ impl Sessions {
         }
     }
 
-    /// Sessions that may be open.
+    /// Maximum number of open sessions.
     #[must_use]
     pub fn most(&self) -> u32 {
         self.limits.most
     }
 
-    /// Sessions that are open.
+    /// Number of open sessions.
     #[must_use]
     pub fn len(&self) -> usize {
         self.open.len()
@@ -75,31 +76,31 @@ impl Sessions {
         self.open.is_empty()
     }
 
-    /// Sessions that are open and have a request.
+    /// Number of open sessions with a request.
     #[must_use]
     pub fn busy(&self) -> usize {
         let open = self.open.values();
         open.filter(|life| life.requests > 0).count()
     }
 
-    /// Since when a session does what it does, and how many requests it has; `None` if it isn't
+    /// When a session last became busy or idle, and its number of requests; `None` if it is not
     /// open.
     pub fn life(&self, session: u64) -> Option<(Instant, u32)> {
         let life = self.open.get(&session)?;
         Some((life.since, life.requests))
     }
 
-    /// Sessions that were closed for doing nothing.
+    /// Number of sessions that were closed while idle.
     pub fn closed_count(&self) -> u64 {
         self.closed_count
     }
 
-    /// Opens a session, in the place of the one that has done nothing for longest where that may be
-    /// closed.
+    /// Opens a session. If the limit is reached, it closes the session that has been idle longest,
+    /// if that one may be closed.
     ///
     /// # Errors
     ///
-    /// [`NotOpen::TooMany`].
+    /// [`NotOpen::TooMany`] if no session may be closed.
     pub fn open(&mut self, session: u64, now: Instant) -> Result<(), NotOpen> {
         if self.open.len() >= self.limits.most as usize {
             let idle = self.open.iter().filter(|(_, life)| life.requests == 0);
@@ -121,11 +122,11 @@ impl Sessions {
         Ok(())
     }
 
-    /// A session is about to ask: opens one that was closed, where that may be.
+    /// Prepares a session for a request: opens it again if it was closed and that is allowed.
     ///
     /// # Errors
     ///
-    /// [`NotOpen`].
+    /// [`NotOpen`] if the session was closed and stays closed, or there is no room for it.
     pub fn enter(&mut self, session: u64, now: Instant) -> Result<(), NotOpen> {
         if let Some(idle) = self.closed.get(&session).copied() {
             if !self.limits.resume_closed {
@@ -140,14 +141,14 @@ impl Sessions {
         Ok(())
     }
 
-    /// A request of this session was taken.
+    /// Counts a request of this session.
     pub fn begin(&mut self, session: u64) {
         if let Some(life) = self.open.get_mut(&session) {
             life.requests += 1;
         }
     }
 
-    /// A request of this session has ended.
+    /// Counts the end of a request of this session.
     pub fn end(&mut self, session: u64, now: Instant) {
         if let Some(life) = self.open.get_mut(&session) {
             life.requests = life.requests.saturating_sub(1);
@@ -155,14 +156,14 @@ impl Sessions {
         }
     }
 
-    /// The handle of a session is gone.
+    /// Removes a session whose handle was dropped.
     pub fn leave(&mut self, session: u64) {
         self.open.remove(&session);
         self.closed.remove(&session);
     }
 
-    /// Closes those that have done nothing for too long, where that is done by itself or memory
-    /// `is_short`. Returns what was closed since the last call.
+    /// Closes sessions that have been idle for too long, if that is automatic or memory `is_short`.
+    /// Returns the sessions that were closed since the last call.
     pub fn sweep(&mut self, now: Instant, is_short: bool) -> Vec<u64> {
         if self.limits.auto_cleanup || is_short {
             let idle: Vec<(u64, Duration)> = self
@@ -179,11 +180,11 @@ impl Sessions {
         std::mem::take(&mut self.unreported)
     }
 
-    /// When the next one will have done nothing for too long, where that closes it.
+    /// When the next session will have been idle for too long, if that closes it.
     pub fn next_deadline(&self) -> Option<Instant> {
         let idle = self.open.values().filter(|life| life.requests == 0);
         let next = idle.map(|life| life.since).min();
-        // A timeout is a day at most, so this is never out of range.
+        // A timeout is at most a day, so this is never out of range.
         next.filter(|_| self.limits.auto_cleanup)
             .map(|since| since + self.limits.idle_timeout)
     }
@@ -227,7 +228,7 @@ mod tests {
         all.open(3, now + MINUTE).unwrap();
         assert_eq!(all.sweep(now + MINUTE, false), [1]);
         assert_eq!((all.len(), all.closed_count()), (2, 1));
-        // It comes back when there is room.
+        // It is opened again when there is room.
         assert_eq!(all.enter(1, now + MINUTE), Err(NotOpen::TooMany));
         all.leave(3);
         all.enter(1, now + MINUTE).unwrap();

@@ -1,4 +1,4 @@
-//! What templates may call beside the engine's own: the functions of transformers, and Python's
+//! Functions for templates in addition to the engine's own: those of transformers, and Python's
 //! methods.
 
 use jiff::Zoned;
@@ -8,10 +8,10 @@ use minijinja_contrib::pycompat::unknown_method_callback;
 use super::json;
 use super::values::{bytes_left, refused};
 
-/// Digits of a width or a precision at most.
+/// Maximum number of digits of a width or a precision.
 const MAX_DIGITS: usize = 3;
 
-/// Gives the environment what templates call.
+/// Adds the functions to the environment.
 pub(super) fn install(environment: &mut Environment<'static>) {
     environment.remove_global("debug");
     environment.add_function("raise_exception", |message: String| {
@@ -34,7 +34,7 @@ fn python_method(
     unknown_method_callback(state, value, method, arguments)
 }
 
-/// `str.format` makes what it is asked for before anybody counts it.
+/// `str.format` would create its output before any limit applies.
 fn check_format(state: &State, text: &str, values: &[Value]) -> Result<(), Error> {
     let digits = text
         .split(|c: char| !c.is_ascii_digit())
@@ -44,7 +44,8 @@ fn check_format(state: &State, text: &str, values: &[Value]) -> Result<(), Error
         let told = format!("it formats with a width of more than {MAX_DIGITS} digits");
         return Err(refused(told));
     }
-    // What each value could become in each place: a bound, not a count.
+    // The maximum length that each value could have in each place: an upper bound, not an exact
+    // count.
     let lengths = values.iter().map(|value| value.to_string().len());
     let widest = lengths
         .max()
@@ -57,7 +58,7 @@ fn check_format(state: &State, text: &str, values: &[Value]) -> Result<(), Error
     Ok(())
 }
 
-/// The time here, as transformers gives it.
+/// The local time, as in transformers.
 fn strftime_now(form: &str) -> Result<String, Error> {
     jiff::fmt::strtime::format(form, &Zoned::now())
         .map_err(|error| refused(format!("strftime_now: {error}")))

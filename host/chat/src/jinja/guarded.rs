@@ -1,7 +1,7 @@
-//! A template's tree, with a check around everything in it that makes a list or an object.
+//! Adds checks to a template's tree, around everything that creates a list or an object.
 //!
-//! The parser's tree can't be changed in place, so a new one is made of it. What it renders is the
-//! same, or an error.
+//! The parser's tree cannot be changed in place, so a new one is built from it. It renders the same
+//! text, or an error.
 
 use minijinja::Environment;
 use minijinja::machinery::Span;
@@ -9,12 +9,12 @@ use minijinja::machinery::ast::{self, CallArg, Expr, Spanned, Stmt};
 
 use super::values;
 
-// No template can call or replace them: names have no spaces.
+// Templates can neither call nor replace these functions, because names have no spaces.
 const CHECKED: &str = "checked value";
 const KEPT: &str = "kept value";
 const UNUSED: &str = "unused value";
 
-/// Gives the environment the functions that a guarded tree calls.
+/// Adds the functions that a guarded tree calls to the environment.
 pub(super) fn install(environment: &mut Environment<'static>) {
     environment.add_function(CHECKED, values::checked);
     environment.add_function(KEPT, values::kept);
@@ -95,7 +95,7 @@ pub(super) fn statement<'a>(tree: &Stmt<'a>) -> Stmt<'a> {
             };
             Stmt::CallBlock(Spanned::new(node, of.span()))
         }
-        // The engine would leave the value lying around.
+        // The engine would leave the value on its stack.
         Stmt::Do(of) => {
             let expr = checked(Expr::Call(call(&of.call)), of.span());
             let target = variable(UNUSED, of.span());
@@ -120,7 +120,7 @@ fn macro_of<'a>(of: &Spanned<ast::Macro<'a>>) -> Spanned<ast::Macro<'a>> {
     Spanned::new(node, of.span())
 }
 
-/// What a value is put into.
+/// The target of an assignment.
 fn target<'a>(of: &Expr<'a>) -> Expr<'a> {
     match of {
         Expr::List(list) => {
@@ -133,7 +133,7 @@ fn target<'a>(of: &Expr<'a>) -> Expr<'a> {
         }
         Expr::GetAttr(of) => {
             let node = ast::GetAttr {
-                // Weighs the namespace before it takes one more value.
+                // Counts the size of the namespace before another value is added.
                 expr: checked(expression(&of.expr), of.span()),
                 name: of.name,
             };
@@ -143,7 +143,7 @@ fn target<'a>(of: &Expr<'a>) -> Expr<'a> {
     }
 }
 
-/// A value that is put into `to`.
+/// A value that is assigned to `to`.
 fn assigned<'a>(to: &Expr<'a>, from: &Expr<'a>) -> Expr<'a> {
     match to {
         Expr::GetAttr(of) => calling(KEPT, expression(from), of.span()),
@@ -261,7 +261,7 @@ fn expression<'a>(of: &Expr<'a>) -> Expr<'a> {
 
 fn call<'a>(of: &Spanned<ast::Call<'a>>) -> Spanned<ast::Call<'a>> {
     let node = ast::Call {
-        // A method and a name stay what they are: the engine looks at them.
+        // The engine treats methods and names specially, so they are unchanged.
         expr: expression(&of.expr),
         args: arguments(&of.args),
     };
@@ -286,7 +286,7 @@ fn checked(value: Expr<'_>, span: Span) -> Expr<'_> {
     calling(CHECKED, value, span)
 }
 
-/// A call of one of our own functions.
+/// A call of one of this module's functions.
 fn calling<'a>(name: &'static str, value: Expr<'a>, span: Span) -> Expr<'a> {
     let node = ast::Call {
         expr: variable(name, span),

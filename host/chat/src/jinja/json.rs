@@ -1,5 +1,5 @@
-//! `tojson` as templates expect it, which is Python's `json.dumps`: spaces after colons and commas,
-//! nothing escaped for HTML.
+//! `tojson` as templates expect it, which is Python's `json.dumps`: with spaces after colons and
+//! commas, and without escapes for HTML.
 
 use std::io;
 
@@ -10,13 +10,13 @@ use serde_json::ser::{Formatter, PrettyFormatter, Serializer};
 
 use super::values::{bytes_left, refused};
 
-/// Columns of an indentation at most: the template chooses it, and it is written for every line.
+/// Maximum indentation. The template chooses it, and it is written for every line.
 const MAX_INDENT: usize = 16;
 
 /// The filter.
 pub(super) fn tojson(state: &State, value: &Value, options: Kwargs) -> Result<Value, Error> {
     let indent: Option<usize> = options.get("indent")?;
-    // Python's other options change nothing that a template of a model relies on.
+    // Python's other options change nothing that model templates rely on.
     for name in ["ensure_ascii", "sort_keys", "separators"] {
         let _: Option<Value> = options.get(name)?;
     }
@@ -47,7 +47,7 @@ pub(super) fn tojson(state: &State, value: &Value, options: Kwargs) -> Result<Va
     Ok(Value::from(text))
 }
 
-/// JSON that is being written.
+/// The JSON text so far.
 struct Text {
     bytes: Vec<u8>,
     most: u64,
@@ -94,7 +94,7 @@ impl Formatter for Spaced {
     }
 }
 
-/// What stands before an item or a key.
+/// Writes the separator before an item or a key.
 fn comma<W: ?Sized + io::Write>(writer: &mut W, first: bool) -> io::Result<()> {
     if first {
         Ok(())

@@ -1,11 +1,11 @@
-//! A model's Jinja template, rendered within bounds.
+//! Renders a model's Jinja template within limits.
 //!
-//! The template comes with the model file, and what it works on from a guest. `minijinja` counts
-//! steps and the bytes that they make, which bounds time and memory. It does not bound how deep
-//! values lie in each other, or a namespace that is put into itself, and what overflows the stack
-//! then ends the process. So the template's tree gets a check around what makes a list or an object
-//! ([`guarded`], [`values`]), its source is looked at before the parser nests it ([`source`]), and
-//! all of it runs on a thread whose stack is large enough for the depths that are allowed.
+//! The template comes with the model file, and its input from a guest. `minijinja` counts steps and
+//! the bytes that they create, which limits time and memory. It limits neither the nesting of
+//! values nor a namespace that contains itself, and the resulting stack overflow aborts the
+//! process. Therefore the template's tree gets checks around what creates a list or an object
+//! ([`guarded`], [`values`]), its source is checked before the parser nests it ([`source`]), and
+//! everything runs on a thread whose stack is large enough for the allowed depths.
 
 mod builtins;
 mod guarded;
@@ -23,37 +23,37 @@ use minijinja::value::Serde;
 use minijinja::{AutoEscape, Environment, Error, ErrorKind, Value};
 use serde_json::{Map, Value as Json};
 
-/// What a template may use: steps, or 64 bytes each that it writes or makes on the way. Real
-/// templates take some hundred steps for a message, and make each of its bytes some times.
+/// Budget of a template: steps, or units of 64 bytes that it writes or creates on the way. Real
+/// templates need a few hundred steps per message, and create each of its bytes a few times.
 const FUEL: u64 = 4_000_000;
 
-/// Further fuel for each byte that a prompt may have.
+/// Additional budget for each byte that a prompt may have.
 const FUEL_PER_BYTE: u64 = 1;
 
-/// Stack of the thread that renders, of which nothing is in memory until it is used. The deepest
-/// things that are allowed take about a quarter of it.
+/// Stack size of the rendering thread. Pages are only allocated when used. The deepest allowed
+/// values need about a quarter of it.
 const STACK_BYTES: usize = 16 << 20;
 
-/// Bytes of a reason that are told: a template chooses them with `raise_exception`.
+/// Maximum length of a reason in bytes: a template chooses it with `raise_exception`.
 const MAX_REASON: usize = 1024;
 
 const NAME: &str = "chat template";
 
-/// The bounds of a rendering.
+/// The limits of a rendering.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Bounds {
-    /// Bytes of the whole text.
+    /// Maximum size of the whole text in bytes.
     pub(super) text: usize,
-    /// A character that isn't counted in it.
+    /// A character that does not count.
     pub(super) mark: Option<char>,
 }
 
-/// What the template makes of the variables.
+/// Renders the template with the variables.
 ///
 /// # Errors
 ///
-/// What the template engine said, or the template itself (`raise_exception`), or which bound was
-/// reached.
+/// The error of the template engine or of the template itself (`raise_exception`), or the limit
+/// that was reached.
 pub(super) fn render(
     source: &str,
     variables: &Map<String, Json>,
@@ -70,7 +70,7 @@ pub(super) fn render(
             });
         let rendering =
             rendering.map_err(|error| format!("no thread can be started for it: {error}"))?;
-        // The engine's own assertions, should a template find one.
+        // A failed assertion of the engine itself.
         let done = rendering.join();
         done.unwrap_or_else(|_| Err("the template engine failed on it".to_owned()))
     })?;
@@ -112,7 +112,7 @@ fn render_here(
     Ok(text)
 }
 
-/// As transformers sets Jinja up; templates are written for it.
+/// Jinja's syntax options in transformers, for which templates are written.
 fn syntax() -> Result<SyntaxConfig, Error> {
     SyntaxConfig::builder()
         .trim_blocks(true)
@@ -132,7 +132,7 @@ fn fuel(bounds: Bounds) -> u64 {
     FUEL.saturating_add(FUEL_PER_BYTE.saturating_mul(bounds.text as u64))
 }
 
-/// The error's own words: the long form would quote the messages, which are the guest's.
+/// The short form of an error. The long form would quote the messages, which are the guest's text.
 fn describe(error: &Error, bounds: Bounds) -> String {
     if error.kind() == ErrorKind::OutOfFuel {
         return format!(

@@ -1,5 +1,5 @@
-//! What a template's source must be before it is parsed, and the tag of Hugging Face's that means
-//! nothing here.
+//! Checks a template's source before it is parsed, and removes the tag of Hugging Face that has no
+//! effect here.
 
 use std::borrow::Cow;
 
@@ -7,21 +7,21 @@ use minijinja::machinery::{Token, tokenize};
 
 use super::syntax;
 
-/// Bytes of a template. Published ones have some thousand.
+/// Maximum size of a template in bytes. Published ones have some thousand.
 const MAX_BYTES: usize = 1 << 20;
 
-/// Words and signs within one pair of braces. The parser makes a tree as deep as a chain of them is
-/// long.
+/// Maximum number of words and operators within one pair of braces. The parser builds a tree as
+/// deep as a chain of them is long.
 const MAX_TOKENS_IN_TAG: usize = 1000;
 
-/// `elif` tags of a template, each of which the parser nests into the one before.
+/// Maximum number of `elif` tags in a template, because the parser nests each into the one before.
 const MAX_ELIF: usize = 500;
 
-/// The source, fit to be parsed.
+/// The source, ready to be parsed.
 ///
 /// # Errors
 ///
-/// Which bound it is beyond.
+/// The limit that it exceeds.
 pub(super) fn checked(source: &str) -> Result<Cow<'_, str>, String> {
     if source.len() > MAX_BYTES {
         let bytes = source.len();
@@ -34,7 +34,7 @@ pub(super) fn checked(source: &str) -> Result<Cow<'_, str>, String> {
     let mut starts = false;
     let syntax = syntax().map_err(|error| error.to_string())?;
     for token in tokenize(&source, false, syntax) {
-        // What can't be read is told by the parser.
+        // The parser reports syntax errors.
         let Ok((token, span)) = token else { break };
         in_tag += 1;
         match token {
@@ -58,8 +58,8 @@ pub(super) fn checked(source: &str) -> Result<Cow<'_, str>, String> {
     Ok(source)
 }
 
-/// The source with `{% generation %}` blocks, which mark what a model is trained on, as blocks that
-/// are always there.
+/// The source with `{% generation %}` blocks, which mark training data, replaced by blocks that are
+/// always rendered.
 fn without_generation(source: &str) -> Cow<'_, str> {
     if !source.contains("generation") {
         return Cow::Borrowed(source);
@@ -82,7 +82,7 @@ fn without_generation(source: &str) -> Cow<'_, str> {
     Cow::Owned(changed)
 }
 
-/// What is before the inside of the next `{% ... %}`, that, and the rest.
+/// The text before the next `{% ... %}`, the inside of that tag, and the rest.
 fn next_tag(source: &str) -> Option<(&str, &str, &str)> {
     let begin = source.find("{%")? + 2;
     let end = begin + source.get(begin..)?.find("%}")?;
@@ -112,7 +112,7 @@ mod tests {
         assert!(told("x".repeat(MAX_BYTES + 1)).contains("bytes"));
         assert!(told(format!("{{{{ a{} }}}}", " ~ a".repeat(300_000 / 4))).contains("line 1"));
         assert!(told("{% if a %}".to_owned() + &"{% elif a %}".repeat(501)).contains("elif"));
-        // Text is as long as it likes, and so are many tags.
+        // Text may have any length, and there may be many tags.
         let fine = "some words ".repeat(5000) + &"{{ a ~ b }}".repeat(5000);
         assert!(checked(&fine).is_ok());
     }

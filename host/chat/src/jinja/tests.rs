@@ -1,4 +1,4 @@
-//! What is rendered, and what is refused.
+//! Tests of what is rendered, and what is refused.
 
 use super::*;
 
@@ -171,7 +171,7 @@ fn what_would_take_memory_stack_or_time_is_an_error() {
         grown.replace("GROWN", "[ns.x]|map('default', 1)"),
         "{% set x = [x] %}".repeat(60_000),
         "{% set x = namespace(x=x) %}".repeat(30_000),
-        // What has itself in it.
+        // Values that contain themselves.
         "{% set ns = namespace() %}{% set ns.x = ns %}{{ ns }}".to_owned(),
         "{% set ns = namespace() %}{% set ns.x = [ns] %}{{ ns }}".to_owned(),
         "{% set ns = namespace() %}{% set ns.x = {'a': ns} %}{{ ns|string }}".to_owned(),
@@ -196,7 +196,7 @@ fn what_would_take_memory_stack_or_time_is_an_error() {
         "{% for a in range(90000) %}{% for b in range(90000) %}{% endfor %}{% endfor %}".to_owned(),
         "{% set a = range(90000)|list %}{% for i in range(90000) %}{% if a == a[:] %}{% endif %}{% endfor %}".to_owned(),
         "{% set a = 'x' * 90000 %}{% for i in range(90000) %}{% set b = a|upper %}{% endfor %}".to_owned(),
-        // Other templates, and what shows the engine's insides.
+        // Other templates, and access to the engine's internals.
         "{% include 'chat template' %}".to_owned(),
         "{% extends 'chat template' %}".to_owned(),
         "{% import 'chat template' as x %}".to_owned(),

@@ -1,19 +1,19 @@
-//! What a value may be that a template makes: so deep, so large, and with an end.
+//! Limits for the values that a template creates: depth, size, and no cycles.
 
 use minijinja::value::ValueKind;
 use minijinja::{Error, ErrorKind, State, Value};
 
-/// Levels of lists and objects within each other. The messages have 130 at most, since JSON of more
-/// isn't read.
+/// Maximum nesting of lists and objects. The messages have at most 130 levels, because deeper JSON
+/// is not read.
 const MAX_DEPTH: usize = 200;
 
-/// Bytes that a unit of fuel pays for.
+/// Bytes per unit of fuel.
 const BYTES_PER_FUEL: u64 = 64;
 
-/// A value that a step made, as something that may be kept: nothing in it is made only when it is
-/// read, or lies too deep.
+/// Turns a value that a step created into one that may be kept: without lazy parts, and not nested
+/// too deeply.
 pub(super) fn checked(state: &State, value: Value) -> Result<Value, Error> {
-    // A chain of what is made when it is read is as deep as it is long.
+    // A chain of lazy values is as deep as it is long.
     let value = match value.kind() {
         ValueKind::Iterable => {
             let mut items = Vec::new();
@@ -38,7 +38,8 @@ pub(super) fn checked(state: &State, value: Value) -> Result<Value, Error> {
     Ok(value)
 }
 
-/// A value that goes into a namespace. Data alone: a namespace within itself has no end.
+/// Checks a value that is put into a namespace. Only data is allowed, because a namespace that
+/// contains itself would be infinite.
 pub(super) fn kept(state: &State, value: Value) -> Result<Value, Error> {
     if !is_data(&value) {
         return Err(refused(
@@ -48,14 +49,13 @@ pub(super) fn kept(state: &State, value: Value) -> Result<Value, Error> {
     checked(state, value)
 }
 
-/// Bytes that the rest of the fuel pays for.
+/// Bytes for which the rest of the fuel pays.
 pub(super) fn bytes_left(state: &State) -> u64 {
     let (_, fuel) = state.fuel_levels().unwrap_or_default();
     fuel.saturating_mul(BYTES_PER_FUEL)
 }
 
-/// Adds up a value as the text that it would be written as, near enough: one text may lie in it
-/// many times.
+/// Adds the approximate size of a value as text. The same text may occur in it many times.
 fn weigh(state: &State, value: &Value, depth: usize, bytes: &mut u64) -> Result<(), Error> {
     state.consume_fuel(1)?;
     if depth > MAX_DEPTH {
@@ -93,20 +93,19 @@ pub(super) fn refused(told: impl Into<String>) -> Error {
     Error::new(ErrorKind::InvalidOperation, told.into())
 }
 
-/// Whether it is what `namespace()` makes: the one value that can change, and so could be put into
+/// Whether it is the result of `namespace()`, the only value that can change and thus contain
 /// itself.
 fn is_namespace(value: &Value) -> bool {
     is_one_of(value, &["Namespace"])
 }
 
-/// Whether it is a value that has an end: nothing that can change, and nothing that holds on to
-/// such.
+/// Whether it is a finite value: nothing that can change, and nothing that refers to such a value.
 fn is_data(value: &Value) -> bool {
     let has_no_end = ["Namespace", "Macro", "Closure", "Loop"];
     value.kind() != ValueKind::Plain && !is_one_of(value, &has_no_end)
 }
 
-/// The engine's own types have no other sign than their names; the tests hold them to these.
+/// The engine's own types can only be recognised by their names; tests check these names.
 fn is_one_of(value: &Value, names: &[&str]) -> bool {
     let name = value.as_object().map(|object| object.type_name());
     let name = name.and_then(|name| name.rsplit("::").next());

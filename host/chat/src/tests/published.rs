@@ -1,4 +1,4 @@
-//! Templates in the styles of published models, with what transformers makes of them.
+//! Templates in the styles of published models, compared with the results of transformers.
 
 use super::*;
 
@@ -324,7 +324,7 @@ fn a_control_token_that_is_said_is_text_in_each_style() {
                 .count()
         };
         let parts = template(source, false).parts(&conversation(said));
-        // As many as there are beside a text that is none, but for its ends.
+        // As many control tokens as around a text that contains none.
         let Rendered::Text(text) = template(source, false).all(&conversation("x")).unwrap() else {
             panic!("{source}");
         };

@@ -28,7 +28,8 @@ pub(crate) struct Header {
     pub(crate) is_lasting: bool,
     /// The tokens that the state holds, from the beginning.
     pub(crate) tokens: Vec<i32>,
-    /// The first so many were computed in the steps of a deterministic request.
+    /// Number of tokens at the beginning that were computed in the steps of a deterministic
+    /// request.
     pub(crate) exact: u32,
     /// The form of the state's bytes.
     pub(crate) form: SavedForm,

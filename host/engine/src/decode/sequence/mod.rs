@@ -130,7 +130,7 @@ impl Sequence {
         self.answer.is_cancelled()
     }
 
-    /// When its request was asked.
+    /// When its request arrived.
     pub(super) fn asked_at(&self) -> Instant {
         self.times.asked
     }
