@@ -15,7 +15,7 @@ use anyhow::{Context, Result, bail, ensure};
 use serde_json::Value;
 
 use crate::process::{cargo, for_cargo, output, run, show, step};
-use crate::{paths, tools};
+use crate::{host, paths, tools};
 
 /// Maximum size of an input in bytes. Every seed is smaller. Larger inputs are slow and find little
 /// more.
@@ -95,7 +95,9 @@ fn pure_targets() -> Result<Vec<String>> {
         .args(["metadata", "--no-deps", "--format-version", "1"])
         .args(["--manifest-path", paths::FUZZ]);
     let metadata: Value = serde_json::from_str(&output(&mut metadata)?)?;
-    let targets = metadata["packages"][0]["targets"].as_array();
+    let targets = metadata
+        .pointer("/packages/0/targets")
+        .and_then(Value::as_array);
     let pure = targets
         .into_iter()
         .flatten()
@@ -173,24 +175,10 @@ fn build() -> Command {
     command
 }
 
-/// Checks that the lock file of the targets matches the engine's dependencies, because no other
-/// task builds the targets.
-pub(crate) fn check_lock() -> Result<()> {
-    let mut fetch = cargo();
-    fetch.args(["fetch", "--locked", "--manifest-path", paths::FUZZ]);
-    output(&mut fetch).map(drop).with_context(|| {
-        format!(
-            "if the engine needs other crates now, `cargo update --workspace --manifest-path \
-            {}` notes them",
-            paths::FUZZ
-        )
-    })
-}
-
 /// Builds the host, and configures cargo to use its llama.cpp instead of running the build script
 /// of `llama-cpp-sys-2` again.
 fn share_llama() -> Result<()> {
-    check_lock()?;
+    host::check_lock(paths::FUZZ)?;
     let mut build = cargo();
     build
         .args(["build", "--locked", "--workspace"])

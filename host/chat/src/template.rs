@@ -69,7 +69,8 @@ impl ChatTemplate {
     ///
     /// # Errors
     ///
-    /// [`ChatError`]: the message of the template engine or of the template itself (`raise_exception`), or the mistake in the guest's JSON.
+    /// [`ChatError`], with the message of the template engine or of the template itself
+    /// (`raise_exception`), or with the mistake in the guest's JSON.
     pub fn render(
         &self,
         conversation: &Conversation,

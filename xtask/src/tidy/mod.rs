@@ -12,7 +12,7 @@ use std::process::Command;
 use anyhow::{Context, Result, bail};
 
 use crate::process::{cargo, is_on_path, output, run, say};
-use crate::{fuzz, paths, wit};
+use crate::{host, paths, wit};
 use links::Tree;
 
 /// Bytes of a tracked file at most: models and builds are never committed.
@@ -24,8 +24,10 @@ pub(crate) fn tidy() -> Result<()> {
     if let Err(error) = wit::wit(true) {
         problems.push(format!("{error:#}"));
     }
-    if let Err(error) = fuzz::check_lock() {
-        problems.push(format!("{error:#}"));
+    for manifest in [paths::FUZZ, paths::EMBEDDER] {
+        if let Err(error) = host::check_lock(manifest) {
+            problems.push(format!("{error:#}"));
+        }
     }
     problems.extend(crates::check()?);
     let files = files()?;
