@@ -1,5 +1,5 @@
-//! What can go wrong in this backend alone. Every variant says what was asked, what was there and
-//! what to do.
+//! Errors of this backend. Each message says what was requested, what the state was, and what to
+//! do.
 
 use std::path::PathBuf;
 
@@ -10,23 +10,23 @@ use mynah_settings::{Quantisation, Target, UnknownTarget};
 
 use crate::model::gguf::{GgufError, GgufProblem};
 
-/// Why a model can't be loaded, served or converted by llama.cpp.
+/// Why llama.cpp cannot load, serve or convert a model.
 ///
-/// As an [`Error`] it is an [`Error::Backend`], from which [`BackendError::downcast_ref`] gets it
-/// back.
+/// In an [`Error`] it is an [`Error::Backend`], from which [`BackendError::downcast_ref`] returns
+/// it.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum EngineError {
-    /// llama.cpp can't be started.
+    /// llama.cpp cannot be started.
     #[error(
         "llama.cpp can't be started: {reason}. Only one user of llama-cpp-2 in a process may start \
          it: start it through this engine alone"
     )]
     Backend {
-        /// What the binding said.
+        /// The binding's message.
         reason: String,
     },
-    /// The file is not a GGUF that can be loaded.
+    /// The file is not a valid GGUF file.
     #[error(transparent)]
     File(#[from] GgufError),
     /// llama.cpp refused the model.
@@ -38,10 +38,10 @@ pub enum EngineError {
     Load {
         /// The file.
         path: PathBuf,
-        /// What llama.cpp logged.
+        /// llama.cpp's log message.
         reason: String,
     },
-    /// The model is of a kind that neither continues text nor has vectors for it here.
+    /// The model neither continues text nor gives vectors.
     #[error(
         "{}: a model of architecture `{architecture}` needs an encoder and a decoder to run in \
          turn: use a decoder-only text model, or one that embeds texts",
@@ -53,7 +53,7 @@ pub enum EngineError {
         /// Its `general.architecture`.
         architecture: String,
     },
-    /// There is less memory than the model takes.
+    /// The model needs more memory than is available.
     #[error(
         "{}: the model takes {} of memory at least ({} of weights, {} of KV cells, {} for a step), \
          and {} are available{}. Lower `ctx_size` or `max_concurrent`, set `kv_type` to q8_0, take \
@@ -65,50 +65,50 @@ pub enum EngineError {
     TooLittleMemory {
         /// The file.
         path: PathBuf,
-        /// All that it takes, as far as that can be told before.
+        /// Estimated total memory.
         needed: ByteSize,
-        /// Of this, its weights.
+        /// Memory of its weights.
         weights: ByteSize,
-        /// Of this, keys and values of all cells.
+        /// Memory of the KV cells.
         cells: ByteSize,
-        /// Of this, what a step takes.
+        /// Memory of a step.
         step: ByteSize,
-        /// What is available.
+        /// Available memory.
         available: ByteSize,
-        /// What the process or its control group may have, where that is bounded.
+        /// The limit of the process or its control group, if there is one.
         limit: Option<ByteSize>,
     },
-    /// The folder for states can't be used.
+    /// The state folder cannot be used.
     #[error("the state folder can't be used: {}: {error}. Give another one (`state_dir`), or \
         none", path.display())]
     StateFolder {
-        /// What in it.
+        /// The path of the folder or file.
         path: PathBuf,
         /// The file system's error.
         error: std::io::Error,
     },
-    /// No context could be made for the model.
+    /// llama.cpp could not create a context for the model.
     #[error(
         "no llama.cpp context of {cells} KV cells ({max_concurrent} sequences of {ctx_size} \
          tokens): {reason}. Lower `ctx_size` or `max_concurrent`"
     )]
     Context {
-        /// KV cells asked for.
+        /// Requested number of KV cells.
         cells: u64,
-        /// Sequences at once.
+        /// Number of sequences.
         max_concurrent: u32,
-        /// Tokens of each.
+        /// Context size of each in tokens.
         ctx_size: u32,
-        /// What llama.cpp logged.
+        /// llama.cpp's log message.
         reason: String,
     },
-    /// A name that no conversion has.
+    /// An unknown conversion target.
     #[error("weights can't be converted to `{name}`: give one of {}", targets())]
     UnknownTarget {
-        /// The name asked for.
+        /// The unknown name.
         name: String,
     },
-    /// llama.cpp can't convert the weights.
+    /// llama.cpp cannot convert the weights.
     #[error(
         "{}: the weights can't be converted to {to}: {reason}. Use the model as it is, or take a \
          file that was published as {to}",
@@ -117,9 +117,9 @@ pub enum EngineError {
     Convert {
         /// The file.
         path: PathBuf,
-        /// What it was to be converted to.
+        /// The target of the conversion.
         to: Quantisation,
-        /// What llama.cpp logged, or would have ended the process for.
+        /// llama.cpp's log message, or the reason for which it would have ended the process.
         reason: String,
     },
     /// The source of a conversion is its destination.
@@ -129,29 +129,29 @@ pub enum EngineError {
         /// The file.
         path: PathBuf,
     },
-    /// A file or folder that the engine makes can't be written.
+    /// A file or folder of the engine cannot be written.
     #[error("{} can't be written: {error}. Give a place that can, with room for the \
         model", path.display())]
     Write {
         /// The file or folder.
         path: PathBuf,
-        /// What the operating system said.
+        /// The error of the operating system.
         error: std::io::Error,
     },
-    /// A model that a guest brought can't be put in a file, from which llama.cpp reads it.
+    /// A guest's model cannot be written to a temporary file, from which llama.cpp would read it.
     #[error(
         "the host can't keep the model in a temporary file: {0}. Free space in the temporary \
          folder, then load it again"
     )]
     TemporaryFile(#[source] std::io::Error),
-    /// Two models can't be measured side by side.
+    /// Two models cannot be measured side by side.
     #[error(
         "the models can't be measured: {reason}. Both are in memory at once: where that is too \
          little, free some, or convert without measuring (`--no-measure`); a converted file is \
          whole all the same"
     )]
     Measure {
-        /// What llama.cpp said.
+        /// llama.cpp's message.
         reason: String,
     },
 }
@@ -183,7 +183,7 @@ fn of_limit(limit: Option<ByteSize>) -> String {
 }
 
 impl EngineError {
-    /// What kind of failure it is, for those who know no llama.cpp.
+    /// The kind of failure, independent of llama.cpp.
     #[must_use]
     pub fn kind(&self) -> BackendErrorKind {
         match self {

@@ -1,10 +1,10 @@
-//! The backend of this process: GGUF models that llama.cpp computes, shared by many sessions. It
-//! knows nothing of wasm.
+//! The backend for GGUF models in this process. llama.cpp computes them, and many sessions share
+//! them. This crate does not depend on wasm.
 //!
-//! [`load`] reads a GGUF file and gives a [`Model`](mynah_core::Model). Each model owns one worker
-//! thread, the only one that touches its llama.cpp context. A [`Session`](mynah_core::Session) is
-//! one conversation with it: its requests wait in the model's queue, run in shared steps, and send
-//! text to their readers as it is made. Dropping a generation cancels it within one decode step.
+//! [`load`] reads a GGUF file and returns a [`Model`](mynah_core::Model). Each model has one worker
+//! thread, the only one that uses its llama.cpp context. A [`Session`](mynah_core::Session) is one
+//! conversation with it: its requests wait in the model's queue, run in shared steps, and send text
+//! to their readers as it is generated. Dropping a generation cancels it within one decode step.
 //!
 //! ```no_run
 //! use mynah_core::{Event, Owner, Prompt};

@@ -1,4 +1,4 @@
-//! How much memory this process has, and how much it may have.
+//! The memory of this process and its limits.
 
 use std::fmt;
 use std::path::Path;
@@ -11,35 +11,35 @@ use sysinfo::{MemoryRefreshKind, ProcessRefreshKind, ProcessesToUpdate, RefreshK
 
 use crate::{EngineError, MemoryUse, Result};
 
-/// Time between two looks at the system: one takes some 100 microseconds.
+/// Time between two measurements. One takes a few hundred microseconds.
 pub(crate) const BETWEEN_LOOKS: Duration = Duration::from_millis(250);
 
-/// How much memory this process may still take.
+/// The memory that this process may still take.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct MemoryLimit {
-    /// Bytes that it may still take: what the machine has free or can take back at once, and no
-    /// more than what its control group and its operator leave it.
+    /// Bytes that it may still take: those that the machine has free or can reclaim at once,
+    /// limited by its control group and its operator.
     pub(crate) available: u64,
-    /// Bytes that it may have in all, or that all processes of its control group may have together,
-    /// where there is such a limit.
+    /// The limit in bytes for the process, or for all processes of its control group together, if
+    /// there is one.
     pub(crate) limit: Option<u64>,
 }
 
-/// What one look at the system found.
+/// The result of one measurement.
 #[derive(Debug, Clone, Copy)]
 struct Look {
-    /// Bytes that the machine has free or can take back at once.
+    /// Free and reclaimable bytes of the machine.
     free: u64,
-    /// Bytes that the machine has.
+    /// Total bytes of the machine.
     total: u64,
-    /// Bytes of this process that are in memory, its share of mapped files included.
+    /// Resident bytes of this process, including its share of mapped files.
     resident: u64,
-    /// Of its control group, where that is bounded.
+    /// Memory of its control group, if that has a limit.
     group: Option<MemoryUse>,
 }
 
 impl Look {
-    /// Asks the system; `None` where it doesn't tell.
+    /// Queries the system. `None` if the system does not report it.
     fn take() -> Option<Self> {
         let memory = MemoryRefreshKind::nothing().with_ram();
         let mut system =
@@ -51,14 +51,14 @@ impl Look {
             ProcessRefreshKind::nothing().with_memory(),
         );
         let process = system.process(pid)?;
-        // A group without a limit has the machine's.
+        // A group without a limit reports that of the machine.
         let group = process.cgroup_limits();
         let group = group.filter(|group| group.total_memory < system.total_memory());
         Some(Self {
             free: system.available_memory(),
             total: system.total_memory(),
             resident: process.memory(),
-            // Its page cache counts as its own, and can be taken back.
+            // Its page cache counts as its own, but can be reclaimed.
             group: group.map(|group| MemoryUse {
                 used: group.rss,
                 limit: group.total_memory,
@@ -67,8 +67,8 @@ impl Look {
         .filter(|look| look.total > 0)
     }
 
-    /// The memory that is nearest to its limit: this process's, by what the operator allows it or
-    /// the machine has, or its control group's.
+    /// The memory that is closest to its limit: that of this process, limited by the operator or
+    /// the machine, or that of its control group.
     fn tightest(&self, bound: Option<u64>) -> MemoryUse {
         let process = MemoryUse {
             used: self.resident,
@@ -82,8 +82,8 @@ impl Look {
 }
 
 impl MemoryLimit {
-    /// Asks the system; `None` where it doesn't tell. `bound`: what the operator allows the
-    /// process.
+    /// Queries the system. `None` if the system does not report it. `bound` is the operator's limit
+    /// for the process.
     pub(crate) fn read(bound: Option<u64>) -> Option<Self> {
         let look = Look::take()?;
         let process = bound.map(|limit| MemoryUse {
@@ -98,11 +98,11 @@ impl MemoryLimit {
         })
     }
 
-    /// Checks that there is as much memory as the model in this file takes.
+    /// Checks that there is enough memory for the model in this file.
     ///
     /// # Errors
     ///
-    /// [`EngineError::TooLittleMemory`], with the numbers.
+    /// [`EngineError::TooLittleMemory`] with the numbers.
     pub(crate) fn admit(&self, path: &Path, model: &ModelSize) -> Result<()> {
         if model.total() <= self.available {
             return Ok(());
@@ -120,16 +120,16 @@ impl MemoryLimit {
     }
 }
 
-/// Memory in use, where the system tells.
+/// Memory in use, if the system reports it.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct MemoryInUse {
-    /// Of the process, or of its control group where that is nearer to its limit.
+    /// That of the process, or of its control group if that is closer to its limit.
     pub(crate) process: Option<MemoryUse>,
-    /// Of all graphics cards together.
+    /// That of all graphics cards together.
     pub(crate) device: Option<MemoryUse>,
 }
 
-/// Looks at the memory in use, and not more often than it is worth.
+/// Measures the memory in use, at most every [`BETWEEN_LOOKS`].
 pub(crate) struct MemoryWatch {
     look: Box<dyn Fn() -> MemoryInUse + Send + Sync>,
     threshold: f32,
@@ -137,10 +137,10 @@ pub(crate) struct MemoryWatch {
 }
 
 impl MemoryWatch {
-    /// Looks at this process, which may have `bound` bytes; where that isn't given, what the
-    /// machine and the control group have. `threshold`: see
-    /// [`ModelConfig::pressure_threshold`](crate::ModelConfig::pressure_threshold). `device` tells
-    /// the memory of all graphics cards together, where there is one.
+    /// Measures this process. `bound` is its limit in bytes; without one, the limits of the machine
+    /// and the control group apply. `threshold`: see
+    /// [`ModelConfig::pressure_threshold`](crate::ModelConfig::pressure_threshold). `device`
+    /// returns the memory of all graphics cards together, if there are any.
     pub(crate) fn of_process(
         bound: Option<u64>,
         threshold: f32,
@@ -152,7 +152,7 @@ impl MemoryWatch {
         })
     }
 
-    /// Looks wherever a test wants.
+    /// Uses the measurements of a test.
     pub(crate) fn new(
         threshold: f32,
         look: impl Fn() -> MemoryInUse + Send + Sync + 'static,
@@ -169,9 +169,9 @@ impl MemoryWatch {
         self.threshold
     }
 
-    /// What is in use, as it was at most [`BETWEEN_LOOKS`] ago.
+    /// The memory in use, as measured at most [`BETWEEN_LOOKS`] ago.
     pub(crate) fn in_use(&self, now: Instant) -> MemoryInUse {
-        // A panic of the look leaves what was seen before.
+        // A panic of a measurement leaves the previous result.
         let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
         match *last {
             Some((at, in_use)) if now.saturating_duration_since(at) < BETWEEN_LOOKS => in_use,

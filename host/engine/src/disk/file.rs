@@ -17,14 +17,14 @@ const HASH_BYTES: usize = 32;
 /// these files, but a damaged one must not make it allocate any amount of memory.
 const MAX_HEADER_BYTES: u32 = 64 << 20;
 
-/// What a state belongs to.
+/// The description of a saved state.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Header {
-    /// The model, and all else that the state depends on.
+    /// The model, and everything else that the state depends on.
     pub(crate) fingerprint: String,
-    /// Who may use it.
+    /// The name of the owner who may use it.
     pub(crate) owner: String,
-    /// Whether an owner of that name can come back after a restart.
+    /// Whether an owner with this name may exist after a restart.
     pub(crate) is_lasting: bool,
     /// The tokens that the state holds, from the beginning.
     pub(crate) tokens: Vec<i32>,
@@ -33,11 +33,11 @@ pub(crate) struct Header {
     pub(crate) exact: u32,
     /// The form of the state's bytes.
     pub(crate) form: SavedForm,
-    /// Bytes of the state in the file.
+    /// Size of the state in the file, in bytes.
     pub(crate) bytes: u64,
 }
 
-/// Why a file is of no use.
+/// Why a file cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Damage {
     #[error("it can't be read: {0}")]
@@ -55,7 +55,7 @@ pub(crate) enum Damage {
 }
 
 impl Damage {
-    /// An error of reading; the end of the file is one too.
+    /// Converts an error of reading. The end of the file is also an error.
     fn reading(error: io::Error) -> Self {
         match error.kind() {
             io::ErrorKind::UnexpectedEof => Self::CutOff,
@@ -65,7 +65,7 @@ impl Damage {
 }
 
 impl Header {
-    /// Bytes of the whole file.
+    /// Size of the whole file in bytes.
     pub(crate) fn file_bytes(&self) -> u64 {
         let header = serde_json::to_vec(self).map_or(0, |json| json.len());
         let around = MAGIC.len() + size_of::<u32>() + header + 2 * HASH_BYTES;
@@ -131,8 +131,8 @@ fn array<const N: usize>(from: &mut impl Read) -> Result<[u8; N], Damage> {
     Ok(array)
 }
 
-/// Reads so many bytes. Memory is allocated for bytes that are there, not for what a header
-/// promises.
+/// Reads `count` bytes. Memory is only allocated for bytes that exist, not for those that a header
+/// claims.
 fn bytes(from: &mut impl Read, count: u64) -> Result<Vec<u8>, Damage> {
     let mut bytes = Vec::new();
     from.take(count).read_to_end(&mut bytes)?;
@@ -187,8 +187,7 @@ mod tests {
     }
 
     proptest! {
-        /// Whatever byte changes and wherever a file ends: it is noticed, and nothing of it is
-        /// used.
+        /// Any changed byte and any truncation is detected, and nothing of the file is used.
         #[test]
         fn any_damage_is_noticed(
             tokens in prop::collection::vec(0i32..1000, 1..20),

@@ -63,7 +63,7 @@ pub(crate) struct Contents {
     pub(crate) found: Vec<Found>,
     /// Files that were removed because they were damaged or not what their name says.
     pub(crate) damaged: u64,
-    /// Files that were removed because the process ended while it wrote them.
+    /// Files that were removed because the process ended while it was writing them.
     pub(crate) partial: u64,
 }
 
@@ -307,7 +307,7 @@ fn others(root: &Path, own: &Path) -> Vec<Other> {
     let folders = folders.map(|entry| entry.path());
     let mut others = Vec::new();
     for folder in folders.filter(|folder| folder.join(LOCK).exists() && folder != own) {
-        // A process that uses it keeps to the bound by itself.
+        // The process that uses it observes the limit itself.
         if lock(&folder).is_err() {
             continue;
         }

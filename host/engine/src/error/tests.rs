@@ -1,12 +1,12 @@
-//! That every error says what was asked, what was there, and what to do.
+//! Tests that every message says what was requested, what the state was, and what to do.
 
 use std::io;
 
 use super::*;
 use crate::model::gguf::GgufProblem;
 
-/// Errors, each with what it must say: numbers and names of what was asked and what was there, then
-/// what to do. The match fails to compile when there is a variant that the list lacks.
+/// Errors, each with the parts that its message must contain: numbers and names of the request and
+/// the state, then the advice. The match fails to compile if the list lacks a variant.
 macro_rules! all {
     ($type:ty: $(
         $variant:pat => $sample:expr, says [$($says:literal),*], advises $advice:literal;
@@ -20,7 +20,7 @@ macro_rules! all {
         for (error, ..) in &all {
             is_listed(error);
         }
-        // Each sample is one of its own variant.
+        // Each sample has its own variant.
         $(assert!(matches!(&$sample, $variant), "{}", $sample);)*
         all
     }};
@@ -35,7 +35,7 @@ fn check<E: std::fmt::Display>(all: Vec<(E, Vec<&str>, &str)>) {
         let (said, advised) = text
             .split_once(advice)
             .unwrap_or_else(|| panic!("`{advice}` in: {text}"));
-        // Advice is a clause of its own, behind what is wrong.
+        // The advice is a clause of its own, after the problem.
         let before = said.trim_end();
         assert!(
             before.ends_with([':', '.', ',', ';']),

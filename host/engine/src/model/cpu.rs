@@ -1,10 +1,10 @@
-//! What this CPU can do with this build of llama.cpp.
+//! The CPU features that this build of llama.cpp uses.
 
 use mynah_gguf::kernels::CpuFeatures;
 use mynah_llama::has_amx_header;
 
-/// The features of this CPU that this build uses: AMX only where llama.cpp's kernels for it can be
-/// trusted.
+/// The features of this CPU that this build uses. AMX is only included if llama.cpp's kernels for
+/// it are reliable.
 #[must_use]
 pub fn cpu_features() -> CpuFeatures {
     let cpu = CpuFeatures::detect();

@@ -1,9 +1,9 @@
-//! Prompts that outgrow their context, where `context_shifting` is set: what is left out at once,
-//! and what makes room later.
+//! Prompts that exceed their context, if `context_shifting` is set: what is removed now, and what
+//! may be removed later.
 //!
-//! Of a chat whole messages are left out: from one message up to, but without, a later one of the
-//! same role. The template then puts the same around the later one as it did around the first, so
-//! what is left is well formed, whatever the template.
+//! Of a chat, whole messages are removed: from one message to a later one of the same role, which
+//! stays. The template then writes the same text around the later message as around the first, so
+//! the rest is well formed with any template.
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::ops::Range;
@@ -16,12 +16,12 @@ use mynah_schedule::common;
 use crate::decode::{TrimPolicy, Turns};
 use crate::{Error, Message, ModelInfo, Result, Role};
 
-/// What bounds a prompt and its answer.
+/// The limits of a prompt and its answer.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Bounds {
-    /// Tokens that the context holds.
+    /// Context size in tokens.
     pub(super) context: u32,
-    /// Tokens of the answer.
+    /// Maximum number of tokens of the answer.
     pub(super) max_tokens: u32,
     /// See [`MemoryInForce::n_keep`](crate::MemoryInForce::n_keep).
     pub(super) n_keep: i32,
@@ -31,31 +31,31 @@ pub(super) struct Bounds {
 #[derive(Debug)]
 pub(super) struct Fitted<T> {
     pub(super) tokens: Vec<T>,
-    /// What makes room later, where anything may.
+    /// What may be removed later, if anything may.
     pub(super) trim_policy: Option<TrimPolicy>,
-    /// Tokens that were left out and had not been before.
+    /// Number of tokens that were removed now, and not before.
     pub(super) forgotten: u32,
 }
 
-/// What a session knows of the prompts that it had.
+/// A session's data about its earlier prompts.
 #[derive(Debug, Default)]
 pub(crate) struct Past {
-    // The file whose tokens they were, and its bytes.
+    // The file of the model whose tokens they were, and its size in bytes.
     of: Option<(PathBuf, u64)>,
-    // Messages after the head that are left out, also while an answer is being made.
+    // Number of messages after the head that are removed. It also grows during an answer.
     left_out: Arc<AtomicU32>,
-    // For each number of messages that may be left out now, how many tokens they are.
+    // For each number of messages that may be removed now, the number of their tokens.
     out: Vec<(usize, usize)>,
-    // The head's messages, and for each message of the last conversation the hash of all up to it.
+    // Number of messages in the head, and for each message of the last conversation, the hash of
+    // all up to it.
     head: usize,
     hashes: Vec<u64>,
-    // What the first prompt was: its tokens, and its messages where it was a chat.
+    // The first prompt: its number of tokens, and of messages if it was a chat.
     first: Option<(u32, usize)>,
 }
 
 impl Past {
-    /// The next prompt is for this model. What was left out for another one's tokens says nothing
-    /// about it.
+    /// Sets the model of the next prompt. Removals of another model's tokens do not apply to it.
     pub(crate) fn is_of(&mut self, info: &ModelInfo) {
         let is_same = |(path, bytes): &(PathBuf, u64)| {
             (path.as_path(), *bytes) == (info.path.as_path(), info.file_bytes)
@@ -68,8 +68,7 @@ impl Past {
         }
     }
 
-    /// Messages that are left out of this conversation, which goes on with the last one; 0 of
-    /// another.
+    /// Number of removed messages of this conversation if it continues the last one, otherwise 0.
     fn left_out(&self, hashes: &[u64]) -> usize {
         let count = self.left_out.load(Ordering::Relaxed) as usize;
         let last = (self.head + count).checked_sub(1);
@@ -88,7 +87,7 @@ impl Past {
     }
 }
 
-/// For each message the hash of all up to it.
+/// For each message, the hash of all messages up to it.
 fn hashes(messages: &[Message]) -> Vec<u64> {
     let mut hasher = DefaultHasher::new();
     let hash = |message: &Message| {
@@ -103,21 +102,22 @@ impl Bounds {
         tokens >= self.context as usize
     }
 
-    /// Tokens of a prompt that leave room for an answer too, or for the beginning of a long one.
+    /// Number of tokens of a prompt that leave room for an answer, or for the beginning of a long
+    /// one.
     fn room(&self) -> usize {
         let answer = self.max_tokens.min(self.context / 8);
         (self.context - answer) as usize
     }
 
-    /// What a text is brought down to that is too long: less often than each turn, so that what is
-    /// kept is computed once.
+    /// The length to which a text is shortened if it is too long. It is much shorter than the
+    /// context, so that tokens are not removed in every turn, and the rest is computed only once.
     fn target(&self) -> usize {
         (self.context / 2) as usize
     }
 
-    /// Of a chat, tokens are left out in steps of so many, counted from its beginning: what is left
-    /// out depends on the conversation alone, not on when its session came. Another one that goes
-    /// on with it, after a restart too, finds what the first one left.
+    /// Tokens of a chat are removed in steps of this size, counted from its beginning. Thus the
+    /// removal depends only on the conversation, and not on when its session began. Another session
+    /// that continues the conversation, even after a restart, can use the cache of the first one.
     fn step(&self) -> usize {
         (self.context / 2).max(1) as usize
     }
@@ -129,13 +129,13 @@ impl Bounds {
         }
     }
 
-    /// A text's or a list's tokens. After what stays at the beginning (`begins` tokens at least)
-    /// the oldest are left out, in steps of a quarter of the context, so that the next longer one
-    /// leaves out the same.
+    /// The tokens of a text or a list. After the beginning that stays (at least `begins` tokens),
+    /// the oldest ones are removed in steps of a quarter of the context, so that the same ones are
+    /// removed from the next, longer prompt.
     ///
     /// # Errors
     ///
-    /// [`Error::PromptTooLong`] when what stays fills the context.
+    /// [`Error::PromptTooLong`] if the part that stays fills the context.
     pub(super) fn text<T>(
         self,
         mut tokens: Vec<T>,
@@ -164,11 +164,13 @@ impl Bounds {
         })
     }
 
-    /// A chat's tokens. `render` gives those of the conversation without the messages of a range.
+    /// The tokens of a chat. `render` returns those of the conversation without a range of
+    /// messages.
     ///
     /// # Errors
     ///
-    /// [`Error::PromptTooLong`] when what can't be left out fills the context, and `render`'s.
+    /// [`Error::PromptTooLong`] if the part that must stay fills the context, and the errors of
+    /// `render`.
     pub(super) fn chat<T: PartialEq>(
         self,
         messages: &[Message],
@@ -181,7 +183,7 @@ impl Bounds {
         if left_out > 0 {
             head = past.head;
         } else {
-            // What another conversation's answer leaves out is no longer asked for.
+            // The removals during another conversation's answer are no longer needed.
             past.left_out = Arc::default();
         }
         let mut tokens = render(head..head + left_out)?;
@@ -190,7 +192,7 @@ impl Bounds {
             head = self.head_within(messages, head, &tokens, &mut render)?;
         }
         if self.n_keep < 0 && past.first.is_none() && whole > self.room() {
-            // It began in another session, with what comes before the first answer.
+            // It began in another session, with the messages before the first answer.
             head = opening(messages);
             past.first = Some((count(whole), head));
         }
@@ -204,7 +206,8 @@ impl Bounds {
         let all = whole + before;
         if tokens.len() > self.room() {
             let least = (all - self.room().min(all)) / self.step();
-            // Whole messages go, which may be more than the steps: then one step fewer does.
+            // Whole messages are removed, which may be more than the steps. Then one step less is
+            // enough.
             for steps in [least, least + 1] {
                 let out = steps * self.step();
                 if out <= before || tokens.len() <= self.room() {
@@ -243,7 +246,7 @@ impl Bounds {
         })
     }
 
-    /// The first message from `head` on that begins after `n_keep` tokens.
+    /// The first message after `head` that begins after `n_keep` tokens.
     fn head_within<T: PartialEq>(
         &self,
         messages: &[Message],
@@ -257,7 +260,7 @@ impl Bounds {
             let middle = low + (high - low) / 2;
             let is_after = match same_roles(messages, middle, middle).first() {
                 Some(next) => common(tokens, &render(middle..*next)?) >= keep,
-                // None of its role comes after it, so it can't go anyway.
+                // No later message has its role, so it cannot be removed anyway.
                 None => true,
             };
             if is_after {
@@ -269,7 +272,7 @@ impl Bounds {
         Ok(low)
     }
 
-    /// Messages at the beginning that always stay.
+    /// Number of messages at the beginning that always stay.
     fn head(&self, messages: &[Message], past: &Past) -> usize {
         let is_system = |message: &&Message| message.role == Role::System;
         let systems = messages.iter().take_while(is_system).count();
@@ -281,14 +284,13 @@ impl Bounds {
     }
 }
 
-/// Messages before the first answer.
+/// Number of messages before the first answer.
 fn opening(messages: &[Message]) -> usize {
     let is_before = |message: &&Message| message.role != Role::Assistant;
     messages.iter().take_while(is_before).count()
 }
 
-/// Where what is left out from `head` on may end: before later messages of the same role, after
-/// `from`.
+/// Where a removal from `head` may end: before later messages of the same role, after `from`.
 fn same_roles(messages: &[Message], head: usize, from: usize) -> Vec<usize> {
     let role = messages.get(head).map(|message| message.role);
     let all = messages.iter().enumerate().skip(from.max(head) + 1);
@@ -297,8 +299,8 @@ fn same_roles(messages: &[Message], head: usize, from: usize) -> Vec<usize> {
         .collect()
 }
 
-/// The first of `ends` at which so many tokens are left at most, and these; the last one where
-/// there is none such.
+/// The first of `ends` that leaves at most `most` tokens, with these tokens. If there is none, the
+/// last one.
 fn first_within<T>(
     ends: &[usize],
     most: usize,
@@ -327,9 +329,9 @@ fn first_within<T>(
     }
 }
 
-/// What makes room later, in rising order: of those `ends` the first that leaves at most so many
-/// tokens, then the middle one of the rest, and so on. All begin at the token that is returned
-/// first.
+/// The removals for later, in ascending order: the first of `ends` that leaves at most the given
+/// number of tokens, then the middle one of the rest, and so on. All begin at the token that is
+/// returned first.
 fn turns<T: PartialEq>(
     tokens: &[T],
     head: usize,
@@ -349,13 +351,14 @@ fn turns<T: PartialEq>(
         }
         from = middle + 1;
     }
-    // Where texts go on alike by chance, the gap seems to begin later than it does.
+    // If texts agree by chance, the gap seems to begin later than it does.
     let keep = rendered.iter().map(|(_, left)| common(tokens, left)).min();
     let keep = keep.unwrap_or(0);
     let turn = |(end, left): &(usize, Vec<T>)| {
         let out = tokens.len().checked_sub(left.len())?;
         let after = tokens.get(keep as usize + out..)?;
-        // Else tokens span the edge of a message: then these can't be taken out by themselves.
+        // Otherwise a token spans the edge of a message, and these messages cannot be removed
+        // separately.
         (left.get(keep as usize..)? == after).then(|| Turns {
             end: keep + count(out),
             messages: count(end - head),

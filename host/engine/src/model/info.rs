@@ -1,4 +1,4 @@
-//! What a loaded model is, read off its file and off llama.cpp.
+//! The description of a loaded model, from its file and llama.cpp.
 
 use std::path::Path;
 
@@ -7,7 +7,7 @@ use mynah_llama::{Ability, LlamaModel};
 use super::gguf::GgufHeader;
 use crate::{ModelConfig, ModelInfo};
 
-/// What the model of this file is, served this way.
+/// The description of the model in this file, served with this configuration.
 pub(super) fn model_info(
     path: &Path,
     header: &GgufHeader,
@@ -44,14 +44,14 @@ pub(super) fn model_info(
         chat_template: None,
     }
 }
-/// What the model calls itself; the file's name where it doesn't.
+/// The model's own name, or the file's name if it has none.
 pub(super) fn name(header: &GgufHeader, path: &Path) -> String {
     let file_name = || Some(path.file_name()?.to_string_lossy().into_owned());
     let own = header.name().map(str::to_owned);
     own.or_else(file_name).unwrap_or_default()
 }
 
-/// `general.architecture`; `unknown` where the file says none.
+/// `general.architecture`, or `unknown` if the file has none.
 pub(super) fn architecture(header: &GgufHeader) -> String {
     header.architecture().unwrap_or("unknown").to_owned()
 }

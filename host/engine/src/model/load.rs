@@ -24,7 +24,7 @@ use crate::{
     ChatTemplateName, EngineError, Error, KvCells, KvType, MemoryUse, ModelConfig, Result,
 };
 
-/// Share of the progress that a conversion takes, if there is one.
+/// Share of the progress for a conversion, if there is one.
 const CONVERTED: f32 = 0.75;
 
 impl Loaded {
@@ -110,19 +110,21 @@ struct FileToLoad {
     header: GgufHeader,
     /// The type of the weights that it was converted from, if it was.
     optimized_from: Option<String>,
-    /// The progress that was made so far.
+    /// The progress so far.
     progress: f32,
 }
 
-/// Checks a model's file, and converts it if the operator wants that.
+/// Checks a model's file, and converts it if the operator requests it.
 fn file_to_load<P: Progress>(
     path: &Path,
     config: &ModelConfig,
     progress: &mut impl FnMut(f32) -> P,
 ) -> Result<FileToLoad> {
-    // llama.cpp says little about a bad file and trusts a good one, so the header is checked first.
+    // llama.cpp reports little about a bad file and trusts a good one, so the header is checked
+    // first.
     let header = read_header(path)?;
-    // A conversion can't be broken off. If `progress` ends the load meanwhile, it ends afterwards.
+    // A conversion cannot be cancelled. If `progress` cancels the load meanwhile, it ends
+    // afterwards.
     let mut goes_on = true;
     let converted = converted(path, config, &mut |share| {
         goes_on &= progress(share).flow().is_continue();
@@ -186,8 +188,8 @@ fn chat_template(
 /// The name of this backend in errors and reports.
 const BACKEND: &str = "llama.cpp";
 
-/// What this backend can do with the model of a file, as far as its header says. Loading it says it
-/// for certain: which architectures read texts as a whole is known to llama.cpp alone.
+/// The features of this backend for the model of a file, as far as the header shows them. They are
+/// only certain after loading, because only llama.cpp knows which architectures give vectors.
 #[must_use]
 pub fn capabilities_of(header: &GgufHeader) -> Capabilities {
     let ability = match header.is_causal() {
@@ -202,7 +204,7 @@ pub fn capabilities_of(header: &GgufHeader) -> Capabilities {
     capabilities(ability, &split, pooling.is_ok())
 }
 
-/// What llama.cpp can do with a model.
+/// The features of llama.cpp for a model.
 fn capabilities(ability: Ability, cells: &KvCells, has_vectors: bool) -> Capabilities {
     let text = ability == Ability::Continue;
     Capabilities {
@@ -213,12 +215,12 @@ fn capabilities(ability: Ability, cells: &KvCells, has_vectors: bool) -> Capabil
         token_ids: true,
         log_probabilities: text,
         deterministic: text && cells.split,
-        // Where llama.cpp can't move cells, the tokens that are kept are computed again.
+        // If llama.cpp cannot move cells, the remaining tokens are computed again.
         context_shifting: text,
     }
 }
 
-/// What llama.cpp was built from, under the names that guests of core modules know.
+/// The build of llama.cpp, with the names that guests of core modules know.
 fn build() -> Vec<(&'static str, serde_json::Value)> {
     let build = LlamaBuild::read();
     let number = build.number();
@@ -234,8 +236,8 @@ fn build() -> Vec<(&'static str, serde_json::Value)> {
     ]
 }
 
-/// The built-in template that messages are rendered with: the operator's choice, else one that
-/// suits the vocabulary if the file has no template of its own.
+/// The built-in template for messages: the operator's choice, or one that matches the vocabulary if
+/// the file has no template.
 fn built_in_template(
     header: &GgufHeader,
     config: &ModelConfig,
@@ -253,8 +255,8 @@ fn built_in_template(
     Some(name)
 }
 
-/// The layers to put on graphics cards; `None` without a card. Without one, checks that there is
-/// memory for the model.
+/// Number of layers to put on graphics cards. `None` without a card: then this checks that there is
+/// enough memory for the model.
 fn gpu_layers(path: &Path, header: &GgufHeader, config: &ModelConfig) -> Result<Option<u32>> {
     let trained = header.context_length();
     let context = config.context_for(
@@ -312,7 +314,7 @@ fn shape(context: &ContextParams) -> ContextShape {
     }
 }
 
-/// The disk cache of the model in this file, if the operator wants one.
+/// The disk cache of the model in this file, if the operator requests one.
 fn store(
     path: &Path,
     header: &GgufHeader,
@@ -335,7 +337,7 @@ fn store(
     }))
 }
 
-/// The converted file to load in place of `path`, if the operator wants that.
+/// The converted file to load instead of `path`, if the operator requests one.
 fn converted(
     path: &Path,
     config: &ModelConfig,

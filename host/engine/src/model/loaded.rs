@@ -1,4 +1,4 @@
-//! A model in memory: its worker and all that requests are checked with.
+//! A model in memory: its worker, and the data for checking requests.
 
 use std::sync::{Arc, OnceLock};
 use std::time::Instant;
@@ -12,11 +12,11 @@ use super::fit::Past;
 use crate::decode::{Job, Pooling, QueueLimit, RequestQueue, Sampler, SamplerParts, Worker};
 use crate::{Error, KvCells, ModelConfig, Result};
 
-/// A model in memory. Its worker ends and its memory is freed when the slot and the last generation
-/// have dropped it.
+/// A model in memory. When the slot and the last generation have dropped it, its worker ends and
+/// its memory is freed.
 #[derive(Debug)]
 pub(crate) struct Loaded {
-    // First, so that the worker has ended before the rest is dropped.
+    // The first field, so that the worker has ended before the rest is dropped.
     pub(super) _worker: Worker,
     pub(crate) queue: Arc<RequestQueue>,
     pub(super) llama: Arc<LlamaModel>,
@@ -28,32 +28,33 @@ pub(crate) struct Loaded {
     pub(super) since: Instant,
 }
 
-/// What stays known of a model when it is unloaded.
+/// The data about a model that remains when it is unloaded.
 #[derive(Debug)]
 pub(crate) struct Known {
     pub(crate) about: Arc<About>,
-    /// How the vectors of tokens become one of the text; the number in the file if there is no such
-    /// vector.
+    /// How the vectors of tokens are pooled into one. If the pooling type is not supported, its
+    /// number in the file.
     pub(crate) pooling: std::result::Result<Pooling, u32>,
     pub(crate) config: Arc<ModelConfig>,
 }
 
 impl Loaded {
-    /// Drops a reference to the model. Dropping the last one waits until the worker has ended, so
-    /// that happens on a thread of its own: a reader of a generation must not block.
+    /// Drops a reference to the model. Dropping the last one waits until the worker has ended.
+    /// Therefore it happens on its own thread: the reader of a generation must not block.
     pub(crate) fn let_go(self: Arc<Self>) {
         if let Some(last) = Arc::into_inner(self) {
             let spawned = std::thread::Builder::new()
                 .name("mynah-unload".to_owned())
                 .spawn(move || drop(last));
             if let Err(error) = spawned {
-                // The model has been dropped on this thread then.
+                // Then the model was dropped on this thread.
                 tracing::debug!(%error, "no thread to unload a model");
             }
         }
     }
 
-    /// Checks, tokenises and queues a request of session `session`, which had these prompts.
+    /// Checks, tokenises and queues a request of session `session`, with data about its earlier
+    /// prompts.
     pub(super) fn start(
         self: &Arc<Self>,
         request: TextRequest<'_>,
@@ -113,7 +114,8 @@ impl Loaded {
         })
     }
 
-    /// The tokens that end a generation. They are looked for once, since a vocabulary is large.
+    /// The tokens that end a generation. They are only searched once, because a vocabulary is
+    /// large.
     fn ends(&self) -> &[TokenId] {
         self.ends.get_or_init(|| {
             let last = i32::try_from(self.known.about.info.vocabulary).unwrap_or(i32::MAX);
@@ -124,7 +126,7 @@ impl Loaded {
     }
 }
 
-/// Keeps the model in memory while a reader waits for its answer.
+/// Keeps the model in memory as long as a reader waits for its answer.
 #[derive(Debug)]
 pub(super) struct InUse(Option<Arc<Loaded>>);
 

@@ -1,4 +1,4 @@
-//! The backend of a GGUF file: a model in this process, computed by llama.cpp.
+//! The backend of a GGUF file: a model in this process that llama.cpp computes.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -14,12 +14,12 @@ use super::source::GgufFile;
 use crate::decode::RequestQueue;
 use crate::{Error, ModelConfig, Owner, OwnerShare, Prompt, Result};
 
-/// Loads a GGUF file and starts its worker, as [`LocalModel::load`] does, for programs that never
+/// Loads a GGUF file and starts its worker, like [`LocalModel::load`], for programs that never
 /// replace it.
 ///
 /// # Errors
 ///
-/// As [`LocalModel::load`]'s.
+/// Those of [`LocalModel::load`].
 pub fn load<P: Progress>(
     path: &Path,
     config: ModelConfig,
@@ -30,33 +30,33 @@ pub fn load<P: Progress>(
 
 /// A GGUF file that llama.cpp serves. Clones share it.
 ///
-/// It is in memory from [`load`](Self::load) on, until nobody has used it for
-/// [`ModelConfig::keep_alive`]; then the next request loads it again. It can be
-/// [replaced](Self::replace) while it is used. When the last clone, [`Model`] and session is gone,
-/// and the last generation, its worker ends and its memory is free.
+/// It is in memory from [`load`](Self::load) until it has been unused for
+/// [`ModelConfig::keep_alive`]. The next request loads it again. It can be
+/// [replaced](Self::replace) while it is used. After the last clone, [`Model`], session and
+/// generation are dropped, its worker ends and its memory is freed.
 #[derive(Debug, Clone)]
 pub struct LocalModel {
     slot: Arc<Slot>,
 }
 
 impl LocalModel {
-    /// Loads a GGUF file and starts its worker. Blocks until the model is ready to run, which reads
-    /// the whole file once.
+    /// Loads a GGUF file and starts its worker. Blocks until the model is ready, which reads the
+    /// whole file once.
     ///
     /// The file is memory-mapped: its pages are shared with the page cache, and must not change
-    /// while the model lives. With [`ModelConfig::keep_alive`] it must stay where it is. `progress`
-    /// is given the share that is loaded, from 0.0 to 1.0, and may end the load ([`Progress`]).
-    /// With [`ModelConfig::optimize`], the weights are converted first, or taken from the cache;
-    /// that reads the whole file once more, counts as most of the progress, and can't be broken
-    /// off: the load ends after it.
+    /// while the model exists. With [`ModelConfig::keep_alive`] the file must not be moved.
+    /// `progress` receives the loaded share, from 0.0 to 1.0, and may cancel the load
+    /// ([`Progress`]). With [`ModelConfig::optimize`], the weights are first converted or taken
+    /// from the cache. This reads the whole file once more, counts as most of the progress, and
+    /// cannot be cancelled: the load then ends after it.
     ///
     /// # Errors
     ///
-    /// An [`EngineError`](crate::EngineError) for a file that is not a whole GGUF, less memory than
-    /// the model takes, a model that llama.cpp refuses or that makes no text, too little memory for
-    /// its context, or a state folder that can't be used; settings out of range
-    /// ([`Error::Settings`]); a load that `progress` ended ([`Error::LoadCancelled`]); with
-    /// [`ModelConfig::optimize`], those of [`optimize::optimized`](super::optimize::optimized).
+    /// An [`EngineError`](crate::EngineError) for a file that is not a complete GGUF file, too
+    /// little memory for the model or its context, a model that llama.cpp refuses or does not
+    /// support, or a state folder that cannot be used; settings out of range ([`Error::Settings`]);
+    /// a load that `progress` cancelled ([`Error::LoadCancelled`]); with [`ModelConfig::optimize`],
+    /// the errors of [`optimize::optimized`](super::optimize::optimized).
     pub fn load<P: Progress>(
         path: &Path,
         config: ModelConfig,
@@ -68,14 +68,14 @@ impl LocalModel {
         })
     }
 
-    /// Loads another file in this one's place: all clones, models and sessions go on with it.
-    /// Generations that run go on to their end with the model that they began with, which stays in
-    /// memory until then; the next request of each session goes to the new one, which reads its
-    /// prompt from the beginning. Both are in memory for a while.
+    /// Replaces the file by another one. All clones, models and sessions continue with it. Running
+    /// generations continue with the old model, which stays in memory until they end. The next
+    /// request of each session uses the new model, which computes its prompt from the beginning.
+    /// Both models are in memory for a while.
     ///
     /// # Errors
     ///
-    /// As [`load`](Self::load)'s; then everything is as it was.
+    /// Those of [`load`](Self::load). Then nothing has changed.
     pub fn replace<P: Progress>(
         &self,
         path: &Path,
@@ -86,8 +86,8 @@ impl LocalModel {
         self.slot.replace(loaded)
     }
 
-    /// The model, for sessions and grants. Each call gives a model of its own on the same weights;
-    /// clone the model instead to have the same one.
+    /// The model, for sessions and grants. Each call returns a separate model with the same
+    /// weights. To share a model, clone it instead.
     #[must_use]
     pub fn into_model(self) -> Model {
         Model::new(Arc::new(self))
@@ -123,7 +123,7 @@ impl Backend for LocalModel {
             std::thread::Builder::new()
                 .name("mynah-load".to_owned())
                 .spawn(move || {
-                    // Who waited may have gone; the model is there for the next one.
+                    // The waiting caller may be gone. The model is then loaded for the next one.
                     let _ = done.send(slot.current().map(drop));
                 })
                 .map_err(Error::Thread)?;

@@ -1,5 +1,4 @@
-//! A GGUF model: opened and checked, loaded once, shared by all its sessions, unloaded and
-//! replaced.
+//! A GGUF model: checked and loaded once, shared by all its sessions, unloaded and replaced.
 
 mod cpu;
 mod fit;

@@ -1,4 +1,4 @@
-//! From a prompt to checked tokens, on the caller's thread.
+//! Converts a prompt to checked tokens, on the caller's thread.
 
 use std::sync::Arc;
 
@@ -11,8 +11,8 @@ use super::vocabulary::ModelVocabulary;
 use crate::{Conversation, Effective, Error, Prompt, Result};
 
 impl Loaded {
-    /// The tokens of a prompt: at least one, all in the vocabulary, and as many as the context
-    /// holds with `after` more.
+    /// The tokens of a prompt: at least one, all in the vocabulary, and together with `after` more
+    /// at most as many as fit into the context.
     pub(super) fn tokens(&self, prompt: &Prompt, after: usize) -> Result<Vec<TokenId>> {
         let tokens = self.all_tokens(prompt)?;
         let context = self.known.about.info.context_size;
@@ -25,8 +25,8 @@ impl Loaded {
         Ok(tokens)
     }
 
-    /// The prompt's tokens, as many as fit where the settings let the oldest part make room, and
-    /// what may make room later.
+    /// The prompt's tokens, shortened to the context if the settings allow it, and what may be
+    /// removed later.
     pub(super) fn fit(
         &self,
         prompt: Prompt,
@@ -91,7 +91,8 @@ impl Loaded {
             Rendered::Parts(parts) => parts,
         };
         let vocabulary = self.llama.vocab();
-        // What the tokenizer puts around every text: the begin token, then those that end one.
+        // The tokens that the tokenizer adds around every text: the begin token, then those at the
+        // end.
         let mut tokens = vocabulary.tokenize(b"", true, false);
         let begins = usize::from(vocabulary.should_add_bos()).min(tokens.len());
         let ends = tokens.split_off(begins);
@@ -112,8 +113,8 @@ impl Loaded {
             return Err(Error::EmptyPrompt);
         }
         self.check_bytes(text.len() as u64)?;
-        // Special tokens in the text count as such: guests that format their own chat prompts rely
-        // on it, as they do with llama.cpp's server.
+        // Special tokens in the text are recognised: guests that format their own chat prompts rely
+        // on it, as with llama.cpp's server.
         Ok(self.llama.vocab().tokenize(text.as_bytes(), true, true))
     }
 
@@ -126,7 +127,7 @@ impl Loaded {
     }
 
     fn known(&self, ids: &[u32]) -> Result<Vec<TokenId>> {
-        // A token is four bytes here and there; the bound on text bounds them too.
+        // A token has four bytes. The limit for text applies to token ids, too.
         self.check_bytes(size_of_val(ids) as u64)?;
         ids.iter()
             .enumerate()

@@ -1,15 +1,15 @@
-//! What a model's file recommends for sampling: the `general.sampling.*` keys that llama.cpp's own
-//! programs follow too.
+//! The sampling settings that a model's file recommends: the `general.sampling.*` keys, which
+//! llama.cpp's own programs also follow.
 
 use mynah_settings::{Document, Settings, read_sampling};
 
 use super::gguf::{GgufHeader, Value};
 
-/// Where the keys begin.
+/// Prefix of the keys.
 const PREFIX: &str = "general.sampling.";
 
-/// The settings that a file recommends. A value that can't be is left out, with a line in the log:
-/// a model is not refused for a bad recommendation.
+/// The settings that a file recommends. An invalid value is omitted and logged: a model is not
+/// refused because of a bad recommendation.
 pub(super) fn recommended(header: &GgufHeader) -> Settings {
     let mut settings = Settings::default();
     for (key, value) in &header.metadata {
@@ -24,7 +24,7 @@ pub(super) fn recommended(header: &GgufHeader) -> Settings {
             Value::String(text) => Document::Text(text.clone()),
             Value::LongText(_) | Value::Array(_) => Document::Null,
         };
-        // The one name that is only the file's.
+        // The only name that differs from the setting's.
         let name = if name == "sequence" { "samplers" } else { name };
         if !read_sampling(&mut settings.sampling, name, &value) {
             tracing::warn!(

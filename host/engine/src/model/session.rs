@@ -1,5 +1,4 @@
-//! A conversation with a GGUF model, on the engine's side: where it is open, and the prompts that
-//! it had.
+//! The engine's side of a conversation with a GGUF model.
 
 use std::sync::{Arc, Weak};
 
@@ -16,18 +15,19 @@ use crate::Result;
 #[derive(Debug)]
 pub(super) struct LocalSession {
     slot: Arc<Slot>,
-    /// Where it is open; the model may have been unloaded or replaced since.
+    /// The model in which it is open. That may have been unloaded or replaced since.
     at: Weak<Loaded>,
     number: u64,
     past: Past,
 }
 
 impl LocalSession {
-    /// Opens a session, which the model counts if it is in memory.
+    /// Opens a session. The model counts it if it is in memory.
     ///
     /// # Errors
     ///
-    /// [`Error::TooManySessions`](crate::Error::TooManySessions).
+    /// [`Error::TooManySessions`](crate::Error::TooManySessions) if the maximum number of sessions
+    /// is open.
     pub(super) fn open(slot: &Arc<Slot>, number: u64) -> Result<Self> {
         let loaded = slot.loaded();
         if let Some(loaded) = &loaded {
@@ -41,7 +41,7 @@ impl LocalSession {
         })
     }
 
-    /// The model as it is now, where the session is open from here on.
+    /// The current model, in which the session is open from here on.
     fn enter(&mut self) -> Result<Arc<Loaded>> {
         let loaded = self.slot.current()?;
         if !std::ptr::eq(self.at.as_ptr(), Arc::as_ptr(&loaded)) {
@@ -54,10 +54,10 @@ impl LocalSession {
         Ok(loaded)
     }
 
-    /// Closes the session where it is open.
+    /// Closes the session in its model.
     fn leave(&self) {
         if let Some(loaded) = self.at.upgrade() {
-            // Wakes the worker too.
+            // Also wakes the worker.
             loaded.queue.close_session(self.number);
             Loaded::let_go(loaded);
         }

@@ -11,7 +11,7 @@ use super::unload_timer;
 use crate::decode::RequestQueue;
 use crate::{ModelConfig, ModelState, OwnerShare, PressureLevel, Result, Status};
 
-/// What all handles of a model share.
+/// The state that all handles of a model share.
 #[derive(Debug)]
 pub(super) struct Slot {
     state: Mutex<State>,
@@ -23,7 +23,7 @@ pub(super) struct Slot {
 struct State {
     known: Arc<Known>,
     loaded: Option<Arc<Loaded>>,
-    /// A thread is loading or unloading it.
+    /// Whether a thread is loading or unloading it.
     is_changing: bool,
     /// Its status when it was last unloaded.
     last: Status,
@@ -39,15 +39,15 @@ impl State {
         }
     }
 
-    /// When the model is unloaded if it is not used until then; `None`: never, or it is in use or
-    /// not in memory.
+    /// The time at which the model is unloaded if it is not used until then. `None`: it stays, is
+    /// in use, or is not in memory.
     fn kept_until(&self) -> Option<Instant> {
         let idle_since = self.loaded.as_ref()?.queue.idle_since()?;
         idle_since.checked_add(self.known.config.keep_alive?)
     }
 }
 
-/// Ends a change, also when it panics: other threads wait for it.
+/// Ends a change even if it panics, because other threads wait for it.
 struct Change<'a>(&'a Slot);
 
 impl Drop for Change<'_> {
@@ -62,7 +62,7 @@ impl Slot {
     ///
     /// # Errors
     ///
-    /// [`Error::Thread`](crate::Error::Thread).
+    /// [`Error::Thread`](crate::Error::Thread) if a thread could not be started.
     pub(super) fn new(loaded: Loaded) -> Result<Arc<Self>> {
         let slot = Arc::new(Self {
             state: Mutex::new(State {
@@ -78,7 +78,7 @@ impl Slot {
         Ok(slot)
     }
 
-    /// What is known of the model, in memory or not.
+    /// The data about the model, whether it is in memory or not.
     pub(super) fn known(&self) -> Arc<Known> {
         Arc::clone(&self.lock().known)
     }
@@ -88,8 +88,8 @@ impl Slot {
         self.lock().loaded.clone()
     }
 
-    /// The model. It is loaded as it was before if it isn't in memory. Threads that ask meanwhile
-    /// wait for the one load.
+    /// The model. If it is not in memory, it is loaded with the same configuration. Other threads
+    /// wait for the same load.
     pub(super) fn current(self: &Arc<Self>) -> Result<Arc<Loaded>> {
         let (change, known) = {
             let mut state = self.lock();
@@ -133,12 +133,12 @@ impl Slot {
         state.known = Arc::clone(&with.known);
         let before = state.loaded.replace(Arc::new(with));
         drop(state);
-        // Waits for its worker, if no generation of it lives.
+        // Waits for its worker, if there is no generation of it.
         drop(before);
         self.keep()
     }
 
-    /// Takes the model out of memory if no generation of it lives. Returns whether it is out.
+    /// Unloads the model if it has no running generation. Returns whether it is out of memory.
     pub(super) fn unload(&self) -> bool {
         let (change, loaded) = {
             let mut state = self.lock();
@@ -151,7 +151,7 @@ impl Slot {
             };
             let loaded = match Arc::try_unwrap(loaded) {
                 Ok(loaded) => loaded,
-                // A generation lives, or a session is using it right now.
+                // A generation is running, or a session is just using it.
                 Err(shared) => {
                     state.loaded = Some(shared);
                     return false;
@@ -174,14 +174,14 @@ impl Slot {
         loaded.map_or_else(Vec::new, |loaded| loaded.queue.owners())
     }
 
-    /// What `look` returns for the model's queue; true if the model is not in memory.
+    /// The result of `look` for the model's queue, or true if the model is not in memory.
     pub(super) fn with_queue(&self, look: impl FnOnce(&RequestQueue) -> bool) -> bool {
         let state = self.lock();
         let loaded = state.loaded.as_ref();
         loaded.is_none_or(|loaded| look(&loaded.queue))
     }
 
-    /// What the model is and does.
+    /// The description and the state of the model.
     pub(super) fn snapshot(&self) -> Snapshot {
         // The lock is held throughout: a clone of the model's `Arc` would keep it from being
         // unloaded.
@@ -218,10 +218,10 @@ impl Slot {
         Ok(())
     }
 
-    /// Time until the model may have to be unloaded; `None`: it is not in memory, or stays there.
-    /// It is zero if the model was not used for as long as it is kept, or memory is short.
+    /// Time until the model may have to be unloaded. `None`: it is not in memory, or stays there.
+    /// Zero if the model was unused for its whole `keep_alive`, or memory is short.
     pub(super) fn unload_in(&self, now: Instant) -> Option<Duration> {
-        /// Time between two looks at a model that is used.
+        /// Time between two checks of a model that is in use.
         const IN_USE: Duration = Duration::from_secs(1);
 
         let state = self.lock();

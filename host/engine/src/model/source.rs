@@ -1,4 +1,4 @@
-//! Where GGUF models come from: files of the operator's, and bytes that guests bring.
+//! Sources of GGUF models: files of the operator, and bytes that guests bring.
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -11,17 +11,17 @@ use mynah_llama::SystemInfo;
 use super::local;
 use crate::{EngineError, Error, ModelConfig, Result};
 
-/// A GGUF file and how it is served: what [`Registry::load`](mynah_core::Registry::load) loads.
+/// A GGUF file and its configuration, for [`Registry::load`](mynah_core::Registry::load).
 #[derive(Debug, Clone, PartialEq)]
 pub struct GgufFile {
-    /// The file.
+    /// The path of the file.
     pub path: PathBuf,
-    /// How it is served.
+    /// The configuration.
     pub config: ModelConfig,
 }
 
 impl GgufFile {
-    /// Whether it is this file, served this way.
+    /// Whether it is this file with this configuration.
     pub(super) fn is_of(&self, path: &Path, config: &ModelConfig) -> bool {
         self.config == *config && is_same_file(&self.path, path)
     }
@@ -38,7 +38,7 @@ impl Source for GgufFile {
     }
 }
 
-/// Whether both lead to the same file. One that has gone is the same only by its path.
+/// Whether both paths are the same file. For a deleted file, only the paths are compared.
 fn is_same_file(one: &Path, other: &Path) -> bool {
     one == other
         || matches!(
@@ -50,10 +50,10 @@ fn is_same_file(one: &Path, other: &Path) -> bool {
 /// Loads GGUF models that guests bring as bytes.
 #[derive(Debug, Clone, Default)]
 pub struct GgufLoader {
-    /// How they are served. `optimize`, `state_dir` and `keep_alive` are for the operator's own
-    /// models and have no effect here.
+    /// The configuration of the models. `optimize`, `state_dir` and `keep_alive` are for the
+    /// operator's own models and have no effect here.
     pub config: ModelConfig,
-    /// An observer of the requests to them.
+    /// An observer of the requests to the models.
     pub observer: Option<Observer>,
 }
 
@@ -75,8 +75,8 @@ impl GuestLoader for GgufLoader {
     }
 
     fn load(&self, bytes: &[u8], progress: ProgressFn) -> Result<Model> {
-        // Created with access for this user alone, under a name that nobody can guess. llama.cpp
-        // maps it, so the bytes stay when the name goes at the end of this function.
+        // Created with access only for this user, under an unpredictable name. llama.cpp maps the
+        // file, so its contents remain when the name is removed at the end of this function.
         let write = || -> std::io::Result<tempfile::NamedTempFile> {
             let mut file = tempfile::Builder::new()
                 .prefix("mynah-guest-model-")
@@ -87,8 +87,8 @@ impl GuestLoader for GgufLoader {
             Ok(file)
         };
         let file = write().map_err(EngineError::TemporaryFile)?;
-        // Converted copies stay on disk: a guest could fill it with models that each differ a
-        // little. And it can't be loaded again: the file goes.
+        // Converted copies stay on disk, so a guest could fill it with many slightly different
+        // models. The model cannot be loaded again after an unload, because its file is removed.
         let config = ModelConfig {
             optimize: None,
             state_dir: None,
@@ -104,7 +104,7 @@ impl GuestLoader for GgufLoader {
     }
 }
 
-/// The same error without the name of a file of the host's, which is none of the guest's business.
+/// The same error without the name of the host's file, which the guest must not see.
 fn hide(error: Error, path: &Path) -> Error {
     let Error::Backend(error) = error else {
         return error;

@@ -1,4 +1,4 @@
-//! The thread that unloads a model when it was not used for as long as `keep_alive` says.
+//! The thread that unloads a model after it was unused for `keep_alive`.
 
 use std::sync::Weak;
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
@@ -7,16 +7,16 @@ use std::time::{Duration, Instant};
 use super::slot::Slot;
 use crate::{Error, Result};
 
-/// Time between two looks at memory while a model is kept: if memory is short, the model is
-/// unloaded at once.
+/// Maximum time between two checks of memory pressure while an unused model is kept. If memory is
+/// short, the model is unloaded at once.
 const MOST: Duration = Duration::from_secs(5);
 
-/// Starts the thread. The caller sends a message each time that the model was loaded. The thread
-/// ends when the sender is dropped.
+/// Starts the thread. The caller sends a message after each load of the model. The thread ends when
+/// the sender is dropped.
 ///
 /// # Errors
 ///
-/// [`Error::Thread`].
+/// [`Error::Thread`] if the thread could not be started.
 pub(super) fn start(slot: Weak<Slot>) -> Result<Sender<()>> {
     let (loaded, is_loaded) = mpsc::channel();
     std::thread::Builder::new()
@@ -28,7 +28,7 @@ pub(super) fn start(slot: Weak<Slot>) -> Result<Sender<()>> {
 
 fn keep(slot: &Weak<Slot>, is_loaded: &Receiver<()>) {
     loop {
-        // Held for a moment only, so that the model can be dropped.
+        // Held only briefly, so that the model can be dropped.
         let remaining = match slot.upgrade() {
             Some(slot) => match slot.unload_in(Instant::now()) {
                 Some(Duration::ZERO) => {
@@ -40,7 +40,7 @@ fn keep(slot: &Weak<Slot>, is_loaded: &Receiver<()>) {
             None => return,
         };
         let ended = match remaining {
-            // Not in memory: waits until it is.
+            // The model is not in memory. Waits until it is.
             None => is_loaded.recv().is_err(),
             Some(remaining) => {
                 let message = is_loaded.recv_timeout(remaining.min(MOST));

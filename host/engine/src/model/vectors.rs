@@ -1,4 +1,4 @@
-//! Vectors of texts: checking and queueing a request for them, and waiting for its answer.
+//! Requests for the vectors of texts: checks and queues them, and waits for the answer.
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -10,10 +10,10 @@ use super::loaded::{InUse, Known, Loaded};
 use crate::decode::{EmbedJob, QueueLimit, Vectors};
 use crate::{Error, Prompt, Result};
 
-/// Texts of one request at most: their vectors are in memory at once.
+/// Maximum number of texts in one request, because all of their vectors are in memory at once.
 const MAX_TEXTS: usize = 256;
 
-/// A request for vectors that is on its way. Dropping it cancels it.
+/// A pending request for vectors. Dropping it cancels it.
 #[derive(Debug)]
 struct Embedding {
     answer: oneshot::Receiver<Result<Vectors>>,
@@ -26,7 +26,7 @@ impl Embedding {
     ///
     /// # Errors
     ///
-    /// What broke the request, or kept it from beginning.
+    /// Why the request failed, or could not start.
     async fn finish(mut self) -> Result<Embeddings> {
         let vectors = (&mut self.answer)
             .await
@@ -75,7 +75,7 @@ impl Loaded {
         let asked_at = Instant::now();
         let bytes = texts.iter().map(Prompt::bytes).sum();
         self.check_bytes(bytes)?;
-        // Nothing is generated behind them.
+        // No tokens are generated after the texts.
         let texts: Result<Vec<_>> = texts.iter().map(|text| self.tokens(text, 0)).collect();
         let (answer, is_answered) = oneshot::channel();
         let job = EmbedJob {

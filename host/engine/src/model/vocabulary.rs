@@ -1,4 +1,4 @@
-//! A model's vocabulary, for those who know no llama.cpp.
+//! A model's vocabulary, in a form that is independent of llama.cpp.
 
 use std::sync::Arc;
 

@@ -17,14 +17,14 @@ pub(super) fn read_header(path: &Path) -> Result<GgufHeader> {
     Ok(GgufHeader::read(path).map_err(EngineError::from)?)
 }
 
-/// Reads the weights, and finds out what the model can do with a text.
+/// Reads the weights, and determines whether the model generates text or gives vectors.
 ///
 /// This happens on a thread that ends afterwards. llama.cpp repacks some weights with OpenMP, and
 /// libgomp keeps a team for every thread that has used it. If the teams have more threads than
-/// there are cores, libgomp lets all of them wait in the kernel, the worker's too, which halves the
-/// speed of a single stream. The context that finds out what the model can do is made on that
-/// thread as well: made on the caller's thread, it left a heap that took minutes to settle (`cargo
-/// xtask soak`).
+/// there are cores, libgomp makes all of them wait in the kernel, including those of the worker,
+/// which halves the speed of a single stream. The context that determines the model's abilities is
+/// created on the same thread: when it was created on the caller's thread, the heap took minutes to
+/// settle (`cargo xtask soak`).
 pub(super) fn load_weights(
     path: &Path,
     header: &GgufHeader,
@@ -75,8 +75,8 @@ fn read(
     })?)
 }
 
-/// Whether llama.cpp may repack weights for fast kernels. It may not if it was built with kernels
-/// for AMX that would end the process.
+/// Whether llama.cpp may repack weights for fast kernels. It may not if it was built with AMX
+/// kernels that would end the process.
 fn may_rearrange(header: &GgufHeader) -> Result<bool> {
     if !SystemInfo::read()
         .map_err(EngineError::from)?
@@ -91,7 +91,7 @@ fn may_rearrange(header: &GgufHeader) -> Result<bool> {
         );
         return Ok(false);
     }
-    // With layers on a graphics card, only what stays on the CPU is in danger.
+    // With layers on a graphics card, only the layers on the CPU are affected.
     if !has_amx_header() && !SystemInfo::has_gpu() {
         tracing::warn!(
             "llama.cpp was built with AMX kernels, which end the process with some compilers: they \

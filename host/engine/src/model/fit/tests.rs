@@ -1,10 +1,10 @@
-//! What goes of conversations and texts that outgrow their context.
+//! Tests of which parts of too long conversations and texts are removed.
 
 use proptest::prelude::*;
 
 use super::*;
 
-/// A template as most are: what a message has around it depends on its role alone.
+/// A typical template: the text around a message only depends on its role.
 fn render(messages: &[Message], left_out: Range<usize>) -> Vec<String> {
     let mut tokens = vec!["<bos>".to_owned()];
     for (index, message) in messages.iter().enumerate() {
@@ -71,9 +71,9 @@ fn of_one_that_is_too_long_whole_turns_go_and_the_next_turns_leave_out_the_same(
         cuts.push(out);
     }
     cuts.dedup();
-    // Twenty tokens a turn, and half of the context each time.
+    // Twenty tokens a turn, and half of the context is removed each time.
     assert!((6..12).contains(&cuts.len()), "{cuts:?}");
-    // Another conversation is whole, however much of the last one was left out.
+    // Another conversation is complete, whatever was removed from the last one.
     let mut other = chat(3, 8);
     other.remove(1);
     other.remove(1);
@@ -95,7 +95,7 @@ fn another_session_that_goes_on_leaves_out_the_same() {
             let again = fit(bounds, &messages, &mut other).unwrap();
             assert_eq!(again.tokens, fitted.tokens, "turn {turns}");
             forgot += u32::from(fitted.forgotten > 0);
-            // Its answer makes room too, where it is a long one.
+            // A long answer also removes messages.
             let prompt = count(fitted.tokens.len());
             let mut trim_policy = fitted.trim_policy.unwrap();
             let before = past.left_out.load(Ordering::Relaxed);
@@ -137,7 +137,7 @@ fn what_makes_room_later_are_whole_turns_too() {
         left_out = now;
         assert_eq!(tokens, render(&messages, 1..1 + left_out));
     }
-    // All but the last question.
+    // Everything except the last question.
     assert_eq!(left_out, 14);
 }
 
@@ -162,7 +162,7 @@ fn the_first_tokens_stay_where_that_is_asked_for() {
     }
 }
 
-/// As after a restart: what came before the first answer was the first prompt.
+/// As after a restart: the messages before the first answer were the first prompt.
 #[test]
 fn the_first_prompt_of_a_conversation_that_began_elsewhere_stays() {
     let bounds = Bounds {
@@ -204,8 +204,8 @@ fn of_a_text_the_same_is_left_out_while_it_grows() {
 }
 
 proptest! {
-    /// However long the messages are, as long as none takes three eighths of the context: then
-    /// there may be none yet that a step ends at.
+    /// For any lengths, as long as no message takes three eighths of the context: otherwise there
+    /// may be no message yet at which a step ends.
     #[test]
     fn what_is_left_out_depends_on_the_conversation_alone(
         said in prop::collection::vec(1usize..30, 1..80),
@@ -227,8 +227,8 @@ proptest! {
         }
     }
 
-    /// Whatever is said by whom, what is left is a rendered conversation that ends as it did, or it
-    /// is too long.
+    /// For any messages and roles, the rest is a rendered conversation with the same end, or the
+    /// prompt is too long.
     #[test]
     fn what_is_left_is_a_whole_conversation(
         said in prop::collection::vec((0usize..4, 1usize..30), 1..40),

@@ -1,4 +1,4 @@
-//! Which conversion suits a model on a CPU, if any. Pure.
+//! Chooses the conversion that suits a model on a CPU, if any. Pure.
 
 use std::fmt;
 
@@ -6,30 +6,30 @@ use super::Quantisation;
 use crate::model::gguf::kernels::{CpuFeatures, Kernel, kernel_for, speed_note};
 use crate::model::gguf::{GgufHeader, TensorInfo, TensorType};
 
-/// Share of the weights without a fast kernel below which converting gains nothing that could be
-/// felt.
+/// Share of weights without a fast kernel below which a conversion has no noticeable effect.
 const MIN_SLOW_SHARE: f64 = 0.05;
 
-/// How many times larger a conversion may be. Every token that one sequence decodes reads all
-/// weights once, so what is gained on prompts is lost on answers beyond it.
+/// Maximum growth of the file by a conversion. Every token that one sequence decodes reads all
+/// weights once, so with more growth, answers would lose the speed that prompts gain.
 const MAX_GROWTH: u128 = 2;
 
-/// Which conversion suits a model.
+/// The conversion that suits a model.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Advice {
-    /// None: the weights have fast kernels already.
+    /// None, because the weights already have fast kernels.
     Fast,
-    /// This one: of what is fast here, it keeps the values best in at most twice the bytes.
+    /// This one: of the types that are fast here and take at most twice the bytes, the most
+    /// accurate.
     Convert(Quantisation),
-    /// None: most of the slow weights are of this type, and nothing that is fast here keeps its
-    /// values in at most twice the bytes.
+    /// None: most of the slow weights have this type, and no type that is fast here keeps their
+    /// accuracy in at most twice the bytes.
     NothingBetter(TensorType),
 }
 
-/// Which conversion suits a model on such a CPU.
+/// Chooses the conversion that suits a model on this CPU.
 ///
-/// The first of [`Quantisation::ALL`] that has a fast kernel, has at least as many bits as most of
-/// the slow weights, fits the shape of all matrices, and makes them at most twice as large.
+/// It is the first of [`Quantisation::ALL`] that has a fast kernel, at least as many bits as most
+/// of the slow weights, a block size that fits all matrices, and at most twice their size.
 #[must_use]
 pub fn advise(header: &GgufHeader, cpu: CpuFeatures) -> Advice {
     let note = speed_note(header, cpu);
@@ -57,7 +57,7 @@ pub fn advise(header: &GgufHeader, cpu: CpuFeatures) -> Advice {
         .map_or(Advice::NothingBetter(slow), Advice::Convert)
 }
 
-/// How a conversion stores most of the weights.
+/// The type of most weights after a conversion.
 #[must_use]
 pub fn main_type(quantisation: Quantisation) -> TensorType {
     match quantisation {
@@ -77,8 +77,8 @@ fn is_as_fine(ty: TensorType, slow: TensorType) -> bool {
     bytes * slow_weights >= slow_bytes * weights
 }
 
-/// Whether all rows are whole blocks. llama.cpp stores those that aren't in other types, some of
-/// them slow.
+/// Whether all rows consist of whole blocks. llama.cpp stores other rows with other types, some of
+/// which are slow.
 fn fits(ty: TensorType, matrices: &[&TensorInfo]) -> bool {
     matrices.iter().all(|tensor| {
         let row = tensor.dimensions.first().copied().unwrap_or(0);

@@ -1,4 +1,4 @@
-//! Converted models that are kept, each under the hash of what it was made from.
+//! The cache of converted models, each stored under the hash of its source.
 
 use std::fs::File;
 use std::io::Read;
@@ -13,26 +13,26 @@ use crate::model::cpu_features;
 use crate::model::gguf::{GgufError, GgufHeader};
 use crate::model::weights::read_header;
 
-/// Folder of the cache that holds converted models.
+/// Name of the subfolder for converted models.
 const FOLDER: &str = "optimized";
 
-/// Share of the progress that hashing takes; the rest is the conversion's.
+/// Share of the progress for hashing. The rest is for the conversion.
 const HASHING: f32 = 0.125;
 
-/// Bytes that are read at a time.
+/// Number of bytes to read at a time.
 const BLOCK_BYTES: usize = 1 << 20;
 
-/// The file to load in place of `source`: from the cache, else converted now. `None` when `source`
-/// is to be loaded as it is: the target is [`Target::Auto`], and [`advise`] knows nothing better on
+/// The file to load instead of `source`, from the cache or converted now. `None` if `source` should
+/// be loaded unchanged: the target is [`Target::Auto`], and [`advise`] finds nothing better for
 /// this CPU.
 ///
-/// Reads the whole source, to hash it. A damaged file in the cache is made again. Any number of
-/// processes and threads may do this at once: each makes a file of its own, and the last one stays.
-/// `progress` is told the share that is done, from 0.0 to 1.0.
+/// Reads the whole source to hash it. A damaged file in the cache is replaced. Any number of
+/// processes and threads may do this at once: each writes its own file, and the last one stays.
+/// `progress` receives the completed share, from 0.0 to 1.0.
 ///
 /// # Errors
 ///
-/// Those of [`optimize`]; [`EngineError::Write`] where the cache folder can't be made.
+/// Those of [`optimize`]; [`EngineError::Write`] if the cache folder cannot be created.
 pub fn optimized(
     source: &Path,
     Optimize { target, cache }: &Optimize,
@@ -47,7 +47,7 @@ pub fn optimized(
                 tracing::info!("{}: loaded as it is, {advice}", source.display());
                 return Ok(None);
             }
-            // Asked for, and not to be had: worth a word.
+            // It was requested but is not possible, so it is logged.
             advice @ Advice::NothingBetter(_) => {
                 tracing::warn!("{}: loaded as it is, {advice}", source.display());
                 return Ok(None);

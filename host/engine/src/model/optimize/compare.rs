@@ -1,4 +1,4 @@
-//! Compares a model before and after a conversion: both are in memory and measured in turns.
+//! Compares a model before and after a conversion. Both are in memory and measured alternately.
 
 use std::path::Path;
 
@@ -6,11 +6,11 @@ use super::divergence::{Divergence, between};
 use super::measure::{Speed, Subject};
 use crate::Result;
 
-/// Times that everything is timed; medians are reported, as another program may disturb one of
-/// them.
+/// Number of measurements of each value. The median is reported, because another program may
+/// disturb one of them.
 const ROUNDS: usize = 3;
 
-/// Share of the progress that the timings take; the rest is the comparison of what is predicted.
+/// Share of the progress for measuring speed. The rest is for comparing predictions.
 const TIMING: f32 = 0.75;
 
 /// Two models side by side.
@@ -20,18 +20,18 @@ pub struct Comparison {
     pub before: Speed,
     /// Speed of the second.
     pub after: Speed,
-    /// How much the fastest and the slowest timing of one thing differ at most, as a share of the
-    /// fastest, 0.0 to 1.0. From about 0.3 on, the machine was busy with something else, and the
-    /// speeds say little.
+    /// Maximum difference between the fastest and the slowest measurement of one value, as a share
+    /// of the fastest, 0.0 to 1.0. From about 0.3 on, the machine was busy with other work, and the
+    /// speeds are unreliable.
     pub spread: f64,
-    /// How far the second's words are from the first's.
+    /// The divergence of the second model's predictions from the first one's.
     pub divergence: Divergence,
 }
 
-/// Measures two models with one vocabulary, such as a file and what it was converted to. They are
-/// timed in turns, so that what disturbs the machine meets both. Both are in memory at once; takes
-/// half a minute for 100 million weights on two idle cores, and minutes for large models.
-/// `progress` is told the share that is done, from 0.0 to 1.0.
+/// Measures two models with the same vocabulary, such as a file and its conversion. They are
+/// measured alternately, so that disturbances affect both. Both are in memory at once. Takes half a
+/// minute for 100 million weights on two idle cores, and minutes for large models. `progress`
+/// receives the completed share, from 0.0 to 1.0.
 ///
 /// # Errors
 ///
@@ -75,7 +75,8 @@ pub fn compare(
     })
 }
 
-/// Compares what two models with one vocabulary predict on a fixed text; a part of [`compare`].
+/// Compares the predictions of two models with the same vocabulary on a fixed text. A part of
+/// [`compare`].
 ///
 /// # Errors
 ///
@@ -115,7 +116,7 @@ fn typical(speeds: &[Speed]) -> Speed {
     }
 }
 
-/// How much the rounds differ in the number in which they differ most.
+/// The largest difference between rounds among all values.
 fn spread(speeds: &[Speed]) -> f64 {
     let spreads = NUMBERS.map(|number| {
         let numbers = sorted(speeds, number);

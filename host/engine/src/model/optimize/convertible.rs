@@ -1,17 +1,17 @@
-//! What llama.cpp's quantiser can't convert, told from a model file's header.
+//! Detects models that llama.cpp's quantiser cannot convert, from the header of the file.
 //!
-//! Read from `llama-quant.cpp` of the pinned llama.cpp (llama-cpp-sys-2 0.1.161): what it asserts
-//! on, and what would make it write a file that nobody can read.
+//! Based on `llama-quant.cpp` of the pinned llama.cpp (llama-cpp-sys-2 0.1.161): its assertions,
+//! and the inputs for which it would write an unreadable file.
 
 use crate::model::gguf::{GgufHeader, Value};
 
-/// Alignment of the tensors in what the quantiser writes, whatever the source says
+/// Alignment of the tensors in the quantiser's output, independent of the source
 /// (`GGUF_DEFAULT_ALIGNMENT`).
 const ALIGNMENT: u64 = 32;
 
-/// Refuses what llama.cpp would end the process over, or write wrongly.
+/// Refuses files for which llama.cpp would end the process or write a wrong result.
 pub(super) fn check(header: &GgufHeader) -> Result<(), String> {
-    // The quantiser counts rows in three dimensions, then asserts that the size fits all four.
+    // The quantiser counts rows in three dimensions, then asserts that the size matches all four.
     if let Some(tensor) = header
         .tensors
         .iter()
@@ -22,7 +22,7 @@ pub(super) fn check(header: &GgufHeader) -> Result<(), String> {
             tensor.name
         ));
     }
-    // It keeps this key, but aligns to 32: no reader would find the tensors.
+    // The quantiser copies this key, but aligns to 32, so no reader would find the tensors.
     match header.metadata.get("general.alignment") {
         None | Some(Value::Unsigned(ALIGNMENT)) => {}
         Some(value) => {
@@ -31,7 +31,7 @@ pub(super) fn check(header: &GgufHeader) -> Result<(), String> {
             ));
         }
     }
-    // The rest of the model would be read from files that nobody has looked at.
+    // The rest of the model would be read from unchecked files.
     match header.metadata.get("split.count") {
         None | Some(Value::Unsigned(0 | 1)) => Ok(()),
         Some(_) => Err("the model is split into several files: merge them first".to_owned()),

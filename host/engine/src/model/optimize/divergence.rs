@@ -1,5 +1,4 @@
-//! How far the words of two models are apart: the divergence of what they predict on one fixed
-//! text.
+//! The divergence of two models: how different their predictions are on a fixed text.
 
 use mynah_llama::Batch;
 
@@ -8,12 +7,12 @@ use crate::Result;
 
 use super::measure::{ROWS, Subject};
 
-/// The text: prose, facts, speech, code and news, a few hundred tokens. What is measured on another
-/// text is another number, so it never changes.
+/// The text: prose, facts, speech, code and news, a few hundred tokens. Results on different texts
+/// are not comparable, so it never changes.
 const TEXT: &str = include_str!("text.txt");
 
-/// Tokens of the text that are compared at most; some vocabularies cut it into more pieces than
-/// others.
+/// Maximum number of tokens to compare, because some vocabularies split the text into more tokens
+/// than others.
 const MAX_TOKENS: usize = 512;
 
 /// How far the predictions of one model are from those of another.
@@ -24,14 +23,14 @@ pub struct Divergence {
     /// In nats; 0.0 for equal predictions. Below 0.01 is hard to notice; from 0.1 on, answers
     /// change often.
     pub mean_kl: f64,
-    /// Share of the tokens for which both models find the same one most likely, 0.0 to 1.0.
+    /// Share of the tokens for which both models predict the same most likely token, 0.0 to 1.0.
     pub same_top: f64,
-    /// Tokens that were compared.
+    /// Number of compared tokens.
     pub tokens: usize,
 }
 
-/// Compares the predictions of both for every token of the text, a chunk at a time, so that memory
-/// doesn't grow with it.
+/// Compares the predictions of both models for every token of the text, in chunks, so that memory
+/// does not grow with the text.
 pub(super) fn between(
     before: &mut Subject,
     after: &mut Subject,
@@ -88,7 +87,7 @@ pub(super) fn between(
     })
 }
 
-/// How many are no numbers: [`kl`] would take them for equal.
+/// Number of NaN values. [`kl`] would treat them as equal.
 fn not_numbers(logits: &[f32]) -> usize {
     logits.iter().filter(|logit| logit.is_nan()).count()
 }
@@ -103,15 +102,15 @@ fn kl(p: &[f32], q: &[f32]) -> f64 {
         .map(|(&p, &q)| {
             let (p, q) = (f64::from(p) - p_norm, f64::from(q) - q_norm);
             let share = p.exp();
-            // A token that can't come adds nothing, whatever the other model says.
+            // An impossible token adds nothing, whatever the other model predicts.
             if share > 0.0 { share * (p - q) } else { 0.0 }
         })
         .sum();
-    // Rounding may leave equal distributions a hair below zero.
+    // Rounding may make the result for equal distributions slightly negative.
     sum.max(0.0)
 }
 
-/// `ln(sum(exp(x)))`, with the largest taken out, so that nothing overflows.
+/// `ln(sum(exp(x)))`, computed relative to the largest value to avoid an overflow.
 fn log_sum_exp(logits: &[f32]) -> f64 {
     let largest = f64::from(logits.iter().copied().fold(f32::NEG_INFINITY, f32::max));
     let sum: f64 = logits

@@ -1,4 +1,4 @@
-//! Measures one model: how fast it reads and decodes, and what it predicts.
+//! Measures one model: its speed for prompts and answers, and its predictions.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -14,45 +14,48 @@ use crate::model::info;
 use crate::model::weights::{load_weights, read_header};
 use crate::{Error, ModelConfig, Result};
 
-/// Tokens of the prompt whose reading is timed.
+/// Number of tokens of the prompt for measuring the prompt speed.
 pub const PREFILL_TOKENS: usize = 512;
 
-/// Numbers of sequences whose decoding is timed.
+/// Numbers of sequences for measuring the decoding speed.
 pub const DECODE_SEQUENCES: [u32; 3] = [1, 8, 32];
 
-/// Logits rows that one decode may ask for; a context has one for each sequence that it can hold.
+/// Maximum number of logits rows of one decode. A context has one for each of its sequences.
 pub(super) const ROWS: usize = 32;
 
-/// Tokens of one decode step, as a model is served by default.
+/// Maximum number of tokens of one decode step, the default for serving a model.
 const BATCH: usize = ModelConfig::DEFAULT_BATCH_SIZE as usize;
 
-/// Tokens that each sequence holds before its decoding is timed.
+/// Number of tokens of each sequence before its decoding is measured.
 const PROMPT_TOKENS: u32 = 4;
 
-/// Steps of one timing.
+/// Number of steps of one measurement.
 const DECODE_STEPS: u32 = 32;
 
-/// KV cells: what the largest of the measurements needs.
+/// Number of KV cells for the largest measurement.
 const CELLS: u32 = ROWS as u32 * (PROMPT_TOKENS + DECODE_STEPS);
 
-/// One timing ends early after this, and counts what it did by then: large models take long for
-/// little.
+/// Maximum duration of one measurement. It then ends early and counts the steps so far, because
+/// large models take long.
 const PATIENCE: Duration = Duration::from_secs(3);
 
-/// How fast a model is here. Tokens a second of all sequences together, without sampling.
+/// The speed of a model on this machine: tokens per second of all sequences together, without
+/// sampling.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Speed {
-    /// Reading a prompt of [`PREFILL_TOKENS`], or of as many as the model was trained on.
+    /// Prompt speed, for [`PREFILL_TOKENS`] tokens, or for as many as the model was trained on if
+    /// that is less.
     pub prefill: f64,
-    /// Decoding the numbers of sequences in [`DECODE_SEQUENCES`], a token of each a step.
+    /// Decoding speed for the numbers of sequences in [`DECODE_SEQUENCES`], with one token of each
+    /// in a step.
     pub decode: [f64; 3],
 }
 
-/// A model that is measured.
+/// A model to measure.
 pub(super) struct Subject {
     context: Context,
     model: Arc<LlamaModel>,
-    /// Tokens that it was trained to hold.
+    /// Context size that it was trained with, in tokens.
     pub(super) trained: usize,
 }
 
@@ -98,12 +101,12 @@ impl Subject {
         self.model.n_vocab()
     }
 
-    /// The text as a prompt.
+    /// The tokens of a text as a prompt.
     pub(super) fn tokens(&self, text: &str) -> Vec<TokenId> {
         self.model.vocab().tokenize(text.as_bytes(), true, true)
     }
 
-    /// Forgets all sequences.
+    /// Removes all sequences.
     pub(super) fn clear(&mut self) {
         for sequence in 0..ROWS as u32 {
             self.context.clear_sequence(sequence);
@@ -129,7 +132,7 @@ impl Subject {
         })
     }
 
-    /// Any token does: what it is doesn't change what is computed.
+    /// A token. Its value does not affect the speed.
     fn token(&self, number: u32) -> TokenId {
         let known = self.vocabulary().unsigned_abs().max(1);
         TokenId((number % known).cast_signed())
@@ -156,7 +159,7 @@ impl Subject {
     fn decode_speed(&mut self, sequences: u32) -> Result<f64> {
         self.clear();
         let mut batch = Batch::default();
-        // All prompts fit one batch.
+        // All prompts fit into one batch.
         batch.clear();
         for sequence in 0..sequences {
             for position in 0..PROMPT_TOKENS {

@@ -1,9 +1,9 @@
-//! Weights that fit the CPU: a model file converted to a quantisation with fast kernels, by
-//! llama.cpp's own quantiser.
+//! Converts a model file to a quantisation with fast kernels on this CPU, with llama.cpp's
+//! quantiser.
 //!
-//! Never done without being asked: [`optimize`] makes a file, [`optimized`] keeps one in a cache
-//! for a model that is loaded with [`ModelConfig::optimize`](crate::ModelConfig::optimize),
-//! [`compare`] measures what was gained and lost.
+//! This is only done on request: [`optimize`] writes a file, [`optimized`] caches one for a model
+//! that is loaded with [`ModelConfig::optimize`](crate::ModelConfig::optimize), and [`compare`]
+//! measures the effect on speed and accuracy.
 
 mod advice;
 mod cache;
@@ -30,22 +30,22 @@ use crate::model::gguf::GgufHeader;
 use crate::model::weights::read_header;
 use partial::Partial;
 
-/// Share of the progress at which all tensors are converted; what is left is checking, and waiting
-/// for the disk.
+/// Share of the progress at which all tensors are converted. The rest is for checking, and for
+/// waiting for the disk.
 const CONVERTED: f32 = 0.96875;
 
 /// Converts the model at `source` and returns the header of the new file.
 ///
-/// It is written under another name beside `destination` and renamed when it is whole: a file that
-/// is there is replaced in one step, and after a failure nothing is left. Blocks for about a second
-/// per 100 million weights on two cores; `progress` is told the share that is done, from 0.0 to
-/// 1.0, on this thread.
+/// The file is written under another name beside `destination` and renamed when it is complete: an
+/// existing file is replaced in one step, and a failure leaves nothing behind. Blocks for about a
+/// second per 100 million weights on two cores. `progress` receives the completed share, from 0.0
+/// to 1.0, on this thread.
 ///
 /// # Errors
 ///
-/// A source that is not a whole GGUF ([`EngineError::File`]), that is also the destination
-/// ([`EngineError::SameFile`]) or that llama.cpp can't convert ([`EngineError::Convert`]); a
-/// destination that can't be written ([`EngineError::Write`]).
+/// A source that is not a complete GGUF file ([`EngineError::File`]), is also the destination
+/// ([`EngineError::SameFile`]), or cannot be converted by llama.cpp ([`EngineError::Convert`]); a
+/// destination that cannot be written ([`EngineError::Write`]).
 pub fn optimize(
     source: &Path,
     destination: &Path,
@@ -83,7 +83,7 @@ pub fn optimize(
     Ok(converted)
 }
 
-/// Whether both names lead to one file. One that isn't there is no other.
+/// Whether both paths are the same file. A file that does not exist differs from any other.
 fn is_same(source: &Path, destination: &Path) -> bool {
     match (source.canonicalize(), destination.canonicalize()) {
         (Ok(source), Ok(destination)) => source == destination,

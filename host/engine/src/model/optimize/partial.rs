@@ -1,4 +1,4 @@
-//! A file that is being written: under a name of its own, until it is whole.
+//! A file that is being written under a temporary name until it is complete.
 
 use std::ffi::OsString;
 use std::fs::{self, OpenOptions};
@@ -7,16 +7,15 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
-/// How a name ends that stands for an unfinished file.
+/// Suffix of the name of an unfinished file.
 const SUFFIX: &str = ".partial";
 
-/// Age at which an unfinished file belongs to nobody any more: it is written to all the time while
-/// somebody does.
+/// Age at which an unfinished file counts as abandoned. A file in use is written to all the time.
 const ABANDONED: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// A file that is being written beside its destination. Dropping it takes it away; when the process
-/// is killed, its name says that it is not whole, and the next one for the same destination takes
-/// it away a day later.
+/// A file that is being written beside its destination. Dropping it removes it. If the process is
+/// killed, the file's name shows that it is incomplete, and a later conversion to the same
+/// destination removes it after a day.
 #[derive(Debug)]
 pub(super) struct Partial {
     path: PathBuf,
@@ -25,7 +24,7 @@ pub(super) struct Partial {
 }
 
 impl Partial {
-    /// Creates an empty file in the folder of `destination`, under a name that no other process or
+    /// Creates an empty file in the folder of `destination`, with a name that no other process or
     /// thread uses.
     pub(super) fn create(destination: &Path) -> io::Result<Self> {
         static COUNT: AtomicU32 = AtomicU32::new(0);
@@ -56,12 +55,13 @@ impl Partial {
         })
     }
 
-    /// Where to write.
+    /// The path to write to.
     pub(super) fn path(&self) -> &Path {
         &self.path
     }
 
-    /// Gives the file its name, in one step: whoever looks sees the old file, or the whole new one.
+    /// Renames the file to its destination in one step, so that readers see either the old file or
+    /// the complete new one.
     pub(super) fn keep(mut self) -> io::Result<()> {
         // The name must not reach the disk before the contents.
         OpenOptions::new()
@@ -77,7 +77,7 @@ impl Partial {
 impl Drop for Partial {
     fn drop(&mut self) {
         if !self.is_kept {
-            // Where it can't be removed, its name says what it is.
+            // If it cannot be removed, its name shows that it is incomplete.
             let _ = fs::remove_file(&self.path);
         }
     }
@@ -90,7 +90,7 @@ fn folder_of(path: &Path) -> &Path {
     }
 }
 
-/// Takes away what killed processes have left for the same destination. A convenience: nothing
+/// Removes unfinished files that killed processes have left for the same destination. Nothing
 /// depends on it.
 fn sweep(folder: &Path, prefix: &OsString) {
     let Ok(entries) = fs::read_dir(folder) else {
