@@ -37,14 +37,16 @@ pub trait Backend: fmt::Debug + Send + Sync + 'static {
     ///
     /// # Errors
     ///
-    /// [`Error::TooManySessions`] if the maximum number of sessions is open.
+    /// [`Error::TooManySessions`](crate::Error::TooManySessions) if the maximum number of sessions
+    /// is open.
     fn open_session(&self, session: u64, owner: &Owner) -> Result<Box<dyn BackendSession>>;
 
     /// The tokens that a request with this prompt would have.
     ///
     /// # Errors
     ///
-    /// [`Error::Unsupported`] if the backend has no [`Feature::TokenIds`]; otherwise the errors of
+    /// [`Error::Unsupported`](crate::Error::Unsupported) if the backend has no
+    /// [`Feature::TokenIds`](crate::Feature::TokenIds); otherwise the errors of
     /// [`Session::start`](crate::Session::start) for the prompt.
     fn tokens(&self, prompt: &Prompt) -> Result<Vec<TokenId>>;
 
@@ -135,7 +137,7 @@ impl TextRequest<'_> {
     ///
     /// # Errors
     ///
-    /// [`Error::Settings`] with every setting that is out of range.
+    /// [`Error::Settings`](crate::Error::Settings) with every setting that is out of range.
     pub fn resolve(&self, about: &About) -> Result<Arc<Effective>> {
         let effective = resolve(&self.settings, self.session_settings, about)?;
         let effective = Arc::new(effective);
@@ -194,7 +196,7 @@ impl VectorRequest<'_> {
     ///
     /// # Errors
     ///
-    /// [`Error::Settings`] with every setting that is out of range.
+    /// [`Error::Settings`](crate::Error::Settings) with every setting that is out of range.
     pub fn resolve(&self, about: &About) -> Result<Effective> {
         resolve(&self.settings, self.session_settings, about)
     }
@@ -217,8 +219,9 @@ pub trait Source: Any + fmt::Debug + Send + Sync {
     ///
     /// # Errors
     ///
-    /// [`Error::Backend`] with the backend's own message, [`Error::Settings`], or
-    /// [`Error::LoadCancelled`].
+    /// [`Error::Backend`](crate::Error::Backend) with the backend's own message,
+    /// [`Error::Settings`](crate::Error::Settings), or
+    /// [`Error::LoadCancelled`](crate::Error::LoadCancelled).
     fn load(&self, progress: ProgressFn) -> Result<Model>;
 
     /// Whether both give the same model.

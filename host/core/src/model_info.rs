@@ -18,7 +18,7 @@ pub struct ModelInfo {
     /// Name of the quantisation of the weights in use, such as `Q8_0`.
     pub quantisation: String,
     /// Name of the quantisation of the file at `path`, if the weights in use are a converted copy
-    /// of it ([`ModelConfig::optimize`]).
+    /// of it ([`ModelConfig::optimize`](mynah_settings::ModelConfig::optimize)).
     pub optimized_from: Option<String>,
     /// File size of the weights in use, in bytes.
     pub file_bytes: u64,

@@ -87,7 +87,7 @@ impl Session {
     /// [`ready`](Self::ready). Tokenising takes time in proportion to the prompt, which
     /// [`ModelConfig::max_prompt_bytes`] limits.
     ///
-    /// [`ModelConfig::max_prompt_bytes`]: crate::ModelConfig::max_prompt_bytes
+    /// [`ModelConfig::max_prompt_bytes`]: mynah_settings::ModelConfig::max_prompt_bytes
     ///
     /// # Errors
     ///

@@ -23,7 +23,7 @@ pub use report::{
 pub struct Status {
     /// Number of waiting requests.
     pub queued: usize,
-    /// These by priority, in the order of [`Priority::ALL`](crate::Priority::ALL).
+    /// These by priority, in the order of [`Priority::ALL`](mynah_settings::Priority::ALL).
     pub queued_by_priority: [usize; 4],
     /// Maximum number of waiting requests.
     pub queue_capacity: usize,

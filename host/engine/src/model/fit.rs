@@ -23,7 +23,7 @@ pub(super) struct Bounds {
     pub(super) context: u32,
     /// Maximum number of tokens of the answer.
     pub(super) max_tokens: u32,
-    /// See [`MemoryInForce::n_keep`](crate::MemoryInForce::n_keep).
+    /// See [`MemoryInForce::n_keep`](mynah_settings::MemoryInForce::n_keep).
     pub(super) n_keep: i32,
 }
 

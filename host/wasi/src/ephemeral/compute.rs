@@ -34,7 +34,7 @@ pub(super) async fn set_prompt(
         return Err(tensor::too_large(bytes, max_bytes.saturating_sub(others)));
     }
     live.session.ready().await?;
-    let input_tokens = match live.session.model().tokens(&Prompt::Text(prompt.clone())) {
+    let input_tokens = match live.session.model().tokens(Prompt::Text(prompt.clone())) {
         Ok(tokens) => tokens.len(),
         // Guests count tokens to find out by how much to shorten a prompt; only `compute` refuses
         // it.

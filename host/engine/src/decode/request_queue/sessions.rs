@@ -10,7 +10,7 @@ impl RequestQueue {
     ///
     /// # Errors
     ///
-    /// [`Error::TooManySessions`].
+    /// [`Error::TooManySessions`](mynah_core::Error::TooManySessions).
     pub(crate) fn open_session(&self, session: u64) -> Result<()> {
         let mut state = self.lock();
         let opened = state.sessions.open(session, Instant::now());
@@ -26,8 +26,9 @@ impl RequestQueue {
     ///
     /// # Errors
     ///
-    /// [`Error::SessionClosed`] where it was closed, or [`Error::TooManySessions`] where it can't
-    /// be opened again.
+    /// [`Error::SessionClosed`](mynah_core::Error::SessionClosed) where it was closed, or
+    /// [`Error::TooManySessions`](mynah_core::Error::TooManySessions) where it can't be opened
+    /// again.
     pub(crate) fn enter_session(&self, session: u64) -> Result<()> {
         let mut state = self.lock();
         let entered = state.sessions.enter(session, Instant::now());

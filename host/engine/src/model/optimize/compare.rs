@@ -37,8 +37,8 @@ pub struct Comparison {
 ///
 /// A file that can't be loaded ([`crate::EngineError::File`], [`crate::EngineError::Load`],
 /// [`crate::EngineError::Kind`]), a model that predicts no words to compare
-/// ([`Error::VectorsOnly`]), too little memory, or models that can't be compared
-/// ([`crate::EngineError::Measure`]).
+/// ([`Error::VectorsOnly`](mynah_core::Error::VectorsOnly)), too little memory, or models that
+/// can't be compared ([`crate::EngineError::Measure`]).
 pub fn compare(
     before: &Path,
     after: &Path,
