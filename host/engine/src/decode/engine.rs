@@ -69,8 +69,8 @@ impl<'a, C: Executor> Engine<'a, C> {
         }
     }
 
-    /// Computes one token and forgets it: reads the weights into memory, and shows that the model
-    /// computes at all.
+    /// Computes one token and discards it. This reads the weights into memory, and shows that the
+    /// model works.
     ///
     /// # Errors
     ///
@@ -86,7 +86,7 @@ impl<'a, C: Executor> Engine<'a, C> {
         Ok(())
     }
 
-    /// Looks at memory, and publishes what is known before the first step.
+    /// Measures memory, and publishes the status before the first step.
     pub(super) fn start(&mut self) {
         self.cache.tick(Instant::now(), self.queue.memory());
         self.publish();
@@ -127,8 +127,8 @@ impl<'a, C: Executor> Engine<'a, C> {
         self.cache.write_all();
     }
 
-    /// Ends what is due, admits what has room, and plans the next step; `None` if there is nothing
-    /// to compute.
+    /// Ends requests that are due, admits those that have room, and plans the next step. `None` if
+    /// there is nothing to compute.
     fn schedule(&mut self, now: Instant) -> Option<StepPlan> {
         let ended = self.end_due(now);
         self.close_idle_sessions(now);
@@ -159,7 +159,7 @@ impl<'a, C: Executor> Engine<'a, C> {
         ended
     }
 
-    /// Closes the sessions that nobody has used for too long.
+    /// Closes the sessions that were idle for too long.
     fn close_idle_sessions(&mut self, now: Instant) {
         let is_short = self.cache.pressure().level >= PressureLevel::Close;
         for session in self.queue.sweep_sessions(now, is_short) {
@@ -167,7 +167,7 @@ impl<'a, C: Executor> Engine<'a, C> {
         }
     }
 
-    /// Ends running sequences. The cache retains what they computed, unless they failed.
+    /// Ends running sequences. The cache keeps their computed tokens, unless they failed.
     fn retire(&mut self, ended: Ended) {
         let (now, chunk) = (Instant::now(), self.scheduler.chunk());
         let mut retired = Vec::new();
@@ -192,7 +192,7 @@ impl<'a, C: Executor> Engine<'a, C> {
         for (sequence, outcome) in &ended {
             self.queue.ended(&sequence.owner, sequence.session, outcome);
         }
-        // A reader who has seen the end finds it counted and published.
+        // Published first, so that a reader who has seen the end also finds it counted.
         self.publish();
         for (sequence, outcome) in ended {
             sequence.finish(outcome);
@@ -210,8 +210,8 @@ impl<'a, C: Executor> Engine<'a, C> {
         self.counters.steps += 1;
         let begun = Instant::now();
         let (queue, running) = (self.queue, &self.scheduler.running);
-        // An abort loses the step for every sequence in the batch, so all of them must have been
-        // cancelled. If one has not, the step goes on; the batch size bounds it.
+        // An abort loses the step for every sequence in the batch, so all of them must be
+        // cancelled. If one is not, the step continues. The batch size limits its duration.
         let should_stop = || {
             let mut in_step = running.iter().filter(|sequence| sequence.is_in_step());
             queue.is_closed() || in_step.all(Sequence::is_cancelled)
@@ -240,7 +240,8 @@ impl<'a, C: Executor> Engine<'a, C> {
         self.account(&mut note);
         let ended = self.next_tokens(&mut note);
         note.sampling = begun.elapsed();
-        // A reader who has seen the end of a generation finds its tokens counted.
+        // Counted first, so that a reader who has seen the end of a generation also finds its
+        // tokens counted.
         self.queue.note_step(&note);
         let present = Present {
             running: self.scheduler.running.len(),
@@ -286,9 +287,9 @@ impl<'a, C: Executor> Engine<'a, C> {
         ended
     }
 
-    /// A decode failed, or was aborted. After a failure the cells of the sequences in the batch are
-    /// in an unknown state. Each is computed again by itself, so that only the one that can't be
-    /// computed fails.
+    /// Recovers after a decode failed or was aborted. After a failure, the cells of the sequences
+    /// in the batch are in an unknown state. Each sequence is computed again separately, so that
+    /// only the one that cannot be computed fails.
     fn recover(&mut self, error: &DecodeError) -> Result<(), String> {
         if *error == DecodeError::Aborted {
             // All sequences in the batch were cancelled, or the model is closed. The next step sees
@@ -348,7 +349,7 @@ impl<'a, C: Executor> Engine<'a, C> {
         lost
     }
 
-    /// Publishes what the worker knows.
+    /// Publishes the worker's status.
     fn publish(&self) {
         let mut status = self.counters.clone();
         self.scheduler.report(&mut status);
@@ -372,7 +373,7 @@ impl<'a, C: Executor> Engine<'a, C> {
     }
 }
 
-/// Gives a sequence its next token. Returns how it ends with it, if it does.
+/// Adds a sequence's next token. Returns the reason if the sequence ends with it.
 fn accept(
     token: Sampled,
     sequence: &mut Sequence,

@@ -1,8 +1,8 @@
-//! What the engine's loop needs of a model: it decodes batches, gives logits, and copies, cuts and
-//! saves sequences.
+//! The operations of a model that the engine's loop needs: decoding batches, returning logits, and
+//! copying, truncating and saving sequences.
 //!
-//! There are two implementations: llama.cpp, and for tests a model whose every answer is known and
-//! which can be made to fail.
+//! There are two implementations: llama.cpp, and for tests a model with known answers and
+//! configurable failures.
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -63,8 +63,8 @@ pub(super) trait Executor {
     /// Takes all tokens of a sequence out of the KV cells.
     fn clear_sequence(&mut self, sequence: u32);
 
-    /// Keeps the first `tokens` of a sequence. `false`: the model's memory can't be cut there, and
-    /// the sequence is unchanged.
+    /// Keeps the first `tokens` of a sequence. Returns `false` if the model's memory cannot be
+    /// truncated there. The sequence is then unchanged.
     fn truncate_sequence(&mut self, sequence: u32, tokens: u32) -> bool;
 
     /// Gives the first `tokens` of `from` to `to` too, which is empty. Where sequences have cells
@@ -88,8 +88,8 @@ pub(super) trait Executor {
     /// Whether tokens can be moved.
     fn can_shift(&self) -> bool;
 
-    /// Whether tokens before these ones can be taken out of a sequence, so that it goes on right
-    /// behind them.
+    /// Whether the tokens before these ones can be removed from a sequence, so that it continues
+    /// directly after them.
     fn may_move(&self, sequence: u32, tokens: Range<u32>) -> bool;
 
     /// Tokens of a sequence that are in the KV cells.
@@ -101,7 +101,7 @@ pub(super) trait Executor {
     /// Restores a state into an empty sequence. `false`: it failed, and the sequence is empty.
     fn restore_sequence(&mut self, sequence: u32, saved: &SavedSequence) -> bool;
 
-    /// Clears all sequences and starts anew, after several steps have failed.
+    /// Clears all sequences and recreates the context, after several steps have failed.
     ///
     /// # Errors
     ///

@@ -1,4 +1,4 @@
-//! A request that is ready to run: what it asks for, how long it may wait, and how it ends.
+//! A request that is ready to run: its task, its deadline, and how it ends.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -33,7 +33,7 @@ pub(crate) struct Job {
     pub(crate) queue_limit: QueueLimit,
 }
 
-/// The time that a request may wait, and the setting that says so.
+/// The time that a request may wait, and the setting with that limit.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct QueueLimit {
     pub(super) time: Duration,
@@ -41,8 +41,8 @@ pub(crate) struct QueueLimit {
 }
 
 impl QueueLimit {
-    /// The shorter one of the time in the queue (`default` if the request sets none) and the time
-    /// in all.
+    /// The shorter one of the queue timeout (`default` if the request sets none) and the time for
+    /// the whole request.
     pub(crate) fn new(default: Duration, effective: &Effective) -> Self {
         let (in_queue, setting) = match effective.scheduling.queue_timeout {
             Some(asked) => (asked, "queue_timeout_ms"),
@@ -57,14 +57,14 @@ impl QueueLimit {
 
     /// Until when a request may wait that was made at this time.
     pub(super) fn deadline(self, asked_at: Instant) -> Instant {
-        // A limit is a day at most, so this is never out of range.
+        // A limit is at most a day, so this is never out of range.
         asked_at + self.time
     }
 }
 
 /// A request that waits in a queue.
 pub(super) trait Waits {
-    /// What the queue orders it by.
+    /// The values by which the queue orders it.
     fn ticket(&self) -> Ticket;
 
     /// The session that asks.
@@ -125,21 +125,21 @@ impl Waits for Job {
     }
 }
 
-/// What the reader of a generation gets at its end.
+/// The reader's result at the end of a generation.
 pub(super) fn answer(
     outcome: RequestOutcome<Error>,
     usage: Usage,
     seed: u32,
 ) -> Result<Outcome, Error> {
     outcome.into_result().map(|reason| Outcome {
-        // Only vectors have none.
+        // Only vectors have no reason.
         reason: reason.unwrap_or(FinishReason::EndOfGeneration),
         seed,
         usage,
     })
 }
 
-/// What a request has used that never began.
+/// The usage of a request that never started.
 pub(super) fn unstarted(prompt_tokens: u32, asked_at: Instant, now: Instant) -> Usage {
     Usage {
         prompt_tokens,

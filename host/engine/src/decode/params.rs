@@ -1,4 +1,4 @@
-//! What a model's worker is made with.
+//! The parameters of a model's worker.
 
 use std::sync::Arc;
 
@@ -6,7 +6,7 @@ use mynah_llama::{Ability, ContextParams};
 
 use crate::ModelConfig;
 
-/// What a worker is made with.
+/// The parameters of a worker.
 #[derive(Debug, Clone)]
 pub(crate) struct WorkerParams {
     pub(crate) context: ContextParams,

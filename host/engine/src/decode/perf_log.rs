@@ -13,7 +13,7 @@ const SLOW: Duration = Duration::from_secs(1);
 /// Time between two log lines about rates, while there is something to compute.
 const BETWEEN_RATES: Duration = Duration::from_secs(10);
 
-/// What has been computed since rates were last logged.
+/// The computation since rates were last logged.
 #[derive(Debug)]
 pub(super) struct PerfLog {
     since: Instant,
@@ -82,8 +82,8 @@ impl PerfLog {
         }
     }
 
-    /// Logs rates. They refer to the time that steps took: a model that waits for requests isn't
-    /// slow.
+    /// Logs rates. They are relative to the time of the steps, because a model that waits for
+    /// requests is not slow.
     fn log_rates(&self, model: &str, present: Present, now: Instant) {
         let computing = self.decode + self.sampling;
         let seconds = computing.as_secs_f64().max(f64::EPSILON);

@@ -1,15 +1,15 @@
-//! Samples the next tokens of a step's sequences, on several threads where that pays.
+//! Samples the next tokens of a step's sequences, on several threads if that is faster.
 
 use mynah_core::TokenId;
 use rayon::prelude::*;
 
 use super::sequence::{NoToken, Sequence};
 
-/// Logits of a step from which its sequences are sampled on several threads. Below, waking them
-/// takes longer than what they save (about 20 microseconds).
+/// Minimum number of logits of a step for sampling on several threads. For fewer, waking the
+/// threads takes longer than they save (about 20 microseconds).
 const PARALLEL_LOGITS: usize = 1 << 19;
 
-/// What a sequence's next token is; `None` without logits.
+/// The next token of a sequence. `None` without logits.
 pub(super) type Sampled = Option<Result<TokenId, NoToken>>;
 
 /// The next tokens of these sequences, in their order, from their logits.

@@ -15,8 +15,8 @@ use super::executor::{EmbedExecutor, Executor, Llama};
 use super::request_queue::RequestQueue;
 use crate::{EngineError, Error, Result};
 
-/// The handle of a worker thread. Dropping it ends the thread and waits for its end, which takes
-/// one node of llama.cpp's graph at most.
+/// The handle of a worker thread. Dropping it ends the thread and waits for that, which takes at
+/// most one node of llama.cpp's graph.
 #[derive(Debug)]
 pub(crate) struct Worker {
     queue: Arc<RequestQueue>,
@@ -24,7 +24,7 @@ pub(crate) struct Worker {
 }
 
 impl Worker {
-    /// Starts the thread and waits until its context is made and warm.
+    /// Starts the thread and waits until its context is created and warm.
     ///
     /// # Errors
     ///

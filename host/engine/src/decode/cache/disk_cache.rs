@@ -149,8 +149,8 @@ impl DiskCache {
         files.map(|file| file.bytes).sum()
     }
 
-    /// Makes room for a file of so many bytes. Files of models that nobody uses go first, then the
-    /// least recently used of this model. Returns whether there is room.
+    /// Makes room for a file of `bytes` bytes. Files of unused models are removed first, then the
+    /// least recently used ones of this model. Returns whether there is room.
     fn make_room(&mut self, bytes: u64) -> bool {
         if bytes > self.max_bytes {
             return false;
@@ -279,8 +279,8 @@ impl DiskCache {
         self.files.has(owner, tokens, exact)
     }
 
-    /// The file with the longest usable prefix of a prompt. `usable` says how many of the first
-    /// tokens of an entry can be reused, of which so many are exact.
+    /// The file with the longest usable prefix of a prompt. `usable` returns how many tokens of a
+    /// common prefix can be reused, given the number of exact ones.
     pub(super) fn lookup(
         &self,
         wanted: Wanted<'_>,
@@ -326,7 +326,7 @@ impl DiskCache {
         self.disk.wait()
     }
 
-    /// Removes the files of owners that can't ask again after the next start.
+    /// Removes the files of owners that cannot exist after the next start.
     pub(super) fn remove_transient(&mut self) {
         for entry in self.files.take_all(|entry| !entry.owner.is_lasting()) {
             self.remove(&entry);

@@ -17,11 +17,11 @@ const BETWEEN_TRIES: Duration = Duration::from_millis(500);
 /// A model's disk cache.
 #[derive(Debug)]
 pub(in crate::decode) enum DiskState {
-    /// The operator wants none, or its thread is lost.
+    /// The operator did not request it, or its thread has ended.
     Off,
     /// It can be used.
     Open(Box<DiskCache>),
-    /// Somebody else uses its folder.
+    /// Another process or model uses its folder.
     Waiting(StoreWait),
 }
 

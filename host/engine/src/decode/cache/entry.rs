@@ -1,4 +1,4 @@
-//! The prefix cache as the worker has it, and what is looked up in it.
+//! The worker's prefix cache, and lookups in it.
 
 use mynah_core::TokenId;
 use mynah_llama::SavedSequence;

@@ -62,8 +62,8 @@ impl<C: Executor> Kv<C> {
         self.cells.truncate(sequence, 0);
     }
 
-    /// Keeps the first `tokens` of a sequence, or clears it if its memory can't be cut there.
-    /// Returns how many tokens it has then.
+    /// Keeps the first `tokens` of a sequence, or clears it if its memory cannot be truncated
+    /// there. Returns the number of tokens that it then has.
     pub(super) fn truncate(&mut self, sequence: u32, tokens: u32) -> u32 {
         // An aborted decode may have computed more than was accounted for, so the model is asked in
         // any case.
@@ -110,8 +110,8 @@ impl<C: Executor> Kv<C> {
         self.executor.save_sequence(sequence)
     }
 
-    /// Clears a sequence and restores the first `tokens` of a state into it. Returns how many
-    /// tokens it has then.
+    /// Clears a sequence and restores the first `tokens` of a state into it. Returns the number of
+    /// tokens that it then has.
     pub(super) fn restore(&mut self, sequence: u32, saved: &SavedSequence, tokens: u32) -> u32 {
         self.clear(sequence);
         if !self.executor.restore_sequence(sequence, saved) {
@@ -144,7 +144,7 @@ impl<C: Executor> Kv<C> {
         self.cells.is_shared(sequence, from)
     }
 
-    /// Makes the context anew. All sequences are empty then.
+    /// Recreates the context. All sequences are then empty.
     ///
     /// # Errors
     ///

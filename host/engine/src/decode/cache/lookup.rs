@@ -20,13 +20,14 @@ pub(in crate::decode) const LEAST_GAIN: u32 = 32;
 /// SmolLM2, four thousand times the bytes of a cell.
 const CELLS_FOR_A_TOKEN: u32 = 64;
 
-/// What a running sequence has in its cells, for others to share.
+/// The tokens of a running sequence that others can share from its cells.
 #[derive(Debug, Clone, Copy)]
 pub(in crate::decode) struct Computed<'a> {
     pub(in crate::decode) id: SequenceId,
     pub(in crate::decode) owner: &'a Owner,
     pub(in crate::decode) tokens: &'a [TokenId],
-    /// The first so many were computed in the steps of a deterministic request.
+    /// Number of tokens at the beginning that were computed in the steps of a deterministic
+    /// request.
     pub(in crate::decode) exact: u32,
 }
 
@@ -123,8 +124,8 @@ impl<C: Executor> CacheManager<C> {
         self.kv.executor().cuts_anywhere()
     }
 
-    /// Puts a prefix that was found into the cells of a running sequence. Returns how many tokens
-    /// are there.
+    /// Copies a found prefix into the cells of a running sequence. Returns the number of tokens
+    /// there.
     pub(in crate::decode) fn take(
         &mut self,
         hit: Hit,
@@ -201,7 +202,7 @@ impl<C: Executor> CacheManager<C> {
         there
     }
 
-    /// Counts a request that has looked for its prompt and found so many tokens of it.
+    /// Counts a lookup that found this number of its prompt's tokens.
     pub(in crate::decode) fn count_lookup(&mut self, cached: u32) {
         self.counters.asked(cached);
     }

@@ -1,5 +1,5 @@
-//! The owner of a model's KV cells: which numbers of sequences are free, which cells hold what, and
-//! what makes way when cells or host memory run out.
+//! Manages a model's KV cells: which sequence numbers are free, which sequence holds which cells,
+//! and what is evicted when cells or host memory run out.
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -30,16 +30,16 @@ pub(in crate::decode) struct CacheManager<C> {
     pub(super) params: WorkerParams,
     /// Tokens of a prompt in one step of a deterministic sequence.
     pub(super) chunk: u32,
-    /// What the log calls the model.
+    /// The name of the model in the log.
     pub(super) model: Arc<str>,
     pub(super) entries: PrefixCache,
     pub(super) disk: DiskState,
-    /// Numbers that nobody uses, falling: the lowest is taken first, since llama.cpp computes split
-    /// sequences together only where their numbers follow one another.
+    /// Free numbers in descending order. The lowest is used first, because llama.cpp computes split
+    /// sequences together only if their numbers are consecutive.
     free: Vec<SequenceId>,
     parked_bytes: ParkedBytes,
-    /// Host memory that the prefix cache and parked sequences may take now: what the operator
-    /// allows, and less where the process is short of memory.
+    /// Host memory that the prefix cache and parked sequences may take now: the operator's limit,
+    /// or less if the process is short of memory.
     pub(super) allowance: u64,
     /// When memory is looked at again.
     pub(super) next_look: Instant,
@@ -48,7 +48,7 @@ pub(in crate::decode) struct CacheManager<C> {
 }
 
 impl<C: Executor> CacheManager<C> {
-    /// `chunk` is how many tokens of a prompt a deterministic sequence computes in one step.
+    /// `chunk` is the number of prompt tokens that a deterministic sequence computes in one step.
     pub(in crate::decode) fn new(
         executor: C,
         params: WorkerParams,
@@ -86,7 +86,7 @@ impl<C: Executor> CacheManager<C> {
         self.kv.decode(batch, should_stop)
     }
 
-    /// A step computed so many more tokens of a sequence.
+    /// Counts tokens that a step computed for a sequence.
     pub(in crate::decode) fn computed(&mut self, id: SequenceId, tokens: u32) {
         self.kv.extend(id, tokens);
     }
@@ -103,7 +103,7 @@ impl<C: Executor> CacheManager<C> {
         self.free.sort_unstable_by(|a, b| b.cmp(a));
     }
 
-    /// A free number. Where there is none, the least valuable entry in cells makes way.
+    /// A free number. If there is none, the least valuable entry in cells is evicted.
     pub(super) fn number(&mut self) -> Option<SequenceId> {
         if self.free.is_empty() {
             self.evict();
@@ -121,13 +121,13 @@ impl<C: Executor> CacheManager<C> {
         self.free.len() + self.idle().count()
     }
 
-    /// Free cells; `None` where every sequence has its own.
+    /// Number of free cells. `None` if every sequence has its own.
     pub(in crate::decode) fn free_cells(&self) -> Option<u64> {
         self.kv.shares().then(|| self.kv.free())
     }
 
-    /// Cells that a new sequence could have: the free ones, and those that only entries hold.
-    /// `None` where every sequence has its own.
+    /// Number of cells that a new sequence could have: the free ones, and those that only entries
+    /// hold. `None` if every sequence has its own.
     pub(in crate::decode) fn available_cells(&self) -> Option<u64> {
         self.free_cells().map(|free| free + self.idle_cells())
     }
@@ -160,7 +160,7 @@ impl<C: Executor> CacheManager<C> {
         all - self.kv.held_by(active.into_iter())
     }
 
-    /// Evicts entries from cells until so many cells are free, or no entry is left in cells.
+    /// Evicts entries from cells until `cells` cells are free, or no entry is left in cells.
     pub(in crate::decode) fn evict_for(&mut self, cells: u64) {
         while self.kv.shares() && self.kv.free() < cells && self.evict() {}
     }
@@ -217,7 +217,7 @@ impl<C: Executor> CacheManager<C> {
         self.make_bytes(state.size()).then_some(state)
     }
 
-    /// Evicts entries from host memory until so many bytes are free. Returns whether they are.
+    /// Evicts entries from host memory until `bytes` bytes are free. Returns whether they are.
     pub(super) fn make_bytes(&mut self, bytes: u64) -> bool {
         let most = self.allowance;
         let in_use = self.bytes_in_use();
@@ -248,8 +248,8 @@ impl<C: Executor> CacheManager<C> {
         state.map(|state| self.parked_bytes.hold(state))
     }
 
-    /// Gives a parked sequence a number, and its state if it was kept. Returns the number and how
-    /// many tokens are in its cells; `None` if there is no number.
+    /// Gives a parked sequence a number, and its state if it was kept. Returns the number and the
+    /// number of tokens in its cells. `None` if there is no free number.
     pub(in crate::decode) fn resume(
         &mut self,
         parked: Option<&ParkedState>,
@@ -264,7 +264,7 @@ impl<C: Executor> CacheManager<C> {
         Some((id, tokens))
     }
 
-    /// Makes the context anew. All sequences and all entries in cells are lost.
+    /// Recreates the context. All sequences and all entries in cells are lost.
     ///
     /// # Errors
     ///
@@ -328,12 +328,12 @@ impl<C: Executor> CacheManager<C> {
         if !deterministic {
             return common;
         }
-        // Only tokens that were computed as they would be now, and up to where a step would begin.
+        // Only tokens that were computed in the same way as now, up to where a step would begin.
         common.min(exact) / self.chunk * self.chunk
     }
 
-    /// Host memory that can't be freed now: that of parked sequences, and of states on their way to
-    /// disk or back.
+    /// Host memory that cannot be freed now: that of parked sequences, and of states that are being
+    /// written to disk or read back.
     pub(super) fn bytes_in_use(&self) -> u64 {
         self.parked_bytes.total() + self.bytes_in_flight()
     }
@@ -372,7 +372,7 @@ impl<C: Executor> CacheManager<C> {
         self.pressure
     }
 
-    /// Writes what the cache holds into a status.
+    /// Adds the state of the cache to a status.
     pub(in crate::decode) fn report(&self, status: &mut Status) {
         status.parked_bytes = self.parked_bytes.total();
         status.cells_used = self.kv.used();
@@ -387,7 +387,7 @@ impl<C: Executor> CacheManager<C> {
         status.disk = self.disk.cache().map(DiskCache::status);
     }
 
-    /// The sessions that have an entry: where it is, and how many tokens it has.
+    /// The sessions with an entry, with the location of the entry and its number of tokens.
     pub(in crate::decode) fn sessions(&self) -> impl Iterator<Item = (u64, SessionState, u32)> {
         self.entries.entries().iter().filter_map(|entry| {
             let state = match entry.resident() {

@@ -1,7 +1,7 @@
 //! The KV cells of a model, and the prefix cache in them, in host memory and on disk.
 //!
-//! [`CacheManager`] owns all of it. It knows sequences by their numbers, and nothing of the queue,
-//! the scheduler or a request.
+//! [`CacheManager`] manages all of it. It only knows sequences by their numbers, and is independent
+//! of the queue, the scheduler and requests.
 
 mod disk_cache;
 mod disk_state;

@@ -28,22 +28,22 @@ pub(in crate::decode) struct Arrival<'a> {
 pub(in crate::decode) struct Admitted {
     pub(in crate::decode) id: SequenceId,
     pub(in crate::decode) reused: Reused,
-    /// More of the session's entry would serve if the context could be shifted: the tokens of it
-    /// that serve.
+    /// Set if more of the session's entry could be reused with a context that can be shifted: the
+    /// number of tokens that are reused now.
     pub(in crate::decode) cannot_shift: Option<u32>,
 }
 
-/// What of its session's entry a request has in its cells.
+/// The part of its session's entry that a request has in its cells.
 #[derive(Debug)]
 pub(in crate::decode) enum Reused {
     Nothing,
-    /// The first so many tokens.
+    /// This number of tokens at the beginning.
     Prefix(u32),
     /// Pieces, which are yet to be moved.
     Pieces(Alignment),
 }
 
-/// The entry of a request's session, and how much of it serves the request.
+/// The entry of a request's session, and the part that the request can reuse.
 #[derive(Debug)]
 struct OwnEntry {
     /// Its index in the prefix cache.
@@ -51,14 +51,14 @@ struct OwnEntry {
     /// The number whose cells hold it; `None` if it is in host memory.
     resident: Option<SequenceId>,
     found: Alignment,
-    /// More than half of it serves.
+    /// Whether more than half of it can be reused.
     is_most: bool,
-    /// More of it would serve if it could be moved.
+    /// Whether more of it could be reused if it could be moved.
     is_stuck: bool,
 }
 
 impl OwnEntry {
-    /// Whether pieces of it are to be moved.
+    /// Whether pieces of it need to be moved.
     fn moves(&self) -> bool {
         !self.found.gaps.is_empty()
     }
@@ -149,8 +149,8 @@ impl<C: Executor> CacheManager<C> {
         })
     }
 
-    /// Takes the cells of an entry if more than half of them serve. Else the entry stays: somebody
-    /// may ask for it again.
+    /// Takes the cells of an entry if more than half of its tokens can be reused. Otherwise the
+    /// entry stays, because another request may need it.
     fn take_cells(&mut self, own: &OwnEntry) -> Option<SequenceId> {
         let id = own.resident?;
         if own.is_most || (self.is_full() && own.found.kept > 0) {
@@ -168,7 +168,8 @@ impl<C: Executor> CacheManager<C> {
             return false;
         };
         let tokens = self.entries.get(index).map_or(0, CacheEntry::len);
-        // In one pool nobody is parked for tokens that are taken out again before the next step.
+        // With one pool, no sequence is parked for tokens that are removed again before the next
+        // step.
         let headroom = self.active().len() as u64;
         let has_room = self
             .available_cells()

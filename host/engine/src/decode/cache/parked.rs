@@ -1,4 +1,4 @@
-//! The states of parked sequences in host memory, and how many bytes they take.
+//! The states of parked sequences in host memory, and their total size.
 
 use std::cell::Cell;
 use std::rc::Rc;
@@ -9,7 +9,7 @@ use mynah_llama::SavedSequence;
 pub(super) struct ParkedBytes(Rc<Cell<u64>>);
 
 impl ParkedBytes {
-    /// Counts a state for as long as it is held.
+    /// Counts the size of a state as long as the state exists.
     pub(super) fn hold(&self, state: SavedSequence) -> ParkedState {
         self.0.set(self.0.get() + state.size());
         ParkedState {

@@ -16,12 +16,12 @@ use crate::{Pressure, PressureLevel};
 const WHEN_IDLE: Duration = Duration::from_secs(2);
 
 impl<C: Executor> CacheManager<C> {
-    /// Does the regular work: forgets the entries of owners that are gone, frees memory if it is
-    /// short, takes what the disk has answered, and writes entries back.
+    /// Does the regular work: removes the entries of owners that are gone, frees memory if it is
+    /// short, handles the answers of the disk thread, and writes entries to disk.
     pub(in crate::decode) fn tick(&mut self, now: Instant, memory: &MemoryWatch) {
         self.forget_gone();
         self.relieve(now, memory);
-        // After that, so that a state which was read for a sequence isn't evicted before the
+        // Comes after that, so that a state which was read for a sequence is not evicted before the
         // sequence has it.
         self.take_answers(now);
         self.write_back(now);
@@ -35,7 +35,7 @@ impl<C: Executor> CacheManager<C> {
         self.next_write().into_iter().chain(look).min()
     }
 
-    /// Looks at memory if it is time to, and does what the pressure level asks for.
+    /// Measures memory if it is due, and takes the measures of the pressure level.
     fn relieve(&mut self, now: Instant, memory: &MemoryWatch) {
         if now < self.next_look {
             return;
@@ -74,7 +74,7 @@ impl<C: Executor> CacheManager<C> {
         if level >= PressureLevel::Park {
             self.empty_host_memory();
         }
-        // The process's memory in use includes what is held here.
+        // The process's memory in use includes the states that are held here.
         let held = self.bytes_in_use() + self.saved_bytes();
         let free = in_use
             .process
@@ -92,8 +92,8 @@ impl<C: Executor> CacheManager<C> {
         }
     }
 
-    /// Evicts the entries in host memory. Those that are on disk or can't be kept there go at once;
-    /// the others are written first, one after the other.
+    /// Evicts the entries in host memory. Those that are on disk or cannot be stored there are
+    /// evicted at once. The others are written first, one after the other.
     fn empty_host_memory(&mut self) {
         let disk = self.disk.cache();
         let stays = |entry: &CacheEntry| {

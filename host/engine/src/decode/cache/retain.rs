@@ -20,15 +20,16 @@ pub(in crate::decode) struct Finished<'a> {
     /// Its tokens, of which the first `computed` are in its cells.
     pub(in crate::decode) tokens: &'a [TokenId],
     pub(in crate::decode) computed: u32,
-    /// The first so many were computed in the steps of a deterministic request.
+    /// Number of tokens at the beginning that were computed in the steps of a deterministic
+    /// request.
     pub(in crate::decode) exact: u32,
-    /// Tokens that its owner may have in the cache; 0 keeps nothing of it.
+    /// Maximum number of its owner's tokens in the cache. 0 keeps none.
     pub(in crate::decode) max_tokens: u32,
 }
 
 impl<C: Executor> CacheManager<C> {
-    /// Keeps what a finished sequence computed in its cells until they are needed, if its request
-    /// allows it.
+    /// Keeps the computed tokens of a finished sequence in its cells until the cells are needed, if
+    /// its request allows it.
     pub(in crate::decode) fn retain(&mut self, finished: Finished<'_>, now: Instant) {
         let Finished { id, owner, .. } = finished;
         let tokens = finished.computed.min(finished.max_tokens);
@@ -86,7 +87,7 @@ impl<C: Executor> CacheManager<C> {
         }
     }
 
-    /// Forgets the entry of a session that was closed because nobody had used it.
+    /// Removes the entry of a session that was closed because it was idle.
     pub(in crate::decode) fn forget_session(&mut self, session: u64) {
         let index = self.entries.of_session(session);
         let entry = index.and_then(|index| self.entries.take(index));

@@ -15,7 +15,7 @@ impl<C: Executor> CacheManager<C> {
         self.kv.is_shared(id, from)
     }
 
-    /// Gives a sequence cells of its own if there is room. Returns how many tokens they hold;
+    /// Gives a sequence cells of its own if there is room. Returns the number of tokens in them.
     /// `None` if it still shares them.
     pub(in crate::decode) fn unshare(&mut self, id: SequenceId) -> Option<u32> {
         let state = self.kv.save(id)?;
@@ -36,8 +36,8 @@ impl<C: Executor> CacheManager<C> {
         moved
     }
 
-    /// Moves the pieces of an older computation together. Returns whether it could, and how many
-    /// tokens serve now.
+    /// Moves the pieces of an older computation together. Returns whether this succeeded, and the
+    /// number of tokens that can now be reused.
     pub(in crate::decode) fn move_pieces(
         &mut self,
         id: SequenceId,

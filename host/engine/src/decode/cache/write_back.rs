@@ -1,5 +1,5 @@
-//! Writes entries to disk that nobody has used for a while, and reads files back for prompts that
-//! begin alike.
+//! Writes entries to disk that were not used for a while, and reads files back for prompts with the
+//! same beginning.
 
 use std::time::Instant;
 
@@ -13,7 +13,7 @@ use crate::disk::DiskAnswer;
 use crate::log::MEMORY;
 
 impl<C: Executor> CacheManager<C> {
-    /// Takes what the disk has answered.
+    /// Handles the answers of the disk thread.
     pub(super) fn take_answers(&mut self, now: Instant) {
         self.disk.poll();
         while let Some(done) = self.disk.cache().and_then(DiskCache::answer) {

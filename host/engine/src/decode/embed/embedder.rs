@@ -83,8 +83,8 @@ struct Text {
 }
 
 impl<'a, E: EmbedExecutor> Embedder<'a, E> {
-    /// `params` are those of the worker: a text has as many tokens as a session at most. `make`
-    /// makes the context when it is needed.
+    /// `params` are those of the worker. The maximum number of tokens of a text is that of a
+    /// session. `make` creates the context when it is needed.
     pub(in crate::decode) fn new(
         params: &WorkerParams,
         queue: &'a RequestQueue,
@@ -118,7 +118,7 @@ impl<'a, E: EmbedExecutor> Embedder<'a, E> {
         }
     }
 
-    /// Makes the context and computes one token, which shows that the model computes at all.
+    /// Creates the context and computes one token, which shows that the model works.
     ///
     /// # Errors
     ///
@@ -325,7 +325,7 @@ impl<'a, E: EmbedExecutor> Embedder<'a, E> {
         let usage = running.usage(Instant::now());
         let job = running.job;
         self.queue.ended(&job.owner, job.session, &outcome);
-        // A reader who has the vectors finds them counted.
+        // Published first, so that a reader who has the vectors also finds them counted.
         self.publish();
         job.log.end(outcome.as_ref(), &usage);
         // This fails if the reader is gone.
@@ -391,7 +391,7 @@ impl<'a, E: EmbedExecutor> Embedder<'a, E> {
 
 impl Running {
     fn deadline(&self) -> Option<Instant> {
-        // A limit is a day at most, so this is never out of range.
+        // A limit is at most a day, so this is never out of range.
         self.job.max_time.map(|most| self.job.asked_at + most)
     }
 
@@ -405,7 +405,7 @@ impl Running {
         is_over.then_some(RequestOutcome::TimedOut(Error::MaxTime { limit }))
     }
 
-    /// What it has used until now.
+    /// The usage so far.
     fn usage(&self, now: Instant) -> Usage {
         Usage {
             prompt_tokens: self.prompt_tokens,

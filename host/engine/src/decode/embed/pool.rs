@@ -13,8 +13,8 @@ pub(crate) enum Pooling {
 }
 
 impl Pooling {
-    /// The pooling that this number in a model's file stands for; the mean if there is no number,
-    /// or it stands for none.
+    /// The pooling type for the number in a model's file. The mean if there is no number, or if the
+    /// number means no pooling.
     ///
     /// # Errors
     ///
@@ -71,7 +71,7 @@ impl Pool {
         reason = "of length 1, so in single precision"
     )]
     pub(super) fn vector(self) -> Vec<f32> {
-        // The sum points where the mean does.
+        // The sum has the same direction as the mean.
         let length = self
             .sum
             .iter()

@@ -1,5 +1,5 @@
-//! What a model's handles and its worker share: the requests that wait, the sessions, and what the
-//! worker has counted and published.
+//! The state that a model's handles and its worker share: waiting requests, sessions, and the
+//! worker's counters and published status.
 
 mod queue;
 mod sessions;

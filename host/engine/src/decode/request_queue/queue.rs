@@ -1,4 +1,4 @@
-//! The queue itself: requests go in, the worker takes them out, and waits when there are none.
+//! The queue: handles add requests, and the worker takes them, or waits if there are none.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -22,7 +22,7 @@ pub(crate) struct RequestQueue {
     // Notified when something happens.
     changed: Condvar,
     memory: MemoryWatch,
-    // What the log calls the model.
+    // The name of the model in the log.
     model: Arc<str>,
     // Apart from the lock, since llama.cpp's abort callback asks thousands of times a second.
     closed: AtomicBool,
@@ -125,7 +125,7 @@ impl RequestQueue {
         })
     }
 
-    /// What the log calls the model.
+    /// The name of the model in the log.
     pub(crate) fn model(&self) -> &Arc<str> {
         &self.model
     }
@@ -233,8 +233,8 @@ impl RequestQueue {
         drop((jobs, embeddings));
     }
 
-    /// A panic while the lock was held can't leave the state half changed in a way that matters:
-    /// every change is one call.
+    /// A panic while the lock was held leaves the state consistent, because every change is one
+    /// call.
     pub(super) fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }

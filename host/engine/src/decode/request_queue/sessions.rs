@@ -1,4 +1,4 @@
-//! The sessions of a model: opened, entered, closed, and where each one is.
+//! The sessions of a model: opening, entering and closing them, and their states.
 
 use std::time::Instant;
 
@@ -38,11 +38,11 @@ impl RequestQueue {
     /// Notes that the handle of a session is gone.
     pub(crate) fn close_session(&self, session: u64) {
         self.lock().sessions.leave(session);
-        // Its entry in the cache may be nobody's now.
+        // Its entry in the cache may now belong to no session.
         self.wake();
     }
 
-    /// Closes the sessions that nobody has used for too long, if the operator wants that or memory
+    /// Closes the sessions that were idle for too long, if the operator requests that or memory
     /// `is_short`. Returns those that were closed since the last call.
     pub(in crate::decode) fn sweep_sessions(&self, now: Instant, is_short: bool) -> Vec<u64> {
         self.lock().sessions.sweep(now, is_short)

@@ -1,4 +1,4 @@
-//! What is behind the lock of a request queue, and how waiting requests end.
+//! The locked state of a request queue, and how waiting requests end.
 
 use std::time::{Duration, Instant};
 
@@ -27,9 +27,9 @@ pub(super) struct State {
     // When the last request ended, or the model was loaded.
     pub(super) ended_at: Instant,
     pub(super) meter: Meter,
-    // What the text loop last published.
+    // The text loop's last status.
     pub(super) published: Status,
-    // What the embedder last published: its requests that run, and its counters.
+    // The embedder's last status: its number of running requests, and its counters.
     pub(super) embedding: (usize, EmbeddingStatus),
     // Where the text loop last had the sessions, in the order of their numbers.
     pub(super) positions: Vec<SessionPosition>,
@@ -63,7 +63,7 @@ impl State {
         }
     }
 
-    /// The error of a session that can't be opened or entered.
+    /// The error of a session that cannot be opened or entered.
     pub(super) fn session_error(&self, opened: std::result::Result<(), NotOpen>) -> Result<()> {
         opened.map_err(|not_open| match not_open {
             NotOpen::TooMany => Error::TooManySessions {

@@ -1,4 +1,4 @@
-//! What the worker has done: counted and published by it, read by everybody.
+//! The worker's counters and status, which the worker publishes and all handles read.
 
 use std::time::{Duration, Instant};
 
@@ -42,7 +42,7 @@ impl RequestQueue {
         self.lock().meter.note(Instant::now(), step);
     }
 
-    /// Publishes the text loop's part of the status, and where the sessions are.
+    /// Publishes the text loop's part of the status, and the states of the sessions.
     pub(in crate::decode) fn publish(&self, status: Status, positions: Vec<SessionPosition>) {
         let mut state = self.lock();
         let before = (
@@ -54,12 +54,12 @@ impl RequestQueue {
         drop(before);
     }
 
-    /// Publishes how many requests for vectors run, and what the embedder has counted.
+    /// Publishes the number of running requests for vectors, and the embedder's counters.
     pub(in crate::decode) fn publish_embedding(&self, running: usize, counters: EmbeddingStatus) {
         self.lock().embedding = (running, counters);
     }
 
-    /// What the model is doing.
+    /// The state of the model.
     pub(crate) fn status(&self) -> Status {
         let now = Instant::now();
         let mut state = self.lock();

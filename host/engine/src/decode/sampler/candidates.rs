@@ -1,8 +1,8 @@
-//! Cuts the vocabulary down to the candidates before anything is sorted.
+//! Reduces the vocabulary to the candidates before anything is sorted.
 //!
-//! A vocabulary has up to a quarter of a million tokens, of which some dozens have a chance. Each
-//! cut keeps what the samplers after it would keep, to the precision of a float. So the result is
-//! the same, but the list is short.
+//! A vocabulary has up to a quarter of a million tokens, of which a few dozen are likely enough.
+//! Each cut keeps the tokens that the following samplers would keep, to the precision of a float.
+//! So the result is the same, but the list is short.
 
 use std::cmp::Ordering;
 

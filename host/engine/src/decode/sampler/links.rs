@@ -52,7 +52,7 @@ impl Links<'_> {
         match first {
             // Mirostat 1 estimates the shape of the distribution from unlikely tokens too.
             _ if s.mirostat == 1 => Cut::Likely(f32::INFINITY),
-            // The dynamic temperature compares with the entropy that so many candidates could have.
+            // The dynamic temperature uses the maximum entropy of this number of candidates.
             _ if s.dynatemp_range > 0.0 && !is_shrunk => Cut::Likely(f32::INFINITY),
             Some(SamplerName::TopK) => {
                 rest.remove(0);
@@ -68,8 +68,8 @@ impl Links<'_> {
         }
     }
 
-    /// How many tokens `last_n` stands for: the context's at most, so that a request can't choose
-    /// how much memory that takes.
+    /// The number of tokens that `last_n` means, limited to the context size so that a request
+    /// cannot choose the amount of memory.
     fn window(&self, last_n: i32) -> i32 {
         let all = i32::try_from(self.context).unwrap_or(i32::MAX);
         if last_n < 0 { all } else { last_n.min(all) }

@@ -1,5 +1,5 @@
-//! The parts of a sampler that depend on the model. They also depend on what a guest says, so they
-//! are made and checked before the request is queued.
+//! The parts of a sampler that depend on the model. They also depend on the guest's settings, so
+//! they are created and checked before the request is queued.
 
 use std::collections::BTreeMap;
 

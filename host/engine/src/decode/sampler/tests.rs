@@ -1,4 +1,4 @@
-//! What each setting does to what is drawn.
+//! Tests of the effect of each setting on the drawn tokens.
 
 use std::collections::BTreeSet;
 
@@ -160,7 +160,7 @@ fn min_p_keeps_what_has_its_share_of_the_most_likely() {
 
 #[test]
 fn typical_p_keeps_what_is_as_surprising_as_expected() {
-    // The likeliest token surprises least: what is near the entropy comes first.
+    // The most likely token has the lowest surprise. Tokens close to the entropy come first.
     let logits = [0.5f32, 0.1, 0.1, 0.1, 0.1, 0.1].map(f32::ln);
     let sampling = Sampling {
         typical_p: Some(0.3),

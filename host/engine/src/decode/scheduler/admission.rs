@@ -1,5 +1,5 @@
-//! Gives sequences of the context to requests and parked generations, and takes them back.
-//! `schedule::decide` says who gets one.
+//! Assigns sequences of the context to requests and parked generations, and takes them back.
+//! `schedule::decide` chooses which one gets a sequence.
 
 use std::time::Instant;
 
@@ -17,13 +17,13 @@ use crate::decode::sequence::Sequence;
 use crate::log::{MEMORY, TASK, log_request, millis};
 use crate::{Error, RequestOutcome};
 
-/// Free cells that each running sequence should find when one more is admitted: those of a few
-/// steps, so that a sequence which is resumed isn't parked again at once.
+/// Free cells for each running sequence that must remain when one more is admitted: those of a few
+/// steps, so that a resumed sequence is not parked again at once.
 const HEADROOM: u64 = 16;
 
 impl Scheduler<'_> {
-    /// Admits requests and resumes parked generations while there is room, and parks sequences that
-    /// have to make way. Returns whether anything changed.
+    /// Admits requests and resumes parked generations while there is room, and parks sequences if
+    /// necessary. Returns whether anything changed.
     pub(in crate::decode) fn admit(
         &mut self,
         cache: &mut CacheManager<impl Executor>,
@@ -92,7 +92,7 @@ impl Scheduler<'_> {
         let prompts: u64 = prompts.sum();
         let decodes = |want: &&Want| want.need == Need::Decode;
         let decoding = wants.iter().filter(decodes).count() as u64;
-        // Entries of the prefix cache make way before a running sequence has to.
+        // Entries of the prefix cache are evicted before a running sequence is parked.
         cache.evict_for((decoding + prompts).min(u64::from(self.context.batch)));
         let needed = decoding + u64::from(prompts > 0);
         if cache.free_cells().is_none_or(|free| free >= needed) {
@@ -218,7 +218,7 @@ impl Scheduler<'_> {
         });
     }
 
-    /// Runs a parked generation again: with this id, and so many tokens in its cells.
+    /// Resumes a parked generation with this id and this number of tokens in its cells.
     fn resume(&mut self, parked: Parked, id: SequenceId, computed: u32, now: Instant) {
         let Parked {
             mut sequence,

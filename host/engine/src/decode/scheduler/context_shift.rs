@@ -57,7 +57,7 @@ impl Scheduler<'_> {
                     "context shifted"
                 );
             } else {
-                // The model's memory can't move tokens, or other sequences have the cells too.
+                // The model's memory cannot move tokens, or other sequences share the cells.
                 log_request!(
                     INFO,
                     MEMORY,

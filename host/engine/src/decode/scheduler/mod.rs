@@ -35,7 +35,7 @@ pub(super) struct Scheduler<'a> {
     counters: Counters,
 }
 
-/// What the scheduler has done since the model was loaded.
+/// Counters since the model was loaded.
 #[derive(Debug, Default)]
 struct Counters {
     preempted: u64,
@@ -125,7 +125,7 @@ impl<'a> Scheduler<'a> {
         })
     }
 
-    /// A step of so many tokens, with prompts among them, took so long.
+    /// Records the duration of a step with prompts, and its number of tokens.
     pub(super) fn note_step(&mut self, tokens: usize, took: Duration) {
         self.step_budget.note(tokens, took);
     }
@@ -140,7 +140,7 @@ impl<'a> Scheduler<'a> {
         self.parked.clear();
     }
 
-    /// Adds what the scheduler knows to a status.
+    /// Adds the scheduler's state to a status.
     pub(super) fn report(&self, status: &mut Status) {
         status.running += self.running.len();
         status.parked = self.parked.len();

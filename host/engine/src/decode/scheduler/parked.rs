@@ -1,4 +1,4 @@
-//! A generation that had to make way.
+//! A parked generation.
 
 use std::time::Instant;
 

@@ -1,5 +1,5 @@
-//! Gives the sequences that begin what was computed before. A sequence that would compute what
-//! another one is computing waits for it.
+//! Gives new sequences the tokens that were already computed. A sequence whose tokens another one
+//! is computing waits for it.
 
 use std::time::Instant;
 
@@ -88,7 +88,7 @@ fn is_coming<'a>(
         tokens,
         deterministic,
     } = sequence.wanted();
-    // A sequence that waits already waits for all of it.
+    // A waiting sequence already waits for all of its prefix.
     let waits = sequence.start() == Start::Waits;
     let least = if waits { 1 } else { LEAST_GAIN };
     others.any(|other| {

@@ -6,7 +6,7 @@ use crate::decode::sequence::Sequence;
 /// The sequences that run, in the order in which they were admitted or resumed.
 #[derive(Debug, Default)]
 pub(in crate::decode) struct Running {
-    // There are as many as the context has sequences at most, so looking through them is cheap.
+    // At most as many as the context has sequences, so a linear search is cheap.
     sequences: Vec<Sequence>,
 }
 

@@ -38,8 +38,8 @@ impl Answer {
         self.writer.is_full()
     }
 
-    /// Adds the bytes of a token; the answer has so many `tokens` with it. Returns whether a stop
-    /// string ends the answer.
+    /// Adds the bytes of a token. `tokens` is the number of tokens of the answer including it.
+    /// Returns whether a stop string ends the answer.
     pub(super) fn push(&mut self, piece: &[u8], tokens: u32) -> bool {
         let mut text = String::new();
         self.characters.push(piece, &mut text);

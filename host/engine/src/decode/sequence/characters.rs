@@ -1,13 +1,12 @@
-//! Puts whole characters together from the bytes of tokens.
+//! Joins the bytes of tokens to whole characters.
 //!
-//! A token may end in the middle of a character; its bytes wait for the next token. Bytes that
-//! can't become a character are replaced with U+FFFD, exactly as `String::from_utf8_lossy` would do
-//! for the whole text.
+//! A token may end in the middle of a character. Its bytes then wait for the next token. Invalid
+//! bytes are replaced by U+FFFD, exactly as `String::from_utf8_lossy` would do for the whole text.
 
 /// Puts characters together across tokens.
 #[derive(Debug, Default)]
 pub(super) struct Characters {
-    // The beginning of one character: 3 bytes at most after each `push`.
+    // The beginning of one character: at most 3 bytes after each `push`.
     held: Vec<u8>,
 }
 

@@ -1,5 +1,5 @@
-//! One generation that has begun, as the worker sees it: how far it is in its prompt and its
-//! answer, and what it wants of the next step.
+//! A started generation in the worker: the progress of its prompt and its answer, and its needs for
+//! the next step.
 
 mod answer;
 mod characters;
@@ -108,7 +108,7 @@ impl Sequence {
             choice: TokenChoice::new(job.sampler, job.constraint, job.settings.sampling.n_probs),
             answer: Answer::new(job.settings.stopping.stop.clone(), job.stream),
             failures: 0,
-            // A limit is a day at most, so this is never out of range.
+            // A limit is at most a day, so this is never out of range.
             deadline: job
                 .settings
                 .stopping
@@ -193,7 +193,7 @@ impl Sequence {
         self.counts.generated > 0 && self.answer.is_full()
     }
 
-    /// What it needs of the next step.
+    /// Its needs for the next step.
     pub(super) fn want(&self) -> Want {
         let generates = self.computed >= self.prompt_len;
         let need = if self.is_paused() || self.start == Start::Waits {
@@ -228,8 +228,8 @@ impl Sequence {
         }
     }
 
-    /// What the rules of admission know of it. For the time `ageing` after it was resumed, it is
-    /// not parked again.
+    /// Its properties for admission. It is not parked again during the time `ageing` after it was
+    /// resumed.
     pub(super) fn holder(&self, now: Instant, ageing: Duration) -> Holder {
         let just_resumed = |at: Instant| now.saturating_duration_since(at) < ageing;
         Holder {
@@ -240,7 +240,7 @@ impl Sequence {
         }
     }
 
-    /// Runs again after it was parked, with this id and so many tokens in its KV cells.
+    /// Resumes it with this id and this number of tokens in its KV cells.
     pub(super) fn resume(&mut self, id: SequenceId, computed: u32, now: Instant) {
         self.id = id;
         self.computed = computed.min(self.len().saturating_sub(1));
@@ -254,7 +254,7 @@ impl Sequence {
         self.paused_at = None;
     }
 
-    /// Notes that none of its tokens is in KV cells any more: it is computed again.
+    /// Records that none of its tokens is in KV cells any more, so that it is computed again.
     pub(super) fn restart(&mut self) {
         self.computed = 0;
         self.in_step = 0;
@@ -262,7 +262,7 @@ impl Sequence {
         self.start = Start::Begun;
     }
 
-    /// Counts a failed step with it. Returns how many failed in a row.
+    /// Counts a failed step of it. Returns the number of failed steps in a row.
     pub(super) fn count_failure(&mut self) -> u32 {
         self.failures += 1;
         self.failures
@@ -344,8 +344,7 @@ impl Sequence {
         }
     }
 
-    /// Takes the chosen token and passes its text on. Returns why the generation ends with it, if
-    /// it does.
+    /// Adds the chosen token and sends its text. Returns the reason if the generation ends with it.
     ///
     /// # Errors
     ///

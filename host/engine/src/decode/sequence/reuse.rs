@@ -1,5 +1,5 @@
-//! What a sequence reuses of earlier computations, and which of its tokens are dropped to make
-//! room.
+//! Which tokens a sequence reuses from earlier computations, and which of its tokens are removed to
+//! make room.
 
 use std::ops::Range;
 
@@ -15,7 +15,7 @@ pub(in crate::decode) enum Start {
     Fresh,
     /// It waits: another sequence is computing its prefix, or the disk is reading it.
     Waits,
-    /// It has reused what there was, and computes the rest.
+    /// It has reused the available tokens, and computes the rest.
     Begun,
 }
 
@@ -27,7 +27,7 @@ impl Sequence {
             .map_or(self.computed, |pieces| pieces.kept)
     }
 
-    /// Whether it reuses what is in the cache, and leaves what it computes there.
+    /// Whether it uses the prefix cache, and keeps its computed tokens there.
     pub(in crate::decode) fn uses_cache(&self) -> bool {
         self.settings.memory.remembers()
     }
@@ -37,7 +37,7 @@ impl Sequence {
         Wanted::new(&self.owner, &self.tokens, self.is_deterministic())
     }
 
-    /// What it has in KV cells, for others to share. Deterministic sequences are computed in steps
+    /// Its tokens in KV cells that others can share. Deterministic sequences are computed in steps
     /// of `chunk`.
     pub(in crate::decode) fn computed_part(&self, chunk: u32) -> Computed<'_> {
         Computed {
@@ -48,7 +48,7 @@ impl Sequence {
         }
     }
 
-    /// What the cache may retain of it when it has ended.
+    /// The tokens that the cache may keep when it has ended.
     pub(in crate::decode) fn finished(&self, chunk: u32) -> Finished<'_> {
         let memory = &self.settings.memory;
         Finished {
@@ -95,7 +95,7 @@ impl Sequence {
         }
     }
 
-    /// Notes that its cells have a prefix of it, and pieces that can be moved.
+    /// Records that its cells have a prefix of it, and pieces that can be moved.
     pub(in crate::decode) fn found_pieces(&mut self, pieces: Alignment) {
         self.found(pieces.prefix);
         self.pieces = Some(pieces);

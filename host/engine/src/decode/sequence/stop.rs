@@ -76,7 +76,7 @@ mod tests {
         StopMatcher::new(stops.iter().map(|&stop| stop.to_owned()).collect())
     }
 
-    /// What is delivered of these pieces, one by one, and whether a stop string was found.
+    /// The delivered text for each of these pieces, and whether a stop string was found.
     fn deliver(stops: &[&str], pieces: &[&str]) -> (Vec<String>, bool) {
         let mut matcher = matcher(stops);
         let mut delivered = Vec::new();
@@ -147,7 +147,7 @@ mod tests {
             prop_assert_eq!((delivered.concat(), found), plain(&owned, &pieces.concat()));
         }
 
-        /// Nothing is held that can't be part of a stop string.
+        /// Text that cannot be part of a stop string is never held back.
         #[test]
         fn only_the_beginning_of_a_stop_string_is_held(
             stop in "[ab]{1,5}",

@@ -1,5 +1,5 @@
-//! Chooses a sequence's next token from logits: the sampler draws, and the output form says which
-//! tokens may come.
+//! Chooses a sequence's next token from logits: the sampler draws it among the tokens that the
+//! output form allows.
 
 use mynah_core::TokenId;
 use mynah_grammar::{Constraint, ConstraintError};
@@ -92,12 +92,12 @@ impl TokenChoice {
         })
     }
 
-    /// Notes that the answer goes on with this token.
+    /// Records the next token of the answer.
     pub(super) fn accept(&mut self, token: TokenId) {
         self.sampler.accept(token);
     }
 
-    /// Takes the token into the output form. Returns whether the form is complete with it.
+    /// Adds the token to the output form. Returns whether the form is complete with it.
     ///
     /// # Errors
     ///

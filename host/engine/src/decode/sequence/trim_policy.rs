@@ -59,9 +59,9 @@ impl TrimPolicy {
         }
     }
 
-    /// The tokens to drop now from a sequence of `len` tokens in a context of `context` tokens. The
-    /// first `prompt` tokens are those of the prompt that were not dropped before. `None`: there is
-    /// nothing worth dropping.
+    /// The tokens to remove now from a sequence of `len` tokens in a context of `context` tokens.
+    /// The first `prompt` tokens are those of the prompt that were not removed before. `None`:
+    /// there is nothing worth removing.
     pub(crate) fn next(&mut self, prompt: u32, len: u32, context: u32) -> Option<Range<u32>> {
         let least = (context / LEAST_SHARE).max(1);
         let begin = match &mut self.turns {
@@ -105,7 +105,7 @@ mod tests {
         assert_eq!(left_out.load(Ordering::Relaxed), 2);
         assert_eq!(chat.next(40, 100, 100), Some(10..30));
         assert_eq!(left_out.load(Ordering::Relaxed), 4);
-        // What is left of the prompt: the head and the last question.
+        // The rest of the prompt: the head and the last question.
         assert_eq!(chat.next(20, 100, 100), Some(20..60));
         assert_eq!(left_out.load(Ordering::Relaxed), 4);
     }

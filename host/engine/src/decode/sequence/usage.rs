@@ -1,4 +1,4 @@
-//! What a generation has used: its tokens, and when it reached which stage.
+//! The usage of a generation: its tokens, and the times of its stages.
 
 use std::time::{Duration, Instant};
 
@@ -23,7 +23,7 @@ pub(in crate::decode) struct Tokens {
 }
 
 impl Times {
-    /// What the generation has used until now.
+    /// The usage so far.
     pub(in crate::decode) fn usage(&self, tokens: Tokens) -> Usage {
         let now = Instant::now();
         let since = |from: Option<Instant>, to: Option<Instant>| match from {

@@ -1,5 +1,5 @@
-//! Vectors: they are right whatever runs beside them, they are counted and bounded, and nothing is
-//! held after their readers are gone.
+//! Tests of vectors: they are correct whatever else runs, they are counted and limited, and nothing
+//! is held after their readers are gone.
 
 use std::time::{Duration, Instant};
 
@@ -69,7 +69,7 @@ fn ask(host: &Host, texts: &[Vec<i32>]) -> Wanted {
     try_ask(host, texts, Asked::default()).unwrap()
 }
 
-/// Texts of so many tokens each.
+/// Texts of the given numbers of tokens.
 fn texts(lengths: &[i32]) -> Vec<Vec<i32>> {
     let text = |length: &i32| (0..*length).map(|n| 1 + (n * n + length) % 40).collect();
     lengths.iter().map(text).collect()

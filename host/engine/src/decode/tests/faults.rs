@@ -1,6 +1,6 @@
-//! What a test makes fail in the model whose every answer is known, and what its memory can do.
+//! The failures of the model with known answers, and the abilities of its memory.
 
-/// What the model's memory can do.
+/// The abilities of the model's memory.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) enum Memory {
     /// It can be cut anywhere, and tokens can be moved.
@@ -14,12 +14,12 @@ pub(super) enum Memory {
     Windowed,
 }
 
-/// What goes wrong, and what the model's memory can do.
+/// The failures, and the abilities of the model's memory.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Faults {
     /// Each step takes a moment.
     pub(super) slow: bool,
-    /// One in so many steps fails.
+    /// One step in this number of steps fails.
     pub(super) every: Option<u64>,
     /// Steps with this token fail.
     pub(super) poison: Option<i32>,

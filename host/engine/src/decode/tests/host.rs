@@ -27,7 +27,7 @@ use crate::{
     Error, MemoryUse, ModelConfig, ModelInfo, Outcome, Owner, PressureLevel, Priority, Status,
 };
 
-/// What is known of the model in these tests.
+/// The description of the model in these tests.
 pub(super) fn known_info() -> Arc<ModelInfo> {
     Arc::new(ModelInfo {
         name: "known".to_owned(),
@@ -269,8 +269,7 @@ impl Host {
         })
     }
 
-    /// Sets how many percent of the process's memory are in use, and waits until the loop has seen
-    /// it.
+    /// Sets the percentage of the process's memory in use, and waits until the loop has seen it.
     pub(super) fn set_memory(&self, percent: u64, level: PressureLevel) -> Status {
         self.setup.memory_in_use.store(percent, Ordering::Relaxed);
         // The loop looks when something happens; by itself only while it could free memory.
@@ -323,7 +322,7 @@ pub(super) struct Reader {
 }
 
 impl Reader {
-    /// Reads what is there. Returns the end, if it came.
+    /// Reads all available events. Returns the end, if it came.
     pub(super) fn read(&mut self) -> Option<Result<Outcome, Error>> {
         let taken = self.stream.take();
         if taken.made_room {

@@ -1,4 +1,5 @@
-//! The prefix cache: what is found again, by whom and how much of it, and that it changes no text.
+//! Tests of the prefix cache: which owner finds which tokens again, and that it never changes a
+//! text.
 
 use std::time::Duration;
 

@@ -203,7 +203,7 @@ fn a_request_that_is_alone_does_not_fail_with_its_context() {
     reader.finish().unwrap();
     assert_eq!(reader.text, ask.answer(&host.setup));
     assert_eq!(host.settled().recoveries, 1);
-    // A request that can't be computed fails with any context.
+    // A request that cannot be computed fails with any context.
     let host = Host::start(Setup {
         faults: Faults::poison(42),
         ..Setup::default()
@@ -334,8 +334,8 @@ fn setup() -> impl Strategy<Value = Setup> {
 proptest! {
     #![proptest_config(ProptestConfig { cases: 60, ..ProptestConfig::default() })]
 
-    /// Requests of all kinds, readers that read late, cancel or go away, few cells, and steps that
-    /// fail: a reader that reads to the end gets exactly its text, one that cancels gets the
+    /// Requests of all kinds, readers that read late, cancel or are dropped, few cells, and steps
+    /// that fail: a reader that reads to the end gets exactly its text, one that cancels gets the
     /// beginning of it, and nothing leaks.
     #[test]
     fn everybody_gets_the_text_that_the_prompt_has_alone(

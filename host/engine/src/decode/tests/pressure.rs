@@ -1,4 +1,4 @@
-//! What is evicted when memory is short, and that this changes no text.
+//! Tests of which entries are evicted when memory is short, and that this never changes a text.
 
 use std::time::{Duration, Instant};
 
@@ -23,7 +23,7 @@ fn prompt(kind: i32) -> Vec<i32> {
     (0..100).map(|n| (n * n + kind) % 40).collect()
 }
 
-/// Runs a request. Returns how many of its tokens were cached.
+/// Runs a request. Returns the number of its cached tokens.
 fn run(host: &Host, session: u64, kind: i32) -> u32 {
     let ask = Ask::new(&prompt(kind), 5).session(session);
     let mut reader = host.submit(&ask);

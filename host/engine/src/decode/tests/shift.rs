@@ -87,7 +87,7 @@ fn a_context_with_nothing_that_may_go_is_full() {
 
 #[test]
 fn shared_cells_are_not_shifted_for_others() {
-    // The small pool has no room for cells of their own, so the kept tokens are computed again.
+    // The small pool has no room for separate cells, so the kept tokens are computed again.
     for (cells, requests) in [(256, 3), (116, 2)] {
         let host = Host::start(Setup {
             split: false,
