@@ -2,8 +2,8 @@
 //! quantiser.
 //!
 //! This is only done on request: [`optimize`] writes a file, [`optimized`] caches one for a model
-//! that is loaded with [`ModelConfig::optimize`](crate::ModelConfig::optimize), and [`compare`](compare())
-//! measures the effect on speed and accuracy.
+//! that is loaded with [`ModelConfig::optimize`](crate::ModelConfig::optimize), and
+//! [`compare`](compare()) measures the effect on speed and accuracy.
 
 mod advice;
 mod cache;
