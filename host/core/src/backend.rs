@@ -1,14 +1,14 @@
 //! The interface between the host and the backends that serve models.
 //!
-//! A backend implements [`Backend`] and [`BackendSession`], and a [`Source`] that loads it. All
-//! other code uses [`Model`], [`Session`](crate::Session) and [`Generation`](crate::Generation).
-//! These hold the backend's objects and do what is the same for all backends: they resolve
-//! settings, number requests, write the last log line of each request, and notify the observer.
+//! A backend implements [`Backend`] and [`BackendSession`], and a [`Source`](crate::Source) that
+//! loads it. All other code uses [`Model`](crate::Model), [`Session`](crate::Session) and
+//! [`Generation`](crate::Generation). These hold the backend's objects and do what is the same for
+//! all backends: they resolve settings, number requests, write the last log line of each request,
+//! and notify the observer.
 
 use std::any::Any;
 use std::fmt;
 use std::future::Future;
-use std::ops::ControlFlow;
 use std::pin::Pin;
 use std::sync::Arc;
 
@@ -16,8 +16,8 @@ use mynah_settings::{Effective, Settings};
 
 use crate::request_log::RequestLog;
 use crate::{
-    About, Model, Owner, OwnerShare, Presence, Prompt, Result, SessionStatus, Status, StreamWriter,
-    TextStream, TokenId,
+    About, Owner, OwnerShare, Prompt, Result, SessionStatus, Snapshot, StreamWriter, TextStream,
+    TokenId,
 };
 
 /// A future result. Dropping it cancels the work.
@@ -57,7 +57,7 @@ pub trait Backend: fmt::Debug + Send + Sync + 'static {
     ///
     /// # Errors
     ///
-    /// Those of [`Source::load`].
+    /// Those of [`Source::load`](crate::Source::load).
     fn ready(&self) -> Pending<()>;
 
     /// A consistent snapshot of the model's state. Takes microseconds.
@@ -74,19 +74,9 @@ pub trait Backend: fmt::Debug + Send + Sync + 'static {
     /// out of memory. The next request loads it again.
     fn unload(&self) -> bool;
 
-    /// Whether [`Source::load`] of this source would return this model in its current version.
-    fn is_from(&self, source: &dyn Source) -> bool;
-}
-
-/// The state of a model.
-#[derive(Debug, Clone)]
-pub struct Snapshot {
-    /// The model and what its backend can do with it.
-    pub about: Arc<About>,
-    /// Counters and states.
-    pub status: Status,
-    /// Whether it is in memory, and since when.
-    pub presence: Presence,
+    /// Whether [`Source::load`](crate::Source::load) of this source would return this model in its
+    /// current version.
+    fn is_from(&self, source: &dyn Any) -> bool;
 }
 
 /// The backend's side of a conversation. Dropping it closes the conversation, but cancels nothing:
@@ -209,110 +199,6 @@ pub struct Embeddings {
     pub vectors: Vec<Vec<f32>>,
     /// Number of tokens of all texts.
     pub prompt_tokens: u32,
-}
-
-/// The origin of a model. Two equal sources give one model, which is loaded once.
-pub trait Source: Any + fmt::Debug + Send + Sync {
-    /// Loads the model, or connects to it. Blocks until it is ready.
-    ///
-    /// `progress` receives the completed share, from 0.0 to 1.0, and may cancel the load.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::Backend`](crate::Error::Backend) with the backend's own message,
-    /// [`Error::Settings`](crate::Error::Settings), or
-    /// [`Error::LoadCancelled`](crate::Error::LoadCancelled).
-    fn load(&self, progress: ProgressFn) -> Result<Model>;
-
-    /// Whether both give the same model.
-    fn is_same(&self, other: &dyn Source) -> bool;
-}
-
-impl dyn Source {
-    /// The source, if it is of this type.
-    #[must_use]
-    pub fn downcast_ref<S: Source>(&self) -> Option<&S> {
-        let any: &dyn Any = self;
-        any.downcast_ref()
-    }
-}
-
-/// Receives the completed share of a load, from 0.0 to 1.0, and returns whether to continue.
-pub type ProgressFn = Box<dyn FnMut(f32) -> ControlFlow<()> + Send>;
-
-/// The return type of a progress function: nothing, or whether to continue. [`ControlFlow::Break`]
-/// cancels the load.
-pub trait Progress {
-    /// Whether to continue.
-    fn flow(self) -> ControlFlow<()>;
-}
-
-impl Progress for () {
-    fn flow(self) -> ControlFlow<()> {
-        ControlFlow::Continue(())
-    }
-}
-
-impl Progress for ControlFlow<()> {
-    fn flow(self) -> ControlFlow<()> {
-        self
-    }
-}
-
-/// Converts a progress function to the type that [`Source::load`] takes.
-pub fn progress_fn<P: Progress>(mut progress: impl FnMut(f32) -> P + Send + 'static) -> ProgressFn {
-    Box::new(move |share| progress(share).flow())
-}
-
-/// Loads models that guests bring as bytes.
-pub trait GuestLoader: fmt::Debug + Send + Sync {
-    /// Whether it can load models of this format.
-    fn serves(&self, format: ModelFormat) -> bool;
-
-    /// The models that it accepts, for error messages: such as `a GGUF model as ggml or
-    /// autodetect`.
-    fn wants(&self) -> &'static str;
-
-    /// Whether this host computes on a device of this class.
-    fn has_device(&self, device: DeviceClass) -> bool;
-
-    /// Loads a model. Blocks until it is ready. All data of the model must be removed with it, and
-    /// no error may name a file of the host.
-    ///
-    /// # Errors
-    ///
-    /// Those of [`Source::load`].
-    fn load(&self, bytes: &[u8], progress: ProgressFn) -> Result<Model>;
-}
-
-/// The format of a model that a guest brings.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum ModelFormat {
-    /// GGUF, the format of llama.cpp and other programs based on ggml.
-    Ggml,
-    /// OpenVINO.
-    OpenVino,
-    /// ONNX.
-    Onnx,
-    /// TensorFlow.
-    TensorFlow,
-    /// PyTorch.
-    PyTorch,
-    /// TensorFlow Lite.
-    TensorFlowLite,
-}
-
-/// The type of device that computes a model.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum DeviceClass {
-    /// The processor.
-    Cpu,
-    /// A graphics card.
-    Gpu,
-    /// A tensor processing unit.
-    Tpu,
 }
 
 fn resolve(settings: &Settings, session: &Settings, about: &About) -> Result<Effective> {

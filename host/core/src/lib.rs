@@ -52,6 +52,7 @@ mod request;
 mod request_end;
 mod request_log;
 mod session;
+mod source;
 mod status;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
@@ -59,8 +60,7 @@ mod text_stream;
 mod token;
 
 pub use backend::{
-    Backend, BackendSession, DeviceClass, Embeddings, GuestLoader, ModelFormat, Pending, Producer,
-    Progress, ProgressFn, Snapshot, Source, Started, TextRequest, VectorRequest, progress_fn,
+    Backend, BackendSession, Embeddings, Pending, Producer, Started, TextRequest, VectorRequest,
 };
 pub use capabilities::{About, Capabilities, Feature};
 pub use error::{BackendError, BackendErrorKind, Error, Result};
@@ -77,11 +77,14 @@ pub use request::{
 pub use request_end::{RequestEnd, RequestOutcome, Task};
 pub use request_log::RequestLog;
 pub use session::Session;
+pub use source::{
+    DeviceClass, GuestLoader, ModelFormat, Progress, ProgressFn, Source, progress_fn,
+};
 pub use status::{
     ByPriority, CacheStatus, DiskStatus, EmbeddingStatus, Histogram, Histograms, IgnoredKey,
     MemoryReport, Meter, ModelReport, ModelState, OwnerShare, Percentiles, Performance,
     PerformanceReport, Presence, QueueReport, Rate, Report, Requests, SessionState, SessionStatus,
-    SessionsReport, Status, StepNote,
+    SessionsReport, Snapshot, Status, StepNote,
 };
 pub use text_stream::{StreamWriter, Taken, TextStream};
 pub use token::{TokenAttributes, TokenId};

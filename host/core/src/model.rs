@@ -1,13 +1,13 @@
 //! A model, independent of its backend.
 
+use std::any::Any;
 use std::borrow::Borrow;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::status::IgnoredKeys;
 use crate::{
-    About, Backend, ModelInfo, Observer, Owner, OwnerShare, Prompt, Report, Result, Session,
-    Source, Status,
+    About, Backend, ModelInfo, Observer, Owner, OwnerShare, Prompt, Report, Result, Session, Status,
 };
 
 /// A model that a backend serves. Clones share it. The backend unloads it when the last clone,
@@ -157,7 +157,7 @@ impl Model {
     }
 
     /// Whether loading this source would return this model.
-    pub(crate) fn is_from(&self, source: &dyn Source) -> bool {
+    pub(crate) fn is_from(&self, source: &dyn Any) -> bool {
         self.backend().is_from(source)
     }
 

@@ -5,14 +5,15 @@
 
 #![forbid(unsafe_code)]
 
+use std::any::Any;
 use std::sync::Arc;
 use std::time::Instant;
 
 use mynah_core::{
     About, Backend, BackendSession, Capabilities, Embeddings, Error, Feature, FinishReason, Model,
     ModelInfo, ModelState, Outcome, Owner, OwnerShare, Pending, Presence, Producer, Prompt,
-    RequestOutcome, Result, SessionStatus, Snapshot, Source, Started, Status, TextRequest, TokenId,
-    Usage, VectorRequest,
+    RequestOutcome, Result, SessionStatus, Snapshot, Started, Status, TextRequest, TokenId, Usage,
+    VectorRequest,
 };
 use mynah_settings::Settings;
 
@@ -96,7 +97,7 @@ impl Backend for Echo {
         false
     }
 
-    fn is_from(&self, _source: &dyn Source) -> bool {
+    fn is_from(&self, _source: &dyn Any) -> bool {
         false
     }
 }

@@ -5,10 +5,13 @@ use std::time::{Duration, Instant, SystemTime};
 
 use serde::{Deserialize, Serialize};
 
-use super::{DiskStatus, Histogram, IgnoredKey, Rate, Status};
+use super::counters::{DiskStatus, Status};
+use super::ignored::IgnoredKey;
+use super::meter::{Histogram, Rate};
+use super::snapshot::{ModelState, Snapshot};
 use mynah_settings::Priority;
 
-use crate::{Feature, MemoryUse, ModelInfo, PressureLevel, Snapshot};
+use crate::{Feature, MemoryUse, ModelInfo, PressureLevel};
 
 /// The report on a model.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -201,18 +204,6 @@ impl From<&Histogram> for Percentiles {
     }
 }
 
-/// Whether a model is in memory.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum ModelState {
-    /// It is in memory.
-    Loaded,
-    /// It is being loaded or unloaded.
-    Loading,
-    /// It was unloaded because it was unused. The next request loads it.
-    Unloaded,
-}
-
 /// The description of a model.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ModelReport {
@@ -253,17 +244,6 @@ pub struct ModelReport {
     /// Keys without effect in the settings of guests of core modules. Empty if the reader of this
     /// report may not see what other guests do.
     pub ignored_keys: Vec<IgnoredKey>,
-}
-
-/// Whether a model is in memory, since when, and until when.
-#[derive(Debug, Clone, Copy)]
-pub struct Presence {
-    /// The state.
-    pub state: ModelState,
-    /// Time of its loading.
-    pub loaded_since: Option<Instant>,
-    /// Time until which it stays if it is not used. `None`: it stays, or is in use.
-    pub kept_until: Option<Instant>,
 }
 
 /// Seconds since 1970 at an instant of this process's clock.

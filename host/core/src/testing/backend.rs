@@ -1,5 +1,6 @@
 //! The scripted backend, which runs a script.
 
+use std::any::Any;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -10,8 +11,8 @@ use crate::request_log::RequestLog;
 use crate::{
     About, Backend, BackendSession, Embeddings, Error, Feature, FinishReason, ModelState, Outcome,
     Owner, OwnerShare, Pending, Presence, Producer, Prompt, RequestOutcome, Requests, Result,
-    SessionState, SessionStatus, Snapshot, Source, Started, Status, StreamWriter, TextRequest,
-    TextStream, TokenId, TokenProb, TokenProbs, Usage, VectorRequest,
+    SessionState, SessionStatus, Snapshot, Started, Status, StreamWriter, TextRequest, TextStream,
+    TokenId, TokenProb, TokenProbs, Usage, VectorRequest,
 };
 
 /// The words of a prompt, each of which counts as a token.
@@ -293,7 +294,7 @@ impl Backend for ScriptedBackend {
         false
     }
 
-    fn is_from(&self, source: &dyn Source) -> bool {
+    fn is_from(&self, source: &dyn Any) -> bool {
         let source = source.downcast_ref::<ScriptedSource>();
         source.is_some_and(|source| source.name == self.0.about.info.name)
     }

@@ -1,10 +1,11 @@
 //! The backend of a GGUF file: a model in this process that llama.cpp computes.
 
+use std::any::Any;
 use std::path::Path;
 use std::sync::Arc;
 
 use mynah_core::{
-    About, Backend, BackendSession, Feature, Model, Pending, Progress, Snapshot, Source, TokenId,
+    About, Backend, BackendSession, Feature, Model, Pending, Progress, Snapshot, TokenId,
 };
 
 use super::loaded::Loaded;
@@ -147,7 +148,7 @@ impl Backend for LocalModel {
         self.slot.unload()
     }
 
-    fn is_from(&self, source: &dyn Source) -> bool {
+    fn is_from(&self, source: &dyn Any) -> bool {
         let Some(source) = source.downcast_ref::<GgufFile>() else {
             return false;
         };
