@@ -41,7 +41,7 @@ pub(crate) fn load(settings: &RunSettings) -> Result<Registry> {
     Ok(registry)
 }
 
-/// What a model is loaded from. The one place that chooses a backend for what the operator named.
+/// The source of a model. Only this function chooses the backend.
 fn source(model: &NamedModel, settings: &RunSettings) -> Arc<dyn Source> {
     Arc::new(GgufFile {
         path: model.path.clone(),

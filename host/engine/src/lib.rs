@@ -20,7 +20,7 @@
 //! loop {
 //!     for event in generation.next().await? {
 //!         match event {
-//!             // Only where `n_probs` asks for them.
+//!             // Only if `n_probs` is set.
 //!             Event::Token(_) => {}
 //!             Event::Text(text) => print!("{text}"),
 //!             Event::Finished(outcome) => {
@@ -35,11 +35,11 @@
 //!
 //! | start at | to learn |
 //! |---|---|
-//! | [`LocalModel`] | how a file becomes a backend, leaves memory and comes back |
+//! | [`LocalModel`] | how a file becomes a backend, is unloaded and loaded again |
 //! | `model/loaded.rs`, `Loaded::start` | how a prompt becomes a job in the queue |
 //! | `decode/engine.rs`, `Engine::step` | the loop: schedule, execute, update |
-//! | `decode/cache/` | KV cells, the prefix cache and what of it is on disk |
-//! | [`model::optimize`] | how weights are converted to what is fast on a CPU |
+//! | `decode/cache/` | KV cells, and the prefix cache in them, in host memory and on disk |
+//! | [`model::optimize`] | how weights are converted to a type that is fast on a CPU |
 
 #![forbid(unsafe_code)]
 

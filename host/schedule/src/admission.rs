@@ -1,7 +1,7 @@
 //! Admission: which request gets a sequence of the context next, and which one is parked for it.
 //!
-//! A request needs a sequence and KV cells. A request never fails for lack of them: one that makes
-//! way is parked, and competes for a sequence again with the age that it has.
+//! A request needs a sequence and KV cells. A request never fails for lack of them: one that is
+//! preempted is parked, and competes for a sequence again with its current age.
 
 use std::time::Instant;
 

@@ -2,7 +2,7 @@
 //!
 //! Each setting is declared once, in a `block!`: its spellings, range, default, help and flag. The
 //! macros derive everything else from the declaration. To add a setting, declare it and use it; the
-//! test `every_setting_is_used` names one that nobody reads.
+//! test `every_setting_is_used` reports a setting that is not used.
 //!
 //! | file | subject |
 //! |---|---|

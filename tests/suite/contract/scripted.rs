@@ -1,4 +1,4 @@
-//! The contract on a scripted backend: what guests see of any backend, without a model.
+//! Tests of the contract on a scripted backend: what guests see of any backend, without a model.
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -53,7 +53,7 @@ async fn a_core_module_counts_and_reads_what_the_backend_says() {
     let about = driver.metadata(0).await;
     assert_eq!(about["input_tokens"], 3);
     assert_eq!(about["finish_reason"], "end-of-generation");
-    // What the backend says of its build, under its own names.
+    // The backend's build, under the backend's own names.
     assert_eq!(about["scripted_version"], 1);
     assert_eq!(about.get("llama_commit"), None);
 }
@@ -128,13 +128,13 @@ async fn what_a_backend_lacks_is_refused_and_named() {
         ),
         "{error}"
     );
-    // It is no setting that could be in force there, and none of the others is missing.
+    // The unsupported setting is not listed, and none of the others is missing.
     let effective = session.effective();
     let has = |path: &str| effective.iter().any(|setting| setting.path == path);
     assert!(!has("sampling.n_probs") && !has("output.regex"));
     assert!(has("sampling.temperature") && has("stopping.max_tokens"));
 
-    // A core module gets the number for it.
+    // A core module gets the corresponding error number.
     let mut driver = module(model).await;
     let regex = br#"{"regex": "[a-z]+"}"#;
     assert_eq!(driver.set_input(0, 1, regex).await, 0);
@@ -176,7 +176,7 @@ async fn a_session_runs_one_generation_and_dropping_it_cancels() {
     let busy = session.start(text("go on"), Settings::default());
     assert!(matches!(busy, Err(Error::SessionBusy)), "{busy:?}");
     drop(generation);
-    // The script waits at its gate, which stays shut, until it sees the cancel.
+    // The script waits at its closed gate until it sees the cancellation.
     while model.status().running > 0 {
         tokio::time::sleep(Duration::from_millis(1)).await;
     }
@@ -202,7 +202,7 @@ async fn a_session_runs_one_generation_and_dropping_it_cancels() {
         ("begun ended", FinishReason::EndOfGeneration)
     );
     assert!(observer.flush(Duration::from_secs(60)));
-    // One that was refused while another ran, one that was cancelled, one that ended by itself.
+    // One was refused while another ran, one was cancelled, and one ended by itself.
     let ends = ends.lock().unwrap();
     let outcomes: Vec<&RequestOutcome> = ends.iter().map(|end| &end.outcome).collect();
     assert!(

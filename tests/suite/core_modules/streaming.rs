@@ -49,7 +49,7 @@ async fn pieces_say_what_compute_says_and_end_with_100() {
     for key in ["input_tokens", "output_tokens", "finish_reason"] {
         assert_eq!(streamed[key], about[key], "{key}");
     }
-    // It stays at its end until it is told to restart.
+    // It stays at its end until it is restarted.
     assert_eq!(driver.call("compute_single", &[0]).await, END);
     assert_eq!(
         driver.output("get_output_single", 0, 0).await,

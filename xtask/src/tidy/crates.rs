@@ -1,7 +1,8 @@
-//! Which crate of the workspace may use which: the picture of docs/architecture.md, as a table.
+//! Checks which crate of the workspace may use which, according to a table of the layers in
+//! docs/architecture.md.
 //!
-//! A crate is cut where a dependency ends, so the table also says who may link llama.cpp and
-//! wasmtime. The rules are pure; cargo says what there is.
+//! A crate ends where a dependency ends, so the table also defines which crates may link llama.cpp
+//! and wasmtime. The rules are pure; cargo reports the dependencies.
 
 use std::collections::BTreeMap;
 
@@ -10,18 +11,18 @@ use serde_json::Value;
 
 use crate::process::{cargo, output};
 
-/// What a crate of the workspace may depend on.
+/// The allowed dependencies of a crate of the workspace.
 struct Row {
     name: &'static str,
-    /// Crates of the workspace. A dev-dependency isn't bound by them, except that a pure crate is
-    /// tested with pure crates alone.
+    /// Crates of the workspace. They do not restrict dev-dependencies, except that a pure crate is
+    /// only tested with pure crates.
     may_use: &'static [&'static str],
     /// Families of other crates, from [`FAMILIES`], that it may use.
     may_link: &'static [&'static str],
 }
 
-/// Crates that end at a wall, by how their names begin. Whoever isn't allowed one doesn't use it
-/// even in tests, so that its tests build without it.
+/// Prefixes of the names of restricted crates. A crate without permission must not use them even in
+/// tests, so that its tests build without them.
 const FAMILIES: [&str; 2] = ["llama-cpp-", "wasmtime"];
 
 /// Every crate of the workspace, from the lowest to the highest.
@@ -103,21 +104,21 @@ fn is_pure(name: &str) -> bool {
 #[derive(Debug)]
 struct Dependency {
     name: String,
-    /// Whether tests and examples alone use it.
+    /// Whether only tests and examples use it.
     is_dev: bool,
 }
 
-/// The crates of the workspace, with what their manifests state.
+/// The crates of the workspace, with the dependencies in their manifests.
 type Crates = BTreeMap<String, Vec<Dependency>>;
 
-/// Everything that runs against the table.
+/// All violations of the table.
 pub(super) fn check() -> Result<Vec<String>> {
     let mut metadata = cargo();
     metadata.args(["metadata", "--format-version", "1", "--locked", "--no-deps"]);
     Ok(against_the_table(&crates(&output(&mut metadata)?)?))
 }
 
-/// Reads what `cargo metadata` says.
+/// Reads the output of `cargo metadata`.
 fn crates(metadata: &str) -> Result<Crates> {
     let metadata: Value = serde_json::from_str(metadata)?;
     let list = |value: &Value, key: &str| {
@@ -183,7 +184,7 @@ fn against_the_table(crates: &Crates) -> Vec<String> {
 mod tests {
     use super::*;
 
-    /// All crates of the table, and what these depend on.
+    /// All crates of the table, with these dependencies.
     fn with(stated: &[(&str, &str, bool)]) -> Crates {
         let mut crates: Crates = TABLE
             .iter()

@@ -1,7 +1,8 @@
-//! What the documentation names is there: paths in backticks, and what its links point to. Pure.
+//! Checks that the names in the documentation exist: paths in backticks, and targets of links.
+//! Pure.
 //!
-//! A path counts from the repository when it begins with one of its folders, such as
-//! `docs/architecture.md`, and from the file's own folder when it begins with a dot. Everything
+//! A path is relative to the repository if it begins with one of its folders, such as
+//! `docs/architecture.md`, and relative to the file's folder if it begins with a dot. Everything
 //! else in backticks is code.
 
 use std::collections::BTreeSet;
@@ -37,7 +38,8 @@ impl Tree {
     }
 }
 
-/// What a file names that isn't there. `anchors` gives the headings of another file, by its path.
+/// The names in a file that do not exist. `anchors` returns the headings of another file, by its
+/// path.
 pub(super) fn check(
     name: &str,
     text: &str,
@@ -72,7 +74,7 @@ pub(super) fn check(
     problems
 }
 
-/// The anchors of a page's headings, as GitHub makes them.
+/// The anchors of a page's headings, in GitHub's format.
 pub(super) fn anchors(text: &str) -> BTreeSet<String> {
     let mut is_code = false;
     let mut anchors = BTreeSet::new();
@@ -89,8 +91,8 @@ pub(super) fn anchors(text: &str) -> BTreeSet<String> {
     anchors
 }
 
-/// The lines that are documentation, with their numbers: of Markdown those outside of code, of a
-/// changelog what isn't released, of Rust what a file says of itself.
+/// The lines of documentation with their numbers: in Markdown those outside of code, in a changelog
+/// those that are not released, in Rust the module documentation.
 fn documentation<'a>(name: &str, text: &'a str) -> Vec<(usize, &'a str)> {
     let mut is_code = false;
     let mut is_released = false;
@@ -117,9 +119,9 @@ fn documentation<'a>(name: &str, text: &'a str) -> Vec<(usize, &'a str)> {
     lines
 }
 
-/// The path that a token in backticks names, if it names one of the repository.
+/// The path in a token in backticks, if it is one of the repository.
 fn named(token: &str, name: &str, tree: &Tree) -> Option<String> {
-    // With the line that is meant, as in `src/lib.rs:12`.
+    // Without a line number, as in `src/lib.rs:12`.
     let path = token.split(':').next().unwrap_or_default();
     let is_path = |letter: char| letter.is_ascii_alphanumeric() || "/._-".contains(letter);
     // `corpus/TARGET` and `NNN-title.md` stand for any name and number.
@@ -135,7 +137,7 @@ fn named(token: &str, name: &str, tree: &Tree) -> Option<String> {
     (tree.has_begin(path) || tree.has(path)).then(|| path.to_owned())
 }
 
-/// What a line's links point to in the repository.
+/// The targets of a line's links in the repository.
 fn targets(line: &str) -> impl Iterator<Item = &str> {
     let inline = line.split("](").skip(1);
     let inline = inline.filter_map(|rest| rest.split_once(')').map(|(target, _)| target));
@@ -147,7 +149,7 @@ fn targets(line: &str) -> impl Iterator<Item = &str> {
         .filter(|target| !target.contains("://") && !target.starts_with("mailto:"))
 }
 
-/// A path in the repository, from that of the file which names it.
+/// A path in the repository, relative to the file that contains it.
 fn from(name: &str, path: &str) -> String {
     let mut parts: Vec<&str> = name.split('/').collect();
     parts.pop();

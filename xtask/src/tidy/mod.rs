@@ -1,4 +1,5 @@
-//! `cargo xtask tidy`: checks of the repository itself. All problems at once, each with its place.
+//! `cargo xtask tidy`: checks of the repository itself. All problems are reported at once, each
+//! with its position.
 
 mod crates;
 mod links;
@@ -15,7 +16,7 @@ use crate::process::{cargo, is_on_path, output, run, say};
 use crate::{host, paths, wit};
 use links::Tree;
 
-/// Bytes of a tracked file at most: models and builds are never committed.
+/// Maximum size of a tracked file in bytes: models and builds are never committed.
 const MAX_BYTES: u64 = 1 << 20;
 
 /// Checks the repository.
@@ -50,7 +51,7 @@ pub(crate) fn tidy() -> Result<()> {
     deny()
 }
 
-/// All files that are, or would be, committed; none outside git, such as in an unpacked archive.
+/// All files that are or would be committed. Empty outside git, such as in an unpacked archive.
 fn files() -> Result<Vec<String>> {
     if !paths::root().join(".git").exists() {
         say("    this is not a git checkout: its files are not checked");
@@ -58,7 +59,7 @@ fn files() -> Result<Vec<String>> {
     }
     let mut git = Command::new("git");
     git.current_dir(paths::root())
-        // Ended by zero bytes: else git quotes a name that isn't ASCII, and it would not be found.
+        // Separated by zero bytes, because git would otherwise quote names that are not ASCII.
         .args([
             "ls-files",
             "-z",
@@ -134,7 +135,7 @@ fn examples() -> Result<Vec<String>> {
     Ok(examples)
 }
 
-/// Licences, bans and sources, where cargo-deny is installed.
+/// Checks licences, bans and sources if cargo-deny is installed.
 fn deny() -> Result<()> {
     if !is_on_path("cargo-deny") {
         say("    cargo-deny is not installed: licences and sources are not checked");

@@ -1,20 +1,20 @@
 //! The rules for one file's text. Pure.
 
-/// A line, from 1, and what is wrong with it.
+/// The number of a line, from 1, and its problem.
 pub(super) type Problem = (usize, String);
 
-/// What the root of every crate of the workspace says but the one that links llama.cpp, so that the
-/// compiler holds the crate to it.
+/// The attribute in the root of every crate of the workspace except the one that links llama.cpp,
+/// so that the compiler enforces it.
 const FORBID_UNSAFE: &str = "#![forbid(unsafe_code)]";
 /// The root of the only crate that may have unsafe code.
 const UNSAFE_CRATE: &str = "host/llama/src/lib.rs";
-/// Lines of a Rust file at most: one subject can be read in one sitting.
+/// Maximum number of lines of a Rust file, so that one subject can be read in one sitting.
 const MAX_LINES: usize = 500;
 
-/// Everything that is wrong with a file.
+/// All problems of a file.
 pub(super) fn check(name: &str, text: &str) -> Vec<Problem> {
     let mut problems = lines(text, whitespace);
-    // Assembled, so that this file doesn't find itself.
+    // Assembled, so that this file does not match itself.
     let machine = ["work", "root", "home"].map(|folder| format!(" /{folder}/"));
     let scratch = format!(" /{}/bash", "tmp");
     problems.extend(lines(text, |line| {
@@ -74,8 +74,8 @@ fn rust(name: &str, text: &str) -> Vec<Problem> {
     problems
 }
 
-/// Whether a file is what rustc is given to build a crate of the workspace. What is built for wasm,
-/// with code that is generated, runs in a sandbox.
+/// Whether rustc builds a crate of the workspace from this file. Crates for wasm contain generated
+/// code and run in a sandbox, so they do not count.
 fn is_root_of_a_crate(name: &str) -> bool {
     let is_root = [
         "src/lib.rs",
@@ -94,7 +94,7 @@ fn is_root_of_a_crate(name: &str) -> bool {
 /// Items of a WIT file without a `///` before them.
 fn undocumented_wit(text: &str) -> Vec<Problem> {
     let mut documented = false;
-    // Parentheses that are open: what is inside belongs to the function before.
+    // Open parentheses: items inside belong to the function before.
     let mut open = 0_usize;
     let mut problems = Vec::new();
     for (number, line) in (1..).zip(text.lines()) {

@@ -1,18 +1,17 @@
-//! How wide a line may be, and which lines can't be broken. Pure.
+//! Checks the width of lines, except for lines that cannot be broken. Pure.
 
 use super::rules::Problem;
 
-/// Columns of a line of Rust at most, as in `rustfmt.toml`.
+/// Maximum columns of a line of Rust, as in `rustfmt.toml`.
 const RUST: usize = 100;
-/// Columns of a line of Markdown at most.
+/// Maximum columns of a line of Markdown.
 const MARKDOWN: usize = 120;
 
-/// Lines of Rust that are too wide.
+/// The lines of Rust that are too wide.
 ///
-/// These can't be broken: a row of a table in a comment, an address, a chat template or what one
-/// renders, whose text stays as it was published, and a raw string, whose line breaks are part of
-/// it. rustfmt leaves a line as it is when a string in it is too long; such a string goes on in the
-/// next line after a backslash.
+/// These cannot be broken: rows of a table in a comment, addresses, chat templates and their
+/// results, which stay as published, and raw strings, which contain their line breaks. rustfmt does
+/// not break a line with a long string; such a string continues in the next line after a backslash.
 pub(super) fn rust(text: &str) -> Vec<Problem> {
     let mut raw = RawStrings::default();
     let mut problems = Vec::new();
@@ -28,10 +27,10 @@ pub(super) fn rust(text: &str) -> Vec<Problem> {
     problems
 }
 
-/// Lines of Markdown that are too wide.
+/// The lines of Markdown that are too wide.
 ///
-/// These can't be broken: a row of a table, a heading, a line of code, an address and what a link
-/// points to.
+/// These cannot be broken: rows of a table, headings, lines of code, addresses, and targets of
+/// links.
 pub(super) fn markdown(text: &str) -> Vec<Problem> {
     let mut is_code = false;
     let mut problems = Vec::new();
@@ -56,7 +55,7 @@ fn has_address(line: &str) -> bool {
     line.contains("https://") || line.contains("http://")
 }
 
-/// A line without what its links point to.
+/// A line without the targets of its links.
 fn without_targets(line: &str) -> String {
     let mut parts = line.split("](");
     let mut left = parts.next().unwrap_or_default().to_owned();
@@ -70,12 +69,12 @@ fn without_targets(line: &str) -> String {
 /// Follows raw strings from line to line.
 #[derive(Debug, Default)]
 struct RawStrings {
-    /// How the string ends that is open.
+    /// The end of the open string.
     end: Option<String>,
 }
 
 impl RawStrings {
-    /// Goes over a line, and says whether part of a raw string stands in it.
+    /// Reads a line, and returns whether it contains a part of a raw string.
     fn passes(&mut self, line: &str) -> bool {
         let mut found = self.end.is_some();
         let mut rest = line;
@@ -97,7 +96,7 @@ impl RawStrings {
     }
 }
 
-/// Where the next raw string of a line begins: how it ends, and what follows its first quote.
+/// The next raw string of a line: its end, and the text after its first quote.
 fn begins(line: &str) -> Option<(String, &str)> {
     if line.trim_start().starts_with("//") {
         return None;
@@ -105,7 +104,7 @@ fn begins(line: &str) -> Option<(String, &str)> {
     let mut before = ' ';
     for (at, letter) in line.char_indices() {
         let rest = line.get(at..)?.strip_prefix('r');
-        // `br"`, or `r"` that isn't the end of a name.
+        // `br"`, or `r"` that is not the end of a name.
         if let Some(rest) = rest.filter(|_| before == 'b' || !is_of_name(before)) {
             let after = rest.trim_start_matches('#');
             if let Some(after) = after.strip_prefix('"') {
@@ -148,7 +147,7 @@ mod tests {
              let a = r#\"{long}\"#;\nlet b = r\"\n{long}\n\";\n"
         );
         assert_eq!(lines(rust(&text)), [] as [usize; 0]);
-        // What comes after it is none.
+        // The line after it is not exempt.
         assert_eq!(lines(rust(&format!("{text}{long}.\n"))), [8]);
         // A name that ends with `r` begins no raw string, nor does a comment.
         let text = format!("bar\"{long}\";\n// r\"{long}\n");

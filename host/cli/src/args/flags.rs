@@ -1,4 +1,4 @@
-//! The flags that set settings, made from the settings' own declarations ([`Flag`]).
+//! The flags of settings, generated from the declarations of the settings ([`Flag`]).
 
 use std::time::Duration;
 
@@ -7,16 +7,16 @@ use bytesize::ByteSize;
 use clap::{Arg, ArgAction, ArgMatches, Args, Command, FromArgMatches, ValueHint, value_parser};
 use mynah_settings::{Flag, FlagForm, FlagValue, Operator};
 
-/// The section whose flags every command has.
+/// The section whose flags exist in every command.
 const LOGGING: &str = "logging";
 
-/// What the flags of settings were given: those of the log where `LOG`, which every command has,
-/// else those of models and text.
+/// The given flags of settings: with `LOG` those of the log, which exist in every command,
+/// otherwise those of models and requests.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct SettingFlags<const LOG: bool>(Vec<(Flag, FlagValue)>);
 
 impl<const LOG: bool> SettingFlags<LOG> {
-    /// What they set.
+    /// The settings of these flags.
     ///
     /// # Errors
     ///
@@ -95,8 +95,8 @@ fn arg(flag: Flag) -> Arg {
     }
 }
 
-/// What the flag does, with its default. The flag itself has none: one that isn't given leaves the
-/// choice to the file.
+/// The help of a flag with its default. The flag itself has no default in clap: without the flag,
+/// the configuration file decides.
 fn help(flag: Flag) -> String {
     let help = flag.help();
     let Some(default) = flag.default().filter(|_| !help.contains("[default: ")) else {
@@ -114,7 +114,7 @@ fn help(flag: Flag) -> String {
     format!("{help} [default: {default}]")
 }
 
-/// What a flag was given, if it was.
+/// The value of a flag, if it was given.
 fn value(flag: Flag, matches: &ArgMatches) -> Option<FlagValue> {
     let name = flag.name();
     Some(match flag.form() {
@@ -129,7 +129,7 @@ fn value(flag: Flag, matches: &ArgMatches) -> Option<FlagValue> {
     })
 }
 
-/// What was given, in a message's words.
+/// The value in words, for a message.
 fn shown(value: &FlagValue) -> String {
     match value {
         FlagValue::Whole(whole) => whole.to_string(),
@@ -156,7 +156,7 @@ mod tests {
         log: SettingFlags<true>,
     }
 
-    /// What a command line sets, setting by setting.
+    /// The settings of a command line, one by one.
     fn set(flags: &[&str]) -> Vec<String> {
         let line = Line::try_parse_from([&["mynah"], flags].concat()).unwrap();
         let log = line.log.operator().unwrap();
@@ -176,7 +176,7 @@ mod tests {
             FlagForm::Switch => (flag.default() != Some(true.into())).to_string(),
             FlagForm::Texts => "--".to_owned(),
             FlagForm::Text => {
-                // Names are listed in the error, and what isn't a name is any text.
+                // The error lists the names. Without a list, any text is allowed.
                 let told = flag.check("no such name").err().unwrap_or_default();
                 let names = told.split("one of ").nth(1).unwrap_or("x.log");
                 let names = names.split(", ").map(str::to_owned);

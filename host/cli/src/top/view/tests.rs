@@ -1,4 +1,4 @@
-//! What is drawn, at the sizes that terminals have: compared with files, since it is looked at.
+//! Tests that compare the drawn view, at typical terminal sizes, with files.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -151,7 +151,7 @@ fn status(models: impl IntoIterator<Item = (&'static str, Report)>) -> Told {
     }
 }
 
-/// A host as it is after a while: speed went up and down.
+/// A host after a while, with varying speed.
 fn usual() -> State {
     let mut state = State::new("somewhere".to_owned());
     for moment in 0..60_u32 {
