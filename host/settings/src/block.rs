@@ -7,7 +7,7 @@
 
 use serde_json::Value as Json;
 
-use super::flag::{FlagInfo, FlagValue};
+use super::flag_value::{FlagInfo, FlagValue};
 use super::kind::Kind;
 use super::problem::{Check, Problem};
 use super::value::Value;
@@ -231,14 +231,14 @@ macro_rules! block {
         @flag [$kind:ty] [$rule:expr]
         [$flag:literal, $value:literal, [$($alone:literal)?], $help:expr]
     ) => {
-        Some($crate::flag::FlagInfo {
+        Some($crate::flag_value::FlagInfo {
             name: $flag,
             value_name: $value,
             alone: $crate::block::block!(@since [$($alone)?]),
             help: $help,
             form: || <$kind as $crate::kind::Kind>::flag_form(&$rule),
             check: |text| {
-                let text = $crate::FlagValue::Text(text);
+                let text = $crate::flag_value::FlagValue::Text(text);
                 <$kind as $crate::kind::Kind>::of_flag(text, &$rule).map(drop)
             },
         })

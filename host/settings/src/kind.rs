@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use serde_json::{Value as Json, json};
 
-use super::flag::{FlagForm, FlagValue};
+use super::flag_value::{FlagForm, FlagValue};
 use super::value::Value;
 
 /// A type of values. Each setting chooses a `Rule`, which limits the values.

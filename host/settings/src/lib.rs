@@ -13,7 +13,7 @@
 //! | `model`, `served` | the operator's settings of a model, and the macro that declares them |
 //! | `logging` | the operator's settings of the log |
 //! | `serving` | all settings of an operator together |
-//! | `flag` | the flags of the command line |
+//! | `flag`, `flag_value` | the flags of the command line, and their values |
 //! | `priority`, `kv_type`, `chat_template`, `optimize` | the types of single settings |
 //! | `dialect/` | reading settings from JSON and TOML, in all spellings |
 //! | `reference` | the table of all settings, and their JSON Schema |
@@ -26,6 +26,7 @@ mod chat_template;
 mod dialect;
 mod error;
 mod flag;
+mod flag_value;
 #[cfg(any(test, feature = "fuzzing"))]
 #[doc(hidden)]
 pub mod fuzz;
@@ -54,11 +55,12 @@ mod value;
 pub use chat_template::ChatTemplateName;
 pub use dialect::{OperatorDocument, OtherSection, Reading};
 pub use error::{Result, SettingsError};
-pub use flag::{Flag, FlagForm, FlagValue};
+pub use flag::Flag;
+pub use flag_value::{FlagForm, FlagValue};
 pub use kv_type::KvType;
 pub use logging::{LogColors, LogFormat, LogLevel, LoggingInForce, LoggingSettings};
 pub use memory::{Memory, MemoryInForce};
-pub use model::{BackendSettings, KvCells, KvLayout, ModelConfig, ModelSettings};
+pub use model::{BackendSettings, KvCells, KvLayout, MAX_SEQUENCES, ModelConfig, ModelSettings};
 pub use optimize::{Optimize, Quantisation, Target, UnknownTarget};
 pub use output::{FormText, Output, OutputForm};
 pub use priority::Priority;
@@ -72,7 +74,3 @@ pub use serving::Operator;
 pub use settings::{Effective, Level, SettingInForce, Settings, in_force};
 pub use stopping::{Stopping, StoppingInForce};
 pub use value::Value as Document;
-
-/// Maximum number of sequences in one context of llama.cpp (`LLAMA_MAX_SEQ` in its
-/// `llama-cparams.h`).
-pub const MAX_SEQUENCES: u32 = 256;

@@ -7,7 +7,7 @@ use std::time::Duration;
 use serde_json::{Value as Json, json};
 
 use super::block::block;
-use super::flag::FlagValue;
+use super::flag_value::FlagValue;
 use super::kind::{Any, Kind, Millis, Whole, named, names};
 use super::value::Value;
 

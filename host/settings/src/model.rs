@@ -7,9 +7,11 @@ use std::time::Duration;
 use super::kind::{Any, Millis, Number, Whole, named};
 use super::problem::{Check, Problem};
 use super::served::served;
-use super::{
-    ChatTemplateName, KvType, MAX_SEQUENCES, MemoryInForce, Optimize, Result, Settings, Target,
-};
+use super::{ChatTemplateName, KvType, MemoryInForce, Optimize, Result, Settings, Target};
+
+/// Maximum number of sequences in one context of llama.cpp (`LLAMA_MAX_SEQ` in its
+/// `llama-cparams.h`).
+pub const MAX_SEQUENCES: u32 = 256;
 
 served! {
     /// How a model is served: what the operator chooses when it is loaded.

@@ -3,7 +3,7 @@
 use serde_json::{Value as Json, json};
 
 use super::block::{Block, Key, block};
-use super::flag::FlagForm;
+use super::flag_value::FlagForm;
 use super::kind::{Any, Kind, Number, Texts, Whole, all_names, named};
 use super::value::Value;
 

@@ -2,9 +2,12 @@
 //! duplicates included.
 
 use std::fmt;
+use std::ops::Range;
 
-use super::Span;
 use crate::value::Value;
+
+/// A byte range of the document.
+pub(super) type Span = Range<usize>;
 
 /// A key and its value.
 #[derive(Debug, Clone)]
@@ -51,4 +54,11 @@ impl fmt::Display for Node {
             Self::Broken(reason) => f.write_str(reason),
         }
     }
+}
+
+/// A document that cannot be read.
+#[derive(Debug)]
+pub(super) struct Unreadable {
+    pub(super) reason: String,
+    pub(super) at: Option<usize>,
 }

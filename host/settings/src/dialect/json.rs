@@ -6,8 +6,7 @@ use std::fmt;
 use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
-use super::Unreadable;
-use super::entry::{Entry, Node};
+use super::entry::{Entry, Node, Unreadable};
 use crate::value::Value;
 
 /// Depth of the tables that are looked into: a section, a group, and a value's own. Deeper tables

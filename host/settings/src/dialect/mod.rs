@@ -17,15 +17,14 @@ mod names;
 mod tests;
 mod toml;
 
+pub use names::OtherSection;
 pub(crate) use names::{is_flat, spellings};
 
 use std::collections::BTreeMap;
-use std::ops::Range;
 
-use super::block::Block;
 use super::problem::{Check, Fault, Place, Problem};
-use super::{ModelSettings, Operator, Result, SettingsError, Stopping};
-use entry::{Entry, Node};
+use super::{Operator, Result, SettingsError};
+use entry::{Entry, Node, Unreadable};
 use names::{Found, Names};
 
 /// The result of reading a document.
@@ -42,15 +41,6 @@ struct Written {
     path: String,
     place: Place,
     is_weak: bool,
-}
-
-/// A section of an operator's document that another part of the program reads.
-#[derive(Debug, Clone, Copy)]
-pub struct OtherSection {
-    /// The name of the section.
-    pub name: &'static str,
-    /// Its keys; `None`: any.
-    pub keys: Option<&'static [&'static str]>,
 }
 
 impl Reading {
@@ -181,13 +171,6 @@ pub struct OperatorDocument {
     pub warnings: Vec<Problem>,
     /// The place of each setting, by its canonical path. Includes the keys of other sections.
     pub places: BTreeMap<String, Place>,
-}
-
-/// A document that cannot be read.
-#[derive(Debug)]
-struct Unreadable {
-    reason: String,
-    at: Option<usize>,
 }
 
 /// Converts byte offsets to lines and columns.
@@ -427,10 +410,3 @@ impl Walk<'_> {
         }
     }
 }
-
-/// A key of `model` that is a setting of `stopping`: in llama.cpp's older documents, `n_predict` is
-/// in the section of the model.
-const WEAK: (&str, &str, &str) = (ModelSettings::SECTION, Stopping::SECTION, "n_predict");
-
-/// A byte range of the document.
-type Span = Range<usize>;

@@ -3,13 +3,25 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::OnceLock;
 
-use super::{OtherSection, WEAK};
 use crate::block::{Block, KeyInfo};
-use crate::{LoggingSettings, Operator};
+use crate::{LoggingSettings, ModelSettings, Operator, Stopping};
 
 /// Groups of settings that some dialects write under one name: `dynatemp: {range}` is
 /// `dynatemp_range`.
 const GROUPS: [&str; 5] = ["dynatemp", "dry", "xtc", "mirostat", "penalty"];
+
+/// A key of `model` that is a setting of `stopping`: in llama.cpp's older documents, `n_predict` is
+/// in the section of the model.
+const WEAK: (&str, &str, &str) = (ModelSettings::SECTION, Stopping::SECTION, "n_predict");
+
+/// A section of an operator's document that another part of the program reads.
+#[derive(Debug, Clone, Copy)]
+pub struct OtherSection {
+    /// The name of the section.
+    pub name: &'static str,
+    /// Its keys; `None`: any.
+    pub keys: Option<&'static [&'static str]>,
+}
 
 /// A key's name in the form of the lookup table.
 pub(super) fn normal(key: &str) -> String {

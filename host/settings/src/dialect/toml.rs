@@ -3,8 +3,7 @@
 use ::toml::Spanned;
 use ::toml::de::{DeTable, DeValue};
 
-use super::Unreadable;
-use super::entry::{Entry, Node};
+use super::entry::{Entry, Node, Unreadable};
 use crate::value::Value;
 
 /// Reads the entries of a document's root.
