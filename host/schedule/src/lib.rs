@@ -16,10 +16,6 @@ mod queue;
 mod rounds;
 mod sessions;
 
-/// Number of tokens of a sequence that llama.cpp's attention computes together on a CPU
-/// (`GGML_FA_TILE_Q` in `ggml-cpu/common.h`). With fewer tokens, each costs several times as much.
-const TILE: u32 = 64;
-
 pub use admission::{Candidate, Decision, Holder, Room, decide, least_important};
 pub use align::{Alignment, align, common};
 pub use cells::Cells;

@@ -3,7 +3,9 @@
 
 use std::time::{Duration, Instant};
 
-use super::TILE;
+/// Number of tokens of a sequence that llama.cpp's attention computes together on a CPU
+/// (`GGML_FA_TILE_Q` in `ggml-cpu/common.h`). With fewer tokens, each costs several times as much.
+pub(super) const TILE: u32 = 64;
 
 /// Weight of the newest measurement in a moving average, so that about the last ten count.
 const NEWEST: f64 = 0.2;

@@ -7,7 +7,8 @@
 //! group reads the weights again. Computing eight prompts side by side took nearly twice as long as
 //! computing them in turn (`docs/performance.md`).
 
-use super::{Need, TILE, Want};
+use super::pace::TILE;
+use super::plan::{Need, Want};
 
 /// Maximum length of a prompt, or of its rest, that is computed together with the decoding
 /// sequences: a tile with so few extra tokens takes longer together than separately.
