@@ -10,55 +10,17 @@
 //! lexeme is one character, both mean the same.
 
 mod parse;
+mod rules;
 mod translate;
 
 #[cfg(test)]
 mod tests;
 
-/// A mistake in a grammar, with its position.
-#[derive(Debug, PartialEq, Eq, thiserror::Error)]
-#[error("line {line}, column {column}: {what}")]
-pub(super) struct Mistake {
-    line: usize,
-    column: usize,
-    what: String,
-}
+pub(super) use rules::Mistake;
 
 /// Translates a grammar to llguidance's variant of Lark. `token` returns the id of the token with
 /// this text or name.
 pub(super) fn to_lark(text: &str, token: &dyn Fn(&str) -> Option<u32>) -> Result<String, Mistake> {
     let grammar = parse::parse(text, token)?;
     Ok(translate::translate(&grammar))
-}
-
-/// A grammar: its rules by number. The first is `root`.
-#[derive(Debug, PartialEq, Eq)]
-struct Grammar {
-    rules: Vec<Choice>,
-}
-
-/// Alternative sequences. One may be empty.
-type Choice = Vec<Vec<Item>>;
-
-#[derive(Debug, Clone, PartialEq, Eq)]
-enum Item {
-    /// One character in these inclusive ranges, or in none of them.
-    Character {
-        ranges: Vec<(char, char)>,
-        is_negated: bool,
-    },
-    /// This token, or any other.
-    Token {
-        id: u32,
-        is_negated: bool,
-    },
-    /// The rule with this number.
-    Rule(usize),
-    Group(Choice),
-    /// A repetition.
-    Repeat {
-        items: Vec<Item>,
-        min: u32,
-        max: Option<u32>,
-    },
 }

@@ -5,7 +5,7 @@
 
 use std::collections::HashMap;
 
-use super::{Choice, Grammar, Item, Mistake};
+use super::rules::{Choice, Grammar, Item, Mistake};
 
 /// Maximum nesting of parentheses, because they are parsed recursively.
 const MAX_DEPTH: u32 = 64;

@@ -5,7 +5,8 @@ use std::collections::BTreeSet;
 use proptest::prelude::*;
 
 use super::super::tests::{grammars, has_form};
-use super::{Choice, Grammar, Item, parse, to_lark, translate};
+use super::rules::{Choice, Grammar, Item};
+use super::{parse, to_lark, translate};
 use mynah_settings::OutputForm;
 
 fn no_token(_: &str) -> Option<u32> {

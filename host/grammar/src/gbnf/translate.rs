@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::fmt::Write;
 
-use super::{Choice, Grammar, Item};
+use super::rules::{Choice, Grammar, Item};
 
 /// Translates the grammar.
 pub(super) fn translate(grammar: &Grammar) -> String {
