@@ -6,7 +6,7 @@ use anyhow::{Context, Result, bail};
 use wit_component::DecodedWasm;
 use wit_parser::{Resolve, WorldItem, WorldKey};
 
-use super::{DIR, ENV, Found, MODEL};
+use super::found::{DIR, ENV, Found, MODEL};
 
 /// Packages that the host serves, with each version of `mynah:llm` and `wasi:nn`.
 const OURS: [&str; 5] = [

@@ -1,9 +1,9 @@
 //! `mynah inspect`: what a guest imports and exports, and which grants it will need.
 
 mod component;
+mod found;
 mod module;
 
-use std::collections::BTreeSet;
 use std::path::Path;
 use std::process::ExitCode;
 
@@ -11,23 +11,6 @@ use anyhow::{Context, Result};
 
 use crate::guest::{self, Kind};
 use crate::output::{self, Table};
-
-/// The report on a guest of either kind.
-#[derive(Debug, Default)]
-struct Found {
-    /// Each import, with a note on whether the host serves it.
-    imports: BTreeSet<String>,
-    exports: BTreeSet<String>,
-    /// Whether the host can run the guest, and why.
-    runs: &'static str,
-    /// Flags of `mynah run` that the guest needs.
-    grants: Vec<&'static str>,
-}
-
-/// For guests that load a model by name.
-const MODEL: &str = "--model NAME=PATH for each model that it loads by name";
-const DIR: &str = "--dir HOST::GUEST for each folder that it opens, if any";
-const ENV: &str = "--env KEY=VALUE for each variable that it reads, if any";
 
 /// Prints the report.
 pub(crate) fn inspect(path: &Path) -> Result<ExitCode> {

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use anyhow::Result;
 use wasmparser::{Parser, Payload};
 
-use super::{DIR, ENV, Found, MODEL};
+use super::found::{DIR, ENV, Found, MODEL};
 
 /// The WASI version of core modules.
 const PREVIEW_1: &str = "wasi_snapshot_preview1";

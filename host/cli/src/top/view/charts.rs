@@ -5,12 +5,15 @@ use ratatui::layout::{Constraint, Layout, Rect};
 use ratatui::style::{Color, Style};
 use ratatui::widgets::Sparkline;
 
-use super::{TWO_ROWS, block};
+use super::style::block;
 use crate::top::figures::rate;
 use crate::top::state::{Moment, Watched};
 
 /// Resolution of a chart's height: charts are drawn in whole numbers.
 const STEPS: u64 = 10_000;
+
+/// Chart area height from which there are two rows of charts.
+const TWO_ROWS: u16 = 12;
 
 /// A chart: its title, the value that it shows, and its colour.
 type Chart = (&'static str, fn(&Moment) -> f64, Color);

@@ -2,6 +2,7 @@
 
 mod charts;
 mod panels;
+mod style;
 #[cfg(test)]
 mod tests;
 
@@ -9,10 +10,11 @@ use ratatui::Frame;
 use ratatui::layout::{Constraint, Flex, Layout, Rect};
 use ratatui::style::{Color, Modifier, Style};
 use ratatui::text::{Line, Span};
-use ratatui::widgets::{Block, Clear, Paragraph};
+use ratatui::widgets::{Clear, Paragraph};
 
 use super::figures::{count, percent, rate, share};
 use super::state::{State, Watched};
+use style::{FAINT, TITLE, block};
 
 /// Below this size the panels do not fit, and only the most important figures are shown as text.
 const SMALLEST: (u16, u16) = (64, 18);
@@ -20,11 +22,6 @@ const SMALLEST: (u16, u16) = (64, 18);
 /// Rows of the panels of one model.
 const PANELS: u16 = 8;
 
-/// Chart area height from which there are two rows of charts.
-const TWO_ROWS: u16 = 12;
-
-const TITLE: Style = Style::new().add_modifier(Modifier::BOLD);
-const FAINT: Style = Style::new().fg(Color::DarkGray);
 const TROUBLE: Style = Style::new().fg(Color::Red).add_modifier(Modifier::BOLD);
 
 const KEYS: [(&str, &str); 4] = [
@@ -135,10 +132,4 @@ fn in_words(state: &State, shown: &Watched) -> Paragraph<'static> {
         "(a larger terminal shows more)".to_owned(),
     ];
     Paragraph::new(lines.map(Line::raw).to_vec())
-}
-
-fn block(title: &str) -> Block<'static> {
-    Block::bordered()
-        .border_style(FAINT)
-        .title(Line::styled(format!(" {title} "), TITLE))
 }

@@ -7,7 +7,7 @@ use ratatui::style::{Color, Modifier, Style};
 use ratatui::text::{Line, Span};
 use ratatui::widgets::{LineGauge, Paragraph, Row, Table, TableState};
 
-use super::{FAINT, TITLE, block};
+use super::style::{FAINT, TITLE, block};
 use crate::top::figures::{
     bytes, count, half_and_most, percent, rate, seconds, share, whole_millis,
 };
