@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 use mynah_core::{StepNote, TokenId};
 use mynah_llama::{Ability, Batch, ContextParams, DecodeError};
 
+use super::job::{EmbedJob, Vectors};
 use super::pool::Pool;
-use super::{EmbedJob, Vectors};
 use crate::decode::WorkerParams;
 use crate::decode::executor::EmbedExecutor;
 use crate::decode::request_queue::RequestQueue;
