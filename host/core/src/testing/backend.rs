@@ -5,28 +5,20 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
+use super::scripted::{Scripted, words_of};
 use super::source::ScriptedSource;
-use super::{MAX_UNREAD_BYTES, Scripted, Step, lock};
+use super::step::{Step, lock};
 use crate::request_log::RequestLog;
 use crate::{
-    About, Backend, BackendSession, Embeddings, Error, Feature, FinishReason, ModelState, Outcome,
-    Owner, OwnerShare, Pending, Presence, Producer, Prompt, RequestOutcome, Requests, Result,
-    SessionState, SessionStatus, Snapshot, Started, Status, StreamWriter, TextRequest, TextStream,
-    TokenId, TokenProb, TokenProbs, Usage, VectorRequest,
+    About, Backend, BackendSession, Embeddings, Error, Feature, FinishReason, Model, ModelState,
+    Outcome, Owner, OwnerShare, Pending, Presence, Producer, Prompt, RequestOutcome, Requests,
+    Result, SessionState, SessionStatus, Snapshot, Started, Status, StreamWriter, TextRequest,
+    TextStream, TokenId, TokenProb, TokenProbs, Usage, VectorRequest,
 };
 
-/// The words of a prompt, each of which counts as a token.
-pub(super) fn words_of(prompt: &Prompt) -> Vec<String> {
-    let words = |text: &str| text.split_whitespace().map(str::to_owned).collect();
-    match prompt {
-        Prompt::Text(text) => words(text),
-        Prompt::Messages(conversation) => {
-            let last = conversation.messages.last();
-            last.map_or_else(Vec::new, |message| words(&message.content))
-        }
-        Prompt::Tokens(ids) => ids.iter().map(ToString::to_string).collect(),
-    }
-}
+/// Maximum number of bytes of unread text before the script pauses: the default of
+/// `max_unread_bytes`.
+const MAX_UNREAD_BYTES: usize = 64 << 10;
 
 fn count(words: &[String]) -> u32 {
     u32::try_from(words.len()).unwrap_or(u32::MAX)
@@ -401,4 +393,12 @@ struct Nobody;
 
 impl Producer for Nobody {
     fn wake(&self) {}
+}
+
+impl Scripted {
+    /// Creates the model.
+    #[must_use]
+    pub fn into_model(self) -> Model {
+        Model::new(Arc::new(ScriptedBackend::new(self)))
+    }
 }

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use super::Scripted;
+use super::scripted::Scripted;
 use crate::{DeviceClass, Error, GuestLoader, Model, ModelFormat, ProgressFn, Result, Source};
 
 /// A source of a scripted model. Two sources are equal if their names are.

@@ -1,10 +1,9 @@
 //! The steps of a scripted answer.
 
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use super::lock;
 use crate::FinishReason;
 
 /// One step of an answer.
@@ -71,4 +70,9 @@ impl Gate {
             guard = woken.unwrap_or_else(PoisonError::into_inner).0;
         }
     }
+}
+
+/// A panic of a test that holds a lock leaves the data consistent.
+pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
