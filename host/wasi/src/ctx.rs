@@ -6,7 +6,7 @@ use std::sync::atomic::AtomicU32;
 
 use mynah_core::{GuestLoader, Model, Owner, Registry};
 use mynah_settings::Priority;
-use wasmtime::component::ResourceTable;
+use wasmtime::component::{HasData, ResourceTable};
 use wasmtime_wasi::cli::StdoutStream;
 
 use crate::ephemeral::{Core, Stdout};
@@ -218,4 +218,13 @@ pub struct LlmCtxView<'a> {
 pub trait LlmView: Send {
     /// The context and the table.
     fn llm(&mut self) -> LlmCtxView<'_>;
+}
+
+/// Gives the bindings access to an [`LlmCtxView`] in a store, for embedders that link single
+/// interfaces.
+#[derive(Debug)]
+pub struct Llm;
+
+impl HasData for Llm {
+    type Data<'a> = LlmCtxView<'a>;
 }

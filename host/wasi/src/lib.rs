@@ -75,21 +75,12 @@ mod ephemeral;
 mod llm;
 mod nn;
 
-pub use ctx::{GuestModels, Limits, LlmCtx, LlmCtxBuilder, LlmCtxView, LlmView};
+pub use ctx::{GuestModels, Limits, Llm, LlmCtx, LlmCtxBuilder, LlmCtxView, LlmView};
 pub use ephemeral::{Errno, add_to_core_linker};
 pub use llm::Generation;
 pub use nn::{ErrorCode, ExecutionContext, Graph, NnError, Tensor};
 
-use wasmtime::component::{HasData, Linker};
-
-/// Gives the bindings access to an [`LlmCtxView`] in a store, for embedders that link single
-/// interfaces.
-#[derive(Debug)]
-pub struct Llm;
-
-impl HasData for Llm {
-    type Data<'a> = LlmCtxView<'a>;
-}
+use wasmtime::component::Linker;
 
 /// Adds `wasi:nn` in three snapshots and all `mynah:llm` interfaces to a linker. `wasmtime_wasi`
 /// must add WASI itself (at least `wasi:io`).
