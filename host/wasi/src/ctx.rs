@@ -1,8 +1,7 @@
 //! The grants and limits of one store.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::sync::atomic::AtomicU32;
 
 use mynah_core::{GuestLoader, Model, Owner, Registry};
 use mynah_settings::Priority;
@@ -10,6 +9,7 @@ use wasmtime::component::{HasData, ResourceTable};
 use wasmtime_wasi::cli::StdoutStream;
 
 use crate::ephemeral::{Core, Stdout};
+use crate::held::Held;
 
 /// Limits for what a guest holds and sends. Exceeding one gives an error that names it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -73,17 +73,6 @@ pub struct LlmCtx {
     pub(crate) core: Core,
     pub(crate) stdout: Option<Stdout>,
     pub(crate) lenient_output_size: bool,
-}
-
-/// What the guest holds now.
-#[derive(Debug, Default)]
-pub(crate) struct Held {
-    pub(crate) tensor_bytes: u64,
-    pub(crate) graphs: u32,
-    /// The guest's execution contexts, by their index in the table.
-    pub(crate) contexts: BTreeSet<u32>,
-    /// Number of the guest's own models in memory.
-    pub(crate) guest_models: Arc<AtomicU32>,
 }
 
 impl LlmCtx {

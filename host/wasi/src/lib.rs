@@ -72,13 +72,14 @@
 pub mod bindings;
 mod ctx;
 mod ephemeral;
+mod held;
 mod llm;
 mod nn;
 
+pub use bindings::wasi::nn::errors::ErrorCode;
 pub use ctx::{GuestModels, Limits, Llm, LlmCtx, LlmCtxBuilder, LlmCtxView, LlmView};
 pub use ephemeral::{Errno, add_to_core_linker};
-pub use llm::Generation;
-pub use nn::{ErrorCode, ExecutionContext, Graph, NnError, Tensor};
+pub use held::{ExecutionContext, Generation, Graph, NnError, Tensor};
 
 use wasmtime::component::Linker;
 

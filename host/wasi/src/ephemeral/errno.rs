@@ -1,6 +1,6 @@
 //! The error numbers of the functions, and their mapping from the host's errors.
 
-use crate::nn::{ErrorCode, NnError};
+use crate::{ErrorCode, NnError};
 
 /// The result of a function of `wasi_ephemeral_nn`: the numbers of the witx, and from 100 on those
 /// of the extensions for LLMs.

@@ -14,7 +14,8 @@ use wasmtime_wasi::cli::StdoutStream;
 use super::document::{Document, Ignored};
 use super::errno::Failure;
 use super::handles::Handles;
-use crate::nn::{Graph, Place};
+use crate::Graph;
+use crate::held::Place;
 
 /// Maximum number of reported keys that a graph remembers, because the guest chooses how many it
 /// sends.

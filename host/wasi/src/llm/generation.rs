@@ -1,6 +1,5 @@
 //! `mynah:llm/generation`: streaming text.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use mynah_core::{Conversation, FinishReason, Message, Prompt, Role};
@@ -11,16 +10,7 @@ use wasmtime_wasi_io::poll::{DynPollable, Pollable, subscribe};
 
 use crate::bindings::mynah::llm::errors::Error;
 use crate::bindings::mynah::llm::generation as wit;
-use crate::nn::Place;
-use crate::{ExecutionContext, LlmCtxView};
-
-/// The host's side of `mynah:llm/generation.generation`. Dropping it, or its store, cancels it.
-#[derive(Debug)]
-pub struct Generation {
-    engine: mynah_core::Generation,
-    // Counts the guest's own model, which the generation keeps in memory.
-    _guest_model: Option<Arc<Place>>,
-}
+use crate::{ExecutionContext, Generation, LlmCtxView};
 
 #[async_trait]
 impl Pollable for Generation {

@@ -7,8 +7,6 @@ mod generation;
 mod settings;
 mod status;
 
-pub use generation::Generation;
-
 use wasmtime::component::Linker;
 
 use crate::bindings::mynah::llm;

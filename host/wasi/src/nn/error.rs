@@ -3,17 +3,8 @@
 use mynah_core::log::TASK;
 use wasmtime::component::Resource;
 
-use crate::LlmCtxView;
 use crate::bindings::wasi::nn::errors::{ErrorCode, Host, HostError};
-
-/// The host's side of `wasi:nn/errors.error`.
-#[derive(Debug)]
-pub struct NnError {
-    pub(crate) code: ErrorCode,
-    pub(crate) data: String,
-    // Bytes that count towards the guest's limit, for an error that the guest created itself.
-    pub(super) cost: u64,
-}
+use crate::{LlmCtxView, NnError};
 
 impl NnError {
     pub(crate) fn new(code: ErrorCode, data: impl Into<String>) -> Self {

@@ -4,27 +4,13 @@
 //! their number, and trap if they exceed the store's hostcall fuel. This code checks the size
 //! before copying.
 
-use std::sync::Arc;
-
-use mynah_core::Model;
 use mynah_settings::Settings;
 use wasmtime::component::{Linker, Resource, ResourceType, WasmList};
 use wasmtime::{AsContextMut, StoreContextMut};
 
-use super::load::{self, LoadRequest, Place};
-use super::{ErrorCode, ExecutionContext, NnError};
+use super::load::{self, LoadRequest};
 use crate::bindings::wasi::nn::graph::{ExecutionTarget, GraphEncoding};
-use crate::{LlmCtx, LlmCtxView, LlmView};
-
-/// The host's side of `wasi:nn/graph.graph`: a loaded model.
-#[derive(Debug)]
-pub struct Graph {
-    pub(crate) model: Model,
-    /// Default settings for contexts of this graph.
-    pub(crate) settings: Settings,
-    // Counts a guest's own model; shared by everything that keeps the model in memory.
-    pub(crate) guest_model: Option<Arc<Place>>,
-}
+use crate::{ErrorCode, ExecutionContext, Graph, LlmCtx, LlmCtxView, LlmView, NnError};
 
 type Answer<T> = Result<Resource<T>, Resource<NnError>>;
 

@@ -1,32 +1,21 @@
 //! `wasi:nn/inference`: an execution context is a session, and `compute` runs one request to its
 //! end.
 
-use std::sync::Arc;
-
 use mynah_core::log::{TASK, logged_path};
 use mynah_core::{Event, FinishReason, Generation, Prompt, Session};
 use mynah_settings::{Reading, Settings};
 use wasmtime::component::Resource;
 
-use super::kept::{Kept, OUTPUT, short};
-use super::load::Place;
-use super::{ErrorCode, Graph, NnError, Tensor};
+use super::kept::{OUTPUT, short};
 use crate::bindings::wasi::nn::inference::{Host, HostGraphExecutionContext};
-use crate::{LlmCtx, LlmCtxView};
+use crate::held::Kept;
+use crate::{ErrorCode, ExecutionContext, Graph, LlmCtx, LlmCtxView, NnError, Tensor};
 
 /// Name of the input tensor.
 const PROMPT: &str = "prompt";
 /// Name of the input tensor with settings, a JSON document in any dialect.
 const CONFIG: &str = "config";
 type NamedTensor = (String, Resource<Tensor>);
-
-/// The host's side of `wasi:nn/inference.graph-execution-context`.
-#[derive(Debug)]
-pub struct ExecutionContext {
-    pub(crate) session: Session,
-    pub(crate) guest_model: Option<Arc<Place>>,
-    pub(super) kept: Kept,
-}
 
 impl LlmCtx {
     /// Checks that the guest may hold one more execution context than `held`.

@@ -1,7 +1,8 @@
-//! What an execution context keeps between the calls of an older snapshot, and how tensors are
-//! named.
+//! The names of tensors, and the bytes that an execution context keeps between the calls of an older
+//! snapshot.
 
-use super::Tensor;
+use crate::Tensor;
+use crate::held::Kept;
 
 /// Name of the output tensor.
 pub(super) const OUTPUT: &str = "output";
@@ -12,13 +13,6 @@ pub(crate) fn short(name: &str) -> &str {
         .nth(64)
         .and_then(|(end, _)| name.get(..end))
         .unwrap_or(name)
-}
-
-/// What a context keeps between calls.
-#[derive(Debug, Default)]
-pub(super) struct Kept {
-    pub(super) inputs: Vec<(String, Tensor)>,
-    pub(super) output: Option<Tensor>,
 }
 
 impl Kept {

@@ -3,42 +3,20 @@
 
 use std::ops::ControlFlow;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use mynah_core::{DeviceClass, Model, ModelFormat};
 use mynah_settings::Settings;
 
-use super::{ErrorCode, Graph, NnError};
 use crate::bindings::wasi::nn::graph::{ExecutionTarget, GraphEncoding};
-use crate::{GuestModels, LlmCtx};
+use crate::held::Place;
+use crate::{ErrorCode, Graph, GuestModels, LlmCtx, NnError};
 
 /// A `load` whose arguments are allowed.
 #[derive(Debug)]
 pub(crate) struct LoadRequest {
     allowed: GuestModels,
     place: Place,
-}
-
-/// Counts one of a guest's own models. Everything that keeps the model in memory shares it; the
-/// model no longer counts once the last copy is dropped.
-#[derive(Debug)]
-pub(crate) struct Place(Arc<AtomicU32>);
-
-impl Place {
-    /// Counts one more model, if there are fewer than `most`.
-    fn take(taken: &Arc<AtomicU32>, most: u32) -> Option<Self> {
-        let next = |count: u32| (count < most).then_some(count + 1);
-        taken
-            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, next)
-            .ok()
-            .map(|_| Self(Arc::clone(taken)))
-    }
-}
-
-impl Drop for Place {
-    fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::Relaxed);
-    }
 }
 
 impl LoadRequest {
@@ -176,21 +154,5 @@ fn format_of(encoding: GraphEncoding) -> Option<ModelFormat> {
         GraphEncoding::Tensorflow => Some(ModelFormat::TensorFlow),
         GraphEncoding::Pytorch => Some(ModelFormat::PyTorch),
         GraphEncoding::Tensorflowlite => Some(ModelFormat::TensorFlowLite),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_place_is_free_again_when_the_last_that_needs_it_is_gone() {
-        let taken = Arc::default();
-        let graph = Arc::new(Place::take(&taken, 1).unwrap());
-        let context = Arc::clone(&graph);
-        drop(graph);
-        assert!(Place::take(&taken, 1).is_none());
-        drop(context);
-        assert!(Place::take(&taken, 1).is_some());
     }
 }

@@ -9,13 +9,8 @@ mod load;
 mod older;
 mod tensor;
 
-pub use crate::bindings::wasi::nn::errors::ErrorCode;
-pub use error::NnError;
-pub use graph::Graph;
-pub use inference::ExecutionContext;
 pub(crate) use kept::short;
-pub(crate) use load::{LoadRequest, Place, load};
-pub use tensor::Tensor;
+pub(crate) use load::{LoadRequest, load};
 
 use wasmtime::component::Linker;
 

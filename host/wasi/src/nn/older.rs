@@ -10,12 +10,12 @@
 use wasmtime::StoreContextMut;
 use wasmtime::component::{Linker, LinkerInstance, Resource, ResourceType};
 
+use super::graph;
 use super::kept::{OUTPUT, input_cost, short};
 use super::tensor::OVERHEAD;
-use super::{ErrorCode, ExecutionContext, NnError, Tensor, graph};
 use crate::bindings::wasi::nn::errors::HostError;
 use crate::bindings::wasi::nn::tensor::{HostTensor, TensorType};
-use crate::{LlmCtxView, LlmView};
+use crate::{ErrorCode, ExecutionContext, LlmCtxView, LlmView, NnError, Tensor};
 
 /// The snapshot with kept inputs and without errors created by guests.
 const AUGUST: &str = "0.2.0-rc-2024-08-19";

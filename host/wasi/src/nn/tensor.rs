@@ -2,34 +2,13 @@
 
 use wasmtime::component::Resource;
 
-use super::{ErrorCode, NnError};
-use crate::LlmCtxView;
 use crate::bindings::wasi::nn::tensor::{Host, HostTensor, TensorType};
+use crate::held::TensorData;
+use crate::{ErrorCode, LlmCtxView, NnError, Tensor};
 
 /// Bytes that a tensor costs the host in addition to its data and shape, for its entry in the
 /// table. Counted, so that the limit also applies to a million empty tensors.
 pub(super) const OVERHEAD: u64 = 128;
-
-/// The host's side of `wasi:nn/tensor.tensor`.
-///
-/// The constructor cannot fail, so an invalid tensor is created anyway and refused when it is used.
-#[derive(Debug, Clone)]
-pub struct Tensor {
-    dimensions: Vec<u32>,
-    ty: TensorType,
-    data: Data,
-    pub(super) cost: u64,
-}
-
-#[derive(Debug, Clone)]
-enum Data {
-    Kept(Vec<u8>),
-    /// Not kept: the guest's tensors would have `wanted` bytes, more than `limit`.
-    Refused {
-        wanted: u64,
-        limit: u64,
-    },
-}
 
 impl Tensor {
     /// A one-dimensional `u8` tensor.
@@ -39,7 +18,7 @@ impl Tensor {
             dimensions: vec![u32::try_from(data.len()).unwrap_or(u32::MAX)],
             ty: TensorType::U8,
             cost: OVERHEAD + data.len() as u64,
-            data: Data::Kept(data),
+            data: TensorData::Kept(data),
         }
     }
 
@@ -50,7 +29,7 @@ impl Tensor {
             dimensions: vec![1, u32::try_from(numbers.len()).unwrap_or(u32::MAX)],
             ty: TensorType::Fp32,
             cost: OVERHEAD + data.len() as u64,
-            data: Data::Kept(data),
+            data: TensorData::Kept(data),
         }
     }
 
@@ -58,8 +37,8 @@ impl Tensor {
     pub(super) fn into_text(self, name: &str) -> Result<String, NnError> {
         let invalid = |what: String| Err(NnError::new(ErrorCode::InvalidArgument, what));
         let data = match self.data {
-            Data::Kept(data) => data,
-            Data::Refused { wanted, limit } => {
+            TensorData::Kept(data) => data,
+            TensorData::Refused { wanted, limit } => {
                 return Err(NnError::new(
                     ErrorCode::TooLarge,
                     format!(
@@ -164,13 +143,13 @@ impl HostTensor for LlmCtxView<'_> {
             Ok(()) => Tensor {
                 dimensions,
                 ty,
-                data: Data::Kept(data),
+                data: TensorData::Kept(data),
                 cost: size,
             },
             Err((wanted, limit)) => Tensor {
                 dimensions: Vec::new(),
                 ty,
-                data: Data::Refused { wanted, limit },
+                data: TensorData::Refused { wanted, limit },
                 cost: OVERHEAD,
             },
         };
@@ -188,8 +167,8 @@ impl HostTensor for LlmCtxView<'_> {
     /// A refused tensor has no data; `compute` reports the reason.
     async fn data(&mut self, tensor: Resource<Tensor>) -> wasmtime::Result<Vec<u8>> {
         Ok(match &self.table.get(&tensor)?.data {
-            Data::Kept(data) => data.clone(),
-            Data::Refused { .. } => Vec::new(),
+            TensorData::Kept(data) => data.clone(),
+            TensorData::Refused { .. } => Vec::new(),
         })
     }
 
@@ -209,7 +188,7 @@ mod tests {
         Tensor {
             dimensions: dimensions.to_vec(),
             ty,
-            data: Data::Kept(data.to_vec()),
+            data: TensorData::Kept(data.to_vec()),
             cost: 0,
         }
     }
