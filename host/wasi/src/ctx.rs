@@ -8,8 +8,7 @@ use mynah_settings::Priority;
 use wasmtime::component::{HasData, ResourceTable};
 use wasmtime_wasi::cli::StdoutStream;
 
-use crate::ephemeral::{Core, Stdout};
-use crate::held::Held;
+use crate::held::{CoreModules, Held, Stdout};
 
 /// Limits for what a guest holds and sends. Exceeding one gives an error that names it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -70,9 +69,7 @@ pub struct LlmCtx {
     pub(crate) max_priority: Priority,
     pub(crate) host_status: bool,
     pub(crate) held: Held,
-    pub(crate) core: Core,
-    pub(crate) stdout: Option<Stdout>,
-    pub(crate) lenient_output_size: bool,
+    pub(crate) core_modules: CoreModules,
 }
 
 impl LlmCtx {
@@ -92,8 +89,7 @@ pub struct LlmCtxBuilder {
     owner: Option<Owner>,
     max_priority: Option<Priority>,
     host_status: bool,
-    stdout: Option<Stdout>,
-    lenient_output_size: bool,
+    core_modules: CoreModules,
 }
 
 impl LlmCtxBuilder {
@@ -162,7 +158,7 @@ impl LlmCtxBuilder {
     /// default there is none, and the setting is reported as having no effect.
     #[must_use]
     pub fn stdout(mut self, stream: impl StdoutStream + Sync + 'static) -> Self {
-        self.stdout = Some(Stdout::new(stream));
+        self.core_modules.stdout = Some(Stdout::new(stream));
         self
     }
 
@@ -172,7 +168,7 @@ impl LlmCtxBuilder {
     /// means 0 loses the data behind its buffer. By default such a buffer is too small.
     #[must_use]
     pub fn lenient_output_size(mut self, lenient: bool) -> Self {
-        self.lenient_output_size = lenient;
+        self.core_modules.lenient_output_size = lenient;
         self
     }
 
@@ -187,9 +183,7 @@ impl LlmCtxBuilder {
             max_priority: self.max_priority.unwrap_or(Priority::Urgent),
             host_status: self.host_status,
             held: Held::default(),
-            core: Core::default(),
-            stdout: self.stdout,
-            lenient_output_size: self.lenient_output_size,
+            core_modules: self.core_modules,
         }
     }
 }

@@ -5,9 +5,10 @@ use mynah_settings::Settings;
 use serde_json::json;
 
 use super::errno::{Errno, Failure};
-use super::state::{Answer, Live, Stdout, Stream, Writer, unloaded};
+use super::state::unloaded;
 use super::tensor;
 use crate::LlmCtx;
+use crate::held::{Answer, Live, Stdout, Stream, Writer};
 
 /// Sets a context's prompt and counts its tokens. A running stream ends, because it belongs to the
 /// old prompt.
@@ -24,7 +25,7 @@ pub(super) async fn set_prompt(
         ))
     })?;
     let max_bytes = ctx.limits.max_tensor_bytes;
-    let context = ctx.core.context_mut(handle)?;
+    let context = ctx.core_modules.context_mut(handle)?;
     let Some(live) = &mut context.live else {
         return Err(unloaded());
     };
@@ -59,9 +60,10 @@ fn ready(
     ctx: &mut LlmCtx,
     handle: u32,
 ) -> Result<(&mut Live, &mut Answer, Option<Writer>), Failure> {
-    let (live, answer) = ctx.core.context_mut(handle)?.ready()?;
-    let stdout = ctx.stdout.as_ref().filter(|_| live.stream_stdout);
-    Ok((live, answer, stdout.map(Stdout::writer)))
+    let stdout = ctx.core_modules.stdout.clone();
+    let (live, answer) = ctx.core_modules.context_mut(handle)?.ready()?;
+    let stdout = stdout.filter(|_| live.stream_stdout);
+    Ok((live, answer, stdout.as_ref().map(Stdout::writer)))
 }
 
 /// Computes the whole answer.
@@ -133,7 +135,7 @@ pub(super) async fn compute_single(ctx: &mut LlmCtx, handle: u32) -> Result<(), 
 
 /// Ends a stream at any point and discards its text.
 pub(super) fn fini_single(ctx: &mut LlmCtx, handle: u32) -> Result<(), Failure> {
-    let context = ctx.core.context_mut(handle)?;
+    let context = ctx.core_modules.context_mut(handle)?;
     if let Some(live) = &mut context.live {
         live.stream = None;
     }

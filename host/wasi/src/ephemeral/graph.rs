@@ -7,8 +7,9 @@ use wasmtime::Caller;
 use super::document::{self, Document};
 use super::errno::{Errno, Failure};
 use super::memory;
-use super::state::{Answer, Context, CoreGraph, Live};
+use super::state::unloaded;
 use crate::bindings::wasi::nn::graph::{ExecutionTarget, GraphEncoding};
+use crate::held::{Answer, Context, CoreGraph, Live};
 use crate::nn::{LoadRequest, load};
 use crate::{LlmCtx, LlmView};
 
@@ -142,13 +143,13 @@ pub(super) fn load_by_name<T: LlmView>(
         }
         None => Document::default(),
     };
-    let found = ctx.core.graphs.iter().find(|(_, graph)| {
+    let found = ctx.core_modules.graphs.iter().find(|(_, graph)| {
         graph.name.as_deref() == Some(name)
             && graph.graph.settings == document.settings
             && graph.stream_stdout == (document.stream_stdout == Some(true))
     });
     if let Some((handle, _)) = found {
-        if let Some(graph) = ctx.core.graphs.get_mut(handle) {
+        if let Some(graph) = ctx.core_modules.graphs.get_mut(handle) {
             graph.report(&document.ignored);
         }
         return memory::write_number(data, arguments.graph, handle, "the place for the graph");
@@ -160,18 +161,23 @@ pub(super) fn load_by_name<T: LlmView>(
 
 /// Reads the settings that come with a graph.
 fn read(ctx: &LlmCtx, json: &[u8]) -> Result<Document, Failure> {
-    document::read(json, ctx.max_priority, ctx.stdout.is_some()).map_err(|refused| refused.failure)
+    document::read(json, ctx.max_priority, ctx.core_modules.stdout.is_some())
+        .map_err(|refused| refused.failure)
 }
 
 fn check_graphs(ctx: &LlmCtx) -> Result<(), Failure> {
-    let held = u32::try_from(ctx.core.graphs.len()).unwrap_or(u32::MAX);
+    let held = u32::try_from(ctx.core_modules.graphs.len()).unwrap_or(u32::MAX);
     ctx.check_graphs(held).map_err(Failure::limit)
 }
 
 /// Adds a graph and writes its handle to the guest's memory.
 fn insert(ctx: &mut LlmCtx, graph: CoreGraph, data: &mut [u8], place: u32) -> Result<(), Failure> {
     check_graphs(ctx)?;
-    let handle = ctx.core.graphs.insert(graph).map_err(|_| used_up())?;
+    let handle = ctx
+        .core_modules
+        .graphs
+        .insert(graph)
+        .map_err(|_| used_up())?;
     memory::write_number(data, place, handle, "the place for the graph")
 }
 
@@ -192,10 +198,10 @@ pub(super) fn init_execution_context<T: LlmView>(
     let (data, store) = memory.data_and_store_mut(&mut *caller);
     let ctx = store.llm().ctx;
     memory::check_number(data, place, "the place for the context")?;
-    let Some(of) = ctx.core.graphs.get(graph) else {
-        return Err(ctx.core.no_graph(graph));
+    let Some(of) = ctx.core_modules.graphs.get(graph) else {
+        return Err(ctx.core_modules.no_graph(graph));
     };
-    ctx.check_contexts(ctx.core.contexts.len())
+    ctx.check_contexts(ctx.core_modules.contexts.len())
         .map_err(Failure::limit)?;
     let mut session = ctx.open(&of.graph)?;
     let mut settings = of.graph.settings.clone();
@@ -218,7 +224,11 @@ pub(super) fn init_execution_context<T: LlmView>(
             _guest_model: of.graph.guest_model.clone(),
         }),
     };
-    let handle = ctx.core.contexts.insert(context).map_err(|_| used_up())?;
+    let handle = ctx
+        .core_modules
+        .contexts
+        .insert(context)
+        .map_err(|_| used_up())?;
     memory::write_number(data, place, handle, "the place for the context")
 }
 
@@ -230,11 +240,11 @@ fn says_nobody(effective: &[mynah_settings::SettingInForce], path: &str) -> bool
 
 /// Unloads a graph. Its contexts stop computing, but their answers can still be read.
 pub(super) fn unload(ctx: &mut LlmCtx, graph: u32) -> Result<(), Failure> {
-    if ctx.core.graphs.remove(graph).is_none() {
-        return Err(ctx.core.no_graph(graph));
+    if ctx.core_modules.graphs.remove(graph).is_none() {
+        return Err(ctx.core_modules.no_graph(graph));
     }
     let mut freed = 0;
-    for context in ctx.core.contexts.values_mut() {
+    for context in ctx.core_modules.contexts.values_mut() {
         if context.graph == graph
             && let Some(live) = context.live.take()
         {
@@ -247,8 +257,8 @@ pub(super) fn unload(ctx: &mut LlmCtx, graph: u32) -> Result<(), Failure> {
 
 /// Drops a context and cancels its computation.
 pub(super) fn finalize(ctx: &mut LlmCtx, context: u32) -> Result<(), Failure> {
-    let Some(context) = ctx.core.contexts.remove(context) else {
-        return Err(ctx.core.no_context(context));
+    let Some(context) = ctx.core_modules.contexts.remove(context) else {
+        return Err(ctx.core_modules.no_context(context));
     };
     let prompt = context.live.and_then(|live| live.prompt);
     let freed = prompt.map_or(0, |prompt| prompt.len() as u64);
@@ -258,10 +268,10 @@ pub(super) fn finalize(ctx: &mut LlmCtx, context: u32) -> Result<(), Failure> {
 
 /// Merges settings over those that the context has.
 pub(super) fn configure(ctx: &mut LlmCtx, handle: u32, json: &[u8]) -> Result<(), Failure> {
-    let read = document::read(json, ctx.max_priority, ctx.stdout.is_some());
-    let context = ctx.core.context_mut(handle)?;
+    let read = document::read(json, ctx.max_priority, ctx.core_modules.stdout.is_some());
+    let context = ctx.core_modules.context_mut(handle)?;
     let Some(live) = &mut context.live else {
-        return Err(super::state::unloaded());
+        return Err(unloaded());
     };
     let document = match read {
         Ok(document) => document,
@@ -276,7 +286,7 @@ pub(super) fn configure(ctx: &mut LlmCtx, handle: u32, json: &[u8]) -> Result<()
     live.stream_stdout = document.stream_stdout.unwrap_or(live.stream_stdout);
     context.is_invalid = false;
     let graph = context.graph;
-    if let Some(graph) = ctx.core.graphs.get_mut(graph) {
+    if let Some(graph) = ctx.core_modules.graphs.get_mut(graph) {
         graph.report(&document.ignored);
     }
     Ok(())

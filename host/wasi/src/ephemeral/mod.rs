@@ -10,21 +10,19 @@
 //! | `errno` | the error numbers, and their mapping from the host's errors |
 //! | `memory`, `tensor` | data in the guest's memory |
 //! | `document` | settings as JSON |
-//! | `handles`, `state` | what a guest holds |
+//! | `state` | finds what a guest holds, by its handle |
 //! | `graph`, `compute`, `output` | the functions |
 
 mod compute;
 mod document;
 mod errno;
 mod graph;
-mod handles;
 mod memory;
 mod output;
 mod state;
 mod tensor;
 
 pub use errno::Errno;
-pub(crate) use state::{Core, Stdout};
 
 use errno::Failure;
 use graph::{LoadArguments, NameArguments};
@@ -80,7 +78,7 @@ fn answer<T: LlmView>(
     let Err(Failure { errno, words }) = done else {
         return Errno::Success.number();
     };
-    let warned = &mut caller.data_mut().llm().ctx.core.warned;
+    let warned = &mut caller.data_mut().llm().ctx.core_modules.warned;
     let number = errno.number();
     if errno == Errno::EndOfSequence || *warned > MAX_WARNINGS {
         tracing::debug!(function, handle, errno = number, "{words}");
@@ -232,7 +230,7 @@ async fn set_input<T: LlmView>(
     let memory = memory::exported(caller)?;
     let (data, store) = memory.data_and_store_mut(&mut *caller);
     let ctx = store.llm().ctx;
-    ctx.core.context(context)?;
+    ctx.core_modules.context(context)?;
     let data = tensor::read(data, tensor, ctx.limits.max_tensor_bytes)?;
     match index {
         0 => compute::set_prompt(ctx, context, data).await,

@@ -9,8 +9,8 @@ use wasmtime::Caller;
 
 use super::errno::{Errno, Failure};
 use super::memory;
-use super::state::{Answer, Context};
 use crate::LlmView;
+use crate::held::{Answer, Context};
 
 /// The arguments of `get_output` and `get_output_single`.
 #[derive(Debug, Clone, Copy)]
@@ -52,7 +52,7 @@ pub(super) fn get<T: LlmView>(
     } = arguments;
     memory::check_number(data, written, WRITTEN)?;
     memory::bytes(data, buffer, length, BUFFER)?;
-    let context = ctx.core.context(arguments.context)?;
+    let context = ctx.core_modules.context(arguments.context)?;
     if which == Which::Piece && context.is_invalid {
         return Err(Failure::invalid(
             "the context's settings were refused: set good ones (index 1), or read the whole \
@@ -66,7 +66,7 @@ pub(super) fn get<T: LlmView>(
             "the output has more bytes than a 32-bit memory holds: bound it with `n-predict`",
         )
     })?;
-    let is_lenient = length == 0 && ctx.lenient_output_size;
+    let is_lenient = length == 0 && ctx.core_modules.lenient_output_size;
     if size > length && !is_lenient {
         memory::write_number(data, written, size, WRITTEN)?;
         let hint = match length {

@@ -1,45 +1,15 @@
-//! What a core module holds: graphs, and execution contexts with their answers.
+//! Finds what a core module holds by its handle, and reports settings without effect.
 
 use std::collections::BTreeSet;
-use std::fmt;
-use std::io;
-use std::pin::Pin;
-use std::sync::Arc;
-
-use mynah_core::{About, FinishReason, Generation, Outcome, Session};
-use mynah_settings::Settings;
-use tokio::io::{AsyncWrite, AsyncWriteExt};
-use wasmtime_wasi::cli::StdoutStream;
 
 use super::document::{Document, Ignored};
 use super::errno::Failure;
-use super::handles::Handles;
 use crate::Graph;
-use crate::held::Place;
+use crate::held::{Answer, Context, CoreGraph, CoreModules, Live};
 
 /// Maximum number of reported keys that a graph remembers, because the guest chooses how many it
 /// sends.
 const MAX_REPORTED: usize = 256;
-
-/// What a core module holds.
-#[derive(Debug, Default)]
-pub(crate) struct Core {
-    pub(super) graphs: Handles<CoreGraph>,
-    pub(super) contexts: Handles<Context>,
-    /// Number of failures that were logged as warnings.
-    pub(super) warned: u32,
-}
-
-/// A loaded model, with the default settings of its contexts.
-#[derive(Debug)]
-pub(super) struct CoreGraph {
-    pub(super) graph: Graph,
-    /// The name under which it was loaded.
-    pub(super) name: Option<String>,
-    pub(super) stream_stdout: bool,
-    // Keys without effect that were reported, so that each is reported once.
-    reported: BTreeSet<String>,
-}
 
 impl CoreGraph {
     pub(super) fn new(graph: Graph, name: Option<String>, document: &Document) -> Self {
@@ -63,56 +33,6 @@ impl CoreGraph {
             self.graph.model.note_ignored_key(key, hint);
         }
     }
-}
-
-/// An execution context. Its answer can be read even after its graph is unloaded.
-#[derive(Debug)]
-pub(super) struct Context {
-    /// The handle of its graph.
-    pub(super) graph: u32,
-    /// `None` once the graph is unloaded: the context can no longer compute.
-    pub(super) live: Option<Live>,
-    /// Whether settings were refused that the context needs. The next accepted settings reset it.
-    pub(super) is_invalid: bool,
-    pub(super) answer: Answer,
-    /// What its model is, which it can be asked for after the graph was unloaded.
-    pub(super) about: Arc<About>,
-}
-
-/// The parts of a context for computing.
-#[derive(Debug)]
-pub(super) struct Live {
-    pub(super) session: Session,
-    /// The settings so far: those of the graph, merged with those sent to the context.
-    pub(super) settings: Settings,
-    pub(super) stream_stdout: bool,
-    pub(super) prompt: Option<String>,
-    pub(super) stream: Option<Stream>,
-    // Counts the guest's own model while it is in memory.
-    pub(super) _guest_model: Option<Arc<Place>>,
-}
-
-/// A generation that is read piece by piece.
-#[derive(Debug)]
-pub(super) struct Stream {
-    pub(super) generation: Generation,
-    /// How it ended, once it has.
-    pub(super) ended: Option<FinishReason>,
-    /// Whether an error ended it and was reported.
-    pub(super) is_broken: bool,
-}
-
-/// The answer of a context.
-#[derive(Debug, Default)]
-pub(super) struct Answer {
-    /// The whole text.
-    pub(super) text: String,
-    /// The last piece.
-    pub(super) piece: String,
-    pub(super) input_tokens: u32,
-    pub(super) output_tokens: u32,
-    /// How it ended, once it has.
-    pub(super) outcome: Option<Outcome>,
 }
 
 impl Answer {
@@ -150,7 +70,7 @@ pub(super) fn unloaded() -> Failure {
     )
 }
 
-impl Core {
+impl CoreModules {
     pub(super) fn context(&self, handle: u32) -> Result<&Context, Failure> {
         self.contexts
             .get(handle)
@@ -177,35 +97,5 @@ impl Core {
             "there is no graph {handle}, {} are held: give one that was loaded and isn't unloaded",
             self.graphs.len()
         ))
-    }
-}
-
-/// The destination of a guest's stdout.
-pub(crate) struct Stdout(Box<dyn StdoutStream + Sync>);
-
-impl Stdout {
-    pub(crate) fn new(stream: impl StdoutStream + Sync + 'static) -> Self {
-        Self(Box::new(stream))
-    }
-
-    pub(super) fn writer(&self) -> Writer {
-        Writer(Box::into_pin(self.0.async_stream()))
-    }
-}
-
-impl fmt::Debug for Stdout {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Stdout").finish_non_exhaustive()
-    }
-}
-
-/// A writer to a guest's stdout.
-pub(super) struct Writer(Pin<Box<dyn AsyncWrite + Send + Sync>>);
-
-impl Writer {
-    /// Writes a piece and flushes it.
-    pub(super) async fn write(&mut self, text: &str) -> io::Result<()> {
-        self.0.write_all(text.as_bytes()).await?;
-        self.0.flush().await
     }
 }

@@ -1,11 +1,17 @@
-//! What a guest holds, as data. The calls that use it are in `nn`, `llm` and `ephemeral`.
+//! What a guest holds. The calls that use it are in `nn`, `llm` and `ephemeral`; nothing here knows
+//! the context of the store.
 
+mod core_modules;
+mod handles;
 mod place;
 mod resources;
+mod stdout;
 
+pub(crate) use core_modules::{Answer, Context, CoreGraph, CoreModules, Live, Stream};
 pub(crate) use place::Place;
 pub use resources::{ExecutionContext, Generation, Graph, NnError, Tensor};
 pub(crate) use resources::{Kept, TensorData};
+pub(crate) use stdout::{Stdout, Writer};
 
 use std::collections::BTreeSet;
 use std::sync::Arc;

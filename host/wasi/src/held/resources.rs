@@ -8,7 +8,7 @@ use std::sync::Arc;
 use mynah_core::{Model, Session};
 use mynah_settings::Settings;
 
-use super::Place;
+use super::place::Place;
 use crate::bindings::wasi::nn::errors::ErrorCode;
 use crate::bindings::wasi::nn::tensor::TensorType;
 

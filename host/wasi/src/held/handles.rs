@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 /// What a guest holds, by handle.
 #[derive(Debug)]
-pub(super) struct Handles<T> {
+pub(crate) struct Handles<T> {
     held: BTreeMap<u32, T>,
     // One more than the highest handle so far.
     next: u32,
@@ -21,7 +21,7 @@ impl<T> Default for Handles<T> {
 
 impl<T> Handles<T> {
     /// Adds a value and returns its handle. Returns the value if all numbers are used up.
-    pub(super) fn insert(&mut self, value: T) -> Result<u32, T> {
+    pub(crate) fn insert(&mut self, value: T) -> Result<u32, T> {
         let handle = self.next;
         // The last number stays unused, so that there is always a number that is not a handle.
         let Some(next) = handle.checked_add(1) else {
@@ -32,28 +32,28 @@ impl<T> Handles<T> {
         Ok(handle)
     }
 
-    pub(super) fn get(&self, handle: u32) -> Option<&T> {
+    pub(crate) fn get(&self, handle: u32) -> Option<&T> {
         self.held.get(&handle)
     }
 
-    pub(super) fn get_mut(&mut self, handle: u32) -> Option<&mut T> {
+    pub(crate) fn get_mut(&mut self, handle: u32) -> Option<&mut T> {
         self.held.get_mut(&handle)
     }
 
     /// Removes a value. Its handle is then invalid.
-    pub(super) fn remove(&mut self, handle: u32) -> Option<T> {
+    pub(crate) fn remove(&mut self, handle: u32) -> Option<T> {
         self.held.remove(&handle)
     }
 
-    pub(super) fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.held.len()
     }
 
-    pub(super) fn iter(&self) -> impl Iterator<Item = (u32, &T)> {
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (u32, &T)> {
         self.held.iter().map(|(handle, value)| (*handle, value))
     }
 
-    pub(super) fn values_mut(&mut self) -> impl Iterator<Item = &mut T> {
+    pub(crate) fn values_mut(&mut self) -> impl Iterator<Item = &mut T> {
         self.held.values_mut()
     }
 }
