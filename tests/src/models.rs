@@ -6,7 +6,6 @@ use std::sync::{Arc, OnceLock};
 use mynah_core::{Error, Model};
 use mynah_engine::{EngineError, GgufFile, GgufLoader};
 use mynah_settings::{ModelConfig, Settings, Stopping};
-
 use mynah_wasi::GuestModels;
 
 use crate::tiny_model::TinyModel;

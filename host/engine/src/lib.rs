@@ -52,13 +52,3 @@ pub mod model;
 pub use error::EngineError;
 pub use model::{GgufFile, GgufLoader, LocalModel, load};
 pub use mynah_llama::{Device, DeviceKind, LlamaBuild, LlamaError, SystemInfo, llama_backend};
-
-pub(crate) use mynah_core::{
-    Conversation, DiskStatus, EmbeddingStatus, Error, FinishReason, MemoryUse, Message, ModelInfo,
-    ModelState, Outcome, Owner, OwnerShare, Pressure, PressureLevel, Prompt, RequestLog,
-    RequestOutcome, Requests, Result, Role, SessionState, SessionStatus, Status, TokenProb,
-    TokenProbs, Usage, log,
-};
-pub(crate) use mynah_settings::{
-    ChatTemplateName, Effective, KvCells, KvType, ModelConfig, Priority, SamplerName,
-};

@@ -6,10 +6,11 @@ use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use bytesize::ByteSize;
+use mynah_core::{MemoryUse, Result};
 use mynah_gguf::ModelSize;
 use sysinfo::{MemoryRefreshKind, ProcessRefreshKind, ProcessesToUpdate, RefreshKind, System};
 
-use crate::{EngineError, MemoryUse, Result};
+use crate::EngineError;
 
 /// Time between two measurements. One takes a few hundred microseconds.
 pub(crate) const BETWEEN_LOOKS: Duration = Duration::from_millis(250);
@@ -139,7 +140,7 @@ pub(crate) struct MemoryWatch {
 impl MemoryWatch {
     /// Measures this process. `bound` is its limit in bytes; without one, the limits of the machine
     /// and the control group apply. `threshold`: see
-    /// [`ModelConfig::pressure_threshold`](crate::ModelConfig::pressure_threshold). `device`
+    /// [`ModelConfig::pressure_threshold`](mynah_settings::ModelConfig::pressure_threshold). `device`
     /// returns the memory of all graphics cards together, if there are any.
     pub(crate) fn of_process(
         bound: Option<u64>,

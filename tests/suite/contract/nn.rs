@@ -1,9 +1,9 @@
 //! `wasi:nn`, tested with guests that use nothing else.
 
-use mynah_tests::guest_models;
 use std::time::Duration;
 
 use mynah_settings::ModelConfig;
+use mynah_tests::guest_models;
 use mynah_tests::tiny_model::TinyModel;
 use mynah_tests::{Guest, foreach_nn, greedy, solo, tiny, tiny_with};
 use mynah_wasi::{GuestModels, Limits};

@@ -1,10 +1,10 @@
 //! Guests built with WasmEdge's published crate, unchanged, in two of its versions, on the real
 //! model.
 
-use mynah_tests::guest_models;
 use std::path::Path;
 
 use mynah_settings::ModelConfig;
+use mynah_tests::guest_models;
 use mynah_tests::tiny_model::TinyModel;
 use mynah_tests::{Guest, cargo_component_wasm, greedy, model_path, solo, tiny, tiny_with};
 

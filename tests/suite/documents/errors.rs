@@ -1,11 +1,11 @@
 //! Cases 21 and 26: mistakes are reported, and no input ends the host.
 
-use mynah_tests::is_file_error;
 use std::path::Path;
 
 use mynah_core::{Error, Prompt};
 use mynah_settings::{ModelConfig, Settings};
 use mynah_tests::core_driver::{Driver, PLACE};
+use mynah_tests::is_file_error;
 use mynah_tests::tiny_model::TinyModel;
 use mynah_wasi::LlmCtx;
 

@@ -4,10 +4,10 @@ use std::time::Duration;
 
 use mynah_core::{Error, Model, Owner};
 use mynah_settings::{Level, Seed, SettingInForce};
+use mynah_tests::tiny_model::TinyModel;
 use serde_json::{Value, json};
 
 use super::{context, load, read, run, tiny};
-use mynah_tests::tiny_model::TinyModel;
 
 /// The value in force in a new context, and its origin.
 fn in_force(model: &Model, path: &str) -> (Value, Level) {

@@ -1,9 +1,9 @@
 //! Cases 22 to 25: the queue that a document configures, and a full queue.
 
-use mynah_tests::is_file_error;
 use std::path::Path;
 
 use mynah_core::{Error, Owner};
+use mynah_tests::is_file_error;
 
 use super::{Endless, read, settings, tiny};
 use crate::support::generations::{finish, is_idle, start, text, until};

@@ -1,14 +1,14 @@
 //! Valid and invalid model files: each invalid one gives a clear error and has no other effect.
 
-use mynah_engine::EngineError;
-use mynah_tests::{engine_error, gguf};
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 
 use mynah_core::{Error, Model, Registry};
+use mynah_engine::EngineError;
 use mynah_settings::ModelConfig;
 use mynah_tests::model_path;
 use mynah_tests::tiny_model::TinyModel;
+use mynah_tests::{engine_error, gguf};
 
 fn load(path: &Path) -> Result<Model, Error> {
     mynah_engine::load(path, ModelConfig::default(), |_| {})

@@ -1,8 +1,6 @@
 //! The life of a model: loaded once for several users, cancelled loading, unloaded while idle,
 //! loaded again, and replaced while in use.
 
-use mynah_engine::LocalModel;
-use mynah_tests::{gguf, is_file_error};
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -10,9 +8,11 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use mynah_core::{Error, FinishReason, Model, Registry};
+use mynah_engine::LocalModel;
 use mynah_settings::{ModelConfig, Settings};
 use mynah_tests::tiny_model::TinyModel;
 use mynah_tests::{Guest, greedy, model_path};
+use mynah_tests::{gguf, is_file_error};
 use tempfile::TempDir;
 
 use crate::support::generations::{finish, session, start, text, until};

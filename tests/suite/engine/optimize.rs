@@ -1,19 +1,19 @@
 //! Converted weights: the files that the quantiser writes, the cache, and the messages of the
 //! command line.
 
-use mynah_engine::EngineError;
-use mynah_tests::{engine_error, gguf};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::SystemTime;
 
 use mynah_core::{Error, Registry};
+use mynah_engine::EngineError;
 use mynah_engine::model::optimize::{compare, divergence, main_type, optimize, optimized};
 use mynah_gguf::GgufHeader;
 use mynah_settings::{ModelConfig, Optimize, Quantisation, Target};
 use mynah_tests::model_path;
 use mynah_tests::tiny_model::TinyModel;
+use mynah_tests::{engine_error, gguf};
 use tempfile::TempDir;
 
 use crate::support::command::{Said, refused, run, run_with_cache};

@@ -1,15 +1,15 @@
 //! States on disk, on the real models: after a restart, also after the process was killed while
 //! writing, a conversation continues with the text that it would have had.
 
-use mynah_engine::EngineError;
-use mynah_tests::engine_error;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use mynah_core::{Conversation, DiskStatus, Message, Model, Owner, Prompt, Role, Session};
+use mynah_engine::EngineError;
 use mynah_settings::{KvType, ModelConfig, Settings};
+use mynah_tests::engine_error;
 use mynah_tests::tiny_model::TinyModel;
 use mynah_tests::{cargo_component_wasm, gemma_path, greedy, model_path, tiny_with};
 

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use mynah_core::StepNote;
+use mynah_core::{Error, FinishReason, PressureLevel, RequestOutcome, Status, StepNote};
 use mynah_grammar::ConstraintError;
 use mynah_llama::{Batch, DecodeError};
 
@@ -14,8 +14,6 @@ use super::request_queue::{RequestQueue, SessionPosition};
 use super::sample::{Sampled, sample};
 use super::scheduler::{Scheduler, StepPlan};
 use super::sequence::{NoToken, Sequence, TokenTime};
-use crate::PressureLevel;
-use crate::{Error, FinishReason, RequestOutcome, Status};
 
 /// A request fails after it was part of this many failed steps in a row. It gets one more if the
 /// context was made anew meanwhile.

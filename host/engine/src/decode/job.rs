@@ -3,13 +3,14 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use mynah_core::{StreamWriter, TokenId};
+use mynah_core::{
+    Error, FinishReason, Outcome, Owner, RequestLog, RequestOutcome, StreamWriter, TokenId, Usage,
+};
 use mynah_grammar::Constraint;
 use mynah_schedule::Ticket;
+use mynah_settings::Effective;
 
 use super::{Sampler, TrimPolicy};
-use crate::RequestLog;
-use crate::{Effective, Error, FinishReason, Outcome, Owner, RequestOutcome, Usage};
 
 /// A request that is checked and ready to run.
 #[derive(Debug)]

@@ -3,8 +3,7 @@
 use std::sync::Arc;
 
 use mynah_llama::{Ability, ContextParams};
-
-use crate::ModelConfig;
+use mynah_settings::ModelConfig;
 
 /// The parameters of a worker.
 #[derive(Debug, Clone)]

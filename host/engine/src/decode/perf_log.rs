@@ -3,9 +3,8 @@
 use std::time::{Duration, Instant};
 
 use mynah_core::StepNote;
+use mynah_core::log::{PERFORMANCE, millis};
 use tracing::Level;
-
-use crate::log::{PERFORMANCE, millis};
 
 /// A step that takes this long is slow: the readers of streams wait meanwhile.
 const SLOW: Duration = Duration::from_secs(1);

@@ -5,6 +5,7 @@ use std::sync::mpsc;
 use std::thread::JoinHandle;
 use std::time::Instant;
 
+use mynah_core::{Error, Result};
 use mynah_llama::{Ability, Context, LlamaModel};
 
 use super::WorkerParams;
@@ -13,7 +14,7 @@ use super::embed::Embedder;
 use super::engine::Engine;
 use super::executor::{EmbedExecutor, Executor, Llama};
 use super::request_queue::RequestQueue;
-use crate::{EngineError, Error, Result};
+use crate::EngineError;
 
 /// The handle of a worker thread. Dropping it ends the thread and waits for that, which takes at
 /// most one node of llama.cpp's graph.

@@ -11,10 +11,10 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
+use mynah_core::{Error, Message, ModelInfo, Result, Role};
 use mynah_schedule::common;
 
 use crate::decode::{TrimPolicy, Turns};
-use crate::{Error, Message, ModelInfo, Result, Role};
 
 /// The limits of a prompt and its answer.
 #[derive(Debug, Clone, Copy)]

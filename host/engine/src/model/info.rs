@@ -2,10 +2,11 @@
 
 use std::path::Path;
 
+use mynah_core::ModelInfo;
 use mynah_llama::{Ability, LlamaModel};
+use mynah_settings::ModelConfig;
 
 use super::gguf::GgufHeader;
-use crate::{ModelConfig, ModelInfo};
 
 /// The description of the model in this file, served with this configuration.
 pub(super) fn model_info(

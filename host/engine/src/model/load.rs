@@ -5,10 +5,11 @@ use std::sync::{Arc, OnceLock};
 use std::time::Instant;
 
 use mynah_chat::{ChatTemplate, built_in_source, for_vocabulary};
-use mynah_core::{About, Capabilities, Progress};
+use mynah_core::{About, Capabilities, Error, MemoryUse, Progress, Result};
 use mynah_grammar::Grammars;
 use mynah_llama::{Ability, ContextParams, LlamaBuild, LlamaModel, SystemInfo, device_memory};
 use mynah_schedule::SessionLimits;
+use mynah_settings::{ChatTemplateName, KvCells, KvType, ModelConfig};
 
 use super::gguf::{ContextShape, GgufError, GgufHeader, ModelSize, TensorType};
 use super::info::model_info;
@@ -17,12 +18,10 @@ use super::optimize;
 use super::recommended::recommended;
 use super::vocabulary::ModelVocabulary;
 use super::weights::{load_weights, read_header};
+use crate::EngineError;
 use crate::decode::{DiskCacheParams, Pooling, RequestQueue, Worker, WorkerParams};
 use crate::disk::Fingerprint;
 use crate::memory_limit::{MemoryLimit, MemoryWatch};
-use crate::{
-    ChatTemplateName, EngineError, Error, KvCells, KvType, MemoryUse, ModelConfig, Result,
-};
 
 /// Share of the progress for a conversion, if there is one.
 const CONVERTED: f32 = 0.75;

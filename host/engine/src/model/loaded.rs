@@ -4,13 +4,13 @@ use std::sync::{Arc, OnceLock};
 use std::time::Instant;
 
 use mynah_chat::ChatTemplate;
-use mynah_core::{About, Producer, Started, TextRequest, TokenId};
+use mynah_core::{About, Error, Producer, Result, Started, TextRequest, TokenId};
 use mynah_grammar::Grammars;
 use mynah_llama::LlamaModel;
+use mynah_settings::{KvCells, ModelConfig};
 
 use super::fit::Past;
 use crate::decode::{Job, Pooling, QueueLimit, RequestQueue, Sampler, SamplerParts, Worker};
-use crate::{Error, KvCells, ModelConfig, Result};
 
 /// A model in memory. When the slot and the last generation have dropped it, its worker ends and
 /// its memory is freed.

@@ -5,15 +5,16 @@ use std::path::Path;
 use std::sync::Arc;
 
 use mynah_core::{
-    About, Backend, BackendSession, Feature, Model, Pending, Progress, Snapshot, TokenId,
+    About, Backend, BackendSession, Error, Feature, Model, Owner, OwnerShare, Pending, Progress,
+    Prompt, Result, Snapshot, TokenId,
 };
+use mynah_settings::ModelConfig;
 
 use super::loaded::Loaded;
 use super::session::LocalSession;
 use super::slot::Slot;
 use super::source::GgufFile;
 use crate::decode::RequestQueue;
-use crate::{Error, ModelConfig, Owner, OwnerShare, Prompt, Result};
 
 /// Loads a GGUF file and starts its worker, like [`LocalModel::load`], for programs that never
 /// replace it.

@@ -3,12 +3,12 @@
 use std::sync::Arc;
 
 use mynah_chat::{Part, Rendered};
-use mynah_core::TokenId;
+use mynah_core::{Conversation, Error, Prompt, Result, TokenId};
+use mynah_settings::Effective;
 
 use super::fit::{Bounds, Fitted, Past};
 use super::loaded::Loaded;
 use super::vocabulary::ModelVocabulary;
-use crate::{Conversation, Effective, Error, Prompt, Result};
 
 impl Loaded {
     /// The tokens of a prompt: at least one, all in the vocabulary, and together with `after` more

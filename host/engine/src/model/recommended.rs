@@ -41,7 +41,7 @@ mod tests {
     use std::collections::BTreeMap;
 
     use super::*;
-    use crate::SamplerName;
+    use mynah_settings::SamplerName;
 
     fn header(metadata: &[(&str, Value)]) -> GgufHeader {
         let metadata = metadata

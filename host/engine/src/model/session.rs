@@ -3,13 +3,12 @@
 use std::sync::{Arc, Weak};
 
 use mynah_core::{
-    BackendSession, Embeddings, Pending, SessionStatus, Started, TextRequest, VectorRequest,
+    BackendSession, Embeddings, Pending, Result, SessionStatus, Started, TextRequest, VectorRequest,
 };
 
 use super::fit::Past;
 use super::loaded::Loaded;
 use super::slot::Slot;
-use crate::Result;
 
 /// A conversation with a GGUF model.
 #[derive(Debug)]
@@ -26,7 +25,7 @@ impl LocalSession {
     ///
     /// # Errors
     ///
-    /// [`Error::TooManySessions`](crate::Error::TooManySessions) if the maximum number of sessions
+    /// [`Error::TooManySessions`](mynah_core::Error::TooManySessions) if the maximum number of sessions
     /// is open.
     pub(super) fn open(slot: &Arc<Slot>, number: u64) -> Result<Self> {
         let loaded = slot.loaded();

@@ -4,12 +4,12 @@ use std::sync::mpsc::Sender;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use mynah_core::{Presence, Snapshot};
+use mynah_core::{ModelState, OwnerShare, Presence, PressureLevel, Result, Snapshot, Status};
+use mynah_settings::ModelConfig;
 
 use super::loaded::{Known, Loaded};
 use super::unload_timer;
 use crate::decode::RequestQueue;
-use crate::{ModelConfig, ModelState, OwnerShare, PressureLevel, Result, Status};
 
 /// The state that all handles of a model share.
 #[derive(Debug)]
@@ -62,7 +62,7 @@ impl Slot {
     ///
     /// # Errors
     ///
-    /// [`Error::Thread`](crate::Error::Thread) if a thread could not be started.
+    /// [`Error::Thread`](mynah_core::Error::Thread) if a thread could not be started.
     pub(super) fn new(loaded: Loaded) -> Result<Arc<Self>> {
         let slot = Arc::new(Self {
             state: Mutex::new(State {

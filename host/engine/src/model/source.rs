@@ -4,12 +4,14 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use mynah_core::{
-    BackendError, DeviceClass, GuestLoader, Model, ModelFormat, Observer, ProgressFn, Source,
+    BackendError, DeviceClass, Error, GuestLoader, Model, ModelFormat, Observer, ProgressFn,
+    Result, Source,
 };
 use mynah_llama::SystemInfo;
+use mynah_settings::ModelConfig;
 
 use super::local;
-use crate::{EngineError, Error, ModelConfig, Result};
+use crate::EngineError;
 
 /// A GGUF file and its configuration, for [`Registry::load`](mynah_core::Registry::load).
 #[derive(Debug, Clone, PartialEq)]

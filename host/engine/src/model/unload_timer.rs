@@ -4,8 +4,9 @@ use std::sync::Weak;
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
 use std::time::{Duration, Instant};
 
+use mynah_core::{Error, Result};
+
 use super::slot::Slot;
-use crate::{Error, Result};
 
 /// Maximum time between two checks of memory pressure while an unused model is kept. If memory is
 /// short, the model is unloaded at once.

@@ -3,12 +3,11 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use mynah_core::{Embeddings, Pending, Producer, VectorRequest};
+use mynah_core::{Embeddings, Error, Pending, Producer, Prompt, Result, VectorRequest};
 use tokio::sync::oneshot;
 
 use super::loaded::{InUse, Known, Loaded};
 use crate::decode::{EmbedJob, QueueLimit, Vectors};
-use crate::{Error, Prompt, Result};
 
 /// Maximum number of texts in one request, because all of their vectors are in memory at once.
 const MAX_TEXTS: usize = 256;

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use mynah_core::{TokenAttributes, TokenId};
 use mynah_llama::LlamaModel;
+
 /// A model's vocabulary.
 #[derive(Debug)]
 pub(super) struct ModelVocabulary(pub(super) Arc<LlamaModel>);

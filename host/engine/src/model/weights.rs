@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use mynah_core::{Error, Result};
 use mynah_llama::{
     AMX_HEADER, Ability, LlamaModel, SystemInfo, has_amx_header, llama_backend, read_weights,
 };
@@ -10,7 +11,7 @@ use mynah_llama::{
 use super::gguf::GgufHeader;
 use super::gguf::kernels::has_rows_of_one_block;
 use super::info::architecture;
-use crate::{EngineError, Error, Result};
+use crate::EngineError;
 
 /// Reads and checks the header of a file.
 pub(super) fn read_header(path: &Path) -> Result<GgufHeader> {

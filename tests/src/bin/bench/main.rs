@@ -29,10 +29,9 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, ensure};
 use clap::Parser;
-use tokio::runtime::Runtime;
-
 use peer::{Peer, Serving};
 use report::Row;
+use tokio::runtime::Runtime;
 
 /// Measures ratios against a bare llama.cpp loop and llama.cpp's own server.
 #[derive(Debug, Parser)]

@@ -28,11 +28,10 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Result, ensure};
 use clap::Parser;
+use memory::Memories;
 use mynah_core::{Model, Status};
 use mynah_settings::{Memory, ModelConfig, Settings};
 use mynah_tests::{Started, tiny_with};
-
-use memory::Memories;
 use visitor::{Counts, Visitor};
 
 /// Number of concurrent sessions.

@@ -11,7 +11,6 @@ use mynah_core::{
     Session,
 };
 use mynah_settings::Settings;
-
 use mynah_tests::{Guest, Started, greedy};
 
 /// Number of owners that the sessions share.

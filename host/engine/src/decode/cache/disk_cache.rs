@@ -3,7 +3,8 @@
 use std::path::PathBuf;
 use std::time::{Duration, Instant, SystemTime};
 
-use mynah_core::TokenId;
+use mynah_core::log::MEMORY;
+use mynah_core::{DiskStatus, Owner, TokenId};
 use mynah_llama::{SavedForm, SavedSequence};
 use mynah_schedule::{Location, PrefixCache};
 
@@ -11,8 +12,6 @@ use super::entry::{CacheEntry, Wanted};
 use crate::disk::{
     Damage, Disk, DiskAnswer, DiskTask, FileId, Fingerprint, Folder, FolderError, Header,
 };
-use crate::log::MEMORY;
-use crate::{DiskStatus, Owner};
 
 /// Tokens that an entry must have to be worth a file.
 pub(super) const LEAST_STORED: u32 = 64;
@@ -20,12 +19,12 @@ pub(super) const LEAST_STORED: u32 = 64;
 /// Where states are kept on disk, and how much of them.
 #[derive(Debug, Clone)]
 pub(crate) struct DiskCacheParams {
-    /// See [`ModelConfig::state_dir`](crate::ModelConfig::state_dir).
+    /// See [`ModelConfig::state_dir`](mynah_settings::ModelConfig::state_dir).
     pub(crate) root: PathBuf,
     pub(crate) fingerprint: Fingerprint,
-    /// See [`ModelConfig::max_state_bytes`](crate::ModelConfig::max_state_bytes).
+    /// See [`ModelConfig::max_state_bytes`](mynah_settings::ModelConfig::max_state_bytes).
     pub(crate) max_bytes: u64,
-    /// See [`ModelConfig::store_after`](crate::ModelConfig::store_after).
+    /// See [`ModelConfig::store_after`](mynah_settings::ModelConfig::store_after).
     pub(crate) store_after: Duration,
 }
 

@@ -6,10 +6,11 @@ use std::sync::Arc;
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
 use std::time::Duration;
 
+use mynah_core::{Error, Result};
+
 use super::disk_cache::{DiskCache, DiskCacheParams};
 use crate::EngineError;
 use crate::disk::FolderError;
-use crate::{Error, Result};
 
 /// Time between two tries.
 const BETWEEN_TRIES: Duration = Duration::from_millis(500);

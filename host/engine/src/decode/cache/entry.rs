@@ -1,9 +1,7 @@
 //! The worker's prefix cache, and lookups in it.
 
-use mynah_core::TokenId;
+use mynah_core::{Owner, TokenId};
 use mynah_llama::SavedSequence;
-
-use crate::Owner;
 
 /// The number of a sequence in the context. A sequence has it while it runs, and an entry of the
 /// prefix cache while it is in cells.

@@ -3,13 +3,12 @@
 
 use std::time::Instant;
 
-use mynah_core::TokenId;
+use mynah_core::{Owner, TokenId};
 use mynah_llama::{ContextParams, SavedSequence};
 use mynah_schedule::{Location, common};
 
 use super::entry::{CacheEntry, SequenceId, Wanted};
 use super::manager::CacheManager;
-use crate::Owner;
 use crate::decode::executor::Executor;
 
 /// Tokens that a copy or a file must save to be worth it, and that are worth waiting for. Fewer are

@@ -4,7 +4,8 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use mynah_core::CacheStatus;
+use mynah_core::log::MEMORY;
+use mynah_core::{CacheStatus, Owner, Pressure, SessionState, Status};
 use mynah_llama::{Batch, DecodeError, SavedSequence};
 use mynah_schedule::Location;
 
@@ -15,8 +16,6 @@ use super::kv::Kv;
 use super::parked::{ParkedBytes, ParkedState};
 use crate::decode::WorkerParams;
 use crate::decode::executor::Executor;
-use crate::log::MEMORY;
-use crate::{Owner, Pressure, SessionState, Status};
 
 /// Tokens that a sequence needs to be worth copying to host memory.
 const LEAST_SAVED: u32 = 16;

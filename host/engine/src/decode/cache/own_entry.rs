@@ -1,11 +1,10 @@
 //! Gives a request a number, and the cells of its session's entry if they serve it.
 
-use mynah_core::TokenId;
+use mynah_core::{Owner, TokenId};
 use mynah_schedule::{Alignment, Location, align, common};
 
 use super::entry::{CacheEntry, SequenceId, Wanted};
 use super::manager::CacheManager;
-use crate::Owner;
 use crate::decode::executor::Executor;
 
 /// Tokens that a piece must have to be worth moving. Each piece costs a rotation of its keys, and

@@ -4,6 +4,7 @@ use std::cell::Cell;
 use std::rc::Rc;
 
 use mynah_llama::SavedSequence;
+
 /// Bytes of all states of parked sequences.
 #[derive(Debug, Default)]
 pub(super) struct ParkedBytes(Rc<Cell<u64>>);

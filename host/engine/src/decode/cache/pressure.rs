@@ -2,14 +2,14 @@
 
 use std::time::{Duration, Instant};
 
+use mynah_core::log::MEMORY;
+use mynah_core::{MemoryUse, Pressure, PressureLevel};
+
 use super::disk_cache::is_to_be_written;
 use super::entry::CacheEntry;
 use super::manager::CacheManager;
-use crate::MemoryUse;
 use crate::decode::executor::Executor;
-use crate::log::MEMORY;
 use crate::memory_limit::{BETWEEN_LOOKS, MemoryWatch};
-use crate::{Pressure, PressureLevel};
 
 /// Time between two looks at memory while the worker has nothing else to do, and holds memory that
 /// it could free.

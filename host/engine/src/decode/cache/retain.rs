@@ -2,14 +2,13 @@
 
 use std::time::Instant;
 
-use mynah_core::TokenId;
+use mynah_core::log::MEMORY;
+use mynah_core::{Owner, TokenId};
 use mynah_schedule::Location;
 
 use super::entry::{CacheEntry, SequenceId};
 use super::manager::CacheManager;
-use crate::Owner;
 use crate::decode::executor::Executor;
-use crate::log::MEMORY;
 
 /// A sequence that has ended.
 #[derive(Debug, Clone, Copy)]

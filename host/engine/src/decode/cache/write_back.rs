@@ -3,6 +3,8 @@
 
 use std::time::Instant;
 
+use mynah_core::log::MEMORY;
+
 use super::disk_cache::{DiskCache, LEAST_STORED, is_to_be_written};
 use super::disk_state::DiskState;
 use super::entry::{CacheEntry, Wanted};
@@ -10,7 +12,6 @@ use super::lookup::LEAST_GAIN;
 use super::manager::CacheManager;
 use crate::decode::executor::Executor;
 use crate::disk::DiskAnswer;
-use crate::log::MEMORY;
 
 impl<C: Executor> CacheManager<C> {
     /// Handles the answers of the disk thread.

@@ -3,16 +3,16 @@
 
 use std::time::{Duration, Instant};
 
-use mynah_core::{StepNote, TokenId};
+use mynah_core::log::{TASK, log_request, millis};
+use mynah_core::{EmbeddingStatus, Error, RequestOutcome, StepNote, TokenId, Usage};
 use mynah_llama::{Ability, Batch, ContextParams, DecodeError};
 
 use super::job::{EmbedJob, Vectors};
 use super::pool::Pool;
+use crate::EngineError;
 use crate::decode::WorkerParams;
 use crate::decode::executor::EmbedExecutor;
 use crate::decode::request_queue::RequestQueue;
-use crate::log::{TASK, log_request, millis};
-use crate::{EmbeddingStatus, EngineError, Error, RequestOutcome, Usage};
 
 /// Texts that are computed side by side.
 const SEQUENCES: u32 = 8;

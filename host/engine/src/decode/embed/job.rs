@@ -3,14 +3,13 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use mynah_core::TokenId;
+use mynah_core::{Error, Owner, RequestLog, RequestOutcome, Result, TokenId};
 use mynah_schedule::Ticket;
+use mynah_settings::Priority;
 use tokio::sync::oneshot;
 
 use super::pool::Pooling;
-use crate::RequestLog;
 use crate::decode::job::{QueueLimit, Waits, unstarted};
-use crate::{Error, Owner, Priority, RequestOutcome, Result};
 
 /// The answer to a request for vectors: one for each text, in their order.
 pub(crate) type Vectors = Vec<Vec<f32>>;

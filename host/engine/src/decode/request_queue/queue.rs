@@ -5,15 +5,14 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use bytesize::ByteSize;
+use mynah_core::log::{TASK, log_request};
+use mynah_core::{Error, PressureLevel, Result};
 use mynah_schedule::{FairQueue, Head, QueueFull, SessionLimits};
 
 use super::state::State;
-use crate::PressureLevel;
 use crate::decode::EmbedJob;
 use crate::decode::job::{Job, Waits};
-use crate::log::{TASK, log_request};
 use crate::memory_limit::MemoryWatch;
-use crate::{Error, Result};
 
 /// The requests that wait for a model, and what else its handles and its worker share.
 #[derive(Debug)]

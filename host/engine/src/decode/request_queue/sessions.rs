@@ -2,8 +2,9 @@
 
 use std::time::Instant;
 
+use mynah_core::{Result, SessionState, SessionStatus};
+
 use super::queue::RequestQueue;
-use crate::{Result, SessionState, SessionStatus};
 
 impl RequestQueue {
     /// Opens a session, if there may be one more.

@@ -2,14 +2,13 @@
 
 use std::time::{Duration, Instant};
 
-use mynah_core::Meter;
+use mynah_core::{
+    EmbeddingStatus, Error, Meter, Owner, RequestOutcome, Requests, Result, SessionState, Status,
+};
 use mynah_schedule::{FairQueue, Fairness, NotOpen, Pace, SessionLimits, Sessions};
 
 use crate::decode::EmbedJob;
 use crate::decode::job::{Job, QueueLimit, Waits};
-use crate::{
-    EmbeddingStatus, Error, Owner, RequestOutcome, Requests, Result, SessionState, Status,
-};
 
 #[derive(Debug)]
 pub(super) struct State {

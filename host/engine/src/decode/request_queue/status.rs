@@ -2,11 +2,12 @@
 
 use std::time::{Duration, Instant};
 
-use mynah_core::StepNote;
+use mynah_core::{
+    EmbeddingStatus, Error, Owner, OwnerShare, RequestOutcome, SessionState, Status, StepNote,
+};
 
 use super::queue::RequestQueue;
 use super::state::SessionPosition;
-use crate::{EmbeddingStatus, Error, Owner, OwnerShare, RequestOutcome, SessionState, Status};
 
 /// Far more than a step of the worker takes.
 const LONGEST_STEP: Duration = Duration::from_secs(60);

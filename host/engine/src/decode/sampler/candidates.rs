@@ -8,6 +8,7 @@ use std::cmp::Ordering;
 
 use mynah_core::TokenId;
 use mynah_llama::Candidate;
+
 /// How the vocabulary is cut.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) enum Cut {

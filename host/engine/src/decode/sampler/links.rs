@@ -1,10 +1,9 @@
 //! Makes llama.cpp's samplers from settings.
 
 use mynah_llama::LlamaSampler;
-use mynah_settings::SamplingInForce;
+use mynah_settings::{SamplerName, SamplingInForce};
 
 use super::candidates::Cut;
-use crate::SamplerName;
 
 /// Makes llama.cpp's samplers from settings.
 pub(super) struct Links<'a> {

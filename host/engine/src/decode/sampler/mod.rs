@@ -23,7 +23,7 @@ use links::Links;
 use mynah_core::TokenId;
 use mynah_llama::{Candidate, LlamaSampler};
 
-use crate::{Effective, SamplerName};
+use mynah_settings::{Effective, SamplerName};
 
 /// Chooses the next token of one generation.
 #[derive(Debug)]

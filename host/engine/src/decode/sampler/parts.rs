@@ -3,11 +3,9 @@
 
 use std::collections::BTreeMap;
 
-use mynah_core::TokenId;
+use mynah_core::{Error, Result, TokenId};
 use mynah_llama::{LlamaModel, LlamaSampler};
-use mynah_settings::{BiasTarget, LogitBias, Problem};
-
-use crate::{Effective, Error, Result};
+use mynah_settings::{BiasTarget, Effective, LogitBias, Problem};
 
 /// The parts of a sampler that depend on the model.
 #[derive(Debug)]

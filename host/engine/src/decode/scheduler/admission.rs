@@ -3,6 +3,8 @@
 
 use std::time::Instant;
 
+use mynah_core::log::{MEMORY, TASK, log_request, millis};
+use mynah_core::{Error, RequestOutcome};
 use mynah_schedule::{
     Candidate, Decision, Holder, Need, Room, Want, class_of, decide, least_important,
 };
@@ -14,8 +16,6 @@ use crate::decode::cache::{Admitted, Arrival, CacheManager, Reused, SequenceId};
 use crate::decode::executor::Executor;
 use crate::decode::job::Waits;
 use crate::decode::sequence::Sequence;
-use crate::log::{MEMORY, TASK, log_request, millis};
-use crate::{Error, RequestOutcome};
 
 /// Free cells for each running sequence that must remain when one more is admitted: those of a few
 /// steps, so that a resumed sequence is not parked again at once.

@@ -2,12 +2,13 @@
 //! serve. This comes right before a step: its decode rotates the keys of moved tokens before
 //! anything else.
 
+use mynah_core::log::{MEMORY, log_request};
+use mynah_core::{Error, FinishReason, RequestOutcome};
+
 use super::Scheduler;
 use crate::decode::cache::{CacheManager, SequenceId};
 use crate::decode::executor::Executor;
 use crate::decode::sequence::Start;
-use crate::log::{MEMORY, log_request};
-use crate::{Error, FinishReason, RequestOutcome};
 
 impl Scheduler<'_> {
     /// Makes room in sequences that have more than `context_tokens`, and moves pieces. Returns the

@@ -11,6 +11,7 @@ mod running;
 
 use std::time::{Duration, Instant};
 
+use mynah_core::{Error, RequestOutcome, SessionState, Status};
 use mynah_llama::ContextParams;
 use mynah_schedule::{Need, Planner, StepBudget, Turn, Want};
 use parked::Parked;
@@ -21,7 +22,6 @@ use super::cache::{CacheManager, SequenceId};
 use super::executor::Executor;
 use super::request_queue::{RequestQueue, SessionPosition};
 use super::sequence::Sequence;
-use crate::{Error, RequestOutcome, SessionState, Status};
 
 /// Owns the sequences that run and those that are parked, and plans their steps.
 pub(super) struct Scheduler<'a> {

@@ -1,12 +1,11 @@
 //! The text of an answer on its way to its reader: token bytes become characters, stop strings are
 //! looked for, and the rest is written.
 
-use mynah_core::StreamWriter;
+use mynah_core::log::shows_content;
+use mynah_core::{Outcome, Result, StreamWriter, TokenProbs};
 
 use super::characters::Characters;
 use super::stop::StopMatcher;
-use crate::log::shows_content;
-use crate::{Outcome, Result, TokenProbs};
 
 /// The text of an answer on its way to its reader.
 #[derive(Debug)]

@@ -27,9 +27,10 @@ use usage::{Times, Tokens};
 use super::Job;
 use super::cache::SequenceId;
 use super::job;
-use crate::RequestLog;
-use crate::log::{CONTENT, log_request};
-use crate::{Effective, Error, FinishReason, Owner, Priority, RequestOutcome};
+use mynah_core::RequestLog;
+use mynah_core::log::{CONTENT, log_request};
+use mynah_core::{Error, FinishReason, Owner, RequestOutcome};
+use mynah_settings::{Effective, Priority};
 
 /// One generation that has begun. It keeps all its tokens, so that it can be computed again.
 #[derive(Debug)]

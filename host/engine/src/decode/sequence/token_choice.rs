@@ -1,12 +1,11 @@
 //! Chooses a sequence's next token from logits: the sampler draws it among the tokens that the
 //! output form allows.
 
-use mynah_core::TokenId;
+use mynah_core::{TokenId, TokenProb, TokenProbs};
 use mynah_grammar::{Constraint, ConstraintError};
 
 use crate::decode::Sampler;
 use crate::decode::sampler::{LogProbs, NoFiniteLogit, log_probs};
-use crate::{TokenProb, TokenProbs};
 
 /// Why there is no next token.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use crate::Usage;
+use mynah_core::Usage;
 
 /// When a generation reached each stage.
 #[derive(Debug)]

@@ -4,12 +4,12 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use mynah_core::{DiskStatus, Status, Usage};
 use tempfile::TempDir;
 
 use super::host::{Ask, Host, Setup};
 use crate::decode::cache::{DiskCache, DiskCacheParams};
 use crate::disk::{Fingerprint, FolderError};
-use crate::{DiskStatus, Status, Usage};
 
 const AT_ONCE: Duration = Duration::from_millis(1);
 const LATER: Duration = Duration::from_secs(3600);

@@ -3,15 +3,13 @@
 
 use std::time::{Duration, Instant};
 
-use mynah_core::{Task, TokenId};
-use mynah_settings::Settings;
+use mynah_core::{Error, Owner, RequestLog, Result, Task, TokenId};
+use mynah_settings::{Priority, Settings};
 use tokio::sync::oneshot;
 
 use super::host::{Ask, Host, Setup};
 use super::known::{Faults, vector};
-use crate::RequestLog;
 use crate::decode::{EmbedJob, Pooling, QueueLimit, Vectors};
-use crate::{Error, Owner, Priority, Result};
 
 /// Waits for the vectors of these texts.
 struct Wanted {

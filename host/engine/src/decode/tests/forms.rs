@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use mynah_settings::OutputForm;
+use mynah_core::{Error, FinishReason, Outcome};
+use mynah_settings::{OutputForm, Priority};
 
 use super::host::{Ask, Host, Setup};
 use super::known::Faults;
-use crate::{Error, FinishReason, Outcome, Priority};
 
 /// Pairs of a digit and a letter, without end.
 fn pairs() -> OutputForm {

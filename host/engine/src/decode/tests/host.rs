@@ -4,16 +4,19 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use mynah_core::{Event, StreamWriter, Task, TextStream, TokenId};
+use mynah_core::{
+    Error, Event, MemoryUse, ModelInfo, Outcome, Owner, PressureLevel, RequestLog, Status,
+    StreamWriter, Task, TextStream, TokenId,
+};
 use mynah_grammar::Grammars;
 use mynah_llama::{Ability, ContextParams};
 use mynah_schedule::SessionLimits;
-use mynah_settings::{Memory, OutputForm, Scheduling, Settings, Stopping};
+use mynah_settings::{
+    KvType, Memory, ModelConfig, OutputForm, Priority, Scheduling, Settings, Stopping,
+};
 
 use super::known::{Faults, Known, KnownVectors, answer};
 use super::letters::Letters;
-use crate::KvType;
-use crate::RequestLog;
 use crate::decode::DiskCacheParams;
 use crate::decode::cache::DiskState;
 use crate::decode::embed::Embedder;
@@ -23,9 +26,6 @@ use crate::decode::{
     Job, QueueLimit, RequestQueue, Sampler, SamplerParts, TrimPolicy, WorkerParams,
 };
 use crate::memory_limit::{MemoryInUse, MemoryWatch};
-use crate::{
-    Error, MemoryUse, ModelConfig, ModelInfo, Outcome, Owner, PressureLevel, Priority, Status,
-};
 
 /// The description of the model in these tests.
 pub(super) fn known_info() -> Arc<ModelInfo> {

@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use mynah_core::{FinishReason, Usage};
 use mynah_settings::Memory;
 use proptest::prelude::*;
 
@@ -11,7 +12,6 @@ use super::known::{self, Faults};
 use super::shift::shifted;
 use crate::decode::{DiskCacheParams, TrimPolicy};
 use crate::disk::Fingerprint;
-use crate::{FinishReason, Usage};
 
 /// A prompt that begins like all others of its kind.
 pub(super) fn prompt(kind: i32, own: &[i32]) -> Vec<i32> {

@@ -15,11 +15,11 @@ mod shift;
 
 use std::time::{Duration, Instant};
 
-use proptest::prelude::*;
-
-use crate::{Error, FinishReason, Outcome, Priority};
 use host::{Ask, Host, Reader, Setup};
 use known::Faults;
+use mynah_core::{Error, FinishReason, Outcome};
+use mynah_settings::Priority;
+use proptest::prelude::*;
 
 #[test]
 fn an_urgent_request_takes_the_place_of_a_low_one_which_loses_nothing() {

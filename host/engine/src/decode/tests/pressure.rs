@@ -2,12 +2,12 @@
 
 use std::time::{Duration, Instant};
 
+use mynah_core::{Error, PressureLevel, Status};
 use mynah_schedule::SessionLimits;
 
 use super::host::{Ask, Host, Setup};
 use crate::decode::DiskCacheParams;
 use crate::disk::Fingerprint;
-use crate::{Error, PressureLevel, Status};
 
 /// There is one sequence, so that each request puts the entry of the one before into host memory.
 fn setup() -> Setup {

@@ -1,12 +1,12 @@
 //! Which tokens are dropped from a full context, and which are moved when a prompt lacks a part of
 //! the one before.
 
+use mynah_core::FinishReason;
 use proptest::prelude::*;
 
 use super::host::{Ask, Host, Reader, Setup};
 use super::known::{self, Faults, answer};
 use super::memory::{large, prompt, run};
-use crate::FinishReason;
 use crate::decode::{TrimPolicy, Turns};
 
 /// The answer to a prompt when the context shifts on the way.

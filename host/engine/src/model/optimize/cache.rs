@@ -4,11 +4,11 @@ use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
+use mynah_core::Result;
 use sha2::{Digest, Sha256};
 
 use super::{Advice, Optimize, Quantisation, Target, advise, optimize};
 use crate::EngineError;
-use crate::Result;
 use crate::model::cpu_features;
 use crate::model::gguf::{GgufError, GgufHeader};
 use crate::model::weights::read_header;

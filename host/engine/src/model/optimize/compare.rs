@@ -2,9 +2,10 @@
 
 use std::path::Path;
 
+use mynah_core::Result;
+
 use super::divergence::{Divergence, between};
 use super::measure::{Speed, Subject};
-use crate::Result;
 
 /// Number of measurements of each value. The median is reported, because another program may
 /// disturb one of them.

@@ -1,11 +1,10 @@
 //! The divergence of two models: how different their predictions are on a fixed text.
 
+use mynah_core::Result;
 use mynah_llama::Batch;
 
-use crate::EngineError;
-use crate::Result;
-
 use super::measure::{ROWS, Subject};
+use crate::EngineError;
 
 /// The text: prose, facts, speech, code and news, a few hundred tokens. Results on different texts
 /// are not comparable, so it never changes.

@@ -4,15 +4,13 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use mynah_core::TokenId;
+use mynah_core::{Error, Result, TokenId};
 use mynah_llama::{Ability, Batch, Context, ContextParams, DecodeError, LlamaModel};
+use mynah_settings::{KvType, ModelConfig};
 
 use crate::EngineError;
-
-use crate::KvType;
 use crate::model::info;
 use crate::model::weights::{load_weights, read_header};
-use crate::{Error, ModelConfig, Result};
 
 /// Number of tokens of the prompt for measuring the prompt speed.
 pub const PREFILL_TOKENS: usize = 512;

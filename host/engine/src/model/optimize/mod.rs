@@ -2,7 +2,7 @@
 //! quantiser.
 //!
 //! This is only done on request: [`optimize`] writes a file, [`optimized`] caches one for a model
-//! that is loaded with [`ModelConfig::optimize`](crate::ModelConfig::optimize), and
+//! that is loaded with [`ModelConfig::optimize`](mynah_settings::ModelConfig::optimize), and
 //! [`compare`](compare()) measures the effect on speed and accuracy.
 
 mod advice;
@@ -25,9 +25,9 @@ use std::path::Path;
 use mynah_llama::{llama_backend, quantize};
 
 use crate::EngineError;
-use crate::Result;
 use crate::model::gguf::GgufHeader;
 use crate::model::weights::read_header;
+use mynah_core::Result;
 use partial::Partial;
 
 /// Share of the progress at which all tensors are converted. The rest is for checking, and for
