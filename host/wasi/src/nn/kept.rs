@@ -1,5 +1,5 @@
-//! The names of tensors, and the bytes that an execution context keeps between the calls of an older
-//! snapshot.
+//! The names of tensors, and the bytes of what an execution context keeps between the calls of an
+//! older snapshot.
 
 use crate::Tensor;
 use crate::held::Kept;
