@@ -12,7 +12,7 @@ use super::{LlamaError, llama_backend};
 /// The folder with a header that makes gcc compile llama.cpp's AMX kernels correctly
 /// (`.cargo/config.toml`). Without it, gcc 12 optimises away the kernels' setup, and the first
 /// prompt crashes the process (<https://github.com/ggml-org/llama.cpp/pull/26954>).
-pub const AMX_HEADER: &str = "host/engine/native/gcc";
+pub const AMX_HEADER: &str = "host/llama/native/gcc";
 
 /// Whether llama.cpp was built with that header, so that its AMX kernels can be trusted.
 pub fn has_amx_header() -> bool {
