@@ -140,8 +140,8 @@ pub(crate) struct MemoryWatch {
 impl MemoryWatch {
     /// Measures this process. `bound` is its limit in bytes; without one, the limits of the machine
     /// and the control group apply. `threshold`: see
-    /// [`ModelConfig::pressure_threshold`](mynah_settings::ModelConfig::pressure_threshold). `device`
-    /// returns the memory of all graphics cards together, if there are any.
+    /// [`ModelConfig::pressure_threshold`](mynah_settings::ModelConfig::pressure_threshold).
+    /// `device` returns the memory of all graphics cards together, if there are any.
     pub(crate) fn of_process(
         bound: Option<u64>,
         threshold: f32,

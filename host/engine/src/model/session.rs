@@ -25,8 +25,8 @@ impl LocalSession {
     ///
     /// # Errors
     ///
-    /// [`Error::TooManySessions`](mynah_core::Error::TooManySessions) if the maximum number of sessions
-    /// is open.
+    /// [`Error::TooManySessions`](mynah_core::Error::TooManySessions) if the maximum number of
+    /// sessions is open.
     pub(super) fn open(slot: &Arc<Slot>, number: u64) -> Result<Self> {
         let loaded = slot.loaded();
         if let Some(loaded) = &loaded {
