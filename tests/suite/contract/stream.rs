@@ -54,7 +54,7 @@ async fn stream_max_tokens() {
 async fn stream_stop() {
     let told = real("stream_stop", &[]).await;
     assert!(told.ends_with("\nok\n"), "{told}");
-    for range in ["1 to 256 bytes", "64 at most"] {
+    for range in ["1 to 256 bytes", "at most 64"] {
         assert!(told.contains(range), "`{range}` in: {told}");
     }
 }

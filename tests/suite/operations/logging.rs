@@ -272,7 +272,9 @@ fn a_folder_that_vanishes_costs_lines_and_nothing_else() {
         .stderr(Stdio::piped())
         .spawn()
         .unwrap();
-    while !logs.join("host.log").is_file() {
+    // A first line means that the host has finished opening the file.
+    let has_begun = |file: &Path| file.metadata().is_ok_and(|file| file.len() > 0);
+    while !has_begun(&logs.join("host.log")) {
         assert!(
             child.try_wait().unwrap().is_none(),
             "it ended before it began a log"
