@@ -3,50 +3,7 @@
 use std::io;
 
 use super::*;
-
-/// Errors, each with the parts that its message must contain: numbers and names of the request and
-/// the state, then the advice. The match fails to compile if the list lacks a variant.
-macro_rules! all {
-    ($type:ty: $(
-        $variant:pat => $sample:expr, says [$($says:literal),*], advises $advice:literal;
-    )*) => {{
-        fn is_listed(error: &$type) {
-            match error {
-                $($variant => (),)*
-            }
-        }
-        let all = vec![$(($sample, vec![$($says),*], $advice)),*];
-        for (error, ..) in &all {
-            is_listed(error);
-        }
-        // Each sample has its own variant.
-        $(assert!(matches!(&$sample, $variant), "{}", $sample);)*
-        all
-    }};
-}
-
-fn check<E: std::fmt::Display>(all: Vec<(E, Vec<&str>, &str)>) {
-    for (error, says, advice) in all {
-        let text = error.to_string();
-        for words in says {
-            assert!(text.contains(words), "`{words}` in: {text}");
-        }
-        let (said, advised) = text
-            .split_once(advice)
-            .unwrap_or_else(|| panic!("`{advice}` in: {text}"));
-        // The advice is a clause of its own, after the problem.
-        let before = said.trim_end();
-        assert!(
-            before.ends_with([':', '.', ',', ';']),
-            "a clause of its own: {text}"
-        );
-        assert!(!text.contains('\n') && !text.contains("  "), "{text}");
-        assert!(
-            !advised.ends_with('.'),
-            "without a full stop at the end: {text}"
-        );
-    }
-}
+use crate::testing::{check_messages, error_messages};
 
 fn io_error() -> io::Error {
     io::ErrorKind::PermissionDenied.into()
@@ -58,7 +15,7 @@ fn every_error_says_what_was_there_and_what_to_do() {
     let reason = || "out of luck".to_owned();
     let name = || "parrot".to_owned();
     let ms = Duration::from_millis;
-    check(all! { Error:
+    check_messages(error_messages! { Error:
         Error::LoadCancelled { .. } => Error::LoadCancelled { path: path() },
             says ["a.gguf"], advises "load it again";
         Error::Settings { .. } =>

@@ -20,10 +20,12 @@
 //! ```
 
 mod backend;
+mod messages;
 mod scripted;
 mod source;
 mod step;
 
+pub use messages::{check_messages, error_messages};
 pub use scripted::Scripted;
 pub use source::{EchoLoader, ScriptedSource};
 pub use step::{Gate, Step};

@@ -2,51 +2,9 @@
 
 use std::io;
 
+use mynah_core::testing::{check_messages, error_messages};
+
 use super::*;
-
-/// Errors, each with what it must say: numbers and names of what was asked and what was there, then
-/// what to do. The match fails to compile when there is a variant that the list lacks.
-macro_rules! all {
-    ($type:ty: $(
-        $variant:pat => $sample:expr, says [$($says:literal),*], advises $advice:literal;
-    )*) => {{
-        fn is_listed(error: &$type) {
-            match error {
-                $($variant => (),)*
-            }
-        }
-        let all = vec![$(($sample, vec![$($says),*], $advice)),*];
-        for (error, ..) in &all {
-            is_listed(error);
-        }
-        // Each sample is one of its own variant.
-        $(assert!(matches!(&$sample, $variant), "{}", $sample);)*
-        all
-    }};
-}
-
-fn check<E: std::fmt::Display>(all: Vec<(E, Vec<&str>, &str)>) {
-    for (error, says, advice) in all {
-        let text = error.to_string();
-        for words in says {
-            assert!(text.contains(words), "`{words}` in: {text}");
-        }
-        let (said, advised) = text
-            .split_once(advice)
-            .unwrap_or_else(|| panic!("`{advice}` in: {text}"));
-        // Advice is a clause of its own, behind what is wrong.
-        let before = said.trim_end();
-        assert!(
-            before.ends_with([':', '.', ',', ';']),
-            "a clause of its own: {text}"
-        );
-        assert!(!text.contains('\n') && !text.contains("  "), "{text}");
-        assert!(
-            !advised.ends_with('.'),
-            "without a full stop at the end: {text}"
-        );
-    }
-}
 
 fn io_error() -> io::Error {
     io::ErrorKind::PermissionDenied.into()
@@ -54,7 +12,7 @@ fn io_error() -> io::Error {
 
 #[test]
 fn every_fault_of_a_file_says_what_to_do() {
-    check(all! { GgufProblem:
+    check_messages(error_messages! { GgufProblem:
         GgufProblem::Io(_) => GgufProblem::Io(io_error()),
             says ["permission denied"], advises "Give one that is there";
         GgufProblem::Folder => GgufProblem::Folder,
