@@ -2,8 +2,9 @@
 
 use std::fmt;
 
-/// Lists errors, each with the parts that its message must contain: numbers and names of the request
-/// and the state, then the advice. The list does not compile if it lacks a variant of the type.
+/// Lists errors, each with the parts that its message must contain: numbers and names of the
+/// request and the state, then the advice. The list does not compile if it lacks a variant of the
+/// type.
 #[macro_export]
 macro_rules! error_messages {
     ($type:ty: $(
