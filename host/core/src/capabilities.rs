@@ -164,12 +164,17 @@ impl About {
         })
     }
 
-    /// Checks that the backend supports everything that a request for text needs.
+    /// Checks that a request for text asks for text, and that the backend supports everything that
+    /// it needs.
     ///
     /// # Errors
     ///
-    /// [`Error::Unsupported`] with the first missing feature.
+    /// [`Error::VectorsAsked`] if its settings ask for vectors; [`Error::Unsupported`] with the
+    /// first missing feature.
     pub fn check_text(&self, prompt: &Prompt, settings: &Effective) -> Result<()> {
+        if settings.embedding {
+            return Err(Error::VectorsAsked);
+        }
         let asked = [
             (Feature::Text, true),
             (Feature::TokenIds, matches!(prompt, Prompt::Tokens(_))),

@@ -2,9 +2,9 @@
 //! This crate depends on neither llama.cpp nor wasm nor HTTP.
 //!
 //! A [`Backend`] serves a [`Model`]: llama.cpp in this process (`mynah_engine::load`), an engine
-//! across the network, or a script in a test ([`testing`]). A [`Session`] is one conversation with
-//! the model. [`Session::start`] starts a request and returns a [`Generation`], from which text
-//! arrives as it is generated. Dropping a generation cancels it.
+//! across the network, or a script in a test (`testing`, a feature). A [`Session`] is one
+//! conversation with the model. [`Session::start`] starts a request and returns a [`Generation`],
+//! from which text arrives as it is generated. Dropping a generation cancels it.
 //!
 //! ```
 //! use mynah_core::{Event, Model, Owner, Prompt, Result};

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use mynah_core::{Error, Feature, Model, Owner, Prompt};
-use mynah_settings::{Sampling, Scheduling, Settings};
+use mynah_settings::{Output, Sampling, Scheduling, Settings};
 use mynah_wasi::{LlmCtx, LlmCtxView, LlmView};
 use wasmtime::component::{Component, Linker, ResourceTable};
 use wasmtime::{Config, Engine, Store};
@@ -89,6 +89,22 @@ async fn a_component_that_streams_is_answered_by_the_new_backend() {
     )
     .await;
     assert!(answer.starts_with("one two"), "{answer}");
+}
+
+#[test]
+fn a_request_for_text_whose_settings_ask_for_vectors_is_refused() {
+    let mut session = mynah_test_embedder::model()
+        .session(Owner::unique())
+        .unwrap();
+    let vectors = Settings {
+        output: Output {
+            embedding: Some(true),
+            ..Output::default()
+        },
+        ..Settings::default()
+    };
+    let error = session.start(Prompt::Text("one".into()), vectors);
+    assert!(matches!(error, Err(Error::VectorsAsked)), "{error:?}");
 }
 
 #[test]

@@ -306,9 +306,6 @@ impl BackendSession for ScriptedSession {
         let shared = &self.shared;
         let settings = request.resolve(&shared.about)?;
         shared.about.check_text(&request.prompt, &settings)?;
-        if settings.embedding {
-            return Err(Error::VectorsAsked);
-        }
         let words = shared.check_prompt(&request.prompt)?;
         shared.refuse()?;
         let (writer, stream) = request.stream(MAX_UNREAD_BYTES);

@@ -4,7 +4,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::Instant;
 
 use mynah_chat::ChatTemplate;
-use mynah_core::{About, Error, Producer, Result, Started, TextRequest, TokenId};
+use mynah_core::{About, Error, Feature, Producer, Result, Started, TextRequest, TokenId};
 use mynah_grammar::Grammars;
 use mynah_llama::LlamaModel;
 use mynah_settings::{KvCells, ModelConfig};
@@ -70,14 +70,8 @@ impl Loaded {
                 architecture: info.architecture.clone(),
             });
         }
-        if effective.embedding {
-            return Err(Error::VectorsAsked);
-        }
-        if effective.scheduling.deterministic && !self.cells.split {
-            let cells = self.cells.total;
-            return Err(Error::NotDeterministic { cells });
-        }
-        about.check_text(&request.prompt, &effective)?;
+        let checked = about.check_text(&request.prompt, &effective);
+        checked.map_err(|error| self.explain(error))?;
         config.check_cache_tokens(&effective.memory)?;
         let asked_at = Instant::now();
         let (writer, stream) = request.stream(config.max_unread_bytes as usize);
@@ -112,6 +106,20 @@ impl Loaded {
             settings: effective,
             producer: Box::new(InUse::new(self)),
         })
+    }
+
+    /// The error for a feature that is lacking because of how this model is served, with the
+    /// reason.
+    fn explain(&self, error: Error) -> Error {
+        match error {
+            Error::Unsupported {
+                feature: Feature::Deterministic,
+                ..
+            } => Error::NotDeterministic {
+                cells: self.cells.total,
+            },
+            other => other,
+        }
     }
 
     /// The tokens that end a generation. They are only searched once, because a vocabulary is
