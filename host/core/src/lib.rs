@@ -40,6 +40,7 @@
 mod backend;
 mod capabilities;
 mod error;
+pub mod files;
 mod generation;
 pub mod log;
 mod model;

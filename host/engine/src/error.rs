@@ -79,13 +79,10 @@ pub enum EngineError {
         limit: Option<ByteSize>,
     },
     /// The state folder cannot be used.
-    #[error("the state folder can't be used: {}: {error}. Give another one (`state_dir`), or \
-        none", path.display())]
+    #[error("the state folder can't be used: {reason}. Give another one (`state_dir`), or none")]
     StateFolder {
-        /// The path of the folder or file.
-        path: PathBuf,
-        /// The file system's error.
-        error: std::io::Error,
+        /// The folder or file, and what is wrong with it.
+        reason: String,
     },
     /// llama.cpp could not create a context for the model.
     #[error(

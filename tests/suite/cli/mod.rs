@@ -3,5 +3,6 @@
 mod commands;
 mod config;
 mod examples;
+mod folders;
 mod migrating;
 mod run;

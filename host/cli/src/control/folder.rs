@@ -1,11 +1,15 @@
-//! The folder with the sockets of running hosts. Only its user can enter it. Each host has one
-//! socket, named after its process id.
+//! The folder with the sockets of running hosts. It is the user's alone: a folder that other users
+//! can change, or a link to one, is not used. Each host has one socket, named after its process id.
 
-use std::fs::{self, DirBuilder, Permissions};
+use std::ffi::OsStr;
+use std::fs;
 use std::io;
-use std::os::unix::fs::{DirBuilderExt, FileTypeExt, PermissionsExt};
+use std::os::unix::fs::FileTypeExt;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
+
+use anyhow::Result;
+use mynah_core::files;
 
 use crate::cache;
 
@@ -23,35 +27,44 @@ pub(super) fn folder() -> Option<PathBuf> {
     }
 }
 
-/// Creates the folder, and makes it accessible to its owner only.
-pub(super) fn make(folder: &Path) -> io::Result<()> {
-    DirBuilder::new()
-        .recursive(true)
-        .mode(0o700)
-        .create(folder)?;
-    fs::set_permissions(folder, Permissions::from_mode(0o700))
-}
-
 /// The socket's path of a process.
 pub(super) fn socket_of(folder: &Path, pid: u32) -> PathBuf {
     folder.join(format!("{pid}.{SUFFIX}"))
 }
 
-/// Lists the sockets on which a host answers. Removes those of hosts that have died.
-pub(super) fn sockets(folder: &Path) -> io::Result<Vec<PathBuf>> {
+/// Lists the sockets on which a host answers. Removes those of hosts that have died. Other files
+/// stay, whatever their names are.
+///
+/// # Errors
+///
+/// The folder is not the user's alone, or cannot be read.
+pub(super) fn sockets(folder: &Path) -> Result<Vec<PathBuf>> {
     let entries = match fs::read_dir(folder) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
         entries => entries?,
     };
+    files::check_private(folder)?;
     let mut alive = Vec::new();
     for entry in entries {
-        let path = entry?.path();
-        if path.extension().is_some_and(|suffix| suffix == SUFFIX) && !is_dead(&path)? {
-            alive.push(path);
+        let entry = entry?;
+        let is_hosts = entry.file_type()?.is_socket() && is_name(&entry.file_name());
+        if is_hosts && !is_dead(&entry.path())? {
+            alive.push(entry.path());
         }
     }
     alive.sort();
     Ok(alive)
+}
+
+/// Whether a file has the name of a host's socket.
+fn is_name(name: &OsStr) -> bool {
+    let pid = name
+        .to_str()
+        .and_then(|name| name.strip_suffix(SUFFIX)?.strip_suffix('.'));
+    pid.is_some_and(|pid| {
+        pid.parse()
+            .is_ok_and(|number: u32| number.to_string() == pid)
+    })
 }
 
 /// Removes a socket on which no process listens. Returns whether the path is free now.
@@ -90,6 +103,7 @@ fn is_dead(path: &Path) -> io::Result<bool> {
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::{PermissionsExt, symlink};
     use std::os::unix::net::UnixListener;
 
     use super::*;
@@ -99,9 +113,7 @@ mod tests {
         let place = tempfile::tempdir().unwrap();
         let folder = place.path().join("mynah");
         assert!(sockets(&folder).unwrap().is_empty(), "no folder yet");
-        make(&folder).unwrap();
-        let mode = fs::metadata(&folder).unwrap().permissions().mode();
-        assert_eq!(mode & 0o777, 0o700);
+        files::private_folder(&folder).unwrap();
         let (dead, alive) = (socket_of(&folder, 1), socket_of(&folder, 2));
         drop(UnixListener::bind(&dead).unwrap());
         let _listener = UnixListener::bind(&alive).unwrap();
@@ -114,11 +126,44 @@ mod tests {
     }
 
     #[test]
+    fn what_is_no_hosts_socket_stays() {
+        let place = tempfile::tempdir().unwrap();
+        let folder = place.path();
+        // Dead sockets of other programs, a file and a link with names of sockets.
+        for name in ["app.sock", "007.sock", "-1.sock", ".sock", "7.sock.old"] {
+            drop(UnixListener::bind(folder.join(name)).unwrap());
+        }
+        fs::write(folder.join("8.sock"), "data").unwrap();
+        symlink(folder.join("app.sock"), folder.join("9.sock")).unwrap();
+        assert!(sockets(folder).unwrap().is_empty());
+        assert_eq!(fs::read_dir(folder).unwrap().count(), 7);
+    }
+
+    #[test]
+    fn a_folder_that_is_not_the_users_alone_is_not_used() {
+        let place = tempfile::tempdir().unwrap();
+        let (open, link) = (place.path().join("open"), place.path().join("link"));
+        fs::create_dir(&open).unwrap();
+        fs::set_permissions(&open, fs::Permissions::from_mode(0o777)).unwrap();
+        symlink(place.path(), &link).unwrap();
+        for folder in [&open, &link] {
+            let dead = socket_of(folder, 1);
+            drop(UnixListener::bind(&dead).unwrap());
+            assert!(sockets(folder).is_err());
+            assert!(dead.exists());
+        }
+    }
+
+    #[test]
     fn a_file_is_never_taken_for_a_socket() {
         let place = tempfile::tempdir().unwrap();
         let file = place.path().join("precious.sock");
         fs::write(&file, "data").unwrap();
-        assert!(clear(&file).is_err());
-        assert!(file.exists());
+        let link = place.path().join("link.sock");
+        symlink(&file, &link).unwrap();
+        for path in [&file, &link] {
+            assert!(clear(path).is_err());
+            assert!(path.exists());
+        }
     }
 }

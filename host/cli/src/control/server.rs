@@ -1,13 +1,14 @@
 //! The control socket of a running host. It serves the metrics, and changes the log filter.
 
-use std::fs::{self, Permissions};
+use std::fs::{self, Metadata, Permissions};
 use std::os::unix::fs::PermissionsExt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use anyhow::{Context, Result, bail};
 use axum::http::StatusCode;
 use axum::routing::get;
+use mynah_core::files;
 use tokio::net::UnixListener;
 use tokio::task::JoinHandle;
 
@@ -19,22 +20,47 @@ use crate::metrics::{self, Serving};
 /// The open socket. Dropping it closes the socket and removes its file.
 #[derive(Debug)]
 pub(crate) struct Socket {
-    path: PathBuf,
+    file: SocketFile,
     task: JoinHandle<()>,
 }
 
+/// The file of a socket that this process made.
+#[derive(Debug, Clone)]
+pub(crate) struct SocketFile {
+    path: PathBuf,
+    made: Arc<Metadata>,
+}
+
+impl SocketFile {
+    fn of(path: PathBuf) -> std::io::Result<Self> {
+        let made = Arc::new(fs::symlink_metadata(&path)?);
+        Ok(Self { path, made })
+    }
+
+    /// Whether it is still there: somebody may have moved it and put something in its place.
+    fn is_there(&self) -> bool {
+        fs::symlink_metadata(&self.path).is_ok_and(|there| files::is_same(&there, &self.made))
+    }
+
+    /// Removes the file. If that fails, the next process that looks for hosts does it.
+    pub(crate) fn remove(&self) {
+        if self.is_there() {
+            let _ = fs::remove_file(&self.path);
+        }
+    }
+}
+
 impl Socket {
-    /// The socket's path.
-    pub(crate) fn path(&self) -> &Path {
-        &self.path
+    /// The socket's file.
+    pub(crate) fn file(&self) -> &SocketFile {
+        &self.file
     }
 }
 
 impl Drop for Socket {
     fn drop(&mut self) {
         self.task.abort();
-        // If this fails, the next process that looks for hosts removes the file.
-        let _ = fs::remove_file(&self.path);
+        self.file.remove();
     }
 }
 
@@ -72,7 +98,7 @@ pub(crate) fn open(control: Option<&Control>, serving: &Arc<Serving>) -> Result<
 /// Opens the socket at its default path.
 fn own(serving: &Arc<Serving>) -> Result<Socket> {
     let folder = folder::folder().context("there is no folder for the socket")?;
-    folder::make(&folder).with_context(|| folder.display().to_string())?;
+    files::private_folder(&folder)?;
     let path = folder::socket_of(&folder, std::process::id());
     listen(path.clone(), serving).with_context(|| path.display().to_string())
 }
@@ -82,15 +108,18 @@ fn listen(path: PathBuf, serving: &Arc<Serving>) -> Result<Socket> {
         bail!("another host listens there");
     }
     let listener = UnixListener::bind(&path)?;
+    let file = SocketFile::of(path)?;
     // The folder of a path that the operator gave may be open to other users.
-    fs::set_permissions(&path, Permissions::from_mode(0o600))?;
+    if file.is_there() {
+        fs::set_permissions(&file.path, Permissions::from_mode(0o600))?;
+    }
     let router = metrics::router(serving).route("/log", get(filter).put(set_filter));
     let task = tokio::spawn(async move {
         if let Err(error) = axum::serve(listener, router).await {
             tracing::warn!(%error, "the host's socket is closed");
         }
     });
-    Ok(Socket { path, task })
+    Ok(Socket { file, task })
 }
 
 /// The log filter in force.

@@ -84,12 +84,11 @@ impl Open {
         telemetry: &Arc<Telemetry>,
     ) -> Result<Self> {
         let socket = control::open(control, serving)?;
-        let path = socket.as_ref().map(|socket| socket.path().to_owned());
+        let file = socket.as_ref().map(|socket| socket.file().clone());
         let telemetry = Arc::clone(telemetry);
         let ending = ending::Ending::watch(move || {
-            if let Some(path) = &path {
-                // If this fails, the next process that looks for hosts removes the file.
-                let _ = std::fs::remove_file(path);
+            if let Some(file) = &file {
+                file.remove();
             }
             telemetry.finish();
             logging::finish();

@@ -10,6 +10,9 @@ use sha2::{Digest, Sha256};
 /// The first bytes of a file. The last character is the version of the format.
 const MAGIC: &[u8; 8] = b"MYNAHKV1";
 
+/// The first bytes of a file of any version.
+const MARK: &[u8] = b"MYNAHKV";
+
 /// Bytes of a hash.
 const HASH_BYTES: usize = 32;
 
@@ -62,6 +65,14 @@ impl Damage {
             _ => Self::Io(error),
         }
     }
+}
+
+/// Whether a file of this program begins with these bytes, or ends within its mark because the
+/// process ended while it was writing them.
+pub(crate) fn is_marked(from: &mut impl Read) -> bool {
+    let mut begin = Vec::new();
+    let read = from.take(MARK.len() as u64).read_to_end(&mut begin);
+    read.is_ok() && MARK.starts_with(&begin)
 }
 
 impl Header {

@@ -63,6 +63,14 @@ impl Fingerprint {
         &self.0
     }
 
+    /// Whether a folder of this name can be a model's.
+    pub(crate) fn is_name(name: &str) -> bool {
+        name.len() == 32
+            && name
+                .bytes()
+                .all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
+    }
+
     /// One that a test makes up.
     #[cfg(test)]
     pub(crate) fn made_up(name: &str) -> Self {

@@ -1,16 +1,20 @@
 //! The files of one model in a state folder: `FOLDER/FINGERPRINT/NUMBER.state`. A file is written
 //! under another name and then renamed. So a file with this name is whole even if the process ends
 //! at any moment. There is no such promise if the machine does.
+//!
+//! Other programs may keep files there too. A folder of states has a lock file with a mark, and each
+//! state begins with one. Nothing without a mark is changed or removed, whatever its name is.
 
 use std::fs::{self, File, TryLockError};
-use std::io::{self, BufReader, BufWriter, Write};
+use std::io::{self, BufReader, BufWriter, Read, Write};
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
+use mynah_core::files::{self, FolderRefused};
 use mynah_llama::SavedSequence;
 
 use super::Fingerprint;
-use super::file::{Damage, Header};
+use super::file::{Damage, Header, is_marked};
 
 /// Extension of a file that is whole.
 const WHOLE: &str = "state";
@@ -20,6 +24,9 @@ const PARTIAL: &str = "partial";
 
 /// Name of the file whose lock a process holds while it uses the folder.
 const LOCK: &str = "lock";
+
+/// Content of the lock file. Version 0.1.0 wrote an empty one.
+const LOCK_MARK: &[u8] = b"The folder of a model's states, written by Mynah.\n";
 
 /// A state's number in its folder.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -61,7 +68,7 @@ pub(crate) struct Found {
 #[derive(Debug, Default)]
 pub(crate) struct Contents {
     pub(crate) found: Vec<Found>,
-    /// Files that were removed because they were damaged or not what their name says.
+    /// Files that were damaged, or not what their name says. Those with Mynah's mark were removed.
     pub(crate) damaged: u64,
     /// Files that were removed because the process ended while it was writing them.
     pub(crate) partial: u64,
@@ -74,6 +81,10 @@ pub(crate) enum FolderError {
     Io { path: PathBuf, error: io::Error },
     #[error("{}: another process or model keeps its states there", path.display())]
     InUse { path: PathBuf },
+    #[error("{0}")]
+    Refused(#[from] FolderRefused),
+    #[error("{} is not Mynah's, so nothing is stored beside it: name another folder", path.display())]
+    Foreign { path: PathBuf },
 }
 
 impl Folder {
@@ -92,8 +103,9 @@ impl Folder {
             let path = path.to_owned();
             move |error| FolderError::Io { path, error }
         };
-        make_private(&path).map_err(at(&path))?;
-        let lock = lock(&path)?;
+        files::private_folder(root)?;
+        files::private_folder(&path)?;
+        let lock = lock(&path, Place::Own)?;
         let mut folder = Self {
             others: others(root, &path),
             path,
@@ -109,9 +121,13 @@ impl Folder {
         let mut contents = Contents::default();
         for entry in fs::read_dir(&self.path)? {
             let path = entry?.path();
-            let ending = path.extension().and_then(|ending| ending.to_str());
+            // No new file gets the number of a file that stays, whoever wrote it.
+            let Some((id, ending)) = parse(&path) else {
+                continue;
+            };
+            self.next = self.next.max(id.0.saturating_add(1));
             match ending {
-                Some(PARTIAL) => {
+                Ending::Partial if is_ours(&path) => {
                     tracing::warn!(
                         path = %path.display(),
                         "this state was being written when the process ended: it is lost"
@@ -119,11 +135,9 @@ impl Folder {
                     contents.partial += 1;
                     remove(&path);
                 }
-                Some(WHOLE) => match self.found(&path) {
-                    Ok(Some(found)) => {
-                        self.next = self.next.max(found.id.0.saturating_add(1));
-                        contents.found.push(found);
-                    }
+                Ending::Partial => {}
+                Ending::Whole => match self.found(&path, id) {
+                    Ok(Some(found)) => contents.found.push(found),
                     // Its owner ended with the process that wrote it.
                     Ok(None) => remove(&path),
                     Err(damage) => {
@@ -137,19 +151,14 @@ impl Folder {
                         remove(&path);
                     }
                 },
-                // The lock, and files that are not Mynah's.
-                _ => {}
             }
         }
         Ok(contents)
     }
 
     /// What a file holds; `None` if no owner can ask for it.
-    fn found(&self, path: &Path) -> Result<Option<Found>, Damage> {
-        let stem = path.file_stem().and_then(|stem| stem.to_str());
-        let id = stem.and_then(|stem| u64::from_str_radix(stem, 16).ok());
-        let id = FileId(id.ok_or(Damage::Magic)?);
-        let file = File::open(path)?;
+    fn found(&self, path: &Path, id: FileId) -> Result<Option<Found>, Damage> {
+        let file = files::open(path)?;
         let about = file.metadata()?;
         let header = Header::read(&mut BufReader::new(file))?;
         if header.fingerprint != self.fingerprint.name() {
@@ -193,7 +202,7 @@ impl Folder {
             return false;
         };
         // Held until the file is removed, so that no process begins to use it meanwhile.
-        match lock(&oldest.folder) {
+        match lock(&oldest.folder, Place::Other) {
             Ok(_lock) => remove(&oldest.path),
             Err(_) => self.others.retain(|other| other.folder != oldest.folder),
         }
@@ -216,7 +225,7 @@ pub(crate) struct Files {
 
 impl Files {
     fn path(&self, id: FileId, ending: &str) -> PathBuf {
-        self.path.join(format!("{:016x}.{ending}", id.0))
+        self.path.join(format!("{}.{ending}", name(id.0)))
     }
 
     /// Writes a state.
@@ -226,13 +235,14 @@ impl Files {
     /// The file system's. Then there is no file.
     pub(crate) fn write(&self, id: FileId, header: &Header, state: &[u8]) -> io::Result<()> {
         let partial = self.path(id, PARTIAL);
-        let written = create_private(&partial).and_then(|file| {
-            let mut to = BufWriter::new(file);
-            header.write(state, &mut to)?;
-            to.flush()?;
-            drop(to);
-            fs::rename(&partial, self.path(id, WHOLE))
-        });
+        // Whoever took one of the names keeps it.
+        let file = files::create_new(&partial)?;
+        let mut to = BufWriter::new(file);
+        let written = header
+            .write(state, &mut to)
+            .and_then(|()| to.flush())
+            .and_then(|()| files::rename_new(&partial, &self.path(id, WHOLE)));
+        drop(to);
         if written.is_err() {
             remove(&partial);
         }
@@ -245,11 +255,11 @@ impl Files {
     ///
     /// What is wrong with it.
     pub(crate) fn read(&self, id: FileId) -> Result<SavedSequence, Damage> {
-        let file = File::open(self.path(id, WHOLE))?;
+        let mut from = BufReader::new(files::open(&self.path(id, WHOLE))?);
+        let header = Header::read(&mut from)?;
         // Only the order of eviction after the next start depends on it.
-        let _ = file.set_modified(SystemTime::now());
-        let mut from = BufReader::new(file);
-        Header::read(&mut from)?.read_state(&mut from)
+        let _ = from.get_ref().set_modified(SystemTime::now());
+        header.read_state(&mut from)
     }
 
     /// Removes a state.
@@ -258,8 +268,45 @@ impl Files {
     }
 }
 
-/// Removes a file that is of no use any more. If that fails, the next start looks at it again.
+/// What a file's name says about it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Ending {
+    Whole,
+    Partial,
+}
+
+/// The number and the ending in a file's name; `None` for a name that this program does not give.
+fn parse(path: &Path) -> Option<(FileId, Ending)> {
+    let (number, ending) = path.file_name()?.to_str()?.split_once('.')?;
+    let ending = match ending {
+        WHOLE => Ending::Whole,
+        PARTIAL => Ending::Partial,
+        _ => return None,
+    };
+    let id = u64::from_str_radix(number, 16).ok()?;
+    (number == name(id)).then_some((FileId(id), ending))
+}
+
+/// A number as it is in the names of files.
+fn name(id: u64) -> String {
+    format!("{id:016x}")
+}
+
+/// Whether this program wrote the file: a regular file with the mark.
+fn is_ours(path: &Path) -> bool {
+    files::open(path).is_ok_and(|mut file| is_marked(&mut file))
+}
+
+/// Removes a file of this program that is of no use any more. If that fails, the next start looks at
+/// it again.
 fn remove(path: &Path) {
+    if fs::symlink_metadata(path).is_err() {
+        return;
+    }
+    if !is_ours(path) {
+        tracing::warn!(path = %path.display(), "this file is not Mynah's: it stays");
+        return;
+    }
     if let Err(error) = fs::remove_file(path)
         && error.kind() != io::ErrorKind::NotFound
     {
@@ -267,37 +314,49 @@ fn remove(path: &Path) {
     }
 }
 
-/// Makes a folder that only its user can read: states hold what guests said.
-fn make_private(path: &Path) -> io::Result<()> {
-    let mut builder = fs::DirBuilder::new();
-    builder.recursive(true);
-    #[cfg(unix)]
-    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-    builder.create(path)
+/// Whose folder is locked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Place {
+    /// The folder of this model, which gets a lock file with the mark.
+    Own,
+    /// A folder that may be another model's: if it has a lock file with the mark, or an empty one
+    /// and a fingerprint for a name.
+    Other,
 }
 
-/// Makes a file that only its user can read.
-fn create_private(path: &Path) -> io::Result<File> {
-    let mut options = File::options();
-    options.write(true).create(true).truncate(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    options.open(path)
-}
-
-fn lock(path: &Path) -> Result<File, FolderError> {
+/// Opens the lock file of a folder and locks it.
+fn lock(path: &Path, place: Place) -> Result<File, FolderError> {
     let at = path.join(LOCK);
-    let file = create_private(&at).map_err(|error| FolderError::Io {
+    let failed = |error| FolderError::Io {
         path: at.clone(),
         error,
-    })?;
+    };
+    let opened = match place {
+        Place::Own => files::open_or_create(&at),
+        Place::Other => files::open_existing(&at),
+    };
+    let mut file = opened.map_err(failed)?;
     match file.try_lock() {
-        Ok(()) => Ok(file),
-        Err(TryLockError::WouldBlock) => Err(FolderError::InUse {
-            path: path.to_owned(),
-        }),
-        Err(TryLockError::Error(error)) => Err(FolderError::Io { path: at, error }),
+        Ok(()) => {}
+        Err(TryLockError::WouldBlock) => {
+            return Err(FolderError::InUse {
+                path: path.to_owned(),
+            });
+        }
+        Err(TryLockError::Error(error)) => return Err(failed(error)),
     }
+    let mut content = Vec::new();
+    let most = LOCK_MARK.len() as u64 + 1;
+    let read = (&mut file).take(most).read_to_end(&mut content);
+    read.map_err(failed)?;
+    let name = path.file_name().and_then(|name| name.to_str());
+    match (place, content.is_empty()) {
+        (Place::Own, true) => file.write_all(LOCK_MARK).map_err(failed)?,
+        (Place::Other, true) if name.is_some_and(Fingerprint::is_name) => {}
+        _ if content == LOCK_MARK => {}
+        _ => return Err(FolderError::Foreign { path: at }),
+    }
+    Ok(file)
 }
 
 /// The files of the models that no process uses now, the oldest last. Files that can't be looked at
@@ -306,17 +365,16 @@ fn others(root: &Path, own: &Path) -> Vec<Other> {
     let folders = fs::read_dir(root).into_iter().flatten().flatten();
     let folders = folders.map(|entry| entry.path());
     let mut others = Vec::new();
-    for folder in folders.filter(|folder| folder.join(LOCK).exists() && folder != own) {
+    for folder in folders.filter(|folder| folder != own) {
         // The process that uses it observes the limit itself.
-        if lock(&folder).is_err() {
+        if files::check_private(&folder).is_err() || lock(&folder, Place::Other).is_err() {
             continue;
         }
         let files = fs::read_dir(&folder).into_iter().flatten().flatten();
         others.extend(files.filter_map(|entry| {
             let path = entry.path();
-            let ending = path.extension().and_then(|ending| ending.to_str());
             let about = entry.metadata().ok()?;
-            matches!(ending, Some(WHOLE | PARTIAL)).then(|| Other {
+            (parse(&path).is_some() && is_ours(&path)).then(|| Other {
                 folder: folder.clone(),
                 path,
                 bytes: about.len(),
@@ -327,3 +385,6 @@ fn others(root: &Path, own: &Path) -> Vec<Other> {
     others.sort_unstable_by_key(|other| std::cmp::Reverse(other.used_at));
     others
 }
+
+#[cfg(test)]
+mod tests;

@@ -36,7 +36,7 @@ fn every_error_says_what_was_there_and_what_to_do() {
                 "of the 7.0 MiB"
             ], advises "Lower `ctx_size`";
         EngineError::StateFolder { .. } =>
-            EngineError::StateFolder { path: "states".into(), error: io_error() },
+            EngineError::StateFolder { reason: "states: permission denied".into() },
             says ["states", "permission denied"], advises "Give another one (`state_dir`)";
         EngineError::Context { .. } => EngineError::Context {
             cells: 4096, max_concurrent: 2, ctx_size: 2048, reason: reason()

@@ -55,9 +55,10 @@ impl DiskState {
                 tracing::warn!("{error}. This one keeps none on disk until it is free");
                 Ok(Self::Waiting(StoreWait::start(open, move || wake())?))
             }
-            Err(FolderError::Io { path, error }) => {
-                Err(EngineError::StateFolder { path, error }.into())
+            Err(error) => Err(EngineError::StateFolder {
+                reason: error.to_string(),
             }
+            .into()),
         }
     }
 

@@ -271,7 +271,7 @@ fn one_process_uses_a_folder_at_a_time() {
     };
     assert!(matches!(
         DiskCache::open(&params, false, || {}),
-        Err(FolderError::Io { .. })
+        Err(FolderError::Refused(_))
     ));
 }
 

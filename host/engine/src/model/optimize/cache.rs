@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
-use mynah_core::Result;
+use mynah_core::{Result, files};
 use sha2::{Digest, Sha256};
 
 use super::{Advice, Optimize, Quantisation, Target, advise, optimize};
@@ -55,9 +55,9 @@ pub fn optimized(
         },
     };
     let folder = cache.join(FOLDER);
-    std::fs::create_dir_all(&folder).map_err(|error| EngineError::Write {
+    files::private_folder(&folder).map_err(|refused| EngineError::Write {
         path: folder.clone(),
-        error,
+        error: std::io::Error::other(refused),
     })?;
     let path = folder.join(entry(&hash(source, progress)?, to));
     match GgufHeader::read(&path) {

@@ -1,26 +1,26 @@
 //! A file that is being written under a temporary name until it is complete.
 
 use std::ffi::OsString;
-use std::fs::{self, OpenOptions};
+use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::time::Duration;
+
+use mynah_core::files;
 
 /// Suffix of the name of an unfinished file.
 const SUFFIX: &str = ".partial";
 
-/// Age at which an unfinished file counts as abandoned. A file in use is written to all the time.
-const ABANDONED: Duration = Duration::from_secs(24 * 60 * 60);
-
 /// A file that is being written beside its destination. Dropping it removes it. If the process is
-/// killed, the file's name shows that it is incomplete, and a later conversion to the same
-/// destination removes it after a day.
+/// killed, the file's name shows that it is incomplete, and the next conversion to the same
+/// destination removes it.
 #[derive(Debug)]
 pub(super) struct Partial {
     path: PathBuf,
     destination: PathBuf,
     is_kept: bool,
+    /// Locked as long as the file is being written. The system unlocks it when the process ends.
+    file: File,
 }
 
 impl Partial {
@@ -29,8 +29,16 @@ impl Partial {
     pub(super) fn create(destination: &Path) -> io::Result<Self> {
         static COUNT: AtomicU32 = AtomicU32::new(0);
 
-        if destination.is_dir() {
-            return Err(io::ErrorKind::IsADirectory.into());
+        // A rename would also replace a link, or a pipe of another program.
+        match fs::symlink_metadata(destination) {
+            Ok(there) if there.is_dir() => return Err(io::ErrorKind::IsADirectory.into()),
+            Ok(there) if !there.is_file() => {
+                return Err(io::Error::new(
+                    io::ErrorKind::AlreadyExists,
+                    "something is there that is not a regular file: name another file",
+                ));
+            }
+            _ => {}
         }
         let name = destination
             .file_name()
@@ -44,14 +52,15 @@ impl Partial {
         let count = COUNT.fetch_add(1, Ordering::Relaxed);
         name.push(format!("{}-{count}{SUFFIX}", std::process::id()));
         let path = folder.join(name);
-        OpenOptions::new()
-            .write(true)
-            .create_new(true)
-            .open(&path)?;
+        // An operator's file gets the permissions of other new files of the operator.
+        let file = File::options().write(true).create_new(true).open(&path)?;
+        // Where a file system has no locks, a later conversion finds none either, and removes nothing.
+        let _ = file.lock();
         Ok(Self {
             path,
             destination: destination.to_owned(),
             is_kept: false,
+            file,
         })
     }
 
@@ -64,10 +73,7 @@ impl Partial {
     /// the complete new one.
     pub(super) fn keep(mut self) -> io::Result<()> {
         // The name must not reach the disk before the contents.
-        OpenOptions::new()
-            .write(true)
-            .open(&self.path)?
-            .sync_all()?;
+        self.file.sync_all()?;
         fs::rename(&self.path, &self.destination)?;
         self.is_kept = true;
         Ok(())
@@ -98,18 +104,28 @@ fn sweep(folder: &Path, prefix: &OsString) {
     };
     for entry in entries.flatten() {
         let name = entry.file_name();
+        let name = name.as_encoded_bytes();
         let is_ours = name
-            .as_encoded_bytes()
             .strip_prefix(prefix.as_encoded_bytes())
-            .is_some_and(|rest| rest.ends_with(SUFFIX.as_bytes()));
-        let is_old = || {
-            let changed = entry.metadata().and_then(|data| data.modified());
-            changed.is_ok_and(|time| time.elapsed().is_ok_and(|age| age > ABANDONED))
-        };
-        if is_ours && is_old() {
+            .and_then(|rest| rest.strip_suffix(SUFFIX.as_bytes()))
+            .is_some_and(is_numbered);
+        // Only a process that writes a file holds its lock.
+        let is_left = || files::open(&entry.path()).is_ok_and(|file| file.try_lock().is_ok());
+        if is_ours && is_left() {
             let _ = fs::remove_file(entry.path());
         }
     }
+}
+
+/// Whether this is the part of a name that tells process and file apart, such as `4711-0`.
+fn is_numbered(part: &[u8]) -> bool {
+    let mut numbers = part.split(|byte| *byte == b'-');
+    let mut is_number = || {
+        numbers
+            .next()
+            .is_some_and(|digits| !digits.is_empty() && digits.iter().all(u8::is_ascii_digit))
+    };
+    is_number() && is_number() && numbers.next().is_none()
 }
 
 #[cfg(test)]
@@ -151,20 +167,42 @@ mod tests {
     }
 
     #[test]
-    fn what_a_killed_process_left_goes_after_a_day() {
+    fn what_a_killed_process_left_goes_at_the_next_conversion() {
         let folder = tempfile::tempdir().unwrap();
-        let put = |name: &str, age: Duration| {
-            let file = fs::File::create(folder.path().join(name)).unwrap();
-            file.set_modified(std::time::SystemTime::now() - age)
-                .unwrap();
-        };
-        put(".a.gguf.1-0.partial", ABANDONED * 2);
-        put(".a.gguf.2-0.partial", Duration::ZERO);
-        put(".b.gguf.3-0.partial", ABANDONED * 2);
-        drop(Partial::create(&folder.path().join("a.gguf")).unwrap());
-        assert_eq!(
-            names(folder.path()),
-            [".a.gguf.2-0.partial", ".b.gguf.3-0.partial"]
-        );
+        let destination = folder.path().join("a.gguf");
+        // The names that it gives, and names of others that begin or end alike.
+        let left = [".a.gguf.1-0.partial", ".a.gguf.23-45.partial"];
+        let foreign = [
+            ".a.gguf.notes.partial",
+            ".a.gguf.1-.partial",
+            ".a.gguf.1-2-3.partial",
+            ".b.gguf.3-0.partial",
+            "a.gguf.1-0.partial",
+        ];
+        for name in left.iter().chain(&foreign) {
+            fs::write(folder.path().join(name), "half").unwrap();
+        }
+        std::os::unix::fs::symlink("a.gguf", folder.path().join(".a.gguf.7-0.partial")).unwrap();
+        let running = Partial::create(&destination).unwrap();
+        drop(Partial::create(&destination).unwrap());
+        let mut expected: Vec<_> = foreign.iter().map(|name| (*name).to_owned()).collect();
+        expected.push(".a.gguf.7-0.partial".to_owned());
+        let own = running.path().file_name().unwrap();
+        expected.push(own.to_str().unwrap().to_owned());
+        expected.sort();
+        assert_eq!(names(folder.path()), expected);
+    }
+
+    #[test]
+    fn what_is_not_a_regular_file_is_not_replaced() {
+        let folder = tempfile::tempdir().unwrap();
+        let destination = folder.path().join("a.gguf");
+        let precious = folder.path().join("precious");
+        fs::write(&precious, "data").unwrap();
+        std::os::unix::fs::symlink(&precious, &destination).unwrap();
+        let error = Partial::create(&destination).unwrap_err();
+        assert!(error.to_string().contains("not a regular file"), "{error}");
+        assert!(fs::symlink_metadata(&destination).unwrap().is_symlink());
+        assert_eq!(fs::read(&precious).unwrap(), b"data");
     }
 }
