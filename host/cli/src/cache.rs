@@ -26,6 +26,9 @@ pub(crate) fn folder() -> Option<PathBuf> {
 /// The subfolder in which wasmtime keeps compiled components, and the prefix of its folders there.
 const MODULES: (&str, &str) = ("modules", "wasmtime-");
 
+/// The prefix of the file with which a process of wasmtime says that it removes old entries.
+const CLEANUP: &str = ".cleanup.";
+
 /// The cache of compiled components. An unusable folder only costs time, so it causes a warning
 /// instead of an error.
 pub(crate) fn compiled_components() -> Option<Cache> {
@@ -57,7 +60,11 @@ fn foreign(folder: &Path) -> Result<Option<PathBuf>> {
     let (modules, prefix) = MODULES;
     for entry in std::fs::read_dir(folder)? {
         let entry = entry?;
-        if entry.file_name() != modules || !entry.file_type()?.is_dir() {
+        let (name, kind) = (entry.file_name(), entry.file_type()?);
+        if kind.is_file() && name.to_str().is_some_and(|name| name.starts_with(CLEANUP)) {
+            continue;
+        }
+        if name != modules || !kind.is_dir() {
             return Ok(Some(entry.path()));
         }
         for entry in std::fs::read_dir(entry.path())? {
@@ -98,6 +105,7 @@ mod tests {
         components_in(&folder).unwrap();
         components_in(&folder).unwrap();
         std::fs::create_dir_all(folder.join("modules/wasmtime-48")).unwrap();
+        std::fs::write(folder.join(".cleanup.wip-4711"), "").unwrap();
         components_in(&folder).unwrap();
         for foreign in ["modules/notes", "button.js"] {
             let path = folder.join(foreign);
