@@ -2,8 +2,8 @@
 //! under another name and then renamed. So a file with this name is whole even if the process ends
 //! at any moment. There is no such promise if the machine does.
 //!
-//! Other programs may keep files there too. A folder of states has a lock file with a mark, and each
-//! state begins with one. Nothing without a mark is changed or removed, whatever its name is.
+//! Other programs may keep files there too. A folder of states has a lock file with a mark, and
+//! each state begins with one. Nothing without a mark is changed or removed, whatever its name is.
 
 use std::fs::{self, File, TryLockError};
 use std::io::{self, BufReader, BufWriter, Read, Write};
@@ -83,7 +83,8 @@ pub(crate) enum FolderError {
     InUse { path: PathBuf },
     #[error("{0}")]
     Refused(#[from] FolderRefused),
-    #[error("{} is not Mynah's, so nothing is stored beside it: name another folder", path.display())]
+    #[error("{} is not Mynah's, so nothing is stored beside it: name another folder",
+        path.display())]
     Foreign { path: PathBuf },
 }
 
@@ -297,8 +298,8 @@ fn is_ours(path: &Path) -> bool {
     files::open(path).is_ok_and(|mut file| is_marked(&mut file))
 }
 
-/// Removes a file of this program that is of no use any more. If that fails, the next start looks at
-/// it again.
+/// Removes a file of this program that is of no use any more. If that fails, the next start looks
+/// at it again.
 fn remove(path: &Path) {
     if fs::symlink_metadata(path).is_err() {
         return;

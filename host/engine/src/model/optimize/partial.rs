@@ -54,7 +54,8 @@ impl Partial {
         let path = folder.join(name);
         // An operator's file gets the permissions of other new files of the operator.
         let file = File::options().write(true).create_new(true).open(&path)?;
-        // Where a file system has no locks, a later conversion finds none either, and removes nothing.
+        // Where a file system has no locks, a later conversion can't take one either, and removes
+        // nothing.
         let _ = file.lock();
         Ok(Self {
             path,
