@@ -41,6 +41,16 @@ pub enum EngineError {
         /// llama.cpp's log message.
         reason: String,
     },
+    /// A file of the model was changed or cut short while it was mapped.
+    #[error(
+        "{}: the model's file was changed while it was in use, so what was computed since is lost. \
+         Ask again: the file is then loaded anew. To give a model a new file, write that under \
+         another name and rename it", path.display()
+    )]
+    FileChanged {
+        /// The file.
+        path: PathBuf,
+    },
     /// The model neither continues text nor gives vectors.
     #[error(
         "{}: a model of architecture `{architecture}` needs an encoder and a decoder to run in \
@@ -192,6 +202,7 @@ impl EngineError {
             Self::Kind { .. } => BackendErrorKind::Unsupported,
             Self::Backend { .. }
             | Self::Load { .. }
+            | Self::FileChanged { .. }
             | Self::TooLittleMemory { .. }
             | Self::StateFolder { .. }
             | Self::TemporaryFile(_)

@@ -51,4 +51,6 @@ pub mod model;
 
 pub use error::EngineError;
 pub use model::{GgufFile, GgufLoader, LocalModel, load};
+#[cfg(target_os = "linux")]
+pub use mynah_llama::leave_bus_errors;
 pub use mynah_llama::{Device, DeviceKind, LlamaBuild, LlamaError, SystemInfo, llama_backend};

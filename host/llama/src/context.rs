@@ -3,6 +3,7 @@
 use std::cell::Cell;
 use std::ffi::c_void;
 use std::fmt;
+use std::path::PathBuf;
 use std::ptr::NonNull;
 use std::sync::Arc;
 
@@ -71,6 +72,12 @@ pub enum DecodeError {
         code: i32,
         /// llama.cpp's log messages.
         reason: String,
+    },
+    /// A file of the model has changed, or was cut short. The state of all sequences is unknown.
+    #[error("{} was changed while the model was in use", path.display())]
+    FileChanged {
+        /// The model's path.
+        path: PathBuf,
     },
     /// The batch breaks a rule over which llama.cpp would abort the process.
     #[error("invalid batch: {0}")]
@@ -189,6 +196,12 @@ impl Context {
         if code != -1 {
             self.has_pending = false;
             self.copies.clear();
+        }
+        let files = self.model.files();
+        if files.has_changed() {
+            return Err(DecodeError::FileChanged {
+                path: files.path().to_owned(),
+            });
         }
         match code {
             0 => {

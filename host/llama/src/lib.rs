@@ -14,12 +14,17 @@
 )]
 
 mod ability;
+#[cfg(target_os = "linux")]
+mod areas;
 mod backend;
 mod batch;
+#[cfg(target_os = "linux")]
+mod bus_errors;
 mod cells;
 mod context;
 mod error;
 mod log;
+mod mapped;
 mod model;
 mod quantize;
 mod sampler;
@@ -30,8 +35,11 @@ mod weights;
 pub use ability::Ability;
 pub use backend::llama_backend;
 pub use batch::Batch;
+#[cfg(target_os = "linux")]
+pub use bus_errors::leave_bus_errors;
 pub use context::{Context, ContextParams, DecodeError};
 pub use error::LlamaError;
+pub use mapped::MappedFiles;
 pub use model::LlamaModel;
 pub use quantize::quantize;
 pub use sampler::{Candidate, LlamaSampler};

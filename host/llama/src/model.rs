@@ -1,6 +1,7 @@
 //! A loaded model and its vocabulary.
 
 use std::ffi::CStr;
+use std::sync::Arc;
 
 use llama_cpp_2::token::LlamaToken;
 use llama_cpp_2::token_type::LlamaTokenAttr;
@@ -9,15 +10,24 @@ use llama_cpp_sys_2 as sys;
 
 use mynah_core::{TokenAttributes, TokenId};
 
+use super::MappedFiles;
+
 /// A loaded model: weights and vocabulary. Dropping it frees it.
 #[derive(Debug)]
 pub struct LlamaModel {
     inner: llama_cpp_2::model::LlamaModel,
+    /// Dropped after the mappings.
+    files: Arc<MappedFiles>,
 }
 
 impl LlamaModel {
-    pub(super) fn new(inner: llama_cpp_2::model::LlamaModel) -> Self {
-        Self { inner }
+    pub(super) fn new(inner: llama_cpp_2::model::LlamaModel, files: Arc<MappedFiles>) -> Self {
+        Self { inner, files }
+    }
+
+    /// The files that it was read from, which are mapped as long as it exists.
+    pub fn files(&self) -> &MappedFiles {
+        &self.files
     }
 
     pub(super) fn inner(&self) -> &llama_cpp_2::model::LlamaModel {

@@ -4,15 +4,15 @@
 use std::any::Any;
 use std::ffi::c_void;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
-use std::path::Path;
 use std::ptr::NonNull;
+use std::sync::Arc;
 
 use llama_cpp_sys_2 as sys;
 
 use super::context::reason;
 use super::log::with_captured_errors;
 use super::quantize::c_path;
-use super::{LlamaError, LlamaModel};
+use super::{LlamaError, LlamaModel, MappedFiles};
 
 /// The progress callback and its panic.
 struct Observer<'a> {
@@ -21,7 +21,7 @@ struct Observer<'a> {
     panicked: Option<Box<dyn Any + Send>>,
 }
 
-/// Loads the model at `path`. With `rearrange`, weights may be repacked for fast kernels, AMX's
+/// Loads the model in these files. With `rearrange`, weights may be repacked for fast kernels, AMX's
 /// among them. Without it, they stay as in the file, which an override to plain memory
 /// (`tensor_buft_overrides`) would not ensure. `gpu_layers` is the number of layers for a graphics
 /// card; `None` means all. Calls `progress` on this thread with the share that is loaded, 0.0 to
@@ -33,12 +33,12 @@ struct Observer<'a> {
 ///
 /// llama.cpp's log messages with the reason, or `progress` returned false.
 pub fn read_weights(
-    path: &Path,
+    files: &Arc<MappedFiles>,
     gpu_layers: Option<u32>,
     rearrange: bool,
     progress: &mut dyn FnMut(f32) -> bool,
 ) -> Result<LlamaModel, LlamaError> {
-    let path = c_path(path)?;
+    let path = c_path(files.path())?;
     let mut observer = Observer {
         progress,
         panicked: None,
@@ -69,7 +69,7 @@ pub fn read_weights(
         resume_unwind(panic);
     }
     model
-        .map(LlamaModel::new)
+        .map(|model| LlamaModel::new(model, Arc::clone(files)))
         .ok_or_else(|| LlamaError::failed(reason(&errors)))
 }
 

@@ -46,6 +46,45 @@ fn run_print_args_env() {
     assert_eq!(said.stdout.lines().collect::<Vec<_>>(), lines);
 }
 
+/// Case H3.
+#[test]
+fn run_shrink_model() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("m.gguf");
+    TinyModel::default().write_to(&path).unwrap();
+    let model = format!("default={}", path.display());
+    let dir = format!("{}::/m", folder.path().display());
+    let guest = guest("run_shrink_model");
+    let said = run(&[
+        "run",
+        "--no-config",
+        "--model",
+        &model,
+        "--dir",
+        &dir,
+        &guest,
+    ]);
+    assert_eq!(said.code, Some(0), "{said:?}");
+    assert!(
+        said.stderr
+            .contains("holds the file of the model `default`"),
+        "{said:?}"
+    );
+    let elsewhere = tempfile::tempdir().unwrap();
+    let dir = format!("{}::/data", elsewhere.path().display());
+    let guest = self::guest("run_print_args_env");
+    let said = run(&[
+        "run",
+        "--no-config",
+        "--model",
+        &model,
+        "--dir",
+        &dir,
+        &guest,
+    ]);
+    assert!(!said.stderr.contains("holds the file"), "{said:?}");
+}
+
 #[test]
 fn a_guest_has_no_folder_and_no_variable_that_it_was_not_granted() {
     let said = run(&["run", &guest("run_print_args_env")]);

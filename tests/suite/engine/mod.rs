@@ -1,6 +1,7 @@
 //! The engine through its public API, on the real models where text matters, and on a tiny one for
 //! mechanics.
 
+mod changed_file;
 mod chat;
 mod encoder;
 mod files;

@@ -40,6 +40,7 @@ pub(crate) fn run(args: &RunArgs, log: &LogArgs) -> Result<ExitCode> {
              owner: give it one with --owner",
         );
     }
+    warn_of_writable_models(&settings);
     let (kind, bytes) = guest::read(args.guest())?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
@@ -69,6 +70,30 @@ pub(crate) fn run(args: &RunArgs, log: &LogArgs) -> Result<ExitCode> {
     // A guest that never yields may hold a runtime thread; the process must end anyway.
     runtime.shutdown_background();
     Ok(ExitCode::from(code))
+}
+
+/// Warns of granted folders in which the guest could change the file of a served model.
+fn warn_of_writable_models(settings: &RunSettings) {
+    for dir in &settings.dirs {
+        let Ok(folder) = dir.host.canonicalize() else {
+            continue;
+        };
+        for model in &settings.models {
+            if model
+                .path
+                .canonicalize()
+                .is_ok_and(|path| path.starts_with(&folder))
+            {
+                output::warning(&format!(
+                    "the folder {}, which the guest may write to, holds the file of the model \
+                     `{}`: a guest that changes the file makes the requests of all guests fail. \
+                     Keep models in another folder",
+                    dir.host.display(),
+                    model.name
+                ));
+            }
+        }
+    }
 }
 
 /// The socket and the signal watch. Both are closed when the host ends.

@@ -1,5 +1,6 @@
 //! The text loop's step: schedule, execute, update.
 
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use mynah_core::{Error, FinishReason, PressureLevel, RequestOutcome, Status, StepNote};
@@ -14,6 +15,7 @@ use super::request_queue::{RequestQueue, SessionPosition};
 use super::sample::{Sampled, sample};
 use super::scheduler::{Scheduler, StepPlan};
 use super::sequence::{NoToken, Sequence, TokenTime};
+use crate::EngineError;
 
 /// A request fails after it was part of this many failed steps in a row. It gets one more if the
 /// context was made anew meanwhile.
@@ -120,9 +122,14 @@ impl<'a, C: Executor> Engine<'a, C> {
         self.cache.forget_resident();
     }
 
-    /// Writes the cache to disk: the model leaves memory.
+    /// Writes the cache to disk: the model leaves memory. If its file has changed, the cache is
+    /// removed instead.
     pub(super) fn shut_down(&mut self) {
-        self.cache.write_all();
+        if self.cache.executor().has_file_changed() {
+            self.cache.forget_all();
+        } else {
+            self.cache.write_all();
+        }
     }
 
     /// Ends requests that are due, admits those that have room, and plans the next step. `None` if
@@ -299,6 +306,11 @@ impl<'a, C: Executor> Engine<'a, C> {
         }
         let model = &**self.queue.model();
         tracing::warn!(model, %error, "a decode step failed");
+        if let DecodeError::FileChanged { path } = error {
+            self.counters.failed_steps += 1;
+            self.fail_all(path);
+            return Ok(());
+        }
         self.counters.failed_steps += 1;
         self.failures_in_a_row += 1;
         let is_broken = self.failures_in_a_row >= FAILURES_TO_RECOVERY;
@@ -318,6 +330,21 @@ impl<'a, C: Executor> Engine<'a, C> {
             }
         }
         Ok(())
+    }
+
+    /// Ends all generations: the model's file has changed. Those that wait fail likewise when their
+    /// turn comes; the next request loads the model anew.
+    fn fail_all(&mut self, path: &Path) {
+        let changed = || {
+            let path = path.to_owned();
+            RequestOutcome::Failed(EngineError::FileChanged { path }.into())
+        };
+        let running = self.scheduler.running.iter();
+        let lost = running.map(|sequence| (sequence.id, changed())).collect();
+        let parked = self.scheduler.take_parked();
+        self.retire(lost);
+        self.finish(parked.map(|sequence| (sequence, changed())).collect());
+        self.cache.forget_all();
     }
 
     /// Computes the sequences of a failed step again. Returns those that have failed too often.

@@ -101,6 +101,9 @@ pub(super) trait Executor {
     /// Restores a state into an empty sequence. `false`: it failed, and the sequence is empty.
     fn restore_sequence(&mut self, sequence: u32, saved: &SavedSequence) -> bool;
 
+    /// Whether a file of the model has changed since it was loaded.
+    fn has_file_changed(&self) -> bool;
+
     /// Clears all sequences and recreates the context, after several steps have failed.
     ///
     /// # Errors
@@ -214,6 +217,10 @@ impl Executor for Llama {
     fn restore_sequence(&mut self, sequence: u32, saved: &SavedSequence) -> bool {
         let context = self.context.as_mut();
         context.is_some_and(|context| context.restore_sequence(sequence, saved))
+    }
+
+    fn has_file_changed(&self) -> bool {
+        self.model.files().has_changed()
     }
 
     fn reset(&mut self) -> Result<(), String> {

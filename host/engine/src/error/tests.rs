@@ -24,6 +24,8 @@ fn every_error_says_what_was_there_and_what_to_do() {
             says ["a.gguf", "empty"], advises "download it again";
         EngineError::Load { .. } => EngineError::Load { path: path(), reason: reason() },
             says ["a.gguf", "out of luck"], advises "Download the file again";
+        EngineError::FileChanged { .. } => EngineError::FileChanged { path: path() },
+            says ["a.gguf", "was changed while it was in use"], advises "Ask again";
         EngineError::Kind { .. } =>
             EngineError::Kind { path: path(), architecture: "t5".to_owned() },
             says ["a.gguf", "`t5`"], advises "use a decoder-only text model";

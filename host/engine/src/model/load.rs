@@ -7,7 +7,9 @@ use std::time::Instant;
 use mynah_chat::{ChatTemplate, built_in_source, for_vocabulary};
 use mynah_core::{About, Capabilities, Error, MemoryUse, Progress, Result};
 use mynah_grammar::Grammars;
-use mynah_llama::{Ability, ContextParams, LlamaBuild, LlamaModel, SystemInfo, device_memory};
+use mynah_llama::{
+    Ability, ContextParams, LlamaBuild, LlamaModel, MappedFiles, SystemInfo, device_memory,
+};
 use mynah_schedule::SessionLimits;
 use mynah_settings::{ChatTemplateName, KvCells, KvType, ModelConfig};
 
@@ -17,7 +19,7 @@ use super::loaded::{Known, Loaded};
 use super::optimize;
 use super::recommended::recommended;
 use super::vocabulary::ModelVocabulary;
-use super::weights::{load_weights, read_header};
+use super::weights::{load_weights, open_files};
 use crate::EngineError;
 use crate::decode::{DiskCacheParams, Pooling, RequestQueue, Worker, WorkerParams};
 use crate::disk::Fingerprint;
@@ -43,7 +45,7 @@ impl Loaded {
         let header = &file.header;
         let layers = gpu_layers(&file.path, header, &config)?;
         let begun = file.progress;
-        let (llama, ability) = load_weights(&file.path, header, layers, move |share| {
+        let (llama, ability) = load_weights(file.files, header, layers, move |share| {
             progress(begun + share * (1.0 - begun)).flow().is_continue()
         })?;
         let built_in = built_in_template(header, &config, &llama);
@@ -70,7 +72,11 @@ impl Loaded {
             Ability::Continue => store(&file.path, header, &config, &params.context)?,
             Ability::Embed => None,
         };
-        let worker = Worker::start(Arc::clone(&llama), params, store, Arc::clone(&queue))?;
+        let worker = Worker::start(Arc::clone(&llama), params, store, Arc::clone(&queue));
+        let worker = worker.map_err(|error| match llama.files().has_changed() {
+            true => EngineError::FileChanged { path: file.path }.into(),
+            false => error,
+        })?;
         tracing::info!(
             model = info.name,
             architecture = info.architecture,
@@ -106,6 +112,7 @@ impl Loaded {
 /// A file to load.
 struct FileToLoad {
     path: PathBuf,
+    files: MappedFiles,
     header: GgufHeader,
     /// The type of the weights that it was converted from, if it was.
     optimized_from: Option<String>,
@@ -121,7 +128,7 @@ fn file_to_load<P: Progress>(
 ) -> Result<FileToLoad> {
     // llama.cpp reports little about a bad file and trusts a good one, so the header is checked
     // first.
-    let header = read_header(path)?;
+    let (files, header) = open_files(path)?;
     // A conversion cannot be cancelled. If `progress` cancels the load meanwhile, it ends
     // afterwards.
     let mut goes_on = true;
@@ -134,14 +141,20 @@ fn file_to_load<P: Progress>(
         });
     }
     Ok(match converted {
-        Some(converted) => FileToLoad {
-            optimized_from: Some(header.file_type()),
-            header: read_header(&converted)?,
-            path: converted,
-            progress: CONVERTED,
-        },
+        Some(converted) => {
+            let optimized_from = Some(header.file_type());
+            let (files, header) = open_files(&converted)?;
+            FileToLoad {
+                optimized_from,
+                files,
+                header,
+                path: converted,
+                progress: CONVERTED,
+            }
+        }
         None => FileToLoad {
             path: path.to_owned(),
+            files,
             header,
             optimized_from: None,
             progress: 0.0,

@@ -45,8 +45,11 @@ impl LocalModel {
     /// Loads a GGUF file and starts its worker. Blocks until the model is ready, which reads the
     /// whole file once.
     ///
-    /// The file is memory-mapped: its pages are shared with the page cache, and must not change
-    /// while the model exists. With [`ModelConfig::keep_alive`] the file must not be moved.
+    /// The file is memory-mapped: its pages are shared with the page cache. If it is written to or
+    /// cut short while the model is in use, running requests fail with
+    /// [`EngineError::FileChanged`](crate::EngineError::FileChanged), and the next one loads it
+    /// anew. For that, the first load installs a handler for SIGBUS on Linux, which passes on
+    /// everything else ([`leave_bus_errors`](crate::leave_bus_errors) prevents it). With [`ModelConfig::keep_alive`] the file must not be moved.
     /// `progress` receives the loaded share, from 0.0 to 1.0, and may cancel the load
     /// ([`Progress`]). With [`ModelConfig::optimize`], the weights are first converted or taken
     /// from the cache. This reads the whole file once more, counts as most of the progress, and
@@ -115,7 +118,7 @@ impl Backend for LocalModel {
     }
 
     fn is_ready(&self) -> bool {
-        self.slot.loaded().is_some()
+        self.slot.is_ready()
     }
 
     fn ready(&self) -> Pending<()> {

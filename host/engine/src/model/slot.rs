@@ -88,24 +88,43 @@ impl Slot {
         self.lock().loaded.clone()
     }
 
-    /// The model. If it is not in memory, it is loaded with the same configuration. Other threads
-    /// wait for the same load.
+    /// Whether the model is in memory and its file is unchanged.
+    pub(super) fn is_ready(&self) -> bool {
+        let state = self.lock();
+        let loaded = state.loaded.as_ref();
+        loaded.is_some_and(|loaded| !loaded.llama.files().has_changed())
+    }
+
+    /// The model. If it is not in memory, or its file has changed since, it is loaded with the same
+    /// configuration. Other threads wait for the same load.
     pub(super) fn current(self: &Arc<Self>) -> Result<Arc<Loaded>> {
-        let (change, known) = {
+        let (change, known, stale) = {
             let mut state = self.lock();
             loop {
-                if let Some(loaded) = &state.loaded {
-                    return Ok(Arc::clone(loaded));
-                }
-                if !state.is_changing {
-                    break;
+                match &state.loaded {
+                    Some(loaded) if !loaded.llama.files().has_changed() => {
+                        return Ok(Arc::clone(loaded));
+                    }
+                    _ if !state.is_changing => break,
+                    _ => {}
                 }
                 let settled = self.settled.wait(state);
                 state = settled.unwrap_or_else(PoisonError::into_inner);
             }
             state.is_changing = true;
-            (Change(self), Arc::clone(&state.known))
+            let stale = state.loaded.take();
+            if let Some(stale) = &stale {
+                state.last = stale.queue.status().when_unloaded();
+            }
+            (Change(self), Arc::clone(&state.known), stale)
         };
+        if let Some(stale) = stale {
+            let path = stale.llama.files().path().display();
+            let model = stale.known.about.info.name.as_str();
+            tracing::warn!(model, %path, "the model's file has changed: loading it anew");
+            // Waits for its worker, unless a request still has to read its error.
+            drop(stale);
+        }
         let loaded = Loaded::load(
             &known.about.info.path,
             ModelConfig::clone(&known.config),

@@ -5,13 +5,26 @@ use std::sync::Arc;
 
 use mynah_core::{Error, Result};
 use mynah_llama::{
-    AMX_HEADER, Ability, LlamaModel, SystemInfo, has_amx_header, llama_backend, read_weights,
+    AMX_HEADER, Ability, LlamaModel, MappedFiles, SystemInfo, has_amx_header, llama_backend,
+    read_weights,
 };
 
-use super::gguf::GgufHeader;
 use super::gguf::kernels::has_rows_of_one_block;
+use super::gguf::{GgufError, GgufHeader};
 use super::info::architecture;
 use crate::EngineError;
+
+/// Opens the files of a model, and reads and checks the header. The state of the files is the one
+/// before that, so that a change between the check and the load is noticed.
+pub(super) fn open_files(path: &Path) -> Result<(MappedFiles, GgufHeader)> {
+    let files = MappedFiles::open(path);
+    let header = read_header(path)?;
+    let files = files.map_err(|error| GgufError {
+        path: path.to_owned(),
+        problem: error.into(),
+    });
+    Ok((files.map_err(EngineError::from)?, header))
+}
 
 /// Reads and checks the header of a file.
 pub(super) fn read_header(path: &Path) -> Result<GgufHeader> {
@@ -27,13 +40,15 @@ pub(super) fn read_header(path: &Path) -> Result<GgufHeader> {
 /// created on the same thread: when it was created on the caller's thread, the heap took minutes to
 /// settle (`cargo xtask soak`).
 pub(super) fn load_weights(
-    path: &Path,
+    files: MappedFiles,
     header: &GgufHeader,
     gpu_layers: Option<u32>,
     progress: impl FnMut(f32) -> bool + Send + 'static,
 ) -> Result<(Arc<LlamaModel>, Ability)> {
+    let files = Arc::new(files);
+    let path = files.path();
     let read = || {
-        let model = Arc::new(read(path, header, gpu_layers, progress)?);
+        let model = Arc::new(read(&files, header, gpu_layers, progress)?);
         let ability = Ability::of(&model, header.is_causal());
         let ability = ability.map_err(|error| EngineError::Load {
             path: path.to_owned(),
@@ -55,20 +70,23 @@ pub(super) fn load_weights(
 }
 
 fn read(
-    path: &Path,
+    files: &Arc<MappedFiles>,
     header: &GgufHeader,
     gpu_layers: Option<u32>,
     mut progress: impl FnMut(f32) -> bool,
 ) -> Result<LlamaModel> {
     llama_backend().map_err(EngineError::from)?;
     let mut goes_on = true;
-    let loaded = read_weights(path, gpu_layers, may_rearrange(header)?, &mut |share| {
+    let loaded = read_weights(files, gpu_layers, may_rearrange(header)?, &mut |share| {
         goes_on = progress(share);
         goes_on
     });
-    let path = path.to_owned();
+    let path = files.path().to_owned();
     if !goes_on {
         return Err(Error::LoadCancelled { path });
+    }
+    if files.has_changed() {
+        return Err(EngineError::FileChanged { path }.into());
     }
     Ok(loaded.map_err(|error| EngineError::Load {
         path,

@@ -327,7 +327,16 @@ impl DiskCache {
 
     /// Removes the files of owners that cannot exist after the next start.
     pub(super) fn remove_transient(&mut self) {
-        for entry in self.files.take_all(|entry| !entry.owner.is_lasting()) {
+        self.remove_where(|entry| !entry.owner.is_lasting());
+    }
+
+    /// Removes all files of this model.
+    pub(super) fn remove_all(&mut self) {
+        self.remove_where(|_| true);
+    }
+
+    fn remove_where(&mut self, goes: impl Fn(&FileEntry) -> bool) {
+        for entry in self.files.take_all(goes) {
             self.remove(&entry);
         }
     }

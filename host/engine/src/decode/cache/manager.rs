@@ -285,6 +285,18 @@ impl<C: Executor> CacheManager<C> {
         }
     }
 
+    /// Forgets all entries, and removes those on disk: the model's file has changed, perhaps so
+    /// little that its fingerprint stays.
+    pub(in crate::decode) fn forget_all(&mut self) {
+        self.await_written();
+        for entry in self.entries.take_all(|_| true) {
+            self.drop_entry(&entry);
+        }
+        if let Some(disk) = self.disk.cache_mut() {
+            disk.remove_all();
+        }
+    }
+
     /// Frees the cells of an entry that was taken out of the prefix cache.
     pub(super) fn drop_entry(&mut self, entry: &CacheEntry) {
         if let Some(id) = entry.resident() {

@@ -128,7 +128,7 @@ impl<C: Executor> CacheManager<C> {
         self.entries.take(index?)
     }
 
-    fn await_written(&mut self) {
+    pub(super) fn await_written(&mut self) {
         while let Some(disk) = self.disk.cache()
             && disk.is_busy_writing()
         {

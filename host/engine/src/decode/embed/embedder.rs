@@ -433,6 +433,9 @@ impl Broken {
                 reason: reason.clone(),
             }
             .into(),
+            Self::Step(DecodeError::FileChanged { path }) => {
+                EngineError::FileChanged { path: path.clone() }.into()
+            }
             Self::Step(error) => Error::Decode {
                 attempts: 1,
                 reason: error.to_string(),

@@ -97,6 +97,12 @@ impl<'a> Scheduler<'a> {
         .collect()
     }
 
+    /// Takes out all parked sequences.
+    pub(super) fn take_parked(&mut self) -> impl Iterator<Item = Sequence> + use<> {
+        let parked = std::mem::take(&mut self.parked);
+        parked.into_iter().map(|parked| parked.sequence)
+    }
+
     /// The next time at which a sequence has had its time.
     pub(super) fn next_deadline(&self) -> Option<Instant> {
         let parked = self.parked.iter().map(|parked| &parked.sequence);

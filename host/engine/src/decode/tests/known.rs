@@ -228,6 +228,10 @@ impl Executor for Known {
         if should_stop() {
             return Err(DecodeError::Aborted);
         }
+        if self.faults.file_changed {
+            let path = "m.gguf".into();
+            return Err(DecodeError::FileChanged { path });
+        }
         if !self.params.context.split
             && self.used() + batch.len() > self.params.context.cells as usize
         {
@@ -394,6 +398,10 @@ impl Executor for Known {
             }
         }
         free
+    }
+
+    fn has_file_changed(&self) -> bool {
+        self.faults.file_changed
     }
 
     fn reset(&mut self) -> Result<(), String> {

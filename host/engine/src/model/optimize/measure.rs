@@ -10,7 +10,7 @@ use mynah_settings::{KvType, ModelConfig};
 
 use crate::EngineError;
 use crate::model::info;
-use crate::model::weights::{load_weights, read_header};
+use crate::model::weights::{load_weights, open_files};
 
 /// Number of tokens of the prompt for measuring the prompt speed.
 pub const PREFILL_TOKENS: usize = 512;
@@ -59,8 +59,8 @@ pub(super) struct Subject {
 
 impl Subject {
     pub(super) fn load(path: &Path, threads: u32) -> Result<Self> {
-        let header = read_header(path)?;
-        let (model, ability) = load_weights(path, &header, None, |_| true)?;
+        let (files, header) = open_files(path)?;
+        let (model, ability) = load_weights(files, &header, None, |_| true)?;
         if ability == Ability::Embed {
             return Err(Error::VectorsOnly {
                 model: info::name(&header, path),

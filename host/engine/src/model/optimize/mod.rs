@@ -26,7 +26,7 @@ use mynah_llama::{llama_backend, quantize};
 
 use crate::EngineError;
 use crate::model::gguf::GgufHeader;
-use crate::model::weights::read_header;
+use crate::model::weights::open_files;
 use mynah_core::Result;
 use partial::Partial;
 
@@ -44,8 +44,8 @@ const CONVERTED: f32 = 0.96875;
 /// # Errors
 ///
 /// A source that is not a complete GGUF file ([`EngineError::File`]), is also the destination
-/// ([`EngineError::SameFile`]), or cannot be converted by llama.cpp ([`EngineError::Convert`]); a
-/// destination that cannot be written ([`EngineError::Write`]).
+/// ([`EngineError::SameFile`]), changes meanwhile ([`EngineError::FileChanged`]), or cannot be
+/// converted by llama.cpp ([`EngineError::Convert`]); a destination that cannot be written ([`EngineError::Write`]).
 pub fn optimize(
     source: &Path,
     destination: &Path,
@@ -54,7 +54,7 @@ pub fn optimize(
     progress: &mut dyn FnMut(f32),
 ) -> Result<GgufHeader> {
     llama_backend().map_err(EngineError::from)?;
-    let header = read_header(source)?;
+    let (files, header) = open_files(source)?;
     let unwritable = |error| EngineError::Write {
         path: destination.to_owned(),
         error,
@@ -72,10 +72,14 @@ pub fn optimize(
     }
     let partial = Partial::create(destination).map_err(unwritable)?;
     convertible::check(&header).map_err(unconverted)?;
-    quantize(source, partial.path(), to, threads, &mut |share| {
+    let written = quantize(source, partial.path(), to, threads, &mut |share| {
         progress(share * CONVERTED);
-    })
-    .map_err(|error| unconverted(error.to_string()))?;
+    });
+    if files.has_changed() {
+        let path = source.to_owned();
+        return Err(EngineError::FileChanged { path }.into());
+    }
+    written.map_err(|error| unconverted(error.to_string()))?;
     let converted = GgufHeader::read(partial.path())
         .map_err(|error| unconverted(format!("what it wrote is not whole: {}", error.problem)))?;
     partial.keep().map_err(unwritable)?;
