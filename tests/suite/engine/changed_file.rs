@@ -2,6 +2,7 @@
 //! go on, and the next request loads the file anew.
 
 use std::fs::{self, File};
+use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use mynah_core::{Error, Event, Model, Owner};
@@ -16,7 +17,7 @@ use crate::support::generations::{Running, finish, start, text};
 /// More tokens than are generated before a test ends the generation.
 const LONG: u32 = 30_000;
 
-/// Writes a tiny model over a file, in place.
+/// Writes a tiny model over a file, in place. The file is never shorter meanwhile.
 fn write(path: &Path, seed: u64) {
     let made = path.with_extension("made");
     let model = TinyModel {
@@ -24,7 +25,12 @@ fn write(path: &Path, seed: u64) {
         ..TinyModel::default()
     };
     model.write_to(&made).unwrap();
-    fs::write(path, fs::read(made).unwrap()).unwrap();
+    let bytes = fs::read(made).unwrap();
+    let mut options = File::options();
+    let options = options.write(true).create(true).truncate(false);
+    let mut file = options.open(path).unwrap();
+    file.write_all(&bytes).unwrap();
+    file.set_len(bytes.len() as u64).unwrap();
 }
 
 fn tiny(folder: &TempDir) -> PathBuf {

@@ -25,8 +25,6 @@ pub(super) struct Faults {
     pub(super) poison: Option<i32>,
     /// All steps from this one on fail, until the next reset.
     pub(super) broken_from: Option<u64>,
-    /// The model's file has changed.
-    pub(super) file_changed: bool,
     pub(super) memory: Memory,
 }
 
