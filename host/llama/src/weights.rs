@@ -21,8 +21,8 @@ struct Observer<'a> {
     panicked: Option<Box<dyn Any + Send>>,
 }
 
-/// Loads the model in these files. With `rearrange`, weights may be repacked for fast kernels, AMX's
-/// among them. Without it, they stay as in the file, which an override to plain memory
+/// Loads the model in these files. With `rearrange`, weights may be repacked for fast kernels,
+/// AMX's among them. Without it, they stay as in the file, which an override to plain memory
 /// (`tensor_buft_overrides`) would not ensure. `gpu_layers` is the number of layers for a graphics
 /// card; `None` means all. Calls `progress` on this thread with the share that is loaded, 0.0 to
 /// 1.0; it returns whether to continue.

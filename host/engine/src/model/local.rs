@@ -49,11 +49,12 @@ impl LocalModel {
     /// cut short while the model is in use, running requests fail with
     /// [`EngineError::FileChanged`](crate::EngineError::FileChanged), and the next one loads it
     /// anew. For that, the first load installs a handler for SIGBUS on Linux, which passes on
-    /// everything else ([`leave_bus_errors`](crate::leave_bus_errors) prevents it). With [`ModelConfig::keep_alive`] the file must not be moved.
-    /// `progress` receives the loaded share, from 0.0 to 1.0, and may cancel the load
-    /// ([`Progress`]). With [`ModelConfig::optimize`], the weights are first converted or taken
-    /// from the cache. This reads the whole file once more, counts as most of the progress, and
-    /// cannot be cancelled: the load then ends after it.
+    /// everything else ([`leave_bus_errors`](crate::leave_bus_errors) prevents it). With
+    /// [`ModelConfig::keep_alive`] the file must not be moved. `progress` receives the loaded
+    /// share, from 0.0 to 1.0, and may cancel the load ([`Progress`]). With
+    /// [`ModelConfig::optimize`], the weights are first converted or taken from the cache. This
+    /// reads the whole file once more, counts as most of the progress, and cannot be cancelled: the
+    /// load then ends after it.
     ///
     /// # Errors
     ///

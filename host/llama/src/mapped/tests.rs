@@ -1,3 +1,5 @@
+//! Tests of files that change under a mapping, some in a process of their own.
+
 use std::fs;
 use std::os::fd::AsRawFd;
 use std::time::{Duration, SystemTime};

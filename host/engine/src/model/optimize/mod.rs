@@ -45,7 +45,8 @@ const CONVERTED: f32 = 0.96875;
 ///
 /// A source that is not a complete GGUF file ([`EngineError::File`]), is also the destination
 /// ([`EngineError::SameFile`]), changes meanwhile ([`EngineError::FileChanged`]), or cannot be
-/// converted by llama.cpp ([`EngineError::Convert`]); a destination that cannot be written ([`EngineError::Write`]).
+/// converted by llama.cpp ([`EngineError::Convert`]); a destination that cannot be written
+/// ([`EngineError::Write`]).
 pub fn optimize(
     source: &Path,
     destination: &Path,
