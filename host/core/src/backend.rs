@@ -63,6 +63,11 @@ pub trait Backend: fmt::Debug + Send + Sync + 'static {
     /// A consistent snapshot of the model's state. Takes microseconds.
     fn snapshot(&self) -> Snapshot;
 
+    /// The name under which the model is granted, for the log lines that are about no request. A
+    /// model may be granted under several names; its first one comes first. The default ignores
+    /// them.
+    fn granted_as(&self, _name: &str) {}
+
     /// The work done for each owner, ordered by name. Empty if the model is not in memory, or the
     /// backend does not know.
     fn owners(&self) -> Vec<OwnerShare>;

@@ -46,7 +46,7 @@ macro_rules! log_request {
         $crate::log::tracing::event!(
             target: $target,
             $crate::log::tracing::Level::$level,
-            model = $of.model.name,
+            model = &*$of.name,
             session = $of.session,
             request = $of.number,
             owner = $of.owner.name(),

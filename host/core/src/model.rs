@@ -19,6 +19,8 @@ use crate::{
 pub struct Model {
     shared: Arc<Shared>,
     observer: Option<Observer>,
+    /// The name in the registry that gave this handle.
+    granted: Option<Arc<str>>,
 }
 
 #[derive(Debug)]
@@ -37,7 +39,27 @@ impl Model {
                 ignored_keys: IgnoredKeys::default(),
             }),
             observer: None,
+            granted: None,
         }
+    }
+
+    /// The same model with the name under which it is granted. The log and the observer call the
+    /// model by this name in all that concerns the sessions of this handle and its clones.
+    /// [`Registry`](crate::Registry) gives its names to the models that it hands out.
+    #[must_use]
+    pub fn granted_as(self, name: &str) -> Self {
+        self.backend().granted_as(name);
+        Self {
+            granted: Some(name.into()),
+            ..self
+        }
+    }
+
+    /// The name under which the model is granted, or its own name if it is granted under none.
+    #[must_use]
+    pub fn name(&self) -> Arc<str> {
+        let own = || self.about().info.name.as_str().into();
+        self.granted.clone().unwrap_or_else(own)
     }
 
     /// The same model with an observer. The observer is called for every request of the sessions

@@ -81,12 +81,12 @@ impl Registry {
                     return Err(duplicate(name));
                 }
                 if let Some(model) = named.model() {
-                    return Ok(model.clone());
+                    return Ok(model.clone().granted_as(name));
                 }
             } else {
                 match names.values().find(|named| named.is_of(&*source)) {
                     Some(Named::Loaded(model)) => {
-                        let model = model.clone();
+                        let model = model.clone().granted_as(name);
                         names.insert(name.to_owned(), Named::Loaded(model.clone()));
                         return Ok(model);
                     }
@@ -108,6 +108,7 @@ impl Registry {
         if let Some(observer) = &self.shared.observer {
             model = model.with_observer(observer.clone());
         }
+        model = model.granted_as(name);
         load.model = Some(model.clone());
         Ok(model)
     }
@@ -122,7 +123,7 @@ impl Registry {
         if names.contains_key(name) {
             return Err(duplicate(name));
         }
-        names.insert(name.to_owned(), Named::Loaded(model));
+        names.insert(name.to_owned(), Named::Loaded(model.granted_as(name)));
         Ok(())
     }
 

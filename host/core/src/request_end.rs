@@ -13,6 +13,8 @@ use crate::{Error, FinishReason, ModelInfo, Usage};
 pub struct RequestEnd {
     /// The number of the request in the log.
     pub request: u64,
+    /// The name under which the model was asked for ([`Model::name`](crate::Model::name)).
+    pub name: Arc<str>,
     /// The model.
     pub model: Arc<ModelInfo>,
     /// The owner.

@@ -18,6 +18,8 @@ use crate::{Error, FinishReason, ModelInfo, Owner, RequestEnd, RequestOutcome, T
 pub struct RequestLog {
     /// The number, unique in this process.
     pub number: u64,
+    /// The name under which the model was asked for ([`Model::name`](crate::Model::name)).
+    pub name: Arc<str>,
     /// The model.
     pub model: Arc<ModelInfo>,
     /// The number of its session.
@@ -34,6 +36,7 @@ impl RequestLog {
     /// The log of a new request.
     #[must_use]
     pub fn new(
+        name: Arc<str>,
         model: Arc<ModelInfo>,
         session: u64,
         owner: Owner,
@@ -43,6 +46,7 @@ impl RequestLog {
         static NEXT: AtomicU64 = AtomicU64::new(1);
         Arc::new(Self {
             number: NEXT.fetch_add(1, Ordering::Relaxed),
+            name,
             model,
             session,
             owner,
@@ -86,6 +90,7 @@ impl RequestLog {
                     kind,
                     reason,
                     error,
+                    file_model = self.model.name,
                     prompt_tokens = usage.prompt_tokens,
                     cached_tokens = usage.cached_tokens,
                     generated_tokens = usage.generated_tokens,
@@ -147,6 +152,7 @@ impl Observed {
         let took = usage.queue_time + usage.prefill_time + usage.decode_time;
         self.observer.pass_on(RequestEnd {
             request: request.number,
+            name: Arc::clone(&request.name),
             model: Arc::clone(&request.model),
             owner: Arc::clone(request.owner.key()),
             session: request.session,

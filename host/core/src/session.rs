@@ -208,6 +208,7 @@ impl Session {
     fn log(&self, task: Task) -> Arc<RequestLog> {
         let observer = self.model.observer().cloned();
         RequestLog::new(
+            self.model.name(),
             self.model.info(),
             self.number,
             self.owner.clone(),

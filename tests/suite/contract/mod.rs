@@ -1,6 +1,7 @@
 //! The contract from the guest's side: `wasi:nn`, the interfaces of `mynah:llm`, their versions,
 //! and the SDK.
 
+mod granted;
 mod nn;
 mod scripted;
 mod sdk;

@@ -98,12 +98,15 @@ fn the_last_line_of_a_request_has_everything_and_it_is_what_the_component_was_to
         assert_eq!(line["owner"], "team-a", "{line}");
         assert_eq!(line["target"], "mynah::task", "{line}");
         assert_eq!(line["request"], of_request[0]["request"], "{line}");
-        assert!(line["session"].is_u64() && line["model"].is_string());
+        assert!(line["session"].is_u64());
+        // Newcomer 16: as in metrics and status.
+        assert_eq!(line["model"], "default", "{line}");
         assert!(line["timestamp"].is_string() && line["level"].is_string());
     }
     let last = of_request[2];
     assert_eq!(last["level"], "INFO", "{last}");
     assert_eq!(last["kind"], "text");
+    assert!(last["file_model"].is_string(), "{last}");
     assert_eq!(last["reason"], "max-tokens");
     // The guest prints the usage that it received.
     let told = format!(

@@ -77,15 +77,12 @@ impl Telemetry {
         self.observer.clone()
     }
 
-    /// Starts the export of metrics, and gives the spans the models' names.
+    /// Starts the export of metrics.
     ///
     /// # Errors
     ///
     /// A thread cannot be started.
     pub(crate) fn watch(&self, serving: &Arc<Serving>) -> Result<()> {
-        if let Some(spans) = &self.spans {
-            spans.know(serving);
-        }
         if let Some((client, signal)) = &self.metrics {
             let figures = Figures::start(
                 client.clone(),

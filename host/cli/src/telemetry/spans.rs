@@ -2,7 +2,6 @@
 //! follow OpenTelemetry's conventions for generative models where they have one. Spans never
 //! contain prompts or answers.
 
-use std::sync::{Arc, OnceLock, Weak};
 use std::time::{Duration, SystemTime};
 
 use anyhow::Result;
@@ -15,7 +14,6 @@ use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::trace::{SdkTracer, SdkTracerProvider};
 
 use super::client::Client;
-use crate::metrics::Serving;
 
 /// The provider's name in the conventions.
 pub(super) const PROVIDER: &str = "mynah";
@@ -25,8 +23,6 @@ pub(super) const PROVIDER: &str = "mynah";
 pub(super) struct Spans {
     provider: SdkTracerProvider,
     tracer: SdkTracer,
-    // Weak, so that unsent spans do not keep models loaded when the host ends.
-    serving: OnceLock<Weak<Serving>>,
 }
 
 impl Spans {
@@ -42,22 +38,13 @@ impl Spans {
         Ok(Self {
             tracer: provider.tracer("mynah"),
             provider,
-            serving: OnceLock::new(),
         })
-    }
-
-    /// Gives the models' names, which are only known after start-up.
-    pub(super) fn know(&self, serving: &Arc<Serving>) {
-        self.serving.get_or_init(|| Arc::downgrade(serving));
     }
 
     /// Creates the spans of a request.
     pub(super) fn tell(&self, end: &RequestEnd) {
-        let serving = self.serving.get().and_then(Weak::upgrade);
         // A model that a component loaded itself only has the name in its file.
-        let model = serving
-            .and_then(|serving| serving.name_of(&end.model))
-            .unwrap_or_else(|| end.model.name.clone());
+        let model = end.name.to_string();
         let operation = operation(end.task);
         let Usage {
             queue_time,

@@ -20,6 +20,7 @@ mod embed;
 mod engine;
 mod executor;
 mod job;
+mod log_name;
 mod params;
 mod perf_log;
 mod request_queue;

@@ -78,7 +78,7 @@ impl Loaded {
             false => error,
         })?;
         tracing::info!(
-            model = info.name,
+            file_model = info.name,
             architecture = info.architecture,
             context_size = info.context_size,
             "model loaded"

@@ -141,6 +141,10 @@ impl Backend for LocalModel {
         self.slot.snapshot()
     }
 
+    fn granted_as(&self, name: &str) {
+        self.slot.grant(name);
+    }
+
     fn owners(&self) -> Vec<OwnerShare> {
         self.slot.owners()
     }

@@ -1,7 +1,7 @@
 //! The slot of a model in memory: it is loaded, being loaded or unloaded, and may be replaced.
 
 use std::sync::mpsc::Sender;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 use mynah_core::{ModelState, OwnerShare, Presence, PressureLevel, Result, Snapshot, Status};
@@ -17,6 +17,8 @@ pub(super) struct Slot {
     state: Mutex<State>,
     /// Notified when a load or an unload has ended.
     settled: Condvar,
+    /// The first name under which the model was granted.
+    granted: OnceLock<Arc<str>>,
 }
 
 #[derive(Debug)]
@@ -73,6 +75,7 @@ impl Slot {
                 unload_timer: None,
             }),
             settled: Condvar::new(),
+            granted: OnceLock::new(),
         });
         slot.keep()?;
         Ok(slot)
@@ -130,6 +133,7 @@ impl Slot {
             ModelConfig::clone(&known.config),
             |_| {},
         )?;
+        self.name(&loaded);
         let loaded = Arc::new(loaded);
         let mut state = self.lock();
         // It may have been replaced meanwhile. Then the replacement stays.
@@ -148,6 +152,7 @@ impl Slot {
 
     /// Replaces the model.
     pub(super) fn replace(self: &Arc<Self>, with: Loaded) -> Result<()> {
+        self.name(&with);
         let mut state = self.lock();
         state.known = Arc::clone(&with.known);
         let before = state.loaded.replace(Arc::new(with));
@@ -155,6 +160,23 @@ impl Slot {
         // Waits for its worker, if there is no generation of it.
         drop(before);
         self.keep()
+    }
+
+    /// Calls the model by this name in the log, also when it is loaded again. Only the first name
+    /// has an effect.
+    pub(super) fn grant(&self, name: &str) {
+        self.granted.get_or_init(|| name.into());
+        if let Some(loaded) = self.loaded() {
+            self.name(&loaded);
+            Loaded::let_go(loaded);
+        }
+    }
+
+    /// Gives a model that was loaded its name in the log.
+    fn name(&self, loaded: &Loaded) {
+        if let Some(name) = self.granted.get() {
+            loaded.queue.model().grant(name);
+        }
     }
 
     /// Unloads the model if it has no running generation. Returns whether it is out of memory.
@@ -180,10 +202,10 @@ impl Slot {
             state.is_changing = true;
             (Change(self), loaded)
         };
-        let name = loaded.known.about.info.name.clone();
+        let name = loaded.queue.model().clone();
         drop(loaded);
         drop(change);
-        tracing::info!(model = name, "model unloaded");
+        tracing::info!(model = &*name, "model unloaded");
         true
     }
 

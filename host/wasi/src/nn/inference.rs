@@ -142,7 +142,7 @@ impl LlmCtxView<'_> {
             // The guest's text stays out of the log: an unknown key can be any text.
             tracing::warn!(
                 target: TASK,
-                model = session.model().info().name,
+                model = &*session.model().name(),
                 session = session.number(),
                 owner = session.owner().name(),
                 path = short(logged_path(&warning)),

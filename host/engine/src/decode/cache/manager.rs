@@ -1,7 +1,6 @@
 //! Manages a model's KV cells: which sequence numbers are free, which sequence holds which cells,
 //! and what is evicted when cells or host memory run out.
 
-use std::sync::Arc;
 use std::time::Instant;
 
 use mynah_core::log::MEMORY;
@@ -16,6 +15,7 @@ use super::kv::Kv;
 use super::parked::{ParkedBytes, ParkedState};
 use crate::decode::WorkerParams;
 use crate::decode::executor::Executor;
+use crate::decode::log_name::LogName;
 
 /// Tokens that a sequence needs to be worth copying to host memory.
 const LEAST_SAVED: u32 = 16;
@@ -30,7 +30,7 @@ pub(in crate::decode) struct CacheManager<C> {
     /// Tokens of a prompt in one step of a deterministic sequence.
     pub(super) chunk: u32,
     /// The name of the model in the log.
-    pub(super) model: Arc<str>,
+    pub(super) model: LogName,
     pub(super) entries: PrefixCache,
     pub(super) disk: DiskState,
     /// Free numbers in descending order. The lowest is used first, because llama.cpp computes split
@@ -53,7 +53,7 @@ impl<C: Executor> CacheManager<C> {
         params: WorkerParams,
         chunk: u32,
         disk: DiskState,
-        model: Arc<str>,
+        model: LogName,
     ) -> Self {
         Self {
             kv: Kv::new(executor, params.context),

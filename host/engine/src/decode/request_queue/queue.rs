@@ -1,7 +1,7 @@
 //! The queue: handles add requests, and the worker takes them, or waits if there are none.
 
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use bytesize::ByteSize;
@@ -12,6 +12,7 @@ use mynah_schedule::{FairQueue, Head, QueueFull, SessionLimits};
 use super::state::State;
 use crate::decode::EmbedJob;
 use crate::decode::job::{Job, Waits};
+use crate::decode::log_name::LogName;
 use crate::memory_limit::MemoryWatch;
 
 /// The requests that wait for a model, and what else its handles and its worker share.
@@ -22,7 +23,7 @@ pub(crate) struct RequestQueue {
     changed: Condvar,
     memory: MemoryWatch,
     // The name of the model in the log.
-    model: Arc<str>,
+    model: LogName,
     // Apart from the lock, since llama.cpp's abort callback asks thousands of times a second.
     closed: AtomicBool,
 }
@@ -33,7 +34,7 @@ impl RequestQueue {
         ageing: Duration,
         sessions: SessionLimits,
         memory: MemoryWatch,
-        model: Arc<str>,
+        model: LogName,
     ) -> Self {
         Self {
             memory,
@@ -125,7 +126,7 @@ impl RequestQueue {
     }
 
     /// The name of the model in the log.
-    pub(crate) fn model(&self) -> &Arc<str> {
+    pub(crate) fn model(&self) -> &LogName {
         &self.model
     }
 

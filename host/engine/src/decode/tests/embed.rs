@@ -44,6 +44,7 @@ fn try_ask(host: &Host, texts: &[Vec<i32>], asked: Asked) -> Result<Wanted> {
         priority: Priority::Normal,
         deterministic: asked.deterministic,
         log: RequestLog::new(
+            "granted".into(),
             super::host::known_info(),
             1,
             Owner::named("embedder"),

@@ -170,6 +170,7 @@ impl Ask {
                 Owner::named(format!("owner-{}", self.owner))
             },
             log: RequestLog::new(
+                "granted".into(),
                 known_info(),
                 self.session,
                 Owner::unique(),
