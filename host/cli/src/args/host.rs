@@ -1,12 +1,13 @@
 //! The arguments that choose a running host.
 
-use std::convert::Infallible;
 use std::fmt;
 use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
 use std::path::PathBuf;
 use std::str::FromStr;
 
 use clap::{Args, ValueHint};
+
+use super::values;
 
 /// Default address to ask if no host is found by its socket. 9464 is the port of OpenTelemetry's
 /// Prometheus exporters.
@@ -34,14 +35,22 @@ pub(crate) enum HostAddress {
 }
 
 impl FromStr for HostAddress {
-    type Err = Infallible;
+    type Err = String;
 
-    fn from_str(text: &str) -> Result<Self, Infallible> {
-        Ok(match text.parse() {
-            Ok(address) => Self::Http(address),
-            Err(_) => Self::Socket(text.into()),
-        })
+    fn from_str(text: &str) -> Result<Self, String> {
+        match values::address(text) {
+            Ok(address) => Ok(Self::Http(address)),
+            Err(error) if is_meant_as_address(text) => Err(error),
+            Err(_) => Ok(Self::Socket(text.into())),
+        }
     }
+}
+
+/// Whether a text that is no address was meant as one: it ends with a port, or is one, and is no
+/// path.
+fn is_meant_as_address(text: &str) -> bool {
+    let port = text.rsplit(':').next().unwrap_or_default();
+    !text.contains('/') && port.parse::<u16>().is_ok()
 }
 
 impl fmt::Display for HostAddress {
@@ -81,6 +90,11 @@ mod tests {
         let read = |text: &str| text.parse::<HostAddress>().unwrap();
         assert_eq!(read("127.0.0.1:9464"), HostAddress::Http(DEFAULT_METRICS));
         assert!(matches!(read("[::1]:80"), HostAddress::Http(_)));
+        assert_eq!(read("localhost:9464"), HostAddress::Http(DEFAULT_METRICS));
+        for wrong in [":9464", "9464", "example.com:80"] {
+            assert!(wrong.parse::<HostAddress>().is_err(), "{wrong}");
+        }
+        assert!(matches!(read("./a:1"), HostAddress::Socket(_)));
         let path = HostAddress::Socket("/run/user/1/mynah/7.sock".into());
         assert_eq!(read(&path.to_string()), path);
     }

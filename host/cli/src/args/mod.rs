@@ -5,6 +5,7 @@ mod host;
 mod logging;
 mod preload;
 mod serving;
+mod values;
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -22,6 +23,7 @@ pub(crate) use host::{Control, DEFAULT_METRICS, HostAddress, HostArgs};
 pub(crate) use logging::LogArgs;
 pub(crate) use preload::{Compat, Preload, Target as PreloadTarget};
 pub(crate) use serving::ServingArgs;
+pub(crate) use values::{Address, Size, Span};
 
 /// Runs WebAssembly components and core modules that use large language models.
 #[derive(Debug, Parser)]
@@ -218,12 +220,12 @@ pub(crate) struct RunArgs {
     pub(crate) env: Vec<Variable>,
 
     /// End the component after this time, such as `30s` or `5m` [default: no limit].
-    #[arg(long, value_name = "DURATION", value_parser = humantime::parse_duration)]
+    #[arg(long, value_name = "DURATION", value_parser = values::duration)]
     pub(crate) timeout: Option<Duration>,
 
     /// Maximum memory of the component, such as `64MiB`. Growing beyond it is a trap [default:
     /// 1GiB].
-    #[arg(long, value_name = "SIZE")]
+    #[arg(long, value_name = "SIZE", value_parser = values::size)]
     pub(crate) max_memory: Option<ByteSize>,
 
     /// Allow the component to load its own models from bytes, up to SIZE each [default: not
@@ -233,6 +235,7 @@ pub(crate) struct RunArgs {
     #[arg(
         long,
         value_name = "SIZE",
+        value_parser = values::size,
         num_args = 0..=1,
         require_equals = true,
         default_missing_value = "64MiB"
@@ -251,10 +254,10 @@ pub(crate) struct RunArgs {
     pub(crate) allow_host_status: Option<bool>,
 
     /// Serve metrics over HTTP at this address while the component runs: /metrics (Prometheus),
-    /// /status (JSON) and /healthz [default: not served].
+    /// /status (JSON), /healthz and /readyz [default: not served].
     ///
     /// There is no authentication: prefer an address of this machine only, such as 127.0.0.1:9464.
-    #[arg(long, value_name = "ADDRESS")]
+    #[arg(long, value_name = "ADDRESS", value_parser = values::address)]
     pub(crate) metrics: Option<SocketAddr>,
 
     /// Path of the socket through which `mynah status`, `top` and `log` reach this host, or `off`
@@ -334,6 +337,15 @@ impl FromStr for Preopen {
         let (host, guest) = text.split_once("::").unwrap_or((text, text));
         if host.is_empty() || guest.is_empty() {
             bail!("give a folder and its name inside, such as `./data::/data`");
+        }
+        if !text.contains("::")
+            && let Some((folder, inside)) = text.split_once(':')
+            && !Path::new(host).exists()
+        {
+            bail!(
+                "there is no folder `{text}`: two colons separate a folder from its name inside, \
+                 such as `{folder}::{inside}`"
+            );
         }
         Ok(Self {
             host: host.into(),

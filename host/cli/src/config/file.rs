@@ -4,20 +4,18 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::marker::PhantomData;
-use std::net::SocketAddr;
 use std::ops::Range;
 use std::path::PathBuf;
 use std::str::FromStr;
 
 use anyhow::{Result, anyhow};
-use bytesize::ByteSize;
 use mynah_settings::{Operator, OtherSection, Place, Priority, Problem, Reading, SettingsError};
 use serde::Deserialize;
 use serde::de::{self, Deserializer, Visitor};
 use toml::de::{DeTable, DeValue};
 
 use super::source::Source;
-use crate::args::{Compat, Control, Preload, Preopen, Variable};
+use crate::args::{Address, Compat, Control, Preload, Preopen, Size, Span, Variable};
 use crate::logging;
 
 /// A configuration file.
@@ -48,11 +46,11 @@ pub(super) struct Run {
     pub(super) dirs: Vec<Text<Preopen>>,
     pub(super) state_dir: Option<PathBuf>,
     pub(super) env: Vec<Text<Variable>>,
-    pub(super) timeout: Option<Text<humantime::Duration>>,
-    pub(super) max_memory: Option<Text<ByteSize>>,
-    pub(super) allow_guest_models: Option<Text<ByteSize>>,
+    pub(super) timeout: Option<Text<Span>>,
+    pub(super) max_memory: Option<Text<Size>>,
+    pub(super) allow_guest_models: Option<Text<Size>>,
     pub(super) allow_host_status: Option<bool>,
-    pub(super) metrics: Option<Text<SocketAddr>>,
+    pub(super) metrics: Option<Text<Address>>,
     pub(super) control: Option<Text<Control>>,
     pub(super) instances: Option<u32>,
     pub(super) owner: Option<String>,

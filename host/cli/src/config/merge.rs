@@ -106,18 +106,16 @@ pub(super) fn merge(
         },
         dirs: named(dirs, &args.dirs, |dir| &dir.guest),
         env: named(env, &args.env, |variable| &variable.key),
-        timeout: args
-            .timeout
-            .or_else(|| run.timeout.map(|limit| limit.0.into())),
+        timeout: args.timeout.or_else(|| run.timeout.map(|limit| limit.0.0)),
         max_memory: args
             .max_memory
-            .or(run.max_memory.map(|size| size.0))
+            .or(run.max_memory.map(|size| size.0.0))
             .unwrap_or(DEFAULT_MAX_MEMORY),
         allow_guest_models: args
             .allow_guest_models
-            .or(run.allow_guest_models.map(|size| size.0)),
+            .or(run.allow_guest_models.map(|size| size.0.0)),
         allow_host_status: args.allow_host_status.or(run.allow_host_status) == Some(true),
-        metrics: args.metrics.or(run.metrics.map(|address| address.0)),
+        metrics: args.metrics.or(run.metrics.map(|address| address.0.0)),
         control: args.control.clone().or_else(|| {
             run.control.map(|control| match control.0 {
                 Control::Off => Control::Off,
