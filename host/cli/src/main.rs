@@ -9,6 +9,7 @@ mod config;
 mod control;
 mod doctor;
 mod guest;
+mod http;
 mod inspect;
 mod log_filter;
 mod logging;

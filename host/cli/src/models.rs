@@ -21,9 +21,8 @@ use crate::output::{self, Table};
 /// Number of steps of the progress bar.
 const STEPS: u64 = 1000;
 
-/// Loads all models, with a progress bar if stderr is a terminal.
-pub(crate) fn load(settings: &RunSettings) -> Result<Registry> {
-    let registry = Registry::observed(settings.observer.clone());
+/// Loads all models into the registry, with a progress bar if stderr is a terminal.
+pub(crate) fn load(registry: &Registry, settings: &RunSettings) -> Result<()> {
     for model in &settings.models {
         let NamedModel { name, .. } = model;
         // The registry would accept the same file twice under one name.
@@ -38,7 +37,7 @@ pub(crate) fn load(settings: &RunSettings) -> Result<Registry> {
         bar.finish_and_clear();
         loaded?;
     }
-    Ok(registry)
+    Ok(())
 }
 
 /// The source of a model. Only this function chooses the backend.

@@ -8,7 +8,7 @@ use mynah_core::{Percentiles, Report};
 
 use crate::args::{HostAddress, HostArgs};
 use crate::control::{self, Host};
-use crate::metrics::HostStatus;
+use crate::metrics::{HostStatus, OwnerReport};
 use crate::output::{self, Table};
 
 /// Asks a host and prints its answer.
@@ -26,8 +26,12 @@ pub(crate) fn status(args: &HostArgs, as_json: bool) -> Result<ExitCode> {
         "host",
         format!("process {}, {}", status.pid, status.component),
     );
+    if !status.loading.is_empty() {
+        table.row("loading", status.loading.join(", "));
+    }
     for (name, report) in &status.models {
         rows(&mut table, name, report);
+        owners(&mut table, status.owners.get(name));
     }
     output::print(&table)
 }
@@ -124,11 +128,24 @@ fn rows(table: &mut Table, name: &str, report: &Report) {
     table.row("between tokens", times(&performance.between_tokens));
 }
 
+/// The owners that have requests now.
+fn owners(table: &mut Table, owners: Option<&Vec<OwnerReport>>) {
+    let owners = owners.into_iter().flatten();
+    let busy: Vec<String> = owners
+        .filter(|owner| owner.requests > 0)
+        .map(|owner| {
+            format!(
+                "{}: {} requests, {} tokens so far",
+                owner.name, owner.requests, owner.served_tokens
+            )
+        })
+        .collect();
+    if !busy.is_empty() {
+        table.row("owners", busy.join("\n"));
+    }
+}
+
 fn times(times: &Percentiles) -> String {
     let one = |time: Option<f64>| time.map_or("-".to_owned(), |time| format!("{time:.0} ms"));
-    format!(
-        "{} (half), {} (99 of 100)",
-        one(times.p50_ms),
-        one(times.p99_ms)
-    )
+    format!("{} (p50), {} (p99)", one(times.p50_ms), one(times.p99_ms))
 }

@@ -2,7 +2,9 @@
 //! happened.
 
 use std::collections::BTreeMap;
-use std::net::TcpListener;
+use std::io::Write;
+use std::net::{TcpListener, TcpStream};
+use std::os::unix::net::UnixStream;
 
 use mynah_settings::ModelConfig;
 use mynah_tests::tiny_model::TinyModel;
@@ -15,6 +17,7 @@ use crate::support::process::{Running, figure};
 fn all_views_show_the_same_and_it_is_what_happened() {
     let mut host = Running::chat();
     assert_eq!(host.get("healthz"), "ok\n");
+    assert_eq!(host.get("readyz"), "ok\n");
     for _ in 0..3 {
         host.ask("marker-of-the-prompt");
     }
@@ -235,4 +238,34 @@ fn every_query_of_the_dashboard_asks_for_what_the_host_exports() {
         });
         assert!(is_shown, "`{name}` is on no panel");
     }
+}
+
+/// Case S2.
+#[test]
+fn peers_that_say_nothing_leave_the_host_its_answers_and_its_file_descriptors() {
+    let mut host = Running::chat();
+    let descriptors = |host: &Running| {
+        let folder = format!("/proc/{}/fd", host.child.id());
+        std::fs::read_dir(folder).map(Iterator::count).unwrap_or(0)
+    };
+    host.ask("something");
+    let before = descriptors(&host);
+    let (mut held_by_address, mut held_by_socket) = (Vec::new(), Vec::new());
+    for _ in 0..300 {
+        let mut peer = TcpStream::connect(host.address()).unwrap();
+        // Fails if it was closed already.
+        let _ = peer.write_all(b"GET /healthz HTTP/1.1\r\nHost: a\r\n");
+        held_by_address.push(peer);
+        let mut peer = UnixStream::connect(host.socket()).unwrap();
+        let _ = peer.write_all(b"PUT /log HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\nw");
+        held_by_socket.push(peer);
+    }
+    assert_eq!(host.get("healthz"), "ok\n");
+    let said = run(&["status", &host.socket().display().to_string()]);
+    assert_eq!(said.code, Some(0), "{said:?}");
+    let now = descriptors(&host);
+    assert!(now <= before + 40, "{now} descriptors instead of {before}");
+    host.ask("something else");
+    host.said_with("too many connections");
+    assert!(host.end().success());
 }

@@ -10,10 +10,10 @@ use axum::http::StatusCode;
 use axum::routing::get;
 use mynah_core::files;
 use tokio::net::UnixListener;
-use tokio::task::JoinHandle;
 
 use super::folder;
 use crate::args::Control;
+use crate::http;
 use crate::logging;
 use crate::metrics::{self, Serving};
 
@@ -21,7 +21,7 @@ use crate::metrics::{self, Serving};
 #[derive(Debug)]
 pub(crate) struct Socket {
     file: SocketFile,
-    task: JoinHandle<()>,
+    _http: http::Server,
 }
 
 /// The file of a socket that this process made.
@@ -59,7 +59,6 @@ impl Socket {
 
 impl Drop for Socket {
     fn drop(&mut self) {
-        self.task.abort();
         self.file.remove();
     }
 }
@@ -114,12 +113,10 @@ fn listen(path: PathBuf, serving: &Arc<Serving>) -> Result<Socket> {
         fs::set_permissions(&file.path, Permissions::from_mode(0o600))?;
     }
     let router = metrics::router(serving).route("/log", get(filter).put(set_filter));
-    let task = tokio::spawn(async move {
-        if let Err(error) = axum::serve(listener, router).await {
-            tracing::warn!(%error, "the host's socket is closed");
-        }
-    });
-    Ok(Socket { file, task })
+    Ok(Socket {
+        file,
+        _http: http::serve("control", listener, router, http::Bounds::default()),
+    })
 }
 
 /// The log filter in force.

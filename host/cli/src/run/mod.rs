@@ -6,7 +6,6 @@ mod limiter;
 mod program;
 mod state;
 
-use std::net::SocketAddr;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::mpsc::{self, RecvTimeoutError};
@@ -50,16 +49,21 @@ pub(crate) fn run(args: &RunArgs, log: &LogArgs) -> Result<ExitCode> {
     settings.observer = telemetry.observer();
     let code = runtime.block_on(async {
         let engine = engine()?;
-        let program = Program::link(&engine, kind, &bytes, args.guest())?;
-        let models = models::load(&settings)?;
-        let serving = Serving::new(&models, args.guest());
+        let models = Registry::observed(settings.observer.clone());
+        // First, so that the host answers while it compiles the guest and loads the models.
+        let serving = Serving::new(&models, granted(&settings), args.guest());
         telemetry.watch(&serving)?;
         let _open = Open::new(settings.control.as_ref(), &serving, &telemetry)?;
-        // Last, so that everything else is open when the address of the metrics is printed.
-        let _metrics = match settings.metrics {
-            Some(address) => Some(serve_metrics(address, &serving).await?),
+        let metrics = match settings.metrics {
+            Some(address) => Some(metrics::serve(address, &serving).await?),
             None => None,
         };
+        let program = Program::link(&engine, kind, &bytes, args.guest())?;
+        models::load(&models, &settings)?;
+        if let Some(metrics) = &metrics {
+            // Last, because it says that everything is open. The system may have chosen the port.
+            output::note(&format!("figures at http://{}/metrics", metrics.address));
+        }
         let _ticker = Ticker::start(&engine)?;
         let instances = instances(&engine, &program, args, &settings, &models)?;
         let ended = all(instances).await;
@@ -125,11 +129,10 @@ impl Open {
     }
 }
 
-/// Serves metrics, and prints the address, because the system may have chosen the port.
-async fn serve_metrics(address: SocketAddr, serving: &Arc<Serving>) -> Result<metrics::Server> {
-    let server = metrics::serve(address, serving).await?;
-    output::note(&format!("figures at http://{}/metrics", server.address));
-    Ok(server)
+/// The names under which the guest may load models.
+fn granted(settings: &RunSettings) -> Vec<String> {
+    let models = settings.models.iter();
+    models.map(|model| model.name.clone()).collect()
 }
 
 /// Creates all instances without starting them, so that a grant that fails is reported once and
@@ -246,7 +249,7 @@ mod tests {
         runtime.block_on(async {
             let engine = engine().unwrap();
             let program = Program::link(&engine, Kind::Module, &bytes, args.guest()).unwrap();
-            let serving = Serving::new(&models, args.guest());
+            let serving = Serving::new(&models, Vec::new(), args.guest());
             let instances = instances(&engine, &program, &args, &settings, &models).unwrap();
             let code = all(instances).await.unwrap();
             (code, serving.status())
