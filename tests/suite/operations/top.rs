@@ -5,9 +5,12 @@ use std::io::{Read, Write};
 use std::os::fd::OwnedFd;
 use std::os::unix::process::ExitStatusExt;
 use std::process::{Child, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
+use std::thread::JoinHandle;
 use std::time::Duration;
 
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Pid, Signal, kill_process};
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 use rustix::termios::{LocalModes, Termios, Winsize, tcgetattr, tcsetwinsize};
@@ -22,6 +25,8 @@ const SHOW_CURSOR: &str = "\x1b[?25h";
 /// The command in a terminal.
 struct InTerminal {
     child: Child,
+    stop: Arc<AtomicBool>,
+    reader: Option<JoinHandle<()>>,
     /// The output that the terminal received.
     seen: Arc<Mutex<String>>,
     /// The terminal's input.
@@ -64,11 +69,20 @@ impl InTerminal {
             .unwrap();
         let keys = File::from(keyboard);
         let seen = Arc::new(Mutex::new(String::new()));
-        std::thread::spawn({
+        let stop = Arc::new(AtomicBool::new(false));
+        let reader = std::thread::spawn({
             let (mut screen, seen) = (keys.try_clone().unwrap(), Arc::clone(&seen));
+            let stop = Arc::clone(&stop);
             move || {
                 let mut some = [0; 4096];
-                while let Ok(length @ 1..) = screen.read(&mut some) {
+                let tick = Timespec::try_from(Duration::from_millis(20)).unwrap();
+                while !stop.load(Ordering::Relaxed) {
+                    if poll(&mut [PollFd::new(&screen, PollFlags::IN)], Some(&tick)) == Ok(0) {
+                        continue;
+                    }
+                    let Ok(length @ 1..) = screen.read(&mut some) else {
+                        return;
+                    };
                     let text = String::from_utf8_lossy(&some[..length]).into_owned();
                     seen.lock().unwrap().push_str(&text);
                 }
@@ -76,6 +90,8 @@ impl InTerminal {
         });
         Self {
             child,
+            stop,
+            reader: Some(reader),
             seen,
             keys,
             terminal,
@@ -97,6 +113,13 @@ impl InTerminal {
             std::thread::sleep(Duration::from_millis(10));
         }
         panic!("`{words}` was never drawn: {:?}", self.seen());
+    }
+
+    /// Closes the window: nothing holds its end of the terminal any more.
+    fn hang_up(&mut self) {
+        self.stop.store(true, Ordering::Relaxed);
+        self.reader.take().unwrap().join().unwrap();
+        self.keys = File::open("/dev/null").unwrap();
     }
 
     fn is_raw(&self) -> bool {
@@ -154,6 +177,46 @@ fn it_gives_the_terminal_back_when_it_is_killed() {
     }
 }
 
+/// Newcomer 1.
+#[test]
+fn it_ends_with_its_terminal() {
+    let host = Running::chat();
+    for _ in 0..3 {
+        let mut top = InTerminal::start(&host, &[]);
+        top.until("completed");
+        // There is no signal, because it is not the controlling terminal of the process.
+        top.hang_up();
+        let ended = ended_within_a_minute(&mut top.child);
+        assert_eq!(ended.signal(), Some(Signal::HUP.as_raw()), "{ended:?}");
+    }
+}
+
+/// Newcomer 1.
+#[test]
+fn it_is_ended_by_a_signal_also_in_a_terminal_that_takes_no_output() {
+    let host = Running::chat();
+    for signal in [Signal::TERM, Signal::HUP, Signal::INT] {
+        let mut top = InTerminal::start(&host, &[]);
+        top.until("completed");
+        // As Ctrl-S: output waits for ever.
+        rustix::termios::tcflow(&top.terminal, rustix::termios::Action::OOff).unwrap();
+        std::thread::sleep(Duration::from_millis(300));
+        kill_process(Pid::from_child(&top.child), signal).unwrap();
+        let ended = ended_within_a_minute(&mut top.child);
+        assert_eq!(ended.signal(), Some(signal.as_raw()), "{ended:?}");
+    }
+}
+
+fn ended_within_a_minute(child: &mut Child) -> std::process::ExitStatus {
+    for _ in 0..6000 {
+        if let Some(ended) = child.try_wait().unwrap() {
+            return ended;
+        }
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    panic!("it is still there");
+}
+
 #[test]
 fn it_follows_the_size_of_the_terminal() {
     let host = Running::chat();
@@ -181,6 +244,7 @@ fn a_host_that_goes_is_told_and_one_that_comes_back_is_found() {
     top.until(&host.child.id().to_string());
     assert!(host.end().success());
     top.until("The host is gone");
+    top.until("last known figures");
     let again = Running::chat_in(host.shared_folder(), |_| {});
     top.until(&again.child.id().to_string());
     top.keys.write_all(b"q").unwrap();

@@ -94,7 +94,7 @@ pub(super) fn seconds(time: f64) -> String {
 }
 
 /// The median and the 99th percentile.
-pub(super) fn half_and_most(times: &Percentiles) -> String {
+pub(super) fn p50_and_p99(times: &Percentiles) -> String {
     format!("{} / {}", millis(times.p50_ms), millis(times.p99_ms))
 }
 

@@ -11,10 +11,10 @@ use std::process::ExitCode;
 use std::time::{Duration, SystemTime};
 
 use anyhow::{Result, bail};
-use ratatui::crossterm::event::{self, Event, KeyCode, KeyEventKind, KeyModifiers};
+use ratatui::crossterm::event::{Event, KeyCode, KeyEventKind, KeyModifiers};
 
 use crate::args::HostArgs;
-use screen::Screen;
+use screen::{Came, Screen};
 use state::State;
 use watch::Watch;
 
@@ -42,21 +42,30 @@ pub(crate) fn top(args: &HostArgs, every: Duration) -> Result<ExitCode> {
             state.now = unix_now();
             screen.draw(|frame| view::draw(frame, &state))?;
         }
-        is_new = false;
-        if let Some(signal) = screen.signal() {
-            // Restore the terminal first, then end by the signal.
-            drop(screen);
-            return Ok(screen::end_of(signal));
-        }
-        if !event::poll(ROUND)? {
-            continue;
-        }
+        let events = match screen.wait(ROUND)? {
+            Came::Signal(signal) => {
+                // Restore the terminal first, then end by the signal.
+                drop(screen);
+                return Ok(screen::end_of(signal));
+            }
+            Came::Events(events) => events,
+            Came::Resized => {
+                is_new = true;
+                continue;
+            }
+            Came::Nothing => {
+                is_new = false;
+                continue;
+            }
+        };
         is_new = true;
-        if let Event::Key(key) = event::read()?
-            && key.kind != KeyEventKind::Release
-            && press(&mut state, key.code, key.modifiers) == Next::Quit
-        {
-            return Ok(ExitCode::SUCCESS);
+        for event in events {
+            if let Event::Key(key) = event
+                && key.kind != KeyEventKind::Release
+                && press(&mut state, key.code, key.modifiers) == Next::Quit
+            {
+                return Ok(ExitCode::SUCCESS);
+            }
         }
     }
 }
@@ -74,6 +83,7 @@ fn press(state: &mut State, key: KeyCode, with: KeyModifiers) -> Next {
         KeyCode::Esc if state.help => state.help = false,
         KeyCode::Esc | KeyCode::Char('q' | 'Q') => return Next::Quit,
         KeyCode::Char('?' | 'h') | KeyCode::F(1) => state.help = !state.help,
+        KeyCode::Char('o') => state.shows_owners = !state.shows_owners,
         KeyCode::Tab | KeyCode::Down | KeyCode::Right | KeyCode::Char('j') => state.select(1),
         KeyCode::BackTab | KeyCode::Up | KeyCode::Left | KeyCode::Char('k') => state.select(-1),
         _ => {}

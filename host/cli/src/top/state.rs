@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, VecDeque};
 use mynah_core::Report;
 
 use super::watch::Told;
+use crate::metrics::OwnerReport;
 
 /// Maximum number of moments in a chart's history.
 const KEPT: usize = 1000;
@@ -22,6 +23,10 @@ pub(super) struct State {
     /// The error of the last attempt to read the status.
     pub(super) trouble: Option<String>,
     pub(super) help: bool,
+    /// Whether a narrow terminal shows the owners instead of queue, times and charts.
+    pub(super) shows_owners: bool,
+    /// The names of the models that the host still loads.
+    pub(super) loading: Vec<String>,
     /// Seconds since 1970.
     pub(super) now: u64,
 }
@@ -30,6 +35,7 @@ pub(super) struct State {
 #[derive(Debug)]
 pub(super) struct Watched {
     pub(super) report: Report,
+    pub(super) owners: Vec<OwnerReport>,
     pub(super) past: VecDeque<Moment>,
 }
 
@@ -68,13 +74,15 @@ impl State {
             selected: None,
             trouble: None,
             help: false,
+            shows_owners: false,
+            loading: Vec::new(),
             now: 0,
         }
     }
 
     /// Takes a new status or an error.
     pub(super) fn take(&mut self, told: Told) {
-        let (at, status) = match told {
+        let (at, mut status) = match told {
             Told::Status { at, status } => (at, *status),
             Told::Nothing(trouble) => {
                 self.trouble = Some(trouble);
@@ -90,17 +98,21 @@ impl State {
             self.models.clear();
         }
         self.trouble = None;
+        self.loading = status.loading;
         self.at = at;
         self.host = host;
         self.models
             .retain(|name, _| status.models.contains_key(name));
         for (name, report) in status.models {
+            let owners = status.owners.remove(&name).unwrap_or_default();
             let moment = Moment::of(&report);
             let watched = self.models.entry(name).or_insert_with(|| Watched {
                 report: report.clone(),
+                owners: Vec::new(),
                 past: VecDeque::new(),
             });
             watched.report = report;
+            watched.owners = owners;
             watched.past.push_back(moment);
             if watched.past.len() > KEPT {
                 watched.past.pop_front();

@@ -22,12 +22,22 @@ const SMALLEST: (u16, u16) = (64, 18);
 /// Rows of the panels of one model.
 const PANELS: u16 = 8;
 
+/// Figures of a host that has ended.
+const PAST: Style = FAINT.add_modifier(Modifier::DIM);
+
 const TROUBLE: Style = Style::new().fg(Color::Red).add_modifier(Modifier::BOLD);
 
-const KEYS: [(&str, &str); 4] = [
+/// Width from which the owners of requests stand beside the charts.
+const WIDE: u16 = 120;
+
+/// Columns of the owners beside the charts.
+const OWNERS: u16 = 56;
+
+const KEYS: [(&str, &str); 5] = [
     ("q, Esc, Ctrl-C", "quit"),
     ("Tab, Down, j", "next model"),
     ("Shift-Tab, Up, k", "model before"),
+    ("o", "owners or figures"),
     ("?", "this help"),
 ];
 
@@ -40,36 +50,69 @@ pub(super) fn draw(frame: &mut Frame<'_>, state: &State) {
         Constraint::Length(1),
     ]);
     let [head, body, foot] = area.layout(&rows);
-    frame.render_widget(header(state), head);
-    frame.render_widget(footer(), foot);
+    frame.render_widget(header(state, area.width), head);
+    frame.render_widget(footer(state), foot);
     match state.shown() {
         Some(shown) if area.width >= SMALLEST.0 && area.height >= SMALLEST.1 => {
             whole(frame, body, state, shown);
         }
         Some(shown) => frame.render_widget(in_words(state, shown), body),
-        None => frame.render_widget(Paragraph::new("The host has no models."), body),
+        None if state.loading.is_empty() => {
+            frame.render_widget(Paragraph::new("The host has no models."), body);
+        }
+        None => {
+            let loading = format!("The host loads: {}", state.loading.join(", "));
+            frame.render_widget(Paragraph::new(loading), body);
+        }
+    }
+    if state.trouble.is_some() {
+        // They are no longer live.
+        frame.buffer_mut().set_style(body, PAST);
     }
     if state.help {
         help(frame, area);
     }
 }
 
-fn header(state: &State) -> Line<'_> {
+fn header(state: &State, width: u16) -> Line<'_> {
     if let Some(trouble) = &state.trouble {
         return Line::styled(
             format!("The host is gone, asking again: {trouble}"),
             TROUBLE,
         );
     }
-    Line::from(vec![
+    let before = [
         Span::styled("mynah top", TITLE),
-        Span::raw(format!("  {}", state.host)),
-        Span::styled(format!("  {}", state.at), FAINT),
-    ])
+        Span::raw(format!("  {}  ", state.host)),
+    ];
+    let used: usize = before.iter().map(Span::width).sum();
+    let at = shortened(&state.at, usize::from(width).saturating_sub(used));
+    let mut line = Line::from(before.to_vec());
+    line.push_span(Span::styled(at, FAINT));
+    line
 }
 
-fn footer() -> Line<'static> {
-    Line::styled("q quit   Tab next model   ? help", FAINT)
+/// An address in this many columns. If it is longer, its beginning is left out, because its end
+/// tells one host from another.
+fn shortened(address: &str, room: usize) -> String {
+    let length = address.chars().count();
+    if length <= room {
+        return address.to_owned();
+    }
+    let kept: String = address.chars().skip(length + 1 - room.max(1)).collect();
+    // Whole names of folders, if one begins in what is kept.
+    match kept.split_once('/') {
+        Some((_, names)) if !names.is_empty() => format!("…/{names}"),
+        _ if room > 1 => format!("…{kept}"),
+        _ => String::new(),
+    }
+}
+
+fn footer(state: &State) -> Line<'static> {
+    if state.trouble.is_some() {
+        return Line::styled("the host has ended: last known figures   q quit", TROUBLE);
+    }
+    Line::styled("q quit   Tab next model   o owners   ? help", FAINT)
 }
 
 fn help(frame: &mut Frame<'_>, area: Rect) {
@@ -101,6 +144,12 @@ fn whole(frame: &mut Frame<'_>, area: Rect, state: &State, shown: &Watched) {
     ]);
     let [models, figures, throughput, memory] = area.layout(&rows);
     panels::models(frame, models, state);
+    panels::memory(frame, memory, &shown.report);
+    let is_wide = area.width >= WIDE;
+    if state.shows_owners && !is_wide {
+        panels::owners(frame, figures.union(throughput), &shown.owners);
+        return;
+    }
     let columns = Layout::horizontal([
         Constraint::Fill(17),
         Constraint::Fill(10),
@@ -110,8 +159,14 @@ fn whole(frame: &mut Frame<'_>, area: Rect, state: &State, shown: &Watched) {
     panels::queue(frame, queue, &shown.report);
     panels::sessions(frame, sessions, &shown.report);
     panels::speed(frame, speed, &shown.report);
-    charts::all(frame, throughput, shown);
-    panels::memory(frame, memory, &shown.report);
+    if is_wide {
+        let columns = Layout::horizontal([Constraint::Fill(1), Constraint::Length(OWNERS)]);
+        let [throughput, owners] = throughput.layout(&columns);
+        charts::all(frame, throughput, shown);
+        panels::owners(frame, owners, &shown.owners);
+    } else {
+        charts::all(frame, throughput, shown);
+    }
 }
 
 /// The most important figures as text, for a small terminal.

@@ -8,13 +8,15 @@ use ratatui::text::{Line, Span};
 use ratatui::widgets::{LineGauge, Paragraph, Row, Table, TableState};
 
 use super::style::{FAINT, TITLE, block};
-use crate::top::figures::{
-    bytes, count, half_and_most, percent, rate, seconds, share, whole_millis,
-};
+use crate::metrics::OwnerReport;
+use crate::top::figures::{bytes, count, p50_and_p99, percent, rate, seconds, share, whole_millis};
 use crate::top::state::State;
 
 /// Terminal width from which the list of models has more columns.
 const WIDE: u16 = 120;
+
+/// Maximum width of the column of names in a wide terminal.
+const MOST_OF_A_NAME: u16 = 40;
 
 /// The list of models, scrolled to the selected one.
 pub(super) fn models(frame: &mut Frame<'_>, area: Rect, state: &State) {
@@ -37,6 +39,7 @@ pub(super) fn models(frame: &mut Frame<'_>, area: Rect, state: &State) {
         ];
         if is_wide {
             cells.extend([
+                model.name.clone(),
                 count(model.parameters),
                 bytes(model.bytes),
                 format!("{}/{}", model.context_size, model.context_trained),
@@ -50,8 +53,18 @@ pub(super) fn models(frame: &mut Frame<'_>, area: Rect, state: &State) {
     let mut titles = vec![
         "name", "arch", "type", "state", "running", "waiting", "tokens/s",
     ];
+    let longest = state
+        .models
+        .keys()
+        .map(|name| Line::raw(name).width())
+        .max();
+    let longest = u16::try_from(longest.unwrap_or_default()).unwrap_or(u16::MAX);
     let mut widths = vec![
-        Constraint::Fill(1),
+        if is_wide {
+            Constraint::Length(longest.clamp(10, MOST_OF_A_NAME))
+        } else {
+            Constraint::Fill(1)
+        },
         Constraint::Length(9),
         Constraint::Length(7),
         Constraint::Length(8),
@@ -60,7 +73,16 @@ pub(super) fn models(frame: &mut Frame<'_>, area: Rect, state: &State) {
         Constraint::Length(8),
     ];
     if is_wide {
-        titles.extend(["weights", "size", "context", "on device", "loaded", "kept"]);
+        titles.extend([
+            "model in the file",
+            "weights",
+            "size",
+            "context",
+            "on device",
+            "loaded",
+            "kept",
+        ]);
+        widths.push(Constraint::Fill(1));
         widths.extend([7, 10, 13, 9, 8, 8].map(Constraint::Length));
     }
     let table = Table::new(rows, widths)
@@ -95,9 +117,10 @@ fn until(now: u64, at: Option<u64>) -> String {
 fn list(frame: &mut Frame<'_>, area: Rect, figures: &[(&str, String)]) {
     let width = usize::from(area.width);
     let lines = figures.iter().map(|(name, value)| {
-        let room = width.saturating_sub(value.chars().count());
+        // A blank separates the name and the value also where the name is cut.
+        let room = width.saturating_sub(value.chars().count() + 1);
         Line::from(vec![
-            Span::styled(format!("{name:<room$.room$}"), FAINT),
+            Span::styled(format!("{name:<room$.room$} "), FAINT),
             Span::raw(value.clone()),
         ])
     });
@@ -117,7 +140,7 @@ pub(super) fn queue(frame: &mut Frame<'_>, area: Rect, report: &Report) {
         ("running", count(queue.running)),
         ("waiting", waiting),
         ("oldest", whole_millis(queue.oldest_wait_ms)),
-        ("a new one", whole_millis(queue.estimated_wait_ms)),
+        ("to wait", whole_millis(queue.estimated_wait_ms)),
         ("parked", count(queue.parked)),
         (
             "made way",
@@ -155,18 +178,42 @@ pub(super) fn sessions(frame: &mut Frame<'_>, area: Rect, report: &Report) {
 /// Latencies. The title names the percentiles.
 pub(super) fn speed(frame: &mut Frame<'_>, area: Rect, report: &Report) {
     let performance = &report.performance;
-    let block = block("half / 99 of 100");
+    let block = block("times, p50 / p99");
     let inner = block.inner(area);
     frame.render_widget(block, area);
     let figures = [
-        ("first", half_and_most(&performance.first_token)),
-        ("next", half_and_most(&performance.between_tokens)),
-        ("step", half_and_most(&performance.step)),
+        ("first", p50_and_p99(&performance.first_token)),
+        ("next", p50_and_p99(&performance.between_tokens)),
+        ("step", p50_and_p99(&performance.step)),
         ("batch fill", percent(performance.batch_fill)),
         ("sampling", percent(performance.sampling_share)),
         ("failed steps", count(performance.failed_steps)),
     ];
     list(frame, inner, &figures);
+}
+
+/// The owners of requests, those with most requests first, as many as there is room for.
+pub(super) fn owners(frame: &mut Frame<'_>, area: Rect, owners: &[OwnerReport]) {
+    let busy = owners.iter().filter(|owner| owner.requests > 0).count();
+    let title = format!("owners: {} with requests, {} known", busy, owners.len());
+    let rows = owners.iter().map(|owner| {
+        Row::new([
+            owner.name.clone(),
+            count(owner.requests),
+            count(owner.served_tokens),
+            owner.weight.to_string(),
+        ])
+    });
+    let widths = [
+        Constraint::Fill(1),
+        Constraint::Length(8),
+        Constraint::Length(8),
+        Constraint::Length(6),
+    ];
+    let table = Table::new(rows, widths)
+        .header(Row::new(["owner", "requests", "tokens", "weight"]).style(FAINT))
+        .block(block(&title));
+    frame.render_widget(table, area);
 }
 
 /// Number of rows of [`memory`].

@@ -9,9 +9,10 @@ use mynah_core::{
 };
 use ratatui::Terminal;
 use ratatui::backend::TestBackend;
+use ratatui::style::Modifier;
 
 use super::draw;
-use crate::metrics::HostStatus;
+use crate::metrics::{HostStatus, OwnerReport};
 use crate::top::state::State;
 use crate::top::watch::Told;
 
@@ -135,6 +136,20 @@ fn report() -> Report {
     }
 }
 
+fn owners() -> Vec<OwnerReport> {
+    let owner = |name: &str, requests, served_tokens| OwnerReport {
+        name: name.into(),
+        weight: 1,
+        served_tokens,
+        requests,
+    };
+    vec![
+        owner("reports", 5, 310_400),
+        owner("guest-2", 3, 99_000),
+        owner("guest-1", 0, 1200),
+    ]
+}
+
 fn status(models: impl IntoIterator<Item = (&'static str, Report)>) -> Told {
     let models = models.into_iter();
     let models: BTreeMap<String, Report> = models
@@ -146,6 +161,8 @@ fn status(models: impl IntoIterator<Item = (&'static str, Report)>) -> Told {
             version: "0.1.0".to_owned(),
             pid: 4711,
             component: "chat.wasm".to_owned(),
+            loading: Vec::new(),
+            owners: models.keys().map(|name| (name.clone(), owners())).collect(),
             models,
         }),
     }
@@ -268,6 +285,57 @@ fn it_looks_right_at_200_by_60() {
 #[test]
 fn a_small_terminal_shows_what_matters_most() {
     assert_looks_like("40x10", &picture(&usual(), 40, 10));
+}
+
+/// Newcomer 22.
+#[test]
+fn owners_are_shown_beside_the_charts_or_by_a_key() {
+    let mut state = usual();
+    let wide = picture(&state, 200, 60);
+    assert!(wide.contains("owners: 2 with requests, 3 known"), "{wide}");
+    assert!(wide.contains("reports"), "{wide}");
+    assert!(!picture(&state, 80, 24).contains("reports"));
+    state.shows_owners = true;
+    assert_looks_like("80x24-owners", &picture(&state, 80, 24));
+}
+
+/// Newcomer 22.
+#[test]
+fn an_address_that_is_too_long_keeps_its_end() {
+    let mut state = usual();
+    state.at = "/srv/folders/of/a/long/name/cache/mynah/run/1318.sock".to_owned();
+    for width in [70, 80, 90] {
+        let drawn = picture(&state, width, 24);
+        let head = drawn.lines().next().unwrap();
+        assert!(head.ends_with("1318.sock") && head.contains("…/"), "{head}");
+    }
+    assert_eq!(super::shortened("127.0.0.1:9464", 14), "127.0.0.1:9464");
+    assert_eq!(super::shortened("127.0.0.1:9464", 6), "…:9464");
+    for room in 0..80 {
+        assert!(super::shortened(&state.at, room).chars().count() <= room);
+    }
+}
+
+/// Newcomer 22.
+#[test]
+fn the_figures_of_a_host_that_has_ended_are_dimmed() {
+    let mut state = usual();
+    state.take(Told::Nothing("no host listens at x".to_owned()));
+    let mut terminal = Terminal::new(TestBackend::new(80, 24)).unwrap();
+    terminal.draw(|frame| draw(frame, &state)).unwrap();
+    let buffer = terminal.backend().buffer();
+    let body = buffer.content().chunks(80).skip(1).take(22).flatten();
+    for cell in body {
+        assert!(cell.modifier.contains(Modifier::DIM), "{cell:?}");
+    }
+    assert!(picture(&state, 80, 24).contains("last known figures"));
+}
+
+#[test]
+fn a_host_that_loads_its_models_is_told() {
+    let mut state = State::new("somewhere".to_owned());
+    state.loading = vec!["default".to_owned()];
+    assert!(picture(&state, 80, 24).contains("The host loads: default"));
 }
 
 #[test]
