@@ -21,13 +21,12 @@ use crate::{
 };
 
 /// A future result. Dropping it cancels the work.
-pub type Pending<T> = Pin<Box<dyn Future<Output = Result<T>> + Send>>;
+pub type Pending<'a, T> = Pin<Box<dyn Future<Output = Result<T>> + Send + 'a>>;
 
 /// A served model, in this process or across the network.
 ///
-/// No call waits for the model's work, except [`unload`](Self::unload), and
-/// [`tokens`](Self::tokens) and [`BackendSession::start`] of a model that is not
-/// [ready](Self::is_ready).
+/// No call blocks, except [`unload`](Self::unload). Work whose length the caller chooses, such as
+/// tokenising, is done elsewhere, and a [`Pending`] waits for it.
 pub trait Backend: fmt::Debug + Send + Sync + 'static {
     /// The model and what the backend can do with it.
     fn about(&self) -> Arc<About>;
@@ -41,14 +40,15 @@ pub trait Backend: fmt::Debug + Send + Sync + 'static {
     /// is open.
     fn open_session(&self, session: u64, owner: &Owner) -> Result<Box<dyn BackendSession>>;
 
-    /// The tokens that a request with this prompt would have.
+    /// The tokens that a request of this owner with this prompt would have. Loads the model if it
+    /// is not ready.
     ///
     /// # Errors
     ///
     /// [`Error::Unsupported`](crate::Error::Unsupported) if the backend has no
     /// [`Feature::TokenIds`](crate::Feature::TokenIds); otherwise the errors of
     /// [`Session::start`](crate::Session::start) for the prompt.
-    fn tokens(&self, prompt: &Prompt) -> Result<Vec<TokenId>>;
+    fn tokens<'a>(&'a self, prompt: Prompt, owner: &'a Owner) -> Pending<'a, Vec<TokenId>>;
 
     /// Whether a request would start without loading the model or connecting to it first.
     fn is_ready(&self) -> bool;
@@ -58,7 +58,7 @@ pub trait Backend: fmt::Debug + Send + Sync + 'static {
     /// # Errors
     ///
     /// Those of [`Source::load`](crate::Source::load).
-    fn ready(&self) -> Pending<()>;
+    fn ready(&self) -> Pending<'_, ()>;
 
     /// A consistent snapshot of the model's state. Takes microseconds.
     fn snapshot(&self) -> Snapshot;
@@ -87,8 +87,11 @@ pub trait Backend: fmt::Debug + Send + Sync + 'static {
 /// The backend's side of a conversation. Dropping it closes the conversation, but cancels nothing:
 /// [`Session`](crate::Session) cancels its generation.
 pub trait BackendSession: fmt::Debug + Send + Sync {
-    /// Checks a request, and starts or queues it. All errors of the request are returned here,
-    /// before the model does any work.
+    /// Checks and prepares a request, and starts or queues it. All errors of the request are
+    /// returned here, before the model does any work.
+    ///
+    /// The time limits of the request are in force from the call on. Dropping the future cancels
+    /// the request, and leaves the session as it was.
     ///
     /// The backend calls [`TextRequest::resolve`] for the settings, and [`About::check_text`] to
     /// refuse unsupported features.
@@ -96,14 +99,18 @@ pub trait BackendSession: fmt::Debug + Send + Sync {
     /// # Errors
     ///
     /// See [`Session::start`](crate::Session::start).
-    fn start(&mut self, request: TextRequest<'_>) -> Result<Started>;
+    fn start<'a>(&'a mut self, request: TextRequest<'a>) -> Pending<'a, Started>;
 
-    /// Checks a request for vectors, and starts or queues it.
+    /// Checks and prepares a request for vectors, and starts or queues it. The result waits for the
+    /// vectors.
     ///
     /// # Errors
     ///
     /// See [`Session::embed`](crate::Session::embed).
-    fn embed(&mut self, request: VectorRequest<'_>) -> Result<Pending<Embeddings>>;
+    fn embed<'a>(
+        &'a mut self,
+        request: VectorRequest<'a>,
+    ) -> Pending<'a, Pending<'static, Embeddings>>;
 
     /// The state of the session. `None` if the backend does not know it.
     fn status(&self) -> Option<SessionStatus>;

@@ -66,14 +66,33 @@ pub enum Error {
     },
     /// The prompt leaves no room for an answer in the context.
     #[error(
-        "the prompt has {prompt} tokens, this session's context holds {context}, of which the \
-         answer needs at least one: shorten it, or raise `ctx_size`"
+        "the prompt has {}{prompt} tokens, this session's context holds {context}, of which the \
+         answer needs at least one: shorten it, or raise `ctx_size`",
+        if *at_least { "at least " } else { "" }
     )]
     PromptTooLong {
-        /// Number of tokens of the prompt.
+        /// Number of tokens of the prompt, or fewer if `at_least`.
         prompt: usize,
+        /// Whether the tokens were not counted, because the size of the text already shows that
+        /// they are too many.
+        at_least: bool,
         /// Context size in tokens.
         context: u32,
+    },
+    /// The prompt has a stretch of text that takes the tokenizer too much memory or time.
+    #[error(
+        "the prompt has {length} {unit} in a row, the tokenizer of `{model}` takes at most \
+         {limit}: break them up, or send fewer"
+    )]
+    LongStretch {
+        /// The model's name.
+        model: String,
+        /// Length of the stretch.
+        length: usize,
+        /// What it is made of.
+        unit: &'static str,
+        /// The longest stretch that is taken.
+        limit: usize,
     },
     /// A token id that is not in the model's vocabulary.
     #[error(
@@ -112,6 +131,20 @@ pub enum Error {
         capacity: usize,
         /// Estimated time until a place in the queue is free, based on recent requests. `None` if
         /// no request has left the queue yet.
+        estimated_wait: Option<Duration>,
+    },
+    /// The owner's part of the queue is full.
+    #[error(
+        "{queued} requests of this owner are waiting, as many as one owner may have{}. Try again \
+         later, or raise `max_owner_queue`",
+        in_about(*estimated_wait)
+    )]
+    OwnerBusy {
+        /// Number of waiting requests of the owner.
+        queued: usize,
+        /// Maximum number of waiting requests of an owner (`max_owner_queue`).
+        capacity: usize,
+        /// Estimated time until a place in the queue is free, as in [`Busy`](Self::Busy).
         estimated_wait: Option<Duration>,
     },
     /// The request waited for longer than its maximum.
@@ -197,6 +230,15 @@ pub enum Error {
     )]
     TooManySessions {
         /// Maximum number of open sessions (`max_sessions`).
+        limit: u32,
+    },
+    /// The owner has as many open sessions as one owner may have.
+    #[error(
+        "{limit} sessions of this owner are open, as many as one owner may have, and none has been \
+         idle for long: close one, or raise `max_owner_sessions`"
+    )]
+    TooManyOwnerSessions {
+        /// Maximum number of open sessions of an owner (`max_owner_sessions`).
         limit: u32,
     },
     /// The session was closed because it was idle, and the operator does not allow closed sessions

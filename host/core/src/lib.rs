@@ -12,7 +12,7 @@
 //!
 //! async fn complete(model: &Model, prompt: &str) -> Result<String> {
 //!     let mut session = model.session(Owner::unique())?;
-//!     let mut generation = session.start(Prompt::Text(prompt.into()), Settings::default())?;
+//!     let mut generation = session.start(Prompt::Text(prompt.into()), Settings::default()).await?;
 //!     let mut answer = String::new();
 //!     loop {
 //!         for event in generation.next().await? {

@@ -99,8 +99,10 @@ impl fmt::Display for Logged<'_> {
             | Error::EmptyPrompt
             | Error::PromptTooLarge { .. }
             | Error::PromptTooLong { .. }
+            | Error::LongStretch { .. }
             | Error::UnknownToken { .. }
             | Error::Busy { .. }
+            | Error::OwnerBusy { .. }
             | Error::QueueTimeout { .. }
             | Error::MemoryShort { .. }
             | Error::MaxTime { .. }
@@ -109,6 +111,7 @@ impl fmt::Display for Logged<'_> {
             | Error::VectorsOnly { .. }
             | Error::VectorsAsked
             | Error::TooManySessions { .. }
+            | Error::TooManyOwnerSessions { .. }
             | Error::SessionClosed { .. }
             | Error::NotDeterministic { .. }
             | Error::SessionBusy

@@ -1,7 +1,6 @@
 //! A model, independent of its backend.
 
 use std::any::Any;
-use std::borrow::Borrow;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -79,8 +78,7 @@ impl Model {
     }
 
     /// Waits until the model is in memory, and loads it on its own thread if necessary. Requests
-    /// load the model anyway; this function is for callers that must not block. If the model is
-    /// unloaded in between, the request still blocks.
+    /// load the model anyway.
     ///
     /// # Errors
     ///
@@ -170,8 +168,12 @@ impl Model {
     /// Those of [`Session::start`] for the prompt: it is empty, too long, or the chat template
     /// cannot render it. [`Error::Unsupported`](crate::Error::Unsupported) if the backend has no
     /// token ids.
-    pub fn tokens(&self, prompt: impl Borrow<Prompt>) -> Result<Vec<u32>> {
-        let tokens = self.backend().tokens(prompt.borrow())?;
+    pub async fn tokens(&self, prompt: Prompt) -> Result<Vec<u32>> {
+        self.tokens_for(prompt, &Owner::unique()).await
+    }
+
+    pub(crate) async fn tokens_for(&self, prompt: Prompt, owner: &Owner) -> Result<Vec<u32>> {
+        let tokens = self.backend().tokens(prompt, owner).await?;
         Ok(tokens
             .into_iter()
             .map(|token| token.0.cast_unsigned())

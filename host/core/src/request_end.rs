@@ -163,7 +163,10 @@ impl<'a> RequestOutcome<&'a Error> {
     #[must_use]
     pub fn turned_away(error: &'a Error) -> Self {
         match error {
-            Error::Busy { .. } | Error::MemoryShort { .. } => Self::Refused(error),
+            Error::Busy { .. } | Error::OwnerBusy { .. } | Error::MemoryShort { .. } => {
+                Self::Refused(error)
+            }
+            Error::QueueTimeout { .. } => Self::TimedOut(error),
             _ => Self::Rejected(error),
         }
     }

@@ -8,9 +8,8 @@ use mynah_settings::{Level, SettingInForce, Settings, in_force};
 use crate::log::{CONTENT, log_request, shows_content};
 use crate::request_log::RequestLog;
 use crate::{
-    BackendSession, Embeddings, Error, Feature, Generation, Model, Owner, Pending, Prompt,
-    RequestOutcome, Result, SessionState, SessionStatus, Task, TextRequest, TextStream, Usage,
-    VectorRequest,
+    BackendSession, Embeddings, Error, Feature, Generation, Model, Owner, Prompt, RequestOutcome,
+    Result, SessionState, SessionStatus, Task, TextRequest, TextStream, Usage, VectorRequest,
 };
 
 /// One conversation with a model. It runs one generation at a time. Dropping it cancels that.
@@ -81,23 +80,23 @@ impl Session {
     }
 
     /// Checks, tokenises and queues a request. All errors of the request are returned here, before
-    /// the model does any work.
+    /// the model does any work. If the model is not in memory, this loads it first.
     ///
-    /// If the model is not in memory, this loads it first, which blocks: see
-    /// [`ready`](Self::ready). Tokenising takes time in proportion to the prompt, which
-    /// [`ModelConfig::max_prompt_bytes`] limits.
-    ///
-    /// [`ModelConfig::max_prompt_bytes`]: mynah_settings::ModelConfig::max_prompt_bytes
+    /// The time limits of the request (`queue_timeout`, `max_time`) begin when the model is in
+    /// memory. Dropping the future cancels the request. Requests of different sessions enter the
+    /// queue in the order in which they are prepared, which is not always the order of the calls.
     ///
     /// # Errors
     ///
     /// A setting out of range, an empty or too long prompt, an unknown token, messages that the
     /// model's template cannot render, a session that already generates ([`Error::SessionBusy`]), a
     /// deterministic request if sequences share their KV cells ([`Error::NotDeterministic`]), a
-    /// model that cannot be loaded again, a full queue ([`Error::Busy`]), or a session that was
-    /// closed because it was idle ([`Error::SessionClosed`]).
-    pub fn start(&mut self, prompt: Prompt, settings: Settings) -> Result<Generation> {
-        self.begin(prompt, settings, false)
+    /// model that cannot be loaded again, a full queue ([`Error::Busy`],
+    /// [`Error::OwnerBusy`]), a time limit that was reached before the request was in the queue
+    /// ([`Error::QueueTimeout`]), or a session that was closed because it was idle
+    /// ([`Error::SessionClosed`]).
+    pub async fn start(&mut self, prompt: Prompt, settings: Settings) -> Result<Generation> {
+        self.begin(prompt, settings, false).await
     }
 
     /// Like [`start`](Self::start), but the text of each token is a separate event, and
@@ -107,11 +106,21 @@ impl Session {
     /// # Errors
     ///
     /// Those of [`start`](Self::start).
-    pub fn start_by_token(&mut self, prompt: Prompt, settings: Settings) -> Result<Generation> {
-        self.begin(prompt, settings, true)
+    pub async fn start_by_token(
+        &mut self,
+        prompt: Prompt,
+        settings: Settings,
+    ) -> Result<Generation> {
+        self.begin(prompt, settings, true).await
     }
 
-    fn begin(&mut self, prompt: Prompt, settings: Settings, by_token: bool) -> Result<Generation> {
+    async fn begin(
+        &mut self,
+        prompt: Prompt,
+        settings: Settings,
+        by_token: bool,
+    ) -> Result<Generation> {
+        self.ready().await?;
         let log = self.log(match &prompt {
             Prompt::Messages(_) => Task::Chat,
             Prompt::Text(_) | Prompt::Tokens(_) => Task::Complete,
@@ -119,14 +128,13 @@ impl Session {
         if shows_content() {
             log_request!(INFO, CONTENT, log, ?prompt, "prompt");
         }
-        let started = self.try_start(prompt, settings, by_token, &log);
-        if let Err(error) = &started {
-            log.end(RequestOutcome::turned_away(error), &Usage::default());
-        }
+        let unfinished = Unfinished(&log);
+        let started = self.try_start(prompt, settings, by_token, &log).await;
+        unfinished.prepared(&started);
         started
     }
 
-    fn try_start(
+    async fn try_start(
         &mut self,
         prompt: Prompt,
         settings: Settings,
@@ -145,7 +153,8 @@ impl Session {
             by_token,
             owner: &self.owner,
             log,
-        })?;
+        });
+        let started = started.await?;
         let generation = Generation::new(started, log.number);
         self.current = Arc::downgrade(generation.stream());
         Ok(generation)
@@ -179,29 +188,30 @@ impl Session {
         if shows_content() {
             log_request!(INFO, CONTENT, log, ?texts, "texts");
         }
-        let asked = self.try_embed(texts, settings, &log);
-        if let Err(error) = &asked {
-            log.end(RequestOutcome::turned_away(error), &Usage::default());
-        }
+        self.used_at = Instant::now();
+        let unfinished = Unfinished(&log);
+        let asked = self.backend.embed(VectorRequest {
+            texts,
+            settings,
+            session_settings: &self.settings,
+            owner: &self.owner,
+            log: &log,
+        });
+        let asked = asked.await;
+        unfinished.prepared(&asked);
         // From here on the backend owns it.
         drop(log);
         asked?.await
     }
 
-    fn try_embed(
-        &mut self,
-        texts: &[Prompt],
-        settings: Settings,
-        log: &Arc<RequestLog>,
-    ) -> Result<Pending<Embeddings>> {
-        self.used_at = Instant::now();
-        self.backend.embed(VectorRequest {
-            texts,
-            settings,
-            session_settings: &self.settings,
-            owner: &self.owner,
-            log,
-        })
+    /// The tokens that a request of this session with this prompt would have, as
+    /// [`Model::tokens`].
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Model::tokens`].
+    pub async fn tokens(&self, prompt: Prompt) -> Result<Vec<u32>> {
+        self.model.tokens_for(prompt, &self.owner).await
     }
 
     /// The log of a new request.
@@ -245,6 +255,26 @@ impl Session {
     #[must_use]
     pub fn model(&self) -> &Model {
         &self.model
+    }
+}
+
+/// A request that is being prepared. If it is dropped, the caller has given up.
+struct Unfinished<'a>(&'a RequestLog);
+
+impl Unfinished<'_> {
+    /// Ends the request if it was turned away. Otherwise its backend ends it.
+    fn prepared<T>(self, result: &Result<T>) {
+        if let Err(error) = result {
+            self.0
+                .end(RequestOutcome::turned_away(error), &Usage::default());
+        }
+        std::mem::forget(self);
+    }
+}
+
+impl Drop for Unfinished<'_> {
+    fn drop(&mut self) {
+        self.0.end(RequestOutcome::Cancelled, &Usage::default());
     }
 }
 

@@ -151,6 +151,12 @@ pub enum EngineError {
          folder, then load it again"
     )]
     TemporaryFile(#[source] std::io::Error),
+    /// A panic of the host while it prepared a request.
+    #[error(
+        "the host failed while it prepared this request: see its error output, and report the \
+         request to the project"
+    )]
+    Panic,
     /// Two models cannot be measured side by side.
     #[error(
         "the models can't be measured: {reason}. Both are in memory at once: where that is too \
@@ -210,6 +216,7 @@ impl EngineError {
             | Self::Convert { .. }
             | Self::SameFile { .. }
             | Self::Write { .. }
+            | Self::Panic
             | Self::Measure { .. } => BackendErrorKind::Failed,
         }
     }

@@ -16,7 +16,7 @@
 //! })?;
 //! let mut session = model.session(Owner::unique())?;
 //! let prompt = Prompt::Text("The capital of France is".into());
-//! let mut generation = session.start(prompt, Settings::default())?;
+//! let mut generation = session.start(prompt, Settings::default()).await?;
 //! loop {
 //!     for event in generation.next().await? {
 //!         match event {
@@ -37,6 +37,7 @@
 //! |---|---|
 //! | [`LocalModel`] | how a file becomes a backend, is unloaded and loaded again |
 //! | `model/loaded.rs`, `Loaded::start` | how a prompt becomes a job in the queue |
+//! | `prepare/` | the threads on which prompts become tokens |
 //! | `decode/engine.rs`, `Engine::step` | the loop: schedule, execute, update |
 //! | `decode/cache/` | KV cells, and the prefix cache in them, in host memory and on disk |
 //! | [`model::optimize`] | how weights are converted to a type that is fast on a CPU |
@@ -48,6 +49,7 @@ mod disk;
 mod error;
 mod memory_limit;
 pub mod model;
+mod prepare;
 
 pub use error::EngineError;
 pub use model::{GgufFile, GgufLoader, LocalModel, load};

@@ -71,8 +71,8 @@ struct Group<T> {
 }
 
 #[derive(Debug)]
-struct Waiting<T> {
-    ticket: Ticket,
+pub(crate) struct Waiting<T> {
+    pub(crate) ticket: Ticket,
     arrival: u64,
     request: T,
 }
@@ -147,9 +147,9 @@ impl<T> FairQueue<T> {
 
     #[expect(
         clippy::type_complexity,
-        reason = "private, and each part has its name where it is used"
+        reason = "not public, and each part has its name where it is used"
     )]
-    fn next(
+    pub(crate) fn next(
         &self,
         now: Instant,
         fairness: &Fairness,
@@ -194,6 +194,14 @@ impl<T> FairQueue<T> {
             .into_iter()
             .map(|one| (one.ticket, one.request))
             .collect()
+    }
+
+    /// Number of waiting requests of an owner.
+    #[must_use]
+    pub fn of_owner(&self, owner: &Owner) -> usize {
+        let group = |priority| self.groups.get(&(Arc::clone(owner.key()), priority));
+        let groups = Priority::ALL.into_iter().filter_map(group);
+        groups.map(|group| group.waiting.len()).sum()
     }
 
     /// The next deadline of a waiting request.
@@ -407,6 +415,11 @@ mod tests {
                     Op::Wait(seconds) => now += Duration::from_secs(seconds),
                 }
                 prop_assert_eq!(queue.len(), waiting.len());
+                for owner in 0u8..4 {
+                    let owner = Owner::named(owner.to_string());
+                    let held = waiting.iter().filter(|one| one.0 == owner.name());
+                    prop_assert_eq!(queue.of_owner(&owner), held.count());
+                }
                 prop_assert_eq!(queue.by_priority().iter().sum::<usize>(), waiting.len());
                 prop_assert_eq!(queue.next_deadline().is_some(), !waiting.is_empty());
             }

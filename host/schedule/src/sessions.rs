@@ -1,6 +1,8 @@
 //! The open sessions of a model, and the closing of idle ones.
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// Limits for the sessions of a model.
@@ -8,6 +10,8 @@ use std::time::{Duration, Instant};
 pub struct SessionLimits {
     /// Maximum number of open sessions.
     pub most: u32,
+    /// Maximum number of open sessions of one owner.
+    pub most_of_owner: u32,
     /// Idle time after which a session may be closed.
     pub idle_timeout: Duration,
     /// Whether idle sessions are closed automatically; otherwise only when another session needs
@@ -22,6 +26,8 @@ pub struct SessionLimits {
 pub enum NotOpen {
     /// The limit of open sessions is reached.
     TooMany,
+    /// The owner's limit of open sessions is reached.
+    TooManyOfOwner,
     /// The session was closed after it had been idle for this long.
     Closed(Duration),
 }
@@ -31,6 +37,8 @@ pub enum NotOpen {
 pub struct Sessions {
     limits: SessionLimits,
     open: HashMap<u64, Life>,
+    // Number of open sessions of each owner that has one.
+    of_owner: HashMap<Arc<str>, u32>,
     // The closed sessions, with the idle time after which each was closed.
     closed: HashMap<u64, Duration>,
     // Of these, those that no sweep has returned yet.
@@ -38,8 +46,9 @@ pub struct Sessions {
     closed_count: u64,
 }
 
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 struct Life {
+    owner: Arc<str>,
     /// When it last became busy or idle.
     since: Instant,
     requests: u32,
@@ -52,6 +61,7 @@ impl Sessions {
         Self {
             limits,
             open: HashMap::new(),
+            of_owner: HashMap::new(),
             closed: HashMap::new(),
             unreported: Vec::new(),
             closed_count: 0,
@@ -62,6 +72,12 @@ impl Sessions {
     #[must_use]
     pub fn most(&self) -> u32 {
         self.limits.most
+    }
+
+    /// Maximum number of open sessions of one owner.
+    #[must_use]
+    pub fn most_of_owner(&self) -> u32 {
+        self.limits.most_of_owner
     }
 
     /// Number of open sessions.
@@ -95,31 +111,40 @@ impl Sessions {
         self.closed_count
     }
 
-    /// Opens a session. If the limit is reached, it closes the session that has been idle longest,
-    /// if that one may be closed.
+    /// Opens a session. If a limit is reached, it closes the session that has been idle longest, if
+    /// that one may be closed: one of the owner if the owner's limit is reached, else any.
     ///
     /// # Errors
     ///
-    /// [`NotOpen::TooMany`] if no session may be closed.
-    pub fn open(&mut self, session: u64, now: Instant) -> Result<(), NotOpen> {
-        if self.open.len() >= self.limits.most as usize {
-            let idle = self.open.iter().filter(|(_, life)| life.requests == 0);
-            let longest = idle.min_by_key(|(number, life)| (life.since, **number));
-            let closed =
-                longest.map(|(number, life)| (*number, now.saturating_duration_since(life.since)));
-            match closed {
-                Some((number, idle)) if idle >= self.limits.idle_timeout => {
-                    self.close(number, idle)
-                }
-                _ => return Err(NotOpen::TooMany),
-            }
+    /// [`NotOpen::TooMany`] or [`NotOpen::TooManyOfOwner`] if no session may be closed.
+    pub fn open(&mut self, session: u64, owner: &Arc<str>, now: Instant) -> Result<(), NotOpen> {
+        let of_owner = self.of_owner.get(owner).copied().unwrap_or_default();
+        if of_owner >= self.limits.most_of_owner {
+            let idle = self.longest_idle(now, |life| life.owner == *owner);
+            let (number, idle) = idle.ok_or(NotOpen::TooManyOfOwner)?;
+            self.close(number, idle);
+        } else if self.open.len() >= self.limits.most as usize {
+            let idle = self.longest_idle(now, |_| true);
+            let (number, idle) = idle.ok_or(NotOpen::TooMany)?;
+            self.close(number, idle);
         }
         let life = Life {
+            owner: Arc::clone(owner),
             since: now,
             requests: 0,
         };
         self.open.insert(session, life);
+        *self.of_owner.entry(Arc::clone(owner)).or_default() += 1;
         Ok(())
+    }
+
+    /// The session that has been idle longest among some, and for how long, if it may be closed.
+    fn longest_idle(&self, now: Instant, among: impl Fn(&Life) -> bool) -> Option<(u64, Duration)> {
+        let idle = self.open.iter();
+        let idle = idle.filter(|(_, life)| life.requests == 0 && among(life));
+        let (number, life) = idle.min_by_key(|(number, life)| (life.since, **number))?;
+        let idle = now.saturating_duration_since(life.since);
+        (idle >= self.limits.idle_timeout).then_some((*number, idle))
     }
 
     /// Prepares a session for a request: opens it again if it was closed and that is allowed.
@@ -127,12 +152,12 @@ impl Sessions {
     /// # Errors
     ///
     /// [`NotOpen`] if the session was closed and stays closed, or there is no room for it.
-    pub fn enter(&mut self, session: u64, now: Instant) -> Result<(), NotOpen> {
+    pub fn enter(&mut self, session: u64, owner: &Arc<str>, now: Instant) -> Result<(), NotOpen> {
         if let Some(idle) = self.closed.get(&session).copied() {
             if !self.limits.resume_closed {
                 return Err(NotOpen::Closed(idle));
             }
-            self.open(session, now)?;
+            self.open(session, owner, now)?;
             self.closed.remove(&session);
         }
         if let Some(life) = self.open.get_mut(&session) {
@@ -158,7 +183,7 @@ impl Sessions {
 
     /// Removes a session whose handle was dropped.
     pub fn leave(&mut self, session: u64) {
-        self.open.remove(&session);
+        self.remove(session);
         self.closed.remove(&session);
     }
 
@@ -189,8 +214,20 @@ impl Sessions {
             .map(|since| since + self.limits.idle_timeout)
     }
 
+    fn remove(&mut self, session: u64) {
+        let Some(life) = self.open.remove(&session) else {
+            return;
+        };
+        if let Entry::Occupied(mut count) = self.of_owner.entry(life.owner) {
+            *count.get_mut() -= 1;
+            if *count.get() == 0 {
+                count.remove();
+            }
+        }
+    }
+
     fn close(&mut self, session: u64, idle: Duration) {
-        self.open.remove(&session);
+        self.remove(session);
         self.closed.insert(session, idle);
         self.unreported.push(session);
         self.closed_count += 1;
@@ -203,9 +240,14 @@ mod tests {
 
     const MINUTE: Duration = Duration::from_secs(60);
 
+    fn owner(name: &str) -> Arc<str> {
+        name.into()
+    }
+
     fn sessions(auto_cleanup: bool, resume_closed: bool) -> Sessions {
         Sessions::new(SessionLimits {
             most: 2,
+            most_of_owner: 2,
             idle_timeout: MINUTE,
             auto_cleanup,
             resume_closed,
@@ -216,35 +258,44 @@ mod tests {
     fn one_too_many_takes_the_place_of_the_longest_idle_or_is_refused() {
         let now = Instant::now();
         let mut all = sessions(false, true);
-        all.open(1, now).unwrap();
-        all.open(2, now + MINUTE / 2).unwrap();
-        assert_eq!(all.open(3, now + MINUTE / 2), Err(NotOpen::TooMany));
+        all.open(1, &owner("a"), now).unwrap();
+        all.open(2, &owner("a"), now + MINUTE / 2).unwrap();
+        assert_eq!(
+            all.open(3, &owner("a"), now + MINUTE / 2),
+            Err(NotOpen::TooMany)
+        );
         assert_eq!(all.next_deadline(), None);
         assert!(all.sweep(now + 9 * MINUTE, false).is_empty());
         let mut short = sessions(false, true);
-        short.open(1, now).unwrap();
+        short.open(1, &owner("a"), now).unwrap();
         assert!(short.sweep(now + MINUTE / 2, true).is_empty());
         assert_eq!(short.sweep(now + MINUTE, true), [1]);
-        all.open(3, now + MINUTE).unwrap();
+        all.open(3, &owner("a"), now + MINUTE).unwrap();
         assert_eq!(all.sweep(now + MINUTE, false), [1]);
         assert_eq!((all.len(), all.closed_count()), (2, 1));
         // It is opened again when there is room.
-        assert_eq!(all.enter(1, now + MINUTE), Err(NotOpen::TooMany));
+        assert_eq!(
+            all.enter(1, &owner("a"), now + MINUTE),
+            Err(NotOpen::TooMany)
+        );
         all.leave(3);
-        all.enter(1, now + MINUTE).unwrap();
+        all.enter(1, &owner("a"), now + MINUTE).unwrap();
     }
 
     #[test]
     fn idle_ones_are_closed_by_themselves_and_busy_ones_are_not() {
         let now = Instant::now();
         let mut all = sessions(true, false);
-        all.open(1, now).unwrap();
-        all.open(2, now).unwrap();
-        all.enter(2, now).unwrap();
+        all.open(1, &owner("a"), now).unwrap();
+        all.open(2, &owner("a"), now).unwrap();
+        all.enter(2, &owner("a"), now).unwrap();
         all.begin(2);
         assert_eq!(all.next_deadline(), Some(now + MINUTE));
         assert_eq!(all.sweep(now + MINUTE, false), [1]);
-        assert_eq!(all.enter(1, now + MINUTE), Err(NotOpen::Closed(MINUTE)));
+        assert_eq!(
+            all.enter(1, &owner("a"), now + MINUTE),
+            Err(NotOpen::Closed(MINUTE))
+        );
         all.end(2, now + 5 * MINUTE);
         assert_eq!(all.next_deadline(), Some(now + 6 * MINUTE));
         assert!(all.sweep(now + 5 * MINUTE, false).is_empty());
@@ -252,5 +303,32 @@ mod tests {
         all.leave(1);
         all.leave(2);
         assert!(all.closed.is_empty() && all.open.is_empty());
+    }
+
+    #[test]
+    fn one_owner_cannot_hold_all_sessions() {
+        let now = Instant::now();
+        let mut all = Sessions::new(SessionLimits {
+            most: 4,
+            most_of_owner: 3,
+            idle_timeout: MINUTE,
+            auto_cleanup: false,
+            resume_closed: true,
+        });
+        let [one, other] = ["one", "other"].map(owner);
+        for number in 1..=3 {
+            all.open(number, &one, now).unwrap();
+        }
+        assert_eq!(all.open(4, &one, now), Err(NotOpen::TooManyOfOwner));
+        all.open(5, &other, now).unwrap();
+        assert_eq!(all.open(6, &other, now), Err(NotOpen::TooMany));
+        // The owner's own idle session gives way, not that of another.
+        all.enter(1, &one, now + MINUTE / 2).unwrap();
+        all.open(4, &one, now + MINUTE).unwrap();
+        assert_eq!(all.sweep(now + MINUTE, false), [2]);
+        all.leave(1);
+        all.open(7, &one, now + MINUTE).unwrap();
+        (1..8).for_each(|number| all.leave(number));
+        assert!(all.of_owner.is_empty() && all.is_empty());
     }
 }

@@ -119,9 +119,22 @@ served! {
         /// Maximum number of waiting requests. Another one is refused with `busy`.
         queue_size: u32 = 50, "queue_size", [], Whole::new(1, 100_000),
             flag("queue-size", "COUNT", "Maximum number of waiting requests");
+        /// Maximum number of waiting requests of one owner, so that others find room in the queue.
+        /// At `queue_size` or more, one owner may fill the queue.
+        max_owner_queue: u32, else "three quarters of `queue_size`, rounded up",
+            "max_owner_queue", [], Whole::new(1, 100_000),
+            flag("max-owner-queue", "COUNT",
+                "Maximum number of waiting requests of one owner [default: three quarters of the \
+                 queue]");
         /// Maximum number of open sessions, whether they generate or not. Another one is refused.
         max_sessions: u32 = 100, "max_sessions", [], Whole::new(1, 100_000),
             flag("max-sessions", "COUNT", "Maximum number of open sessions");
+        /// Maximum number of open sessions of one owner, so that others find room. At
+        /// `max_sessions` or more, one owner may hold all sessions.
+        max_owner_sessions: u32, else "three quarters of `max_sessions`, rounded up",
+            "max_owner_sessions", [], Whole::new(1, 100_000),
+            flag("max-owner-sessions", "COUNT",
+                "Maximum number of open sessions of one owner [default: three quarters of all]");
         /// Maximum time that a request waits, if it does not set `queue_timeout_ms`. After it, the
         /// request fails without any model work.
         default_task_timeout: Duration = Duration::from_secs(30), "default_task_timeout_ms", [],
@@ -269,6 +282,20 @@ impl ModelConfig {
         check.done()
     }
 
+    /// Maximum number of waiting requests of one owner.
+    #[must_use]
+    pub fn owner_queue(&self) -> u32 {
+        self.max_owner_queue
+            .unwrap_or_else(|| three_quarters(self.queue_size))
+    }
+
+    /// Maximum number of open sessions of one owner.
+    #[must_use]
+    pub fn owner_sessions(&self) -> u32 {
+        self.max_owner_sessions
+            .unwrap_or_else(|| three_quarters(self.max_sessions))
+    }
+
     /// The tokens that one session holds, for a model that was trained on `trained` tokens.
     /// `positions` is the number of positions, if the model has a fixed number.
     #[must_use]
@@ -354,10 +381,34 @@ impl ModelConfig {
     }
 }
 
+/// Three quarters, rounded up: 1 of 1, 3 of 3, 3 of 4, 75 of 100.
+fn three_quarters(whole: u32) -> u32 {
+    whole - whole / 4
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::{Sampling, Stopping};
+
+    #[test]
+    fn one_owner_leaves_room_for_others_unless_the_operator_says_otherwise() {
+        for (whole, of_one) in [(1, 1), (2, 2), (3, 3), (4, 3), (50, 38), (100, 75)] {
+            let config = ModelConfig {
+                queue_size: whole,
+                max_sessions: whole,
+                ..ModelConfig::default()
+            };
+            let bounds = (config.owner_queue(), config.owner_sessions());
+            assert_eq!(bounds, (of_one, of_one), "of {whole}");
+        }
+        let config = ModelConfig {
+            max_owner_queue: Some(7),
+            max_owner_sessions: Some(500),
+            ..ModelConfig::default()
+        };
+        assert_eq!((config.owner_queue(), config.owner_sessions()), (7, 500));
+    }
 
     #[test]
     fn the_defaults_are_in_range() {
@@ -372,6 +423,8 @@ mod tests {
             max_concurrent: 0,
             queue_size: 0,
             max_sessions: 0,
+            max_owner_queue: Some(0),
+            max_owner_sessions: Some(0),
             idle_timeout: Duration::ZERO,
             default_task_timeout: Duration::ZERO,
             ageing: Duration::ZERO,
@@ -406,6 +459,8 @@ mod tests {
             "backend.max_concurrent",
             "backend.queue_size",
             "backend.max_sessions",
+            "backend.max_owner_queue",
+            "backend.max_owner_sessions",
             "backend.default_task_timeout_ms",
             "backend.ageing_ms",
             "backend.idle_timeout_ms",

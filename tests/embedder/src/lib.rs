@@ -60,16 +60,18 @@ impl Backend for Echo {
         Ok(Box::new(EchoSession(Arc::clone(&self.about))))
     }
 
-    fn tokens(&self, _prompt: &Prompt) -> Result<Vec<TokenId>> {
-        self.about.require(Feature::TokenIds)?;
-        Ok(Vec::new())
+    fn tokens<'a>(&'a self, _prompt: Prompt, _owner: &'a Owner) -> Pending<'a, Vec<TokenId>> {
+        Box::pin(async {
+            self.about.require(Feature::TokenIds)?;
+            Ok(Vec::new())
+        })
     }
 
     fn is_ready(&self) -> bool {
         true
     }
 
-    fn ready(&self) -> Pending<()> {
+    fn ready(&self) -> Pending<'_, ()> {
         Box::pin(async { Ok(()) })
     }
 
@@ -105,8 +107,8 @@ impl Backend for Echo {
 #[derive(Debug)]
 struct EchoSession(Arc<About>);
 
-impl BackendSession for EchoSession {
-    fn start(&mut self, request: TextRequest<'_>) -> Result<Started> {
+impl EchoSession {
+    fn answer(&self, request: &TextRequest<'_>) -> Result<Started> {
         let settings = request.resolve(&self.0)?;
         self.0.check_text(&request.prompt, &settings)?;
         let text = match &request.prompt {
@@ -150,9 +152,21 @@ impl BackendSession for EchoSession {
         })
     }
 
-    fn embed(&mut self, _request: VectorRequest<'_>) -> Result<Pending<Embeddings>> {
-        self.0.require(Feature::Vectors)?;
-        Err(Error::Unavailable)
+}
+
+impl BackendSession for EchoSession {
+    fn start<'a>(&'a mut self, request: TextRequest<'a>) -> Pending<'a, Started> {
+        Box::pin(async move { self.answer(&request) })
+    }
+
+    fn embed<'a>(
+        &'a mut self,
+        _request: VectorRequest<'a>,
+    ) -> Pending<'a, Pending<'static, Embeddings>> {
+        Box::pin(async {
+            self.0.require(Feature::Vectors)?;
+            Err(Error::Unavailable)
+        })
     }
 
     fn status(&self) -> Option<SessionStatus> {

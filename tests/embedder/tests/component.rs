@@ -103,7 +103,7 @@ fn a_request_for_text_whose_settings_ask_for_vectors_is_refused() {
         },
         ..Settings::default()
     };
-    let error = session.start(Prompt::Text("one".into()), vectors);
+    let error = session.start(Prompt::Text("one".into()), vectors).await;
     assert!(matches!(error, Err(Error::VectorsAsked)), "{error:?}");
 }
 
@@ -136,7 +136,7 @@ fn what_the_backend_lacks_is_an_error_that_names_both() {
             Feature::TokenIds,
         ),
     ] {
-        let error = session.start(prompt, settings).unwrap_err();
+        let error = session.start(prompt, settings).await.unwrap_err();
         let Error::Unsupported {
             feature, backend, ..
         } = &error

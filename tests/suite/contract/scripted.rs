@@ -86,6 +86,7 @@ async fn a_refusal_has_its_number_whatever_the_backend() {
         (
             || Error::PromptTooLong {
                 prompt: 9,
+                at_least: false,
                 context: 8,
             },
             Errno::PromptTooLong,
@@ -116,7 +117,10 @@ async fn what_a_backend_lacks_is_refused_and_named() {
         },
         ..Settings::default()
     };
-    let error = session.start(text("go on"), probabilities).unwrap_err();
+    let error = session
+        .start(text("go on"), probabilities)
+        .await
+        .unwrap_err();
     assert!(
         matches!(
             error,
@@ -172,8 +176,11 @@ async fn a_session_runs_one_generation_and_dropping_it_cancels() {
     let model = Scripted::new(script).into_model();
     let model = model.with_observer(observer.clone());
     let mut session = model.session(Owner::named("somebody")).unwrap();
-    let generation = session.start(text("go on"), Settings::default()).unwrap();
-    let busy = session.start(text("go on"), Settings::default());
+    let generation = session
+        .start(text("go on"), Settings::default())
+        .await
+        .unwrap();
+    let busy = session.start(text("go on"), Settings::default()).await;
     assert!(matches!(busy, Err(Error::SessionBusy)), "{busy:?}");
     drop(generation);
     // The script waits at its closed gate until it sees the cancellation.
@@ -182,7 +189,10 @@ async fn a_session_runs_one_generation_and_dropping_it_cancels() {
     }
     assert_eq!(model.status().requests.cancelled, 1);
     gate.open();
-    let mut again = session.start(text("go on"), Settings::default()).unwrap();
+    let mut again = session
+        .start(text("go on"), Settings::default())
+        .await
+        .unwrap();
     let mut said = String::new();
     let reason = loop {
         let mut ended = None;

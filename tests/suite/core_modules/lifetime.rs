@@ -381,10 +381,12 @@ async fn a_full_queue_is_busy() {
     }
     assert_eq!(other.call("compute_single", &[0]).await, OK);
     let mut session = model.session(mynah_core::Owner::unique()).unwrap();
-    let waiting = session.start(
-        mynah_core::Prompt::Text(PROMPT.into()),
-        mynah_settings::Settings::default(),
-    );
+    let waiting = session
+        .start(
+            mynah_core::Prompt::Text(PROMPT.into()),
+            mynah_settings::Settings::default(),
+        )
+        .await;
     assert!(waiting.is_ok());
     assert_eq!(other.call("compute", &[1]).await, BUSY);
 }

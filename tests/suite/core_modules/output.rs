@@ -9,6 +9,7 @@ async fn tokens_of_the_prompt_are_counted_before_anything_is_computed() {
     let model = tiny();
     let expected = model
         .tokens(mynah_core::Prompt::Text(PROMPT.into()))
+        .await
         .unwrap()
         .len();
     let mut driver = with(model).await;

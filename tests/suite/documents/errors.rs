@@ -38,7 +38,9 @@ async fn what_is_missing_or_empty_is_refused_and_the_session_goes_on() {
         run(&mut session, "", "{}").await,
         Err(Error::EmptyPrompt)
     ));
-    let empty = session.start(Prompt::Tokens(Vec::new()), Settings::default());
+    let empty = session
+        .start(Prompt::Tokens(Vec::new()), Settings::default())
+        .await;
     assert!(matches!(empty.map(drop), Err(Error::EmptyPrompt)));
     run(&mut session, "and it goes on", r#"{"max_tokens": 1}"#)
         .await

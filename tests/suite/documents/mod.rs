@@ -71,7 +71,7 @@ async fn run(
     prompt: &str,
     document: &str,
 ) -> Result<(String, Outcome), Error> {
-    let mut generation = context.start(text(prompt), settings(document)?)?;
+    let mut generation = context.start(text(prompt), settings(document)?).await?;
     Ok(finish(&mut generation).await)
 }
 
@@ -79,10 +79,12 @@ async fn run(
 struct Endless(tokio::task::JoinHandle<()>);
 
 impl Endless {
-    fn start(model: &Model) -> Self {
+    async fn start(model: &Model) -> Self {
         let endless =
             r#"{"temp": 0, "max_tokens": -1, "ignore_eos": true, "context_shifting": true}"#;
-        let mut generation = start(model, text("a"), settings(endless).unwrap()).unwrap();
+        let mut generation = start(model, text("a"), settings(endless).unwrap())
+            .await
+            .unwrap();
         Self(tokio::spawn(async move {
             while let Ok(events) = generation.next().await {
                 assert!(!events.is_empty(), "it has ended");

@@ -61,12 +61,16 @@ async fn a_full_queue_refuses_the_next_request_and_finishes_the_others() {
     assert!(is_file_error(&dummy));
 
     let model = tiny(&QUEUE.replace("30000", "600000"));
-    let endless = [Endless::start(&model), Endless::start(&model)];
+    let endless = [Endless::start(&model).await, Endless::start(&model).await];
     until(&model, |status| status.running == 2).await;
     // Two requests run, five wait, and the next is refused at once.
-    let ask = || start(&model, text("b"), settings(r#"{"max_tokens": 3}"#).unwrap());
-    let mut waiting: Vec<_> = (0..5).map(|_| ask().unwrap()).collect();
-    let refused = ask().map(drop);
+    let three = || settings(r#"{"max_tokens": 3}"#).unwrap();
+    let ask = async || start(&model, text("b"), three()).await;
+    let mut waiting = Vec::new();
+    for _ in 0..5 {
+        waiting.push(ask().await.unwrap());
+    }
+    let refused = ask().await.map(drop);
     assert!(
         matches!(
             refused,

@@ -20,16 +20,17 @@ async fn a_conversation_is_remembered_and_its_first_turn_is_not_computed_again()
     );
     let mut session = context(&model);
     let mut messages = vec![Message::new(Role::User, "Hello, my name is Alice.")];
-    let first = model.tokens(conversation(&messages)).unwrap();
+    let first = model.tokens(conversation(&messages)).await.unwrap();
     let mut generation = session
         .start(conversation(&messages), settings(r#"{"temp": 0}"#).unwrap())
+        .await
         .unwrap();
     let (said, outcome) = finish(&mut generation).await;
     assert_eq!(outcome.usage.prompt_tokens as usize, first.len());
 
     messages.push(Message::new(Role::Assistant, said));
     messages.push(Message::new(Role::User, "What is my name?"));
-    let second = model.tokens(conversation(&messages)).unwrap();
+    let second = model.tokens(conversation(&messages)).await.unwrap();
     // The prompt contains Alice. The first prompt ends with the beginning of an answer, after the
     // last turn.
     assert!(
@@ -38,6 +39,7 @@ async fn a_conversation_is_remembered_and_its_first_turn_is_not_computed_again()
     );
     let mut generation = session
         .start(conversation(&messages), settings(r#"{"temp": 0}"#).unwrap())
+        .await
         .unwrap();
     let (_, outcome) = finish(&mut generation).await;
     let usage = outcome.usage;
@@ -143,10 +145,10 @@ async fn what_is_open_and_what_runs_at_once_have_their_bounds() {
     let model = tiny(
         r#"{"max_concurrent": 2, "queue_size": 5, "ctx_size": 1024, "default_task_timeout_ms": 600000}"#,
     );
-    let (first, second) = (Endless::start(&model), Endless::start(&model));
+    let (first, second) = (Endless::start(&model).await, Endless::start(&model).await);
     until(&model, |status| status.running == 2).await;
     let short = settings(r#"{"temp": 0, "max_tokens": 3}"#).unwrap();
-    let mut third = start(&model, text("c"), short).unwrap();
+    let mut third = start(&model, text("c"), short).await.unwrap();
     until(&model, |status| (status.running, status.queued) == (2, 1)).await;
     drop(first);
     assert_eq!(finish(&mut third).await.1.usage.generated_tokens, 3);

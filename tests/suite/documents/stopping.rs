@@ -127,7 +127,10 @@ async fn a_time_limit_ends_an_answer() {
 /// The tokens of an answer.
 async fn chosen(session: &mut Session, document: &str) -> Vec<u32> {
     let prompt = text("List three benefits");
-    let mut generation = session.start(prompt, settings(document).unwrap()).unwrap();
+    let mut generation = session
+        .start(prompt, settings(document).unwrap())
+        .await
+        .unwrap();
     let mut chosen = Vec::new();
     loop {
         let events = generation.next().await.unwrap();

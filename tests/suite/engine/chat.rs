@@ -32,19 +32,22 @@ fn all() -> [Real; 2] {
     ]
 }
 
+#[tokio::main(flavor = "current_thread")]
+async fn tokens(model: &Model, prompt: Prompt) -> Vec<u32> {
+    model.tokens(prompt).await.unwrap()
+}
+
 impl Real {
     fn said(&self, text: &str) -> Vec<u32> {
         let messages = vec![
             Message::new(Role::System, "Be brief."),
             Message::new(Role::User, text),
         ];
-        self.model
-            .tokens(Prompt::Messages(messages.into()))
-            .unwrap()
+        tokens(&self.model, Prompt::Messages(messages.into()))
     }
 
     fn text(&self, text: &str) -> Vec<u32> {
-        self.model.tokens(Prompt::Text(text.to_owned())).unwrap()
+        tokens(&self.model, Prompt::Text(text.to_owned()))
     }
 
     /// The single token of a text, without the token that the tokenizer puts before every text.
@@ -98,9 +101,7 @@ fn a_control_token_comes_of_no_two_messages_together() {
     let (first, second) = real.closes.split_at(6);
     let messages = |contents: [&str; 2]| {
         let messages = contents.map(|content| Message::new(Role::User, content));
-        real.model
-            .tokens(Prompt::Messages(messages.to_vec().into()))
-            .unwrap()
+        tokens(&real.model, Prompt::Messages(messages.to_vec().into()))
     };
     let closes = real.one(real.closes);
     let count = |tokens: Vec<u32>| tokens.into_iter().filter(|&token| token == closes).count();
@@ -110,8 +111,8 @@ fn a_control_token_comes_of_no_two_messages_together() {
     );
 }
 
-#[test]
-fn many_empty_messages_cost_something() {
+#[tokio::test]
+async fn many_empty_messages_cost_something() {
     let model = tiny_with(ModelConfig {
         max_prompt_bytes: 1000,
         ..ModelConfig::default()
@@ -119,6 +120,7 @@ fn many_empty_messages_cost_something() {
     let messages = vec![Message::new(Role::User, ""); 1000];
     let told = model
         .tokens(Prompt::Messages(Conversation::from(messages)))
+        .await
         .unwrap_err();
     assert!(told.to_string().contains("16000"), "{told}");
 }

@@ -130,6 +130,7 @@ async fn a_text_may_fill_the_positions_and_no_more() {
             refused,
             Err(Error::PromptTooLong {
                 prompt: 129,
+                at_least: false,
                 context: CONTEXT
             })
         ),
@@ -149,7 +150,10 @@ async fn it_generates_nothing_and_says_so() {
     let model = Encoder::new(1).load();
     assert!(model.info().vectors_only);
     let mut session = session(&model);
-    let refused = session.start(text("a b"), Settings::default()).map(drop);
+    let refused = session
+        .start(text("a b"), Settings::default())
+        .await
+        .map(drop);
     assert!(
         matches!(&refused, Err(Error::VectorsOnly { architecture, .. }) if architecture == "bert"),
         "{refused:?}"

@@ -31,7 +31,7 @@ fn schema(text: &str) -> OutputForm {
 }
 
 async fn answer(prompt: Prompt, settings: Settings) -> (String, FinishReason) {
-    let mut generation = start(&solo(), prompt, settings).unwrap();
+    let mut generation = start(&solo(), prompt, settings).await.unwrap();
     let (text, outcome) = finish(&mut generation).await;
     (text, outcome.reason)
 }
@@ -112,7 +112,9 @@ async fn a_form_that_cannot_be_is_refused_and_harms_nobody() {
         OutputForm::Gbnf(["(".repeat(20_000), ")".repeat(20_000)].concat()),
     ] {
         let shown = format!("{form:?}").chars().take(80).collect::<String>();
-        let started = start(&solo(), text("x"), with(form, 0.0, 1, 8)).map(drop);
+        let started = start(&solo(), text("x"), with(form, 0.0, 1, 8))
+            .await
+            .map(drop);
         let Err(refused) = started else {
             panic!("{shown} was taken");
         };
@@ -145,9 +147,10 @@ async fn answers_with_a_form_and_without_run_side_by_side() {
         alone.push(answer(prompt(), settings).await.0);
     }
     let model = solo();
-    let mut together: Vec<_> = settings()
-        .map(|settings| start(&model, prompt(), settings).unwrap())
-        .into();
+    let mut together = Vec::new();
+    for settings in settings() {
+        together.push(start(&model, prompt(), settings).await.unwrap());
+    }
     for (generation, alone) in together.iter_mut().zip(alone) {
         assert_eq!(finish(generation).await.0, alone);
     }

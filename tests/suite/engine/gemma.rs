@@ -9,7 +9,7 @@ use crate::support::generations::{finish, start, text};
 
 /// The answer to a prompt.
 async fn answer(prompt: &str, settings: Settings) -> (String, Outcome) {
-    let mut generation = start(&gemma(), text(prompt), settings).unwrap();
+    let mut generation = start(&gemma(), text(prompt), settings).await.unwrap();
     finish(&mut generation).await
 }
 
@@ -59,7 +59,7 @@ async fn gemma_draws_from_its_whole_vocabulary_the_same_for_the_same_seed() {
 #[tokio::test]
 async fn gemma_answers_a_message_in_turns_of_its_own_though_its_file_has_no_template() {
     let said = Prompt::Messages(vec![Message::new(Role::User, "Hello")].into());
-    let mut generation = start(&gemma(), said, greedy(4)).unwrap();
+    let mut generation = start(&gemma(), said, greedy(4)).await.unwrap();
     let (said, outcome) = finish(&mut generation).await;
     assert!(outcome.usage.generated_tokens > 0, "{outcome:?}");
     let turns = "<start_of_turn>user\nHello<end_of_turn>\n<start_of_turn>model\n";

@@ -52,7 +52,9 @@ fn load(path: &Path, config: ModelConfig) -> Model {
 /// The answer of a model that is loaded only for this call.
 async fn said(path: &Path) -> String {
     let model = load(path, config());
-    let mut generation = start(&model, text("alone"), Settings::default()).unwrap();
+    let mut generation = start(&model, text("alone"), Settings::default())
+        .await
+        .unwrap();
     finish(&mut generation).await.0
 }
 
@@ -152,7 +154,10 @@ async fn a_model_that_nobody_uses_is_unloaded_and_loaded_again_for_the_next_requ
         let mut session = session(&model);
         for _ in 0..3 {
             session.ready().await.unwrap();
-            let mut generation = session.start(text("alone"), Settings::default()).unwrap();
+            let mut generation = session
+                .start(text("alone"), Settings::default())
+                .await
+                .unwrap();
             let (answer, _) = finish(&mut generation).await;
             assert_eq!(answer, expected);
             // Once the end has been read, the handle no longer keeps the model loaded.
@@ -169,7 +174,7 @@ async fn a_model_that_nobody_uses_is_unloaded_and_loaded_again_for_the_next_requ
 async fn a_model_stays_while_a_generation_of_it_lives() {
     let folder = tempfile::tempdir().unwrap();
     let model = load(&tiny_file(&folder, 1), kept(FOR_LONG));
-    let generation = start(&model, text("a"), Settings::default()).unwrap();
+    let generation = start(&model, text("a"), Settings::default()).await.unwrap();
     assert!(!model.unload());
     drop(generation);
     assert!(model.unload() && !model.is_loaded());
@@ -187,10 +192,13 @@ async fn a_model_whose_file_has_gone_says_so_and_comes_back_with_it() {
     let elsewhere = folder.path().join("elsewhere");
     std::fs::rename(&path, &elsewhere).unwrap();
     assert!(is_file_error(&session.ready().await));
-    let refused = session.start(text("a"), Settings::default()).map(drop);
+    let refused = session
+        .start(text("a"), Settings::default())
+        .await
+        .map(drop);
     assert!(is_file_error(&refused), "{refused:?}");
     std::fs::rename(&elsewhere, &path).unwrap();
-    session.start(text("a"), Settings::default()).unwrap();
+    session.start(text("a"), Settings::default()).await.unwrap();
 }
 
 #[test]
@@ -224,8 +232,8 @@ async fn a_replaced_model_ends_what_runs_and_the_rest_goes_to_the_new_one() {
     // With all probabilities of each token, two tokens exceed the limit of unread bytes.
     let mut long = greedy(200);
     long.sampling.n_probs = Some(20);
-    let expected = finish(&mut start(&model, text("alone"), long.clone()).unwrap()).await;
-    let mut running = session.start(text("alone"), long).unwrap();
+    let expected = finish(&mut start(&model, text("alone"), long.clone()).await.unwrap()).await;
+    let mut running = session.start(text("alone"), long).await.unwrap();
     until(&model, |status| status.running == 1).await;
 
     let damaged = folder.path().join("damaged.gguf");
@@ -243,7 +251,10 @@ async fn a_replaced_model_ends_what_runs_and_the_rest_goes_to_the_new_one() {
         (expected.0, FinishReason::MaxTokens, 200)
     );
     // The same session continues with the new model.
-    let mut next = session.start(text("alone"), Settings::default()).unwrap();
+    let mut next = session
+        .start(text("alone"), Settings::default())
+        .await
+        .unwrap();
     let (answer, outcome) = finish(&mut next).await;
     assert_eq!((answer, outcome.usage.cached_tokens), (said_new, 0));
     let status = model.status();

@@ -42,15 +42,15 @@ fn one_place(ctx_size: u32) -> ModelConfig {
 /// Runs a conversation of more than 12,000 tokens in a context of 2,048.
 async fn outgrows(model: &Model, shifts_cells: bool) {
     let mut session = model.session(Owner::unique()).unwrap();
-    let count = |prompt| u32::try_from(model.tokens(prompt).unwrap().len()).unwrap();
+    let count = async |prompt| u32::try_from(model.tokens(prompt).await.unwrap().len()).unwrap();
     let mut messages = vec![system()];
-    let head_tokens = count(text(&system().content));
+    let head_tokens = count(text(&system().content)).await;
     let mut read = Vec::new();
     let (mut said, mut forgot) = (0, 0);
     let story: String = head().chars().take(1200).collect();
     while said < 12_000 {
         let question = format!("Part {}: {story} What comes next?", messages.len());
-        let question_tokens = count(text(&question));
+        let question_tokens = count(text(&question)).await;
         messages.push(Message::new(Role::User, question));
         let (answer, outcome) = ask(&mut session, chat(&messages), shifting(16)).await;
         messages.push(Message::new(Role::Assistant, answer));
@@ -125,7 +125,7 @@ async fn the_system_message_and_the_last_ones_are_what_stays() {
                 let kept: Vec<Message> = std::iter::once(system())
                     .chain(messages[first..].iter().cloned())
                     .collect();
-                let tokens = model.tokens(chat(&kept)).map(|tokens| tokens.len());
+                let tokens = model.tokens(chat(&kept)).await.map(|tokens| tokens.len());
                 if tokens.is_ok_and(|tokens| tokens == outcome.usage.prompt_tokens as usize) {
                     alike.push(kept);
                 }
@@ -228,7 +228,7 @@ async fn what_is_moved_is_what_would_be_computed() {
                 assert!(model.status().cache.saved_tokens > 0);
             }
             let (moved, cached) = first(&mut own, &without, shifting(1)).await;
-            let tokens = model.tokens(text(&without)).unwrap().len();
+            let tokens = model.tokens(text(&without)).await.unwrap().len();
             assert_eq!(cached as usize, tokens - 1);
             let (computed, cached) = first(&mut session(&model), &without, cold()).await;
             assert_eq!(cached, 0);
@@ -276,7 +276,7 @@ async fn positions_that_are_rows_of_a_table_are_never_left() {
     let model = with_table();
     assert_eq!(model.info().context_size, 48);
     let long = "a".repeat(60);
-    let refused = start(&model, text(&long), greedy(4)).map(drop);
+    let refused = start(&model, text(&long), greedy(4)).await.map(drop);
     assert!(
         matches!(refused, Err(Error::PromptTooLong { context: 48, .. })),
         "{refused:?}"

@@ -123,7 +123,7 @@ async fn many_that_begin_alike_compute_it_once() {
     let mut running = Vec::new();
     for (number, session) in sessions.iter_mut().enumerate() {
         let prompt = format!("{}Parrot number {number} is", head());
-        running.push(session.start(text(&prompt), greedy(8)).unwrap());
+        running.push(session.start(text(&prompt), greedy(8)).await.unwrap());
     }
     let mut computed = 0;
     let mut prompt = 0;
@@ -235,6 +235,7 @@ async fn a_session_that_was_closed_says_so_where_it_may_not_open_anew() {
     until(&model, |status| status.sessions_closed == 1).await;
     let error = session
         .start(text("hello"), Settings::default())
+        .await
         .unwrap_err();
     assert!(matches!(error, Error::SessionClosed { .. }), "{error}");
     assert!(error.to_string().contains("open a new one"), "{error}");

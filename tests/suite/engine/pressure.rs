@@ -17,12 +17,13 @@ fn short() -> ModelConfig {
     }
 }
 
-#[test]
-fn a_request_is_refused_with_the_numbers_when_memory_is_short() {
+#[tokio::test]
+async fn a_request_is_refused_with_the_numbers_when_memory_is_short() {
     let model = tiny_with(short());
     let mut session = model.session(Owner::unique()).unwrap();
     let refused = session
         .start(Prompt::Text("a".into()), Settings::default())
+        .await
         .unwrap_err();
     assert!(matches!(refused, Error::MemoryShort { .. }), "{refused}");
     assert!(refused.to_string().contains("of 1.0 MiB"), "{refused}");

@@ -80,7 +80,7 @@ async fn a_conversation_goes_on_after_a_restart_as_if_there_had_been_none() {
             let owner = Owner::named("ann");
             let mut session = model.session(owner.clone()).unwrap();
             let prompt = || Prompt::Messages(Conversation::from(messages.clone()));
-            let mut generation = session.start(prompt(), deterministic()).unwrap();
+            let mut generation = session.start(prompt(), deterministic()).await.unwrap();
             let (answer, outcome) = finish(&mut generation).await;
             let usage = outcome.usage;
             if turn > 0 {
@@ -92,7 +92,7 @@ async fn a_conversation_goes_on_after_a_restart_as_if_there_had_been_none() {
             let mut cold = deterministic();
             cold.memory.cache_prompt = Some(false);
             let mut stranger = model.session(Owner::unique()).unwrap();
-            let (alone, _) = finish(&mut stranger.start(prompt(), cold).unwrap()).await;
+            let (alone, _) = finish(&mut stranger.start(prompt(), cold).await.unwrap()).await;
             assert_eq!(answer, alone, "{}, turn {turn}", path.display());
             answers.push(answer.clone());
             whole.push(alone);
@@ -122,7 +122,8 @@ async fn a_conversation_that_outgrew_its_context_goes_on_after_a_restart() {
         let question = format!("{turn}: {}", story(turn).split_at(200).0);
         messages.push(Message::new(Role::User, question));
         let prompt = Prompt::Messages(Conversation::from(messages.clone()));
-        let (answer, outcome) = finish(&mut session.start(prompt, settings.clone()).unwrap()).await;
+        let (answer, outcome) =
+            finish(&mut session.start(prompt, settings.clone()).await.unwrap()).await;
         messages.push(Message::new(Role::Assistant, answer));
         outcome.usage
     };
@@ -152,7 +153,10 @@ async fn states_of_other_cells_are_not_taken() {
     let ask = async |config: ModelConfig| {
         let model = mynah_engine::load(&model_path(), config, |_| {}).unwrap();
         let mut session = model.session(Owner::named("ann")).unwrap();
-        let mut generation = session.start(text(&story(1)), Settings::default()).unwrap();
+        let mut generation = session
+            .start(text(&story(1)), Settings::default())
+            .await
+            .unwrap();
         finish(&mut generation).await.1.usage.cached_tokens
     };
     assert_eq!(ask(config(root.path())).await, 0);
@@ -269,7 +273,7 @@ async fn a_process_that_is_killed_while_it_writes_loses_at_most_what_it_wrote() 
         let mut found = 0;
         for line in &lines {
             let mut session = model.session(owner.clone()).unwrap();
-            let mut generation = session.start(text(line), greedy(2)).unwrap();
+            let mut generation = session.start(text(line), greedy(2)).await.unwrap();
             let (_, outcome) = finish(&mut generation).await;
             found += usize::from(outcome.usage.cached_tokens > 200);
         }

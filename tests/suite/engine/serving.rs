@@ -81,7 +81,9 @@ async fn sixteen_deterministic_prompts_say_together_what_each_says_alone() {
         alone.push(printed(guest(prompt).ended().await));
     }
     // Another request shares the steps, so deterministic requests must have their own.
-    let other = start(&model, text("Tell me a story"), greedy(200)).unwrap();
+    let other = start(&model, text("Tell me a story"), greedy(200))
+        .await
+        .unwrap();
     let together: Vec<RunningGuest> = SUBJECTS.map(guest).into();
     for (guest, alone) in together.into_iter().zip(&alone) {
         assert_eq!(printed(guest.ended().await), *alone);
@@ -102,15 +104,15 @@ async fn a_deterministic_request_that_is_parked_says_what_it_says_undisturbed() 
         ..greedy(150)
     };
     let prompt = || text(SUBJECTS[4]);
-    let mut alone = start(&model, prompt(), settings.clone()).unwrap();
+    let mut alone = start(&model, prompt(), settings.clone()).await.unwrap();
     let (alone, _) = finish(&mut alone).await;
     until(&model, is_idle).await;
 
-    let mut parked = start(&model, prompt(), settings).unwrap();
+    let mut parked = start(&model, prompt(), settings).await.unwrap();
     // In the middle of its answer.
     until(&model, |status| status.cells_used - status.cells_idle > 15).await;
     let urgent = with_priority(Priority::Urgent, 8);
-    let mut first = start(&model, text(SUBJECTS[0]), urgent).unwrap();
+    let mut first = start(&model, text(SUBJECTS[0]), urgent).await.unwrap();
     assert!(finish(&mut first).await.0.contains("Paris"));
     assert_eq!(finish(&mut parked).await.0, alone);
     let status = until(&model, is_idle).await;
@@ -128,9 +130,11 @@ async fn a_pool_of_cells_that_runs_out_fails_nobody() {
         ..ModelConfig::default()
     });
     assert!(!model.status().cells_split);
-    let mut running: Vec<_> = (0..4)
-        .map(|n| start(&model, text(&format!("number {n}")), greedy(180)).unwrap())
-        .collect();
+    let mut running = Vec::new();
+    for n in 0..4 {
+        let prompt = text(&format!("number {n}"));
+        running.push(start(&model, prompt, greedy(180)).await.unwrap());
+    }
     for generation in &mut running {
         assert_eq!(finish(generation).await.1.usage.generated_tokens, 180);
     }
@@ -146,16 +150,20 @@ async fn a_pool_of_cells_that_runs_out_fails_nobody() {
         },
         ..greedy(1)
     };
-    match start(&model, text("x"), deterministic).map(drop) {
+    match start(&model, text("x"), deterministic).await.map(drop) {
         Err(error @ Error::NotDeterministic { cells: 300 }) => {
             assert!(error.to_string().contains("`kv_layout`"), "{error}");
         }
         other => panic!("{other:?}"),
     }
     // A request that can never fit is refused with the numbers.
-    match start(&model, Prompt::Tokens(vec![1; 256]), greedy(1)).map(drop) {
+    match start(&model, Prompt::Tokens(vec![1; 256]), greedy(1))
+        .await
+        .map(drop)
+    {
         Err(Error::PromptTooLong {
             prompt: 256,
+            at_least: false,
             context: 256,
         }) => {}
         other => panic!("{other:?}"),
@@ -194,7 +202,7 @@ async fn ten_times_more_requests_than_the_queue_holds_complete_or_are_refused_at
     let model = crowded(QUEUE);
     let (mut running, mut refused) = (Vec::new(), 0);
     for n in 0..10 * QUEUE {
-        match start(&model, text(&format!("request {n}")), greedy(30)) {
+        match start(&model, text(&format!("request {n}")), greedy(30)).await {
             Ok(generation) => running.push(generation),
             Err(Error::Busy {
                 queued, capacity, ..
@@ -234,10 +242,10 @@ async fn sessions_beyond_the_bound_are_refused_with_it() {
 async fn a_short_prompt_behind_a_long_one_gets_its_first_token_within_a_few_steps() {
     let model = real(4, 8192);
     let long = Prompt::Text("many words ".repeat(2000));
-    let long = start(&model, long, greedy(1)).unwrap();
+    let long = start(&model, long, greedy(1)).await.unwrap();
     until(&model, |status| status.running == 1).await;
     let before = model.status().steps;
-    let mut short = start(&model, text(SUBJECTS[0]), greedy(4)).unwrap();
+    let mut short = start(&model, text(SUBJECTS[0]), greedy(4)).await.unwrap();
     let first = short.next().await.unwrap();
     assert!(matches!(first.first(), Some(Event::Text(_))), "{first:?}");
     let status = model.status();
@@ -295,18 +303,23 @@ async fn a_third_of_the_guests_killed_while_they_generate_leaves_the_rest_unharm
 #[tokio::test]
 async fn an_owner_with_fifty_requests_does_not_starve_those_with_a_few() {
     let model = crowded(200);
-    let ask = |owner: &Owner, n: usize| {
+    let ask = async |owner: &Owner, n: usize| {
         let mut session = model.session(owner.clone()).unwrap();
         let prompt = text(&format!("the {n}th of {}", owner.name()));
-        let generation = session.start(prompt, greedy(40)).unwrap();
+        let generation = session.start(prompt, greedy(40)).await.unwrap();
         (session, generation)
     };
     let crowd = Owner::named("crowd");
-    let crowd: Vec<_> = (0..50).map(|n| ask(&crowd, n)).collect();
+    let mut many = Vec::new();
+    for n in 0..50 {
+        many.push(ask(&crowd, n).await);
+    }
     let mut few = Vec::new();
     for name in ["one", "two", "three"] {
         let owner = Owner::named(name);
-        few.extend((0..10).map(|n| ask(&owner, n)));
+        for n in 0..10 {
+            few.push(ask(&owner, n).await);
+        }
     }
     // Two thirds of what the few request.
     let status = until(&model, |_| {
@@ -324,7 +337,7 @@ async fn an_owner_with_fifty_requests_does_not_starve_those_with_a_few() {
         status.requests.completed < 70,
         "the crowd was served first: {status:#?}"
     );
-    drop(crowd);
+    drop(many);
     until(&model, is_idle).await;
 }
 
@@ -335,18 +348,16 @@ async fn higher_priorities_are_served_first_and_low_ones_in_the_end() {
         max_concurrent: 1,
         ..ModelConfig::default()
     });
-    let hog = start(&model, text("a"), greedy(1500)).unwrap();
+    let hog = start(&model, text("a"), greedy(1500)).await.unwrap();
     until(&model, |status| status.running == 1).await;
     let owner = Owner::named("one owner");
-    let mut waiting: Vec<_> = [Priority::Low, Priority::Normal, Priority::High]
-        .into_iter()
-        .map(|priority| {
-            let mut session = model.session(owner.clone()).unwrap();
-            let settings = with_priority(priority, 50);
-            let generation = session.start(text("b"), settings).unwrap();
-            (session, generation)
-        })
-        .collect();
+    let mut waiting = Vec::new();
+    for priority in [Priority::Low, Priority::Normal, Priority::High] {
+        let mut session = model.session(owner.clone()).unwrap();
+        let settings = with_priority(priority, 50);
+        let generation = session.start(text("b"), settings).await.unwrap();
+        waiting.push((session, generation));
+    }
     assert_eq!(model.status().queued_by_priority, [1, 1, 1, 0]);
     drop(hog);
     // The last request to arrive ends first.

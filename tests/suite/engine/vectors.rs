@@ -60,14 +60,18 @@ async fn they_are_made_beside_generations() {
         settings
     };
     let prompt = || text("The capital of France is");
-    let mut alone = start(&model, prompt(), deterministic(greedy(24))).unwrap();
+    let mut alone = start(&model, prompt(), deterministic(greedy(24)))
+        .await
+        .unwrap();
     let (expected, _) = finish(&mut alone).await;
     let mut session = session(&model);
     let vectors = session
         .embed(&prompts(&texts()), deterministic(Settings::default()))
         .await
         .unwrap();
-    let mut beside = start(&model, prompt(), deterministic(greedy(24))).unwrap();
+    let mut beside = start(&model, prompt(), deterministic(greedy(24)))
+        .await
+        .unwrap();
     let texts = prompts(&texts());
     let again = session.embed(&texts, deterministic(Settings::default()));
     let (again, (answer, _)) = tokio::join!(again, finish(&mut beside));
@@ -88,14 +92,17 @@ async fn a_session_that_is_set_to_give_vectors_refuses_to_give_text() {
     };
     session.configure(vectors).unwrap();
     assert!(session.wants_vectors(&Settings::default()));
-    let refused = session.start(text("a"), Settings::default()).map(drop);
+    let refused = session
+        .start(text("a"), Settings::default())
+        .await
+        .map(drop);
     assert!(matches!(refused, Err(Error::VectorsAsked)), "{refused:?}");
     let free = Settings {
         output: Output::free(),
         ..greedy(2)
     };
     assert!(!session.wants_vectors(&free));
-    let mut generation = session.start(text("a"), free).unwrap();
+    let mut generation = session.start(text("a"), free).await.unwrap();
     finish(&mut generation).await;
 }
 

@@ -38,17 +38,17 @@ async fn every_total_is_what_happened() {
     // prompt.
     let mut conversation = session(&model);
     let first = text("one parrot");
-    let tokens = model.tokens(first.clone()).unwrap().len() as u64;
+    let tokens = model.tokens(first.clone()).await.unwrap().len() as u64;
     for _ in 0..2 {
-        let mut generation = conversation.start(first.clone(), exactly(8)).unwrap();
+        let mut generation = conversation.start(first.clone(), exactly(8)).await.unwrap();
         finish(&mut generation).await;
     }
-    let mut other = start(&model, text("another"), exactly(5)).unwrap();
+    let mut other = start(&model, text("another"), exactly(5)).await.unwrap();
     let (_, outcome) = finish(&mut other).await;
     drop(other);
     // One request runs for long and two wait: one times out, one is cancelled. Two more are
     // refused.
-    let long = start(&model, text("long"), exactly(16_000)).unwrap();
+    let long = start(&model, text("long"), exactly(16_000)).await.unwrap();
     // The worker publishes its status with a delay, but the queue's length is exact.
     until(&model, |status| status.queued == 0 && status.running == 1).await;
     let hurried = Settings {
@@ -58,11 +58,11 @@ async fn every_total_is_what_happened() {
         },
         ..exactly(1)
     };
-    let late = start(&model, text("late"), hurried).unwrap();
-    let given_up = start(&model, text("given up"), exactly(1)).unwrap();
+    let late = start(&model, text("late"), hurried).await.unwrap();
+    let given_up = start(&model, text("given up"), exactly(1)).await.unwrap();
     let mut refused = 0;
     for _ in 0..2 {
-        match start(&model, text("refused"), exactly(1)) {
+        match start(&model, text("refused"), exactly(1)).await {
             Err(Error::Busy { .. }) => refused += 1,
             // The request that timed out has left the queue, so there was room.
             other => drop(other),
@@ -86,7 +86,7 @@ async fn every_total_is_what_happened() {
     assert_eq!(requests.cancelled, 2 + (2 - refused));
     let performance = &status.performance;
     // In the second turn, all tokens but the last were cached.
-    let long_prompt = model.tokens(text("long")).unwrap().len() as u64;
+    let long_prompt = model.tokens(text("long")).await.unwrap().len() as u64;
     let computed = tokens
         + 1
         + u64::from(outcome.usage.prompt_tokens)
@@ -136,8 +136,8 @@ async fn a_session_tells_where_it_is() {
         (SessionState::Cold, 0)
     );
     let long = text("a parrot that speaks of many things, of shoes and ships and sealing wax");
-    let length = u32::try_from(model.tokens(long.clone()).unwrap().len()).unwrap();
-    finish(&mut first.start(long, Settings::default()).unwrap()).await;
+    let length = u32::try_from(model.tokens(long.clone()).await.unwrap().len()).unwrap();
+    finish(&mut first.start(long, Settings::default()).await.unwrap()).await;
     until(&model, |status| status.sessions_resident == 1).await;
     let status = first.status();
     assert_eq!(
@@ -145,10 +145,10 @@ async fn a_session_tells_where_it_is() {
         (SessionState::Resident, length + 3)
     );
     let mut second = session(&model);
-    let mut running = second.start(text("b"), exactly(200)).unwrap();
+    let mut running = second.start(text("b"), exactly(200)).await.unwrap();
     until(&model, |status| status.sessions_parked == 1).await;
     assert_eq!(first.status().state, SessionState::Parked);
-    let mut waiting = first.start(text("c"), exactly(1)).unwrap();
+    let mut waiting = first.start(text("c"), exactly(1)).await.unwrap();
     assert_eq!(first.status().state, SessionState::Waiting);
     assert_ne!(first.status().id, second.status().id);
     let sessions = model.report().sessions;
@@ -161,7 +161,9 @@ async fn a_session_tells_where_it_is() {
 #[tokio::test]
 async fn a_model_tells_what_it_is_and_how_fast() {
     let model = solo();
-    let mut generation = start(&model, text("The capital of France is"), exactly(16)).unwrap();
+    let mut generation = start(&model, text("The capital of France is"), exactly(16))
+        .await
+        .unwrap();
     finish(&mut generation).await;
     let Report {
         model: about,
@@ -225,14 +227,14 @@ async fn an_observer_is_told_of_every_request_when_it_has_ended() {
     };
     let model = tiny_with(config).with_observer(observer.clone());
     let mut session = session(&model);
-    let mut generation = session.start(text("one parrot"), exactly(8)).unwrap();
+    let mut generation = session.start(text("one parrot"), exactly(8)).await.unwrap();
     let (_, outcome) = finish(&mut generation).await;
     let texts = [text("one"), text("two")];
     let vectors = session.embed(&texts, Settings::default()).await.unwrap();
-    let long = start(&model, text("long"), exactly(60_000)).unwrap();
+    let long = start(&model, text("long"), exactly(60_000)).await.unwrap();
     until(&model, |status| status.queued == 0 && status.running == 1).await;
-    let waits = start(&model, text("waits"), exactly(1)).unwrap();
-    let refused = start(&model, text("refused"), exactly(1));
+    let waits = start(&model, text("waits"), exactly(1)).await.unwrap();
+    let refused = start(&model, text("refused"), exactly(1)).await;
     assert!(
         matches!(refused, Err(Error::Busy { .. })),
         "{:?}",
@@ -300,13 +302,13 @@ async fn an_observer_that_is_slow_misses_some_and_costs_nobody_time() {
         ..ModelConfig::default()
     };
     let model = tiny_with(config).with_observer(observer.clone());
-    let long = start(&model, text("long"), exactly(60_000)).unwrap();
+    let long = start(&model, text("long"), exactly(60_000)).await.unwrap();
     until(&model, |status| status.queued == 0 && status.running == 1).await;
-    let waits = start(&model, text("waits"), exactly(1)).unwrap();
+    let waits = start(&model, text("waits"), exactly(1)).await.unwrap();
     // More events than the observer's queue holds.
     let mut session = session(&model);
     for _ in 0..5000 {
-        let refused = session.start(text("refused"), exactly(1));
+        let refused = session.start(text("refused"), exactly(1)).await;
         assert!(matches!(refused, Err(Error::Busy { .. })));
     }
     assert!(observer.missed() > 0);

@@ -66,7 +66,7 @@ pub(crate) async fn ask(
     prompt: Prompt,
     settings: Settings,
 ) -> (String, Outcome) {
-    finish(&mut session.start(prompt, settings).unwrap()).await
+    finish(&mut session.start(prompt, settings).await.unwrap()).await
 }
 
 pub(crate) fn chat(messages: &[Message]) -> Prompt {
@@ -82,7 +82,7 @@ pub(crate) async fn first(
 ) -> (Vec<(u32, f32)>, u32) {
     settings.stopping.max_tokens = Some(1);
     settings.sampling.n_probs = Some(20);
-    let mut generation = session.start(text(prompt), settings).unwrap();
+    let mut generation = session.start(text(prompt), settings).await.unwrap();
     let mut top = Vec::new();
     loop {
         for event in generation.next().await.unwrap() {

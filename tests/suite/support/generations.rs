@@ -32,9 +32,13 @@ impl DerefMut for Running {
 }
 
 /// Starts a generation in its own session.
-pub(crate) fn start(model: &Model, prompt: Prompt, settings: Settings) -> Result<Running, Error> {
+pub(crate) async fn start(
+    model: &Model,
+    prompt: Prompt,
+    settings: Settings,
+) -> Result<Running, Error> {
     let mut session = session(model);
-    let generation = session.start(prompt, settings)?;
+    let generation = session.start(prompt, settings).await?;
     Ok(Running {
         generation,
         _session: session,

@@ -70,6 +70,7 @@ impl Shared {
         if count(&words) >= context {
             return Err(Error::PromptTooLong {
                 prompt: words.len(),
+                at_least: false,
                 context,
             });
         }
@@ -240,17 +241,19 @@ impl Backend for ScriptedBackend {
         }))
     }
 
-    fn tokens(&self, prompt: &Prompt) -> Result<Vec<TokenId>> {
-        self.0.about.require(Feature::TokenIds)?;
-        let words = self.0.check_prompt(prompt)?;
-        Ok((0..).map(TokenId).take(words.len()).collect())
+    fn tokens<'a>(&'a self, prompt: Prompt, _owner: &'a Owner) -> Pending<'a, Vec<TokenId>> {
+        Box::pin(async move {
+            self.0.about.require(Feature::TokenIds)?;
+            let words = self.0.check_prompt(&prompt)?;
+            Ok((0..).map(TokenId).take(words.len()).collect())
+        })
     }
 
     fn is_ready(&self) -> bool {
         true
     }
 
-    fn ready(&self) -> Pending<()> {
+    fn ready(&self) -> Pending<'_, ()> {
         Box::pin(async { Ok(()) })
     }
 
@@ -301,8 +304,8 @@ struct ScriptedSession {
     used_at: Instant,
 }
 
-impl BackendSession for ScriptedSession {
-    fn start(&mut self, request: TextRequest<'_>) -> Result<Started> {
+impl ScriptedSession {
+    fn begin(&mut self, request: TextRequest<'_>) -> Result<Started> {
         let shared = &self.shared;
         let settings = request.resolve(&shared.about)?;
         shared.about.check_text(&request.prompt, &settings)?;
@@ -338,7 +341,7 @@ impl BackendSession for ScriptedSession {
         })
     }
 
-    fn embed(&mut self, request: VectorRequest<'_>) -> Result<Pending<Embeddings>> {
+    fn vectors(&mut self, request: &VectorRequest<'_>) -> Result<Embeddings> {
         let shared = &self.shared;
         request.resolve(&shared.about)?;
         shared.about.require(Feature::Vectors)?;
@@ -357,11 +360,27 @@ impl BackendSession for ScriptedSession {
             ..Usage::default()
         };
         request.log.end(RequestOutcome::Completed(None), &usage);
-        let embeddings = Embeddings {
+        Ok(Embeddings {
             vectors: vec![vec![1.0, 0.0, 0.0]; request.texts.len()],
             prompt_tokens,
-        };
-        Ok(Box::pin(async move { Ok(embeddings) }))
+        })
+    }
+}
+
+impl BackendSession for ScriptedSession {
+    fn start<'a>(&'a mut self, request: TextRequest<'a>) -> Pending<'a, Started> {
+        Box::pin(async move { self.begin(request) })
+    }
+
+    fn embed<'a>(
+        &'a mut self,
+        request: VectorRequest<'a>,
+    ) -> Pending<'a, Pending<'static, Embeddings>> {
+        Box::pin(async move {
+            let embeddings = self.vectors(&request)?;
+            let answer: Pending<'static, Embeddings> = Box::pin(async move { Ok(embeddings) });
+            Ok(answer)
+        })
     }
 
     fn status(&self) -> Option<SessionStatus> {

@@ -12,7 +12,7 @@
 //! # async fn main() -> mynah_core::Result<()> {
 //! let model = Scripted::saying("Hello there!").into_model();
 //! let mut session = model.session(Owner::unique())?;
-//! let mut generation = session.start(Prompt::Text("Hi".into()), Settings::default())?;
+//! let mut generation = session.start(Prompt::Text("Hi".into()), Settings::default()).await?;
 //! let events = generation.next().await?;
 //! assert_eq!(events.first(), Some(&Event::Text("Hello there!".into())));
 //! # Ok(())

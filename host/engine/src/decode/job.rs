@@ -56,8 +56,17 @@ impl QueueLimit {
         Self { time, setting }
     }
 
+    /// The error of a request that was made at `asked_at` and whose time is over.
+    pub(crate) fn late(self, asked_at: Instant, now: Instant) -> Error {
+        Error::QueueTimeout {
+            waited: now.saturating_duration_since(asked_at),
+            limit: self.time,
+            setting: self.setting,
+        }
+    }
+
     /// Until when a request may wait that was made at this time.
-    pub(super) fn deadline(self, asked_at: Instant) -> Instant {
+    pub(crate) fn deadline(self, asked_at: Instant) -> Instant {
         // A limit is at most a day, so this is never out of range.
         asked_at + self.time
     }

@@ -37,7 +37,7 @@ pub(crate) use cache::DiskCacheParams;
 pub(crate) use embed::{EmbedJob, Pooling, Vectors};
 pub(crate) use job::{Job, QueueLimit};
 pub(crate) use params::WorkerParams;
-pub(crate) use request_queue::RequestQueue;
+pub(crate) use request_queue::{QueueLimits, RequestQueue};
 pub(crate) use sampler::{Sampler, SamplerParts};
 pub(crate) use sequence::{TrimPolicy, Turns};
 pub(crate) use worker::Worker;

@@ -56,6 +56,8 @@ fn every_error_says_what_was_there_and_what_to_do() {
             says ["a.gguf", "permission denied"], advises "Give a place that can";
         EngineError::TemporaryFile(_) => EngineError::TemporaryFile(io_error()),
             says ["permission denied"], advises "Free space";
+        EngineError::Panic => EngineError::Panic,
+            says ["failed while it prepared"], advises "see its error output";
         EngineError::Measure { .. } => EngineError::Measure { reason: reason() },
             says ["out of luck"], advises "free some, or convert without measuring";
     });

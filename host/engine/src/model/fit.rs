@@ -55,6 +55,18 @@ pub(crate) struct Past {
 }
 
 impl Past {
+    /// A copy for preparing the next prompt. A running answer does not change it.
+    pub(super) fn snapshot(&self) -> Self {
+        Self {
+            of: self.of.clone(),
+            left_out: Arc::new(AtomicU32::new(self.left_out.load(Ordering::Relaxed))),
+            out: self.out.clone(),
+            head: self.head,
+            hashes: self.hashes.clone(),
+            first: self.first,
+        }
+    }
+
     /// Sets the model of the next prompt. Removals of another model's tokens do not apply to it.
     pub(crate) fn is_of(&mut self, info: &ModelInfo) {
         let is_same = |(path, bytes): &(PathBuf, u64)| {
@@ -125,6 +137,7 @@ impl Bounds {
     fn too_long(&self, prompt: usize) -> Error {
         Error::PromptTooLong {
             prompt,
+            at_least: false,
             context: self.context,
         }
     }

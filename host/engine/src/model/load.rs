@@ -18,12 +18,14 @@ use super::info::model_info;
 use super::loaded::{Known, Loaded};
 use super::optimize;
 use super::recommended::recommended;
+use super::tokenizer::Tokenizer;
 use super::vocabulary::ModelVocabulary;
 use super::weights::{load_weights, open_files};
 use crate::EngineError;
-use crate::decode::{DiskCacheParams, Pooling, RequestQueue, Worker, WorkerParams};
+use crate::decode::{DiskCacheParams, Pooling, QueueLimits, RequestQueue, Worker, WorkerParams};
 use crate::disk::Fingerprint;
 use crate::memory_limit::{MemoryLimit, MemoryWatch};
+use crate::prepare::Pool;
 
 /// Share of the progress for a conversion, if there is one.
 const CONVERTED: f32 = 0.75;
@@ -87,6 +89,8 @@ impl Loaded {
         Ok(Self {
             _worker: worker,
             queue,
+            pool: Pool::of_process(),
+            tokenizer: Tokenizer::new(&llama, header, &info.name),
             template,
             grammars: Grammars::new(Arc::new(vocabulary)),
             llama,
@@ -166,6 +170,7 @@ fn file_to_load<P: Progress>(
 fn request_queue(config: &ModelConfig, name: &str) -> RequestQueue {
     let sessions = SessionLimits {
         most: config.max_sessions,
+        most_of_owner: config.owner_sessions(),
         idle_timeout: config.idle_timeout,
         auto_cleanup: config.auto_cleanup,
         resume_closed: config.resume_closed,
@@ -174,7 +179,10 @@ fn request_queue(config: &ModelConfig, name: &str) -> RequestQueue {
     let memory =
         MemoryWatch::of_process(config.max_process_bytes, config.pressure_threshold, device);
     RequestQueue::new(
-        config.queue_size as usize,
+        QueueLimits {
+            all: config.queue_size as usize,
+            of_owner: config.owner_queue() as usize,
+        },
         config.ageing,
         sessions,
         memory,

@@ -1,16 +1,18 @@
 //! A model in memory: its worker, and the data for checking requests.
 
+use std::ops::Deref;
 use std::sync::{Arc, OnceLock};
 use std::time::Instant;
 
 use mynah_chat::ChatTemplate;
-use mynah_core::{About, Error, Feature, Producer, Result, Started, TextRequest, TokenId};
+use mynah_core::{About, Error, Feature, Producer, TokenId};
 use mynah_grammar::Grammars;
 use mynah_llama::LlamaModel;
 use mynah_settings::{KvCells, ModelConfig};
 
-use super::fit::Past;
-use crate::decode::{Job, Pooling, QueueLimit, RequestQueue, Sampler, SamplerParts, Worker};
+use super::tokenizer::Tokenizer;
+use crate::decode::{Pooling, RequestQueue, Worker};
+use crate::prepare::Pool;
 
 /// A model in memory. When the slot and the last generation have dropped it, its worker ends and
 /// its memory is freed.
@@ -19,6 +21,8 @@ pub(crate) struct Loaded {
     // The first field, so that the worker has ended before the rest is dropped.
     pub(super) _worker: Worker,
     pub(crate) queue: Arc<RequestQueue>,
+    pub(super) pool: Arc<Pool>,
+    pub(super) tokenizer: Tokenizer,
     pub(super) llama: Arc<LlamaModel>,
     pub(super) grammars: Grammars,
     pub(super) template: ChatTemplate,
@@ -53,64 +57,9 @@ impl Loaded {
         }
     }
 
-    /// Checks, tokenises and queues a request of session `session`, with data about its earlier
-    /// prompts.
-    pub(super) fn start(
-        self: &Arc<Self>,
-        request: TextRequest<'_>,
-        session: u64,
-        past: &mut Past,
-    ) -> Result<Started> {
-        let Known { config, about, .. } = &*self.known;
-        let info = &about.info;
-        let effective = request.resolve(about)?;
-        if info.vectors_only {
-            return Err(Error::VectorsOnly {
-                model: info.name.clone(),
-                architecture: info.architecture.clone(),
-            });
-        }
-        let checked = about.check_text(&request.prompt, &effective);
-        checked.map_err(|error| self.explain(error))?;
-        config.check_cache_tokens(&effective.memory)?;
-        let asked_at = Instant::now();
-        let (writer, stream) = request.stream(config.max_unread_bytes as usize);
-        let fitted = self.fit(request.prompt, &effective, past)?;
-        let parts = SamplerParts::new(
-            &effective,
-            &self.llama,
-            || self.ends(),
-            info.vocabulary,
-            info.context_size,
-        )?;
-        let form = effective.output.as_ref();
-        let constraint = form
-            .map(|form| self.grammars.constraint(form))
-            .transpose()?;
-        self.queue.submit(Job {
-            sampler: Sampler::new(&effective, parts, &fitted.tokens),
-            prompt: fitted.tokens,
-            constraint,
-            settings: Arc::clone(&effective),
-            stream: writer,
-            log: Arc::clone(request.log),
-            owner: request.owner.clone(),
-            session,
-            trim_policy: fitted.trim_policy,
-            forgotten: fitted.forgotten,
-            asked_at,
-            queue_limit: QueueLimit::new(config.default_task_timeout, &effective),
-        })?;
-        Ok(Started {
-            stream,
-            settings: effective,
-            producer: Box::new(InUse::new(self)),
-        })
-    }
-
     /// The error for a feature that is lacking because of how this model is served, with the
     /// reason.
-    fn explain(&self, error: Error) -> Error {
+    pub(super) fn explain(&self, error: Error) -> Error {
         match error {
             Error::Unsupported {
                 feature: Feature::Deterministic,
@@ -124,7 +73,7 @@ impl Loaded {
 
     /// The tokens that end a generation. They are only searched once, because a vocabulary is
     /// large.
-    fn ends(&self) -> &[TokenId] {
+    pub(super) fn ends(&self) -> &[TokenId] {
         self.ends.get_or_init(|| {
             let last = i32::try_from(self.known.about.info.vocabulary).unwrap_or(i32::MAX);
             let all = (0..last).map(TokenId);
@@ -134,21 +83,37 @@ impl Loaded {
     }
 }
 
-/// Keeps the model in memory as long as a reader waits for its answer.
+/// A reference to the model. Dropping the last one does not wait until the worker has ended.
 #[derive(Debug)]
 pub(super) struct InUse(Option<Arc<Loaded>>);
 
 impl InUse {
-    pub(super) fn new(loaded: &Arc<Loaded>) -> Self {
-        Self(Some(Arc::clone(loaded)))
+    pub(super) fn new(loaded: Arc<Loaded>) -> Self {
+        Self(Some(loaded))
     }
 }
 
+impl Clone for InUse {
+    fn clone(&self) -> Self {
+        Self::new(Arc::clone(self))
+    }
+}
+
+impl Deref for InUse {
+    type Target = Arc<Loaded>;
+
+    fn deref(&self) -> &Arc<Loaded> {
+        match &self.0 {
+            Some(loaded) => loaded,
+            None => unreachable!("it is only taken when it is dropped"),
+        }
+    }
+}
+
+/// Keeps the model in memory as long as a reader waits for its answer.
 impl Producer for InUse {
     fn wake(&self) {
-        if let Some(loaded) = &self.0 {
-            loaded.queue.wake();
-        }
+        self.queue.wake();
     }
 }
 

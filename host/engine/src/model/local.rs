@@ -5,8 +5,8 @@ use std::path::Path;
 use std::sync::Arc;
 
 use mynah_core::{
-    About, Backend, BackendSession, Error, Feature, Model, Owner, OwnerShare, Pending, Progress,
-    Prompt, Result, Snapshot, TokenId,
+    About, Backend, BackendSession, Feature, Model, Owner, OwnerShare, Pending, Progress, Prompt,
+    Result, Snapshot, TokenId,
 };
 use mynah_settings::ModelConfig;
 
@@ -105,36 +105,26 @@ impl Backend for LocalModel {
         Arc::clone(&self.slot.known().about)
     }
 
-    fn open_session(&self, session: u64, _owner: &Owner) -> Result<Box<dyn BackendSession>> {
-        Ok(Box::new(LocalSession::open(&self.slot, session)?))
+    fn open_session(&self, session: u64, owner: &Owner) -> Result<Box<dyn BackendSession>> {
+        Ok(Box::new(LocalSession::open(&self.slot, session, owner)?))
     }
 
-    fn tokens(&self, prompt: &Prompt) -> Result<Vec<TokenId>> {
-        let loaded = self.slot.current()?;
-        let about = &loaded.known.about;
-        about.require(Feature::TokenIds)?;
-        let answer = usize::from(about.capabilities.has(Feature::Text));
-        let tokens = loaded.tokens(prompt, answer)?;
-        Ok(tokens.into_iter().map(|token| TokenId(token.0)).collect())
+    fn tokens<'a>(&'a self, prompt: Prompt, owner: &'a Owner) -> Pending<'a, Vec<TokenId>> {
+        Box::pin(async move {
+            let loaded = self.slot.enter().await?;
+            let about = &loaded.known.about;
+            about.require(Feature::TokenIds)?;
+            let answer = usize::from(about.capabilities.has(Feature::Text));
+            loaded.count(prompt, answer, owner).await
+        })
     }
 
     fn is_ready(&self) -> bool {
         self.slot.is_ready()
     }
 
-    fn ready(&self) -> Pending<()> {
-        let slot = Arc::clone(&self.slot);
-        Box::pin(async move {
-            let (done, loaded) = tokio::sync::oneshot::channel();
-            std::thread::Builder::new()
-                .name("mynah-load".to_owned())
-                .spawn(move || {
-                    // The waiting caller may be gone. The model is then loaded for the next one.
-                    let _ = done.send(slot.current().map(drop));
-                })
-                .map_err(Error::Thread)?;
-            loaded.await.unwrap_or(Err(Error::Unavailable))
-        })
+    fn ready(&self) -> Pending<'_, ()> {
+        Box::pin(async { self.slot.enter().await.map(drop) })
     }
 
     fn snapshot(&self) -> Snapshot {

@@ -12,6 +12,8 @@ mod recommended;
 mod session;
 mod slot;
 mod source;
+mod text;
+mod tokenizer;
 mod unload_timer;
 mod vectors;
 mod vocabulary;

@@ -1,4 +1,4 @@
-//! Converts a prompt to checked tokens, on the caller's thread.
+//! Converts a prompt to checked tokens, on a preparing thread.
 
 use std::sync::Arc;
 
@@ -14,11 +14,12 @@ impl Loaded {
     /// The tokens of a prompt: at least one, all in the vocabulary, and together with `after` more
     /// at most as many as fit into the context.
     pub(super) fn tokens(&self, prompt: &Prompt, after: usize) -> Result<Vec<TokenId>> {
-        let tokens = self.all_tokens(prompt)?;
         let context = self.known.about.info.context_size;
+        let tokens = self.all_tokens(prompt, Some(context))?;
         if tokens.len() + after > context as usize {
             return Err(Error::PromptTooLong {
                 prompt: tokens.len(),
+                at_least: false,
                 context,
             });
         }
@@ -47,25 +48,28 @@ impl Loaded {
         };
         let Prompt::Messages(conversation) = prompt else {
             let begins = u32::from(self.llama.vocab().should_add_bos());
-            return bounds.text(self.all_tokens(&prompt)?, begins, past);
+            return bounds.text(self.all_tokens(&prompt, None)?, begins, past);
         };
         self.check_bytes(conversation.bytes())?;
         bounds.chat(&conversation.messages, past, |left_out| {
             let messages = &conversation.messages;
             let before = messages.get(..left_out.start).unwrap_or_default();
             let after = messages.get(left_out.end..).unwrap_or_default();
-            self.render(&Conversation {
+            let rest = Conversation {
                 messages: [before, after].concat(),
                 tools: conversation.tools.clone(),
                 variables: conversation.variables.clone(),
-            })
+            };
+            self.render(&rest, None)
         })
     }
 
-    fn all_tokens(&self, prompt: &Prompt) -> Result<Vec<TokenId>> {
+    /// The prompt's tokens. If they must fit a context, a prompt that is far too long is refused
+    /// before it is tokenised.
+    fn all_tokens(&self, prompt: &Prompt, context: Option<u32>) -> Result<Vec<TokenId>> {
         let tokens = match prompt {
-            Prompt::Text(text) => self.tokenize(text)?,
-            Prompt::Messages(conversation) => self.render(conversation)?,
+            Prompt::Text(text) => self.tokenize(text, context)?,
+            Prompt::Messages(conversation) => self.render(conversation, context)?,
             Prompt::Tokens(ids) => self.known(ids)?,
         };
         if tokens.is_empty() {
@@ -74,7 +78,7 @@ impl Loaded {
         Ok(tokens)
     }
 
-    fn render(&self, conversation: &Conversation) -> Result<Vec<TokenId>> {
+    fn render(&self, conversation: &Conversation, context: Option<u32>) -> Result<Vec<TokenId>> {
         if conversation.messages.is_empty() {
             return Err(Error::EmptyPrompt);
         }
@@ -87,9 +91,16 @@ impl Loaded {
             reason: error.to_string(),
         })?;
         let parts = match rendered {
-            Rendered::Text(text) => return self.tokenize(&text),
+            Rendered::Text(text) => return self.tokenize(&text, context),
             Rendered::Parts(parts) => parts,
         };
+        if let Some(context) = context {
+            let texts = parts.iter().filter_map(|part| match part {
+                Part::Control(_) => None,
+                Part::Plain(text) => Some(text.as_str()),
+            });
+            self.tokenizer.refuse_far_too_long(texts, context)?;
+        }
         let vocabulary = self.llama.vocab();
         // The tokens that the tokenizer adds around every text: the begin token, then those at the
         // end.
@@ -99,23 +110,30 @@ impl Loaded {
         for part in parts {
             match part {
                 Part::Control(token) => tokens.push(token),
-                Part::Plain(text) => {
-                    tokens.extend(vocabulary.tokenize(text.as_bytes(), false, false))
-                }
+                Part::Plain(text) => tokens.extend(self.tokens_of(&text, false, false)?),
             }
         }
         tokens.extend(ends);
         Ok(tokens)
     }
 
-    fn tokenize(&self, text: &str) -> Result<Vec<TokenId>> {
+    fn tokenize(&self, text: &str, context: Option<u32>) -> Result<Vec<TokenId>> {
         if text.is_empty() {
             return Err(Error::EmptyPrompt);
         }
         self.check_bytes(text.len() as u64)?;
+        if let Some(context) = context {
+            let texts = std::iter::once(text);
+            self.tokenizer.refuse_far_too_long(texts, context)?;
+        }
         // Special tokens in the text are recognised: guests that format their own chat prompts rely
         // on it, as with llama.cpp's server.
-        Ok(self.llama.vocab().tokenize(text.as_bytes(), true, true))
+        self.tokens_of(text, true, true)
+    }
+
+    fn tokens_of(&self, text: &str, add: bool, parse: bool) -> Result<Vec<TokenId>> {
+        let has_memory = |bytes| self.queue.check_memory(bytes);
+        self.tokenizer.tokenize(text, add, parse, has_memory)
     }
 
     pub(super) fn check_bytes(&self, bytes: u64) -> Result<()> {

@@ -3,11 +3,12 @@
 use std::sync::{Arc, Weak};
 
 use mynah_core::{
-    BackendSession, Embeddings, Pending, Result, SessionStatus, Started, TextRequest, VectorRequest,
+    BackendSession, Embeddings, Owner, Pending, Result, SessionStatus, Started, TextRequest,
+    VectorRequest,
 };
 
 use super::fit::Past;
-use super::loaded::Loaded;
+use super::loaded::{InUse, Loaded};
 use super::slot::Slot;
 
 /// A conversation with a GGUF model.
@@ -26,29 +27,30 @@ impl LocalSession {
     /// # Errors
     ///
     /// [`Error::TooManySessions`](mynah_core::Error::TooManySessions) if the maximum number of
-    /// sessions is open.
-    pub(super) fn open(slot: &Arc<Slot>, number: u64) -> Result<Self> {
-        let loaded = slot.loaded();
+    /// sessions is open, or
+    /// [`Error::TooManyOwnerSessions`](mynah_core::Error::TooManyOwnerSessions) that of the owner.
+    pub(super) fn open(slot: &Arc<Slot>, number: u64, owner: &Owner) -> Result<Self> {
+        let loaded = slot.loaded().map(InUse::new);
         if let Some(loaded) = &loaded {
-            loaded.queue.open_session(number)?;
+            loaded.queue.open_session(number, owner)?;
         }
         Ok(Self {
             slot: Arc::clone(slot),
-            at: loaded.as_ref().map_or_else(Weak::new, Arc::downgrade),
+            at: loaded.map_or_else(Weak::new, |loaded| Arc::downgrade(&loaded)),
             number,
             past: Past::default(),
         })
     }
 
     /// The current model, in which the session is open from here on.
-    fn enter(&mut self) -> Result<Arc<Loaded>> {
-        let loaded = self.slot.current()?;
+    async fn enter(&mut self, owner: &Owner) -> Result<InUse> {
+        let loaded = self.slot.enter().await?;
         if !std::ptr::eq(self.at.as_ptr(), Arc::as_ptr(&loaded)) {
-            loaded.queue.open_session(self.number)?;
+            loaded.queue.open_session(self.number, owner)?;
             self.leave();
             self.at = Arc::downgrade(&loaded);
         }
-        loaded.queue.enter_session(self.number)?;
+        loaded.queue.enter_session(self.number, owner)?;
         self.past.is_of(&loaded.known.about.info);
         Ok(loaded)
     }
@@ -64,18 +66,21 @@ impl LocalSession {
 }
 
 impl BackendSession for LocalSession {
-    fn start(&mut self, request: TextRequest<'_>) -> Result<Started> {
-        let loaded = self.enter()?;
-        let started = loaded.start(request, self.number, &mut self.past);
-        Loaded::let_go(loaded);
-        started
+    fn start<'a>(&'a mut self, request: TextRequest<'a>) -> Pending<'a, Started> {
+        Box::pin(async move {
+            let loaded = self.enter(request.owner).await?;
+            loaded.start(request, self.number, &mut self.past).await
+        })
     }
 
-    fn embed(&mut self, request: VectorRequest<'_>) -> Result<Pending<Embeddings>> {
-        let loaded = self.enter()?;
-        let pending = loaded.embed(&request, self.number);
-        Loaded::let_go(loaded);
-        pending
+    fn embed<'a>(
+        &'a mut self,
+        request: VectorRequest<'a>,
+    ) -> Pending<'a, Pending<'static, Embeddings>> {
+        Box::pin(async move {
+            let loaded = self.enter(request.owner).await?;
+            loaded.embed(request, self.number).await
+        })
     }
 
     fn status(&self) -> Option<SessionStatus> {

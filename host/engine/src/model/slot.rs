@@ -4,10 +4,12 @@ use std::sync::mpsc::Sender;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
-use mynah_core::{ModelState, OwnerShare, Presence, PressureLevel, Result, Snapshot, Status};
+use mynah_core::{
+    Error, ModelState, OwnerShare, Presence, PressureLevel, Result, Snapshot, Status,
+};
 use mynah_settings::ModelConfig;
 
-use super::loaded::{Known, Loaded};
+use super::loaded::{InUse, Known, Loaded};
 use super::unload_timer;
 use crate::decode::RequestQueue;
 
@@ -39,6 +41,12 @@ impl State {
             Some(loaded) => loaded.queue.status(),
             None => self.last.clone(),
         }
+    }
+
+    /// The model, if it is in memory and its file is unchanged.
+    fn unchanged(&self) -> Option<&Arc<Loaded>> {
+        let loaded = self.loaded.as_ref();
+        loaded.filter(|loaded| !loaded.llama.files().has_changed())
     }
 
     /// The time at which the model is unloaded if it is not used until then. `None`: it stays, is
@@ -93,14 +101,30 @@ impl Slot {
 
     /// Whether the model is in memory and its file is unchanged.
     pub(super) fn is_ready(&self) -> bool {
-        let state = self.lock();
-        let loaded = state.loaded.as_ref();
-        loaded.is_some_and(|loaded| !loaded.llama.files().has_changed())
+        self.lock().unchanged().is_some()
+    }
+
+    /// The model. If it is not in memory, or its file has changed since, it is loaded on a thread
+    /// of its own.
+    pub(super) async fn enter(self: &Arc<Self>) -> Result<InUse> {
+        if let Some(loaded) = self.lock().unchanged().cloned() {
+            return Ok(InUse::new(loaded));
+        }
+        let (done, loaded) = tokio::sync::oneshot::channel();
+        let slot = Arc::clone(self);
+        std::thread::Builder::new()
+            .name("mynah-load".to_owned())
+            .spawn(move || {
+                // The waiting caller may be gone. The model is then loaded for the next one.
+                let _ = done.send(slot.current().map(InUse::new));
+            })
+            .map_err(Error::Thread)?;
+        loaded.await.unwrap_or(Err(Error::Unavailable))
     }
 
     /// The model. If it is not in memory, or its file has changed since, it is loaded with the same
     /// configuration. Other threads wait for the same load.
-    pub(super) fn current(self: &Arc<Self>) -> Result<Arc<Loaded>> {
+    fn current(self: &Arc<Self>) -> Result<Arc<Loaded>> {
         let (change, known, stale) = {
             let mut state = self.lock();
             loop {

@@ -1,4 +1,4 @@
-//! Requests for the vectors of texts: checks and queues them, and waits for the answer.
+//! Requests for the vectors of texts: checks, prepares and queues them, and waits for the answer.
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -6,8 +6,10 @@ use std::time::Instant;
 use mynah_core::{Embeddings, Error, Pending, Producer, Prompt, Result, VectorRequest};
 use tokio::sync::oneshot;
 
-use super::loaded::{InUse, Known, Loaded};
+use super::loaded::{InUse, Known};
+use super::text::size_of_bytes;
 use crate::decode::{EmbedJob, QueueLimit, Vectors};
+use crate::prepare::Request;
 
 /// Maximum number of texts in one request, because all of their vectors are in memory at once.
 const MAX_TEXTS: usize = 256;
@@ -44,13 +46,14 @@ impl Drop for Embedding {
     }
 }
 
-impl Loaded {
-    /// Checks, tokenises and queues a request of session `session` for vectors.
-    pub(super) fn embed(
-        self: &Arc<Self>,
-        request: &VectorRequest<'_>,
+impl InUse {
+    /// Checks, prepares and queues a request of session `session` for vectors.
+    pub(super) async fn embed(
+        &self,
+        request: VectorRequest<'_>,
         session: u64,
-    ) -> Result<Pending<Embeddings>> {
+    ) -> Result<Pending<'static, Embeddings>> {
+        let asked_at = Instant::now();
         let Known {
             config,
             pooling,
@@ -71,14 +74,30 @@ impl Loaded {
                 limit: MAX_TEXTS,
             });
         }
-        let asked_at = Instant::now();
         let bytes = texts.iter().map(Prompt::bytes).sum();
         self.check_bytes(bytes)?;
-        // No tokens are generated after the texts.
-        let texts: Result<Vec<_>> = texts.iter().map(|text| self.tokens(text, 0)).collect();
+        let queue_limit = QueueLimit::new(config.default_task_timeout, &effective);
+        let preparing = self.queue.prepare(request.owner, Some(session))?;
+        let prepare = Request {
+            owner: request.owner.clone(),
+            priority: effective.scheduling.priority,
+            asked_at,
+            limit: queue_limit,
+            bytes,
+            size: size_of_bytes(bytes),
+        };
+        let (loaded, texts) = (self.clone(), texts.to_vec());
+        let tokens = self.pool.prepare(&prepare, move || {
+            // No tokens are generated after the texts.
+            let texts = texts.iter().map(|text| loaded.tokens(text, 0));
+            texts.collect::<Result<Vec<_>>>()
+        })?;
+        let tokens = tokens
+            .await
+            .inspect_err(|error| preparing.note_end(error))?;
         let (answer, is_answered) = oneshot::channel();
         let job = EmbedJob {
-            texts: texts?,
+            texts: tokens,
             pooling,
             priority: effective.scheduling.priority,
             deterministic: effective.scheduling.deterministic,
@@ -86,7 +105,7 @@ impl Loaded {
             owner: request.owner.clone(),
             session,
             asked_at,
-            queue_limit: QueueLimit::new(config.default_task_timeout, &effective),
+            queue_limit,
             max_time: effective.stopping.max_time,
             answer,
         };
@@ -95,8 +114,9 @@ impl Loaded {
         let embedding = Embedding {
             answer: is_answered,
             prompt_tokens,
-            loaded: InUse::new(self),
+            loaded: self.clone(),
         };
-        Ok(Box::pin(embedding.finish()))
+        let pending: Pending<'static, Embeddings> = Box::pin(embedding.finish());
+        Ok(pending)
     }
 }

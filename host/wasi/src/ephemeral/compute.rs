@@ -34,8 +34,8 @@ pub(super) async fn set_prompt(
     if others.saturating_add(bytes) > max_bytes {
         return Err(tensor::too_large(bytes, max_bytes.saturating_sub(others)));
     }
-    live.session.ready().await?;
-    let input_tokens = match live.session.model().tokens(Prompt::Text(prompt.clone())) {
+    let counted = live.session.tokens(Prompt::Text(prompt.clone())).await;
+    let input_tokens = match counted {
         Ok(tokens) => tokens.len(),
         // Guests count tokens to find out by how much to shorten a prompt; only `compute` refuses
         // it.
@@ -149,10 +149,10 @@ fn no_prompt() -> Failure {
 
 async fn start(live: &mut Live) -> Result<Stream, Failure> {
     let prompt = live.prompt.clone().ok_or_else(no_prompt)?;
-    live.session.ready().await?;
     let generation = live
         .session
-        .start_by_token(Prompt::Text(prompt), Settings::default())?;
+        .start_by_token(Prompt::Text(prompt), Settings::default())
+        .await?;
     Ok(Stream {
         generation,
         ended: None,

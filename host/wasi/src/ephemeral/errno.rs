@@ -93,14 +93,17 @@ impl From<mynah_core::Error> for Failure {
             E::EmptyPrompt
             | E::Settings { .. }
             | E::UnknownToken { .. }
+            | E::LongStretch { .. }
             | E::ChatTemplate { .. }
             | E::OutputForm { .. }
             | E::TooManyTexts { .. }
             | E::DuplicateModel { .. } => Errno::InvalidArgument,
             E::Busy { .. }
+            | E::OwnerBusy { .. }
             | E::SessionBusy
             | E::QueueTimeout { .. }
             | E::TooManySessions { .. }
+            | E::TooManyOwnerSessions { .. }
             | E::MemoryShort { .. } => Errno::Busy,
             E::PromptTooLong { .. } | E::PromptTooLarge { .. } => Errno::PromptTooLong,
             E::Unsupported { .. }

@@ -23,18 +23,26 @@ impl From<mynah_core::Error> for Error {
             }
             E::EmptyPrompt
             | E::UnknownToken { .. }
+            | E::LongStretch { .. }
             | E::ChatTemplate { .. }
             | E::OutputForm { .. }
             | E::SessionBusy
             | E::TooManyTexts { .. }
             | E::VectorsAsked => Self::InvalidArgument(message),
-            E::PromptTooLong { prompt, context } => Self::PromptTooLong(PromptTooLong {
+            E::PromptTooLong {
+                prompt, context, ..
+            } => Self::PromptTooLong(PromptTooLong {
                 prompt_tokens: u32::try_from(prompt).unwrap_or(u32::MAX),
                 context_tokens: context,
                 message,
             }),
             E::PromptTooLarge { .. } => Self::PromptTooLarge(message),
             E::Busy {
+                queued,
+                capacity,
+                estimated_wait,
+            }
+            | E::OwnerBusy {
                 queued,
                 capacity,
                 estimated_wait,

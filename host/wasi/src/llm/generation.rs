@@ -31,10 +31,7 @@ impl wit::Host for LlmCtxView<'_> {
             return Ok(Err(error.into()));
         }
         let context = self.table.get_mut(&context)?;
-        if let Err(error) = context.session.ready().await {
-            return Ok(Err(error.into()));
-        }
-        let started = context.session.start(prompt.into(), settings);
+        let started = context.session.start(prompt.into(), settings).await;
         let guest_model = context.guest_model.clone();
         Ok(match started {
             Ok(engine) => Ok(self.table.push(Generation {

@@ -39,6 +39,7 @@ impl From<mynah_core::Error> for NnError {
             E::EmptyPrompt
             | E::Settings { .. }
             | E::UnknownToken { .. }
+            | E::LongStretch { .. }
             | E::ChatTemplate { .. }
             | E::OutputForm { .. }
             | E::SessionBusy
@@ -55,6 +56,7 @@ impl From<mynah_core::Error> for NnError {
             E::PromptTooLarge { .. }
             | E::PromptTooLong { .. }
             | E::TooManySessions { .. }
+            | E::TooManyOwnerSessions { .. }
             | E::TooManyTexts { .. } => ErrorCode::TooLarge,
             E::UnknownModel { .. } => ErrorCode::NotFound,
             E::Unsupported { .. }
@@ -63,6 +65,7 @@ impl From<mynah_core::Error> for NnError {
             | E::VectorsOnly { .. } => ErrorCode::UnsupportedOperation,
             E::QueueTimeout { .. } | E::MaxTime { .. } => ErrorCode::Timeout,
             E::Busy { .. }
+            | E::OwnerBusy { .. }
             | E::MemoryShort { .. }
             | E::LoadCancelled { .. }
             | E::Unavailable

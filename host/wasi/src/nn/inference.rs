@@ -164,8 +164,7 @@ async fn answer(
         let vector = found.vectors.first().map_or(&[][..], Vec::as_slice);
         return Ok(Tensor::vector(vector));
     }
-    session.ready().await?;
-    let generation = session.start(prompt, settings)?;
+    let generation = session.start(prompt, settings).await?;
     Ok(Tensor::text(run(generation).await?))
 }
 

@@ -50,11 +50,11 @@ pub(crate) fn measure(bench: &Bench, endless: &mut Steady) -> Result<[Row; 2]> {
     let (mut cancels, mut slowest) = (Vec::new(), Vec::new());
     for round in 0..bench.rounds.min(ROUNDS) {
         bench.say(&format!("cancel: round {}", round + 1));
-        let others = others(&model, &endless)?;
+        let others = others(bench, &model, &endless)?;
         let mut of_round = Vec::new();
         for cancel in 0..CANCELS {
             let phase = (f64::from(cancel) + 0.5) / f64::from(CANCELS);
-            of_round.push(one(&model, &victim, phase)?);
+            of_round.push(one(bench, &model, &victim, phase)?);
         }
         drop(others);
         wait(&model, |status| status.running == 0)?;
@@ -75,9 +75,10 @@ pub(crate) fn measure(bench: &Bench, endless: &mut Steady) -> Result<[Row; 2]> {
 
 /// Generations that run for a whole round. Nothing reads them; their text fits into the stream's
 /// buffer.
-fn others(model: &Model, prompt: &[u32]) -> Result<Vec<(Session, Generation)>> {
+fn others(bench: &Bench, model: &Model, prompt: &[u32]) -> Result<Vec<(Session, Generation)>> {
     let count = CTX_SIZE - 128;
-    let started = (0..OTHERS).map(|_| ours::generate(model, prompt, count));
+    let runtime = &bench.runtime;
+    let started = (0..OTHERS).map(|_| runtime.block_on(ours::generate(model, prompt, count)));
     let started = started.collect::<Result<_>>()?;
     wait(model, |status| {
         status.running == OTHERS && status.cells_used > (OTHERS * prompt.len()) as u64
@@ -87,10 +88,11 @@ fn others(model: &Model, prompt: &[u32]) -> Result<Vec<(Session, Generation)>> {
 
 /// One cancel at `phase` of a step. Returns its time and the median time of a step, in
 /// milliseconds.
-fn one(model: &Model, victim: &[u32], phase: f64) -> Result<Round> {
+fn one(bench: &Bench, model: &Model, victim: &[u32], phase: f64) -> Result<Round> {
     let before = model.status();
     ensure_others(model)?;
-    let generation = ours::generate(model, victim, CTX_SIZE - 512)?;
+    let generation = ours::generate(model, victim, CTX_SIZE - 512);
+    let generation = bench.runtime.block_on(generation)?;
     // Waits until it decodes, so that all steps are alike. Each of the others takes a cell in every
     // step.
     let whole = before.cells_used + (victim.len() + OTHERS * 8) as u64;

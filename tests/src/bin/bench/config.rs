@@ -108,7 +108,9 @@ async fn speed(model: &Model, form: Option<&str>) -> Result<f64> {
     };
     let mut session = model.session(Owner::unique())?;
     let prompt = "A JSON list of people, each with a name, an age and tags:\n";
-    let mut generation = session.start(Prompt::Text(prompt.to_owned()), settings)?;
+    let mut generation = session
+        .start(Prompt::Text(prompt.to_owned()), settings)
+        .await?;
     let outcome = ours::outcome(&mut generation).await?;
     ensure!(outcome.reason == FinishReason::MaxTokens, "{outcome:?}");
     Ok(f64::from(outcome.usage.generated_tokens) / outcome.usage.decode_time.as_secs_f64())

@@ -201,8 +201,10 @@ fn say(runtime: &Runtime, talk: &mut Talk) -> Result<Outcome> {
     let next: Vec<u32> = talk.tokens.iter().rev().take(16).copied().collect();
     talk.tokens.extend(next);
     let prompt = Prompt::Tokens(talk.tokens.clone());
-    let mut generation = talk.session.start(prompt, tokens_of(16))?;
-    runtime.block_on(ours::outcome(&mut generation))
+    runtime.block_on(async {
+        let mut generation = talk.session.start(prompt, tokens_of(16)).await?;
+        ours::outcome(&mut generation).await
+    })
 }
 
 fn tokens_of(count: u32) -> Settings {
@@ -254,8 +256,11 @@ fn times_of(
     let mut first = model.session(Owner::unique())?;
     let mut second = model.session(Owner::unique())?;
     let ask = |session: &mut Session, prompt: &[u32]| {
-        let mut generation = session.start(Prompt::Tokens(prompt.to_vec()), tokens_of(1))?;
-        bench.runtime.block_on(ours::outcome(&mut generation))
+        let prompt = Prompt::Tokens(prompt.to_vec());
+        bench.runtime.block_on(async {
+            let mut generation = session.start(prompt, tokens_of(1)).await?;
+            ours::outcome(&mut generation).await
+        })
     };
     let begun = Instant::now();
     ask(&mut first, long)?;
@@ -291,9 +296,11 @@ pub(crate) fn kv_type(bench: &Bench) -> Result<[Row; 2]> {
                 let model =
                     ours::load_with(&bench.model, 1, 2048, |config| config.kv_type = kv_type)?;
                 let mut session = model.session(Owner::unique())?;
-                let mut generation =
-                    session.start(Prompt::Tokens(prompt.clone()), tokens_of(64))?;
-                let outcome = bench.runtime.block_on(ours::outcome(&mut generation))?;
+                let prompt = Prompt::Tokens(prompt.clone());
+                let outcome = bench.runtime.block_on(async {
+                    let mut generation = session.start(prompt, tokens_of(64)).await?;
+                    ours::outcome(&mut generation).await
+                })?;
                 Ok(outcome.usage)
             })
         };

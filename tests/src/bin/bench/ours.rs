@@ -54,9 +54,15 @@ fn config(parallel: usize, ctx_size: u32) -> Result<ModelConfig> {
 }
 
 /// Starts a greedy generation without a guest.
-pub(crate) fn generate(model: &Model, prompt: &[u32], count: u32) -> Result<(Session, Generation)> {
+pub(crate) async fn generate(
+    model: &Model,
+    prompt: &[u32],
+    count: u32,
+) -> Result<(Session, Generation)> {
     let mut session = model.session(Owner::unique())?;
-    let generation = session.start(Prompt::Tokens(prompt.to_vec()), greedy(count))?;
+    let generation = session
+        .start(Prompt::Tokens(prompt.to_vec()), greedy(count))
+        .await?;
     Ok((session, generation))
 }
 

@@ -77,7 +77,10 @@ fn compare(bench: &Bench, name: &'static str, ours: Looks, limit: Option<Looks>)
         config.defaults.stopping.ignore_eos = Some(true);
     })?;
     let prompts: Vec<Vec<u32>> = (0..u64::from(GUESTS))
-        .map(|guest| Ok(model.tokens(Prompt::Text(words(guest, WORDS)))?))
+        .map(|guest| {
+            let prompt = Prompt::Text(words(guest, WORDS));
+            Ok(bench.runtime.block_on(model.tokens(prompt))?)
+        })
         .collect::<Result<_>>()?;
     let guest = Program::new("bench_stream", model.clone(), bench.runtime.handle())?;
     let beside = |looks: Option<Looks>| {

@@ -48,7 +48,7 @@ pub(crate) async fn run(most: f64) -> Result<()> {
         }
         let prompt = || Prompt::Text("a parrot that comes and goes".to_owned());
         session.ready().await?;
-        let mut generation = session.start(prompt(), Settings::default())?;
+        let mut generation = session.start(prompt(), Settings::default()).await?;
         while !generation.next().await?.is_empty() {}
         drop(generation);
         session.embed(&[prompt()], Settings::default()).await?;

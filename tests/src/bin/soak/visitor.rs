@@ -120,7 +120,7 @@ impl Visitor {
             let prompt = Prompt::Messages(Conversation::from(messages.clone()));
             let mut settings: Settings = greedy(12);
             settings.stopping.ignore_eos = Some(true);
-            let mut generation = match session.start(prompt, settings) {
+            let mut generation = match session.start(prompt, settings).await {
                 Ok(generation) => generation,
                 // The session was closed meanwhile, and there is no room to reopen it.
                 Err(Error::TooManySessions { .. }) => {

@@ -6,10 +6,10 @@ use std::time::{Duration, Instant};
 
 use bytesize::ByteSize;
 use mynah_core::log::{TASK, log_request};
-use mynah_core::{Error, PressureLevel, Result};
-use mynah_schedule::{FairQueue, Head, QueueFull, SessionLimits};
+use mynah_core::{Error, MemoryUse, PressureLevel, Result};
+use mynah_schedule::{FairQueue, Head, SessionLimits};
 
-use super::state::State;
+use super::state::{QueueLimits, State};
 use crate::decode::EmbedJob;
 use crate::decode::job::{Job, Waits};
 use crate::decode::log_name::LogName;
@@ -30,7 +30,7 @@ pub(crate) struct RequestQueue {
 
 impl RequestQueue {
     pub(crate) fn new(
-        queue_size: usize,
+        limits: QueueLimits,
         ageing: Duration,
         sessions: SessionLimits,
         memory: MemoryWatch,
@@ -39,7 +39,7 @@ impl RequestQueue {
         Self {
             memory,
             model,
-            state: Mutex::new(State::new(queue_size, ageing, sessions)),
+            state: Mutex::new(State::new(limits, ageing, sessions)),
             changed: Condvar::new(),
             closed: AtomicBool::new(false),
         }
@@ -49,7 +49,8 @@ impl RequestQueue {
     ///
     /// # Errors
     ///
-    /// [`Error::Busy`] when the queue is full, [`Error::MemoryShort`] when memory is,
+    /// [`Error::Busy`] when the queue is full, [`Error::OwnerBusy`] when the owner's part of it is,
+    /// [`Error::MemoryShort`] when memory is,
     /// [`Error::Unavailable`] when the worker has ended.
     pub(crate) fn submit(&self, job: Job) -> Result<()> {
         self.push(job, |state| &mut state.texts)
@@ -65,7 +66,7 @@ impl RequestQueue {
     }
 
     fn push<W: Waits>(&self, job: W, queue: fn(&mut State) -> &mut FairQueue<W>) -> Result<()> {
-        let short = self.memory_short();
+        let short = self.memory_short(ByteSize(0));
         let mut state = self.lock();
         // Under the lock, since the worker takes the last requests out after it was closed.
         if self.is_closed() {
@@ -79,33 +80,24 @@ impl RequestQueue {
         state.end_cancelled();
         let ticket = job.ticket();
         let (owner, session) = (ticket.owner.clone(), job.session());
-        let capacity = state.texts.capacity();
         let queued = state.queued();
-        let pushed = match queued < capacity {
-            true => {
-                // Before the worker can log that it began.
-                log_request!(
-                    DEBUG,
-                    TASK,
-                    job.log(),
-                    prompt_tokens = ticket.prompt_tokens,
-                    priority = ticket.priority.name(),
-                    before = queued,
-                    "request queued"
-                );
-                queue(&mut state).push(ticket, job)
-            }
-            false => Err(QueueFull(queued)),
-        };
-        if let Err(QueueFull(queued)) = pushed {
+        let of_owner = state.texts.of_owner(&owner) + state.embeddings.of_owner(&owner);
+        if let Err(error) = state.check_room(queued, of_owner) {
             state.requests.refused += 1;
-            return Err(Error::Busy {
-                queued,
-                capacity,
-                // There is room as soon as one request leaves the queue.
-                estimated_wait: state.pace.wait_behind(1),
-            });
+            return Err(error);
         }
+        // Before the worker can log that it began.
+        log_request!(
+            DEBUG,
+            TASK,
+            job.log(),
+            prompt_tokens = ticket.prompt_tokens,
+            priority = ticket.priority.name(),
+            before = queued,
+            "request queued"
+        );
+        // There is room: neither of the queues holds more than both together may.
+        let _ = queue(&mut state).push(ticket, job);
         state.requests.accepted += 1;
         state.fairness.join(&owner);
         state.sessions.begin(session);
@@ -115,9 +107,22 @@ impl RequestQueue {
         Ok(())
     }
 
-    /// Why no request is taken, if the process is that short of memory.
-    fn memory_short(&self) -> Option<Error> {
-        let process = self.memory.in_use(Instant::now()).process?;
+    /// Checks that the process may take this much more memory for a while.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::MemoryShort`].
+    pub(crate) fn check_memory(&self, more: ByteSize) -> Result<()> {
+        self.memory_short(more).map_or(Ok(()), Err)
+    }
+
+    /// Why no request is taken, if the process is that short of memory, or would be with `more`.
+    fn memory_short(&self, more: ByteSize) -> Option<Error> {
+        let now = self.memory.in_use(Instant::now()).process?;
+        let process = MemoryUse {
+            used: now.used.saturating_add(more.as_u64()),
+            ..now
+        };
         let level = PressureLevel::of_process(Some(process), self.memory.threshold());
         (level == PressureLevel::Refuse).then_some(Error::MemoryShort {
             used: ByteSize(process.used),

@@ -2,19 +2,20 @@
 
 use std::time::Instant;
 
-use mynah_core::{Result, SessionState, SessionStatus};
+use mynah_core::{Owner, Result, SessionState, SessionStatus};
 
 use super::queue::RequestQueue;
 
 impl RequestQueue {
-    /// Opens a session, if there may be one more.
+    /// Opens a session of this owner, if there may be one more.
     ///
     /// # Errors
     ///
-    /// [`Error::TooManySessions`](mynah_core::Error::TooManySessions).
-    pub(crate) fn open_session(&self, session: u64) -> Result<()> {
+    /// [`Error::TooManySessions`](mynah_core::Error::TooManySessions), or
+    /// [`Error::TooManyOwnerSessions`](mynah_core::Error::TooManyOwnerSessions).
+    pub(crate) fn open_session(&self, session: u64, owner: &Owner) -> Result<()> {
         let mut state = self.lock();
-        let opened = state.sessions.open(session, Instant::now());
+        let opened = state.sessions.open(session, owner.key(), Instant::now());
         state.woken = true;
         let opened = state.session_error(opened);
         drop(state);
@@ -27,12 +28,11 @@ impl RequestQueue {
     ///
     /// # Errors
     ///
-    /// [`Error::SessionClosed`](mynah_core::Error::SessionClosed) where it was closed, or
-    /// [`Error::TooManySessions`](mynah_core::Error::TooManySessions) where it can't be opened
-    /// again.
-    pub(crate) fn enter_session(&self, session: u64) -> Result<()> {
+    /// [`Error::SessionClosed`](mynah_core::Error::SessionClosed) where it was closed, or those of
+    /// [`open_session`](Self::open_session) where it can't be opened again.
+    pub(crate) fn enter_session(&self, session: u64, owner: &Owner) -> Result<()> {
         let mut state = self.lock();
-        let entered = state.sessions.enter(session, Instant::now());
+        let entered = state.sessions.enter(session, owner.key(), Instant::now());
         state.session_error(entered)
     }
 

@@ -7,14 +7,27 @@ use mynah_core::{
 };
 use mynah_schedule::{FairQueue, Fairness, NotOpen, Pace, SessionLimits, Sessions};
 
+use super::preparing::Preparations;
 use crate::decode::EmbedJob;
-use crate::decode::job::{Job, QueueLimit, Waits};
+use crate::decode::job::{Job, Waits};
+
+/// How many requests may wait.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct QueueLimits {
+    /// Of all owners together.
+    pub(crate) all: usize,
+    /// Of one owner.
+    pub(crate) of_owner: usize,
+}
 
 #[derive(Debug)]
 pub(super) struct State {
     pub(super) texts: FairQueue<Job>,
     // Requests for vectors. Both queues together hold as many as one may.
     pub(super) embeddings: FairQueue<EmbedJob>,
+    // Requests that are prepared, before they are in a queue.
+    pub(super) preparing: Preparations,
+    owner_capacity: usize,
     pub(super) fairness: Fairness,
     pub(super) pace: Pace,
     pub(super) requests: Requests,
@@ -43,11 +56,13 @@ pub(in crate::decode) struct SessionPosition {
 }
 
 impl State {
-    pub(super) fn new(queue_size: usize, ageing: Duration, sessions: SessionLimits) -> Self {
+    pub(super) fn new(limits: QueueLimits, ageing: Duration, sessions: SessionLimits) -> Self {
         let now = Instant::now();
         Self {
-            texts: FairQueue::new(queue_size, ageing),
-            embeddings: FairQueue::new(queue_size, ageing),
+            texts: FairQueue::new(limits.all, ageing),
+            embeddings: FairQueue::new(limits.all, ageing),
+            preparing: Preparations::default(),
+            owner_capacity: limits.of_owner,
             fairness: Fairness::default(),
             pace: Pace::default(),
             requests: Requests::default(),
@@ -68,6 +83,9 @@ impl State {
             NotOpen::TooMany => Error::TooManySessions {
                 limit: self.sessions.most(),
             },
+            NotOpen::TooManyOfOwner => Error::TooManyOwnerSessions {
+                limit: self.sessions.most_of_owner(),
+            },
             NotOpen::Closed(idle) => Error::SessionClosed { idle },
         })
     }
@@ -83,6 +101,32 @@ impl State {
             }
         }
         idle
+    }
+
+    /// Checks that one more request may wait where `queued` do, `of_owner` of them of its owner.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Busy`] or [`Error::OwnerBusy`].
+    pub(super) fn check_room(&self, queued: usize, of_owner: usize) -> Result<()> {
+        // There is room as soon as one request leaves the queue.
+        let estimated_wait = self.pace.wait_behind(1);
+        let capacity = self.texts.capacity();
+        if queued >= capacity {
+            return Err(Error::Busy {
+                queued,
+                capacity,
+                estimated_wait,
+            });
+        }
+        if of_owner >= self.owner_capacity {
+            return Err(Error::OwnerBusy {
+                queued: of_owner,
+                capacity: self.owner_capacity,
+                estimated_wait,
+            });
+        }
+        Ok(())
     }
 
     /// Requests that wait.
@@ -110,12 +154,8 @@ impl State {
             queue: fn(&mut State) -> &mut FairQueue<W>,
         ) {
             for (ticket, job) in queue(state).take_out(|ticket, _| ticket.deadline <= now) {
-                let QueueLimit { time, setting } = job.queue_limit();
-                let outcome = RequestOutcome::TimedOut(Error::QueueTimeout {
-                    waited: now.saturating_duration_since(ticket.asked_at),
-                    limit: time,
-                    setting,
-                });
+                let late = job.queue_limit().late(ticket.asked_at, now);
+                let outcome = RequestOutcome::TimedOut(late);
                 state.ended(&ticket.owner, job.session(), &outcome);
                 job.end(outcome, now);
             }

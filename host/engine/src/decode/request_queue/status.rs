@@ -110,7 +110,8 @@ impl RequestQueue {
     /// Since when there has been no request; `None` while there is one.
     pub(crate) fn idle_since(&self) -> Option<Instant> {
         let state = self.lock();
-        let is_idle = state.requests.accepted == state.requests.ended();
+        let is_idle =
+            state.requests.accepted == state.requests.ended() && state.preparing.is_empty();
         is_idle.then_some(state.ended_at)
     }
 }

@@ -23,7 +23,7 @@ use crate::decode::embed::Embedder;
 use crate::decode::engine::Engine;
 use crate::decode::worker;
 use crate::decode::{
-    Job, QueueLimit, RequestQueue, Sampler, SamplerParts, TrimPolicy, WorkerParams,
+    Job, QueueLimit, QueueLimits, RequestQueue, Sampler, SamplerParts, TrimPolicy, WorkerParams,
 };
 use crate::memory_limit::{MemoryInUse, MemoryWatch};
 
@@ -70,6 +70,7 @@ impl Default for Setup {
             share_prefixes: false,
             sessions: SessionLimits {
                 most: 100,
+                most_of_owner: 100,
                 idle_timeout: Duration::from_secs(300),
                 auto_cleanup: false,
                 resume_closed: true,
@@ -204,7 +205,10 @@ impl Host {
         });
         let ageing = Duration::from_millis(20);
         let queue = Arc::new(RequestQueue::new(
-            1000,
+            QueueLimits {
+                all: 1000,
+                of_owner: 1000,
+            },
             ageing,
             setup.sessions,
             memory,

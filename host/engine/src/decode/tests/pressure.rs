@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use mynah_core::{Error, PressureLevel, Status};
+use mynah_core::{Error, Owner, PressureLevel, Status};
 use mynah_schedule::SessionLimits;
 
 use super::host::{Ask, Host, Setup};
@@ -104,13 +104,14 @@ fn then_idle_sessions_are_closed_though_nobody_asked_for_that() {
     let host = Host::start(Setup {
         sessions: SessionLimits {
             most: 10,
+            most_of_owner: 10,
             idle_timeout: Duration::from_millis(1),
             auto_cleanup: false,
             resume_closed: true,
         },
         ..setup()
     });
-    host.queue.open_session(1).unwrap();
+    host.queue.open_session(1, &Owner::named("1")).unwrap();
     run(&host, 1, 0);
     std::thread::sleep(Duration::from_millis(5));
     host.set_memory(86, PressureLevel::Park);

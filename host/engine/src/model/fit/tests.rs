@@ -116,6 +116,7 @@ fn a_message_that_fills_the_context_alone_is_too_long() {
         error,
         Error::PromptTooLong {
             prompt: 68,
+            at_least: false,
             context: 50
         }
     ));

@@ -1,0 +1,205 @@
+//! Requests for text: checks, prepares and queues them.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use mynah_core::{Error, Owner, Prompt, Result, Started, TextRequest, TokenId};
+use mynah_grammar::Constraint;
+use mynah_schedule::Size;
+use mynah_settings::{Effective, OutputForm};
+
+use super::fit::{Fitted, Past};
+use super::loaded::{InUse, Known};
+use crate::decode::{Job, QueueLimit, Sampler, SamplerParts};
+use crate::prepare::Request;
+
+/// Up to this size in bytes, a prompt is prepared in milliseconds.
+const SMALL_PROMPT: u64 = 32 << 10;
+
+/// Up to this size in bytes, an output form is compiled in milliseconds.
+const SMALL_FORM: usize = 4 << 10;
+
+/// A conversation that may be shortened is rendered and tokenised about this often.
+const RENDERINGS: u64 = 16;
+
+/// Up to this number of DRY breakers, all of them are found in the vocabulary in milliseconds.
+const FEW_BREAKERS: usize = 8;
+
+/// A request for text that waits to be prepared.
+#[derive(Debug)]
+struct Unprepared {
+    loaded: InUse,
+    prompt: Prompt,
+    settings: Arc<Effective>,
+    past: Past,
+}
+
+/// A prepared request for text.
+#[derive(Debug)]
+struct Ready {
+    fitted: Fitted<TokenId>,
+    sampler: Sampler,
+    constraint: Option<Constraint>,
+    past: Past,
+}
+
+impl InUse {
+    /// Checks, prepares and queues a request of session `session`, with data about its earlier
+    /// prompts.
+    pub(super) async fn start(
+        &self,
+        request: TextRequest<'_>,
+        session: u64,
+        past: &mut Past,
+    ) -> Result<Started> {
+        let asked_at = Instant::now();
+        let Known { config, about, .. } = &*self.known;
+        let info = &about.info;
+        let settings = request.resolve(about)?;
+        if info.vectors_only {
+            return Err(Error::VectorsOnly {
+                model: info.name.clone(),
+                architecture: info.architecture.clone(),
+            });
+        }
+        let checked = about.check_text(&request.prompt, &settings);
+        checked.map_err(|error| self.explain(error))?;
+        config.check_cache_tokens(&settings.memory)?;
+        self.check_bytes(request.prompt.bytes())?;
+        let queue_limit = QueueLimit::new(config.default_task_timeout, &settings);
+        let (writer, stream) = request.stream(config.max_unread_bytes as usize);
+        let preparing = self.queue.prepare(request.owner, Some(session))?;
+        let prepare = Request {
+            owner: request.owner.clone(),
+            priority: settings.scheduling.priority,
+            asked_at,
+            limit: queue_limit,
+            bytes: request.prompt.bytes(),
+            size: size_of(&request.prompt, &settings),
+        };
+        let unprepared = Unprepared {
+            loaded: self.clone(),
+            prompt: request.prompt,
+            settings: Arc::clone(&settings),
+            past: past.snapshot(),
+        };
+        let ready = self.pool.prepare(&prepare, || unprepared.prepare())?;
+        let ready = ready.await.inspect_err(|error| preparing.note_end(error))?;
+        *past = ready.past;
+        self.queue.submit(Job {
+            sampler: ready.sampler,
+            prompt: ready.fitted.tokens,
+            constraint: ready.constraint,
+            settings: Arc::clone(&settings),
+            stream: writer,
+            log: Arc::clone(request.log),
+            owner: request.owner.clone(),
+            session,
+            trim_policy: ready.fitted.trim_policy,
+            forgotten: ready.fitted.forgotten,
+            asked_at,
+            queue_limit,
+        })?;
+        Ok(Started {
+            stream,
+            settings,
+            producer: Box::new(self.clone()),
+        })
+    }
+
+    /// The tokens of a prompt. See [`Backend::tokens`](mynah_core::Backend::tokens).
+    pub(super) async fn count(
+        &self,
+        prompt: Prompt,
+        after: usize,
+        owner: &Owner,
+    ) -> Result<Vec<TokenId>> {
+        let asked_at = Instant::now();
+        self.check_bytes(prompt.bytes())?;
+        let Known { config, about, .. } = &*self.known;
+        let defaults = about.defaults.clone().or(&about.recommended);
+        let settings = defaults.resolve(|| 0);
+        let preparing = self.queue.prepare(owner, None)?;
+        let prepare = Request {
+            owner: owner.clone(),
+            priority: settings.scheduling.priority,
+            asked_at,
+            limit: QueueLimit::new(config.default_task_timeout, &settings),
+            bytes: prompt.bytes(),
+            size: size_of_bytes(prompt.bytes()),
+        };
+        let loaded = self.clone();
+        let tokens = self
+            .pool
+            .prepare(&prepare, move || loaded.tokens(&prompt, after))?;
+        let tokens = tokens.await;
+        drop(preparing);
+        tokens
+    }
+}
+
+impl Unprepared {
+    fn prepare(self) -> Result<Ready> {
+        let Self {
+            loaded,
+            prompt,
+            settings,
+            mut past,
+        } = self;
+        let settings = &*settings;
+        let fitted = loaded.fit(prompt, settings, &mut past)?;
+        let info = &loaded.known.about.info;
+        let parts = SamplerParts::new(
+            settings,
+            &loaded.llama,
+            || loaded.ends(),
+            info.vocabulary,
+            info.context_size,
+        )?;
+        let form = settings.output.as_ref();
+        let constraint = form
+            .map(|form| loaded.grammars.constraint(form))
+            .transpose()?;
+        Ok(Ready {
+            sampler: Sampler::new(settings, parts, &fitted.tokens),
+            fitted,
+            constraint,
+            past,
+        })
+    }
+}
+
+/// Whether preparing a request for text may take long.
+fn size_of(prompt: &Prompt, settings: &Effective) -> Size {
+    let renderings = match prompt {
+        Prompt::Messages(_) if settings.memory.context_shifting => RENDERINGS,
+        Prompt::Messages(_) | Prompt::Text(_) | Prompt::Tokens(_) => 1,
+    };
+    let form = settings.output.as_ref().map_or(0, form_bytes);
+    let sampling = &settings.sampling;
+    let breakers = match sampling.dry_multiplier > 0.0 {
+        true => sampling.dry_sequence_breakers.len(),
+        false => 0,
+    };
+    if form > SMALL_FORM || breakers > FEW_BREAKERS {
+        return Size::Large;
+    }
+    size_of_bytes(prompt.bytes().saturating_mul(renderings))
+}
+
+/// Whether preparing texts of this size may take long.
+pub(super) fn size_of_bytes(bytes: u64) -> Size {
+    match bytes <= SMALL_PROMPT {
+        true => Size::Small,
+        false => Size::Large,
+    }
+}
+
+fn form_bytes(form: &OutputForm) -> usize {
+    match form {
+        OutputForm::JsonSchema(text)
+        | OutputForm::Regex(text)
+        | OutputForm::Lark(text)
+        | OutputForm::Gbnf(text) => text.len(),
+    }
+}
