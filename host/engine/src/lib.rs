@@ -36,7 +36,7 @@
 //! | start at | to learn |
 //! |---|---|
 //! | [`LocalModel`] | how a file becomes a backend, is unloaded and loaded again |
-//! | `model/loaded.rs`, `Loaded::start` | how a prompt becomes a job in the queue |
+//! | `model/text.rs`, `InUse::start` | how a prompt becomes a job in the queue |
 //! | `prepare/` | the threads on which prompts become tokens |
 //! | `decode/engine.rs`, `Engine::step` | the loop: schedule, execute, update |
 //! | `decode/cache/` | KV cells, and the prefix cache in them, in host memory and on disk |

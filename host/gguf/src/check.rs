@@ -48,7 +48,20 @@ pub(super) fn check(header: &GgufHeader) -> Result<(), GgufProblem> {
     for epsilon in EPSILONS {
         keys.not_negative(epsilon)?;
     }
+    words(header)?;
     header.tensors.iter().try_for_each(tensor)
+}
+
+/// The words of the pre-tokenizer `whitespace` have spaces unless the tokenizer drops them, and a
+/// space in a word fails an assertion in `llama_vocab::find_bpe_rank`.
+fn words(header: &GgufHeader) -> Result<(), GgufProblem> {
+    match header.tokenizer() {
+        (model, "whitespace") if model != "whitespace" => Err(GgufProblem::Unusable(format!(
+            "`tokenizer.ggml.pre` is whitespace, which the tokenizer `{model}` \
+             (`tokenizer.ggml.model`) can't use"
+        ))),
+        _ => Ok(()),
+    }
 }
 
 /// The keys of the file's architecture.
@@ -259,6 +272,22 @@ mod tests {
         for keys in good {
             check(&header(keys, &[])).unwrap();
         }
+    }
+
+    #[test]
+    fn words_with_spaces_need_a_tokenizer_that_drops_them() {
+        let with = |model: &str| {
+            let mut header = header(&[], &[]);
+            for (key, value) in [("model", model), ("pre", "whitespace")] {
+                let key = format!("tokenizer.ggml.{key}");
+                let value = Value::String(value.to_owned());
+                header.metadata.insert(key, value);
+            }
+            check(&header)
+        };
+        with("whitespace").unwrap();
+        let problem = with("gpt2").unwrap_err().to_string();
+        assert!(problem.contains("`gpt2`"), "{problem}");
     }
 
     #[test]

@@ -121,7 +121,11 @@ impl Sessions {
         let of_owner = self.of_owner.get(owner).copied().unwrap_or_default();
         if of_owner >= self.limits.most_of_owner {
             let idle = self.longest_idle(now, |life| life.owner == *owner);
-            let (number, idle) = idle.ok_or(NotOpen::TooManyOfOwner)?;
+            let (number, idle) =
+                idle.ok_or(match self.limits.most_of_owner < self.limits.most {
+                    true => NotOpen::TooManyOfOwner,
+                    false => NotOpen::TooMany,
+                })?;
             self.close(number, idle);
         } else if self.open.len() >= self.limits.most as usize {
             let idle = self.longest_idle(now, |_| true);

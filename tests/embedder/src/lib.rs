@@ -151,7 +151,6 @@ impl EchoSession {
             producer: Box::new(Done),
         })
     }
-
 }
 
 impl BackendSession for EchoSession {

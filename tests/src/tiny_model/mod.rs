@@ -1,6 +1,7 @@
 //! Tiny models with random weights, generated here for tests that do not depend on the text. The
 //! same seed gives the same bytes.
 
+mod bpe;
 mod encoder;
 mod gguf;
 mod positions;
@@ -8,6 +9,7 @@ mod positions;
 use std::io;
 use std::path::Path;
 
+pub use bpe::TinyBpe;
 pub use encoder::TinyEncoder;
 use gguf::{F32, I32, Parts, Random, STRING, string, u32_of};
 pub use positions::TinyPositions;

@@ -168,6 +168,30 @@ fn instances_have_a_range() {
     }
 }
 
+/// Case S1, and all sessions held by one guest.
+#[test]
+fn run_greedy_roles() {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    TinyModel::default().write_to(file.path()).unwrap();
+    let grant = format!("default={}", file.path().display());
+    let guest = guest("run_greedy_roles");
+    let roles = |instances: &str, roles: &str| {
+        let args = ["run", "--threads", "1", "--model", &grant, "--instances"];
+        let said = run(&[&args[..], &[instances, &guest, roles]].concat());
+        assert_eq!(said.code, Some(0), "{said:?}");
+        said.stdout
+    };
+    let said = roles("4", "watch+flood");
+    assert_eq!(said.matches("watched").count(), 1, "{said}");
+    assert_eq!(said.matches("flooded").count(), 3, "{said}");
+    // Three quarters of 100.
+    let said = roles("2", "hold+open");
+    assert!(
+        said.contains("holds 75") && said.contains("opened"),
+        "{said}"
+    );
+}
+
 #[test]
 fn run_by_number() {
     let guest = guest("run_by_number");

@@ -15,4 +15,5 @@ mod pressure;
 mod requests;
 mod restart;
 mod serving;
+mod tokenizers;
 mod vectors;
