@@ -175,7 +175,10 @@ async fn nn_three_snapshots() {
 
 #[tokio::test]
 async fn nn_many_contexts() {
-    let model = tiny_with(ModelConfig::default());
+    let model = tiny_with(ModelConfig {
+        max_owner_sessions: Some(100),
+        ..ModelConfig::default()
+    });
     let limits = Limits {
         max_contexts: 100,
         ..Limits::default()
