@@ -1,7 +1,8 @@
 //! Decides which request computes next, and which computations are kept.
 //!
-//! The preparation queue, the request queue, fairness, admission, the plan of each step, and the policy of the prefix cache. Pure: no
-//! llama.cpp and no clock (the time is an argument), so every rule is tested without a model.
+//! The preparation queue, the request queue, fairness, admission, the plan of each step, and the
+//! policy of the prefix cache. Pure: no llama.cpp and no clock (the time is an argument), so every
+//! rule is tested without a model.
 
 #![forbid(unsafe_code)]
 

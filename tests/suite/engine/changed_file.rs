@@ -59,7 +59,9 @@ fn load(path: &Path, config: ModelConfig) -> Model {
 
 async fn answer(model: &Model) -> String {
     model.ready().await.unwrap();
-    let mut generation = start(model, text("alone"), Settings::default()).unwrap();
+    let mut generation = start(model, text("alone"), Settings::default())
+        .await
+        .unwrap();
     finish(&mut generation).await.0
 }
 
@@ -68,7 +70,7 @@ async fn long(model: &Model) -> Running {
     let mut settings = Settings::default();
     settings.stopping.max_tokens = Some(LONG);
     settings.stopping.ignore_eos = Some(true);
-    let mut running = start(model, text("alone"), settings).unwrap();
+    let mut running = start(model, text("alone"), settings).await.unwrap();
     running.next().await.unwrap();
     running
 }

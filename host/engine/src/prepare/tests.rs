@@ -32,11 +32,12 @@ fn request(owner: &str, size: Size, time: Duration) -> Request {
 struct Gate(Arc<(Mutex<bool>, Condvar)>);
 
 impl Gate {
-    fn wait(&self) -> impl FnOnce() + Send + 'static {
+    fn wait(&self) -> impl FnOnce() -> Result<()> + Send + 'static {
         let gate = Arc::clone(&self.0);
         move || {
             let open = gate.1.wait_while(gate.0.lock().unwrap(), |open| !*open);
             drop(open.unwrap());
+            Ok(())
         }
     }
 
@@ -110,8 +111,7 @@ async fn who_gives_up_while_waiting_is_removed_at_once() {
     let large = request("a", Size::Large, LONG);
     let mut running = Vec::new();
     for _ in 0..3 {
-        let wait = gate.wait();
-        running.push(pool.prepare(&large, move || Ok(wait())).unwrap());
+        running.push(pool.prepare(&large, gate.wait()).unwrap());
     }
     // One thread stays free for small requests.
     until(&pool, (2, 1)).await;
@@ -129,11 +129,10 @@ async fn who_gives_up_while_waiting_is_removed_at_once() {
 async fn the_time_limit_ends_a_request_that_waits_and_one_that_is_prepared() {
     let pool = Pool::new(2);
     let gate = Gate::default();
-    let (first, second) = (gate.wait(), gate.wait());
     let hurried = request("a", Size::Large, Duration::from_millis(20));
-    let prepared = pool.prepare(&hurried, move || Ok(first())).unwrap();
+    let prepared = pool.prepare(&hurried, gate.wait()).unwrap();
     until(&pool, (0, 1)).await;
-    let waiting = pool.prepare(&hurried, move || Ok(second())).unwrap();
+    let waiting = pool.prepare(&hurried, gate.wait()).unwrap();
     for late in [prepared, waiting] {
         match late.await {
             Err(Error::QueueTimeout { waited, limit, .. }) => assert!(waited >= limit),
@@ -151,10 +150,9 @@ async fn closing_the_pool_ends_what_waits() {
     let pool = Pool::new(2);
     let gate = Gate::default();
     let large = request("a", Size::Large, LONG);
-    let (first, second) = (gate.wait(), gate.wait());
-    let running = pool.prepare(&large, move || Ok(first())).unwrap();
+    let running = pool.prepare(&large, gate.wait()).unwrap();
     until(&pool, (0, 1)).await;
-    let waiting = pool.prepare(&large, move || Ok(second())).unwrap();
+    let waiting = pool.prepare(&large, gate.wait()).unwrap();
     drop(pool);
     let ended = waiting.await;
     assert!(matches!(ended, Err(Error::Unavailable)), "{ended:?}");
@@ -169,10 +167,10 @@ async fn a_flood_of_one_owner_lets_another_have_the_next_turn() {
     let gate = Gate::default();
     let turns = Arc::new(AtomicUsize::new(0));
     let flood = request("flood", Size::Large, LONG);
-    let count = |wait: Box<dyn FnOnce() + Send>| {
+    let count = |wait: Box<dyn FnOnce() -> Result<()> + Send>| {
         let turns = Arc::clone(&turns);
         move || {
-            wait();
+            wait()?;
             Ok(turns.fetch_add(1, Ordering::SeqCst))
         }
     };
@@ -183,7 +181,7 @@ async fn a_flood_of_one_owner_lets_another_have_the_next_turn() {
     }
     until(&pool, (49, 1)).await;
     let other = request("other", Size::Large, LONG);
-    let other = pool.prepare(&other, count(Box::new(|| {}))).unwrap();
+    let other = pool.prepare(&other, count(Box::new(|| Ok(())))).unwrap();
     gate.open();
     assert_eq!(other.await.unwrap(), 1, "only the running one went first");
 }
@@ -202,7 +200,7 @@ async fn no_wake_up_is_lost_under_load() {
                     };
                     let request = request(&number.to_string(), size, LONG);
                     let prepared = pool.prepare(&request, move || Ok(turn)).unwrap();
-                    if (turn + number) % 5 == 0 {
+                    if (turn + number).is_multiple_of(5) {
                         // Gives up at any time.
                         drop(prepared);
                         continue;
