@@ -26,7 +26,8 @@ async fn with_two_grants_of_one_model_a_request_has_the_name_by_which_it_came() 
         let model = registry.get(name).unwrap();
         let mut session = model.session(Owner::unique()).unwrap();
         let prompt = Prompt::Text("go on".to_owned());
-        let mut generation = session.start(prompt, Settings::default()).unwrap();
+        let generation = session.start(prompt, Settings::default()).await;
+        let mut generation = generation.unwrap();
         while generation
             .next()
             .await
