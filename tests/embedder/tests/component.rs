@@ -91,8 +91,8 @@ async fn a_component_that_streams_is_answered_by_the_new_backend() {
     assert!(answer.starts_with("one two"), "{answer}");
 }
 
-#[test]
-fn a_request_for_text_whose_settings_ask_for_vectors_is_refused() {
+#[tokio::test]
+async fn a_request_for_text_whose_settings_ask_for_vectors_is_refused() {
     let mut session = mynah_test_embedder::model()
         .session(Owner::unique())
         .unwrap();
@@ -107,8 +107,8 @@ fn a_request_for_text_whose_settings_ask_for_vectors_is_refused() {
     assert!(matches!(error, Err(Error::VectorsAsked)), "{error:?}");
 }
 
-#[test]
-fn what_the_backend_lacks_is_an_error_that_names_both() {
+#[tokio::test]
+async fn what_the_backend_lacks_is_an_error_that_names_both() {
     let mut session = mynah_test_embedder::model()
         .session(Owner::unique())
         .unwrap();
