@@ -1,9 +1,9 @@
 //! Files and folders of the program's own: states, caches, sockets.
 //!
-//! Other programs and users may put anything beside them, under any name. So a folder is only used
-//! if nobody else can change what is in it ([`private_folder`]), and a file is only opened if it is
-//! a regular file ([`open`]): no symbolic link is followed, and nothing is waited for. What a file
-//! contains decides whether it is the program's own; that is the caller's part.
+//! Other programs and users may put anything beside them, under any name. [`private_folder`]
+//! refuses a folder that another user can change. [`open`] refuses everything but a regular file:
+//! it follows no symbolic link and waits for no pipe. The caller reads a mark in the file to find
+//! out whether the program wrote it.
 
 use std::fs::{self, File, Metadata};
 use std::io;
@@ -294,7 +294,7 @@ mod tests {
 
     #[test]
     fn a_folder_of_another_user_is_refused() {
-        // Everybody has this one, and nobody but root may write to it.
+        // Every system has this folder, and only root may write to it.
         if rustix::process::geteuid().is_root() {
             let place = tempfile::tempdir().unwrap();
             std::os::unix::fs::chown(place.path(), Some(12_345), None).unwrap();

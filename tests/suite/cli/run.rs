@@ -1,5 +1,7 @@
 //! `mynah run` with well-behaved and misbehaving guests.
 
+use std::path::Path;
+
 use mynah_tests::tiny_model::TinyModel;
 use mynah_tests::{foreach_run, wasm};
 
@@ -53,17 +55,12 @@ fn run_shrink_model() {
     let path = folder.path().join("m.gguf");
     TinyModel::default().write_to(&path).unwrap();
     let model = format!("default={}", path.display());
-    let dir = format!("{}::/m", folder.path().display());
-    let guest = guest("run_shrink_model");
-    let said = run(&[
-        "run",
-        "--no-config",
-        "--model",
-        &model,
-        "--dir",
-        &dir,
-        &guest,
-    ]);
+    let run_with = |dir: &Path, mount: &str, name: &str| {
+        let dir = format!("{}::{mount}", dir.display());
+        let granted = ["--model", &model, "--dir", &dir, &guest(name)];
+        run(&[&["run", "--no-config"], &granted[..]].concat())
+    };
+    let said = run_with(folder.path(), "/m", "run_shrink_model");
     assert_eq!(said.code, Some(0), "{said:?}");
     assert!(
         said.stderr
@@ -71,17 +68,7 @@ fn run_shrink_model() {
         "{said:?}"
     );
     let elsewhere = tempfile::tempdir().unwrap();
-    let dir = format!("{}::/data", elsewhere.path().display());
-    let guest = self::guest("run_print_args_env");
-    let said = run(&[
-        "run",
-        "--no-config",
-        "--model",
-        &model,
-        "--dir",
-        &dir,
-        &guest,
-    ]);
+    let said = run_with(elsewhere.path(), "/data", "run_print_args_env");
     assert!(!said.stderr.contains("holds the file"), "{said:?}");
 }
 

@@ -3,7 +3,7 @@
 use mynah_core::{Error, Model, Result};
 use mynah_settings::{ModelConfig, Settings};
 use mynah_tests::tiny_model::TinyBpe;
-use mynah_tests::{cargo_component_wasm, greedy};
+use mynah_tests::{greedy, wasm};
 
 use crate::support::command::run;
 use crate::support::generations::{finish, session, start, text};
@@ -206,7 +206,8 @@ async fn a_prompt_that_no_context_holds_is_refused_without_counting_its_tokens()
     assert_eq!(refused("!".repeat(context)).await, (context, false));
 }
 
-/// Case H1: with the command, and other instances.
+/// Case H1: with the command, and other instances. A component of cargo-component cannot read its
+/// arguments if they have more than 64 KiB.
 #[test]
 fn a_guest_with_a_long_word_gets_its_answer_and_the_host_goes_on() {
     let folder = tempfile::tempdir().unwrap();
@@ -219,7 +220,7 @@ fn a_guest_with_a_long_word_gets_its_answer_and_the_host_goes_on() {
         // A single message can't be shortened.
         ("chat", 9000, 1),
     ] {
-        let wasm = cargo_component_wasm(example).display().to_string();
+        let wasm = wasm(example).display().to_string();
         let mut args = vec!["run", "--no-config", "--control", "off", "--threads", "1"];
         args.extend(["--instances", "2", "--set", "context_shifting=true"]);
         let word = "q".repeat(letters);

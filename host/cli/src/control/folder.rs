@@ -58,13 +58,9 @@ pub(super) fn sockets(folder: &Path) -> Result<Vec<PathBuf>> {
 
 /// Whether a file has the name of a host's socket.
 fn is_name(name: &OsStr) -> bool {
-    let pid = name
-        .to_str()
-        .and_then(|name| name.strip_suffix(SUFFIX)?.strip_suffix('.'));
-    pid.is_some_and(|pid| {
-        pid.parse()
-            .is_ok_and(|number: u32| number.to_string() == pid)
-    })
+    let pid = Path::new(name).file_stem().and_then(OsStr::to_str);
+    let pid = pid.and_then(|pid| pid.parse().ok());
+    pid.is_some_and(|pid| socket_of(Path::new(""), pid) == Path::new(name))
 }
 
 /// Removes a socket on which no process listens. Returns whether the path is free now.

@@ -37,7 +37,7 @@ impl SocketFile {
         Ok(Self { path, made })
     }
 
-    /// Whether it is still there: somebody may have moved it and put something in its place.
+    /// Whether the path still has this file: another process may have replaced it.
     fn is_there(&self) -> bool {
         fs::symlink_metadata(&self.path).is_ok_and(|there| files::is_same(&there, &self.made))
     }

@@ -21,8 +21,8 @@ use room::Room;
 /// What the peers of one server can take.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Bounds {
-    /// Maximum number of open connections. One more closes the one that has waited for its peer
-    /// for the longest time, so peers that say nothing keep nobody out.
+    /// Maximum number of open connections. A further one is accepted, and the server closes the one
+    /// whose peer has sent nothing for the longest time.
     pub(crate) connections: usize,
     /// Time for a whole request head, also for the next one of a connection that is kept open.
     pub(crate) head: Duration,

@@ -11,6 +11,8 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
+use mynah_core::files;
+
 use super::settings::LogFile;
 use super::sink::Destination;
 
@@ -191,16 +193,10 @@ impl Open {
     /// Whether this is still the file at that path.
     fn is_at(&self, path: &Path) -> bool {
         match (self.file.metadata(), std::fs::metadata(path)) {
-            (Ok(own), Ok(there)) => is_same(&own, &there),
+            (Ok(own), Ok(there)) => files::is_same(&own, &there),
             _ => false,
         }
     }
-}
-
-fn is_same(one: &Metadata, other: &Metadata) -> bool {
-    use std::os::unix::fs::MetadataExt;
-
-    (one.dev(), one.ino()) == (other.dev(), other.ino())
 }
 
 /// The time when a file was created. If the system doesn't know it, the last change counts, which

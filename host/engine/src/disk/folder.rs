@@ -301,12 +301,13 @@ fn is_ours(path: &Path) -> bool {
 /// Removes a file of this program that is of no use any more. If that fails, the next start looks
 /// at it again.
 fn remove(path: &Path) {
-    if fs::symlink_metadata(path).is_err() {
-        return;
-    }
-    if !is_ours(path) {
-        tracing::warn!(path = %path.display(), "this file is not Mynah's: it stays");
-        return;
+    match files::open(path).map(|mut file| is_marked(&mut file)) {
+        Ok(true) => {}
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return,
+        _ => {
+            tracing::warn!(path = %path.display(), "this file is not Mynah's: it stays");
+            return;
+        }
     }
     if let Err(error) = fs::remove_file(path)
         && error.kind() != io::ErrorKind::NotFound

@@ -84,7 +84,7 @@ impl InUse {
             past: past.snapshot(),
         };
         let ready = self.pool.prepare(&prepare, || unprepared.prepare())?;
-        let ready = ready.await.inspect_err(|error| preparing.note_end(error))?;
+        let ready = preparing.finish(ready).await?;
         *past = ready.past;
         self.queue.submit(Job {
             sampler: ready.sampler,

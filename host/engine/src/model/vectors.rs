@@ -92,9 +92,7 @@ impl InUse {
             let texts = texts.iter().map(|text| loaded.tokens(text, 0));
             texts.collect::<Result<Vec<_>>>()
         })?;
-        let tokens = tokens
-            .await
-            .inspect_err(|error| preparing.note_end(error))?;
+        let tokens = preparing.finish(tokens).await?;
         let (answer, is_answered) = oneshot::channel();
         let job = EmbedJob {
             texts: tokens,

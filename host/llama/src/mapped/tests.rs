@@ -175,16 +175,16 @@ fn other_bus_errors_end_the_process_as_before() {
         },
         _ => {}
     }
-    for path in [&path, &other] {
-        File::options()
-            .write(true)
-            .open(path)
-            .unwrap()
-            .set_len(0)
-            .unwrap();
-    }
+    cut(&path);
+    cut(&other);
     read(mapped, PAGE);
     panic!("the process has survived");
+}
+
+/// Cuts a file short to nothing.
+fn cut(path: &Path) {
+    let file = File::options().write(true).open(path).unwrap();
+    file.set_len(0).unwrap();
 }
 
 /// A handler that the program had before gets what isn't the engine's.
@@ -208,14 +208,8 @@ fn a_handler_that_was_there_gets_other_bus_errors() {
     unsafe { libc::signal(libc::SIGBUS, handler as *const () as usize) };
     let files = MappedFiles::open(&path).unwrap();
     let (mapped, foreign) = (map(&path), map(&other));
-    for path in [&path, &other] {
-        File::options()
-            .write(true)
-            .open(path)
-            .unwrap()
-            .set_len(0)
-            .unwrap();
-    }
+    cut(&path);
+    cut(&other);
     assert_eq!(read(mapped, PAGE), 0);
     assert!(files.has_changed());
     read(foreign, PAGE);

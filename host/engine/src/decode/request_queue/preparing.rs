@@ -80,13 +80,33 @@ impl RequestQueue {
 }
 
 impl Preparing {
-    /// Counts a request whose time was over before it was in the queue.
-    pub(crate) fn note_end(&self, error: &Error) {
-        if matches!(error, Error::QueueTimeout { .. }) {
+    /// Waits until the request is prepared. Counts it if its time is over first, or if its caller
+    /// drops this future.
+    ///
+    /// # Errors
+    ///
+    /// Those of `prepared`.
+    pub(crate) async fn finish<T>(&self, prepared: impl Future<Output = Result<T>>) -> Result<T> {
+        let waiting = Waiting(&self.queue);
+        let prepared = prepared.await;
+        std::mem::forget(waiting);
+        if matches!(prepared, Err(Error::QueueTimeout { .. })) {
             let mut state = self.queue.lock();
             state.requests.accepted += 1;
             state.requests.timed_out += 1;
         }
+        prepared
+    }
+}
+
+/// A caller that waits until its request is prepared. Dropped, it has given up.
+struct Waiting<'a>(&'a RequestQueue);
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        let mut state = self.0.lock();
+        state.requests.accepted += 1;
+        state.requests.cancelled += 1;
     }
 }
 
