@@ -60,9 +60,11 @@ impl LocalModel {
     ///
     /// An [`EngineError`](crate::EngineError) for a file that is not a complete GGUF file, too
     /// little memory for the model or its context, a model that llama.cpp refuses or does not
-    /// support, or a state folder that cannot be used; settings out of range ([`Error::Settings`]);
-    /// a load that `progress` cancelled ([`Error::LoadCancelled`]); with [`ModelConfig::optimize`],
-    /// the errors of [`optimize::optimized`](super::optimize::optimized).
+    /// support, or a state folder that cannot be used;
+    /// [`Error::Settings`](mynah_core::Error::Settings) for settings out of range;
+    /// [`Error::LoadCancelled`](mynah_core::Error::LoadCancelled) for a load that `progress`
+    /// cancelled; with [`ModelConfig::optimize`], the errors of
+    /// [`optimize::optimized`](super::optimize::optimized).
     pub fn load<P: Progress>(
         path: &Path,
         config: ModelConfig,

@@ -72,7 +72,7 @@ impl Slot {
     ///
     /// # Errors
     ///
-    /// [`Error::Thread`](mynah_core::Error::Thread) if a thread could not be started.
+    /// [`Error::Thread`] if a thread could not be started.
     pub(super) fn new(loaded: Loaded) -> Result<Arc<Self>> {
         let slot = Arc::new(Self {
             state: Mutex::new(State {

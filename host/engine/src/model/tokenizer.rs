@@ -40,7 +40,7 @@ pub(super) struct Tokenizer {
     model: String,
     words: Words,
     keeps: Keeps,
-    /// For each [`Class`], the most of its characters that one token has.
+    /// For each class of [`classes`], the most of its characters that one token has.
     longest: OnceLock<Option<[usize; CLASSES]>>,
 }
 
@@ -144,9 +144,8 @@ impl Tokenizer {
         }
     }
 
-    /// The tokens of a text. See
-    /// [`Vocabulary::tokenize`](mynah_llama::Vocabulary::tokenize) for the flags. May only be
-    /// called on a preparing thread. `has_memory` checks that the process may take this much.
+    /// The tokens of a text. `Vocabulary::tokenize` describes the flags. May only be called on a
+    /// preparing thread. `has_memory` checks that the process may take this much.
     ///
     /// # Errors
     ///
