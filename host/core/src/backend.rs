@@ -155,6 +155,7 @@ impl TextRequest<'_> {
             true => TextStream::by_token(max_unread_bytes),
             false => TextStream::new(max_unread_bytes),
         });
+        self.log.set_stream(&stream);
         (StreamWriter::new(Arc::clone(&stream)), stream)
     }
 }

@@ -9,7 +9,9 @@ use crate::log::{Logged, TASK, log_request, millis};
 use crate::observer::Observer;
 use mynah_settings::Effective;
 
-use crate::{Error, FinishReason, ModelInfo, Owner, RequestEnd, RequestOutcome, Task, Usage};
+use crate::{
+    Error, FinishReason, ModelInfo, Owner, RequestEnd, RequestOutcome, Task, TextStream, Usage,
+};
 
 /// The fields that all lines of one request share, and whether its last line has been written.
 /// Everything that handles the request shares this. If all of it is dropped without an end, this
@@ -29,6 +31,10 @@ pub struct RequestLog {
     /// The task.
     pub task: Task,
     has_ended: AtomicBool,
+    // Whether the reader of the vectors is gone.
+    is_cancelled: AtomicBool,
+    // The answer, which knows whether its reader cancelled or is gone.
+    stream: OnceLock<Arc<TextStream>>,
     observed: Option<Observed>,
 }
 
@@ -52,6 +58,8 @@ impl RequestLog {
             owner,
             task,
             has_ended: AtomicBool::new(false),
+            is_cancelled: AtomicBool::new(false),
+            stream: OnceLock::new(),
             observed: observer.map(Observed::new),
         })
     }
@@ -61,6 +69,23 @@ impl RequestLog {
         if let Some(observed) = &self.observed {
             observed.settings.get_or_init(|| Arc::clone(settings));
         }
+    }
+
+    /// Records the stream of the answer. Only the first call has an effect.
+    pub(crate) fn set_stream(&self, stream: &Arc<TextStream>) {
+        self.stream.get_or_init(|| Arc::clone(stream));
+    }
+
+    /// Records that the reader is gone, for a request without a stream.
+    pub(crate) fn cancel(&self) {
+        self.is_cancelled.store(true, Ordering::Release);
+    }
+
+    /// Whether the reader cancelled or is gone.
+    fn is_cancelled(&self) -> bool {
+        let stream = self.stream.get();
+        self.is_cancelled.load(Ordering::Acquire)
+            || stream.is_some_and(|stream| stream.is_cancelled())
     }
 
     /// Writes the last line, which has everything, and passes the end to the observer. Only the
@@ -115,11 +140,13 @@ impl RequestLog {
 
 impl Drop for RequestLog {
     fn drop(&mut self) {
-        // The worker ended before the request did.
-        self.end(
-            RequestOutcome::Failed(&Error::Unavailable),
-            &Usage::default(),
-        );
+        // The worker ended before the request did. A guest that ends may drop its generation and
+        // the model at once; nothing failed then.
+        let outcome = match self.is_cancelled() {
+            true => RequestOutcome::Cancelled,
+            false => RequestOutcome::Failed(&Error::Unavailable),
+        };
+        self.end(outcome, &Usage::default());
     }
 }
 
@@ -162,5 +189,41 @@ impl Observed {
             usage: *usage,
             outcome,
         });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc;
+    use std::time::Duration;
+
+    use super::*;
+
+    /// The outcome that the observer gets when the log is dropped without an end.
+    fn dropped_after(before: impl FnOnce(&RequestLog)) -> &'static str {
+        let (told, ends) = mpsc::channel();
+        let observer = Observer::new(move |end| told.send(end.outcome.name()).unwrap()).unwrap();
+        let log = RequestLog::new(
+            "granted".into(),
+            Arc::default(),
+            1,
+            Owner::unique(),
+            Task::Chat,
+            Some(observer),
+        );
+        before(&log);
+        drop(log);
+        ends.recv_timeout(Duration::from_secs(20)).unwrap()
+    }
+
+    /// Newcomer 7.
+    #[test]
+    fn a_request_whose_backend_is_gone_is_cancelled_if_its_reader_went_first() {
+        let stream = Arc::new(TextStream::new(1));
+        assert_eq!(dropped_after(|_| {}), "failed");
+        assert_eq!(dropped_after(|log| log.set_stream(&stream)), "failed");
+        stream.close();
+        assert_eq!(dropped_after(|log| log.set_stream(&stream)), "cancelled");
+        assert_eq!(dropped_after(RequestLog::cancel), "cancelled");
     }
 }

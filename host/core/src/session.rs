@@ -199,9 +199,15 @@ impl Session {
         });
         let asked = asked.await;
         unfinished.prepared(&asked);
+        let mut answer = asked?;
+        // Below the answer, so that it is dropped first: the request is cancelled before the backend
+        // may go with the answer.
+        let reader = VectorReader(Arc::downgrade(&log));
         // From here on the backend owns it.
         drop(log);
-        asked?.await
+        let answered = answer.as_mut().await;
+        reader.has_answer();
+        answered
     }
 
     /// The tokens that a request of this session with this prompt would have, as
@@ -275,6 +281,24 @@ impl Unfinished<'_> {
 impl Drop for Unfinished<'_> {
     fn drop(&mut self) {
         self.0.end(RequestOutcome::Cancelled, &Usage::default());
+    }
+}
+
+/// Who waits for the vectors of a request. Dropping it before there is an answer cancels the
+/// request.
+struct VectorReader(Weak<RequestLog>);
+
+impl VectorReader {
+    fn has_answer(mut self) {
+        self.0 = Weak::new();
+    }
+}
+
+impl Drop for VectorReader {
+    fn drop(&mut self) {
+        if let Some(log) = self.0.upgrade() {
+            log.cancel();
+        }
     }
 }
 

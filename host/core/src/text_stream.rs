@@ -185,12 +185,12 @@ impl TextStream {
 
     /// Whether the reader cancelled, or was dropped.
     pub fn is_cancelled(&self) -> bool {
-        self.cancelled.load(Ordering::Relaxed)
+        self.cancelled.load(Ordering::Acquire)
     }
 
     /// Requests an end. The reader can still read the remaining events.
     pub fn cancel(&self) {
-        self.cancelled.store(true, Ordering::Relaxed);
+        self.cancelled.store(true, Ordering::Release);
     }
 
     /// Closes the reader's side.

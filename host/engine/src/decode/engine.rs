@@ -122,9 +122,10 @@ impl<'a, C: Executor> Engine<'a, C> {
         self.cache.forget_resident();
     }
 
-    /// Writes the cache to disk: the model leaves memory. If its file has changed, the cache is
-    /// removed instead.
+    /// Ends what was cancelled, and writes the cache to disk: the model leaves memory. If its file
+    /// has changed, the cache is removed instead.
     pub(super) fn shut_down(&mut self) {
+        self.end_due(Instant::now());
         if self.cache.executor().has_file_changed() {
             self.cache.forget_all();
         } else {

@@ -149,6 +149,9 @@ pub(super) fn run(
             }
         }
     }
+    // Requests that were cancelled before the queue was closed end as such.
+    queue.drop_all();
+    embedder.end_due(Instant::now());
     engine.shut_down();
 }
 

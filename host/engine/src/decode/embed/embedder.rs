@@ -306,7 +306,7 @@ impl<'a, E: EmbedExecutor> Embedder<'a, E> {
     }
 
     /// Ends the requests that were cancelled or have had their time.
-    fn end_due(&mut self, now: Instant) {
+    pub(in crate::decode) fn end_due(&mut self, now: Instant) {
         let due: Vec<_> = self
             .jobs
             .iter()

@@ -153,12 +153,13 @@ impl RequestQueue {
 
     /// Ends the worker, within one node of llama.cpp's graph.
     pub(crate) fn close(&self) {
-        self.closed.store(true, Ordering::Relaxed);
+        // After the cancels of this thread, so that the worker sees those first.
+        self.closed.store(true, Ordering::Release);
         self.wake();
     }
 
     pub(crate) fn is_closed(&self) -> bool {
-        self.closed.load(Ordering::Relaxed)
+        self.closed.load(Ordering::Acquire)
     }
 
     /// Waits until something happens, until the deadline of a waiting request, or `until` then.
@@ -229,9 +230,11 @@ impl RequestQueue {
         Some(job)
     }
 
-    /// Drops all waiting requests when the worker ends. Their readers get an error.
+    /// Drops all waiting requests when the worker ends. Those that were cancelled end as such; the
+    /// readers of the others get an error.
     pub(in crate::decode) fn drop_all(&self) {
         let mut state = self.lock();
+        state.end_cancelled();
         let jobs = state.texts.take_out(|_, _| true);
         let embeddings = state.embeddings.take_out(|_, _| true);
         drop(state);

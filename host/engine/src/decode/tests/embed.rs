@@ -3,7 +3,7 @@
 
 use std::time::{Duration, Instant};
 
-use mynah_core::{Error, Owner, RequestLog, Result, Task, TokenId};
+use mynah_core::{Error, Observer, Owner, RequestLog, Result, Task, TokenId};
 use mynah_settings::{Priority, Settings};
 use tokio::sync::oneshot;
 
@@ -12,7 +12,7 @@ use super::known::{Faults, vector};
 use crate::decode::{EmbedJob, Pooling, QueueLimit, Vectors};
 
 /// Waits for the vectors of these texts.
-struct Wanted {
+pub(super) struct Wanted {
     texts: Vec<Vec<i32>>,
     answer: oneshot::Receiver<Result<Vectors>>,
 }
@@ -28,13 +28,14 @@ impl Wanted {
     }
 }
 
-#[derive(Debug, Clone, Copy, Default)]
-struct Asked {
-    deterministic: bool,
-    max_time: Option<Duration>,
+#[derive(Debug, Clone, Default)]
+pub(super) struct Asked {
+    pub(super) observer: Option<Observer>,
+    pub(super) deterministic: bool,
+    pub(super) max_time: Option<Duration>,
 }
 
-fn try_ask(host: &Host, texts: &[Vec<i32>], asked: Asked) -> Result<Wanted> {
+pub(super) fn try_ask(host: &Host, texts: &[Vec<i32>], asked: Asked) -> Result<Wanted> {
     let (answer, is_answered) = oneshot::channel();
     let effective = Settings::default().resolve(|| 1);
     let tokens = |text: &Vec<i32>| text.iter().copied().map(TokenId).collect();
@@ -49,7 +50,7 @@ fn try_ask(host: &Host, texts: &[Vec<i32>], asked: Asked) -> Result<Wanted> {
             1,
             Owner::named("embedder"),
             Task::Embed,
-            None,
+            asked.observer,
         ),
         owner: Owner::named("embedder"),
         session: 1,

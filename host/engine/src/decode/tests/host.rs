@@ -5,8 +5,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use mynah_core::{
-    Error, Event, MemoryUse, ModelInfo, Outcome, Owner, PressureLevel, RequestLog, Status,
-    StreamWriter, Task, TextStream, TokenId,
+    Error, Event, MemoryUse, ModelInfo, Observer, Outcome, Owner, PressureLevel, RequestLog,
+    Status, StreamWriter, Task, TextStream, TokenId,
 };
 use mynah_grammar::Grammars;
 use mynah_llama::{Ability, ContextParams};
@@ -94,6 +94,7 @@ pub(super) struct Ask {
     pub(super) is_unique: bool,
     pub(super) memory: Memory,
     pub(super) trim_policy: Option<fn() -> TrimPolicy>,
+    pub(super) observer: Option<Observer>,
 }
 
 impl Ask {
@@ -110,6 +111,7 @@ impl Ask {
             is_unique: false,
             memory: Memory::default(),
             trim_policy: None,
+            observer: None,
         }
     }
 
@@ -176,7 +178,7 @@ impl Ask {
                 self.session,
                 Owner::unique(),
                 Task::Complete,
-                None,
+                self.observer.clone(),
             ),
             session: self.session,
             trim_policy: self.trim_policy.map(|make| make()),

@@ -4,6 +4,7 @@
 
 mod disk_cache;
 mod embed;
+mod endings;
 mod faults;
 mod forms;
 mod host;
