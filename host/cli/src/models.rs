@@ -1,5 +1,6 @@
 //! Models on the command line: loading with a progress bar, and `mynah models inspect`.
 
+use std::borrow::Cow;
 use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -125,7 +126,7 @@ fn millions(count: u64) -> String {
 }
 
 /// A spinner for a short task; it disappears on drop.
-pub(crate) fn spinner(message: &'static str) -> ProgressBar {
+pub(crate) fn spinner(message: impl Into<Cow<'static, str>>) -> ProgressBar {
     let spinner = ProgressBar::new_spinner().with_message(message);
     spinner.enable_steady_tick(Duration::from_millis(100));
     spinner

@@ -7,27 +7,11 @@ use wit_component::DecodedWasm;
 use wit_parser::{Resolve, WorldItem, WorldKey};
 
 use super::found::{DIR, ENV, Found, MODEL};
-
-/// Packages that the host serves, with each version of `mynah:llm` and `wasi:nn`.
-const OURS: [&str; 5] = [
-    "wasi:nn@0.2.0-rc-2024-06-25",
-    "wasi:nn@0.2.0-rc-2024-08-19",
-    "wasi:nn@0.2.0-rc-2024-10-28",
-    "mynah:llm@0.1.0",
-    "mynah:llm@0.1.1",
-];
+use super::served::{Served, served};
 
 /// Reads a component.
 pub(super) fn look(bytes: &[u8]) -> Result<Found> {
-    let DecodedWasm::Component(resolve, world) = wit_component::decode(bytes)? else {
-        bail!("it is a WIT package");
-    };
-    let world = resolve
-        .worlds
-        .get(world)
-        .context("the component has no world")?;
-    let imports = names(&resolve, world.imports.iter());
-    let exports = names(&resolve, world.exports.iter());
+    let (imports, exports) = decode(bytes)?;
     Ok(Found {
         runs: match is_command(&exports) {
             true => "yes: it is a command",
@@ -37,6 +21,26 @@ pub(super) fn look(bytes: &[u8]) -> Result<Found> {
         imports: imports.iter().map(|name| describe(name)).collect(),
         exports,
     })
+}
+
+/// The imports that the host lacks, each with the reason.
+pub(super) fn missing(bytes: &[u8]) -> Result<Vec<(String, String)>> {
+    let (imports, _) = decode(bytes)?;
+    let lacks = |import: String| served(&import).lack().map(|reason| (import, reason));
+    Ok(imports.into_iter().filter_map(lacks).collect())
+}
+
+/// The names of the imports and of the exports.
+fn decode(bytes: &[u8]) -> Result<(BTreeSet<String>, BTreeSet<String>)> {
+    let DecodedWasm::Component(resolve, world) = wit_component::decode(bytes)? else {
+        bail!("it is a WIT package");
+    };
+    let world = resolve
+        .worlds
+        .get(world)
+        .context("the component has no world")?;
+    let imports = names(&resolve, world.imports.iter());
+    Ok((imports, names(&resolve, world.exports.iter())))
 }
 
 fn names<'a>(
@@ -55,29 +59,13 @@ fn is_command(exports: &BTreeSet<String>) -> bool {
         .any(|name| name.starts_with("wasi:cli/run@0.2."))
 }
 
-/// The package of an interface with its version: `wasi:nn/graph@1` is in `wasi:nn@1`.
-fn package(interface: &str) -> String {
-    let (name, version) = interface.split_once('@').unwrap_or((interface, ""));
-    let package = name.split('/').next().unwrap_or(name);
-    if version.is_empty() {
-        package.to_owned()
-    } else {
-        format!("{package}@{version}")
-    }
-}
-
 /// An import, with a note on whether the host serves it.
 fn describe(import: &str) -> String {
-    let package = package(import);
-    let is_wasi = package.starts_with("wasi:") && package.contains("@0.2.");
-    let note = if OURS.contains(&package.as_str()) {
-        "  (served)"
-    } else if package.starts_with("mynah:llm") || package.starts_with("wasi:nn") {
-        "  (this version is not served here)"
-    } else if is_wasi && !package.starts_with("wasi:http") {
-        ""
-    } else {
-        "  (not served here)"
+    let note = match served(import) {
+        Served::Here => "  (served)",
+        Served::Wasi => "",
+        Served::OtherVersion(_) => "  (this version is not served here)",
+        Served::No(_) => "  (not served here)",
     };
     format!("{import}{note}")
 }

@@ -29,6 +29,37 @@ const NN_FUNCTIONS: [&str; 12] = [
 
 /// Reads a core module.
 pub(super) fn look(bytes: &[u8]) -> Result<Found> {
+    let (imports, exports) = decode(bytes)?;
+    Ok(Found {
+        runs: match exports.contains("_start") {
+            true => "yes: it is a command",
+            false => "no: it does not export _start",
+        },
+        grants: grants(&imports),
+        imports: imports
+            .into_iter()
+            .flat_map(|(module, names)| describe(module, names))
+            .collect(),
+        exports,
+    })
+}
+
+/// The imports that the host lacks, each with the reason.
+pub(super) fn missing(bytes: &[u8]) -> Result<Vec<(String, String)>> {
+    let (imports, _) = decode(bytes)?;
+    let names =
+        |(module, names): (_, BTreeSet<_>)| names.into_iter().map(move |name| (module, name));
+    let all = imports.into_iter().flat_map(names);
+    Ok(all
+        .filter(|(module, name)| !is_served(module, name))
+        .map(|(module, name)| (format!("{module} {name}"), lack(module).to_owned()))
+        .collect())
+}
+
+/// Imported names by module, and exported names.
+type Names<'a> = (BTreeMap<&'a str, BTreeSet<&'a str>>, BTreeSet<String>);
+
+fn decode(bytes: &[u8]) -> Result<Names<'_>> {
     let mut imports: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
     let mut exports = BTreeSet::new();
     for payload in Parser::new(0).parse_all(bytes) {
@@ -50,30 +81,33 @@ pub(super) fn look(bytes: &[u8]) -> Result<Found> {
             _ => {}
         }
     }
-    Ok(Found {
-        runs: match exports.contains("_start") {
-            true => "yes: it is a command",
-            false => "no: it does not export _start",
-        },
-        grants: grants(&imports),
-        imports: imports
-            .into_iter()
-            .flat_map(|(module, names)| describe(module, names))
-            .collect(),
-        exports,
-    })
+    Ok((imports, exports))
+}
+
+fn is_served(module: &str, name: &str) -> bool {
+    match module {
+        NN => NN_FUNCTIONS.contains(&name),
+        // wasmtime defines the functions of WASI; linking reports a missing one.
+        PREVIEW_1 => true,
+        _ => false,
+    }
+}
+
+/// Why the host lacks an import of this module.
+fn lack(module: &str) -> &'static str {
+    match module {
+        NN => "Mynah does not have this function",
+        "wasi_unstable" => "it was before WASI preview 1: build the module for wasm32-wasip1",
+        "env" => "it is for Emscripten or a browser: build the module for wasm32-wasip1",
+        _ => "Mynah does not have it",
+    }
 }
 
 /// The imports of one module: one line for all that the host serves, and one line for each that it
 /// does not serve.
 fn describe(module: &str, names: BTreeSet<&str>) -> Vec<String> {
-    let is_served = |name: &&str| match module {
-        NN => NN_FUNCTIONS.contains(name),
-        // wasmtime defines the functions of WASI; linking reports a missing one.
-        PREVIEW_1 => true,
-        _ => false,
-    };
-    let (served, others): (Vec<&str>, Vec<&str>) = names.into_iter().partition(is_served);
+    let (served, others): (Vec<&str>, Vec<&str>) =
+        names.into_iter().partition(|name| is_served(module, name));
     let mut lines: Vec<String> = others
         .into_iter()
         .map(|name| format!("{module} {name}  (not served here)"))

@@ -1,6 +1,8 @@
 //! A compiled and linked guest: a component or a core module.
 
 use std::path::Path;
+use std::sync::mpsc::{self, RecvTimeoutError};
+use std::time::Duration;
 
 use anyhow::{Result, anyhow, bail};
 use wasmtime::component::Component;
@@ -9,7 +11,10 @@ use wasmtime_wasi::p2::bindings::CommandPre;
 
 use super::state::State;
 use crate::guest::Kind;
-use crate::models;
+use crate::{inspect, models, output};
+
+/// A compilation that takes longer than this is mentioned.
+const LONG: Duration = Duration::from_secs(2);
 
 /// The start function of a module.
 const START: &str = "_start";
@@ -24,6 +29,7 @@ pub(super) enum Program {
 impl Program {
     /// Compiles a guest or takes it from the cache, and links all its imports.
     pub(super) fn link(engine: &Engine, kind: Kind, bytes: &[u8], path: &Path) -> Result<Self> {
+        inspect::check_imports(kind, bytes, path)?;
         match kind {
             Kind::Component => component(engine, bytes, path).map(Self::Component),
             Kind::Module => module(engine, bytes, path).map(Self::Module),
@@ -66,11 +72,33 @@ fn lacks(path: &Path, error: &wasmtime::Error) -> anyhow::Error {
     )
 }
 
+/// Compiles a guest. If that takes long, says so, also where nobody sees the spinner.
+fn compile<T>(kind: Kind, path: &Path, compile: impl FnOnce() -> T) -> T {
+    let name = kind.name();
+    let spinner = models::spinner(format!("compiling the {name}"));
+    let text = format!("compiling the {name} {} takes a while", path.display());
+    let (done, is_done) = mpsc::channel::<()>();
+    std::thread::scope(|threads| {
+        let (text, spinner) = (&text, &spinner);
+        // If there is no thread for it, nothing is said.
+        let teller = std::thread::Builder::new().spawn_scoped(threads, move || {
+            if is_done.recv_timeout(LONG) == Err(RecvTimeoutError::Timeout) {
+                spinner.suspend(|| output::note(text));
+            }
+        });
+        drop(teller);
+        let compiled = compile();
+        drop(done);
+        spinner.finish_and_clear();
+        compiled
+    })
+}
+
 fn component(engine: &Engine, bytes: &[u8], path: &Path) -> Result<CommandPre<State>> {
     let shown = path.display();
-    let spinner = models::spinner("compiling the component");
-    let compiled = Component::from_binary(engine, bytes);
-    spinner.finish_and_clear();
+    let compiled = compile(Kind::Component, path, || {
+        Component::from_binary(engine, bytes)
+    });
     let component =
         compiled.map_err(|error| anyhow!("{shown} is not a valid component: {error:#}"))?;
     let mut linker = wasmtime::component::Linker::<State>::new(engine);
@@ -85,9 +113,7 @@ fn component(engine: &Engine, bytes: &[u8], path: &Path) -> Result<CommandPre<St
 
 fn module(engine: &Engine, bytes: &[u8], path: &Path) -> Result<InstancePre<State>> {
     let shown = path.display();
-    let spinner = models::spinner("compiling the module");
-    let compiled = Module::from_binary(engine, bytes);
-    spinner.finish_and_clear();
+    let compiled = compile(Kind::Module, path, || Module::from_binary(engine, bytes));
     let module =
         compiled.map_err(|error| anyhow!("{shown} is not a valid core module: {error:#}"))?;
     if !matches!(module.get_export(START), Some(ExternType::Func(_))) {
