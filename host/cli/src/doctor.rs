@@ -4,13 +4,17 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 use bytesize::ByteSize;
-use mynah_engine::SystemInfo;
 use mynah_engine::model::cpu_features;
+use mynah_engine::{DeviceKind, SystemInfo};
+use sysinfo::{Process, ProcessesToUpdate, System};
 
 use crate::output::{self, Table};
 
 /// The binding that includes llama.cpp; the workspace pins its version.
 const LLAMA_CPP: &str = "llama-cpp-sys-2 0.1.161";
+
+/// The load for each core from which threads wait for a core.
+const BUSY: f64 = 0.75;
 
 /// Prints the report.
 pub(crate) fn doctor() -> Result<ExitCode> {
@@ -22,26 +26,35 @@ pub(crate) fn doctor() -> Result<ExitCode> {
         format!("{LLAMA_CPP}, ggml {}", system.ggml_version),
     );
     let cores = std::thread::available_parallelism().map_or(1, |cores| cores.get());
-    table.row("cores", cores.to_string());
+    // Within the affinity and the CPU quota of the process.
+    let load = System::load_average().map_or(0.0, |load| load.one);
+    table.row(
+        "cores",
+        format!("{cores}, load {load:.1} in the last minute"),
+    );
+    table.row("memory", memory());
     table.row("kernels", system.features.join("\n"));
     for device in &system.devices {
-        table.row(
-            "device",
-            format!(
-                "{}: {}, {} of {} free",
-                device.name,
-                device.description,
+        let (name, description) = (&device.name, &device.description);
+        // llama.cpp takes all memory of the machine as free.
+        let text = match device.kind {
+            DeviceKind::Cpu => format!("{name}: {description}"),
+            _ => format!(
+                "{name}: {description}, {} of {} free",
                 ByteSize(device.memory_free).display().iec(),
                 ByteSize(device.memory_total).display().iec(),
             ),
-        );
+        };
+        table.row("device", text);
     }
-    table.row("faster", advice(&system));
+    let mut advice = advice(&system);
+    advice.extend(busy(load, cores));
+    table.row("faster", advice.join("\n"));
     output::print(&table)
 }
 
 /// Advice for more speed, one line each.
-fn advice(system: &SystemInfo) -> String {
+fn advice(system: &SystemInfo) -> Vec<String> {
     let cpu = cpu_features();
     let mut advice: Vec<String> = cpu
         .named()
@@ -64,12 +77,56 @@ fn advice(system: &SystemInfo) -> String {
                 .to_owned(),
         );
     }
-    advice.join("\n")
+    advice
+}
+
+/// The memory that programs can still take, of the machine and of the control group.
+fn memory() -> String {
+    let Ok(mut system) = System::new() else {
+        return "unknown".to_owned();
+    };
+    system.refresh_memory();
+    let size = |bytes| ByteSize(bytes).display().iec();
+    let (available, total) = (system.available_memory(), system.total_memory());
+    let text = format!("{} of {} available", size(available), size(total));
+    let Ok(pid) = sysinfo::get_current_pid() else {
+        return text;
+    };
+    system.refresh_processes(ProcessesToUpdate::Some(&[pid]), false);
+    let group = system.process(pid).and_then(Process::cgroup_limits);
+    match group.filter(|group| group.total_memory < total) {
+        Some(group) => {
+            let limit = size(group.total_memory);
+            format!("{text}\nlimited to {limit} by the control group")
+        }
+        None => text,
+    }
+}
+
+/// Advice if other programs use the cores: a thread that waits for a core holds all others up.
+fn busy(load: f64, cores: usize) -> Option<String> {
+    #[expect(clippy::cast_precision_loss, reason = "a number of cores")]
+    let share = load / cores as f64;
+    (cores > 1 && share >= BUSY).then(|| {
+        format!(
+            "other programs use these cores (load {load:.1} of {cores}): a model computes faster \
+             with fewer threads then, such as --threads 1, or with OMP_WAIT_POLICY=passive"
+        )
+    })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// Newcomer 2 and 27.
+    #[test]
+    fn cores_that_others_use_give_advice() {
+        assert_eq!(busy(0.2, 2), None);
+        assert_eq!(busy(9.0, 1), None, "fewer threads there can't be");
+        assert!(busy(1.9, 2).unwrap().contains("--threads 1"));
+        assert!(memory().contains(" available"));
+    }
 
     #[test]
     fn the_version_that_is_told_is_the_one_that_is_built() {

@@ -20,9 +20,14 @@ pub(crate) fn print(answer: &dyn fmt::Display) -> anyhow::Result<ExitCode> {
 
 /// Prints an error on one line, from the outermost context to the cause.
 pub(crate) fn error(error: &anyhow::Error) {
+    error_in_guest(error, "");
+}
+
+/// Prints an error on one line, and the guest's functions below it.
+pub(crate) fn error_in_guest(error: &anyhow::Error, functions: &str) {
     let text = format!("{error:#}").replace('\n', " ");
     // If stderr is closed, the error cannot be reported.
-    let _ = writeln!(io::stderr().lock(), "error: {text}");
+    let _ = writeln!(io::stderr().lock(), "error: {text}{functions}");
 }
 
 /// Prints a progress message to stderr.

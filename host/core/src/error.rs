@@ -283,6 +283,9 @@ pub enum Error {
         /// The limit that was exceeded.
         reason: String,
     },
+    /// The host is stopping, and takes no new requests.
+    #[error("the host is stopping and takes no new requests: try again when it has been restarted")]
+    Stopping,
     /// The model was removed.
     #[error("the model is no longer there: load it again")]
     Unavailable,

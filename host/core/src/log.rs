@@ -116,6 +116,7 @@ impl fmt::Display for Logged<'_> {
             | Error::NotDeterministic { .. }
             | Error::SessionBusy
             | Error::OutputFormLost { .. }
+            | Error::Stopping
             | Error::Unavailable
             | Error::Decode { .. }
             | Error::Thread(_) => write!(f, "{error}"),

@@ -2,11 +2,12 @@
 
 use std::any::Any;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 
 use crate::status::IgnoredKeys;
 use crate::{
-    About, Backend, ModelInfo, Observer, Owner, OwnerShare, Prompt, Report, Result, Session, Status,
+    About, Backend, Error, ModelInfo, Observer, Owner, OwnerShare, Prompt, Report, Result, Session,
+    Status,
 };
 
 /// A model that a backend serves. Clones share it. The backend unloads it when the last clone,
@@ -26,6 +27,9 @@ pub struct Model {
 struct Shared {
     backend: Arc<dyn Backend>,
     ignored_keys: IgnoredKeys,
+    is_stopping: AtomicBool,
+    // Requests without an end.
+    open_requests: Arc<AtomicUsize>,
 }
 
 impl Model {
@@ -36,6 +40,8 @@ impl Model {
             shared: Arc::new(Shared {
                 backend,
                 ignored_keys: IgnoredKeys::default(),
+                is_stopping: AtomicBool::new(false),
+                open_requests: Arc::default(),
             }),
             observer: None,
             granted: None,
@@ -94,6 +100,33 @@ impl Model {
     /// out of memory. The next request loads it again.
     pub fn unload(&self) -> bool {
         self.backend().unload()
+    }
+
+    /// Refuses all new requests from now on with [`Error::Stopping`](crate::Error::Stopping), for
+    /// good. Requests that were made before go on. For hosts that end.
+    pub fn stop(&self) {
+        self.shared.is_stopping.store(true, Ordering::Relaxed);
+    }
+
+    /// The number of requests that were made and have not ended: those that are being prepared,
+    /// that wait and that run, for text and for vectors. A request counts until its end is in the
+    /// log and has been passed to the observer.
+    #[must_use]
+    pub fn open_requests(&self) -> usize {
+        self.shared.open_requests.load(Ordering::Acquire)
+    }
+
+    /// The counter of [`open_requests`](Self::open_requests).
+    pub(crate) fn request_count(&self) -> &Arc<AtomicUsize> {
+        &self.shared.open_requests
+    }
+
+    /// Checks that the host is not stopping.
+    pub(crate) fn check_running(&self) -> Result<()> {
+        match self.shared.is_stopping.load(Ordering::Relaxed) {
+            true => Err(Error::Stopping),
+            false => Ok(()),
+        }
     }
 
     /// Opens a conversation. Fairness applies to owners, so all sessions of one owner should have
@@ -191,5 +224,50 @@ impl Model {
 
     fn backend(&self) -> &dyn Backend {
         &*self.shared.backend
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use mynah_settings::Settings;
+
+    use super::*;
+    use crate::FinishReason;
+    use crate::testing::{Gate, Scripted, Step};
+
+    /// Newcomer 24.
+    #[tokio::test]
+    async fn a_stopped_model_refuses_new_requests_and_finishes_those_that_run() {
+        let gate = Gate::default();
+        let script = {
+            let gate = gate.clone();
+            move |_: &Prompt| vec![Step::Wait(gate.clone()), "the answer".into()]
+        };
+        let model = Scripted::new(script).into_model();
+        let mut session = model.session(Owner::unique()).unwrap();
+        let prompt = || Prompt::Text("a question".into());
+        let running = session.start(prompt(), Settings::default()).await;
+        let mut running = running.unwrap();
+        assert_eq!(model.open_requests(), 1);
+        model.clone().stop();
+        let mut other = model.session(Owner::unique()).unwrap();
+        let refused = other.start(prompt(), Settings::default()).await;
+        assert!(matches!(refused, Err(Error::Stopping)), "{refused:?}");
+        let refused = other.embed(&[prompt()], Settings::default()).await;
+        assert!(matches!(refused, Err(Error::Stopping)), "{refused:?}");
+        gate.open();
+        let mut events = Vec::new();
+        loop {
+            let next = running.next().await.unwrap();
+            if next.is_empty() {
+                break;
+            }
+            events.extend(next);
+        }
+        let end = events.last();
+        let is_end = |event: &crate::Event| matches!(event, crate::Event::Finished(end) if end.reason == FinishReason::EndOfGeneration);
+        assert!(end.is_some_and(is_end), "{events:?}");
+        drop((running, session));
+        assert_eq!(model.open_requests(), 0);
     }
 }

@@ -1,7 +1,7 @@
 //! The log lines and the observer's data of one request: the fields that all its lines share, and
 //! its end.
 
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::SystemTime;
 
@@ -36,6 +36,8 @@ pub struct RequestLog {
     // The answer, which knows whether its reader cancelled or is gone.
     stream: OnceLock<Arc<TextStream>>,
     observed: Option<Observed>,
+    // Counts requests that have not ended.
+    open_requests: OnceLock<Arc<AtomicUsize>>,
 }
 
 impl RequestLog {
@@ -61,6 +63,7 @@ impl RequestLog {
             is_cancelled: AtomicBool::new(false),
             stream: OnceLock::new(),
             observed: observer.map(Observed::new),
+            open_requests: OnceLock::new(),
         })
     }
 
@@ -69,6 +72,14 @@ impl RequestLog {
         if let Some(observed) = &self.observed {
             observed.settings.get_or_init(|| Arc::clone(settings));
         }
+    }
+
+    /// Counts this request in `open_requests` until its end. Only the first call has an effect.
+    pub(crate) fn count_in(&self, open_requests: &Arc<AtomicUsize>) {
+        self.open_requests.get_or_init(|| {
+            open_requests.fetch_add(1, Ordering::Relaxed);
+            Arc::clone(open_requests)
+        });
     }
 
     /// Records the stream of the answer. Only the first call has an effect.
@@ -134,6 +145,9 @@ impl RequestLog {
             | RequestOutcome::Rejected(_)
             | RequestOutcome::TimedOut(_)
             | RequestOutcome::Cancelled => last_line!(INFO),
+        }
+        if let Some(open_requests) = self.open_requests.get() {
+            open_requests.fetch_sub(1, Ordering::Release);
         }
     }
 }

@@ -8,7 +8,7 @@ use mynah_settings::{Level, SettingInForce, Settings, in_force};
 use crate::log::{CONTENT, log_request, shows_content};
 use crate::request_log::RequestLog;
 use crate::{
-    BackendSession, Embeddings, Error, Feature, Generation, Model, Owner, Prompt, RequestOutcome,
+    BackendSession, Embeddings, Error, Feature, Generation, Model, Owner, Pending, Prompt, RequestOutcome,
     Result, SessionState, SessionStatus, Task, TextRequest, TextStream, Usage, VectorRequest,
 };
 
@@ -93,8 +93,8 @@ impl Session {
     /// deterministic request if sequences share their KV cells ([`Error::NotDeterministic`]), a
     /// model that cannot be loaded again, a full queue ([`Error::Busy`],
     /// [`Error::OwnerBusy`]), a time limit that was reached before the request was in the queue
-    /// ([`Error::QueueTimeout`]), or a session that was closed because it was idle
-    /// ([`Error::SessionClosed`]).
+    /// ([`Error::QueueTimeout`]), a session that was closed because it was idle
+    /// ([`Error::SessionClosed`]), or a host that ends ([`Error::Stopping`]).
     pub async fn start(&mut self, prompt: Prompt, settings: Settings) -> Result<Generation> {
         self.begin(prompt, settings, false).await
     }
@@ -145,6 +145,7 @@ impl Session {
         if self.current.upgrade().is_some_and(is_open) {
             return Err(Error::SessionBusy);
         }
+        self.model.check_running()?;
         self.used_at = Instant::now();
         let started = self.backend.start(TextRequest {
             prompt,
@@ -188,16 +189,8 @@ impl Session {
         if shows_content() {
             log_request!(INFO, CONTENT, log, ?texts, "texts");
         }
-        self.used_at = Instant::now();
         let unfinished = Unfinished(&log);
-        let asked = self.backend.embed(VectorRequest {
-            texts,
-            settings,
-            session_settings: &self.settings,
-            owner: &self.owner,
-            log: &log,
-        });
-        let asked = asked.await;
+        let asked = self.try_embed(texts, settings, &log).await;
         unfinished.prepared(&asked);
         let mut answer = asked?;
         // Below the answer, so that it is dropped first: the request is cancelled before the backend
@@ -208,6 +201,24 @@ impl Session {
         let answered = answer.as_mut().await;
         reader.has_answer();
         answered
+    }
+
+    async fn try_embed(
+        &mut self,
+        texts: &[Prompt],
+        settings: Settings,
+        log: &Arc<RequestLog>,
+    ) -> Result<Pending<Embeddings>> {
+        self.model.check_running()?;
+        self.used_at = Instant::now();
+        let asked = self.backend.embed(VectorRequest {
+            texts,
+            settings,
+            session_settings: &self.settings,
+            owner: &self.owner,
+            log,
+        });
+        asked.await
     }
 
     /// The tokens that a request of this session with this prompt would have, as
@@ -223,14 +234,16 @@ impl Session {
     /// The log of a new request.
     fn log(&self, task: Task) -> Arc<RequestLog> {
         let observer = self.model.observer().cloned();
-        RequestLog::new(
+        let log = RequestLog::new(
             self.model.name(),
             self.model.info(),
             self.number,
             self.owner.clone(),
             task,
             observer,
-        )
+        );
+        log.count_in(self.model.request_count());
+        log
     }
 
     /// The state of the session.

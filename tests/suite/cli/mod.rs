@@ -2,6 +2,7 @@
 
 mod commands;
 mod config;
+mod endings;
 mod examples;
 mod folders;
 mod migrating;

@@ -19,6 +19,7 @@ pub(crate) struct Running {
     stdin: Option<ChildStdin>,
     stdout: mpsc::Receiver<String>,
     stderr: Arc<Mutex<String>>,
+    reader: Option<std::thread::JoinHandle<()>>,
     address: String,
     folder: Arc<tempfile::TempDir>,
 }
@@ -53,6 +54,20 @@ impl Running {
                 .arg(format!("default={}", model.display()))
                 .arg(cargo_component_wasm(name))
                 .args(arguments);
+        })
+    }
+
+    /// Starts a conversation whose answers have this many tokens, with a changed command line.
+    pub(crate) fn long_answers(tokens: &str, change: impl FnOnce(&mut Command)) -> Self {
+        Self::start(Arc::new(tempfile::tempdir().unwrap()), |command, model| {
+            command
+                .args(["--temperature", "0", "--set", "ignore_eos=true"])
+                .args(["--ctx-size", "65536", "--model"])
+                .arg(format!("default={}", model.display()));
+            change(command);
+            command
+                .arg(cargo_component_wasm("chat"))
+                .args(["--max-tokens", tokens]);
         })
     }
 
@@ -104,7 +119,7 @@ impl Running {
         };
         let stderr = Arc::new(Mutex::new(before));
         // Keeps reading, so that the host never blocks on stderr.
-        std::thread::spawn({
+        let reader = std::thread::spawn({
             let stderr = Arc::clone(&stderr);
             move || {
                 for line in lines.lines().map_while(Result::ok) {
@@ -127,6 +142,7 @@ impl Running {
             child,
             stdout: told,
             stderr,
+            reader: Some(reader),
             address,
             folder,
         }
@@ -150,9 +166,22 @@ impl Running {
 
     /// Sends a question and waits for the end of the answer.
     pub(crate) fn ask(&mut self, question: &str) {
+        self.tell(question);
+        self.line();
+    }
+
+    /// Sends a question.
+    pub(crate) fn tell(&mut self, question: &str) {
         let stdin = self.stdin.as_mut().unwrap();
         writeln!(stdin, "{question}").unwrap();
-        self.line();
+    }
+
+    /// All of its stderr. The process must have ended.
+    pub(crate) fn all_said(&mut self) -> String {
+        if let Some(reader) = self.reader.take() {
+            reader.join().unwrap();
+        }
+        self.said()
     }
 
     /// The next line of the component's stdout.

@@ -223,6 +223,11 @@ pub(crate) struct RunArgs {
     #[arg(long, value_name = "DURATION", value_parser = values::duration)]
     pub(crate) timeout: Option<Duration>,
 
+    /// Time that open requests have to end after SIGTERM, before they are cancelled, such as `30s`
+    /// [default: 8s].
+    #[arg(long, value_name = "DURATION", value_parser = values::duration)]
+    pub(crate) grace: Option<Duration>,
+
     /// Maximum memory of the component, such as `64MiB`. Growing beyond it is a trap [default:
     /// 1GiB].
     #[arg(long, value_name = "SIZE", value_parser = values::size)]

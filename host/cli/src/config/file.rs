@@ -47,6 +47,7 @@ pub(super) struct Run {
     pub(super) state_dir: Option<PathBuf>,
     pub(super) env: Vec<Text<Variable>>,
     pub(super) timeout: Option<Text<Span>>,
+    pub(super) grace: Option<Text<Span>>,
     pub(super) max_memory: Option<Text<Size>>,
     pub(super) allow_guest_models: Option<Text<Size>>,
     pub(super) allow_host_status: Option<bool>,
@@ -61,11 +62,12 @@ pub(super) struct Run {
 }
 
 /// The keys of `[run]`.
-const RUN: [&str; 15] = [
+const RUN: [&str; 16] = [
     "dirs",
     "state_dir",
     "env",
     "timeout",
+    "grace",
     "max_memory",
     "allow_guest_models",
     "allow_host_status",

@@ -23,6 +23,8 @@ pub(crate) const INSTANCE: &str = "MYNAH_INSTANCE";
 
 /// Default memory limit of an instance.
 const DEFAULT_MAX_MEMORY: ByteSize = ByteSize::gib(1);
+/// Time that requests have to end after SIGTERM. Supervisors wait for 10 s or more before they kill.
+const DEFAULT_GRACE: Duration = Duration::from_secs(8);
 /// Maximum number of instances: each has a store, a stack and its memory.
 const MAX_INSTANCES: u32 = 1000;
 
@@ -37,6 +39,7 @@ pub(crate) struct RunSettings {
     pub(crate) dirs: Vec<Preopen>,
     pub(crate) env: Vec<Variable>,
     pub(crate) timeout: Option<Duration>,
+    pub(crate) grace: Duration,
     pub(crate) max_memory: ByteSize,
     pub(crate) allow_guest_models: Option<ByteSize>,
     pub(crate) allow_host_status: bool,
@@ -107,6 +110,10 @@ pub(super) fn merge(
         dirs: named(dirs, &args.dirs, |dir| &dir.guest),
         env: named(env, &args.env, |variable| &variable.key),
         timeout: args.timeout.or_else(|| run.timeout.map(|limit| limit.0.0)),
+        grace: args
+            .grace
+            .or_else(|| run.grace.map(|grace| grace.0.0))
+            .unwrap_or(DEFAULT_GRACE),
         max_memory: args
             .max_memory
             .or(run.max_memory.map(|size| size.0.0))

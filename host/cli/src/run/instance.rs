@@ -6,6 +6,7 @@ use anyhow::anyhow;
 use wasmtime::{Engine, Store};
 use wasmtime_wasi::I32Exit;
 
+use super::backtrace;
 use super::program::Program;
 use super::state::State;
 use crate::output;
@@ -25,7 +26,8 @@ pub(super) struct Instance {
 /// How an instance ended, if the host did not fail.
 enum Ended {
     Exit(i32),
-    Trap(anyhow::Error),
+    /// The error, and the guest's functions, one on a line.
+    Trap(anyhow::Error, String),
 }
 
 impl Instance {
@@ -54,11 +56,12 @@ impl Instance {
         match self.execute().await {
             // Shells see eight bits of an exit code.
             Ended::Exit(code) => code.to_le_bytes()[0],
-            Ended::Trap(error) => {
-                output::error(&match number {
+            Ended::Trap(error, functions) => {
+                let error = match number {
                     Some(number) => error.context(format!("instance {number}")),
                     None => error,
-                });
+                };
+                output::error_in_guest(&error, &functions);
                 TRAP
             }
         }
@@ -72,11 +75,12 @@ impl Instance {
                 Ok(ended) => ended,
                 Err(_) => {
                     let limit = humantime::format_duration(limit);
-                    return Ended::Trap(anyhow!(
+                    let error = anyhow!(
                         "the {} did not end within {limit}: raise --timeout if it should have \
                          longer",
                         self.program.name()
-                    ));
+                    );
+                    return Ended::Trap(error, String::new());
                 }
             },
         };
@@ -85,13 +89,12 @@ impl Instance {
             Ok(Err(())) => Ended::Exit(1),
             Err(error) => match error.downcast_ref::<I32Exit>() {
                 Some(exit) => Ended::Exit(exit.0),
-                None => Ended::Trap(self.trap(&error)),
+                None => Ended::Trap(self.trap(&error), backtrace::shown(&error)),
             },
         }
     }
 
-    /// The message about a trap: the limit that was reached, or the trap's own message without the
-    /// backtrace.
+    /// The message about a trap: the limit that was reached, or the trap's own message.
     fn trap(&self, error: &wasmtime::Error) -> anyhow::Error {
         match self.store.data().limiter.refused() {
             Some(refused) => anyhow!("{refused}"),

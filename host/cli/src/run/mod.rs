@@ -1,10 +1,12 @@
 //! `mynah run`: runs a guest with its grants and instances, and returns the exit code.
 
+mod backtrace;
 mod ending;
 mod instance;
 mod limiter;
 mod program;
 mod state;
+mod stop;
 
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -13,7 +15,8 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use mynah_core::Registry;
-use wasmtime::{Config, Engine};
+use tokio::task::JoinSet;
+use wasmtime::{Config, Engine, WasmBacktraceDetails};
 
 use crate::args::{Control, LogArgs, RunArgs};
 use crate::config::{self, RunSettings};
@@ -47,13 +50,13 @@ pub(crate) fn run(args: &RunArgs, log: &LogArgs) -> Result<ExitCode> {
         .context("the runtime's threads can't be started")?;
     let telemetry = Arc::new(Telemetry::start()?);
     settings.observer = telemetry.observer();
-    let code = runtime.block_on(async {
+    let (ended, ending) = runtime.block_on(async {
         let engine = engine()?;
         let models = Registry::observed(settings.observer.clone());
         // First, so that the host answers while it compiles the guest and loads the models.
         let serving = Serving::new(&models, granted(&settings), args.guest());
         telemetry.watch(&serving)?;
-        let _open = Open::new(settings.control.as_ref(), &serving, &telemetry)?;
+        let mut open = Open::new(settings.control.as_ref(), &serving, &telemetry)?;
         let metrics = match settings.metrics {
             Some(address) => Some(metrics::serve(address, &serving).await?),
             None => None,
@@ -66,14 +69,50 @@ pub(crate) fn run(args: &RunArgs, log: &LogArgs) -> Result<ExitCode> {
         }
         let _ticker = Ticker::start(&engine)?;
         let instances = instances(&engine, &program, args, &settings, &models)?;
-        let ended = all(instances).await;
+        let ended = to_the_end(instances, &mut open.ending, &models, settings.grace).await;
+        stop::settle(&models).await;
         // Before the models are unloaded, because the last metrics describe them.
         telemetry.finish();
-        ended
+        anyhow::Ok((ended?, open.ending))
     })?;
     // A guest that never yields may hold a runtime thread; the process must end anyway.
     runtime.shutdown_background();
-    Ok(ExitCode::from(code))
+    if let Ended::Stopped(stop) = ended {
+        logging::finish();
+        stop.end_process();
+    }
+    drop(ending);
+    match ended {
+        Ended::Code(code) => Ok(ExitCode::from(code)),
+        Ended::Stopped(_) => Ok(ExitCode::FAILURE),
+    }
+}
+
+/// How a run ended.
+#[derive(Debug, Clone, Copy)]
+enum Ended {
+    /// All guests ended; this is the exit code.
+    Code(u8),
+    /// A signal ended it.
+    Stopped(ending::Stop),
+}
+
+/// Runs all instances to their end, or until a signal ends them. No guest runs afterwards.
+async fn to_the_end(
+    instances: Vec<Instance>,
+    ending: &mut ending::Ending,
+    models: &Registry,
+    grace: Duration,
+) -> Result<Ended> {
+    let mut guests = Box::pin(all(instances));
+    let stop = tokio::select! {
+        code = &mut guests => return code.map(Ended::Code),
+        stop = ending.asked() => stop,
+    };
+    // The exit code is that of the signal.
+    let ended = async { drop(guests.as_mut().await) };
+    stop::drain(stop, grace, models, ended).await;
+    Ok(Ended::Stopped(stop))
 }
 
 /// Warns of granted folders in which the guest could change the file of a served model.
@@ -102,7 +141,7 @@ fn warn_of_writable_models(settings: &RunSettings) {
 
 /// The socket and the signal watch. Both are closed when the host ends.
 struct Open {
-    _ending: ending::Ending,
+    ending: ending::Ending,
     _socket: Option<control::Socket>,
 }
 
@@ -123,7 +162,7 @@ impl Open {
             logging::finish();
         })?;
         Ok(Self {
-            _ending: ending,
+            ending,
             _socket: socket,
         })
     }
@@ -156,20 +195,21 @@ fn instances(
 }
 
 /// Runs all instances at once, each to its own end. The exit code is the first one, by instance
-/// number, that is not 0.
+/// number, that is not 0. Dropping it ends those that still run.
 async fn all(instances: Vec<Instance>) -> Result<u8> {
-    let tasks: Vec<_> = instances
-        .into_iter()
-        .map(|instance| tokio::spawn(instance.run()))
-        .collect();
-    let mut code = 0;
-    for task in tasks {
-        let ended = task.await.context("an instance failed in the host")?;
-        if code == 0 {
-            code = ended;
+    let mut tasks = JoinSet::new();
+    for (number, instance) in instances.into_iter().enumerate() {
+        tasks.spawn(async move { (number, instance.run().await) });
+    }
+    let mut failed = None;
+    while let Some(ended) = tasks.join_next().await {
+        let (number, code) = ended.context("an instance failed in the host")?;
+        if code != 0 {
+            let first = failed.get_or_insert((number, code));
+            *first = (*first).min((number, code));
         }
     }
-    Ok(code)
+    Ok(failed.map_or(0, |(_, code)| code))
 }
 
 fn engine() -> Result<Engine> {
@@ -177,6 +217,8 @@ fn engine() -> Result<Engine> {
     config.cache(cache::compiled_components());
     // Allows interrupting a guest that loops.
     config.epoch_interruption(true);
+    // Files and lines at a trap, if the guest has debug information.
+    config.wasm_backtrace_details(WasmBacktraceDetails::Enable);
     Ok(Engine::new(&config)?)
 }
 

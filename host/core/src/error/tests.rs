@@ -73,6 +73,8 @@ fn every_error_says_what_was_there_and_what_to_do() {
             says ["`regex`", "out of luck"], advises "Change it, or leave it out";
         Error::OutputFormLost { .. } => Error::OutputFormLost { reason: reason() },
             says ["out of luck"], advises "Use a simpler form";
+        Error::Stopping => Error::Stopping,
+            says ["stopping"], advises "try again when it has been restarted";
         Error::Unavailable => Error::Unavailable, says ["no longer there"], advises "load it again";
         Error::Decode { .. } => Error::Decode { attempts: 3, reason: reason() },
             says ["3 times", "out of luck"], advises "See the host's log";

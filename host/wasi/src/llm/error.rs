@@ -58,7 +58,7 @@ impl From<mynah_core::Error> for Error {
             | E::NotDeterministic { .. }
             | E::NoVectors { .. }
             | E::VectorsOnly { .. } => Self::Unsupported(message),
-            E::Unavailable | E::SessionClosed { .. } | E::MemoryShort { .. } => {
+            E::Stopping | E::Unavailable | E::SessionClosed { .. } | E::MemoryShort { .. } => {
                 Self::Unavailable(message)
             }
             // Other errors are failures while running. Errors of loading are mapped for `wasi:nn`.

@@ -68,6 +68,7 @@ impl From<mynah_core::Error> for NnError {
             | E::OwnerBusy { .. }
             | E::MemoryShort { .. }
             | E::LoadCancelled { .. }
+            | E::Stopping
             | E::Unavailable
             | E::SessionClosed { .. }
             | E::Decode { .. }

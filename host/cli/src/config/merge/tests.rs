@@ -30,6 +30,7 @@ fn without_flags_and_file_the_defaults_are_in_force() {
     assert_eq!(settings.model, ModelConfig::default());
     assert_eq!(settings.instances, 1);
     assert_eq!(settings.timeout, None);
+    assert_eq!(settings.grace, Duration::from_secs(8));
     assert_eq!(settings.max_memory, ByteSize::gib(1));
     assert_eq!(settings.allow_guest_models, None);
     assert_eq!((settings.owner, settings.weight), (None, 1));
@@ -85,6 +86,7 @@ const FILE: &str = "
     compat = ['lenient-output-size']
     state_dir = 'states'
     timeout = '3s'
+    grace = '4s'
     max_memory = '2MiB'
     allow_guest_models = '3MiB'
     allow_host_status = true
@@ -165,6 +167,7 @@ fn the_file_wins_over_the_defaults_in_every_setting() {
     assert_eq!(owner, (Some("file"), 2));
     assert_eq!(settings.max_priority, Priority::High);
     assert_eq!(settings.timeout, Some(Duration::from_secs(3)));
+    assert_eq!(settings.grace, Duration::from_secs(4));
     assert_eq!(settings.max_memory, ByteSize::mib(2));
     assert_eq!(settings.allow_guest_models, Some(ByteSize::mib(3)));
     assert_eq!((settings.instances, settings.allow_host_status), (4, true));
@@ -182,7 +185,7 @@ fn the_command_line_wins_over_the_file_in_every_setting() {
         split --optimize=q8_0 --max-parked-bytes 5B --max-process-bytes 8B --compress-parked=false \
         --state-dir flags --max-state-bytes 6B --store-after 9ms --max-time 10s --priority high \
         --deterministic=false --owner flag --weight 3 --max-priority normal --max-prompt-bytes 10 \
-        --max-unread-bytes 1024 --timeout 1s --max-memory 1MiB --allow-guest-models=1MiB \
+        --max-unread-bytes 1024 --timeout 1s --grace 5s --max-memory 1MiB --allow-guest-models=1MiB \
         --allow-host-status=false --metrics [::1]:2 --control off --instances 2";
     let flags: Vec<&str> = line.split_whitespace().collect();
     let settings = merged(&flags, FILE).unwrap();
@@ -252,6 +255,7 @@ fn the_command_line_wins_over_the_file_in_every_setting() {
     assert_eq!(owner, (Some("flag"), 3));
     assert_eq!(settings.max_priority, Priority::Normal);
     assert_eq!(settings.timeout, Some(Duration::from_secs(1)));
+    assert_eq!(settings.grace, Duration::from_secs(5));
     assert_eq!(settings.max_memory, ByteSize::mib(1));
     assert_eq!(settings.allow_guest_models, Some(ByteSize::mib(1)));
     assert_eq!((settings.instances, settings.allow_host_status), (2, false));
