@@ -232,8 +232,8 @@ mod tests {
     use mynah_settings::Settings;
 
     use super::*;
-    use crate::FinishReason;
     use crate::testing::{Gate, Scripted, Step};
+    use crate::{Event, FinishReason};
 
     /// Newcomer 24.
     #[tokio::test]
@@ -264,9 +264,10 @@ mod tests {
             }
             events.extend(next);
         }
-        let end = events.last();
-        let is_end = |event: &crate::Event| matches!(event, crate::Event::Finished(end) if end.reason == FinishReason::EndOfGeneration);
-        assert!(end.is_some_and(is_end), "{events:?}");
+        let Some(Event::Finished(end)) = events.last() else {
+            panic!("{events:?}");
+        };
+        assert_eq!(end.reason, FinishReason::EndOfGeneration);
         drop((running, session));
         assert_eq!(model.open_requests(), 0);
     }

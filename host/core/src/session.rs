@@ -8,8 +8,9 @@ use mynah_settings::{Level, SettingInForce, Settings, in_force};
 use crate::log::{CONTENT, log_request, shows_content};
 use crate::request_log::RequestLog;
 use crate::{
-    BackendSession, Embeddings, Error, Feature, Generation, Model, Owner, Pending, Prompt, RequestOutcome,
-    Result, SessionState, SessionStatus, Task, TextRequest, TextStream, Usage, VectorRequest,
+    BackendSession, Embeddings, Error, Feature, Generation, Model, Owner, Pending, Prompt,
+    RequestOutcome, Result, SessionState, SessionStatus, Task, TextRequest, TextStream, Usage,
+    VectorRequest,
 };
 
 /// One conversation with a model. It runs one generation at a time. Dropping it cancels that.
@@ -193,8 +194,8 @@ impl Session {
         let asked = self.try_embed(texts, settings, &log).await;
         unfinished.prepared(&asked);
         let mut answer = asked?;
-        // Below the answer, so that it is dropped first: the request is cancelled before the backend
-        // may go with the answer.
+        // Below the answer, so that it is dropped first: the request is cancelled before the
+        // backend may go with the answer.
         let reader = VectorReader(Arc::downgrade(&log));
         // From here on the backend owns it.
         drop(log);
@@ -208,7 +209,7 @@ impl Session {
         texts: &[Prompt],
         settings: Settings,
         log: &Arc<RequestLog>,
-    ) -> Result<Pending<Embeddings>> {
+    ) -> Result<Pending<'static, Embeddings>> {
         self.model.check_running()?;
         self.used_at = Instant::now();
         let asked = self.backend.embed(VectorRequest {

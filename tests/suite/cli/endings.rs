@@ -128,8 +128,11 @@ fn all_missing_imports_are_named_before_anything_is_compiled() {
     said.host_line("test:absent/nothing (Mynah does not have it)");
     assert!(!said.stderr.contains("wasi:io"), "{said:?}");
 
-    let module = r#"(module (import "env" "emscripten_f" (func)) (import "wasi_ephemeral_nn" "g" (func))
-        (import "wasi_snapshot_preview1" "proc_exit" (func (param i32))) (func (export "_start")))"#;
+    let module = r#"(module
+        (import "env" "emscripten_f" (func))
+        (import "wasi_ephemeral_nn" "g" (func))
+        (import "wasi_snapshot_preview1" "proc_exit" (func (param i32)))
+        (func (export "_start")))"#;
     std::fs::write(&path, wat::parse_str(module).unwrap()).unwrap();
     let said = run(&["run", "--no-config", &path.display().to_string()]);
     assert_eq!(said.code, Some(1), "{said:?}");

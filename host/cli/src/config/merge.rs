@@ -23,7 +23,8 @@ pub(crate) const INSTANCE: &str = "MYNAH_INSTANCE";
 
 /// Default memory limit of an instance.
 const DEFAULT_MAX_MEMORY: ByteSize = ByteSize::gib(1);
-/// Time that requests have to end after SIGTERM. Supervisors wait for 10 s or more before they kill.
+/// Time that requests have to end after SIGTERM. Supervisors wait for 10 s or more before they
+/// kill.
 const DEFAULT_GRACE: Duration = Duration::from_secs(8);
 /// Maximum number of instances: each has a store, a stack and its memory.
 const MAX_INSTANCES: u32 = 1000;

@@ -185,7 +185,8 @@ fn the_command_line_wins_over_the_file_in_every_setting() {
         split --optimize=q8_0 --max-parked-bytes 5B --max-process-bytes 8B --compress-parked=false \
         --state-dir flags --max-state-bytes 6B --store-after 9ms --max-time 10s --priority high \
         --deterministic=false --owner flag --weight 3 --max-priority normal --max-prompt-bytes 10 \
-        --max-unread-bytes 1024 --timeout 1s --grace 5s --max-memory 1MiB --allow-guest-models=1MiB \
+        --max-unread-bytes 1024 --grace 5s \
+        --timeout 1s --max-memory 1MiB --allow-guest-models=1MiB \
         --allow-host-status=false --metrics [::1]:2 --control off --instances 2";
     let flags: Vec<&str> = line.split_whitespace().collect();
     let settings = merged(&flags, FILE).unwrap();
