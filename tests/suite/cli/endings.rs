@@ -156,7 +156,7 @@ fn a_trap_shows_the_functions_of_the_guest() {
     assert_eq!(said.code, Some(134), "{said:?}");
     said.host_line("the module trapped: wasm trap: wasm `unreachable` instruction executed");
     assert_eq!(said.stderr.matches("\n  at deep").count(), 20, "{said:?}");
-    assert!(said.stderr.contains("\n  and 82 more"), "{said:?}");
+    assert!(said.stderr.contains("\n  and more"), "{said:?}");
     assert!(said.stderr.contains("with debug information"), "{said:?}");
 
     // Rust's guests without names.

@@ -1,11 +1,14 @@
 //! The guest's functions at a trap, innermost first.
 
 use std::fmt::Write;
+use std::num::NonZeroUsize;
 
 use wasmtime::{FrameInfo, WasmBacktrace};
 
 /// Maximum number of functions that are shown: the innermost ones. The guest chooses its depth.
 const MOST: usize = 20;
+/// Number of functions to collect, which tells whether there are more.
+pub(super) const COLLECTED: Option<NonZeroUsize> = NonZeroUsize::new(MOST + 1);
 /// Maximum number of characters of a name or a path. The guest chooses them.
 const LONGEST: usize = 160;
 
@@ -22,9 +25,8 @@ pub(super) fn shown(error: &wasmtime::Error) -> String {
         // Writing to a string does not fail.
         let _ = write!(text, "\n  at {line}");
     }
-    let more = frames.len().saturating_sub(MOST);
-    if more > 0 {
-        let _ = write!(text, "\n  and {more} more");
+    if frames.len() > MOST {
+        text.push_str("\n  and more");
     }
     let has = |what: fn(&FrameInfo) -> bool| frames.iter().any(what);
     if !has(|frame| frame.func_name().is_some()) {

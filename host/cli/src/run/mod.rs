@@ -219,6 +219,7 @@ fn engine() -> Result<Engine> {
     config.epoch_interruption(true);
     // Files and lines at a trap, if the guest has debug information.
     config.wasm_backtrace_details(WasmBacktraceDetails::Enable);
+    config.wasm_backtrace_max_frames(backtrace::COLLECTED);
     Ok(Engine::new(&config)?)
 }
 
