@@ -1,5 +1,5 @@
-//! Waits for SIGINT and SIGTERM. While guests run, the first one asks the run to stop. Otherwise, and
-//! the second time, the signal cleans up and ends the process.
+//! Waits for SIGINT and SIGTERM. While guests run, the first one asks the run to stop. Otherwise,
+//! and the second time, the signal cleans up and ends the process.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
