@@ -38,6 +38,12 @@ pub struct TinyModel {
     /// Recommended sampling in the file's metadata: llama.cpp's names, such as `top_p`, with their
     /// values.
     pub recommended: Vec<(&'static str, f32)>,
+    /// `tokenizer.ggml.model`.
+    pub tokenizer: &'static str,
+    /// `tokenizer.ggml.pre`.
+    pub pre_tokenizer: Option<&'static str>,
+    /// Whether the tokenizer ends each text with an end token (`add_eos_token`).
+    pub adds_end: bool,
 }
 
 impl Default for TinyModel {
@@ -49,6 +55,9 @@ impl Default for TinyModel {
             layers: 2,
             chat_template: None,
             recommended: Vec::new(),
+            tokenizer: "llama",
+            pre_tokenizer: None,
+            adds_end: false,
         }
     }
 }
@@ -87,7 +96,16 @@ impl TinyModel {
         parts.number("llama.rope.dimension_count", 16);
         parts.float("llama.attention.layer_norm_rms_epsilon", 1e-5);
 
-        tokenizer(parts);
+        tokenizer(parts, self.tokenizer);
+        if self.tokenizer == "gpt2" {
+            parts.array("tokenizer.ggml.merges", STRING, 0, &[]);
+        }
+        if let Some(name) = self.pre_tokenizer {
+            parts.text("tokenizer.ggml.pre", name);
+        }
+        if self.adds_end {
+            parts.flag("tokenizer.ggml.add_eos_token", true);
+        }
         if let Some(template) = &self.chat_template {
             parts.text("tokenizer.chat_template", template);
         }
@@ -130,7 +148,7 @@ fn vocabulary() -> usize {
 }
 
 /// Writes a tokenizer that covers every byte.
-fn tokenizer(parts: &mut Parts) {
+fn tokenizer(parts: &mut Parts, name: &str) {
     let mut tokens = Vec::new();
     let mut scores = Vec::new();
     let mut types = Vec::new();
@@ -149,7 +167,7 @@ fn tokenizer(parts: &mut Parts) {
     for (word, score) in WORDS.iter().zip((1u8..).map(f32::from)) {
         token(word, -score, 1);
     }
-    parts.text("tokenizer.ggml.model", "llama");
+    parts.text("tokenizer.ggml.model", name);
     parts.array("tokenizer.ggml.tokens", STRING, vocabulary(), &tokens);
     parts.array("tokenizer.ggml.scores", F32, vocabulary(), &scores);
     parts.array("tokenizer.ggml.token_type", I32, vocabulary(), &types);

@@ -44,7 +44,7 @@ impl TinyPositions {
         parts.number("gpt2.block_count", 1);
         parts.number("gpt2.attention.head_count", u32_of(WIDTH / 16));
         parts.float("gpt2.attention.layer_norm_epsilon", 1e-5);
-        tokenizer(&mut parts);
+        tokenizer(&mut parts, "llama");
         self.tensors(&mut parts);
         parts.into_file()
     }

@@ -11,6 +11,7 @@ use mynah_core::{
 use mynah_settings::ModelConfig;
 
 use super::loaded::Loaded;
+use super::prompt::Purpose;
 use super::session::LocalSession;
 use super::slot::Slot;
 use super::source::GgufFile;
@@ -116,8 +117,11 @@ impl Backend for LocalModel {
             let loaded = self.slot.enter().await?;
             let about = &loaded.known.about;
             about.require(Feature::TokenIds)?;
-            let answer = usize::from(about.capabilities.has(Feature::Text));
-            loaded.count(prompt, answer, owner).await
+            let (answer, purpose) = match about.capabilities.has(Feature::Text) {
+                true => (1, Purpose::Continue),
+                false => (0, Purpose::Vector),
+            };
+            loaded.count(prompt, answer, purpose, owner).await
         })
     }
 

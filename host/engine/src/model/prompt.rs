@@ -10,12 +10,28 @@ use super::fit::{Bounds, Fitted, Past};
 use super::loaded::Loaded;
 use super::vocabulary::ModelVocabulary;
 
+/// What the tokens of a prompt are for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Purpose {
+    /// The model continues the prompt. An end token after it, which some tokenizers add
+    /// (`tokenizer.ggml.add_eos_token`), would end the text that is to be continued.
+    Continue,
+    /// The model computes a vector of the prompt, with all tokens that its tokenizer adds: some
+    /// models are trained to summarise a text in its last token.
+    Vector,
+}
+
 impl Loaded {
     /// The tokens of a prompt: at least one, all in the vocabulary, and together with `after` more
     /// at most as many as fit into the context.
-    pub(super) fn tokens(&self, prompt: &Prompt, after: usize) -> Result<Vec<TokenId>> {
+    pub(super) fn tokens(
+        &self,
+        prompt: &Prompt,
+        after: usize,
+        purpose: Purpose,
+    ) -> Result<Vec<TokenId>> {
         let context = self.known.about.info.context_size;
-        let tokens = self.all_tokens(prompt, Some(context))?;
+        let tokens = self.all_tokens(prompt, purpose, Some(context))?;
         if tokens.len() + after > context as usize {
             return Err(Error::PromptTooLong {
                 prompt: tokens.len(),
@@ -36,7 +52,7 @@ impl Loaded {
     ) -> Result<Fitted<TokenId>> {
         if !settings.memory.context_shifting {
             return Ok(Fitted {
-                tokens: self.tokens(&prompt, 1)?,
+                tokens: self.tokens(&prompt, 1, Purpose::Continue)?,
                 trim_policy: None,
                 forgotten: 0,
             });
@@ -48,7 +64,8 @@ impl Loaded {
         };
         let Prompt::Messages(conversation) = prompt else {
             let begins = u32::from(self.llama.vocab().should_add_bos());
-            return bounds.text(self.all_tokens(&prompt, None)?, begins, past);
+            let tokens = self.all_tokens(&prompt, Purpose::Continue, None)?;
+            return bounds.text(tokens, begins, past);
         };
         self.check_bytes(conversation.bytes())?;
         bounds.chat(&conversation.messages, past, |left_out| {
@@ -60,16 +77,21 @@ impl Loaded {
                 tools: conversation.tools.clone(),
                 variables: conversation.variables.clone(),
             };
-            self.render(&rest, None)
+            self.render(&rest, Purpose::Continue, None)
         })
     }
 
     /// The prompt's tokens. If they must fit a context, a prompt that is far too long is refused
     /// before it is tokenised.
-    fn all_tokens(&self, prompt: &Prompt, context: Option<u32>) -> Result<Vec<TokenId>> {
+    fn all_tokens(
+        &self,
+        prompt: &Prompt,
+        purpose: Purpose,
+        context: Option<u32>,
+    ) -> Result<Vec<TokenId>> {
         let tokens = match prompt {
-            Prompt::Text(text) => self.tokenize(text, context)?,
-            Prompt::Messages(conversation) => self.render(conversation, context)?,
+            Prompt::Text(text) => self.tokenize(text, purpose, context)?,
+            Prompt::Messages(conversation) => self.render(conversation, purpose, context)?,
             Prompt::Tokens(ids) => self.known(ids)?,
         };
         if tokens.is_empty() {
@@ -78,7 +100,12 @@ impl Loaded {
         Ok(tokens)
     }
 
-    fn render(&self, conversation: &Conversation, context: Option<u32>) -> Result<Vec<TokenId>> {
+    fn render(
+        &self,
+        conversation: &Conversation,
+        purpose: Purpose,
+        context: Option<u32>,
+    ) -> Result<Vec<TokenId>> {
         if conversation.messages.is_empty() {
             return Err(Error::EmptyPrompt);
         }
@@ -91,7 +118,7 @@ impl Loaded {
             reason: error.to_string(),
         })?;
         let parts = match rendered {
-            Rendered::Text(text) => return self.tokenize(&text, context),
+            Rendered::Text(text) => return self.tokenize(&text, purpose, context),
             Rendered::Parts(parts) => parts,
         };
         if let Some(context) = context {
@@ -101,12 +128,7 @@ impl Loaded {
             });
             self.tokenizer.refuse_far_too_long(texts, context)?;
         }
-        let vocabulary = self.llama.vocab();
-        // The tokens that the tokenizer adds around every text: the begin token, then those at the
-        // end.
-        let mut tokens = vocabulary.tokenize(b"", true, false);
-        let begins = usize::from(vocabulary.should_add_bos()).min(tokens.len());
-        let ends = tokens.split_off(begins);
+        let (mut tokens, ends) = self.added(purpose);
         for part in parts {
             match part {
                 Part::Control(token) => tokens.push(token),
@@ -117,7 +139,26 @@ impl Loaded {
         Ok(tokens)
     }
 
-    fn tokenize(&self, text: &str, context: Option<u32>) -> Result<Vec<TokenId>> {
+    /// The tokens around every text: the begin token, and those at the end.
+    fn added(&self, purpose: Purpose) -> (Vec<TokenId>, Vec<TokenId>) {
+        let vocabulary = self.llama.vocab();
+        let mut begins = vocabulary.tokenize(b"", true, false);
+        // A WordPiece tokenizer adds its begin token whatever the file says.
+        let has_begin = vocabulary.should_add_bos() || begins.len() > 1;
+        let begin = usize::from(has_begin).min(begins.len());
+        let ends = begins.split_off(begin);
+        match purpose {
+            Purpose::Continue => (begins, Vec::new()),
+            Purpose::Vector => (begins, ends),
+        }
+    }
+
+    fn tokenize(
+        &self,
+        text: &str,
+        purpose: Purpose,
+        context: Option<u32>,
+    ) -> Result<Vec<TokenId>> {
         if text.is_empty() {
             return Err(Error::EmptyPrompt);
         }
@@ -126,9 +167,12 @@ impl Loaded {
             let texts = std::iter::once(text);
             self.tokenizer.refuse_far_too_long(texts, context)?;
         }
+        let (mut tokens, ends) = self.added(purpose);
         // Special tokens in the text are recognised: guests that format their own chat prompts rely
         // on it, as with llama.cpp's server.
-        self.tokens_of(text, true, true)
+        tokens.extend(self.tokens_of(text, false, true)?);
+        tokens.extend(ends);
+        Ok(tokens)
     }
 
     fn tokens_of(&self, text: &str, add: bool, parse: bool) -> Result<Vec<TokenId>> {

@@ -10,6 +10,7 @@ use mynah_settings::{Effective, OutputForm};
 
 use super::fit::{Fitted, Past};
 use super::loaded::{InUse, Known};
+use super::prompt::Purpose;
 use crate::decode::{Job, QueueLimit, Sampler, SamplerParts};
 use crate::prepare::Request;
 
@@ -112,6 +113,7 @@ impl InUse {
         &self,
         prompt: Prompt,
         after: usize,
+        purpose: Purpose,
         owner: &Owner,
     ) -> Result<Vec<TokenId>> {
         let asked_at = Instant::now();
@@ -131,7 +133,7 @@ impl InUse {
         let loaded = self.clone();
         let tokens = self
             .pool
-            .prepare(&prepare, move || loaded.tokens(&prompt, after))?;
+            .prepare(&prepare, move || loaded.tokens(&prompt, after, purpose))?;
         let tokens = tokens.await;
         drop(preparing);
         tokens

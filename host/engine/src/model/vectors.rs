@@ -7,6 +7,7 @@ use mynah_core::{Embeddings, Error, Pending, Producer, Prompt, Result, VectorReq
 use tokio::sync::oneshot;
 
 use super::loaded::{InUse, Known};
+use super::prompt::Purpose;
 use super::text::size_of_bytes;
 use crate::decode::{EmbedJob, QueueLimit, Vectors};
 use crate::prepare::Request;
@@ -89,7 +90,7 @@ impl InUse {
         let (loaded, texts) = (self.clone(), texts.to_vec());
         let tokens = self.pool.prepare(&prepare, move || {
             // No tokens are generated after the texts.
-            let texts = texts.iter().map(|text| loaded.tokens(text, 0));
+            let texts = texts.iter().map(|text| loaded.tokens(text, 0, Purpose::Vector));
             texts.collect::<Result<Vec<_>>>()
         })?;
         let tokens = preparing.finish(tokens).await?;
