@@ -81,19 +81,24 @@ pub(crate) fn inspect(path: &Path) -> Result<ExitCode> {
     table.row("architecture", header.architecture().unwrap_or("unknown"));
     table.row("parameters", millions(header.parameters()));
     table.row("quantisation", header.file_type());
-    table.row("size", size(header.file_bytes));
+    let files = match header.parts.len() {
+        0 => String::new(),
+        count => format!(", in {count} files"),
+    };
+    table.row("size", format!("{}{files}", size(header.file_bytes)));
     table.row(
         "context",
         format!("{} tokens trained", number(header.context_length())),
     );
     table.row("layers", number(header.block_count()));
     table.row("vocabulary", number(header.vocab_size()));
+    table.row("tokenizer", tokenizer(&header));
     table.row(
         "chat template",
-        if header.chat_template().is_some() {
-            "yes"
-        } else {
-            "none: a built-in one is used"
+        match (header.chat_template(), header.has_empty_template()) {
+            (Some(_), _) => "yes",
+            (None, true) => "empty: a built-in one is used",
+            (None, false) => "none: a built-in one is used",
         },
     );
     let weights: Vec<String> = header
@@ -109,6 +114,19 @@ pub(crate) fn inspect(path: &Path) -> Result<ExitCode> {
     table.row("can do", features.join(", "));
     table.row("kernels here", speed_note(&header, cpu).to_string());
     output::print(&table)
+}
+
+/// The kind of the tokenizer, and how it splits text.
+fn tokenizer(header: &GgufHeader) -> String {
+    let kind = header.tokenizer().unwrap_or("unknown");
+    match header.pre_tokenizer() {
+        Some(name) => format!("{kind}, {name}"),
+        None if header.lacks_pre_tokenizer() => format!(
+            "{kind}, without a pre-tokenizer (`tokenizer.ggml.pre`): text may be split into other \
+             tokens than the model was trained on"
+        ),
+        None => kind.to_owned(),
+    }
 }
 
 fn size(bytes: u64) -> String {

@@ -97,7 +97,8 @@ pub enum EngineError {
     /// llama.cpp could not create a context for the model.
     #[error(
         "no llama.cpp context of {cells} KV cells ({max_concurrent} sequences of {ctx_size} \
-         tokens): {reason}. Lower `ctx_size` or `max_concurrent`"
+         tokens): {reason}. {}",
+        context_advice(reason)
     )]
     Context {
         /// Requested number of KV cells.
@@ -179,6 +180,18 @@ impl From<LlamaError> for EngineError {
     fn from(error: LlamaError) -> Self {
         let (LlamaError::Start { reason } | LlamaError::Failed { reason }) = error;
         Self::Backend { reason }
+    }
+}
+
+/// What helps against a reason of llama.cpp for not creating a context.
+fn context_advice(reason: &str) -> &'static str {
+    let says = |text: &str| reason.contains(text);
+    if says("does not divide n_embd_head") || says("quantized V cache") {
+        "Set `kv_type` to f16"
+    } else if says("alloc") || says("reserve") || says("memory") {
+        "Lower `ctx_size` or `max_concurrent`"
+    } else {
+        "Lower `ctx_size` or `max_concurrent`, or take another model if that doesn't help"
     }
 }
 

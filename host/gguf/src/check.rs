@@ -2,10 +2,12 @@
 //!
 //! Each rule corresponds to a `GGML_ASSERT`, `GGML_ABORT` or crash in the pinned llama.cpp
 //! (llama-cpp-sys-2 0.1.161) that a well-formed file can reach. Files that llama.cpp itself refuses
-//! with a reason are left to it. The checks cover what the header says about any architecture; an
-//! architecture's own graph may have further requirements.
+//! with a reason are left to it. The rules here hold for every architecture; what single ones assume is
+//! the table in `rules.rs`.
 
 use super::error::GgufProblem;
+use super::reader::Lists;
+use super::rules::{Bound, EQUAL_HEADS, NOT_SERVED, RULES, SECTIONS, WHOLE_ROTATION};
 use super::{GgufHeader, TensorInfo, TensorType, Value};
 
 /// Maximum number of layers (`LLAMA_MAX_LAYERS`, asserted in `llama-model.cpp`).
@@ -27,14 +29,20 @@ const EPSILONS: [&str; 3] = [
 const TABLES: [&str; 2] = ["d2t", "ffn_gate_tid2eid"];
 
 /// Checks a header for what llama.cpp would abort the process over.
-pub(super) fn check(header: &GgufHeader) -> Result<(), GgufProblem> {
+pub(super) fn check(header: &GgufHeader, lists: &Lists) -> Result<(), GgufProblem> {
     let Some(architecture) = header.architecture() else {
         // llama.cpp refuses a missing architecture with a reason.
         return Ok(());
     };
+    if let Some((_, what)) = NOT_SERVED.iter().find(|(name, _)| *name == architecture) {
+        return Err(GgufProblem::Unusable(format!(
+            "its architecture `{architecture}` is {what}"
+        )));
+    }
     let keys = Keys {
         header,
         architecture,
+        lists,
     };
     let layers = keys.at_most("block_count", MAX_LAYERS)?;
     if layers == Some(0) {
@@ -45,6 +53,9 @@ pub(super) fn check(header: &GgufHeader) -> Result<(), GgufProblem> {
     keys.at_most("nextn_predict_layers", layers.unwrap_or(MAX_LAYERS))?;
     keys.experts()?;
     keys.rope_scaling()?;
+    keys.heads()?;
+    keys.rotation()?;
+    keys.rules()?;
     for epsilon in EPSILONS {
         keys.not_negative(epsilon)?;
     }
@@ -68,6 +79,7 @@ fn words(header: &GgufHeader) -> Result<(), GgufProblem> {
 struct Keys<'a> {
     header: &'a GgufHeader,
     architecture: &'a str,
+    lists: &'a Lists,
 }
 
 impl Keys<'_> {
@@ -101,8 +113,13 @@ impl Keys<'_> {
             return Ok(());
         }
         let used = match self.value("expert_used_count") {
-            // One number per layer; the reader does not keep it.
-            Some(Value::Array(_)) => None,
+            Some(Value::Array(_)) => match self.per_layer("expert_used_count").into_iter().max() {
+                Some(used) if used > experts => {
+                    let expected = format!("at most {experts}");
+                    return Err(self.wrong("expert_used_count", &used.to_string(), &expected));
+                }
+                used => used,
+            },
             _ => Some(self.at_most("expert_used_count", experts)?.unwrap_or(0)),
         };
         if experts > 0 && used == Some(0) {
@@ -119,6 +136,118 @@ impl Keys<'_> {
             let key = "expert_group_used_count";
             if self.at_most(key, groups - 1)?.unwrap_or(0) == 0 {
                 return Err(self.wrong(key, "0", &format!("1 to {}", groups - 1)));
+            }
+        }
+        Ok(())
+    }
+
+    /// The numbers of a key that has one for each layer, or one for all. A negative number is as
+    /// large as llama.cpp makes it.
+    fn per_layer(&self, key: &str) -> Vec<u64> {
+        match self.number(key) {
+            Some(number) => vec![number],
+            None => {
+                let list = self.lists.get(&format!("{}.{key}", self.architecture));
+                let list = list.map(Vec::as_slice).unwrap_or_default();
+                let unsigned = |&number: &i64| u64::try_from(number).unwrap_or(u64::MAX);
+                list.iter().map(unsigned).collect()
+            }
+        }
+    }
+
+    /// Each key-value head serves equally many heads.
+    fn heads(&self) -> Result<(), GgufProblem> {
+        let heads = self.per_layer("attention.head_count");
+        let key = "attention.head_count_kv";
+        let shared = self.per_layer(key);
+        for layer in 0..heads.len().max(shared.len()) {
+            // A single number holds for all layers.
+            let at = |list: &[u64]| list.get(layer).or(list.first()).copied();
+            let (Some(heads), Some(shared)) = (at(&heads), at(&shared)) else {
+                continue;
+            };
+            // Hybrids have layers without attention; a number for all layers is never 0.
+            let is_none = shared == 0 && matches!(self.value(key), Some(Value::Array(_)));
+            if heads > 0 && !is_none && (shared == 0 || !heads.is_multiple_of(shared)) {
+                let divisor = format!("a divisor of the {heads} heads");
+                return Err(self.wrong(key, &shared.to_string(), &divisor));
+            }
+        }
+        let heads = self.number("attention.head_count").unwrap_or(0);
+        let has_length = self.value("attention.key_length").is_some();
+        if let (false, Some(width), 1..) = (has_length, self.number("embedding_length"), heads)
+            && !width.is_multiple_of(heads)
+        {
+            let multiple = format!("a multiple of the {heads} heads");
+            return Err(self.wrong("embedding_length", &width.to_string(), &multiple));
+        }
+        Ok(())
+    }
+
+    /// The length of a head's keys or values.
+    fn head_length(&self, key: &str) -> Option<u64> {
+        let of_width = || {
+            let heads = self.per_layer("attention.head_count").first().copied()?;
+            self.number("embedding_length")?.checked_div(heads)
+        };
+        self.number(key).or_else(of_width)
+    }
+
+    /// Positions rotate pairs of numbers of a head.
+    fn rotation(&self) -> Result<(), GgufProblem> {
+        let is = |list: &[&str]| list.contains(&self.architecture);
+        let keys = self.head_length("attention.key_length");
+        let values = self.head_length("attention.value_length");
+        if let (true, Some(keys), Some(values)) = (is(EQUAL_HEADS), keys, values)
+            && keys != values
+        {
+            let expected = format!("as `attention.key_length`, {keys}");
+            return Err(self.wrong("attention.value_length", &values.to_string(), &expected));
+        }
+        let key = "rope.dimension_count";
+        if let (Some(rotated), Some(length)) = (self.number(key), keys) {
+            let is_wrong = match is(WHOLE_ROTATION) {
+                true => rotated != length,
+                false => rotated > length || !rotated.is_multiple_of(2),
+            };
+            if is_wrong {
+                let expected = format!("an even number of the {length} of a head, mostly all");
+                return Err(self.wrong(key, &rotated.to_string(), &expected));
+            }
+        }
+        let key = "rope.dimension_sections";
+        let sections = self.per_layer(key);
+        let used = sections.iter().take(3).any(|&section| section > 0);
+        if is(SECTIONS) && !sections.is_empty() && !used {
+            return Err(self.wrong(key, "0", "one of the first three above 0"));
+        }
+        Ok(())
+    }
+
+    /// The table of what single architectures assume.
+    fn rules(&self) -> Result<(), GgufProblem> {
+        for &(architectures, key, bound) in RULES {
+            if !architectures.contains(&self.architecture) {
+                continue;
+            }
+            let Some(number) = self.number(key) else {
+                continue;
+            };
+            let other = |name: &str| self.number(name);
+            let (fits, expected) = match bound {
+                Bound::AtLeast(least) => (number >= least, format!("{least} or more")),
+                Bound::Exactly(only) => (number == only, only.to_string()),
+                Bound::MultipleOf(name) => (
+                    other(name).is_none_or(|other| other > 0 && number.is_multiple_of(other)),
+                    format!("a multiple of `{name}`, which is not 0"),
+                ),
+                Bound::TwiceOf(name) => (
+                    other(name).is_none_or(|other| other.checked_mul(2) == Some(number)),
+                    format!("twice `{name}`"),
+                ),
+            };
+            if !fits {
+                return Err(self.wrong(key, &number.to_string(), &expected));
             }
         }
         Ok(())
@@ -184,134 +313,4 @@ fn tensor(tensor: &TensorInfo) -> Result<(), GgufProblem> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn header(keys: &[(&str, Value)], tensors: &[(&str, TensorType)]) -> GgufHeader {
-        let named = |(key, value): &(&str, Value)| (format!("llama.{key}"), value.clone());
-        let mut metadata: std::collections::BTreeMap<_, _> = keys.iter().map(named).collect();
-        let architecture = Value::String("llama".to_owned());
-        metadata.insert("general.architecture".to_owned(), architecture);
-        let tensor = |&(name, ty): &(&str, TensorType)| TensorInfo {
-            name: name.to_owned(),
-            dimensions: vec![256],
-            ty,
-            elements: 256,
-            bytes: 256,
-        };
-        GgufHeader {
-            version: 3,
-            metadata,
-            tensors: tensors.iter().map(tensor).collect(),
-            file_bytes: 0,
-        }
-    }
-
-    #[test]
-    fn values_that_llama_cpp_would_abort_on_are_refused_by_name() {
-        use Value::{Float, String, Unsigned};
-        let bad: &[&[(&str, Value)]] = &[
-            &[("block_count", Unsigned(0))],
-            &[("block_count", Unsigned(513))],
-            &[("context_length", Unsigned(1 << 31))],
-            &[
-                ("nextn_predict_layers", Unsigned(3)),
-                ("block_count", Unsigned(2)),
-            ],
-            &[
-                ("expert_used_count", Unsigned(0)),
-                ("expert_count", Unsigned(8)),
-            ],
-            &[("expert_used_count", Unsigned(1))],
-            &[("expert_count", Unsigned(1025))],
-            &[("expert_group_count", Unsigned(1))],
-            &[
-                ("expert_group_count", Unsigned(3)),
-                ("expert_count", Unsigned(8)),
-                ("expert_used_count", Unsigned(2)),
-            ],
-            &[
-                ("expert_group_used_count", Unsigned(4)),
-                ("expert_group_count", Unsigned(4)),
-                ("expert_count", Unsigned(8)),
-                ("expert_used_count", Unsigned(2)),
-            ],
-            &[("rope.scaling.type", String("bogus".to_owned()))],
-            &[("attention.layer_norm_rms_epsilon", Float(-1.0))],
-            &[("attention.layer_norm_rms_epsilon", Float(f64::NAN))],
-        ];
-        for keys in bad {
-            let problem = check(&header(keys, &[])).unwrap_err().to_string();
-            let (culprit, _) = &keys[0];
-            assert!(problem.contains(culprit), "{keys:?}: {problem}");
-        }
-    }
-
-    #[test]
-    fn what_real_models_have_passes() {
-        use Value::{Array, Float, String, Unsigned};
-        let good: &[&[(&str, Value)]] = &[
-            &[("block_count", Unsigned(512))],
-            &[
-                ("expert_count", Unsigned(8)),
-                ("expert_used_count", Unsigned(2)),
-            ],
-            &[
-                ("expert_count", Unsigned(256)),
-                ("expert_used_count", Unsigned(8)),
-                ("expert_group_count", Unsigned(8)),
-                ("expert_group_used_count", Unsigned(4)),
-            ],
-            &[
-                ("expert_count", Unsigned(8)),
-                ("expert_used_count", Array(32)),
-            ],
-            &[("rope.scaling.type", String("yarn".to_owned()))],
-            &[("attention.layer_norm_rms_epsilon", Float(1e-5))],
-        ];
-        for keys in good {
-            check(&header(keys, &[])).unwrap();
-        }
-    }
-
-    #[test]
-    fn words_with_spaces_need_a_tokenizer_that_drops_them() {
-        let with = |model: &str| {
-            let mut header = header(&[], &[]);
-            for (key, value) in [("model", model), ("pre", "whitespace")] {
-                let key = format!("tokenizer.ggml.{key}");
-                let value = Value::String(value.to_owned());
-                header.metadata.insert(key, value);
-            }
-            check(&header)
-        };
-        with("whitespace").unwrap();
-        let problem = with("gpt2").unwrap_err().to_string();
-        assert!(problem.contains("`gpt2`"), "{problem}");
-    }
-
-    #[test]
-    fn only_types_with_kernels_are_weights() {
-        for ty in [
-            TensorType::Q8_1,
-            TensorType::I32,
-            TensorType::F64,
-            TensorType::Q8K,
-        ] {
-            let problem = check(&header(&[], &[("output.weight", ty)])).unwrap_err();
-            assert!(problem.to_string().contains("output.weight"), "{problem}");
-        }
-        let norm = header(&[], &[("blk.0.attn_norm.weight", TensorType::F16)]);
-        assert!(check(&norm).unwrap_err().to_string().contains("F32"));
-        check(&header(
-            &[],
-            &[
-                ("output.weight", TensorType::Q4_1),
-                ("blk.0.attn_norm.weight", TensorType::F32),
-                ("d2t", TensorType::I64),
-                ("blk.0.ffn_gate_tid2eid.weight", TensorType::I32),
-            ],
-        ))
-        .unwrap();
-    }
-}
+mod tests;

@@ -74,6 +74,40 @@ pub enum GgufProblem {
     /// The header contradicts itself or exceeds every known model.
     #[error("the model file is damaged: {0}. Download it again")]
     Damaged(String),
+    /// A file of a model in parts is missing.
+    #[error(
+        "the model is in {count} files, and number {number} is missing: {}. Put all of them into \
+         one folder", path.display()
+    )]
+    MissingPart {
+        /// The missing file.
+        path: PathBuf,
+        /// Its number, from 1.
+        number: u64,
+        /// Number of files.
+        count: u64,
+    },
+    /// A file of a model in parts is not usable.
+    #[error("in {}, which is a part of the model: {problem}", path.display())]
+    Part {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with the file.
+        problem: Box<GgufProblem>,
+    },
+    /// The file is a later part of a model.
+    #[error("this is file {number} of {count} of a model: give the first one, {}", first.display())]
+    LaterPart {
+        /// The number of the file, from 1.
+        number: u64,
+        /// Number of files.
+        count: u64,
+        /// The first file.
+        first: PathBuf,
+    },
+    /// The files of a model in parts contradict each other.
+    #[error("the files of this model don't belong together: {0}. Download all of them again")]
+    Parts(String),
     /// A well-formed file over which llama.cpp would abort the process.
     #[error("this model can't be run: {0}. Convert the model again, or take another")]
     Unusable(String),

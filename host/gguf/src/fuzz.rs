@@ -25,6 +25,7 @@ mod tests {
     use std::path::Path;
 
     use super::*;
+    use crate::rules::NOT_SERVED;
 
     #[test]
     fn the_seeds_of_gguf_keep_its_promises() {
@@ -35,5 +36,24 @@ mod tests {
             count += 1;
         }
         assert!(count > 0, "gguf has no seeds");
+    }
+
+    /// One seed for each architecture that llama.cpp knows: what its models have is not refused.
+    #[test]
+    fn every_architecture_has_a_seed_that_is_read_or_cannot_be_served() {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fuzz/corpus/gguf");
+        let mut count = 0;
+        for seed in std::fs::read_dir(folder).unwrap() {
+            let seed = seed.unwrap();
+            let name = seed.file_name().into_string().unwrap();
+            let Some(architecture) = name.strip_prefix("of-") else {
+                continue;
+            };
+            let is_served = NOT_SERVED.iter().all(|(name, _)| *name != architecture);
+            let read = read_bytes(&std::fs::read(seed.path()).unwrap());
+            assert_eq!(read.is_ok(), is_served, "{architecture}: {read:?}");
+            count += 1;
+        }
+        assert!(count > 150, "{count} architectures");
     }
 }

@@ -1,6 +1,7 @@
 //! The contents of a header: keys with their values, and tensors.
 
 use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 
 use super::{TensorType, tensor_type};
 
@@ -13,8 +14,21 @@ pub struct GgufHeader {
     pub metadata: BTreeMap<String, Value>,
     /// The tensors, in the order of the file.
     pub tensors: Vec<TensorInfo>,
-    /// Size of the whole file in bytes.
+    /// Size of the whole file in bytes; of all files, if the model is in parts.
     pub file_bytes: u64,
+    /// The files of a model in parts, in their order. Empty if the model is in one file.
+    pub parts: Vec<Part>,
+}
+
+/// A file of a model.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Part {
+    /// The file.
+    pub path: PathBuf,
+    /// Size of the file in bytes.
+    pub file_bytes: u64,
+    /// Size of the file's tensors in bytes.
+    pub weight_bytes: u64,
 }
 
 /// A metadata value.
@@ -66,16 +80,60 @@ impl GgufHeader {
         self.string("general.name")
     }
 
-    /// The model's own chat template, in Jinja.
+    /// The model's own chat template, in Jinja. An empty one counts as none.
     #[must_use]
     pub fn chat_template(&self) -> Option<&str> {
-        self.string("tokenizer.chat_template")
+        self.template("tokenizer.chat_template")
     }
 
-    /// The model's own chat template for conversations with tools, if it has a separate one.
+    /// The model's own chat template for conversations with tools, if it has a separate one. An
+    /// empty one counts as none.
     #[must_use]
     pub fn tool_template(&self) -> Option<&str> {
-        self.string("tokenizer.chat_template.tool_use")
+        self.template("tokenizer.chat_template.tool_use")
+    }
+
+    /// Whether the file has a chat template that is empty, which some converters write.
+    #[must_use]
+    pub fn has_empty_template(&self) -> bool {
+        self.string("tokenizer.chat_template").is_some() && self.chat_template().is_none()
+    }
+
+    fn template(&self, key: &str) -> Option<&str> {
+        self.string(key).filter(|text| !text.trim().is_empty())
+    }
+
+    /// `tokenizer.ggml.model`: the kind of the tokenizer, such as `llama` or `gpt2`.
+    #[must_use]
+    pub fn tokenizer(&self) -> Option<&str> {
+        self.string("tokenizer.ggml.model")
+    }
+
+    /// `tokenizer.ggml.pre`: how a `gpt2` tokenizer splits text before it merges.
+    #[must_use]
+    pub fn pre_tokenizer(&self) -> Option<&str> {
+        self.string("tokenizer.ggml.pre")
+            .filter(|name| !name.is_empty())
+    }
+
+    /// Whether the tokenizer needs a pre-tokenizer that the file does not name. llama.cpp then
+    /// splits text in its default way, which most models were not trained with.
+    #[must_use]
+    pub fn lacks_pre_tokenizer(&self) -> bool {
+        self.tokenizer() == Some("gpt2") && self.pre_tokenizer().is_none()
+    }
+
+    /// The files of the model whose first or only file is `path`, in their order.
+    #[must_use]
+    pub fn files(&self, path: &Path) -> Vec<Part> {
+        if self.parts.is_empty() {
+            return vec![Part {
+                path: path.to_owned(),
+                file_bytes: self.file_bytes,
+                weight_bytes: self.weight_bytes(),
+            }];
+        }
+        self.parts.clone()
     }
 
     /// Number of weights of all tensors.

@@ -6,6 +6,7 @@
 
 #![forbid(unsafe_code)]
 
+mod charsmap;
 mod check;
 mod error;
 #[cfg(any(test, feature = "fuzzing"))]
@@ -13,12 +14,14 @@ mod error;
 pub mod fuzz;
 mod header;
 pub mod kernels;
+mod parts;
 mod reader;
+mod rules;
 mod size;
 mod tensor_type;
 mod vocabulary;
 
 pub use error::{GgufError, GgufProblem};
-pub use header::{GgufHeader, TensorInfo, Value};
+pub use header::{GgufHeader, Part, TensorInfo, Value};
 pub use size::{ContextShape, ModelSize};
 pub use tensor_type::TensorType;

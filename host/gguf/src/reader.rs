@@ -7,6 +7,7 @@ use std::path::Path;
 
 use super::check::check;
 use super::error::GgufProblem;
+use super::parts;
 use super::vocabulary::Vocabulary;
 use super::{GgufError, GgufHeader, TensorInfo, TensorType, Value};
 
@@ -28,8 +29,14 @@ const MAX_ALL_TEXT: u64 = 64 << 20;
 const MAX_TOKENS: u64 = 1 << 22;
 /// The key of the vocabulary.
 const TOKENS: &str = "tokenizer.ggml.tokens";
-/// The key of the chat template.
+/// The key of the chat template, and the begin of those of further templates.
 const TEMPLATE: &str = "tokenizer.chat_template";
+/// The key of the normalisation table of a `t5` tokenizer.
+const CHARSMAP: &str = "tokenizer.ggml.precompiled_charsmap";
+/// Maximum size of that table in bytes; the largest known have 320 KiB.
+const MAX_CHARSMAP: u64 = 16 << 20;
+/// Maximum length of an array of numbers that is kept: one number per layer.
+const MAX_LIST: u64 = 512;
 /// Maximum number of dimensions of a tensor (`GGML_MAX_DIMS`).
 const MAX_DIMENSIONS: u32 = 4;
 /// Alignment of tensor data if the file sets none (`GGUF_DEFAULT_ALIGNMENT`), and the minimum: ggml
@@ -53,6 +60,13 @@ impl GgufHeader {
 }
 
 fn read_file(path: &Path) -> Result<GgufHeader> {
+    let mut first = read_part(path)?;
+    first.header = parts::join(path, first.header)?;
+    first.checked()
+}
+
+/// Reads one file, of which the model may be in several.
+pub(super) fn read_part(path: &Path) -> Result<Contents> {
     // Checked before opening, because opening a pipe would wait for a writer.
     let found = std::fs::metadata(path)?;
     if found.is_dir() {
@@ -63,13 +77,36 @@ fn read_file(path: &Path) -> Result<GgufHeader> {
     }
     let file = File::open(path)?;
     let file_bytes = file.metadata()?.len();
-    Reader::new(BufReader::new(file), file_bytes).header()
+    Reader::new(BufReader::new(file), file_bytes).read()
 }
 
 /// Reads a file from memory.
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) fn read_bytes(bytes: &[u8]) -> Result<GgufHeader> {
-    Reader::new(std::io::Cursor::new(bytes), bytes.len() as u64).header()
+    let cursor = std::io::Cursor::new(bytes);
+    Reader::new(cursor, bytes.len() as u64).read()?.checked()
+}
+
+/// Arrays of whole numbers of at most [`MAX_LIST`] elements, by their keys.
+pub(super) type Lists = BTreeMap<String, Vec<i64>>;
+
+/// What was read from a file: its header, and what only the checks need.
+pub(super) struct Contents {
+    pub(super) header: GgufHeader,
+    vocabulary: Vocabulary,
+    lists: Lists,
+}
+
+impl Contents {
+    /// Checks the header for what llama.cpp would abort the process over.
+    fn checked(self) -> Result<GgufHeader> {
+        if self.header.tensors.is_empty() {
+            return Err(damaged("it has no tensors".to_owned()));
+        }
+        check(&self.header, &self.lists)?;
+        self.vocabulary.check(&self.header)?;
+        Ok(self.header)
+    }
 }
 
 struct Reader<R> {
@@ -79,6 +116,7 @@ struct Reader<R> {
     /// Bytes of text read so far.
     text_bytes: u64,
     vocabulary: Vocabulary,
+    lists: Lists,
 }
 
 impl<R: Read + Seek> Reader<R> {
@@ -89,10 +127,11 @@ impl<R: Read + Seek> Reader<R> {
             file_bytes,
             text_bytes: 0,
             vocabulary: Vocabulary::default(),
+            lists: Lists::new(),
         }
     }
 
-    fn header(&mut self) -> Result<GgufHeader> {
+    fn read(mut self) -> Result<Contents> {
         self.magic()?;
         let version = self.u32()?;
         // As in ggml: a small number in the other byte order.
@@ -104,9 +143,6 @@ impl<R: Read + Seek> Reader<R> {
         }
         let tensor_count = self.count("tensors", MAX_TENSORS)?;
         let key_count = self.count("metadata keys", MAX_KEYS)?;
-        if tensor_count == 0 {
-            return Err(damaged("it has no tensors".to_owned()));
-        }
         let metadata = self.metadata(key_count)?;
         let alignment = match metadata.get("general.alignment") {
             None => DEFAULT_ALIGNMENT,
@@ -157,11 +193,13 @@ impl<R: Read + Seek> Reader<R> {
             metadata,
             tensors,
             file_bytes: self.file_bytes,
+            parts: Vec::new(),
         };
-        self.vocabulary
-            .check(header.string("tokenizer.ggml.model"))?;
-        check(&header)?;
-        Ok(header)
+        Ok(Contents {
+            header,
+            vocabulary: self.vocabulary,
+            lists: self.lists,
+        })
     }
 
     fn magic(&mut self) -> Result<()> {
@@ -215,6 +253,10 @@ impl<R: Read + Seek> Reader<R> {
     }
 
     fn value(&mut self, ty: u32, key: &str) -> Result<Value> {
+        // llama.cpp reads these of later parts without looking at their type, which ggml asserts.
+        if matches!(key, "split.no" | "split.count") && ty != 2 {
+            return Err(damaged(format!("the key `{key}` has the type {ty}, not 2")));
+        }
         Ok(match ty {
             0 => Value::Unsigned(u8::from_le_bytes(self.bytes()?).into()),
             1 => Value::Signed(i8::from_le_bytes(self.bytes()?).into()),
@@ -241,7 +283,7 @@ impl<R: Read + Seek> Reader<R> {
     /// seem to have none.
     fn text_value(&mut self, key: &str) -> Result<Value> {
         let length = self.u64()?;
-        if length > MAX_TEXT && key != TEMPLATE {
+        if length > MAX_TEXT && !key.starts_with(TEMPLATE) {
             self.skip(length)?;
             return Ok(Value::LongText(length));
         }
@@ -254,12 +296,16 @@ impl<R: Read + Seek> Reader<R> {
         let ty = self.u32()?;
         let length = self.u64()?;
         let size = match ty {
-            0 | 1 | 7 => 1,
-            2 | 3 => 2,
-            4..=6 => 4,
-            10..=12 => 8,
             8 if key == TOKENS => {
                 self.tokens(length)?;
+                return Ok(length);
+            }
+            0 | 1 if key == CHARSMAP => {
+                self.charsmap(length)?;
+                return Ok(length);
+            }
+            0..=5 | 10 | 11 if length <= MAX_LIST => {
+                self.list(key, ty, length)?;
                 return Ok(length);
             }
             8 => {
@@ -270,6 +316,10 @@ impl<R: Read + Seek> Reader<R> {
                 }
                 return Ok(length);
             }
+            0 | 1 | 7 => 1,
+            2 | 3 => 2,
+            4..=6 => 4,
+            10..=12 => 8,
             _ => {
                 let what = format!("the array `{key}` has elements of the unknown type {ty}");
                 return Err(damaged(what));
@@ -278,6 +328,29 @@ impl<R: Read + Seek> Reader<R> {
         let bytes = length.checked_mul(size);
         self.skip(bytes.ok_or_else(|| damaged(format!("the array `{key}` has no end")))?)?;
         Ok(length)
+    }
+
+    fn charsmap(&mut self, bytes: u64) -> Result<()> {
+        self.vocabulary.charsmap = self.text_bytes("its charsmap", bytes, MAX_CHARSMAP)?;
+        Ok(())
+    }
+
+    fn list(&mut self, key: &str, ty: u32, length: u64) -> Result<()> {
+        let mut list = Vec::new();
+        for _ in 0..length {
+            list.push(match ty {
+                0 => u8::from_le_bytes(self.bytes()?).into(),
+                1 => i8::from_le_bytes(self.bytes()?).into(),
+                2 => u16::from_le_bytes(self.bytes()?).into(),
+                3 => i16::from_le_bytes(self.bytes()?).into(),
+                4 => self.u32()?.into(),
+                5 => i32::from_le_bytes(self.bytes()?).into(),
+                10 => i64::try_from(self.u64()?).unwrap_or(i64::MAX),
+                _ => i64::from_le_bytes(self.bytes()?),
+            });
+        }
+        self.lists.insert(key.to_owned(), list);
+        Ok(())
     }
 
     fn tokens(&mut self, count: u64) -> Result<()> {

@@ -129,6 +129,7 @@ mod tests {
             metadata,
             tensors: Vec::new(),
             file_bytes: 0,
+            parts: Vec::new(),
         }
     }
 

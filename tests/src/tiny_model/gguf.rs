@@ -3,6 +3,7 @@
 /// Alignment of tensor data in the file.
 const ALIGNMENT: usize = 32;
 /// Type numbers of GGUF values, and of ggml's F32.
+const U16: u32 = 2;
 const U32: u32 = 4;
 pub(super) const I32: u32 = 5;
 pub(super) const F32: u32 = 6;
@@ -16,24 +17,37 @@ const TENSOR_F32: u32 = 0;
 pub(super) struct Parts {
     keys: u64,
     metadata: Vec<u8>,
-    tensors: u64,
-    infos: Vec<u8>,
+    tensors: Vec<Tensor>,
+}
+
+/// A tensor: its description up to its offset, and its data.
+struct Tensor {
+    info: Vec<u8>,
     data: Vec<u8>,
 }
 
 impl Parts {
     /// Joins the parts.
     pub(super) fn into_file(self) -> Vec<u8> {
-        let mut file = Vec::new();
-        file.extend(b"GGUF");
-        file.extend(3u32.to_le_bytes());
-        file.extend(self.tensors.to_le_bytes());
-        file.extend(self.keys.to_le_bytes());
-        file.extend(self.metadata);
-        file.extend(self.infos);
-        file.resize(file.len().next_multiple_of(ALIGNMENT), 0);
-        file.extend(self.data);
-        file
+        file(self.keys, &self.metadata, &self.tensors)
+    }
+
+    /// Joins the parts to several files, as llama.cpp splits them: the metadata is in the first.
+    pub(super) fn into_files(mut self, count: u16) -> Vec<Vec<u8>> {
+        let each = self.tensors.len().div_ceil(usize::from(count)).max(1);
+        let all = i32::try_from(self.tensors.len()).unwrap_or(i32::MAX);
+        let tensors = std::mem::take(&mut self.tensors);
+        let mut chunks = tensors.chunks(each);
+        (0..count)
+            .map(|number| {
+                let mut of_file = std::mem::take(&mut self);
+                of_file.value("split.no", U16, &number.to_le_bytes());
+                of_file.value("split.count", U16, &count.to_le_bytes());
+                of_file.value("split.tensors.count", I32, &all.to_le_bytes());
+                let tensors = chunks.next().unwrap_or_default();
+                file(of_file.keys, &of_file.metadata, tensors)
+            })
+            .collect()
     }
 
     fn value(&mut self, key: &str, ty: u32, bytes: &[u8]) {
@@ -71,20 +85,37 @@ impl Parts {
         dimensions: &[usize],
         mut weight: impl FnMut(usize) -> f32,
     ) {
-        self.tensors += 1;
-        self.infos.extend(string(name));
-        self.infos.extend(u32_of(dimensions.len()).to_le_bytes());
+        let mut info = string(name);
+        info.extend(u32_of(dimensions.len()).to_le_bytes());
         for &dimension in dimensions {
-            self.infos.extend((dimension as u64).to_le_bytes());
+            info.extend((dimension as u64).to_le_bytes());
         }
-        self.infos.extend(TENSOR_F32.to_le_bytes());
-        self.infos.extend((self.data.len() as u64).to_le_bytes());
-        for index in 0..dimensions.iter().product() {
-            self.data.extend(weight(index).to_le_bytes());
-        }
-        self.data
-            .resize(self.data.len().next_multiple_of(ALIGNMENT), 0);
+        info.extend(TENSOR_F32.to_le_bytes());
+        let weights = 0..dimensions.iter().product();
+        let data = weights
+            .flat_map(|index| weight(index).to_le_bytes())
+            .collect();
+        self.tensors.push(Tensor { info, data });
     }
+}
+
+fn file(keys: u64, metadata: &[u8], tensors: &[Tensor]) -> Vec<u8> {
+    let mut file = Vec::new();
+    file.extend(b"GGUF");
+    file.extend(3u32.to_le_bytes());
+    file.extend((tensors.len() as u64).to_le_bytes());
+    file.extend(keys.to_le_bytes());
+    file.extend(metadata);
+    let mut data: Vec<u8> = Vec::new();
+    for tensor in tensors {
+        file.extend(&tensor.info);
+        file.extend((data.len() as u64).to_le_bytes());
+        data.extend(&tensor.data);
+        data.resize(data.len().next_multiple_of(ALIGNMENT), 0);
+    }
+    file.resize(file.len().next_multiple_of(ALIGNMENT), 0);
+    file.extend(data);
+    file
 }
 
 /// Converts a number that is known to be small.

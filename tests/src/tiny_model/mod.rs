@@ -7,7 +7,7 @@ mod gguf;
 mod positions;
 
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 pub use bpe::TinyBpe;
 pub use encoder::TinyEncoder;
@@ -75,10 +75,32 @@ impl TinyModel {
     /// The bytes of the file.
     #[must_use]
     pub fn bytes(&self) -> Vec<u8> {
+        self.parts().into_file()
+    }
+
+    /// Writes the model in `count` files, `NAME-00001-of-00003.gguf` and so on, and returns their
+    /// paths.
+    ///
+    /// # Errors
+    ///
+    /// Any error of writing a file.
+    pub fn write_split(&self, folder: &Path, name: &str, count: u16) -> io::Result<Vec<PathBuf>> {
+        let files = self.parts().into_files(count);
+        let numbered = files.into_iter().zip(1u16..);
+        numbered
+            .map(|(bytes, number)| {
+                let path = folder.join(format!("{name}-{number:05}-of-{count:05}.gguf"));
+                std::fs::write(&path, bytes)?;
+                Ok(path)
+            })
+            .collect()
+    }
+
+    fn parts(&self) -> Parts {
         let mut parts = Parts::default();
         self.metadata(&mut parts);
         self.tensors(&mut parts);
-        parts.into_file()
+        parts
     }
 
     fn metadata(&self, parts: &mut Parts) {

@@ -7,7 +7,7 @@ use std::path::Path;
 use mynah_llama::ContextParams;
 use sha2::{Digest, Sha256};
 
-use crate::model::gguf::GgufHeader;
+use crate::model::gguf::{GgufHeader, Part};
 
 /// Samples of the weights that are hashed.
 const SAMPLES: u64 = 256;
@@ -42,15 +42,8 @@ impl Fingerprint {
             header.file_bytes,
         );
         hasher.update(about);
-        let mut file = File::open(path)?;
-        let weights = header.weight_bytes();
-        let before = header.file_bytes.saturating_sub(weights);
-        io::copy(&mut (&mut file).take(before), &mut Hashing(&mut hasher))?;
-        for sample in 0..SAMPLES {
-            let last = weights.saturating_sub(SAMPLE_BYTES);
-            file.seek(SeekFrom::Start(before + last * sample / (SAMPLES - 1)))?;
-            let mut from = (&mut file).take(SAMPLE_BYTES);
-            io::copy(&mut from, &mut Hashing(&mut hasher))?;
+        for part in header.files(path) {
+            hash(&part, &mut hasher)?;
         }
         let digest = hasher.finalize();
         // Half of the hash tells all models apart, and is short enough for the name of a folder.
@@ -76,6 +69,21 @@ impl Fingerprint {
     pub(crate) fn made_up(name: &str) -> Self {
         Self(name.to_owned())
     }
+}
+
+/// Hashes what is before the weights of a file, and samples of these.
+fn hash(part: &Part, hasher: &mut Sha256) -> io::Result<()> {
+    let mut file = File::open(&part.path)?;
+    let weights = part.weight_bytes;
+    let before = part.file_bytes.saturating_sub(weights);
+    io::copy(&mut (&mut file).take(before), &mut Hashing(hasher))?;
+    for sample in 0..SAMPLES {
+        let last = weights.saturating_sub(SAMPLE_BYTES);
+        file.seek(SeekFrom::Start(before + last * sample / (SAMPLES - 1)))?;
+        let mut from = (&mut file).take(SAMPLE_BYTES);
+        io::copy(&mut from, &mut Hashing(hasher))?;
+    }
+    Ok(())
 }
 
 /// Hashes what is written.

@@ -62,3 +62,31 @@ fn every_error_says_what_was_there_and_what_to_do() {
             says ["out of luck"], advises "free some, or convert without measuring";
     });
 }
+
+/// Case M2.
+#[test]
+fn the_advice_about_a_context_fits_its_cause() {
+    let error = |reason: &str| {
+        let error = EngineError::Context {
+            cells: 256,
+            max_concurrent: 1,
+            ctx_size: 256,
+            reason: reason.to_owned(),
+        };
+        error.to_string()
+    };
+    for of_kv_type in [
+        "K cache type q8_0 with block size 32 does not divide n_embd_head_k=80",
+        "V cache type q8_0 with block size 32 does not divide n_embd_head_v=80",
+        "quantized V cache requires flash_attn to be enabled",
+    ] {
+        let text = error(of_kv_type);
+        assert!(text.contains("`kv_type` to f16"), "{text}");
+        assert!(!text.contains("Lower"), "{text}");
+    }
+    let text = error("failed to allocate compute pp buffers");
+    assert!(
+        text.ends_with("Lower `ctx_size` or `max_concurrent`"),
+        "{text}"
+    );
+}

@@ -28,6 +28,22 @@ pub(super) fn model_info(
             "the model takes no more tokens than it was trained on"
         );
     }
+    if context_size > context_trained {
+        tracing::warn!(
+            model = name(header, path),
+            context_size,
+            context_trained,
+            "the context is longer than what the model was trained on: answers may get worse \
+             beyond it (`ctx_size`)"
+        );
+    }
+    if header.lacks_pre_tokenizer() {
+        tracing::warn!(
+            model = name(header, path),
+            "the model's file does not name its pre-tokenizer (`tokenizer.ggml.pre`): text may be \
+             split into other tokens than it was trained on. Convert the model again"
+        );
+    }
     ModelInfo {
         name: name(header, path),
         path: path.to_owned(),

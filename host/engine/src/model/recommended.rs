@@ -52,6 +52,7 @@ mod tests {
             metadata: metadata.collect::<BTreeMap<_, _>>(),
             tensors: Vec::new(),
             file_bytes: 0,
+            parts: Vec::new(),
         }
     }
 

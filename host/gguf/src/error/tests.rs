@@ -32,6 +32,18 @@ fn every_fault_of_a_file_says_what_to_do() {
             says ["need 9 bytes", "it has 7"], advises "Download it again";
         GgufProblem::Damaged(_) => GgufProblem::Damaged("no name".to_owned()),
             says ["no name"], advises "Download it again";
+        GgufProblem::MissingPart { .. } =>
+            GgufProblem::MissingPart { path: "a-2.gguf".into(), number: 2, count: 3 },
+            says ["3 files", "number 2", "a-2.gguf"], advises "Put all of them into one folder";
+        GgufProblem::Part { .. } => GgufProblem::Part {
+            path: "a-2.gguf".into(), problem: Box::new(GgufProblem::Empty)
+        },
+            says ["a-2.gguf", "is empty"], advises "download it again";
+        GgufProblem::LaterPart { .. } =>
+            GgufProblem::LaterPart { number: 2, count: 3, first: "a-1.gguf".into() },
+            says ["file 2 of 3"], advises "give the first one, a-1.gguf";
+        GgufProblem::Parts(_) => GgufProblem::Parts("two names".to_owned()),
+            says ["two names"], advises "Download all of them again";
         GgufProblem::Unusable(_) => GgufProblem::Unusable("no layers".to_owned()),
             says ["no layers"], advises "Convert the model again";
     });

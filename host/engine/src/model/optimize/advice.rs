@@ -156,6 +156,7 @@ mod tests {
             metadata: BTreeMap::new(),
             tensors,
             file_bytes: 0,
+            parts: Vec::new(),
         }
     }
 

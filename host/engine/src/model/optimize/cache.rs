@@ -39,9 +39,10 @@ pub fn optimized(
     threads: u32,
     progress: &mut dyn FnMut(f32),
 ) -> Result<Option<PathBuf>> {
+    let header = read_header(source)?;
     let to = match target {
         Target::To(quantisation) => *quantisation,
-        Target::Auto => match advise(&read_header(source)?, cpu_features()) {
+        Target::Auto => match advise(&header, cpu_features()) {
             Advice::Convert(quantisation) => quantisation,
             advice @ Advice::Fast => {
                 tracing::info!("{}: loaded as it is, {advice}", source.display());
@@ -59,7 +60,8 @@ pub fn optimized(
         path: folder.clone(),
         error: std::io::Error::other(refused),
     })?;
-    let path = folder.join(entry(&hash(source, progress)?, to));
+    let files = header.files(source).into_iter().map(|part| part.path);
+    let path = folder.join(entry(&hash(&files.collect::<Vec<_>>(), progress)?, to));
     match GgufHeader::read(&path) {
         Ok(_) => {
             progress(1.0);
@@ -79,32 +81,40 @@ fn entry(hash: &str, to: Quantisation) -> String {
     format!("{hash}-{}.gguf", to.name())
 }
 
-/// SHA-256 of the file's contents, in hexadecimal.
-fn hash(path: &Path, progress: &mut dyn FnMut(f32)) -> Result<String> {
-    let unreadable = |error: std::io::Error| {
+/// SHA-256 of the contents of all files of a model, in hexadecimal.
+fn hash(files: &[PathBuf], progress: &mut dyn FnMut(f32)) -> Result<String> {
+    let mut hasher = Sha256::new();
+    let mut length = 0;
+    for path in files {
+        length += std::fs::metadata(path).map_err(unreadable(path))?.len();
+    }
+    let mut block = vec![0; BLOCK_BYTES];
+    let mut done: u64 = 0;
+    for path in files {
+        let mut file = File::open(path).map_err(unreadable(path))?;
+        loop {
+            let count = file.read(&mut block).map_err(unreadable(path))?;
+            let Some(read) = block.get(..count).filter(|read| !read.is_empty()) else {
+                break;
+            };
+            hasher.update(read);
+            done += count as u64;
+            #[expect(clippy::cast_precision_loss, reason = "a share, to be shown")]
+            let share = done as f32 / length.max(done) as f32;
+            progress(share * HASHING);
+        }
+    }
+    let digest = hasher.finalize();
+    Ok(digest.iter().map(|byte| format!("{byte:02x}")).collect())
+}
+
+fn unreadable(path: &Path) -> impl Fn(std::io::Error) -> EngineError + '_ {
+    |error| {
         EngineError::from(GgufError {
             path: path.to_owned(),
             problem: error.into(),
         })
-    };
-    let mut file = File::open(path).map_err(unreadable)?;
-    let length = file.metadata().map_err(unreadable)?.len();
-    let mut hasher = Sha256::new();
-    let mut block = vec![0; BLOCK_BYTES];
-    let mut done: u64 = 0;
-    loop {
-        let count = file.read(&mut block).map_err(unreadable)?;
-        let Some(read) = block.get(..count).filter(|read| !read.is_empty()) else {
-            break;
-        };
-        hasher.update(read);
-        done += count as u64;
-        #[expect(clippy::cast_precision_loss, reason = "a share, to be shown")]
-        let share = done as f32 / length.max(done) as f32;
-        progress(share * HASHING);
     }
-    let digest = hasher.finalize();
-    Ok(digest.iter().map(|byte| format!("{byte:02x}")).collect())
 }
 
 #[cfg(test)]
@@ -115,7 +125,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("a");
         std::fs::write(&path, bytes).unwrap();
-        hash(&path, &mut |_| {}).unwrap()
+        hash(&[path], &mut |_| {}).unwrap()
     }
 
     #[test]
@@ -133,7 +143,7 @@ mod tests {
         let path = folder.path().join("a");
         std::fs::write(&path, vec![0; BLOCK_BYTES * 3]).unwrap();
         let mut told = Vec::new();
-        hash(&path, &mut |share| told.push(share)).unwrap();
+        hash(&[path], &mut |share| told.push(share)).unwrap();
         assert!(
             told.is_sorted() && told.last() == Some(&HASHING),
             "{told:?}"

@@ -24,17 +24,10 @@ pub(super) fn check(header: &GgufHeader) -> Result<(), String> {
     }
     // The quantiser copies this key, but aligns to 32, so no reader would find the tensors.
     match header.metadata.get("general.alignment") {
-        None | Some(Value::Unsigned(ALIGNMENT)) => {}
-        Some(value) => {
-            return Err(format!(
-                "`general.alignment` is {value:?}, llama.cpp converts files with {ALIGNMENT}"
-            ));
-        }
-    }
-    // The rest of the model would be read from unchecked files.
-    match header.metadata.get("split.count") {
-        None | Some(Value::Unsigned(0 | 1)) => Ok(()),
-        Some(_) => Err("the model is split into several files: merge them first".to_owned()),
+        None | Some(Value::Unsigned(ALIGNMENT)) => Ok(()),
+        Some(value) => Err(format!(
+            "`general.alignment` is {value:?}, llama.cpp converts files with {ALIGNMENT}"
+        )),
     }
 }
 
@@ -51,6 +44,7 @@ mod tests {
             metadata: BTreeMap::from([(key.to_owned(), value)]),
             tensors: Vec::new(),
             file_bytes: 0,
+            parts: Vec::new(),
         }
     }
 
@@ -59,9 +53,6 @@ mod tests {
         let aligned = |value| check(&header("general.alignment", Value::Unsigned(value)));
         assert_eq!(aligned(32), Ok(()));
         assert!(aligned(64).unwrap_err().contains("general.alignment"));
-        let split = |value| check(&header("split.count", Value::Unsigned(value)));
-        assert_eq!(split(1), Ok(()));
-        assert!(split(2).unwrap_err().contains("merge"));
         let mut four = header("x", Value::Bool(true));
         four.tensors.push(TensorInfo {
             name: "a.weight".into(),
