@@ -71,7 +71,6 @@ const WITH_EXPERTS: &[&str] = &[
     "bailingmoe2",
     "glm4moe",
     "grovemoe",
-    "llada-moe",
     "smallthinker",
     "lfm2moe",
 ];

@@ -18,6 +18,8 @@ pub(super) struct Parts {
     keys: u64,
     metadata: Vec<u8>,
     tensors: Vec<Tensor>,
+    /// Numbers to write instead of those that [`Parts::number`] is given, by key.
+    pub(super) instead: Vec<(String, u32)>,
 }
 
 /// A tensor: its description up to its offset, and its data.
@@ -58,6 +60,8 @@ impl Parts {
     }
 
     pub(super) fn number(&mut self, key: &str, value: u32) {
+        let instead = self.instead.iter().find(|(name, _)| name == key);
+        let value = instead.map_or(value, |(_, value)| *value);
         self.value(key, U32, &value.to_le_bytes());
     }
 

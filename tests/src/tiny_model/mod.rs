@@ -21,6 +21,22 @@ const WORDS: [&str; 12] = [
     "▁", "e", "t", "a", "o", "▁the", "▁a", "▁of", "▁word", "▁and", "é", "😀",
 ];
 
+/// The numbers in the metadata of a [`TinyModel`].
+pub const KEYS: [&str; 12] = [
+    "general.file_type",
+    "llama.vocab_size",
+    "llama.context_length",
+    "llama.embedding_length",
+    "llama.feed_forward_length",
+    "llama.block_count",
+    "llama.attention.head_count",
+    "llama.attention.head_count_kv",
+    "llama.rope.dimension_count",
+    "tokenizer.ggml.unknown_token_id",
+    "tokenizer.ggml.bos_token_id",
+    "tokenizer.ggml.eos_token_id",
+];
+
 /// A tiny text model: architecture `llama`, with a tokenizer that covers every byte. It has a few
 /// hundred kilobytes and generates thousands of tokens a second.
 #[derive(Debug, Clone)]
@@ -44,6 +60,8 @@ pub struct TinyModel {
     pub pre_tokenizer: Option<&'static str>,
     /// Whether the tokenizer ends each text with an end token (`add_eos_token`).
     pub adds_end: bool,
+    /// Numbers in the metadata to replace or add, by their whole keys.
+    pub numbers: Vec<(String, u32)>,
 }
 
 impl Default for TinyModel {
@@ -58,6 +76,7 @@ impl Default for TinyModel {
             tokenizer: "llama",
             pre_tokenizer: None,
             adds_end: false,
+            numbers: Vec::new(),
         }
     }
 }
@@ -97,8 +116,16 @@ impl TinyModel {
     }
 
     fn parts(&self) -> Parts {
-        let mut parts = Parts::default();
+        let mut parts = Parts {
+            instead: self.numbers.clone(),
+            ..Parts::default()
+        };
         self.metadata(&mut parts);
+        for (key, number) in &self.numbers {
+            if !KEYS.contains(&key.as_str()) {
+                parts.number(key, *number);
+            }
+        }
         self.tensors(&mut parts);
         parts
     }

@@ -7,6 +7,7 @@ mod encoder;
 mod files;
 mod forms;
 mod gemma;
+mod hostile;
 mod life;
 mod optimize;
 mod outgrow;
