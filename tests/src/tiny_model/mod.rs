@@ -116,10 +116,8 @@ impl TinyModel {
     }
 
     fn parts(&self) -> Parts {
-        let mut parts = Parts {
-            instead: self.numbers.clone(),
-            ..Parts::default()
-        };
+        let mut parts = Parts::default();
+        parts.instead.clone_from(&self.numbers);
         self.metadata(&mut parts);
         for (key, number) in &self.numbers {
             if !KEYS.contains(&key.as_str()) {
