@@ -29,12 +29,12 @@ const MAX_ALL_TEXT: u64 = 64 << 20;
 const MAX_TOKENS: u64 = 1 << 22;
 /// The key of the vocabulary.
 const TOKENS: &str = "tokenizer.ggml.tokens";
+/// The key of the tokens' types.
+const TYPES: &str = "tokenizer.ggml.token_type";
 /// The key of the chat template, and the begin of those of further templates.
 const TEMPLATE: &str = "tokenizer.chat_template";
 /// The key of the normalisation table of a `t5` tokenizer.
 const CHARSMAP: &str = "tokenizer.ggml.precompiled_charsmap";
-/// Maximum size of that table in bytes; the largest known have 320 KiB.
-const MAX_CHARSMAP: u64 = 16 << 20;
 /// Maximum length of an array of numbers that is kept: one number per layer.
 const MAX_LIST: u64 = 512;
 /// Maximum number of dimensions of a tensor (`GGML_MAX_DIMS`).
@@ -42,6 +42,8 @@ const MAX_DIMENSIONS: u32 = 4;
 /// Alignment of tensor data if the file sets none (`GGUF_DEFAULT_ALIGNMENT`), and the minimum: ggml
 /// asserts that mapped data is aligned to it (`TENSOR_ALIGNMENT`).
 const DEFAULT_ALIGNMENT: u64 = 32;
+
+mod arrays;
 
 type Result<T> = std::result::Result<T, GgufProblem>;
 
@@ -300,6 +302,10 @@ impl<R: Read + Seek> Reader<R> {
                 self.tokens(length)?;
                 return Ok(length);
             }
+            5 if key == TYPES => {
+                self.token_types(length)?;
+                return Ok(length);
+            }
             0 | 1 if key == CHARSMAP => {
                 self.charsmap(length)?;
                 return Ok(length);
@@ -328,29 +334,6 @@ impl<R: Read + Seek> Reader<R> {
         let bytes = length.checked_mul(size);
         self.skip(bytes.ok_or_else(|| damaged(format!("the array `{key}` has no end")))?)?;
         Ok(length)
-    }
-
-    fn charsmap(&mut self, bytes: u64) -> Result<()> {
-        self.vocabulary.charsmap = self.text_bytes("its charsmap", bytes, MAX_CHARSMAP)?;
-        Ok(())
-    }
-
-    fn list(&mut self, key: &str, ty: u32, length: u64) -> Result<()> {
-        let mut list = Vec::new();
-        for _ in 0..length {
-            list.push(match ty {
-                0 => u8::from_le_bytes(self.bytes()?).into(),
-                1 => i8::from_le_bytes(self.bytes()?).into(),
-                2 => u16::from_le_bytes(self.bytes()?).into(),
-                3 => i16::from_le_bytes(self.bytes()?).into(),
-                4 => self.u32()?.into(),
-                5 => i32::from_le_bytes(self.bytes()?).into(),
-                10 => i64::try_from(self.u64()?).unwrap_or(i64::MAX),
-                _ => i64::from_le_bytes(self.bytes()?),
-            });
-        }
-        self.lists.insert(key.to_owned(), list);
-        Ok(())
     }
 
     fn tokens(&mut self, count: u64) -> Result<()> {

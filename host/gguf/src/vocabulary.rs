@@ -15,6 +15,8 @@ pub(super) struct Vocabulary {
     rwkv: RwkvBytes,
     /// `tokenizer.ggml.precompiled_charsmap`.
     pub(super) charsmap: Vec<u8>,
+    /// Whether a token has the type of byte tokens.
+    pub(super) has_byte_type: bool,
 }
 
 /// The bytes with which tokens of a vocabulary begin, and those that are tokens.
@@ -42,6 +44,7 @@ impl Default for Vocabulary {
                 whole: [false; 256],
             },
             charsmap: Vec::new(),
+            has_byte_type: false,
         }
     }
 }
@@ -86,6 +89,12 @@ impl Vocabulary {
             }
             "llama" => self.has_bytes()?,
             "rwkv" => self.rwkv()?,
+            // `llama_vocab::impl::token_to_byte` aborts.
+            "bert" if self.has_byte_type => {
+                return Err(GgufProblem::Unusable(
+                    "its `bert` tokenizer has byte tokens, which only other kinds have".to_owned(),
+                ));
+            }
             "t5" if !self.charsmap.is_empty() => charsmap::check(&self.charsmap)?,
             _ => {}
         }
@@ -333,6 +342,15 @@ mod tests {
             let problem = problem.unwrap_err().to_string();
             assert!(problem.contains("no tokenizer"), "{problem}");
         }
+    }
+
+    #[test]
+    fn a_wordpiece_tokenizer_has_no_byte_tokens() {
+        let mut many = vocabulary((0..103).map(|id| format!("t{id}"))).unwrap();
+        many.check(&header("bert", &[])).unwrap();
+        many.has_byte_type = true;
+        many.check(&header("gpt2", &[])).unwrap();
+        many.check(&header("bert", &[])).unwrap_err();
     }
 
     #[test]
