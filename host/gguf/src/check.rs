@@ -66,13 +66,14 @@ pub(super) fn check(header: &GgufHeader, lists: &Lists) -> Result<(), GgufProble
 /// The words of the pre-tokenizer `whitespace` have spaces unless the tokenizer drops them, and a
 /// space in a word fails an assertion in `llama_vocab::find_bpe_rank`.
 fn words(header: &GgufHeader) -> Result<(), GgufProblem> {
-    match header.tokenizer() {
-        (model, "whitespace") if model != "whitespace" => Err(GgufProblem::Unusable(format!(
+    let model = header.tokenizer().unwrap_or_default();
+    if header.pre_tokenizer() == Some("whitespace") && model != "whitespace" {
+        return Err(GgufProblem::Unusable(format!(
             "`tokenizer.ggml.pre` is whitespace, which the tokenizer `{model}` \
              (`tokenizer.ggml.model`) can't use"
-        ))),
-        _ => Ok(()),
+        )));
     }
+    Ok(())
 }
 
 /// The keys of the file's architecture.

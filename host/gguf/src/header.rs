@@ -211,14 +211,6 @@ impl GgufHeader {
         }
     }
 
-    /// `tokenizer.ggml.model` and `tokenizer.ggml.pre`, such as `gpt2` and `tekken`. Empty if they
-    /// are not given.
-    #[must_use]
-    pub fn tokenizer(&self) -> (&str, &str) {
-        let name = |key| self.string(key).unwrap_or_default();
-        (name("tokenizer.ggml.model"), name("tokenizer.ggml.pre"))
-    }
-
     /// Whether the header has this key of its architecture.
     #[must_use]
     pub fn has_of_architecture(&self, key: &str) -> bool {

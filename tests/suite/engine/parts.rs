@@ -39,7 +39,7 @@ async fn a_model_in_parts_is_the_whole_model() {
     let mut answers = Vec::new();
     for path in [&whole_path, &files[0]] {
         let model = mynah_engine::load(path, ModelConfig::default(), |_| {}).unwrap();
-        let mut running = start(&model, text("the word"), greedy(8)).unwrap();
+        let mut running = start(&model, text("the word"), greedy(8)).await.unwrap();
         answers.push(finish(&mut running).await.0);
         assert_eq!(model.about().info.parameters, whole.parameters());
     }

@@ -57,12 +57,12 @@ async fn what_is_to_be_continued_is_not_ended() {
     let ends = load(&ends).unwrap();
     for prompt in [text("the word of"), said()] {
         assert_eq!(
-            plain.tokens(prompt.clone()).unwrap(),
-            ends.tokens(prompt.clone()).unwrap()
+            plain.tokens(prompt.clone()).await.unwrap(),
+            ends.tokens(prompt.clone()).await.unwrap()
         );
         let mut answers = Vec::new();
         for model in [&plain, &ends] {
-            let mut running = start(model, prompt.clone(), greedy(8)).unwrap();
+            let mut running = start(model, prompt.clone(), greedy(8)).await.unwrap();
             let (answer, outcome) = finish(&mut running).await;
             answers.push((answer, outcome.usage.prompt_tokens));
         }
@@ -80,8 +80,8 @@ async fn what_is_to_be_continued_is_not_ended() {
 }
 
 /// Case W2.
-#[test]
-fn an_empty_template_is_none() {
+#[tokio::test]
+async fn an_empty_template_is_none() {
     let with = |template: &str| TinyModel {
         chat_template: Some(template.to_owned()),
         ..TinyModel::default()
@@ -89,7 +89,8 @@ fn an_empty_template_is_none() {
     let none = load(&TinyModel::default()).unwrap();
     for empty in ["", " \n\t"] {
         let model = load(&with(empty)).unwrap();
-        assert_eq!(model.tokens(said()).unwrap(), none.tokens(said()).unwrap());
+        let expected = none.tokens(said()).await.unwrap();
+        assert_eq!(model.tokens(said()).await.unwrap(), expected);
         assert!(inspected(&with(empty)).contains("empty: a built-in one"));
     }
 }

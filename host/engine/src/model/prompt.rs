@@ -153,12 +153,7 @@ impl Loaded {
         }
     }
 
-    fn tokenize(
-        &self,
-        text: &str,
-        purpose: Purpose,
-        context: Option<u32>,
-    ) -> Result<Vec<TokenId>> {
+    fn tokenize(&self, text: &str, purpose: Purpose, context: Option<u32>) -> Result<Vec<TokenId>> {
         if text.is_empty() {
             return Err(Error::EmptyPrompt);
         }

@@ -134,7 +134,8 @@ fn classes(text: &[u8]) -> [usize; CLASSES] {
 
 impl Tokenizer {
     pub(super) fn new(llama: &Arc<LlamaModel>, header: &GgufHeader, model: &str) -> Self {
-        let (kind, pre) = header.tokenizer();
+        let kind = header.tokenizer().unwrap_or_default();
+        let pre = header.pre_tokenizer().unwrap_or_default();
         Self {
             llama: Arc::clone(llama),
             model: model.to_owned(),

@@ -90,7 +90,9 @@ impl InUse {
         let (loaded, texts) = (self.clone(), texts.to_vec());
         let tokens = self.pool.prepare(&prepare, move || {
             // No tokens are generated after the texts.
-            let texts = texts.iter().map(|text| loaded.tokens(text, 0, Purpose::Vector));
+            let texts = texts
+                .iter()
+                .map(|text| loaded.tokens(text, 0, Purpose::Vector));
             texts.collect::<Result<Vec<_>>>()
         })?;
         let tokens = preparing.finish(tokens).await?;
