@@ -114,8 +114,9 @@ impl Vocabulary {
         Ok(())
     }
 
-    /// An RWKV tokenizer takes the longest token. If a text begins as a token and is none, llama.cpp
-    /// starts again at the text's beginning, without an end (`llm_tokenizer_rwkv_session`).
+    /// An RWKV tokenizer takes the longest token. If a text begins as a token and is none,
+    /// llama.cpp starts again at the text's beginning, without an end
+    /// (`llm_tokenizer_rwkv_session`).
     fn rwkv(&self) -> Result<(), GgufProblem> {
         let RwkvBytes { begin, whole } = &self.rwkv;
         let stuck = begin
