@@ -2,8 +2,8 @@
 //!
 //! Each rule corresponds to a `GGML_ASSERT`, `GGML_ABORT` or crash in the pinned llama.cpp
 //! (llama-cpp-sys-2 0.1.161) that a well-formed file can reach. Files that llama.cpp itself refuses
-//! with a reason are left to it. The rules here hold for every architecture; what single ones assume
-//! is the table in `rules.rs`.
+//! with a reason are left to it. The rules here hold for every architecture; what single ones
+//! assume is the table in `rules.rs`.
 
 use super::error::GgufProblem;
 use super::reader::Lists;
