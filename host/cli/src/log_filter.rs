@@ -6,10 +6,11 @@ use anyhow::{Result, bail};
 
 use crate::args::{HostAddress, HostArgs};
 use crate::control::{self, Asked, Host, Method};
+use crate::logging::LogFilter;
 use crate::output;
 
 /// Sets the filter if one is given, and prints the filter in force.
-pub(crate) fn log_filter(args: &HostArgs, filter: Option<&str>) -> Result<ExitCode> {
+pub(crate) fn log_filter(args: &HostArgs, filter: Option<&LogFilter>) -> Result<ExitCode> {
     let Asked { status, text } = control::runtime()?.block_on(async {
         let host = Host::find(args).await?;
         if let HostAddress::Http(address) = &host.at {
@@ -18,7 +19,8 @@ pub(crate) fn log_filter(args: &HostArgs, filter: Option<&str>) -> Result<ExitCo
                  is not a socket: give --pid or the socket's path"
             );
         }
-        let method = filter.map_or(Method::Get, Method::Put);
+        let filter = filter.map(ToString::to_string);
+        let method = filter.as_deref().map_or(Method::Get, Method::Put);
         host.ask("log", method).await
     })?;
     if !status.is_success() {

@@ -60,7 +60,7 @@ fn done(Cli { command, log }: Cli) -> anyhow::Result<ExitCode> {
         Command::Config(ConfigCommand::Table) => config::table(),
         Command::Status { host, json } => status::status(&host, json),
         Command::Top { host, every } => top::top(&host, every),
-        Command::Log { filter, host } => log_filter::log_filter(&host, filter.as_deref()),
+        Command::Log { filter, host } => log_filter::log_filter(&host, filter.as_ref()),
         Command::Doctor => doctor::doctor(),
         Command::Completions { shell } => output::completions(shell),
     }

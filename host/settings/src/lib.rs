@@ -18,6 +18,7 @@
 //! | `dialect/` | reading settings from JSON and TOML, in all spellings |
 //! | `reference` | the table of all settings, and their JSON Schema |
 //! | `problem`, `error` | the problems of settings |
+//! | `similar` | the name that was probably meant |
 
 #![forbid(unsafe_code)]
 
@@ -45,6 +46,7 @@ mod scheduling;
 mod served;
 mod serving;
 mod settings;
+mod similar;
 mod stopping;
 #[cfg(test)]
 mod tests;
@@ -72,5 +74,6 @@ pub use sampling::{
 pub use scheduling::{Scheduling, SchedulingInForce};
 pub use serving::Operator;
 pub use settings::{Effective, Level, SettingInForce, Settings, in_force};
+pub use similar::closest;
 pub use stopping::{Stopping, StoppingInForce};
 pub use value::Value as Document;

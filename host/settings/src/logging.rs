@@ -162,9 +162,9 @@ block! {
     /// What is logged, in which format, and to which file. The keys are allowed in their section
     /// only, because words like `file` mean other things elsewhere.
     pub struct LoggingSettings => LoggingInForce in "logging" {
-        /// Level of the modules that `filter` does not name. If it is unset, llama.cpp's own lines
-        /// are left out too.
-        level: LogLevel, else "warn, and nothing of llama.cpp's own", "level", [], Any;
+        /// Level of the modules that `filter` does not name. llama.cpp's own lines are left out
+        /// unless `filter` names `llama_cpp`.
+        level: LogLevel = LogLevel::Warn, "level", [], Any;
         /// Whether the host's own modules log at least at `debug`.
         enable_debug: bool = false, "enable_debug", [], Any;
         /// Levels of single modules or classes, such as `mynah::memory=debug,llama_cpp=info`.
@@ -208,7 +208,7 @@ impl LoggingSettings {
         self.in_force()
     }
 
-    /// The level, debug flag and filter as one filter of `tracing`. `None` if none of them is set.
+    /// The level, debug flag and filter as one filter of the log. `None` if none of them is set.
     #[must_use]
     pub fn directives(&self) -> Option<String> {
         let debug = self.enable_debug == Some(true)
@@ -216,18 +216,11 @@ impl LoggingSettings {
         if self.level.is_none() && !debug && self.filter.is_none() {
             return None;
         }
-        let level = match self.level {
-            Some(level) => level.to_string(),
-            None => Self::DEFAULT_FILTER.to_owned(),
-        };
+        let level = self.level.unwrap_or(LogLevel::Warn).to_string();
         let debug = debug.then(|| "mynah=debug".to_owned());
         let all = [Some(level), debug, self.filter.clone()];
         Some(all.into_iter().flatten().collect::<Vec<_>>().join(","))
     }
-
-    /// The filter if none is set. llama.cpp's errors reach the user through the error of the failed
-    /// operation.
-    pub const DEFAULT_FILTER: &str = "warn,llama_cpp=off";
 }
 
 #[cfg(test)]
@@ -251,7 +244,7 @@ mod tests {
         let both = of(Some(LogLevel::Error), Some(true), Some("mynah::task=info"));
         assert_eq!(both.unwrap(), "error,mynah=debug,mynah::task=info");
         let quiet = of(None, Some(true), None).unwrap();
-        assert_eq!(quiet, "warn,llama_cpp=off,mynah=debug");
+        assert_eq!(quiet, "warn,mynah=debug");
         // A level above debug stays in force.
         let trace = of(Some(LogLevel::Trace), Some(true), None);
         assert_eq!(trace.unwrap(), "trace");

@@ -224,6 +224,22 @@ fn completions_are_printed_for_a_shell() {
     }
 }
 
+/// Newcomer 4.
+#[test]
+fn a_log_filter_with_a_slip_is_a_usage_error_that_says_what_was_meant() {
+    for (args, words) in [
+        (&["doctor", "--log", "infoo"][..], "did you mean `info`?"),
+        (&["doctor", "--log", "vrbose"], "`vrbose` is no level: give a level"),
+        (&["doctor", "--log", "mynah::tsak=debug"], "did you mean `mynah::task`?"),
+        (&["log", "infoo"], "did you mean `info`?"),
+    ] {
+        let said = run(args);
+        assert_eq!(said.code, Some(2), "{said:?}");
+        assert_eq!(said.stdout, "", "{said:?}");
+        said.host_line(words);
+    }
+}
+
 #[test]
 fn a_wrong_log_filter_is_refused() {
     let output = Command::new(mynah())
@@ -248,7 +264,7 @@ fn the_log_goes_to_stderr_and_has_no_prompt_in_it() {
         .arg(format!("default={}", path.display()))
         .arg(wasm("nn_complete"))
         .arg("xylophone in the prompt")
-        .env("MYNAH_LOG", "trace")
+        .env("MYNAH_LOG", "trace,llama_cpp=trace")
         .output()
         .unwrap();
     assert!(output.status.success(), "{output:?}");

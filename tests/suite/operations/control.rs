@@ -155,10 +155,13 @@ fn what_is_logged_is_told_and_set_while_it_runs() {
     assert_eq!(set.stdout.trim(), "mynah::task=info", "{set:?}");
     host.ask("loud");
     let wrong = ask(&mut host.command(), &["log", "mynah::task=loudest"]);
-    wrong.host_line("is not a log filter");
+    wrong.host_line("`loudest` is no level");
     let told = ask(&mut host.command(), &["log"]);
     assert_eq!(told.stdout.trim(), "mynah::task=info", "as it was");
     host.said_with("request completed");
+    // Newcomer 5: what is in force is told, not what was asked for.
+    let set = ask(&mut host.command(), &["log", "info"]);
+    assert_eq!(set.stdout.trim(), "info,llama_cpp=off", "{set:?}");
     // The metrics address cannot change the filter.
     let told = ask(&mut host.command(), &["log", "trace", host.address()]);
     told.host_line("through its socket alone");

@@ -153,9 +153,9 @@ fn log_marker() {
         assert_eq!(found, None, "{what}");
     };
     for (filter, format) in [
-        ("trace", "json"),
-        ("trace", "human"),
-        ("warn,llama_cpp=off", "human"),
+        ("trace,llama_cpp=trace", "json"),
+        ("trace,llama_cpp=trace", "human"),
+        ("warn", "human"),
     ] {
         let flags = [
             "--log",
@@ -175,7 +175,7 @@ fn log_marker() {
         clean("the file", &file(folder.path(), "host.log"));
         // The check is meaningful: the log does have lines about the guest's input.
         assert!(said.stderr.contains("is not in force"), "{said:?}");
-        if filter == "trace" {
+        if filter != "warn" {
             assert!(said.stderr.contains("request rejected"), "{said:?}");
             assert!(said.stderr.contains("llama_cpp"), "{said:?}");
         }
@@ -232,7 +232,7 @@ fn files_grow_old_and_so_many_are_kept() {
     let folder = folder();
     let flags = [
         "--log",
-        "trace",
+        "trace,llama_cpp=trace",
         "--log-format",
         "json",
         "--log-file",
@@ -411,7 +411,7 @@ fn the_keys_of_a_configuration_work() {
 #[test]
 fn colours_are_there_where_they_are_asked_for() {
     let folder = folder();
-    let info = ["--log", "info,llama_cpp=off"];
+    let info = ["--log", "info"];
     let always = [
         info.as_slice(),
         &["--log-colors", "always", "--log-file", "host.log"],
@@ -425,6 +425,22 @@ fn colours_are_there_where_they_are_asked_for() {
         let said = run(folder.path(), &flags, "nn_complete", &[]);
         assert!(said.stderr.contains("request completed"), "{said:?}");
         assert!(!said.stderr.contains('\u{1b}'), "no terminal: {said:?}");
+    }
+}
+
+/// Newcomer 5.
+#[test]
+fn a_level_alone_shows_the_host_and_not_llama_cpp() {
+    let folder = folder();
+    std::fs::write(folder.path().join("level.toml"), "[logging]\nlevel = 'debug'\n").unwrap();
+    for flags in [["--log", "info"], ["--config", "level.toml"]] {
+        let flags = [flags.as_slice(), &["--log-format", "json"]].concat();
+        let said = run(folder.path(), &flags, "nn_complete", &[]);
+        assert_eq!(said.code, Some(0), "{said:?}");
+        let lines = json(&said.stderr);
+        assert!(lines.iter().any(|line| line["message"] == "model loaded"));
+        let foreign = lines.iter().find(|line| line["target"] == "llama_cpp");
+        assert_eq!(foreign, None);
     }
 }
 

@@ -19,6 +19,8 @@ use clap_complete::Shell;
 use mynah_settings::Priority;
 use mynah_settings::Target;
 
+use crate::logging::LogFilter;
+
 pub(crate) use host::{Control, DEFAULT_METRICS, HostAddress, HostArgs};
 pub(crate) use logging::LogArgs;
 pub(crate) use preload::{Compat, Preload, Target as PreloadTarget};
@@ -78,8 +80,8 @@ pub(crate) enum Command {
     /// Show or change the log filter of a running host.
     Log {
         /// The new filter, as for `mynah run --log`: such as `info` or `warn,mynah::task=info`
-        /// [default: show the current filter].
-        filter: Option<String>,
+        /// [default: show the filter in force].
+        filter: Option<LogFilter>,
 
         #[command(flatten)]
         host: HostArgs,

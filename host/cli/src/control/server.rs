@@ -126,8 +126,12 @@ async fn filter() -> String {
 
 /// Sets the log filter.
 async fn set_filter(wanted: String) -> (StatusCode, String) {
-    match logging::set_filter(wanted.trim()) {
+    let wanted = match wanted.parse() {
+        Ok(wanted) => wanted,
+        Err(told) => return (StatusCode::BAD_REQUEST, format!("{told}\n")),
+    };
+    match logging::set_filter(wanted) {
         Ok(()) => (StatusCode::OK, filter().await),
-        Err(error) => (StatusCode::BAD_REQUEST, format!("{error:#}\n")),
+        Err(error) => (StatusCode::INTERNAL_SERVER_ERROR, format!("{error:#}\n")),
     }
 }

@@ -5,6 +5,7 @@
 //! |---|---|
 //! | `settings` | the operator's settings, and which source wins |
 //! | `filter` | levels by module and class, changeable while the host runs |
+//! | `targets` | the modules and classes that a filter can name |
 //! | `line` | the format of a line |
 //! | `sink` | a bounded queue and a writing thread; logging never blocks, and lost lines are counted |
 //! | `file` | a log file with rotation |
@@ -14,6 +15,7 @@ mod filter;
 mod line;
 mod settings;
 mod sink;
+mod targets;
 
 use std::io;
 use std::sync::{Mutex, PoisonError};
@@ -23,7 +25,7 @@ use tracing_subscriber::layer::{Layer, SubscriberExt};
 use tracing_subscriber::util::SubscriberInitExt;
 
 use file::LogWriter;
-pub(crate) use filter::{filter, set_filter};
+pub(crate) use filter::{LogFilter, filter, set_filter};
 use line::Notice;
 use settings::LogFile;
 pub(crate) use settings::{LogSettings, wrong_filter};
@@ -69,7 +71,7 @@ pub(crate) fn start(settings: &LogSettings) -> Result<Log> {
     tracing_subscriber::registry()
         .with(layers.with_filter(filter))
         .init();
-    set_filter(&settings.filter)?;
+    set_filter(settings.filter.clone())?;
     tracing::debug!(filter = self::filter(), "the log begins");
     let mut sinks = lock();
     sinks.push(stderr);

@@ -5,19 +5,19 @@ use std::io::IsTerminal;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use anyhow::{Context, Result};
-use mynah_settings::{LogColors, LogFormat, LoggingSettings, Operator, Problem};
+use anyhow::{Result, anyhow};
+use mynah_settings::{Fault, LogColors, LogFormat, LoggingSettings, Operator, Problem};
 
-use super::filter;
+use super::filter::LogFilter;
 use crate::args::LogArgs;
 
-/// The variable with the log filter, such as `debug` or `mynah_engine=trace,llama_cpp=info`.
+/// The variable with the log filter, such as `debug` or `mynah_engine=debug,llama_cpp=info`.
 const VARIABLE: &str = "MYNAH_LOG";
 
 /// The settings of the log in force.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct LogSettings {
-    pub(crate) filter: String,
+    pub(crate) filter: LogFilter,
     pub(crate) format: LogFormat,
     pub(crate) timestamps: bool,
     pub(crate) colors: LogColors,
@@ -71,7 +71,7 @@ impl LogSettings {
         file: &LoggingSettings,
     ) -> Result<Self> {
         let variable = std::env::var(VARIABLE).unwrap_or_default();
-        let filter = chosen(args.log.as_deref(), &flags, &variable, file)?;
+        let filter = chosen(args.log.as_ref(), &flags, &variable, file)?;
         let all = flags.or(file).with_defaults();
         Ok(Self {
             filter,
@@ -110,36 +110,36 @@ impl LogSettings {
 
 /// The filter of the first source that sets one: `--log`, `--set`, the variable, the file.
 fn chosen(
-    flag: Option<&str>,
+    flag: Option<&LogFilter>,
     flags: &LoggingSettings,
     variable: &str,
     file: &LoggingSettings,
-) -> Result<String> {
+) -> Result<LogFilter> {
+    if let Some(filter) = flag {
+        return Ok(filter.clone());
+    }
     let set = flags.directives();
     let variable = Some(variable).filter(|text| !text.trim().is_empty());
     let said = file.directives();
     let all = [
-        (flag, "--log"),
-        (set.as_deref(), "--set"),
+        (set.as_deref(), "--set logging"),
         (variable, VARIABLE),
         (said.as_deref(), "logging"),
     ];
-    let first = all.into_iter().find_map(|(text, who)| Some((text?, who)));
-    let (text, who) = first.unwrap_or((LoggingSettings::DEFAULT_FILTER, ""));
-    filter::parse(text, false).with_context(|| who.to_owned())?;
-    Ok(text.trim().to_owned())
+    match all.into_iter().find_map(|(text, who)| Some((text?, who))) {
+        Some((text, who)) => text.parse().map_err(|told| anyhow!("{who}: {told}")),
+        None => Ok(LogFilter::default()),
+    }
 }
 
 /// The problem with the filter of a configuration file, if it is invalid. The reader of the file
-/// cannot check it, because it does not know the syntax of filters.
+/// cannot check it, because it does not know the targets of log lines.
 pub(crate) fn wrong_filter(settings: &LoggingSettings) -> Option<Problem> {
-    let filter = settings.filter.as_deref()?;
-    filter::parse(filter, false).is_err().then(|| {
-        Problem::new(
-            "logging.filter",
-            format_args!("{filter:?}"),
-            "a log filter, such as `mynah::memory=debug,llama_cpp=info`",
-        )
+    let reason = settings.filter.as_deref()?.parse::<LogFilter>().err()?;
+    Some(Problem {
+        path: "logging.filter".to_owned(),
+        place: None,
+        fault: Fault::Unreadable { reason },
     })
 }
 
@@ -158,18 +158,24 @@ mod tests {
         let (set, file) = (level(LogLevel::Info), level(LogLevel::Error));
         let none = LoggingSettings::default();
         let of = |flag, set: &LoggingSettings, variable, file: &LoggingSettings| {
-            chosen(flag, set, variable, file).unwrap()
+            chosen(flag, set, variable, file).unwrap().to_string()
         };
-        assert_eq!(of(Some("trace"), &set, "debug", &file), "trace");
-        assert_eq!(of(None, &set, "debug", &file), "info");
-        assert_eq!(of(None, &none, "debug", &file), "debug");
-        assert_eq!(of(None, &none, " ", &file), "error");
+        let flag: LogFilter = "trace".parse().unwrap();
+        assert_eq!(of(Some(&flag), &set, "debug", &file), "trace,llama_cpp=off");
+        assert_eq!(of(None, &set, "debug", &file), "info,llama_cpp=off");
+        assert_eq!(of(None, &none, "debug", &file), "debug,llama_cpp=off");
+        assert_eq!(of(None, &none, " ", &file), "error,llama_cpp=off");
         assert_eq!(of(None, &none, "", &none), "warn,llama_cpp=off");
+        let named = LoggingSettings {
+            filter: Some("llama_cpp=info".to_owned()),
+            ..level(LogLevel::Info)
+        };
+        assert_eq!(of(None, &none, "", &named), "info,llama_cpp=info");
         let told = format!(
             "{:#}",
             chosen(None, &none, "mynah=loud", &file).unwrap_err()
         );
-        assert!(told.starts_with("MYNAH_LOG: `mynah=loud` is not"), "{told}");
+        assert!(told.starts_with("MYNAH_LOG: `loud` is no level"), "{told}");
     }
 
     #[test]
@@ -180,14 +186,19 @@ mod tests {
         };
         assert_eq!(wrong_filter(&LoggingSettings::default()), None);
         assert_eq!(wrong_filter(&filter("mynah::task=info")), None);
-        let told = wrong_filter(&filter("a=loud")).unwrap().to_string();
-        assert!(told.starts_with("`logging.filter` is \"a=loud\""), "{told}");
+        let told = wrong_filter(&filter("mynah::tsak=info"))
+            .unwrap()
+            .to_string();
+        assert!(
+            told.starts_with("`logging.filter`: nothing is logged as `mynah::tsak`: did you mean"),
+            "{told}"
+        );
     }
 
     #[test]
     fn colours_that_are_asked_for_are_there_and_else_only_on_a_terminal() {
         let colors = |colors| LogSettings {
-            filter: "info".to_owned(),
+            filter: LogFilter::default(),
             format: LogFormat::Human,
             timestamps: true,
             colors,

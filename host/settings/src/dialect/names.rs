@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::OnceLock;
 
 use crate::block::{Block, KeyInfo};
+use crate::similar::closest;
 use crate::{LoggingSettings, ModelSettings, Operator, Stopping};
 
 /// Groups of settings that some dialects write under one name: `dynatemp: {range}` is
@@ -179,21 +180,6 @@ pub(super) fn hint_among(
         Some(close) => format!("did you mean `{close}`?"),
         None => format!("`{section}` has {}", list(keys)),
     }
-}
-
-/// The most similar known name, if at most a third of the letters differ.
-fn closest<'a>(name: &str, known: &[&'a str]) -> Option<&'a str> {
-    // The time grows with the product of both lengths, and a guest chooses one of them.
-    if name.len() > 64 {
-        return None;
-    }
-    let name = name.to_lowercase();
-    known
-        .iter()
-        .map(|known| (strsim::osa_distance(&name, known), *known))
-        .filter(|(distance, known)| *distance <= (known.len() / 3).max(1))
-        .min()
-        .map(|(_, known)| known)
 }
 
 fn list(names: &[&str]) -> String {
