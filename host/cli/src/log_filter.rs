@@ -7,6 +7,7 @@ use anyhow::{Result, bail};
 use crate::args::{HostAddress, HostArgs};
 use crate::control::{self, Asked, Host, Method};
 use crate::logging::LogFilter;
+use crate::mistakes::usage;
 use crate::output;
 
 /// Sets the filter if one is given, and prints the filter in force.
@@ -14,10 +15,10 @@ pub(crate) fn log_filter(args: &HostArgs, filter: Option<&LogFilter>) -> Result<
     let Asked { status, text } = control::runtime()?.block_on(async {
         let host = Host::find(args).await?;
         if let HostAddress::Http(address) = &host.at {
-            bail!(
+            return Err(usage(format_args!(
                 "a host shows and changes its log filter through its socket alone, and {address} \
                  is not a socket: give --pid or the socket's path"
-            );
+            )));
         }
         let filter = filter.map(ToString::to_string);
         let method = filter.as_deref().map_or(Method::Get, Method::Put);

@@ -14,6 +14,7 @@ mod inspect;
 mod log_filter;
 mod logging;
 mod metrics;
+mod mistakes;
 mod models;
 mod optimize;
 mod output;
@@ -29,18 +30,12 @@ compile_error!(
 
 use std::process::ExitCode;
 
-use clap::Parser;
-
 use args::{Cli, Command, ConfigCommand, ModelsCommand};
 
-/// Exit code of a host or configuration error. clap uses 2 for usage errors, and a guest's own code
-/// passes through.
-const HOST_ERROR: u8 = 1;
-
 fn main() -> ExitCode {
-    done(Cli::parse()).unwrap_or_else(|error| {
+    done(args::parse()).unwrap_or_else(|error| {
         output::error(&error);
-        ExitCode::from(HOST_ERROR)
+        ExitCode::from(mistakes::exit_code(&error))
     })
 }
 
@@ -55,7 +50,7 @@ fn done(Cli { command, log }: Cli) -> anyhow::Result<ExitCode> {
         Command::Inspect { guest } => inspect::inspect(&guest),
         Command::Models(ModelsCommand::Inspect { path }) => models::inspect(&path),
         Command::Models(ModelsCommand::Optimize(args)) => optimize::optimize(&args),
-        Command::Config(ConfigCommand::Check { path, strict }) => config::check(&path, strict),
+        Command::Config(ConfigCommand::Check(args)) => config::check(&args),
         Command::Config(ConfigCommand::Schema) => config::schema(),
         Command::Config(ConfigCommand::Table) => config::table(),
         Command::Status { host, json } => status::status(&host, json),

@@ -8,6 +8,7 @@ use clap::CommandFactory;
 use clap_complete::Shell;
 
 use crate::args::Cli;
+use crate::mistakes;
 
 /// Prints a result. A closed pipe (`mynah doctor | head -1`) is not an error.
 pub(crate) fn print(answer: &dyn fmt::Display) -> anyhow::Result<ExitCode> {
@@ -18,15 +19,17 @@ pub(crate) fn print(answer: &dyn fmt::Display) -> anyhow::Result<ExitCode> {
     }
 }
 
-/// Prints an error on one line, from the outermost context to the cause.
+/// Prints an error, each problem on one line.
 pub(crate) fn error(error: &anyhow::Error) {
-    error_in_guest(error, "");
+    for line in mistakes::lines(error) {
+        // If stderr is closed, the error cannot be reported.
+        let _ = writeln!(io::stderr().lock(), "error: {line}");
+    }
 }
 
 /// Prints an error on one line, and the guest's functions below it.
 pub(crate) fn error_in_guest(error: &anyhow::Error, functions: &str) {
     let text = format!("{error:#}").replace('\n', " ");
-    // If stderr is closed, the error cannot be reported.
     let _ = writeln!(io::stderr().lock(), "error: {text}{functions}");
 }
 

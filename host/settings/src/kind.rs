@@ -105,7 +105,7 @@ macro_rules! whole {
             type Rule = Whole<$kind>;
 
             fn flag_form(rule: &Self::Rule) -> FlagForm {
-                if rule.minus_one.is_some() {
+                if rule.minus_one.or(rule.minus_two).is_some() {
                     FlagForm::Signed
                 } else {
                     FlagForm::$form
@@ -491,3 +491,6 @@ impl<T: Named> Kind for T {
         json!({"enum": all_names::<T>()})
     }
 }
+
+#[cfg(test)]
+mod tests;

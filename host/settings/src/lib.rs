@@ -55,7 +55,7 @@ mod used;
 mod value;
 
 pub use chat_template::ChatTemplateName;
-pub use dialect::{OperatorDocument, OtherSection, Reading};
+pub use dialect::{OperatorDocument, OtherKey, OtherSection, Reading};
 pub use error::{Result, SettingsError};
 pub use flag::Flag;
 pub use flag_value::{FlagForm, FlagValue};

@@ -86,6 +86,13 @@ impl Problem {
         }
     }
 
+    /// Whether an operator's document with it is refused: an error, an unknown key, or with `strict`
+    /// any problem.
+    #[must_use]
+    pub fn is_operators_error(&self, strict: bool) -> bool {
+        strict || matches!(self.fault, Fault::Unknown { .. }) || !self.is_warning()
+    }
+
     /// The value; empty if the value is not the problem.
     #[must_use]
     pub fn value(&self) -> &str {

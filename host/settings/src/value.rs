@@ -65,7 +65,8 @@ impl From<serde_json::Value> for Value {
 
 impl Value {
     /// The value as JSON. Returns `None` if it contains a number that JSON cannot express.
-    pub(crate) fn to_json(&self) -> Option<serde_json::Value> {
+    #[must_use]
+    pub fn to_json(&self) -> Option<serde_json::Value> {
         use serde_json::Value as Json;
 
         Some(match self {

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use mynah_core::{GuestLoader, Model, Owner, Registry};
 use mynah_settings::Priority;
@@ -70,6 +71,7 @@ pub struct LlmCtx {
     pub(crate) host_status: bool,
     pub(crate) held: Held,
     pub(crate) core_modules: CoreModules,
+    pub(crate) unknown_models: AtomicU64,
 }
 
 impl LlmCtx {
@@ -77,6 +79,12 @@ impl LlmCtx {
     #[must_use]
     pub fn builder() -> LlmCtxBuilder {
         LlmCtxBuilder::new()
+    }
+
+    /// How often the guest asked for a model by a name that it was not granted.
+    #[must_use]
+    pub fn unknown_models(&self) -> u64 {
+        self.unknown_models.load(Ordering::Relaxed)
     }
 }
 
@@ -184,6 +192,7 @@ impl LlmCtxBuilder {
             host_status: self.host_status,
             held: Held::default(),
             core_modules: self.core_modules,
+            unknown_models: AtomicU64::new(0),
         }
     }
 }

@@ -5,7 +5,7 @@ use std::process::Command;
 use mynah_tests::tiny_model::TinyModel;
 use mynah_tests::{cargo_component_wasm, model_path, wasm};
 
-use crate::support::command::{chat, mynah, real_model, refused, run};
+use crate::support::command::{chat, misused, mynah, real_model, refused, run};
 
 #[test]
 fn a_guest_that_is_none_is_refused() {
@@ -91,14 +91,14 @@ fn a_model_that_is_not_granted_looks_like_one_that_is_not_there() {
 #[test]
 fn one_name_for_two_models_is_refused() {
     let model = real_model();
-    refused(
+    misused(
         &["run", "--model", &model, "--model", &model, &chat(), "hi"],
-        "given twice",
+        &["the model name `default` is given twice"],
     );
 }
 
 #[test]
-fn settings_out_of_range_are_all_named_on_one_line() {
+fn settings_out_of_range_are_all_named_each_on_a_line() {
     let flags = [
         "--max-concurrent",
         "0",
@@ -109,9 +109,12 @@ fn settings_out_of_range_are_all_named_on_one_line() {
     ];
     let (model, chat) = (real_model(), chat());
     let args = [&["run", "--model", &model][..], &flags, &[&chat, "hi"]].concat();
-    refused(&args, "`backend.max_concurrent`");
-    refused(&args, "`backend.queue_size`");
-    refused(&args, "`sampling.temperature`");
+    let lines = [
+        "`sampling.temperature`",
+        "`backend.max_concurrent`",
+        "`backend.queue_size`",
+    ];
+    misused(&args, &lines);
 }
 
 #[test]
@@ -139,6 +142,87 @@ fn a_wrong_command_line_is_a_usage_error() {
             "{said:?}"
         );
     }
+}
+
+/// Newcomer 20.
+#[test]
+fn a_setting_that_cannot_be_is_a_usage_error_as_a_priority_is() {
+    let with = |flags: &[&str], words: &[&str]| {
+        misused(
+            &[&["run", "--no-config"], flags, &["y.wasm"]].concat(),
+            words,
+        );
+    };
+    with(
+        &["--set", "top_p=3"],
+        &["--set top_p=3: `top_p` is 3, it must be"],
+    );
+    with(
+        &["--set", "top_q=1", "--set", "x", "--threads", "-4"],
+        &[
+            "--threads -4: give a whole number",
+            "--set top_q=1: ",
+            "--set x: give a setting",
+        ],
+    );
+    with(
+        &["--threads", "5000"],
+        &["`model.threads` is 5000, it must be"],
+    );
+    with(
+        &["--instances", "0", "--weight", "0"],
+        &["`run.instances`", "`run.weight`"],
+    );
+    with(
+        &["--kv-cells", "10", "--ctx-size", "500"],
+        &["`model.kv_cells` is 10"],
+    );
+    with(
+        &["--set", "logging.filter=mynah::tsak=info"],
+        &["did you mean `mynah::task`?"],
+    );
+    for flags in [
+        &["--priority", "hihg"][..],
+        &["--threads", "many"],
+        &["--log-file-size", "64"],
+        &["--queue-timeout", "30"],
+        &["--mem", "5"],
+    ] {
+        let said = run(&[&["run"], flags, &["y.wasm"]].concat());
+        assert_eq!(said.code, Some(2), "{said:?}");
+        assert!(!said.stderr.contains("as a value"), "{said:?}");
+    }
+    let said = run(&["run", "--mem", "5", "y.wasm"]);
+    assert!(said.stderr.contains("--max-memory"), "{said:?}");
+}
+
+/// Newcomer 11 and 12.
+#[test]
+fn what_was_granted_and_what_went_to_the_guest_is_told_when_it_fails() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("tiny.gguf");
+    TinyModel::default().write_to(&path).unwrap();
+    let guest = wasm("nn_complete").display().to_string();
+    let model = format!("default={}", path.display());
+    let said = run(&["run", "--no-config", &guest, "--model", &model]);
+    assert_ne!(said.code, Some(0), "{said:?}");
+    for words in [
+        "hint: the guest asked for a model, and none is granted",
+        "hint: the guest got `--model` as arguments: options of `mynah run` stand before",
+    ] {
+        assert!(said.stderr.contains(words), "`{words}` in: {said:?}");
+    }
+    let typo = model.replace("default", "defualt");
+    let flags = ["run", "--no-config", "--instances", "3", "--model", &typo];
+    let said = run(&[&flags[..], &[&guest]].concat());
+    assert_ne!(said.code, Some(0), "{said:?}");
+    let hint =
+        "hint: the guest asked for a model by a name that is not granted. Granted: `defualt`";
+    assert_eq!(said.stderr.matches(hint).count(), 1, "once: {said:?}");
+    // A guest that succeeds, or that takes options of its own, gets no hint.
+    let flags = ["run", "--no-config", "--max-tokens", "2", "--model", &model];
+    let said = run(&[&flags[..], &[&guest, "--model", "x"]].concat());
+    assert!(!said.stderr.contains("hint:"), "{said:?}");
 }
 
 #[test]
@@ -229,8 +313,14 @@ fn completions_are_printed_for_a_shell() {
 fn a_log_filter_with_a_slip_is_a_usage_error_that_says_what_was_meant() {
     for (args, words) in [
         (&["doctor", "--log", "infoo"][..], "did you mean `info`?"),
-        (&["doctor", "--log", "vrbose"], "`vrbose` is no level: give a level"),
-        (&["doctor", "--log", "mynah::tsak=debug"], "did you mean `mynah::task`?"),
+        (
+            &["doctor", "--log", "vrbose"],
+            "`vrbose` is no level: give a level",
+        ),
+        (
+            &["doctor", "--log", "mynah::tsak=debug"],
+            "did you mean `mynah::task`?",
+        ),
         (&["log", "infoo"], "did you mean `info`?"),
     ] {
         let said = run(args);

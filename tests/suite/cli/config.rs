@@ -31,9 +31,7 @@ fn refused(folder: &Path, flags: &[&str], words: &[&str]) {
     let said = print_env(folder, flags);
     assert_eq!(said.code, Some(1), "{said:?}");
     assert_eq!(said.stdout, "", "{said:?}");
-    for words in words {
-        said.host_line(words);
-    }
+    said.host_lines(words);
 }
 
 #[test]
@@ -69,12 +67,10 @@ fn a_file_that_is_named_must_be_there() {
 
 #[test]
 fn the_command_line_wins_over_the_file() {
-    let folder = folder("[run]\ninstances = 0\nenv = ['A=file', 'B=file']\n");
-    refused(
-        folder.path(),
-        &[],
-        &["mynah.toml:2:13: `run.instances` is 0, it must be a whole number from 1 to 1000"],
-    );
+    let wrong = folder("[run]\ninstances = 0\n");
+    let words = "mynah.toml:2:13: `run.instances` is 0, it must be a whole number from 1 to 1000";
+    refused(wrong.path(), &[], &[words]);
+    let folder = folder("[run]\ninstances = 3\nenv = ['A=file', 'B=file']\n");
     let said = print_env(folder.path(), &["--instances", "1", "--env", "A=flag"]);
     assert_eq!(said.code, Some(0), "{said:?}");
     assert!(said.stdout.contains("env=A=flag\nenv=B=file\n"), "{said:?}");
@@ -131,7 +127,7 @@ fn a_value_of_the_wrong_type_is_told_with_its_key() {
 #[test]
 fn text_that_is_not_toml_is_told_with_its_place() {
     let folder = folder("[model]\nthreads = 2\nctx_size = = 3\n");
-    refused(folder.path(), &[], &["mynah.toml:3:", "not TOML"]);
+    refused(folder.path(), &[], &["mynah.toml:3:12: not TOML"]);
 }
 
 #[test]
@@ -175,7 +171,6 @@ fn a_documents_settings_in_force_are_shown() {
     assert_eq!(said.code, Some(0), "{said:?}");
     for line in [
         "sampling.temperature set 0.7",
-        "sampling.min_keep default 0",
         "stopping.max_time_ms set 30000",
         "memory.context_shifting set true",
         "backend.idle_timeout_ms set 300000",
@@ -185,9 +180,20 @@ fn a_documents_settings_in_force_are_shown() {
         let has = |shown: &str| shown.split_whitespace().collect::<Vec<_>>().join(" ") == line;
         assert!(said.stdout.lines().any(has), "`{line}` in: {}", said.stdout);
     }
+    assert!(!said.stdout.contains("default"), "{said:?}");
     assert_eq!(said.stderr, "", "{said:?}");
     let strict = check(NESTED, &["--strict"]);
-    assert_eq!((strict.code, strict.stdout), (Some(0), said.stdout));
+    assert_eq!((strict.code, &strict.stdout), (Some(0), &said.stdout));
+    // What the file sets comes first.
+    let all = check(NESTED, &["--all"]);
+    let (set, rest) = all.stdout.split_at(all.stdout.find(" default ").unwrap());
+    assert!(
+        set.contains("backend.queue_size") && !rest.contains("  set  "),
+        "{all:?}"
+    );
+    for key in ["sampling.min_keep", "run.weight", "run.max_memory"] {
+        assert!(rest.contains(key) || set.contains(key), "{key}: {all:?}");
+    }
 }
 
 #[test]
@@ -197,13 +203,86 @@ fn every_problem_of_a_document_is_told_with_its_line() {
         &[],
     );
     assert_eq!(said.code, Some(1), "{said:?}");
-    for words in [
+    said.host_lines(&[
         "settings:2:9: `temp` is -1",
         "settings:3:1: `top_q` is no setting",
         "settings:4:14: `n_predict` is \"x\"",
-    ] {
-        said.host_line(words);
-    }
+    ]);
+}
+
+/// Newcomer 8 and 9.
+#[test]
+fn problems_of_run_and_of_the_models_are_told_beside_all_others() {
+    let said = check(
+        "[models]\na = 1\n[run]\nmetrics = 'localhost'\nweight = 0\nmax_priority = 'top'\n\
+         timeout = 30\nmax_memory = '1 gigabyte'\n[sampling]\ntop_p = 3\n[logging]\n\
+         filter = 'infoo'\n[model]\nn_predict = 3\nmax_time = 4\n",
+        &["--all"],
+    );
+    assert_eq!((said.code, said.stdout.as_str()), (Some(1), ""), "{said:?}");
+    said.host_lines(&[
+        "settings:2:5: `models.a` is 1, it must be a text in quotes",
+        "settings:4:11: `run.metrics`: \"localhost\": an address is",
+        "settings:5:10: `run.weight` is 0, it must be a whole number from 1 to 1000",
+        "settings:6:16: `run.max_priority`: \"top\": ",
+        "settings:7:11: `run.timeout` is 30, it must be a text in quotes, such as \"30s\"",
+        "settings:8:14: `run.max_memory`: \"1 gigabyte\": a size is a number with a unit",
+        "settings:10:9: `sampling.top_p` is 3",
+        "settings:12:10: `logging.filter`: `infoo` is no level: did you mean `info`?",
+        "settings:15:1: `model.max_time` is no setting",
+    ]);
+}
+
+/// Newcomer 10.
+#[test]
+fn models_and_grants_are_shown_and_must_be_there() {
+    let text = "[models]\ndefault = 'tiny.gguf'\n[model]\nctx_size = 256\n[run]\nweight = 2\n\
+                dirs = ['data::/data']\n";
+    let folder = folder(text);
+    let check = || run_in(folder.path(), &["config", "check"]);
+    let said = check();
+    assert_eq!((said.code, said.stdout.as_str()), (Some(1), ""), "{said:?}");
+    said.host_lines(&[
+        "mynah.toml:2:11: `models.default`: tiny.gguf: the model file can't be read",
+        "mynah.toml:7:8: `run.dirs`: there is no folder data",
+    ]);
+    std::fs::create_dir(folder.path().join("data")).unwrap();
+    std::fs::write(folder.path().join("tiny.gguf"), "no model").unwrap();
+    check().host_line("`models.default`: ");
+    TinyModel::default()
+        .write_to(&folder.path().join("tiny.gguf"))
+        .unwrap();
+    let said = check();
+    assert_eq!(said.code, Some(0), "{said:?}");
+    let rows: Vec<String> = said
+        .stdout
+        .lines()
+        .map(|line| line.split_whitespace().collect::<Vec<_>>().join(" "))
+        .collect();
+    let expected = [
+        "models.default set \"tiny.gguf\"",
+        "run.weight set 2",
+        "run.dirs set [\"data::/data\"]",
+        "model.ctx_size set 256",
+    ];
+    assert_eq!(rows, expected);
+    let empty = tempfile::tempdir().unwrap();
+    let said = run_in(empty.path(), &["config", "check"]);
+    assert_eq!(said.code, Some(1), "{said:?}");
+    said.host_line("mynah.toml in this folder can't be read: give the path");
+    std::fs::write(empty.path().join("mynah.toml"), "").unwrap();
+    let said = run_in(empty.path(), &["config", "check"]);
+    assert_eq!(
+        (said.code, said.stderr.as_str()),
+        (Some(0), "mynah.toml sets nothing\n")
+    );
+}
+
+/// Settings that depend on each other have the place of one of them.
+#[test]
+fn settings_that_do_not_go_together_are_told_with_their_place() {
+    let said = check("[model]\nctx_size = 600\nkv_cells = 10\n", &[]);
+    said.host_line("settings:3:12: `model.kv_cells` is 10");
 }
 
 #[test]

@@ -366,7 +366,7 @@ fn wrong_flags_of_core_modules_are_explained() {
         &real_model(),
         &guest,
     ]);
-    assert_eq!(said.code, Some(1), "{said:?}");
+    assert_eq!(said.code, Some(2), "{said:?}");
     said.host_line("`default` is given twice");
     let said = run(&[
         "run",

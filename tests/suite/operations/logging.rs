@@ -401,11 +401,13 @@ fn the_keys_of_a_configuration_work() {
 
     write("[logging]\nfilter = 'mynah=loud'\n");
     let said = run(folder.path(), &[], "nn_complete", &[]);
-    said.host_line("mynah.toml:2:10: `logging.filter` is \"mynah=loud\", it must be a log filter");
+    said.host_line("mynah.toml:2:10: `logging.filter`: `loud` is no level");
     write("[logging]\nlevel = 'loud'\nfiel = 'x'\n");
     let said = run(folder.path(), &[], "nn_complete", &[]);
-    said.host_line("mynah.toml:2:9: `logging.level` is \"loud\", it must be one of off, error");
-    said.host_line("mynah.toml:3:1: `logging.fiel` is no setting: did you mean `file`?");
+    said.host_lines(&[
+        "mynah.toml:2:9: `logging.level` is \"loud\", it must be one of off, error",
+        "mynah.toml:3:1: `logging.fiel` is no setting: did you mean `file`?",
+    ]);
 }
 
 #[test]
@@ -432,7 +434,11 @@ fn colours_are_there_where_they_are_asked_for() {
 #[test]
 fn a_level_alone_shows_the_host_and_not_llama_cpp() {
     let folder = folder();
-    std::fs::write(folder.path().join("level.toml"), "[logging]\nlevel = 'debug'\n").unwrap();
+    std::fs::write(
+        folder.path().join("level.toml"),
+        "[logging]\nlevel = 'debug'\n",
+    )
+    .unwrap();
     for flags in [["--log", "info"], ["--config", "level.toml"]] {
         let flags = [flags.as_slice(), &["--log-format", "json"]].concat();
         let said = run(folder.path(), &flags, "nn_complete", &[]);

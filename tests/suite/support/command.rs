@@ -17,13 +17,17 @@ impl Said {
     /// Checks that the host printed exactly one line with these words, and that nothing looks like
     /// a panic.
     pub(crate) fn host_line(&self, words: &str) {
-        let lines: Vec<&str> = self
-            .stderr
-            .lines()
-            .filter(|line| line.starts_with("error: "))
-            .collect();
-        assert_eq!(lines.len(), 1, "one line: {self:?}");
-        assert!(lines[0].contains(words), "`{words}` in: {self:?}");
+        self.host_lines(&[words]);
+    }
+
+    /// [`host_line`](Self::host_line) for several problems, in this order.
+    pub(crate) fn host_lines(&self, words: &[&str]) {
+        let lines = self.stderr.lines();
+        let lines: Vec<&str> = lines.filter(|line| line.starts_with("error: ")).collect();
+        assert_eq!(lines.len(), words.len(), "one line each: {self:?}");
+        for (line, words) in lines.iter().zip(words) {
+            assert!(line.contains(words), "`{words}` in: {self:?}");
+        }
         assert!(!self.stderr.contains("panicked at host"), "{self:?}");
     }
 }
@@ -78,11 +82,20 @@ pub(crate) fn said(command: &mut Command) -> Said {
 
 /// Checks a wrong input: exit code 1, one line with these words, nothing on stdout.
 pub(crate) fn refused(args: &[&str], words: &str) {
+    ends_with(1, args, &[words]);
+}
+
+/// Checks a wrong command line: exit code 2, a line for each problem, nothing on stdout.
+pub(crate) fn misused(args: &[&str], words: &[&str]) {
+    ends_with(2, args, words);
+}
+
+fn ends_with(code: i32, args: &[&str], words: &[&str]) {
     let said = run(args);
-    assert_eq!(said.code, Some(1), "{said:?}");
+    assert_eq!(said.code, Some(code), "{said:?}");
     assert_eq!(said.stdout, "", "{said:?}");
-    assert_eq!(said.stderr.lines().count(), 1, "{said:?}");
-    said.host_line(words);
+    assert_eq!(said.stderr.lines().count(), words.len(), "{said:?}");
+    said.host_lines(words);
 }
 
 pub(crate) fn chat() -> String {

@@ -1,14 +1,21 @@
 //! The flags of settings, generated from the declarations of the settings ([`Flag`]).
 
+use std::str::FromStr;
 use std::time::Duration;
 
-use anyhow::{Result, anyhow};
+use anyhow::Result;
 use bytesize::ByteSize;
 use clap::{Arg, ArgAction, ArgMatches, Args, Command, FromArgMatches, ValueHint, value_parser};
 use mynah_settings::{Flag, FlagForm, FlagValue, Operator};
 
+use super::values;
+use crate::mistakes::Mistakes;
+
 /// The section whose flags exist in every command.
 const LOGGING: &str = "logging";
+
+/// The end of the names of flags that have their unit in the name.
+const IN_BYTES: &str = "bytes";
 
 /// The given flags of settings: with `LOG` those of the log, which exist in every command,
 /// otherwise those of models and requests.
@@ -20,14 +27,25 @@ impl<const LOG: bool> SettingFlags<LOG> {
     ///
     /// # Errors
     ///
-    /// A value that its setting can't hold.
+    /// All values that their settings can't hold.
     pub(crate) fn operator(&self) -> Result<Operator> {
         let mut operator = Operator::default();
+        let mut wrong = Vec::new();
         for (flag, value) in &self.0 {
-            flag.set(&mut operator, value.clone())
-                .map_err(|told| anyhow!("--{} {}: {told}", flag.name(), shown(value)))?;
+            if let Err(told) = flag.set(&mut operator, value.clone()) {
+                wrong.push(format!("--{} {}: {told}", flag.name(), shown(value)));
+            }
         }
-        Ok(operator)
+        if wrong.is_empty() {
+            Ok(operator)
+        } else {
+            Err(Mistakes::in_usage(wrong))
+        }
+    }
+
+    /// The flags for clap, which exist in subcommands too with `LOG`.
+    pub(super) fn args() -> impl Iterator<Item = Arg> {
+        Self::flags().map(|flag| arg(flag).global(LOG))
     }
 
     fn flags() -> impl Iterator<Item = Flag> {
@@ -38,7 +56,7 @@ impl<const LOG: bool> SettingFlags<LOG> {
 
 impl<const LOG: bool> Args for SettingFlags<LOG> {
     fn augment_args(command: Command) -> Command {
-        command.args(Self::flags().map(|flag| arg(flag).global(LOG)))
+        command.args(Self::args())
     }
 
     fn augment_args_for_update(command: Command) -> Command {
@@ -64,15 +82,11 @@ fn arg(flag: Flag) -> Arg {
         .value_name(flag.value_name())
         .help(help(flag));
     let arg = match flag.form() {
-        FlagForm::Whole => arg.value_parser(value_parser!(u32)),
-        FlagForm::Signed => arg
-            .value_parser(value_parser!(i64))
-            .allow_negative_numbers(true),
-        FlagForm::Number => arg
-            .value_parser(value_parser!(f32))
-            .allow_negative_numbers(true),
-        FlagForm::Size => arg.value_parser(value_parser!(ByteSize)),
-        FlagForm::Duration => arg.value_parser(humantime::parse_duration),
+        FlagForm::Whole | FlagForm::Signed => arg.value_parser(number::<i64>(flag)),
+        FlagForm::Number => arg.value_parser(number::<f32>(flag)),
+        FlagForm::Size if flag.name().ends_with(IN_BYTES) => arg.value_parser(bytes),
+        FlagForm::Size => arg.value_parser(values::size),
+        FlagForm::Duration => arg.value_parser(values::duration),
         FlagForm::Switch => arg.value_parser(value_parser!(bool)),
         FlagForm::Text => {
             arg.value_parser(move |text: &str| flag.check(text).map(|()| text.to_owned()))
@@ -81,6 +95,14 @@ fn arg(flag: Flag) -> Arg {
             .value_parser(value_parser!(String))
             .action(ArgAction::Append)
             .allow_hyphen_values(true),
+    };
+    let arg = match flag.form() {
+        FlagForm::Whole
+        | FlagForm::Signed
+        | FlagForm::Number
+        | FlagForm::Size
+        | FlagForm::Duration => arg.allow_negative_numbers(true),
+        FlagForm::Switch | FlagForm::Text | FlagForm::Texts => arg,
     };
     let arg = match flag.value_name() {
         "FILE" => arg.value_hint(ValueHint::FilePath),
@@ -92,6 +114,25 @@ fn arg(flag: Flag) -> Arg {
             .require_equals(true)
             .default_missing_value(alone),
         None => arg,
+    }
+}
+
+/// Parses a number. The error says which ones the setting takes. Its range is checked later, with
+/// those of all other flags.
+fn number<T: FromStr>(flag: Flag) -> impl Fn(&str) -> Result<T, String> + Clone {
+    move |text| {
+        text.parse().map_err(|_| {
+            let told = flag.check(text).err();
+            told.unwrap_or_else(|| "give a number".to_owned())
+        })
+    }
+}
+
+/// Parses a size of a flag whose name has the unit: a number alone is bytes.
+fn bytes(text: &str) -> Result<ByteSize, String> {
+    match text.parse() {
+        Ok(bytes) => Ok(ByteSize(bytes)),
+        Err(_) => values::size(text),
     }
 }
 
@@ -118,8 +159,7 @@ fn help(flag: Flag) -> String {
 fn value(flag: Flag, matches: &ArgMatches) -> Option<FlagValue> {
     let name = flag.name();
     Some(match flag.form() {
-        FlagForm::Whole => FlagValue::Whole(i64::from(*matches.get_one::<u32>(name)?)),
-        FlagForm::Signed => FlagValue::Whole(*matches.get_one(name)?),
+        FlagForm::Whole | FlagForm::Signed => FlagValue::Whole(*matches.get_one(name)?),
         FlagForm::Number => FlagValue::Number(*matches.get_one(name)?),
         FlagForm::Size => FlagValue::Size(matches.get_one::<ByteSize>(name)?.as_u64()),
         FlagForm::Duration => FlagValue::Duration(*matches.get_one(name)?),
@@ -145,6 +185,7 @@ fn shown(value: &FlagValue) -> String {
 #[cfg(test)]
 mod tests {
     use clap::Parser;
+    use mynah_settings::Reading;
 
     use super::*;
 
@@ -213,6 +254,71 @@ mod tests {
             ("stop", "more than once"),
         ] {
             assert!(help_of(name).ends_with(end), "{}", help_of(name));
+        }
+    }
+
+    /// Newcomer 19, and case M5: what a flag of any form says to a number that it does not take.
+    #[test]
+    fn every_flag_takes_a_number_or_says_what_it_takes() {
+        for flag in Flag::all() {
+            let form = flag.form();
+            let numbers: &[&str] = match form {
+                FlagForm::Whole | FlagForm::Signed | FlagForm::Number => {
+                    &["-1", "-2", "-3.5", "many", "99999999999999999999"]
+                }
+                FlagForm::Size | FlagForm::Duration => &["-1", "64", "1.5", "many", "1 potato"],
+                FlagForm::Switch | FlagForm::Text | FlagForm::Texts => continue,
+            };
+            for text in numbers {
+                let name = format!("--{}", flag.name());
+                let line = [&name, *text];
+                let line = if flag.alone().is_some() {
+                    vec![format!("{name}={text}")]
+                } else {
+                    line.map(str::to_owned).into()
+                };
+                let line = [&["mynah".to_owned()], &line[..]].concat();
+                let told = match Line::try_parse_from(&line) {
+                    Err(error) => error.to_string(),
+                    Ok(line) => {
+                        let log = line.log.operator().and_then(|log| Ok(log.check()?));
+                        let serving = line.serving.operator().and_then(|all| Ok(all.check()?));
+                        match log.and(serving) {
+                            Ok(()) => continue,
+                            Err(error) => error.to_string(),
+                        }
+                    }
+                };
+                let says = ["give ", "must be ", "a size ", "a duration "];
+                assert!(
+                    says.iter().any(|words| told.contains(words)),
+                    "{line:?}: {told}"
+                );
+            }
+            let bare = Line::try_parse_from(["mynah".into(), format!("--{}=64", flag.name())]);
+            let is_in_bytes = flag.name().ends_with("bytes");
+            match form {
+                FlagForm::Size => assert_eq!(bare.is_ok(), is_in_bytes, "{}", flag.name()),
+                FlagForm::Duration => assert!(bare.is_err(), "{}", flag.name()),
+                _ => {}
+            }
+        }
+    }
+
+    /// Case M5.
+    #[test]
+    fn a_flag_takes_minus_one_where_the_setting_does() {
+        for (flag, path) in [
+            ("--max-tokens", "max_tokens"),
+            ("--seed", "seed"),
+            ("--n-gpu-layers", "n_gpu_layers"),
+        ] {
+            let given = Line::try_parse_from(["mynah", flag, "-1"]).unwrap();
+            let document = format!("{{\"{path}\": -1}}");
+            let read = Reading::json(document.as_bytes())
+                .for_operator(true)
+                .unwrap();
+            assert_eq!(given.serving.operator().unwrap(), read.operator, "{flag}");
         }
     }
 

@@ -1,5 +1,6 @@
 //! The command line's syntax and parsing. This module runs nothing.
 
+mod command;
 mod flags;
 mod host;
 mod logging;
@@ -21,6 +22,7 @@ use mynah_settings::Target;
 
 use crate::logging::LogFilter;
 
+pub(crate) use command::{parse, run_options};
 pub(crate) use host::{Control, DEFAULT_METRICS, HostAddress, HostArgs};
 pub(crate) use logging::LogArgs;
 pub(crate) use preload::{Compat, Preload, Target as PreloadTarget};
@@ -111,21 +113,28 @@ pub(crate) enum ModelsCommand {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum ConfigCommand {
-    /// Read a configuration, TOML or JSON in any dialect. Show the settings in force, or every
-    /// problem with its line.
-    Check {
-        /// The file; `-` reads stdin.
-        #[arg(value_hint = ValueHint::FilePath)]
-        path: PathBuf,
-
-        /// Treat warnings as errors.
-        #[arg(long)]
-        strict: bool,
-    },
+    /// Read a configuration, TOML or JSON in any dialect. Show what it sets, or every problem with
+    /// its line. Files and folders that it names must exist.
+    Check(CheckArgs),
     /// Print the JSON Schema of all settings, with every spelling.
     Schema,
     /// Print the table of all settings, as Markdown.
     Table,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct CheckArgs {
+    /// The file; `-` reads stdin [default: mynah.toml in the current folder].
+    #[arg(value_hint = ValueHint::FilePath)]
+    pub(crate) path: Option<PathBuf>,
+
+    /// Show the defaults of all other settings too.
+    #[arg(long)]
+    pub(crate) all: bool,
+
+    /// Treat warnings as errors.
+    #[arg(long)]
+    pub(crate) strict: bool,
 }
 
 #[derive(Debug, Args)]
@@ -158,6 +167,17 @@ pub(crate) struct OptimizeArgs {
 
 #[derive(Debug, Args)]
 pub(crate) struct RunArgs {
+    /// The component or core module, a .wasm file, and its arguments. Everything after the file is
+    /// passed to the guest: options of `mynah run` stand before it.
+    // One list, because clap would otherwise parse flags after the guest as its own.
+    #[arg(
+        value_names = ["GUEST", "ARGS"],
+        required = true,
+        trailing_var_arg = true,
+        value_hint = ValueHint::FilePath
+    )]
+    guest_and_args: Vec<String>,
+
     /// Read settings from this TOML file [default: mynah.toml in the current folder, if there is
     /// one].
     ///
@@ -274,17 +294,6 @@ pub(crate) struct RunArgs {
 
     #[command(flatten)]
     pub(crate) serving: ServingArgs,
-
-    /// The component or core module, a .wasm file, and its arguments. Everything after the file is
-    /// passed to the guest.
-    // One list, because clap would otherwise parse flags after the guest as its own.
-    #[arg(
-        value_names = ["GUEST", "ARGS"],
-        required = true,
-        trailing_var_arg = true,
-        value_hint = ValueHint::FilePath
-    )]
-    guest_and_args: Vec<String>,
 }
 
 impl RunArgs {
@@ -301,12 +310,13 @@ impl RunArgs {
 }
 
 /// Parses the time between two updates.
-fn interval(text: &str) -> anyhow::Result<Duration> {
-    let every = humantime::parse_duration(text)?;
-    if !(Duration::from_millis(100)..=Duration::from_secs(60)).contains(&every) {
-        bail!("give a time from 100ms to 1min");
+fn interval(text: &str) -> Result<Duration, String> {
+    let every = values::duration(text)?;
+    if (Duration::from_millis(100)..=Duration::from_secs(60)).contains(&every) {
+        Ok(every)
+    } else {
+        Err("give a time from 100ms to 1min".to_owned())
     }
-    Ok(every)
 }
 
 /// `NAME=PATH`.

@@ -1,21 +1,12 @@
-//! The configuration file. The engine reads its own sections; this module reads the two sections of
-//! this program.
+//! The configuration file: all its sections and all its problems.
 
 use std::collections::BTreeMap;
-use std::fmt;
-use std::marker::PhantomData;
-use std::ops::Range;
-use std::path::PathBuf;
-use std::str::FromStr;
 
-use anyhow::{Result, anyhow};
-use mynah_settings::{Operator, OtherSection, Place, Priority, Problem, Reading, SettingsError};
-use serde::Deserialize;
-use serde::de::{self, Deserializer, Visitor};
-use toml::de::{DeTable, DeValue};
+use anyhow::Result;
+use mynah_settings::{Operator, OtherKey, Place, Problem, Reading};
 
+use super::own::{OTHERS, Own};
 use super::source::Source;
-use crate::args::{Address, Compat, Control, Preload, Preopen, Size, Span, Variable};
 use crate::logging;
 
 /// A configuration file.
@@ -23,186 +14,59 @@ use crate::logging;
 pub(super) struct File {
     /// The settings of the engine's sections.
     pub(super) operator: Operator,
-    /// Warnings about these settings.
+    /// Warnings about the file.
     pub(super) warnings: Vec<Problem>,
     /// The place of each setting in the file.
     pub(super) places: BTreeMap<String, Place>,
+    /// The keys of this program's sections, in the order of the file.
+    pub(super) keys: Vec<OtherKey>,
     pub(super) own: Own,
-}
-
-/// The sections of this program.
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-pub(super) struct Own {
-    /// Model files by the name under which the component may load them.
-    pub(super) models: BTreeMap<String, PathBuf>,
-    pub(super) run: Run,
-}
-
-/// `[run]`: the grants of a component, and how `mynah run` runs it.
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-pub(super) struct Run {
-    pub(super) dirs: Vec<Text<Preopen>>,
-    pub(super) state_dir: Option<PathBuf>,
-    pub(super) env: Vec<Text<Variable>>,
-    pub(super) timeout: Option<Text<Span>>,
-    pub(super) grace: Option<Text<Span>>,
-    pub(super) max_memory: Option<Text<Size>>,
-    pub(super) allow_guest_models: Option<Text<Size>>,
-    pub(super) allow_host_status: Option<bool>,
-    pub(super) metrics: Option<Text<Address>>,
-    pub(super) control: Option<Text<Control>>,
-    pub(super) instances: Option<u32>,
-    pub(super) owner: Option<String>,
-    pub(super) weight: Option<u32>,
-    pub(super) max_priority: Option<Text<Priority>>,
-    pub(super) nn_preload: Vec<Text<Preload>>,
-    pub(super) compat: Vec<Text<Compat>>,
-}
-
-/// The keys of `[run]`.
-const RUN: [&str; 16] = [
-    "dirs",
-    "state_dir",
-    "env",
-    "timeout",
-    "grace",
-    "max_memory",
-    "allow_guest_models",
-    "allow_host_status",
-    "metrics",
-    "control",
-    "instances",
-    "owner",
-    "weight",
-    "max_priority",
-    "nn_preload",
-    "compat",
-];
-
-/// The sections of this program, which the engine must not reject.
-pub(super) const OTHERS: [OtherSection; 2] = [
-    OtherSection {
-        name: "models",
-        keys: None,
-    },
-    OtherSection {
-        name: "run",
-        keys: Some(&RUN),
-    },
-];
-
-/// A value that is written as a string, in the same syntax as on the command line.
-#[derive(Debug)]
-pub(super) struct Text<T>(pub(super) T);
-
-impl<'de, T: FromStr<Err: fmt::Display>> Deserialize<'de> for Text<T> {
-    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
-        struct Parsed<T>(PhantomData<T>);
-
-        impl<T: FromStr<Err: fmt::Display>> Visitor<'_> for Parsed<T> {
-            type Value = T;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("text in quotes, as on the command line")
-            }
-
-            fn visit_str<E: de::Error>(self, text: &str) -> Result<T, E> {
-                text.parse()
-                    .map_err(|error| E::custom(format_args!("\"{text}\": {error}")))
-            }
-        }
-
-        from.deserialize_str(Parsed(PhantomData)).map(Self)
-    }
 }
 
 /// Reads a file, TOML or JSON, and reports all problems at once. With `strict`, warnings are
 /// problems.
 pub(super) fn parse(source: &Source, strict: bool) -> Result<File> {
+    read(source, strict).map_err(|Refused { errors, .. }| source.refuse(&errors))
+}
+
+/// The problems of a file that cannot be used.
+#[derive(Debug)]
+pub(super) struct Refused {
+    pub(super) errors: Vec<Problem>,
+    pub(super) warnings: Vec<Problem>,
+}
+
+/// [`parse`], with the warnings about a file that has errors too.
+pub(super) fn read(source: &Source, strict: bool) -> Result<File, Refused> {
     let text = source.text().as_bytes();
     let reading = if source.is_json() {
         Reading::json_with(text, &OTHERS)
     } else {
         Reading::toml_with(text, &OTHERS)
     };
-    let read = match reading.for_operator(strict) {
-        Ok(read) => match logging::wrong_filter(&read.operator.logging) {
-            Some(problem) => Err(source.refuse(&[Problem {
-                place: read.places.get("logging.filter").copied(),
-                ..problem
-            }])),
-            None => Ok(read),
-        },
-        Err(SettingsError { problems }) => Err(source.refuse(&problems)),
-    };
-    match (read, own(source)) {
-        (Ok(read), Ok(own)) => Ok(File {
+    let (own, of_own) = Own::read(reading.others());
+    let filter = logging::wrong_filter(&reading.operator().logging).map(|problem| Problem {
+        place: reading.place(&problem.path),
+        ..problem
+    });
+    let mut problems = reading.problems().to_vec();
+    problems.extend(of_own);
+    problems.extend(filter);
+    problems.sort_by_key(|problem| problem.place);
+    let (errors, warnings): (Vec<Problem>, Vec<Problem>) = problems
+        .into_iter()
+        .partition(|problem| problem.is_operators_error(strict));
+    let keys = reading.others().to_vec();
+    match reading.for_operator(strict) {
+        Ok(read) if errors.is_empty() => Ok(File {
             operator: read.operator,
-            warnings: read.warnings,
+            warnings,
             places: read.places,
+            keys,
             own,
         }),
-        (Err(error), Ok(_)) => Err(error),
-        (Ok(_), Err(told)) => Err(anyhow!(told)),
-        // The first error already reports a syntax error or a value that is not a section.
-        (Err(error), Err(told)) if is_told(&error.to_string(), &told) => Err(error),
-        (Err(error), Err(told)) => Err(anyhow!("{error}; {told}")),
+        Ok(_) | Err(_) => Err(Refused { errors, warnings }),
     }
-}
-
-/// Whether the error already has a problem at this place.
-fn is_told(all: &str, told: &str) -> bool {
-    let place = told.splitn(4, ':').take(3).collect::<Vec<_>>().join(":");
-    all.contains(&format!("{place}:")) || told.contains("not TOML") || told.contains("not JSON")
-}
-
-/// Reads the sections of this program. An error contains its place.
-fn own(source: &Source) -> Result<Own, String> {
-    if source.is_json() {
-        return serde_json::from_str(source.text()).map_err(|error| {
-            let (line, column) = (error.line(), error.column());
-            let place = format!(" at line {line} column {column}");
-            let text = in_words(&error.to_string().replace(&place, ""));
-            format!("{}:{line}:{column}: {text}", source.name())
-        });
-    }
-    let root = DeTable::parse(source.text()).map_err(|error| format!("not TOML: {error}"))?;
-    let read = Own::deserialize(toml::de::Deserializer::from(root.clone()));
-    read.map_err(|error| {
-        let span = error.span().unwrap_or_default();
-        let key = key_at(root.get_ref(), &span).unwrap_or_default();
-        format!(
-            "{}: `{key}`: {}",
-            source.place(span.start),
-            in_words(error.message())
-        )
-    })
-}
-
-/// The key whose value contains a place.
-fn key_at(root: &DeTable<'_>, place: &Range<usize>) -> Option<String> {
-    let is_in = |value: &Range<usize>| value.start <= place.start && place.end <= value.end;
-    root.iter()
-        .filter_map(|(name, section)| match section.get_ref() {
-            DeValue::Table(section) => Some((name.get_ref(), section)),
-            _ => None,
-        })
-        .flat_map(|(name, section)| section.iter().map(move |entry| (name, entry)))
-        .find(|(_, (_, value))| is_in(&value.span()))
-        .map(|(name, (key, _))| format!("{name}.{}", key.get_ref()))
-}
-
-/// A message of serde about a type, without Rust's type names.
-fn in_words(message: &str) -> String {
-    message
-        .replace(
-            "expected u32",
-            "expected a whole number from 0 to 4294967295",
-        )
-        .replace("expected a sequence", "expected a list")
-        .replace("expected path string", "expected a path")
 }
 
 #[cfg(test)]
@@ -210,10 +74,12 @@ mod tests {
     use std::path::Path;
 
     use super::*;
+    use crate::config::own::RUN_KEYS;
+    use crate::mistakes;
 
     fn read(text: &str) -> Result<File, String> {
         let source = Source::new(Path::new("mynah.toml"), text.to_owned());
-        parse(&source, false).map_err(|error| format!("{error:#}"))
+        parse(&source, false).map_err(|error| mistakes::lines(&error).join("\n"))
     }
 
     #[test]
@@ -223,7 +89,7 @@ mod tests {
         let (example, _) = rest.split_once("```").unwrap();
         let file = read(example).unwrap();
         assert!(file.own.models.contains_key("default"));
-        for key in RUN {
+        for key in RUN_KEYS {
             assert!(
                 example.contains(&format!("\n{key} = ")),
                 "`{key}` is missing in the example"
@@ -234,7 +100,7 @@ mod tests {
     #[test]
     fn the_keys_of_run_are_those_of_its_struct() {
         // Each key with a wrong type is accepted or refused for its type, never for its name.
-        for key in RUN {
+        for key in RUN_KEYS {
             let told = read(&format!("[run]\n{key} = 1.5\n")).unwrap_err();
             assert!(told.contains(&format!("`run.{key}`")), "{told}");
         }
@@ -268,13 +134,31 @@ mod tests {
                 "[run]\ntimeout = \"soon\"\n",
                 "mynah.toml:2:11: `run.timeout`: \"soon\": ",
             ),
-            ("[run]\ntimeout = 30\n", "expected text in quotes"),
+            (
+                "[run]\ntimeout = 30\n",
+                "`run.timeout` is 30, it must be a text in quotes, such as \"30s\"",
+            ),
+            (
+                "[run]\nallow_host_status = 1\n",
+                "`run.allow_host_status` is 1, it must be true or false",
+            ),
             ("[run]\nmax_memory = \"1 potato\"\n", "`run.max_memory`"),
             (
                 "[run]\ndirs = [\"a\",\n  \"::b\"]\n",
                 "mynah.toml:3:3: `run.dirs`",
             ),
-            ("[run]\ndirs = \"a\"\n", "expected a list"),
+            (
+                "[run]\ndirs = \"a\"\n",
+                "`run.dirs` is \"a\", it must be a list of texts in quotes, such as",
+            ),
+            (
+                "[run]\nnn_preload = [\"a:GGML:CPU:a.gguf\", 7]\n",
+                "mynah.toml:2:36: `run.nn_preload` is 7, it must be a text in quotes",
+            ),
+            (
+                "[models]\na = 'a.gguf'\n[run]\nnn_preload = ['a:GGML:CPU:b.gguf']\n",
+                "mynah.toml:4:14: `run.nn_preload`: the model `a` is granted twice",
+            ),
             (
                 "[models]\ndefault = 1\n",
                 "mynah.toml:2:11: `models.default`",
@@ -290,12 +174,20 @@ mod tests {
             ("[[model]]\n", "it must be a section"),
             (
                 "{\"run\": {\"dirs\": \"a\"}}",
-                "mynah.toml:1:20: invalid type: string \"a\", expected a list",
+                "mynah.toml:1:18: `run.dirs` is \"a\", it must be a list",
+            ),
+            (
+                "{\"run\": {\"dirs\": [\"a\",\n  \"::b\"]}}",
+                "mynah.toml:2:3: `run.dirs`: \"::b\": give a folder",
+            ),
+            (
+                "{\"run\": {\"weight\": 1, \"weight\": 2}}",
+                "`run.weight` contradicts `run.weight`: keep one of them",
             ),
         ] {
             let told = read(text).unwrap_err();
             assert!(told.contains(words), "`{words}` in: {told}");
-            assert!(!told.contains("; "), "told once: {told}");
+            assert_eq!(told.lines().count(), 1, "told once: {told}");
         }
     }
 
@@ -304,6 +196,63 @@ mod tests {
         let told = read("[model]\nthreads = true\nx = 1\n[run]\ninstances = 'x'\n").unwrap_err();
         for words in ["`model.threads`", "`model.x`", "`run.instances`"] {
             assert!(told.contains(words), "{told}");
+        }
+    }
+
+    /// Newcomer 8 and 9.
+    #[test]
+    fn every_problem_of_every_section_has_a_line_in_the_order_of_the_file() {
+        let told = read(
+            "[models]\na = 1\nb = ''\n[run]\nmetrics = 'localhost'\nweight = 0\ntimeout = 30\n\
+             max_priority = 'top'\ninstances = 1001\nenv = ['=x', 1]\nmax_memory = '1 gigabyte'\n\
+             ditrs = 1\n[sampling]\ntop_p = 3\n[logging]\nfilter = 'mynah::tsak=info'\n",
+        )
+        .unwrap_err();
+        let begins: Vec<&str> = told
+            .lines()
+            .map(|line| line.split(' ').nth(1).unwrap())
+            .collect();
+        let expected = [
+            "`models.a`",
+            "`models.b`",
+            "`run.metrics`:",
+            "`run.weight`",
+            "`run.timeout`",
+            "`run.max_priority`:",
+            "`run.instances`",
+            "`run.env`:",
+            "`run.env`",
+            "`run.max_memory`:",
+            "`run.ditrs`",
+            "`sampling.top_p`",
+            "`logging.filter`:",
+        ];
+        assert_eq!(begins, expected, "{told}");
+        for words in [
+            "an IP address or `localhost`, and a port",
+            "a size is a number with a unit, such as 64MiB",
+            "did you mean `mynah::task`?",
+        ] {
+            assert!(told.contains(words), "`{words}` in: {told}");
+        }
+    }
+
+    /// Newcomer 8: any key with any wrong value is reported beside any other.
+    #[test]
+    fn each_pair_of_wrong_keys_gives_two_lines() {
+        for first in RUN_KEYS {
+            for second in RUN_KEYS.into_iter().filter(|key| *key != first) {
+                for (format, wrong) in [("toml", "1.5"), ("toml", "[[]]"), ("json", "{}")] {
+                    let text = match format {
+                        "json" => {
+                            format!("{{\"run\":{{\"{first}\":{wrong},\"{second}\":{wrong}}}}}")
+                        }
+                        _ => format!("[run]\n{first} = {wrong}\n{second} = {wrong}\n"),
+                    };
+                    let told = read(&text).unwrap_err();
+                    assert_eq!(told.lines().count(), 2, "{text}: {told}");
+                }
+            }
         }
     }
 

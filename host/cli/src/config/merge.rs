@@ -4,30 +4,24 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use anyhow::{Result, bail};
+use anyhow::Result;
 use bytesize::ByteSize;
 use mynah_core::{Observer, Owner};
 use mynah_engine::SystemInfo;
-use mynah_settings::{ModelConfig, Place, Priority, Problem, SettingsError};
+use mynah_settings::{Level, ModelConfig, Place, Priority, Problem, SettingInForce, SettingsError};
 
 use super::file::File;
+use super::own::Run;
 use super::source::Source;
 use crate::args::{
     Compat, Control, LogArgs, NamedModel, Preload, PreloadTarget, Preopen, RunArgs, Variable,
 };
 use crate::cache;
 use crate::logging::LogSettings;
+use crate::mistakes::{Mistakes, usage};
 
 /// The variable with an instance's number, if there are several instances.
 pub(crate) const INSTANCE: &str = "MYNAH_INSTANCE";
-
-/// Default memory limit of an instance.
-const DEFAULT_MAX_MEMORY: ByteSize = ByteSize::gib(1);
-/// Time that requests have to end after SIGTERM. Supervisors wait for 10 s or more before they
-/// kill.
-const DEFAULT_GRACE: Duration = Duration::from_secs(8);
-/// Maximum number of instances: each has a store, a stack and its memory.
-const MAX_INSTANCES: u32 = 1000;
 
 /// The settings of a run: the component's grants, and how it and its models are run.
 #[derive(Debug)]
@@ -70,6 +64,7 @@ pub(super) fn merge(
     let checked = flags.check();
     operator.logging.file = operator.logging.file.map(|file| source.text_path(&file));
     let log = LogSettings::new(log, flags.logging.clone(), &operator.logging)?;
+    let by_flags: Vec<SettingInForce> = flags.in_force();
     let operator = flags.or(&operator);
     let mut model = operator.config();
     model.optimize = operator
@@ -88,61 +83,55 @@ pub(super) fn merge(
         path: source.path(&path),
     });
     let preloads = run.nn_preload.into_iter().map(|preload| {
-        let mut model = preloaded(&preload.0);
+        let mut model = preloaded(&preload);
         model.path = source.path(&model.path);
         model
     });
     let models = models.chain(preloads);
     let given: Vec<NamedModel> = args.nn_preloads.iter().map(preloaded).collect();
     let given = [&args.models[..], &given].concat();
+    check_names(&given)?;
     let dirs = run.dirs.into_iter().map(|dir| Preopen {
-        host: source.path(&dir.0.host),
-        guest: dir.0.guest,
+        host: source.path(&dir.host),
+        guest: dir.guest,
     });
-    let env = run.env.into_iter().map(|variable| variable.0);
     let settings = RunSettings {
         models: named(models, &given, |model| &model.name),
         model,
         observer: None,
         compat: match &args.compat[..] {
-            [] => run.compat.into_iter().map(|compat| compat.0).collect(),
+            [] => run.compat,
             given => given.to_vec(),
         },
         dirs: named(dirs, &args.dirs, |dir| &dir.guest),
-        env: named(env, &args.env, |variable| &variable.key),
-        timeout: args.timeout.or_else(|| run.timeout.map(|limit| limit.0.0)),
-        grace: args
-            .grace
-            .or_else(|| run.grace.map(|grace| grace.0.0))
-            .unwrap_or(DEFAULT_GRACE),
+        env: named(run.env.into_iter(), &args.env, |variable| &variable.key),
+        timeout: args.timeout.or(run.timeout),
+        grace: args.grace.or(run.grace).unwrap_or(Run::GRACE),
         max_memory: args
             .max_memory
-            .or(run.max_memory.map(|size| size.0.0))
-            .unwrap_or(DEFAULT_MAX_MEMORY),
-        allow_guest_models: args
-            .allow_guest_models
-            .or(run.allow_guest_models.map(|size| size.0.0)),
+            .or(run.max_memory)
+            .unwrap_or(Run::MAX_MEMORY),
+        allow_guest_models: args.allow_guest_models.or(run.allow_guest_models),
         allow_host_status: args.allow_host_status.or(run.allow_host_status) == Some(true),
-        metrics: args.metrics.or(run.metrics.map(|address| address.0.0)),
+        metrics: args.metrics.or(run.metrics),
         control: args.control.clone().or_else(|| {
-            run.control.map(|control| match control.0 {
+            run.control.map(|control| match control {
                 Control::Off => Control::Off,
                 Control::At(path) => Control::At(source.path(&path)),
             })
         }),
-        instances: args.instances.or(run.instances).unwrap_or(1),
+        instances: args.instances.or(run.instances).unwrap_or(Run::INSTANCES),
         owner: args.owner.clone().or(run.owner),
-        weight: args.weight.or(run.weight).unwrap_or(1),
+        weight: args.weight.or(run.weight).unwrap_or(Run::WEIGHT),
         max_priority: args
             .max_priority
-            .or(run.max_priority.map(|priority| priority.0))
-            .unwrap_or(Priority::Urgent),
+            .or(run.max_priority)
+            .unwrap_or(Run::MAX_PRIORITY),
         log,
     };
-    let is_flag = |key: &str| match key {
-        "run.instances" => args.instances.is_some(),
-        "run.weight" => args.weight.is_some(),
-        _ => false,
+    let is_flag = |key: &str| {
+        let is_given = |one: &SettingInForce| one.path == key && one.level != Level::Default;
+        by_flags.iter().any(is_given)
     };
     check(&settings, checked, |key| {
         places.get(key).copied().filter(|_| !is_flag(key))
@@ -150,10 +139,10 @@ pub(super) fn merge(
     .map_err(|problems| source.refuse_settings(&problems))?;
     let instances = settings.instances;
     if instances > 1 && settings.env.iter().any(|variable| variable.key == INSTANCE) {
-        bail!(
+        return Err(usage(format_args!(
             "{INSTANCE} contains each instance's number if there are several: give your variable \
              another name"
-        );
+        )));
     }
     Ok(settings)
 }
@@ -171,6 +160,23 @@ fn preloaded(preload: &Preload) -> NamedModel {
     preload.model.clone()
 }
 
+/// Checks that no two models of the command line have the same name.
+fn check_names(given: &[NamedModel]) -> Result<()> {
+    let twice = |(at, model): (usize, &NamedModel)| {
+        let before = given.get(..at)?.iter();
+        let is_there = before
+            .map(|other| &other.name)
+            .any(|name| *name == model.name);
+        is_there.then(|| format!("the model name `{}` is given twice", model.name))
+    };
+    let twice: Vec<String> = given.iter().enumerate().filter_map(twice).collect();
+    if twice.is_empty() {
+        Ok(())
+    } else {
+        Err(Mistakes::in_usage(twice))
+    }
+}
+
 /// Checks the ranges of the flags and of this program's own settings, and settings that depend on
 /// each other. The file's own settings were checked when it was read.
 fn check(
@@ -182,15 +188,17 @@ fn check(
         Err(SettingsError { problems }) => problems,
         Ok(()) => Vec::new(),
     };
+    for problem in &mut problems {
+        problem.place = place(&problem.path);
+    }
     let mut own = |path: &str, value: u32, most: u32| {
         if !(1..=most).contains(&value) {
-            problems.push(Problem {
-                place: place(path),
-                ..Problem::new(path, value, format!("a whole number from 1 to {most}"))
-            });
+            let allowed = format!("a whole number from 1 to {most}");
+            problems.push(Problem::new(path, value, allowed));
         }
     };
-    own("run.instances", settings.instances, MAX_INSTANCES);
+    // The file's own were checked when it was read.
+    own("run.instances", settings.instances, Run::MAX_INSTANCES);
     own("run.weight", settings.weight, Owner::MAX_WEIGHT);
     if problems.is_empty() {
         Ok(())

@@ -8,6 +8,7 @@ mod check;
 mod file;
 mod flags;
 mod merge;
+mod own;
 mod source;
 
 use std::path::Path;

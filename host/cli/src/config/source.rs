@@ -3,8 +3,9 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use anyhow::anyhow;
 use mynah_settings::Problem;
+
+use crate::mistakes::Mistakes;
 
 /// The text of a configuration file.
 #[derive(Debug, Default)]
@@ -51,52 +52,35 @@ impl Source {
         self.path(Path::new(path)).display().to_string()
     }
 
-    /// `FILE:LINE:COLUMN` of a byte offset. Line and column count from 1, as in editors and
-    /// terminals.
-    pub(super) fn place(&self, at: usize) -> String {
-        let before = self.text.get(..at).unwrap_or(&self.text);
-        let line = before.matches('\n').count() + 1;
-        let column = before.chars().rev().take_while(|c| *c != '\n').count() + 1;
-        format!("{}:{line}:{column}", self.name)
-    }
-
     /// A problem with its place: `FILE:LINE:COLUMN: problem`.
     pub(super) fn at(&self, problem: &Problem) -> String {
         let between = if problem.place.is_some() { ":" } else { ": " };
         format!("{}{between}{problem}", self.name)
     }
 
-    /// One error with all problems. Problems without a place are not about the file.
+    /// One error with all problems. Problems without a place are those of the command line.
     pub(super) fn refuse_settings(&self, problems: &[Problem]) -> anyhow::Error {
         let line = |problem: &Problem| match problem.place {
             Some(_) => self.at(problem),
             None => problem.to_string(),
         };
-        anyhow!(
-            "{}",
-            problems.iter().map(line).collect::<Vec<_>>().join("; ")
-        )
+        let lines = problems.iter().map(line).collect();
+        if problems.iter().all(|problem| problem.place.is_some()) {
+            Mistakes::in_file(lines)
+        } else {
+            Mistakes::in_usage(lines)
+        }
     }
 
     /// One error with all problems of the file.
     pub(super) fn refuse(&self, problems: &[Problem]) -> anyhow::Error {
-        let lines: Vec<String> = problems.iter().map(|problem| self.at(problem)).collect();
-        anyhow!("{}", lines.join("; "))
+        Mistakes::in_file(problems.iter().map(|problem| self.at(problem)).collect())
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_place_is_counted_in_characters_from_one() {
-        let source = Source::new(Path::new("a/b.toml"), "é = 1\nbé = 2\n".to_owned());
-        assert_eq!(source.place(0), "a/b.toml:1:1");
-        let at = source.text().find("= 2").unwrap();
-        assert_eq!(source.place(at), "a/b.toml:2:4");
-        assert_eq!(source.place(1000), "a/b.toml:3:1", "the end");
-    }
 
     #[test]
     fn a_relative_path_is_relative_to_the_file() {

@@ -6,13 +6,19 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::{Result, anyhow};
-use mynah_settings::{Fault, LogColors, LogFormat, LoggingSettings, Operator, Problem};
+use mynah_settings::{
+    Fault, LogColors, LogFormat, LoggingSettings, Operator, Problem, SettingsError,
+};
 
 use super::filter::LogFilter;
 use crate::args::LogArgs;
+use crate::mistakes::{Mistakes, usage};
 
 /// The variable with the log filter, such as `debug` or `mynah_engine=debug,llama_cpp=info`.
 const VARIABLE: &str = "MYNAH_LOG";
+
+/// The option that sets settings without an option of their own.
+const SET: &str = "--set logging";
 
 /// The settings of the log in force.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -45,7 +51,9 @@ impl LogArgs {
     /// The filter is invalid, or a limit of the file is out of range.
     pub(crate) fn settings(&self) -> Result<LogSettings> {
         let flags = self.operator()?;
-        flags.check()?;
+        flags.check().map_err(|SettingsError { problems }| {
+            Mistakes::in_usage(problems.iter().map(ToString::to_string).collect())
+        })?;
         LogSettings::new(self, flags.logging, &LoggingSettings::default())
     }
 
@@ -122,12 +130,15 @@ fn chosen(
     let variable = Some(variable).filter(|text| !text.trim().is_empty());
     let said = file.directives();
     let all = [
-        (set.as_deref(), "--set logging"),
+        (set.as_deref(), SET),
         (variable, VARIABLE),
         (said.as_deref(), "logging"),
     ];
     match all.into_iter().find_map(|(text, who)| Some((text?, who))) {
-        Some((text, who)) => text.parse().map_err(|told| anyhow!("{who}: {told}")),
+        Some((text, who)) => text.parse().map_err(|told| match who {
+            SET => usage(format_args!("{who}: {told}")),
+            _ => anyhow!("{who}: {told}"),
+        }),
         None => Ok(LogFilter::default()),
     }
 }

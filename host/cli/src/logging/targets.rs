@@ -44,7 +44,7 @@ const MODULES: [&str; 28] = [
 ];
 
 /// The libraries that log.
-const LIBRARIES: [&str; 24] = [
+const LIBRARIES: [&str; 23] = [
     "bindgen",
     "cranelift_codegen",
     "cranelift_frontend",
@@ -55,7 +55,6 @@ const LIBRARIES: [&str; 24] = [
     "pulley_interpreter",
     "regalloc2",
     "tracing_log",
-    "tracing_subscriber",
     "ureq",
     "ureq_proto",
     "wasmtime",

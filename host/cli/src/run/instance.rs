@@ -84,14 +84,18 @@ impl Instance {
                 }
             },
         };
-        match ended {
+        let ended = match ended {
             Ok(Ok(())) => Ended::Exit(0),
             Ok(Err(())) => Ended::Exit(1),
             Err(error) => match error.downcast_ref::<I32Exit>() {
                 Some(exit) => Ended::Exit(exit.0),
                 None => Ended::Trap(self.trap(&error), backtrace::shown(&error)),
             },
+        };
+        if !matches!(ended, Ended::Exit(0)) {
+            self.store.data().tell_hints();
         }
+        ended
     }
 
     /// The message about a trap: the limit that was reached, or the trap's own message.

@@ -2,6 +2,7 @@
 
 mod backtrace;
 mod ending;
+mod hints;
 mod instance;
 mod limiter;
 mod program;
@@ -23,6 +24,7 @@ use crate::config::{self, RunSettings};
 use crate::metrics::{self, Serving};
 use crate::telemetry::Telemetry;
 use crate::{cache, control, guest, logging, models, output};
+use hints::Hints;
 use instance::Instance;
 use program::Program;
 use state::State;
@@ -184,10 +186,12 @@ fn instances(
     models: &Registry,
 ) -> Result<Vec<Instance>> {
     let count = settings.instances;
+    let hints = Hints::new(args, settings);
     (0..count)
         .map(|number| {
             let number = (count > 1).then_some(number);
-            let state = State::new(settings, args.arguments(), models, number)?;
+            let mut state = State::new(settings, args.arguments(), models, number)?;
+            state.hints = hints.clone();
             let timeout = settings.timeout;
             Ok(Instance::new(engine, program, state, timeout, number))
         })

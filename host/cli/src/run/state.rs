@@ -10,6 +10,7 @@ use mynah_wasi::{GuestModels, LlmCtx, LlmCtxView, LlmView};
 use wasmtime_wasi::p1::WasiP1Ctx;
 use wasmtime_wasi::{FsPerms, WasiCtx, WasiCtxView, WasiView};
 
+use super::hints::Hints;
 use super::limiter::Limiter;
 use crate::args::Compat;
 use crate::config::{INSTANCE, RunSettings};
@@ -24,6 +25,7 @@ pub(crate) struct State {
     wasi: WasiP1Ctx,
     llm: LlmCtx,
     pub(crate) limiter: Limiter,
+    pub(super) hints: Hints,
 }
 
 impl State {
@@ -40,7 +42,13 @@ impl State {
             wasi,
             llm: llm(settings, models),
             limiter: Limiter::new(settings.max_memory),
+            hints: Hints::default(),
         })
+    }
+
+    /// Prints the hints for a guest that has failed.
+    pub(super) fn tell_hints(&self) {
+        self.hints.tell(self.llm.unknown_models() > 0);
     }
 
     /// WASI preview 1, for core modules.

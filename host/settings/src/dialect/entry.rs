@@ -18,6 +18,8 @@ pub(super) struct Entry {
     pub(super) at: Span,
     /// The place of the value.
     pub(super) value_at: Span,
+    /// Where the items begin, if the value is a list.
+    pub(super) items_at: Vec<usize>,
     pub(super) node: Node,
 }
 

@@ -45,10 +45,20 @@ fn entries(table: &RawValue, base: usize, depth: u32) -> Result<Vec<Entry>, serd
             key: serde_json::from_str::<Cow<'_, str>>(key.get())?.into_owned(),
             at: at(key.get()),
             value_at: at(value.get()),
+            items_at: items(value).map(|item| at(item.get()).start).collect(),
             node: node(value, base, depth)?,
         })
     });
     entries.collect()
+}
+
+/// The items of a list. A list that cannot be read has none; its value is reported.
+fn items(value: &RawValue) -> impl Iterator<Item = &RawValue> {
+    let list = value.get().starts_with('[');
+    let items: Option<Vec<&RawValue>> = list
+        .then(|| serde_json::from_str(value.get()).ok())
+        .flatten();
+    items.into_iter().flatten()
 }
 
 fn node(value: &RawValue, base: usize, depth: u32) -> Result<Node, serde_json::Error> {

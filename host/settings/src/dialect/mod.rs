@@ -17,7 +17,7 @@ mod names;
 mod tests;
 mod toml;
 
-pub use names::OtherSection;
+pub use names::{OtherKey, OtherSection};
 pub(crate) use names::{is_flat, spellings};
 
 use std::collections::BTreeMap;
@@ -34,6 +34,7 @@ pub struct Reading {
     problems: Vec<Problem>,
     // The settings that were set: by canonical path, the spelling and the place.
     set: BTreeMap<String, Written>,
+    others: Vec<OtherKey>,
 }
 
 #[derive(Debug, Clone)]
@@ -128,8 +129,7 @@ impl Reading {
     /// [`SettingsError`] with all problems, unknown keys included. If `strict`, warnings are errors
     /// too.
     pub fn for_operator(self, strict: bool) -> Result<OperatorDocument> {
-        let is_unknown = |problem: &Problem| matches!(problem.fault, Fault::Unknown { .. });
-        self.check(|problem| strict || is_unknown(problem) || !problem.is_warning())?;
+        self.check(|problem| problem.is_operators_error(strict))?;
         Ok(OperatorDocument {
             operator: self.operator,
             warnings: self.problems,
@@ -159,6 +159,25 @@ impl Reading {
     #[must_use]
     pub fn problems(&self) -> &[Problem] {
         &self.problems
+    }
+
+    /// The settings that could be read, also of a document with errors.
+    #[must_use]
+    pub fn operator(&self) -> &Operator {
+        &self.operator
+    }
+
+    /// The place of a setting in the document, by its canonical path.
+    #[must_use]
+    pub fn place(&self, path: &str) -> Option<Place> {
+        self.set.get(path).map(|written| written.place)
+    }
+
+    /// The keys of other sections, in the order of the document. A key without a value (null) is
+    /// not among them.
+    #[must_use]
+    pub fn others(&self) -> &[OtherKey] {
+        &self.others
     }
 }
 
@@ -235,23 +254,50 @@ impl Walk<'_> {
             self.no_section(&section);
             return;
         };
-        let Some(keys) = other.keys else {
-            return;
-        };
         for entry in entries {
             let path = format!("{}.{}", other.name, entry.key);
-            if keys.contains(&entry.key.as_str()) {
-                let written = Written {
-                    path: path.clone(),
-                    place: self.places.place(entry.value_at.start),
-                    is_weak: false,
-                };
-                self.reading.set.insert(path, written);
-            } else {
+            if let Some(keys) = other.keys
+                && !keys.contains(&entry.key.as_str())
+            {
                 let hint = names::hint_among(&entry.key, other.name, keys, self.others);
                 self.unknown(path, entry.at.start, hint);
+                continue;
             }
+            self.other_key(other.name, path, entry);
         }
+    }
+
+    fn other_key(&mut self, section: &'static str, path: String, entry: Entry) {
+        let value = match entry.node.value() {
+            Ok(super::value::Value::Null) => return,
+            Ok(value) => value,
+            Err(reason) => {
+                self.problem(path, entry.value_at.start, Fault::Unreadable { reason });
+                return;
+            }
+        };
+        let earlier = |other: &&OtherKey| (other.section, &other.key) == (section, &entry.key);
+        if let Some(first) = self.reading.others.iter().find(earlier) {
+            let is_equal = first.value == value;
+            let first = path.clone();
+            self.problem(path, entry.at.start, Fault::Twice { first, is_equal });
+            return;
+        }
+        let place = self.places.place(entry.value_at.start);
+        let written = Written {
+            path: path.clone(),
+            place,
+            is_weak: false,
+        };
+        self.reading.set.insert(path, written);
+        let items = entry.items_at.iter();
+        self.reading.others.push(OtherKey {
+            section,
+            key: entry.key,
+            value,
+            place,
+            items: items.map(|at| self.places.place(*at)).collect(),
+        });
     }
 
     fn section(&mut self, name: &str, section: Entry) {

@@ -4,7 +4,9 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::OnceLock;
 
 use crate::block::{Block, KeyInfo};
+use crate::problem::Place;
 use crate::similar::closest;
+use crate::value::Value;
 use crate::{LoggingSettings, ModelSettings, Operator, Stopping};
 
 /// Groups of settings that some dialects write under one name: `dynatemp: {range}` is
@@ -22,6 +24,21 @@ pub struct OtherSection {
     pub name: &'static str,
     /// Its keys; `None`: any.
     pub keys: Option<&'static [&'static str]>,
+}
+
+/// A key of another section, for the part of the program that reads it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct OtherKey {
+    /// The name of the section.
+    pub section: &'static str,
+    /// The key, as it was written.
+    pub key: String,
+    /// The value. Never null.
+    pub value: Value,
+    /// The place of the value.
+    pub place: Place,
+    /// The places of the items, if the value is a list.
+    pub items: Vec<Place>,
 }
 
 /// A key's name in the form of the lookup table.

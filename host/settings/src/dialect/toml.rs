@@ -26,6 +26,10 @@ fn entries(table: &DeTable<'_>) -> Vec<Entry> {
             key: key.get_ref().to_string(),
             at: key.span(),
             value_at: value.span(),
+            items_at: match value.get_ref() {
+                DeValue::Array(items) => items.iter().map(|item| item.span().start).collect(),
+                _ => Vec::new(),
+            },
             node: node(value),
         })
         .collect();

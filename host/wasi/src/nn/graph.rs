@@ -4,6 +4,8 @@
 //! their number, and trap if they exceed the store's hostcall fuel. This code checks the size
 //! before copying.
 
+use std::sync::atomic::Ordering;
+
 use mynah_settings::Settings;
 use wasmtime::component::{Linker, Resource, ResourceType, WasmList};
 use wasmtime::{AsContextMut, StoreContextMut};
@@ -107,6 +109,7 @@ impl LlmCtx {
     pub(crate) fn granted(&self, name: &str, settings: Settings) -> Result<Graph, NnError> {
         // The error is the same for a model that does not exist and one that is not granted.
         let Some(model) = self.models.get(name) else {
+            self.unknown_models.fetch_add(1, Ordering::Relaxed);
             let mut name = name.to_owned();
             if name.len() > 64 {
                 name = name.chars().take(64).chain(['…']).collect();

@@ -11,6 +11,7 @@ use mynah_settings::{Quantisation, Target};
 use super::*;
 use crate::args::{Cli, Command};
 use crate::config::file;
+use crate::mistakes;
 
 fn merged(flags: &[&str], text: &str) -> Result<RunSettings, String> {
     let line = [&["mynah", "run"], flags, &["x.wasm"]].concat();
@@ -19,7 +20,7 @@ fn merged(flags: &[&str], text: &str) -> Result<RunSettings, String> {
         panic!("not run");
     };
     let source = Source::new(Path::new("conf/mynah.toml"), text.to_owned());
-    let told = |error: anyhow::Error| format!("{error:#}");
+    let told = |error: anyhow::Error| mistakes::lines(&error).join("\n");
     let file = file::parse(&source, false).map_err(told)?;
     merge(&args, &log, file, &source).map_err(told)
 }
@@ -314,20 +315,52 @@ fn lists_are_merged_by_name() {
 
 #[test]
 fn what_is_out_of_range_is_told_with_the_files_place_where_it_is_the_files() {
-    let text = "[run]\ninstances = 0\nweight = 0\n";
-    let told = merged(&["--max-concurrent", "999", "--weight", "5000"], text).unwrap_err();
-    for words in [
-        "conf/mynah.toml:2:13: `run.instances` is 0",
-        "; `run.weight` is 5000",
-        "`backend.max_concurrent` is 999",
-    ] {
-        assert!(format!("; {told}").contains(words), "`{words}` in: {told}");
-    }
-    let told = merged(&["--batch-size", "4"], "[backend]\nmax_concurrent = 8\n").unwrap_err();
+    let flags = [
+        "--max-concurrent",
+        "999",
+        "--weight",
+        "5000",
+        "--instances",
+        "0",
+    ];
+    let told = merged(&flags, "[backend]\nmax_concurrent = 4\n").unwrap_err();
+    let lines: Vec<&str> = told.lines().collect();
+    assert_eq!(lines.len(), 3, "{told}");
     assert!(
-        told.contains("`model.batch_size` is 4, it must be at least"),
+        lines[0].starts_with("`backend.max_concurrent` is 999"),
         "{told}"
     );
+    assert!(lines[1].starts_with("`run.instances` is 0"), "{told}");
+    assert!(lines[2].starts_with("`run.weight` is 5000"), "{told}");
+    let told = merged(
+        &[],
+        "[backend]\nmax_concurrent = 8\n[model]\nbatch_size = 4\n",
+    );
+    let told = told.unwrap_err();
+    assert!(
+        told.starts_with("conf/mynah.toml:4:14: `model.batch_size` is 4"),
+        "{told}"
+    );
+    let told = merged(&["--batch-size", "4"], "[backend]\nmax_concurrent = 8\n").unwrap_err();
+    assert!(
+        told.starts_with("`model.batch_size` is 4, it must be at least"),
+        "{told}"
+    );
+}
+
+#[test]
+fn two_models_of_one_name_are_refused_before_any_is_loaded() {
+    let flags = [
+        "--model",
+        "a=x",
+        "--nn-preload",
+        "a:GGML:CPU:y",
+        "--model",
+        "b=z",
+    ];
+    let told = merged(&flags, "").unwrap_err();
+    assert_eq!(told, "the model name `a` is given twice");
+    assert!(merged(&flags[..2], "[models]\na = 'file'\n").is_ok());
 }
 
 #[test]
