@@ -1,6 +1,5 @@
 //! The command line as clap sees it, and hints about unknown options.
 
-use clap::builder::StyledStr;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{CommandFactory, FromArgMatches};
 use mynah_settings::{Flag, closest};
@@ -70,10 +69,7 @@ fn hinted<'a>(
     });
     let meant = meant(&given, command);
     error.remove(ContextKind::Suggested);
-    if meant.is_empty() {
-        let none: Vec<StyledStr> = Vec::new();
-        error.insert(ContextKind::Suggested, ContextValue::StyledStrs(none));
-    } else {
+    if !meant.is_empty() {
         error.insert(ContextKind::SuggestedArg, ContextValue::Strings(meant));
     }
     error
