@@ -174,8 +174,8 @@ fn a_setting_that_cannot_be_is_a_usage_error_as_a_priority_is() {
         &["`run.instances`", "`run.weight`"],
     );
     with(
-        &["--kv-cells", "10", "--ctx-size", "500"],
-        &["`model.kv_cells` is 10"],
+        &["--batch-size", "4"],
+        &["`model.batch_size` is 4, it must be at least"],
     );
     with(
         &["--set", "logging.filter=mynah::tsak=info"],

@@ -281,8 +281,11 @@ fn models_and_grants_are_shown_and_must_be_there() {
 /// Settings that depend on each other have the place of one of them.
 #[test]
 fn settings_that_do_not_go_together_are_told_with_their_place() {
-    let said = check("[model]\nctx_size = 600\nkv_cells = 10\n", &[]);
-    said.host_line("settings:3:12: `model.kv_cells` is 10");
+    let said = check(
+        "[backend]\nmax_concurrent = 8\n[model]\nbatch_size = 4\n",
+        &[],
+    );
+    said.host_line("settings:4:14: `model.batch_size` is 4, it must be at least");
 }
 
 #[test]
