@@ -42,7 +42,9 @@ pub(crate) fn run_options() -> Vec<String> {
     };
     let command = Cli::command();
     let run = command.find_subcommand("run");
-    let options = run.into_iter().flat_map(clap::Command::get_arguments);
+    // The options of the log are those of `mynah`.
+    let commands = run.into_iter().chain([&command]);
+    let options = commands.flat_map(clap::Command::get_arguments);
     let names = options.filter_map(clap::Arg::get_long);
     names
         .filter(|name| !of_requests(name))
@@ -137,7 +139,7 @@ mod tests {
                 .unwrap_or_else(|| panic!("{words}: {help}"))
         };
         assert!(at("GUEST") < at("--model <NAME=PATH>") && at("Arguments:") < at("Options:"));
-        assert!(at("Everything after the file is passed to the guest") < at("Options:"));
+        assert!(at("Everything after the file") < at("Options:"));
         for flag in SettingFlags::<true>::args() {
             let name = format!("--{} ", flag.get_long().unwrap());
             assert!(top.contains(name.trim()), "{name}");
