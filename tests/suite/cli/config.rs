@@ -214,22 +214,23 @@ fn every_problem_of_a_document_is_told_with_its_line() {
 #[test]
 fn problems_of_run_and_of_the_models_are_told_beside_all_others() {
     let said = check(
-        "[models]\na = 1\n[run]\nmetrics = 'localhost'\nweight = 0\nmax_priority = 'top'\n\
-         timeout = 30\nmax_memory = '1 gigabyte'\n[sampling]\ntop_p = 3\n[logging]\n\
+        "[models]\na = 1\nb = 'none.gguf'\n[run]\nmetrics = 'localhost'\nweight = 0\n\
+         max_priority = 'top'\ntimeout = 30\nmax_memory = '1 gigabyte'\n[sampling]\ntop_p = 3\n[logging]\n\
          filter = 'infoo'\n[model]\nn_predict = 3\nmax_time = 4\n",
         &["--all"],
     );
     assert_eq!((said.code, said.stdout.as_str()), (Some(1), ""), "{said:?}");
     said.host_lines(&[
         "settings:2:5: `models.a` is 1, it must be a text in quotes",
-        "settings:4:11: `run.metrics`: \"localhost\": an address is",
-        "settings:5:10: `run.weight` is 0, it must be a whole number from 1 to 1000",
-        "settings:6:16: `run.max_priority`: \"top\": ",
-        "settings:7:11: `run.timeout` is 30, it must be a text in quotes, such as \"30s\"",
-        "settings:8:14: `run.max_memory`: \"1 gigabyte\": a size is a number with a unit",
-        "settings:10:9: `sampling.top_p` is 3",
-        "settings:12:10: `logging.filter`: `infoo` is no level: did you mean `info`?",
-        "settings:15:1: `model.max_time` is no setting",
+        "settings:3:5: `models.b`: none.gguf: the model file can't be read",
+        "settings:5:11: `run.metrics`: \"localhost\": an address is",
+        "settings:6:10: `run.weight` is 0, it must be a whole number from 1 to 1000",
+        "settings:7:16: `run.max_priority`: \"top\": ",
+        "settings:8:11: `run.timeout` is 30, it must be a text in quotes, such as \"30s\"",
+        "settings:9:14: `run.max_memory`: \"1 gigabyte\": a size is a number with a unit",
+        "settings:11:9: `sampling.top_p` is 3",
+        "settings:13:10: `logging.filter`: `infoo` is no level: did you mean `info`?",
+        "settings:16:1: `model.max_time` is no setting",
     ]);
 }
 

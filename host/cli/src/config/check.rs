@@ -19,15 +19,16 @@ use crate::output::{self, Table};
 /// Prints the warnings about a file, then what it sets, and with `--all` the defaults.
 pub(crate) fn check(args: &CheckArgs) -> Result<ExitCode> {
     let source = source(args.path.as_deref())?;
-    let (file, Refused { errors, warnings }) = match file::read(&source, args.strict) {
-        Ok(mut file) => {
-            let errors = unusable(&file, &source);
-            let warnings = std::mem::take(&mut file.warnings);
-            (file, Refused { errors, warnings })
+    let (file, mut errors) = match file::read(&source, args.strict) {
+        Ok(file) => {
+            let errors = contradictions(&file);
+            (file, errors)
         }
-        Err(refused) => (File::default(), refused),
+        Err(Refused { errors, file }) => (file, errors),
     };
-    for warning in &warnings {
+    errors.extend(missing(&file, &source));
+    errors.sort_by_key(|problem| problem.place);
+    for warning in &file.warnings {
         output::warning(&source.at(warning));
     }
     if !errors.is_empty() {
@@ -66,22 +67,20 @@ fn source(path: Option<&Path>) -> Result<Source> {
     }
 }
 
-/// The problems of settings that depend on each other, and of the files and folders that the file
-/// names. Each setting was checked by itself before.
-fn unusable(file: &File, source: &Source) -> Vec<Problem> {
-    let mut problems = file
-        .operator
-        .config()
-        .check()
-        .err()
-        .map_or_else(Vec::new, |error| {
-            let problems = error.problems.into_iter();
-            let placed = problems.map(|problem| Problem {
-                place: file.places.get(&problem.path).copied(),
-                ..problem
-            });
-            placed.collect()
-        });
+/// The problems of settings that depend on each other. Each setting was checked by itself before.
+fn contradictions(file: &File) -> Vec<Problem> {
+    let problems = file.operator.config().check().err();
+    let problems = problems.into_iter().flat_map(|error| error.problems);
+    let placed = problems.map(|problem| Problem {
+        place: file.places.get(&problem.path).copied(),
+        ..problem
+    });
+    placed.collect()
+}
+
+/// The files and folders that the file names and that cannot be used.
+fn missing(file: &File, source: &Source) -> Vec<Problem> {
+    let mut problems = Vec::new();
     let mut wrong = |path: &str, reason: String| {
         let place = file.places.get(path).copied();
         problems.push(unreadable(path, place, reason));
@@ -120,7 +119,6 @@ fn unusable(file: &File, source: &Source) -> Vec<Problem> {
             );
         }
     }
-    problems.sort_by_key(|problem| problem.place);
     problems
 }
 

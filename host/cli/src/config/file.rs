@@ -33,7 +33,8 @@ pub(super) fn parse(source: &Source, strict: bool) -> Result<File> {
 #[derive(Debug)]
 pub(super) struct Refused {
     pub(super) errors: Vec<Problem>,
-    pub(super) warnings: Vec<Problem>,
+    /// What could be read, with the warnings.
+    pub(super) file: File,
 }
 
 /// [`parse`], with the warnings about a file that has errors too.
@@ -56,16 +57,17 @@ pub(super) fn read(source: &Source, strict: bool) -> Result<File, Refused> {
     let (errors, warnings): (Vec<Problem>, Vec<Problem>) = problems
         .into_iter()
         .partition(|problem| problem.is_operators_error(strict));
-    let keys = reading.others().to_vec();
-    match reading.for_operator(strict) {
-        Ok(read) if errors.is_empty() => Ok(File {
-            operator: read.operator,
-            warnings,
-            places: read.places,
-            keys,
-            own,
-        }),
-        Ok(_) | Err(_) => Err(Refused { errors, warnings }),
+    let file = File {
+        operator: reading.operator().clone(),
+        warnings,
+        places: reading.places(),
+        keys: reading.others().to_vec(),
+        own,
+    };
+    if errors.is_empty() {
+        Ok(file)
+    } else {
+        Err(Refused { errors, file })
     }
 }
 

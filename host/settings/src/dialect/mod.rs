@@ -131,13 +131,9 @@ impl Reading {
     pub fn for_operator(self, strict: bool) -> Result<OperatorDocument> {
         self.check(|problem| problem.is_operators_error(strict))?;
         Ok(OperatorDocument {
+            places: self.places(),
             operator: self.operator,
             warnings: self.problems,
-            places: self
-                .set
-                .into_iter()
-                .map(|(path, written)| (path, written.place))
-                .collect(),
         })
     }
 
@@ -171,6 +167,15 @@ impl Reading {
     #[must_use]
     pub fn place(&self, path: &str) -> Option<Place> {
         self.set.get(path).map(|written| written.place)
+    }
+
+    /// The place of each setting, by its canonical path. Includes the keys of other sections.
+    #[must_use]
+    pub fn places(&self) -> BTreeMap<String, Place> {
+        let places = self.set.iter();
+        places
+            .map(|(path, written)| (path.clone(), written.place))
+            .collect()
     }
 
     /// The keys of other sections, in the order of the document. A key without a value (null) is
