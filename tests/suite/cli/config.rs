@@ -215,8 +215,8 @@ fn every_problem_of_a_document_is_told_with_its_line() {
 fn problems_of_run_and_of_the_models_are_told_beside_all_others() {
     let said = check(
         "[models]\na = 1\nb = 'none.gguf'\n[run]\nmetrics = 'localhost'\nweight = 0\n\
-         max_priority = 'top'\ntimeout = 30\nmax_memory = '1 gigabyte'\n[sampling]\ntop_p = 3\n[logging]\n\
-         filter = 'infoo'\n[model]\nn_predict = 3\nmax_time = 4\n",
+         max_priority = 'top'\ntimeout = 30\nmax_memory = '1 gigabyte'\n[sampling]\ntop_p = 3\n\
+         [logging]\nfilter = 'infoo'\n[model]\nn_predict = 3\nmax_time = 4\n",
         &["--all"],
     );
     assert_eq!((said.code, said.stdout.as_str()), (Some(1), ""), "{said:?}");
