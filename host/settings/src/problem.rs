@@ -86,8 +86,8 @@ impl Problem {
         }
     }
 
-    /// Whether an operator's document with it is refused: an error, an unknown key, or with `strict`
-    /// any problem.
+    /// Whether an operator's document with it is refused: an error, an unknown key, or any problem
+    /// with `strict`.
     #[must_use]
     pub fn is_operators_error(&self, strict: bool) -> bool {
         strict || matches!(self.fault, Fault::Unknown { .. }) || !self.is_warning()

@@ -1,7 +1,7 @@
 //! The name that was probably meant, for hints about unknown names.
 
-/// The most similar known name, if at most a third of its letters differ. Case does not count, and a
-/// name of more than 64 bytes is similar to none.
+/// The most similar known name, if at most a third of its letters differ. Case does not count, and
+/// a name of more than 64 bytes is similar to none.
 #[must_use]
 pub fn closest<'a>(name: &str, known: &[&'a str]) -> Option<&'a str> {
     // The time grows with the product of both lengths, and a guest chooses one of them.

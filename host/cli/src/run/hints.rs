@@ -50,8 +50,8 @@ fn models(granted: &[String], guest: &Path) -> String {
     let guest = guest.display();
     if granted.is_empty() {
         return format!(
-            "the guest asked for a model, and none is granted: give one before the guest, `mynah run \
-             --model NAME=PATH {guest}`"
+            "the guest asked for a model, and none is granted: give one before the guest, `mynah \
+             run --model NAME=PATH {guest}`"
         );
     }
     let names: Vec<String> = granted.iter().map(|name| format!("`{name}`")).collect();
