@@ -10,7 +10,7 @@ use mynah_settings::{Document, Level, Problem, settings_schema, settings_table};
 use serde_json::{Value, json};
 
 use super::FILE;
-use super::file::{self, File, Refused};
+use super::file::{self, File};
 use super::own::{OTHERS, RUN, RUN_KEYS, Run, unreadable};
 use super::source::Source;
 use crate::args::CheckArgs;
@@ -19,13 +19,10 @@ use crate::output::{self, Table};
 /// Prints the warnings about a file, then what it sets, and with `--all` the defaults.
 pub(crate) fn check(args: &CheckArgs) -> Result<ExitCode> {
     let source = source(args.path.as_deref())?;
-    let (file, mut errors) = match file::read(&source, args.strict) {
-        Ok(file) => {
-            let errors = contradictions(&file);
-            (file, errors)
-        }
-        Err(Refused { errors, file }) => (file, errors),
-    };
+    let (file, mut errors) = file::read(&source, args.strict);
+    if errors.is_empty() {
+        errors = contradictions(&file);
+    }
     errors.extend(missing(&file, &source));
     errors.sort_by_key(|problem| problem.place);
     for warning in &file.warnings {

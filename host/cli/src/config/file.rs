@@ -26,19 +26,17 @@ pub(super) struct File {
 /// Reads a file, TOML or JSON, and reports all problems at once. With `strict`, warnings are
 /// problems.
 pub(super) fn parse(source: &Source, strict: bool) -> Result<File> {
-    read(source, strict).map_err(|Refused { errors, .. }| source.refuse(&errors))
+    let (file, errors) = read(source, strict);
+    if errors.is_empty() {
+        Ok(file)
+    } else {
+        Err(source.refuse(&errors))
+    }
 }
 
-/// The problems of a file that cannot be used.
-#[derive(Debug)]
-pub(super) struct Refused {
-    pub(super) errors: Vec<Problem>,
-    /// What could be read, with the warnings.
-    pub(super) file: File,
-}
-
-/// [`parse`], with the warnings about a file that has errors too.
-pub(super) fn read(source: &Source, strict: bool) -> Result<File, Refused> {
+/// Reads what can be read of a file, with its warnings. The file cannot be used if there are
+/// errors.
+pub(super) fn read(source: &Source, strict: bool) -> (File, Vec<Problem>) {
     let text = source.text().as_bytes();
     let reading = if source.is_json() {
         Reading::json_with(text, &OTHERS)
@@ -64,11 +62,7 @@ pub(super) fn read(source: &Source, strict: bool) -> Result<File, Refused> {
         keys: reading.others().to_vec(),
         own,
     };
-    if errors.is_empty() {
-        Ok(file)
-    } else {
-        Err(Refused { errors, file })
-    }
+    (file, errors)
 }
 
 #[cfg(test)]
