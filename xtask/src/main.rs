@@ -10,6 +10,7 @@ mod fuzz;
 mod guests;
 mod host;
 mod model;
+mod mutants;
 mod paths;
 mod peer;
 mod process;
@@ -51,6 +52,8 @@ enum Task {
     Soak(soak::Args),
     /// Fuzz the parsers of models, templates, settings and output forms, one minute per target.
     Fuzz(fuzz::Args),
+    /// Put one-line faults into the code without a model, and show those that no test sees.
+    Mutants(mutants::Args),
     /// Run the engine's tests under valgrind, to find memory errors and leaks.
     Valgrind(valgrind::Args),
     /// Build the example components and the test guests.
@@ -86,6 +89,7 @@ fn run(task: Task) -> Result<ExitCode> {
         Task::Bench(args) => bench::bench(&args)?,
         Task::Soak(args) => soak::soak(&args)?,
         Task::Fuzz(args) => fuzz::fuzz(&args)?,
+        Task::Mutants(args) => mutants::mutants(&args)?,
         Task::Valgrind(args) => valgrind::valgrind(&args)?,
         Task::Guests => guests::build()?,
         Task::Fixture(args) => fixture::fixture(&args)?,

@@ -92,7 +92,10 @@ fn docs() -> Result<()> {
             "--no-deps",
             "--document-private-items",
         ])
-        .env("RUSTDOCFLAGS", "--deny warnings"))
+        .env("RUSTDOCFLAGS", "--deny warnings"))?;
+    // It shows private items, which readers of the API would take for a part of it.
+    let pages = paths::target().join("doc");
+    std::fs::remove_dir_all(&pages).with_context(|| pages.display().to_string())
 }
 
 fn tests() -> Result<()> {

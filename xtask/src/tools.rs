@@ -29,6 +29,12 @@ pub(crate) const CARGO_FUZZ: Tool = Tool {
     version: "0.13.2",
     takes: "about a minute",
 };
+/// Puts faults into the code. Not part of the setup, because only `cargo xtask mutants` needs it.
+pub(crate) const CARGO_MUTANTS: Tool = Tool {
+    name: "cargo-mutants",
+    version: "27.1.0",
+    takes: "two to three minutes",
+};
 const WASM_TARGETS: [&str; 2] = ["wasm32-wasip1", "wasm32-wasip2"];
 /// Debian packages that llama.cpp's build needs: cmake, and libclang for its bindings.
 const CMAKE: &str = "cmake";
