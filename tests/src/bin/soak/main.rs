@@ -1,6 +1,6 @@
 //! The soak test: for some minutes, a hundred sessions open, talk, idle, continue and close, with
 //! everything enabled that keeps state: host memory, disk, context shifting, closing of idle
-//! sessions. With `--cycles` it loads and unloads a model 300 times. `cargo xtask soak` builds and
+//! sessions. Among them is a component that attacks the host all the time. With `--cycles` it loads and unloads a model 300 times. `cargo xtask soak` builds and
 //! runs both.
 //!
 //! The model is tiny and has random weights: the test is about the host, and a fast model exercises
@@ -17,6 +17,7 @@ macro_rules! say {
     }};
 }
 
+mod attacker;
 mod cycles;
 mod memory;
 mod visitor;
@@ -128,6 +129,8 @@ async fn soak(args: &Args) -> Result<()> {
         })
         .collect();
 
+    let attacker = tokio::spawn(attacker::attack(model.clone(), until));
+
     let mut memories = Memories::default();
     let mut told = begun;
     while Instant::now() < until {
@@ -142,6 +145,9 @@ async fn soak(args: &Args) -> Result<()> {
     for task in tasks {
         counts += task.await??;
     }
+    let (attacks, taken) = attacker.await??;
+    say!("{attacks} attacks, with {taken} requests");
+    counts.asked += taken;
     let status = settled(&model).await;
     tell(begun.elapsed(), &status, memories.last());
     say!("{counts:?}");
@@ -188,7 +194,7 @@ fn check(config: &ModelConfig, status: &Status, counts: &Counts) -> Result<()> {
         "requests were lost: {requests:?}, {counts:?}"
     );
     ensure!(
-        requests.failed + requests.timed_out == 0 && counts.failed == 0,
+        requests.failed + requests.timed_out == 0 && counts.failed == 0 && counts.answered > 0,
         "requests failed: {requests:?}, {counts:?}"
     );
     ensure!(
