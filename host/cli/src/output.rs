@@ -3,12 +3,45 @@
 use std::fmt;
 use std::io::{self, Write};
 use std::process::ExitCode;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use clap::CommandFactory;
 use clap_complete::Shell;
+use rustix::fs::fstat;
 
 use crate::args::Cli;
 use crate::mistakes;
+
+/// Whether the last line that guests wrote has no end yet.
+static IS_IN_LINE: AtomicBool = AtomicBool::new(false);
+
+/// Notes what a guest wrote to stdout or stderr.
+pub(crate) fn guest_wrote(bytes: &[u8]) {
+    if let Some(last) = bytes.last() {
+        IS_IN_LINE.store(*last != b'\n', Ordering::Relaxed);
+    }
+}
+
+/// Prints a message to stderr. Where a guest's unfinished line is in the same place, it begins on
+/// the next line.
+fn message(text: &dyn fmt::Display) {
+    let begin = if IS_IN_LINE.load(Ordering::Relaxed) && are_one_place() {
+        IS_IN_LINE.store(false, Ordering::Relaxed);
+        "\n"
+    } else {
+        ""
+    };
+    // If stderr is closed, the message cannot be shown.
+    let _ = writeln!(io::stderr().lock(), "{begin}{text}");
+}
+
+/// Whether stdout and stderr are one terminal, file or pipe.
+fn are_one_place() -> bool {
+    match (fstat(io::stdout()), fstat(io::stderr())) {
+        (Ok(out), Ok(err)) => (out.st_dev, out.st_ino) == (err.st_dev, err.st_ino),
+        _ => false,
+    }
+}
 
 /// Prints a result. A closed pipe (`mynah doctor | head -1`) is not an error.
 pub(crate) fn print(answer: &dyn fmt::Display) -> anyhow::Result<ExitCode> {
@@ -22,25 +55,24 @@ pub(crate) fn print(answer: &dyn fmt::Display) -> anyhow::Result<ExitCode> {
 /// Prints an error, each problem on one line.
 pub(crate) fn error(error: &anyhow::Error) {
     for line in mistakes::lines(error) {
-        // If stderr is closed, the error cannot be reported.
-        let _ = writeln!(io::stderr().lock(), "error: {line}");
+        message(&format_args!("error: {line}"));
     }
 }
 
 /// Prints an error on one line, and the guest's functions below it.
 pub(crate) fn error_in_guest(error: &anyhow::Error, functions: &str) {
     let text = format!("{error:#}").replace('\n', " ");
-    let _ = writeln!(io::stderr().lock(), "error: {text}{functions}");
+    message(&format_args!("error: {text}{functions}"));
 }
 
 /// Prints a progress message to stderr.
 pub(crate) fn note(text: &str) {
-    let _ = writeln!(io::stderr().lock(), "{text}");
+    message(&text);
 }
 
 /// Prints a warning to stderr.
 pub(crate) fn warning(text: &str) {
-    let _ = writeln!(io::stderr().lock(), "warning: {text}");
+    message(&format_args!("warning: {text}"));
 }
 
 /// Prints the completion script for a shell.

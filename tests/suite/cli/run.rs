@@ -1,12 +1,13 @@
 //! `mynah run` with well-behaved and misbehaving guests.
 
 use std::path::Path;
+use std::process::{Command, Stdio};
 
 use mynah_tests::tiny_model::TinyModel;
 use mynah_tests::{foreach_run, wasm};
 
 use crate::assert_test_exists;
-use crate::support::command::{Said, run};
+use crate::support::command::{Said, mynah, run};
 
 foreach_run!(assert_test_exists);
 
@@ -93,6 +94,30 @@ fn run_loop_forever() {
     assert_eq!(said.code, Some(134), "{said:?}");
     assert_eq!(said.stdout, "before the loop\n");
     said.host_line("did not end within 300ms");
+}
+
+/// Newcomer 14.
+#[test]
+fn a_message_of_the_host_begins_on_a_line_of_its_own() {
+    for (printed, shown) in [
+        (
+            "The flag has",
+            "The flag has\nerror: the component did not end",
+        ),
+        ("done.\n", "done.\nerror: the component did not end"),
+    ] {
+        let both = tempfile::NamedTempFile::new().unwrap();
+        let status = Command::new(mynah())
+            .args(["run", "--no-config", "--timeout", "300ms"])
+            .args([&guest("run_loop_forever"), printed])
+            .stdin(Stdio::null())
+            .stdout(both.as_file().try_clone().unwrap())
+            .stderr(both.as_file().try_clone().unwrap())
+            .status();
+        let text = std::fs::read_to_string(both.path()).unwrap();
+        assert_eq!(status.unwrap().code(), Some(134), "{text}");
+        assert!(text.starts_with(shown), "{text:?}");
+    }
 }
 
 #[test]
@@ -202,4 +227,24 @@ fn run_by_number() {
     assert_eq!(slow.code, Some(134), "{slow:?}");
     slow.host_line("instance 2: the component did not end within 2s");
     assert_eq!(slow.stdout.matches("done").count(), 2, "{slow:?}");
+}
+
+#[test]
+fn run_red_team() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("m.gguf");
+    TinyModel::default().write_to(&path).unwrap();
+    let model = format!("default={}", path.display());
+    let guest = guest("run_red_team");
+    let said = run(&[
+        "run",
+        "--no-config",
+        "--model",
+        &model,
+        "--instances",
+        "2",
+        &guest,
+    ]);
+    assert_eq!(said.code, Some(0), "{said:?}");
+    assert_eq!(said.stdout.matches("taken=").count(), 2, "{said:?}");
 }

@@ -2,6 +2,7 @@
 
 mod backtrace;
 mod ending;
+mod guest_output;
 mod hints;
 mod instance;
 mod limiter;

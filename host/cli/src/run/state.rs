@@ -10,6 +10,7 @@ use mynah_wasi::{GuestModels, LlmCtx, LlmCtxView, LlmView};
 use wasmtime_wasi::p1::WasiP1Ctx;
 use wasmtime_wasi::{FsPerms, WasiCtx, WasiCtxView, WasiView};
 
+use super::guest_output::GuestOutput;
 use super::hints::Hints;
 use super::limiter::Limiter;
 use crate::args::Compat;
@@ -59,7 +60,9 @@ impl State {
 
 fn wasi(settings: &RunSettings, arguments: &[String], number: Option<u32>) -> Result<WasiP1Ctx> {
     let mut wasi = WasiCtx::builder();
-    wasi.inherit_stdio();
+    wasi.inherit_stdin()
+        .stdout(GuestOutput::Stdout)
+        .stderr(GuestOutput::Stderr);
     wasi.args(arguments);
     for variable in &settings.env {
         wasi.env(&variable.key, &variable.value);
@@ -87,7 +90,7 @@ fn llm(settings: &RunSettings, models: &Registry) -> LlmCtx {
         .owner(owner.with_weight(settings.weight))
         .max_priority(settings.max_priority)
         .host_status(settings.allow_host_status)
-        .stdout(wasmtime_wasi::cli::stdout())
+        .stdout(GuestOutput::Stdout)
         .lenient_output_size(settings.compat.contains(&Compat::LenientOutputSize));
     if let Some(size) = settings.allow_guest_models {
         let loader = GgufLoader {
