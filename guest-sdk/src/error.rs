@@ -12,7 +12,8 @@ pub type Result<T> = std::result::Result<T, Error>;
 ///
 /// Each message says what was asked, what the limit or state was, and what to do. A generation that
 /// reached a limit or was cancelled is not an error: see [`FinishReason`](crate::FinishReason).
-#[derive(Debug)]
+///
+/// `Debug` shows the same message as `Display`, because a `main` that returns [`Result`] prints it.
 #[non_exhaustive]
 pub enum Error {
     /// The request is invalid: an empty prompt, a token that the model does not have, a second
@@ -162,6 +163,14 @@ impl Error {
         }
     }
 
+    /// Whether the host refuses the request only because it is serving others: its queue is full,
+    /// or as many sessions are open as may be.
+    pub(crate) fn ends_with_others(&self) -> bool {
+        let too_many = NnErrorCode::TooLarge;
+        matches!(self, Self::Busy { .. })
+            || matches!(self, Self::Nn { code, .. } if *code == too_many)
+    }
+
     /// Adds the text that was generated before, if the error is one that can break off a
     /// generation.
     pub(crate) fn after(mut self, text: &str) -> Self {
@@ -198,6 +207,12 @@ impl fmt::Display for NnErrorCode {
     }
 }
 
+impl fmt::Debug for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -218,8 +233,8 @@ impl fmt::Display for Error {
             | Self::Timeout(message)
             | Self::Unsupported(message)
             | Self::Unavailable { message, .. }
-            | Self::RuntimeError { message, .. } => f.write_str(message),
-            Self::Nn { code, message } => write!(f, "{code}: {message}"),
+            | Self::RuntimeError { message, .. }
+            | Self::Nn { message, .. } => f.write_str(message),
             Self::Io(error) => error.fmt(f),
         }
     }
@@ -359,12 +374,30 @@ mod tests {
         );
     }
 
+    /// Newcomer 13. What `main` prints has no variants, fields or quotes. A code such as
+    /// `too-large` can mean several things, and the message says which.
     #[test]
-    fn an_error_of_wasi_nn_shows_its_code() {
-        let error = Error::Nn {
-            code: NnErrorCode::NotFound,
+    fn an_error_reads_the_same_wherever_it_is_printed() {
+        let problem = |path: &str, message: &str| Problem {
+            path: path.to_owned(),
+            value: "-1".to_owned(),
+            allowed: "0.0 or more".to_owned(),
+            place: None,
+            message: message.to_owned(),
+        };
+        let problems = vec![problem("a", "`a` is -1"), problem("b", "`b` is -1")];
+        let nn = |code| Error::Nn {
+            code,
             message: "no model `x`".into(),
         };
-        assert_eq!(error.to_string(), "not-found: no model `x`");
+        for (error, message) in [
+            (nn(NnErrorCode::NotFound), "no model `x`"),
+            (nn(NnErrorCode::TooLarge), "no model `x`"),
+            (Error::InvalidSettings(problems), "`a` is -1; `b` is -1"),
+            (Error::Timeout("too late".to_owned()), "too late"),
+        ] {
+            assert_eq!(error.to_string(), message);
+            assert_eq!(format!("{error:?}"), message);
+        }
     }
 }

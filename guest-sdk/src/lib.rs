@@ -4,15 +4,16 @@
 //! or piece by piece:
 //!
 //! ```no_run
-//! use mynah_guest::Model;
+//! use mynah_guest::{Model, Options};
 //! use std::io::Write;
 //!
 //! fn main() -> mynah_guest::Result<()> {
 //!     let session = Model::load("default")?.session()?;
-//!     for piece in session.stream("The capital of France is")? {
+//!     for piece in session.stream_with("The capital of France is", Options::new().max_tokens(40))? {
 //!         print!("{}", piece?);
 //!         std::io::stdout().flush()?; // shows each piece at once, not line by line
 //!     }
+//!     println!();
 //!     Ok(())
 //! }
 //! ```
@@ -34,8 +35,8 @@
 //! | know why an answer ended, and how fast it was | [`Outcome`], [`Usage`] |
 //! | end an answer at a string | [`Options::stop`] |
 //! | stop an answer | [`Stream::cancel`], or drop the stream |
-//! | answer a list of prompts, several at a time | [`Model::answer_all`] |
-//! | run several generations at once and read each as it arrives | [`Streams`] |
+//! | answer a list of prompts, several at a time, each with its own options | [`Model::answer_all`], [`Request`] |
+//! | run several generations at once and read each as it arrives | [`Streams`], [`Streams::push_when_free`] |
 //! | do other work while waiting | [`Stream::try_next`], [`Stream::wait_any`] |
 //! | set a request's priority | [`Options::priority`] |
 //! | limit the time that an answer takes | [`Options::max_time`], [`Options::queue_timeout`] |
@@ -79,7 +80,7 @@ mod streams;
 
 pub mod bindings;
 
-pub use answers::Answers;
+pub use answers::{Answers, Request};
 pub use config::{Origin, SettingInForce};
 pub use embed::{Embeddings, cosine};
 pub use error::{Error, NnErrorCode, Problem, Result};

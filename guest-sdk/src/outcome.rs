@@ -28,11 +28,30 @@ impl Answer {
     pub fn json<T: serde::de::DeserializeOwned>(&self) -> crate::Result<T> {
         serde_json::from_str(&self.text).map_err(|error| crate::Error::NotJson {
             message: format!(
-                "the answer is not the JSON that was asked for ({error}); it ended with {}",
-                self.outcome.reason
+                "the answer is not the JSON that was asked for ({error}); it ended with {}. {}",
+                self.outcome.reason,
+                self.advice()
             ),
             text: self.text.clone(),
         })
+    }
+
+    /// What to do about an answer that does not parse.
+    fn advice(&self) -> &'static str {
+        match self.outcome.reason {
+            FinishReason::MaxTokens
+            | FinishReason::MaxTime
+            | FinishReason::ContextFull
+            | FinishReason::StopString => {
+                "Allow more (`max_tokens`, `max_time`, a larger context, other stop strings). If \
+                 an object of your own schema is open, the model may add properties without end: \
+                 set `additionalProperties` to false"
+            }
+            FinishReason::Cancelled => "Read the whole answer before you parse it",
+            FinishReason::EndOfGeneration | FinishReason::DeadEnd => {
+                "Ask for it with `json_schema`, and parse it as the same type"
+            }
+        }
     }
 }
 
@@ -239,7 +258,13 @@ mod tests {
         assert_eq!(whole.json::<Vec<u8>>().unwrap(), [1, 2]);
         let cut = answer("[1, ", FinishReason::MaxTokens);
         let told = cut.json::<Vec<u8>>().unwrap_err();
-        assert!(told.to_string().contains("max-tokens"), "{told}");
+        for part in [
+            "max-tokens",
+            "Allow more",
+            "`additionalProperties` to false",
+        ] {
+            assert!(told.to_string().contains(part), "{told}");
+        }
         assert!(
             matches!(&told, crate::Error::NotJson { text, .. } if text == "[1, "),
             "{told:?}"

@@ -11,6 +11,11 @@ use crate::{Answer, Error, Stream};
 /// the generations in turn, so a fast one cannot delay the others. Dropping the value cancels all
 /// generations.
 ///
+/// A host takes a limited number of sessions and of waiting requests: 75 and 38 for one component,
+/// unless the operator sets others. [`push_when_free`](Self::push_when_free) waits for the
+/// component's own generations to end when the host refuses more; for answers without their pieces,
+/// [`Model::answer_all`](crate::Model::answer_all) does the same.
+///
 /// ```no_run
 /// use mynah_guest::{Model, Progress, Streams};
 ///
@@ -35,6 +40,8 @@ use crate::{Answer, Error, Stream};
 pub struct Streams<K> {
     // In the order in which they are read.
     running: VecDeque<(K, Stream)>,
+    // Events that were read before the caller asked for them, oldest first.
+    held: VecDeque<(K, Progress)>,
 }
 
 /// An event of one of several generations.
@@ -53,6 +60,7 @@ impl<K> Default for Streams<K> {
     fn default() -> Self {
         Self {
             running: VecDeque::new(),
+            held: VecDeque::new(),
         }
     }
 }
@@ -69,16 +77,70 @@ impl<K: Clone> Streams<K> {
         self.running.push_back((key, stream));
     }
 
-    /// The number of generations that have not ended.
-    #[must_use]
-    pub fn len(&self) -> usize {
-        self.running.len()
+    /// Starts a stream and adds it. If the host refuses it because its queue is full or too many
+    /// sessions are open, waits until one of these generations has ended, and tries again. Events
+    /// that arrive meanwhile are kept for [`next`](Self::next).
+    ///
+    /// ```no_run
+    /// use mynah_guest::{Model, Streams};
+    ///
+    /// # fn main() -> mynah_guest::Result<()> {
+    /// let model = Model::load("default")?;
+    /// let mut streams = Streams::new();
+    /// for number in 0..500 {
+    ///     let question = format!("Describe the number {number}.");
+    ///     streams.push_when_free(number, || model.session()?.stream(question.as_str()))?;
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// The error of `start`, also if it is that the host is busy and none of these generations is
+    /// running.
+    pub fn push_when_free(
+        &mut self,
+        key: K,
+        mut start: impl FnMut() -> crate::Result<Stream>,
+    ) -> crate::Result<()> {
+        loop {
+            match start() {
+                Ok(stream) => {
+                    self.push(key, stream);
+                    return Ok(());
+                }
+                Err(error) if error.ends_with_others() && !self.running.is_empty() => {
+                    self.wait_for_an_end();
+                }
+                Err(error) => return Err(error),
+            }
+        }
     }
 
-    /// Whether all generations have ended.
+    /// Reads until one of the running generations has ended.
+    fn wait_for_an_end(&mut self) {
+        let before = self.running.len();
+        while self.running.len() == before {
+            match self.read() {
+                Poll::Ready(Some(event)) => self.held.push_back(event),
+                Poll::Ready(None) => return,
+                Poll::Pending => self.wait(),
+            }
+        }
+    }
+
+    /// The number of generations whose end has not been given out.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        let ended = |(_, progress): &&(K, Progress)| !matches!(progress, Progress::Text(_));
+        self.running.len() + self.held.iter().filter(ended).count()
+    }
+
+    /// Whether the ends of all generations have been given out.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.running.is_empty()
+        self.len() == 0
     }
 
     /// The next event and its key. Waits, with one call to the host, if no generation has an event.
@@ -89,16 +151,27 @@ impl<K: Clone> Streams<K> {
         loop {
             match self.try_next() {
                 Poll::Ready(next) => return next,
-                Poll::Pending => {
-                    let all: Vec<&Stream> = self.running.iter().map(|(_, stream)| stream).collect();
-                    Stream::wait_any(&all);
-                }
+                Poll::Pending => self.wait(),
             }
         }
     }
 
     /// As [`next`](Self::next), but without waiting: `Pending` if no generation has an event.
     pub fn try_next(&mut self) -> Poll<Option<(K, Progress)>> {
+        match self.held.pop_front() {
+            Some(event) => Poll::Ready(Some(event)),
+            None => self.read(),
+        }
+    }
+
+    /// Waits until a running generation has an event.
+    fn wait(&self) {
+        let all: Vec<&Stream> = self.running.iter().map(|(_, stream)| stream).collect();
+        Stream::wait_any(&all);
+    }
+
+    /// The next event of a running generation.
+    fn read(&mut self) -> Poll<Option<(K, Progress)>> {
         for _ in 0..self.running.len() {
             let Some((key, mut stream)) = self.running.pop_front() else {
                 break;

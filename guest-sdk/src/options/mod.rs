@@ -3,6 +3,8 @@
 
 mod blocks;
 mod builder;
+#[cfg(feature = "json")]
+mod closed;
 mod output;
 mod sampling;
 

@@ -8,7 +8,9 @@ use crate::bindings::mynah::llm::settings as wit;
 pub enum OutputForm {
     /// No form, even if the session or the operator set one.
     Free,
-    /// A JSON value that matches this JSON Schema.
+    /// A JSON value that matches this JSON Schema. It has no white space between its parts but one
+    /// space after a comma or a colon. If the schema of an object says nothing about further
+    /// properties, the model may add some.
     JsonSchema(String),
     /// Text that this regular expression matches as a whole.
     Regex(String),
@@ -19,6 +21,10 @@ pub enum OutputForm {
 }
 
 /// The output form of a Rust type: JSON that [`Answer::json`](crate::Answer::json) reads as `T`.
+///
+/// Objects have the properties of their type and no others. A type may allow others with
+/// `#[schemars(extend("additionalProperties" = true))]`, or with a flattened map. A model that may
+/// add properties often does so until the answer is cut short.
 ///
 /// ```
 /// use mynah_guest::{Options, json_schema};
@@ -35,7 +41,9 @@ pub enum OutputForm {
 #[cfg(feature = "json")]
 #[must_use]
 pub fn json_schema<T: schemars::JsonSchema>() -> OutputForm {
-    OutputForm::JsonSchema(schemars::schema_for!(T).as_value().to_string())
+    let mut schema = schemars::schema_for!(T).to_value();
+    super::closed::close(&mut schema);
+    OutputForm::JsonSchema(schema.to_string())
 }
 
 impl From<OutputForm> for wit::OutputForm {

@@ -1,5 +1,5 @@
 //! Promise: all prompts of a list are answered even if the host serves fewer at once, and a failed
-//! prompt does not affect the others.
+//! prompt does not affect the others. A prompt may have options of its own.
 
 use mynah_guest::{Error, Model, Options};
 use mynah_test_guests::{Done, ensure};
@@ -22,6 +22,13 @@ fn main() -> Done {
         }
     }
     ensure!(seen.iter().all(|&times| times == 1), "{seen:?}");
+
+    let own = (0..8u32).map(|n| (format!("number {n}"), Options::new().max_tokens(1 + n)));
+    let mut lengths = [0; 8];
+    for (index, answer) in model.answer_all(own, Options::greedy().max_tokens(99), 3) {
+        lengths[index] = answer?.outcome.usage.generated_tokens;
+    }
+    ensure!(lengths == [1, 2, 3, 4, 5, 6, 7, 8], "{lengths:?}");
     println!("ok");
     Ok(())
 }

@@ -73,7 +73,16 @@ fn main() -> Done {
     ensure!(matches!(refused, Error::InvalidArgument(_)), "{refused}");
     let refused = session.embed(vec!["a"; 257]).unwrap_err();
     ensure!(refused.to_string().contains("at most 256"), "{refused}");
-    let long = "parrot ".repeat(3000);
+    // Case M6: among several texts, the error says which.
+    let (mut texts, long) = (vec!["a"; 10], "parrot ".repeat(3000));
+    texts[9] = &long;
+    let refused = session.embed(texts.iter().copied()).unwrap_err();
+    ensure!(matches!(refused, Error::PromptTooLong { .. }), "{refused}");
+    ensure!(refused.to_string().contains("text 9 of 10"), "{refused}");
+    texts[7] = "";
+    let refused = session.embed(texts).unwrap_err();
+    ensure!(matches!(refused, Error::InvalidArgument(_)), "{refused}");
+    ensure!(refused.to_string().contains("text 7 of 10"), "{refused}");
     let refused = session.embed([long.as_str()]).unwrap_err();
     ensure!(matches!(refused, Error::PromptTooLong { .. }), "{refused}");
     let refused = compute("a", r#"{"embedding": true, "grammar": "root ::= \"a\""}"#).map(|_| ());

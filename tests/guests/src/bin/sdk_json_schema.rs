@@ -29,8 +29,44 @@ enum Continent {
 const PROMPT: &str =
     "Paris is a city with a name, on a continent, with a number of people. As JSON:";
 
+/// A plain struct, without attributes that help the model.
+#[derive(Debug, serde::Deserialize, schemars::JsonSchema)]
+struct Ticket {
+    severity: u8,
+    is_bug: bool,
+    area: Area,
+    tags: Vec<Area>,
+}
+
+#[derive(Debug, serde::Deserialize, schemars::JsonSchema)]
+enum Area {
+    Login,
+    Payment,
+    Search,
+}
+
+/// Newcomer 3.
+fn plain_structs(model: &Model) -> Done {
+    for report in [
+        "I cannot log in.",
+        "Please add a dark theme.",
+        "The search is slow.",
+    ] {
+        let prompt = format!("A ticket: {report} Its severity, kind, area and tags as JSON:");
+        let options = Options::from(json_schema::<Ticket>())
+            .temperature(0.0)
+            .max_tokens(200);
+        let answer = model.session()?.generate_with(prompt, options)?;
+        let ticket: Ticket = answer.json()?;
+        ensure!(!answer.text.contains('\n'), "{ticket:?}, {:?}", answer.text);
+    }
+    Ok(())
+}
+
 fn main() -> Done {
-    let session = Model::load("default")?.session()?;
+    let model = Model::load("default")?;
+    plain_structs(&model)?;
+    let session = model.session()?;
     let options = || Options::greedy().output(json_schema::<City>());
     let answer = session.generate_with(PROMPT, options().max_tokens(120))?;
     ensure!(
