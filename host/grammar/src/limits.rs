@@ -17,10 +17,6 @@ pub(super) const MAX_LARK_BYTES: usize = 16 << 10;
 /// about a tenth of it.
 pub(super) const STACK_BYTES: usize = 64 << 20;
 
-/// Maximum number of consecutive whitespace characters between tokens of a JSON answer, because
-/// small models would generate them for ever.
-pub(super) const MAX_JSON_WHITESPACE: usize = 20;
-
 /// Minimum for the limit of steps in the search for the next tokens, about 3 milliseconds.
 const MIN_ITEMS: usize = 50_000;
 

@@ -29,7 +29,8 @@ block! {
     /// The form that an answer must have. There is at most one. An empty text removes the form that
     /// the next level sets.
     pub struct Output in "output" {
-        /// JSON Schema of the answer, as a text or, in documents, as an object.
+        /// JSON Schema of the answer, as a text or, in documents, as an object. The answer has no
+        /// white space between its parts but one space after a comma or a colon.
         json_schema: FormText, else "none", "json_schema", [], Form { is_json: true };
         /// Regular expression that must match the whole answer.
         regex: FormText, else "none", "regex", [], Form { is_json: false };
