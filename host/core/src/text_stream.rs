@@ -349,6 +349,24 @@ mod tests {
     }
 
     #[test]
+    fn a_full_stream_that_is_read_by_token_has_room_again() {
+        let one = size_of::<Event>() + "ab".len();
+        let stream = TextStream::by_token(2 * one);
+        for tokens in 1..=3 {
+            stream.push("ab", tokens);
+        }
+        assert!(stream.is_full());
+        assert!(stream.take().made_room && stream.is_full());
+        assert!(stream.take().made_room && !stream.is_full());
+        assert!(!stream.take().made_room);
+        // Nothing is left over of what was read.
+        stream.push("ab", 4);
+        assert!(!stream.is_full());
+        stream.push("ab", 5);
+        assert!(stream.is_full());
+    }
+
+    #[test]
     fn text_for_a_reader_that_is_gone_is_not_kept() {
         let stream = TextStream::new(4);
         stream.close();

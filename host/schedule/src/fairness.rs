@@ -200,6 +200,21 @@ mod tests {
     }
 
     #[test]
+    fn prompts_and_answers_are_charged_and_refunded_by_weight() {
+        let owner = Owner::named("a").with_weight(4);
+        let mut fairness = Fairness::default();
+        fairness.join(&owner);
+        fairness.begin(&owner, 400);
+        assert_eq!(fairness.virtual_time(&owner), 100.0);
+        // Its prompt was charged when it began.
+        fairness.serve(&owner, 400, 40);
+        assert_eq!(fairness.virtual_time(&owner), 110.0);
+        fairness.refund(&owner, 200);
+        assert_eq!(fairness.virtual_time(&owner), 60.0);
+        assert_eq!(fairness.shares()[0].served_tokens, 440);
+    }
+
+    #[test]
     fn the_index_is_one_for_even_shares_and_low_for_uneven_ones() {
         let owners = [Owner::named("a"), Owner::named("b").with_weight(3)];
         let mut fairness = Fairness::default();

@@ -274,6 +274,20 @@ mod tests {
         assert_eq!(cache(true, entries).best(&a, &[1, 2], all), Some((0, 2)));
     }
 
+    /// A longer entry that was computed otherwise does not serve a deterministic request.
+    #[test]
+    fn an_exact_entry_is_covered_only_by_one_that_is_as_exact() {
+        for (exact, covered) in [(2, 0), (3, 1), (4, 1)] {
+            let mut cache = cache(false, &[("a", &[1, 2, 3], 0), ("b", &[1, 2, 3], 0)]);
+            cache.entries[0].exact = 3;
+            assert!(cache.has("a", &[1, 2], 3) && !cache.has("a", &[1, 2], 4));
+            let taken = cache.take_covered("a", &[1, 2, 3, 4], exact);
+            assert_eq!(taken.len(), covered, "{exact}");
+            assert_eq!(cache.has("a", &[1, 2, 3], 3), covered == 0);
+            assert!(cache.has("b", &[1, 2, 3], 0), "another owner's goes too");
+        }
+    }
+
     #[test]
     fn what_was_of_no_use_for_longest_goes_first() {
         let entries: &[(&str, &[u8], u64)] =

@@ -155,7 +155,12 @@ fn min_p_keeps_what_has_its_share_of_the_most_likely() {
         min_p: Some(0.45),
         ..plain()
     };
-    assert_eq!(support(sampling, &four()), [0, 1, 2].into());
+    assert_eq!(support(sampling.clone(), &four()), [0, 1, 2].into());
+    let keep = Sampling {
+        min_keep: Some(4),
+        ..sampling
+    };
+    assert_eq!(support(keep, &four()).len(), 4);
 }
 
 #[test]

@@ -48,8 +48,7 @@ fn run(host: &Host, ask: &Ask) -> Usage {
 }
 
 fn disk(status: &Status) -> DiskStatus {
-    // There is no status before the loop has published one.
-    status.disk.unwrap_or_default()
+    status.disk.expect("the model has a disk cache")
 }
 
 /// The status when nothing runs.
@@ -147,8 +146,9 @@ fn another_models_states_are_not_used() {
 
 #[test]
 fn a_damaged_file_is_computed_again() {
-    // Damaged in the header, in the state, and cut off.
-    for (place, damaged_at_start) in [(20, 1), (usize::MAX, 0), (0, 1)] {
+    // Damaged in the header, in the state, cut off, and too long.
+    const TOO_LONG: usize = 1;
+    for (place, damaged_at_start) in [(20, 1), (usize::MAX, 0), (0, 1), (TOO_LONG, 1)] {
         let root = tempfile::tempdir().unwrap();
         run(
             &host(store(&root, "a", LATER)),
@@ -158,6 +158,8 @@ fn a_damaged_file_is_computed_again() {
         let mut bytes = fs::read(&file).unwrap();
         if place == 0 {
             bytes.truncate(bytes.len() - 1);
+        } else if place == TOO_LONG {
+            bytes.push(0);
         } else {
             let at = place.min(bytes.len() - 40);
             bytes[at] ^= 1;
@@ -207,7 +209,10 @@ fn the_folder_keeps_to_its_bound() {
     for turn in 0..6 {
         let ask = Ask::new(&prompt(turn), 10).session(turn as u64);
         run(&before, &ask);
-        before.until(|status| disk(status).written == turn as u64 + 1);
+        before.until(|status| {
+            let written = status.disk.map(|disk| disk.written);
+            written == Some(turn as u64 + 1)
+        });
         let status = settled(&before);
         assert!(status.bytes <= max_bytes);
     }
@@ -230,8 +235,34 @@ fn the_folder_keeps_to_its_bound() {
         ..bounded()
     });
     run(&tiny, &Ask::new(&prompt(0), 10).session(1));
-    let status = tiny.until(|status| disk(status).evictions > 3);
+    let status = tiny.until(|status| status.disk.is_some_and(|disk| disk.evictions > 3));
     assert_eq!(disk(&status).bytes, 0);
+}
+
+#[test]
+fn files_of_models_that_nobody_uses_count_for_the_bound_and_go_first() {
+    let root = tempfile::tempdir().unwrap();
+    for (model, kind) in [("a", 0), ("gone", 1)] {
+        let ask = Ask::new(&prompt(kind), 10).session(1);
+        run(&host(store(&root, model, LATER)), &ask);
+    }
+    let bytes = |model: &str| -> u64 {
+        let folder = fs::read_dir(root.path().join(model)).unwrap();
+        let files = folder.map(|file| file.unwrap());
+        let states = files.filter(|file| file.file_name() != "lock");
+        states.map(|file| file.metadata().unwrap().len()).sum()
+    };
+    let (own, other) = (bytes("a"), bytes("gone"));
+    for (max_bytes, others_stay) in [(own + other, true), (own + other - 1, false)] {
+        let host = host(DiskCacheParams {
+            max_bytes,
+            ..store(&root, "a", LATER)
+        });
+        let status = settled(&host);
+        drop(host);
+        assert_eq!((status.bytes, status.evictions), (own, 0), "{max_bytes}");
+        assert_eq!((bytes("gone") > 0, bytes("a")), (others_stay, own));
+    }
 }
 
 #[test]

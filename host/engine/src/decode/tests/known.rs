@@ -25,7 +25,8 @@ pub(super) struct Known {
     faults: Faults,
     sequences: Vec<Vec<Held>>,
     cells: u64,
-    has_moved: bool,
+    /// Sequences whose tokens the next step moves.
+    moved: HashSet<u32>,
     /// Sequences that the next step copies, from or to.
     copies: Vec<u32>,
     /// Sequences that were restored from a state that can only be used as a whole.
@@ -80,7 +81,7 @@ impl Known {
             params,
             faults,
             cells: 0,
-            has_moved: false,
+            moved: HashSet::new(),
             copies: Vec::new(),
             partial: HashSet::new(),
             logits: Vec::new(),
@@ -215,7 +216,7 @@ impl Executor for Known {
         should_stop: &dyn Fn() -> bool,
     ) -> Result<(), DecodeError> {
         self.steps += 1;
-        self.has_moved = false;
+        let moved = std::mem::take(&mut self.moved);
         self.copies.clear();
         self.logits.clear();
         assert!(
@@ -234,6 +235,14 @@ impl Executor for Known {
             return Err(DecodeError::NoCells);
         }
         let fails = self.fails(batch);
+        if fails {
+            // Nobody knows how far it got with them.
+            for id in moved {
+                for held in &mut self.sequences[id as usize] {
+                    held.token = -1;
+                }
+            }
+        }
         let tokens = batch.tokens().iter().zip(batch.positions());
         for (index, ((&token, &position), &id)) in tokens.zip(batch.sequences()).enumerate() {
             let id = u32::try_from(id).unwrap();
@@ -335,7 +344,7 @@ impl Executor for Known {
             "moved for others too"
         );
         self.sequences[sequence as usize].drain(tokens.start as usize..tokens.end as usize);
-        self.has_moved = true;
+        self.moved.insert(sequence);
         true
     }
 
@@ -372,7 +381,7 @@ impl Executor for Known {
         let length = u32::try_from(bytes.len()).unwrap();
         let is_passed = self.faults.memory == Memory::Windowed && bytes.len() > WINDOW;
         let is_whole = self.faults.memory == Memory::Whole || is_passed;
-        (length > 0 && !self.has_moved && !self.copies.contains(&sequence))
+        (length > 0 && self.moved.is_empty() && !self.copies.contains(&sequence))
             .then(|| SavedSequence::made_up(bytes, length, is_whole))
     }
 
@@ -383,7 +392,7 @@ impl Executor for Known {
             self.sequences[sequence as usize].is_empty(),
             "restored over another"
         );
-        assert!(!self.has_moved, "restored while others are moved");
+        assert!(self.moved.is_empty(), "restored while others are moved");
         let free = free && !self.copies.contains(&sequence);
         if free {
             for &byte in saved.unpacked().unwrap().iter() {

@@ -12,7 +12,9 @@ mod known;
 mod letters;
 mod memory;
 mod pressure;
+mod sharing;
 mod shift;
+mod stopped;
 
 use std::time::{Duration, Instant};
 

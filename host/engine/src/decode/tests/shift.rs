@@ -185,12 +185,14 @@ proptest! {
             1 => Just(known::Memory::Whole),
             1 => Just(known::Memory::Windowed),
         ],
+        every in prop::option::of(40u64..90),
     ) {
         let host = Host::start(Setup {
             sequences,
             split,
             max_parked_bytes,
-            faults: Faults::default().with_memory(memory),
+            // A step that fails leaves what it was to move in an unknown state.
+            faults: Faults { every, ..Faults::default() }.with_memory(memory),
             context: 1000,
             cells: 4096,
             ..Setup::default()
