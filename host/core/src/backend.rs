@@ -216,12 +216,7 @@ pub struct Embeddings {
 
 fn resolve(settings: &Settings, session: &Settings, about: &About) -> Result<Effective> {
     settings.check()?;
-    let merged = settings
-        .clone()
-        .or(session)
-        .or(&about.defaults)
-        .or(&about.recommended);
-    Ok(merged.resolve(draw_seed))
+    Ok(about.merged(settings.clone(), session).resolve(draw_seed))
 }
 
 /// Draws a random seed. The hash keys of the standard library are random for the process, and count

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use mynah_settings::{Effective, SettingInForce, Settings};
+use mynah_settings::{Effective, Level, SettingInForce, Settings};
 use serde::{Deserialize, Serialize};
 
 use crate::{Error, ModelInfo, Prompt, Result};
@@ -148,6 +148,24 @@ pub struct About {
 }
 
 impl About {
+    /// The settings of a session and of all levels below it, in the order in which they count.
+    #[must_use]
+    pub fn levels<'a>(&'a self, session: &'a Settings) -> [(Level, &'a Settings); 3] {
+        [
+            (Level::Session, session),
+            (Level::Model, &self.defaults),
+            (Level::File, &self.recommended),
+        ]
+    }
+
+    /// The settings of a request, with those of the other [`levels`](Self::levels) for the unset
+    /// ones.
+    #[must_use]
+    pub fn merged(&self, request: Settings, session: &Settings) -> Settings {
+        let levels = self.levels(session).into_iter();
+        levels.fold(request, |settings, (_, base)| settings.or(base))
+    }
+
     /// Checks that a feature is available.
     ///
     /// # Errors
@@ -189,5 +207,70 @@ impl About {
             }
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use mynah_settings::{Sampling, Stopping, in_force};
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn settings((temperature, max_tokens): (Option<u8>, Option<u32>)) -> Settings {
+        Settings {
+            sampling: Sampling {
+                temperature: temperature.map(f32::from),
+                ..Sampling::default()
+            },
+            stopping: Stopping {
+                max_tokens,
+                ..Stopping::default()
+            },
+            ..Settings::default()
+        }
+    }
+
+    fn about(defaults: Settings, recommended: Settings) -> About {
+        About {
+            info: Arc::default(),
+            backend: "test",
+            build: Vec::new(),
+            capabilities: Capabilities::default(),
+            defaults,
+            recommended,
+        }
+    }
+
+    #[test]
+    fn the_operator_outranks_the_models_file() {
+        let about = about(settings((Some(1), None)), settings((Some(2), Some(3))));
+        let none = Settings::default();
+        let merged = about.merged(none.clone(), &none);
+        assert_eq!(merged, settings((Some(1), Some(3))));
+        let session = settings((Some(4), None));
+        let merged = about.merged(settings((None, Some(5))), &session);
+        assert_eq!(merged, settings((Some(4), Some(5))));
+    }
+
+    proptest! {
+        /// What a session tells as in force is what applies to its requests.
+        #[test]
+        fn what_is_told_is_what_applies(
+            session: (Option<u8>, Option<u32>),
+            operator: (Option<u8>, Option<u32>),
+            file: (Option<u8>, Option<u32>),
+        ) {
+            let (about, session) = (about(settings(operator), settings(file)), settings(session));
+            let applied = about.merged(Settings::default(), &session).resolve(|| 1);
+            let told = in_force(&about.levels(&session));
+            let told = |path: &str| {
+                let setting = told.iter().find(|setting| setting.path == path).unwrap();
+                setting.value.as_f64().unwrap()
+            };
+            let difference = told("sampling.temperature") - f64::from(applied.sampling.temperature);
+            prop_assert!(difference.abs() < 1e-6, "{difference}");
+            prop_assert_eq!(told("stopping.max_tokens"), f64::from(applied.stopping.max_tokens));
+        }
     }
 }

@@ -55,8 +55,8 @@ pub enum Error {
     EmptyPrompt,
     /// The prompt exceeds the maximum size.
     #[error(
-        "the prompt has {bytes} bytes, at most {limit} are taken: shorten it, or raise \
-         `max_prompt_bytes`"
+        "the prompt has {bytes} bytes, at most {limit} are taken: shorten it, or have the \
+         operator raise `max_prompt_bytes`"
     )]
     PromptTooLarge {
         /// Size of the prompt, or of all messages together, in bytes.
@@ -67,7 +67,7 @@ pub enum Error {
     /// The prompt leaves no room for an answer in the context.
     #[error(
         "the prompt has {}{prompt} tokens, this session's context holds {context}, of which the \
-         answer needs at least one: shorten it, or raise `ctx_size`",
+         answer needs at least one: shorten it, or have the operator raise `ctx_size`",
         if *at_least { "at least " } else { "" }
     )]
     PromptTooLong {
@@ -121,7 +121,7 @@ pub enum Error {
     /// The queue is full.
     #[error(
         "the queue is full: {queued} of {capacity} requests are waiting{}. Try again later, or \
-         raise `queue_size`",
+         have the operator raise `queue_size`",
         in_about(*estimated_wait)
     )]
     Busy {
@@ -136,7 +136,7 @@ pub enum Error {
     /// The owner's part of the queue is full.
     #[error(
         "{queued} requests of this owner are waiting, as many as one owner may have{}. Try again \
-         later, or raise `max_owner_queue`",
+         later, or have the operator raise `max_owner_queue`",
         in_about(*estimated_wait)
     )]
     OwnerBusy {
@@ -165,8 +165,8 @@ pub enum Error {
     /// The process is close to its memory limit.
     #[error(
         "memory is short, so no new request is taken: {} are in use of {}. Try again when others \
-         have ended, lower `max_parked_bytes` or `max_concurrent`, or raise what bounds it \
-         (`max_process_bytes`, the control group's limit) or `pressure_threshold`",
+         have ended, or have the operator lower `max_parked_bytes` or `max_concurrent`, or raise \
+         what bounds it (`max_process_bytes`, the control group's limit) or `pressure_threshold`",
         used.display().iec(), limit.display().iec()
     )]
     MemoryShort {
@@ -194,6 +194,17 @@ pub enum Error {
         texts: usize,
         /// Maximum number of texts.
         limit: usize,
+    },
+    /// One of several texts of a request for vectors is refused.
+    #[error("text {index} of {texts} (counted from 0): {error}")]
+    InText {
+        /// Index of the text.
+        index: usize,
+        /// Number of texts in the request.
+        texts: usize,
+        /// What is wrong with it.
+        #[source]
+        error: Box<Error>,
     },
     /// The model gives no vectors.
     #[error(
@@ -226,7 +237,7 @@ pub enum Error {
     /// The maximum number of sessions is open.
     #[error(
         "{limit} sessions are open, as many as may be, and none has been idle for long: close one, \
-         or raise `max_sessions`"
+         try again later, or have the operator raise `max_sessions`"
     )]
     TooManySessions {
         /// Maximum number of open sessions (`max_sessions`).
@@ -235,7 +246,7 @@ pub enum Error {
     /// The owner has as many open sessions as one owner may have.
     #[error(
         "{limit} sessions of this owner are open, as many as one owner may have, and none has been \
-         idle for long: close one, or raise `max_owner_sessions`"
+         idle for long: close one, or have the operator raise `max_owner_sessions`"
     )]
     TooManyOwnerSessions {
         /// Maximum number of open sessions of an owner (`max_owner_sessions`).
@@ -317,6 +328,18 @@ pub enum Error {
     /// The backend refused the request or failed, with its own message.
     #[error(transparent)]
     Backend(#[from] BackendError),
+}
+
+impl Error {
+    /// The error itself, without the text of a request for vectors that it is about
+    /// ([`InText`](Self::InText)).
+    #[must_use]
+    pub fn kind(&self) -> &Self {
+        match self {
+            Self::InText { error, .. } => error.kind(),
+            error => error,
+        }
+    }
 }
 
 impl From<SettingsError> for Error {

@@ -89,6 +89,11 @@ impl fmt::Display for Logged<'_> {
                 )
             }
             Error::OutputForm { form, .. } => write!(f, "`{form}` can't be the form of an answer"),
+            Error::InText {
+                index,
+                texts,
+                error,
+            } => write!(f, "text {index} of {texts}: {}", Logged(error)),
             Error::UnknownModel { .. } => f.write_str("there is no model of the name asked for"),
             // These contain only numbers, and texts of the operator, llama.cpp or the operating
             // system.

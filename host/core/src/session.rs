@@ -3,7 +3,7 @@
 use std::sync::{Arc, Weak};
 use std::time::Instant;
 
-use mynah_settings::{Level, SettingInForce, Settings, in_force};
+use mynah_settings::{SettingInForce, Settings, in_force};
 
 use crate::log::{CONTENT, log_request, shows_content};
 use crate::request_log::RequestLog;
@@ -62,11 +62,7 @@ impl Session {
     #[must_use]
     pub fn effective(&self) -> Vec<SettingInForce> {
         let about = self.model.about();
-        let all = in_force(&[
-            (Level::Session, &self.settings),
-            (Level::Model, &about.defaults),
-            (Level::File, &about.recommended),
-        ]);
+        let all = in_force(&about.levels(&self.settings));
         let has = |setting: &SettingInForce| about.capabilities.have(setting);
         all.into_iter().filter(has).collect()
     }

@@ -13,11 +13,19 @@ const NEWEST: f64 = 0.2;
 /// The mean time between two requests that leave the queue, while others wait.
 #[derive(Debug, Default)]
 pub struct Pace {
+    /// When the last request left the queue, if others wait.
     last: Option<Instant>,
+    /// The same, or when the first of the waiting requests came.
+    waiting: Option<Instant>,
     mean: Option<f64>,
 }
 
 impl Pace {
+    /// A request waits in the queue.
+    pub fn note_wait(&mut self, now: Instant) {
+        self.waiting.get_or_insert(now);
+    }
+
     /// A request left the queue to run; `others_wait` says whether the queue still holds some. The
     /// time that an empty queue waits for requests says nothing about how fast they are served.
     pub fn note_start(&mut self, now: Instant, others_wait: bool) {
@@ -29,13 +37,25 @@ impl Pace {
             });
         }
         self.last = others_wait.then_some(now);
+        self.waiting = self.last;
     }
 
-    /// Time until a request behind `ahead` others leaves the queue; `None` before any has.
+    /// Time until a request behind `ahead` others leaves the queue.
+    ///
+    /// While none leaves, the mean is too short: the next interval is at least as long as the time
+    /// that has passed. Before any has left, that time is all that is known. `None` if none has had
+    /// to wait either.
     #[must_use]
-    pub fn wait_behind(&self, ahead: usize) -> Option<Duration> {
+    pub fn wait_behind(&self, ahead: usize, now: Instant) -> Option<Duration> {
+        let passed = self
+            .waiting
+            .map(|last| now.saturating_duration_since(last).as_secs_f64());
+        let interval = match (self.mean, passed) {
+            (Some(mean), Some(passed)) => mean.max(passed),
+            (mean, passed) => mean.or(passed)?,
+        };
         #[expect(clippy::cast_precision_loss, reason = "an estimate")]
-        let seconds = self.mean? * ahead as f64;
+        let seconds = interval * ahead as f64;
         // A day exceeds every timeout, and keeps the conversion in range.
         Some(Duration::from_secs_f64(seconds.clamp(0.0, 86_400.0)))
     }
@@ -164,14 +184,38 @@ mod tests {
     fn the_wait_follows_the_pace_of_a_line_that_holds_requests() {
         let start = Instant::now();
         let mut pace = Pace::default();
-        assert_eq!(pace.wait_behind(3), None);
+        let at = |seconds| start + Duration::from_secs(seconds);
+        let seconds = |seconds| Some(Duration::from_secs(seconds));
+        assert_eq!(pace.wait_behind(3, start), None);
         for n in 0..5 {
-            pace.note_start(start + Duration::from_secs(2 * n), true);
+            pace.note_start(at(2 * n), true);
         }
-        assert_eq!(pace.wait_behind(3), Some(Duration::from_secs(6)));
+        assert_eq!(pace.wait_behind(3, at(8)), seconds(6));
         // The queue runs empty; the hour until the next request is not the model's.
-        pace.note_start(start + Duration::from_secs(10), false);
-        pace.note_start(start + Duration::from_secs(3600), true);
-        assert_eq!(pace.wait_behind(3), Some(Duration::from_secs(6)));
+        pace.note_start(at(10), false);
+        pace.note_start(at(3600), true);
+        assert_eq!(pace.wait_behind(3, at(3600)), seconds(6));
+    }
+
+    /// Newcomer 28.
+    #[test]
+    fn there_is_an_estimate_before_any_request_has_left_the_line() {
+        let start = Instant::now();
+        let mut pace = Pace::default();
+        let at = |seconds| start + Duration::from_secs(seconds);
+        // Requests that need not wait say nothing.
+        for n in 0..4 {
+            pace.note_wait(at(n));
+            pace.note_start(at(n), false);
+        }
+        assert_eq!(pace.wait_behind(1, at(10)), None);
+        pace.note_wait(at(10));
+        pace.note_wait(at(12));
+        assert_eq!(pace.wait_behind(2, at(15)), Some(Duration::from_secs(10)));
+        // Once they leave, the pace counts, unless the next one takes longer.
+        pace.note_start(at(20), true);
+        pace.note_start(at(22), true);
+        assert_eq!(pace.wait_behind(1, at(23)), Some(Duration::from_secs(2)));
+        assert_eq!(pace.wait_behind(1, at(29)), Some(Duration::from_secs(7)));
     }
 }

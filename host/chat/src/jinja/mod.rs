@@ -80,8 +80,8 @@ pub(super) fn render(
     let most = bounds.text;
     if text.len() - marks > most {
         return Err(format!(
-            "it makes more than {most} bytes of these messages: shorten them, or raise \
-             `max_prompt_bytes`"
+            "it makes more than {most} bytes of these messages: shorten them, or have the operator \
+             raise `max_prompt_bytes`"
         ));
     }
     Ok(text)

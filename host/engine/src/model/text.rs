@@ -6,7 +6,7 @@ use std::time::Instant;
 use mynah_core::{Error, Owner, Prompt, Result, Started, TextRequest, TokenId};
 use mynah_grammar::Constraint;
 use mynah_schedule::Size;
-use mynah_settings::{Effective, OutputForm};
+use mynah_settings::{Effective, OutputForm, Settings};
 
 use super::fit::{Fitted, Past};
 use super::loaded::{InUse, Known};
@@ -119,7 +119,7 @@ impl InUse {
         let asked_at = Instant::now();
         self.check_bytes(prompt.bytes())?;
         let Known { config, about, .. } = &*self.known;
-        let defaults = about.defaults.clone().or(&about.recommended);
+        let defaults = about.merged(Settings::default(), &Settings::default());
         let settings = defaults.resolve(|| 0);
         let preparing = self.queue.prepare(owner, None)?;
         let prepare = Request {

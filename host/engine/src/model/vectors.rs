@@ -90,10 +90,18 @@ impl InUse {
         let (loaded, texts) = (self.clone(), texts.to_vec());
         let tokens = self.pool.prepare(&prepare, move || {
             // No tokens are generated after the texts.
-            let texts = texts
-                .iter()
-                .map(|text| loaded.tokens(text, 0, Purpose::Vector));
-            texts.collect::<Result<Vec<_>>>()
+            let tokens = texts.iter().enumerate().map(|(index, text)| {
+                let tokens = loaded.tokens(text, 0, Purpose::Vector);
+                tokens.map_err(|error| match texts.len() {
+                    1 => error,
+                    texts => Error::InText {
+                        index,
+                        texts,
+                        error: Box::new(error),
+                    },
+                })
+            });
+            tokens.collect::<Result<Vec<_>>>()
         })?;
         let tokens = preparing.finish(tokens).await?;
         let (answer, is_answered) = oneshot::channel();

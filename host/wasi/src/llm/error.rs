@@ -17,9 +17,9 @@ impl From<mynah_core::Error> for Error {
         use mynah_core::Error as E;
 
         let message = error.to_string();
-        match error {
+        match error.kind() {
             E::Settings { problems } => {
-                Self::InvalidSettings(problems.into_iter().map(Problem::from).collect())
+                Self::InvalidSettings(problems.iter().cloned().map(Problem::from).collect())
             }
             E::EmptyPrompt
             | E::UnknownToken { .. }
@@ -32,8 +32,8 @@ impl From<mynah_core::Error> for Error {
             E::PromptTooLong {
                 prompt, context, ..
             } => Self::PromptTooLong(PromptTooLong {
-                prompt_tokens: u32::try_from(prompt).unwrap_or(u32::MAX),
-                context_tokens: context,
+                prompt_tokens: u32::try_from(*prompt).unwrap_or(u32::MAX),
+                context_tokens: *context,
                 message,
             }),
             E::PromptTooLarge { .. } => Self::PromptTooLarge(message),
@@ -47,8 +47,8 @@ impl From<mynah_core::Error> for Error {
                 capacity,
                 estimated_wait,
             } => Self::Busy(Busy {
-                queue_length: u32::try_from(queued).unwrap_or(u32::MAX),
-                queue_capacity: u32::try_from(capacity).unwrap_or(u32::MAX),
+                queue_length: u32::try_from(*queued).unwrap_or(u32::MAX),
+                queue_capacity: u32::try_from(*capacity).unwrap_or(u32::MAX),
                 estimated_wait_ms: estimated_wait
                     .map(|wait| u32::try_from(wait.as_millis()).unwrap_or(u32::MAX)),
                 message,

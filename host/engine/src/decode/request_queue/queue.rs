@@ -98,6 +98,9 @@ impl RequestQueue {
         );
         // There is room: neither of the queues holds more than both together may.
         let _ = queue(&mut state).push(ticket, job);
+        if !state.texts.is_empty() {
+            state.pace.note_wait(Instant::now());
+        }
         state.requests.accepted += 1;
         state.fairness.join(&owner);
         state.sessions.begin(session);

@@ -110,7 +110,7 @@ impl State {
     /// [`Error::Busy`] or [`Error::OwnerBusy`].
     pub(super) fn check_room(&self, queued: usize, of_owner: usize) -> Result<()> {
         // There is room as soon as one request leaves the queue.
-        let estimated_wait = self.pace.wait_behind(1);
+        let estimated_wait = self.pace.wait_behind(1, Instant::now());
         let capacity = self.texts.capacity();
         if queued >= capacity {
             return Err(Error::Busy {

@@ -81,7 +81,7 @@ impl RequestQueue {
             queued_by_priority,
             queue_capacity: state.texts.capacity(),
             oldest_wait: oldest.map(|asked| now.saturating_duration_since(asked)),
-            estimated_wait: state.pace.wait_behind(queued),
+            estimated_wait: state.pace.wait_behind(queued, now),
             sessions: u32::try_from(state.sessions.len()).unwrap_or(u32::MAX),
             sessions_busy: u32::try_from(state.sessions.busy()).unwrap_or(u32::MAX),
             sessions_closed: state.sessions.closed_count(),
