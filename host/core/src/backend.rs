@@ -206,7 +206,7 @@ impl VectorRequest<'_> {
 }
 
 /// Vectors of texts.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct Embeddings {
     /// One for each text, in their order. All have the same dimension, and the length 1.
     pub vectors: Vec<Vec<f32>>,

@@ -85,7 +85,7 @@ impl Feature {
 }
 
 /// The features of a backend for one model. Default none.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[expect(missing_docs, reason = "each is the feature of that name")]
 pub struct Capabilities {
     pub text: bool,

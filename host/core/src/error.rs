@@ -14,7 +14,7 @@ use mynah_settings::{Problem, SettingsError};
 use crate::Feature;
 
 /// The result of a request to a model.
-pub type Result<T> = std::result::Result<T, Error>;
+pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 /// Why a request, a session or a load was refused or failed.
 #[derive(Debug, thiserror::Error)]

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use mynah_settings::ChatTemplateName;
 
 /// The description of a loaded model.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct ModelInfo {
     /// `general.name` of the file, or the file's name if it has none.
     pub name: String,

@@ -95,7 +95,7 @@ impl PressureLevel {
 
 /// The pressure on each memory: the share in use that cannot be freed at once. A share starts at
 /// 0.0, and is above 1.0 beyond the limit.
-#[derive(Debug, Clone, Copy, Default, PartialEq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct Pressure {
     /// The highest of the four levels.
     pub level: PressureLevel,

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 /// The input of the model.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub enum Prompt {
     /// Text that is used unchanged, special tokens included. The begin-of-sequence token is added
     /// if the model needs one.
@@ -28,7 +28,7 @@ impl Prompt {
 }
 
 /// A conversation, from its beginning.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Conversation {
     /// The messages, at least one.
     pub messages: Vec<Message>,
@@ -66,7 +66,7 @@ impl Conversation {
 }
 
 /// One message of a conversation.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Message {
     /// The sender.
     pub role: Role,
@@ -89,7 +89,7 @@ impl Message {
 }
 
 /// The sender of a message.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Role {
     /// Instructions for the whole conversation.
@@ -103,7 +103,7 @@ pub enum Role {
 }
 
 /// An event of a generation. Events come in order.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
 pub enum Event {
     /// A token of the answer with its probability, if `n_probs` is set. It comes when the token is
     /// chosen, before its text: the text may be held back, or never come if it is a part of a stop
@@ -116,7 +116,7 @@ pub enum Event {
 }
 
 /// A token of the answer, with the most likely alternatives.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct TokenProbs {
     /// The chosen token.
     pub chosen: TokenProb,
@@ -125,7 +125,7 @@ pub struct TokenProbs {
 }
 
 /// A token and its probability.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct TokenProb {
     /// The id.
     pub id: u32,
@@ -146,7 +146,7 @@ impl TokenProbs {
 }
 
 /// How a generation ended, and what it used.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Outcome {
     /// The finish reason.
     pub reason: FinishReason,
@@ -157,7 +157,9 @@ pub struct Outcome {
 }
 
 /// Why a generation ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, strum::IntoStaticStr)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, strum::IntoStaticStr, serde::Serialize, serde::Deserialize,
+)]
 #[strum(serialize_all = "kebab-case")]
 pub enum FinishReason {
     /// The model chose an end-of-generation token.
@@ -185,7 +187,7 @@ impl FinishReason {
 }
 
 /// What a generation used.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Usage {
     /// Number of tokens of the prompt.
     pub prompt_tokens: u32,

@@ -139,7 +139,7 @@ macro_rules! block {
         }
     ) => {
         $(#[doc = $about])*
-        #[derive(Debug, Clone, Default, PartialEq)]
+        #[derive(Debug, Clone, Default, PartialEq, serde::Serialize, serde::Deserialize)]
         pub struct $block {
             $($(#[doc = $doc])* pub $field: Option<$kind>,)*
         }

@@ -13,6 +13,8 @@ use crate::kind::named;
     strum::EnumCount,
     strum::IntoStaticStr,
     strum::VariantArray,
+    serde::Serialize,
+    serde::Deserialize,
 )]
 #[strum(serialize_all = "lowercase")]
 pub enum KvType {

@@ -23,6 +23,8 @@ use super::value::Value;
     strum::EnumCount,
     strum::IntoStaticStr,
     strum::VariantArray,
+    serde::Serialize,
+    serde::Deserialize,
 )]
 #[strum(serialize_all = "lowercase")]
 pub enum LogLevel {
@@ -53,6 +55,8 @@ named!(LogLevel, "log level");
     strum::EnumCount,
     strum::IntoStaticStr,
     strum::VariantArray,
+    serde::Serialize,
+    serde::Deserialize,
 )]
 #[strum(serialize_all = "lowercase")]
 pub enum LogFormat {
@@ -76,6 +80,8 @@ named!(LogFormat, "log format");
     strum::EnumCount,
     strum::IntoStaticStr,
     strum::VariantArray,
+    serde::Serialize,
+    serde::Deserialize,
 )]
 #[strum(serialize_all = "lowercase")]
 pub enum LogColors {

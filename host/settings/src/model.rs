@@ -221,6 +221,8 @@ served! {
     strum::EnumCount,
     strum::IntoStaticStr,
     strum::VariantArray,
+    serde::Serialize,
+    serde::Deserialize,
 )]
 #[strum(serialize_all = "lowercase")]
 pub enum KvLayout {

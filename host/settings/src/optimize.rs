@@ -22,6 +22,8 @@ use crate::kind::{Named, all_of};
     strum::EnumCount,
     strum::IntoStaticStr,
     strum::VariantArray,
+    serde::Serialize,
+    serde::Deserialize,
 )]
 #[strum(serialize_all = "lowercase")]
 pub enum Quantisation {
@@ -62,7 +64,9 @@ impl fmt::Display for Quantisation {
 }
 
 /// The type to convert a model's weights to.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
+#[derive(
+    Debug, Clone, Copy, Default, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize,
+)]
 pub enum Target {
     /// The type that suits the machine. Often none does.
     #[default]
@@ -124,7 +128,7 @@ fn targets() -> String {
 }
 
 /// Converts a model when it is loaded, and keeps the result.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Optimize {
     /// The type to convert to.
     pub target: Target,

@@ -110,7 +110,7 @@ impl From<OutputForm> for Output {
 }
 
 /// The text of a form. Empty means none.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct FormText(pub String);
 
 /// The rule for the text of a form.

@@ -4,7 +4,7 @@
 use std::fmt;
 
 /// A problem of one setting: an error or a warning.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Problem {
     /// The path of the setting as it was written, such as `sampling.top_p`. Empty for the document
     /// itself.
@@ -16,7 +16,9 @@ pub struct Problem {
 }
 
 /// A position in a document: line and column, both from 1, the column in characters.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, serde::Serialize, serde::Deserialize,
+)]
 pub struct Place {
     /// The line.
     pub line: u32,
@@ -25,7 +27,7 @@ pub struct Place {
 }
 
 /// The kinds of problems of a setting.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub enum Fault {
     /// The value has another type, or is out of range.
     Value {

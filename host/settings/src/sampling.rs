@@ -119,7 +119,7 @@ pub fn read_sampling(sampling: &mut Sampling, name: &str, value: &Value) -> bool
 }
 
 /// The seed of the random draws.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub enum Seed {
     /// A new random seed for each generation.
     #[default]
@@ -175,7 +175,7 @@ impl Kind for Seed {
 }
 
 /// A value added to the logits of one or more tokens.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct LogitBias {
     /// The tokens.
     pub target: BiasTarget,
@@ -184,7 +184,7 @@ pub struct LogitBias {
 }
 
 /// The tokens that a bias applies to.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub enum BiasTarget {
     /// The token with this id.
     Token(u32),
@@ -321,6 +321,8 @@ impl Kind for Vec<LogitBias> {
     strum::EnumCount,
     strum::IntoStaticStr,
     strum::VariantArray,
+    serde::Serialize,
+    serde::Deserialize,
 )]
 #[strum(serialize_all = "snake_case")]
 pub enum SamplerName {

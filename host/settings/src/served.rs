@@ -33,7 +33,7 @@ macro_rules! served {
         )*
     ) => {
         $(#[doc = $about])*
-        #[derive(Debug, Clone, PartialEq)]
+        #[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
         pub struct $config {
             $($(
                 $(#[doc = $doc])*

@@ -12,7 +12,7 @@ use super::stopping::{Stopping, StoppingInForce};
 use crate::{Priority, Result};
 
 /// The settings of a generation. The next [`Level`] decides those that are unset.
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct Settings {
     /// How the next token is chosen.
     pub sampling: Sampling,

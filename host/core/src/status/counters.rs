@@ -8,7 +8,7 @@ use super::meter::Performance;
 use crate::{Pressure, RequestOutcome};
 
 /// The state of a model.
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct Status {
     /// Number of waiting requests.
     pub queued: usize,
@@ -84,7 +84,7 @@ pub struct Status {
 }
 
 /// The prefix cache: its content, and its use since the model was loaded.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct CacheStatus {
     /// Number of requests that found the beginning of their prompt in the cache.
     pub hits: u64,
@@ -109,7 +109,9 @@ pub struct CacheStatus {
 }
 
 /// The state of a session.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, strum::IntoStaticStr)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, strum::IntoStaticStr, serde::Serialize, serde::Deserialize,
+)]
 #[strum(serialize_all = "lowercase")]
 pub enum SessionState {
     /// It has a request in the queue.
@@ -135,7 +137,7 @@ impl SessionState {
 }
 
 /// The status of a session.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct SessionStatus {
     /// The number, the same for its whole lifetime.
     pub id: u64,
@@ -148,7 +150,7 @@ pub struct SessionStatus {
 }
 
 /// The computation of vectors since the model was loaded.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct EmbeddingStatus {
     /// Number of texts with a computed vector.
     pub texts: u64,
@@ -203,7 +205,7 @@ impl CacheStatus {
 ///
 /// `accepted` is always the sum of the others except `refused`, and of the requests that wait, run
 /// or are parked.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Requests {
     /// Accepted into the queue.
     pub accepted: u64,

@@ -27,7 +27,8 @@ pub struct Rate {
 }
 
 /// The distribution of a duration.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
+#[serde(into = "Counted", try_from = "Counted")]
 pub struct Histogram {
     counts: [u64; BUCKETS],
     count: u64,
@@ -41,6 +42,61 @@ impl Default for Histogram {
             count: 0,
             sum: 0.0,
         }
+    }
+}
+
+/// A distribution on its way to another process.
+#[derive(serde::Serialize, serde::Deserialize)]
+struct Counted {
+    counts: Vec<u64>,
+    count: u64,
+    sum: f64,
+}
+
+impl From<Histogram> for Counted {
+    fn from(histogram: Histogram) -> Self {
+        Self {
+            counts: histogram.counts.to_vec(),
+            count: histogram.count,
+            sum: histogram.sum,
+        }
+    }
+}
+
+impl TryFrom<Counted> for Histogram {
+    type Error = &'static str;
+
+    fn try_from(counted: Counted) -> std::result::Result<Self, Self::Error> {
+        Ok(Self {
+            counts: counted
+                .counts
+                .try_into()
+                .map_err(|_| "a distribution with another number of buckets")?,
+            count: counted.count,
+            sum: counted.sum,
+        })
+    }
+}
+
+/// Serialises shared distributions by their contents.
+mod shared {
+    use std::sync::Arc;
+
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    use super::Histogram;
+
+    pub(super) fn serialize<S: Serializer>(
+        histogram: &Arc<Histogram>,
+        to: S,
+    ) -> Result<S::Ok, S::Error> {
+        (**histogram).serialize(to)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(
+        from: D,
+    ) -> Result<Arc<Histogram>, D::Error> {
+        Histogram::deserialize(from).map(Arc::new)
     }
 }
 
@@ -165,7 +221,7 @@ pub struct Meter {
 }
 
 /// The performance of a model.
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct Performance {
     /// Number of prompt tokens computed since the model was loaded.
     pub prompt_tokens: u64,
@@ -178,10 +234,13 @@ pub struct Performance {
     /// Tokens per second of the last five minutes, or since the model was loaded.
     pub five_minutes: Rate,
     /// Time from a request to its first token.
+    #[serde(with = "shared")]
     pub first_token: Arc<Histogram>,
     /// Time from one token of an answer to the next.
+    #[serde(with = "shared")]
     pub between_tokens: Arc<Histogram>,
     /// Time of a decode step.
+    #[serde(with = "shared")]
     pub step: Arc<Histogram>,
     /// Share of the maximum number of tokens that the steps since then computed, 0.0 to 1.0.
     pub batch_fill: f64,

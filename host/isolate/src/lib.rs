@@ -1,0 +1,35 @@
+//! Models of guests in processes of their own.
+//!
+//! A guest may bring a model as bytes, which native code then parses and computes. An abort or an
+//! exception of that code that nobody foresaw ends its process. With [`IsolatedLoader`] this is a
+//! process of the one model, so the guest gets an error and the host goes on. The process is also
+//! confined: it can open no file, no connection and no other process ([`Confinement`]).
+//!
+//! A program that uses it calls [`enter`] first thing in its `main`, because the process is the same
+//! executable:
+//!
+//! ```no_run
+//! # use std::path::Path;
+//! # use mynah_core::{Model, ProgressFn, Result};
+//! # use mynah_settings::ModelConfig;
+//! # fn load(_: &Path, _: ModelConfig, _: ProgressFn) -> Result<Model> { unimplemented!() }
+//! fn main() {
+//!     // In the process of a model this serves the model, and does not return.
+//!     mynah_isolate::enter(load);
+//!     // What the program does.
+//! }
+//! ```
+//!
+//! It works on Linux. Elsewhere [`IsolatedLoader::new`] says that it doesn't.
+
+#![forbid(unsafe_code)]
+
+mod child;
+mod confinement;
+mod entry;
+mod parent;
+mod wire;
+
+pub use confinement::Confinement;
+pub use entry::{IsolateError, enter, probe};
+pub use parent::{Identity, IsolatedLoader, Processes};

@@ -1,0 +1,141 @@
+//! Errors on their way from the process of a model to the host.
+//!
+//! [`mynah_core::Error`] holds texts of the program and errors of the system, which can't be sent.
+//! The host replaces them by its own, so the process can't choose them.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use bytesize::ByteSize;
+use mynah_core::{BackendError, BackendErrorKind, Error, Feature};
+use mynah_settings::Problem;
+use serde::{Deserialize, Serialize};
+
+/// Declares the errors that are sent field by field, and both conversions.
+macro_rules! sent {
+    ($($error:ident $({ $($field:ident: $kind:ty),* })?,)*) => {
+        /// An error on its way.
+        #[derive(Debug, PartialEq, Serialize, Deserialize)]
+        pub(crate) enum WireError {
+            $($error $({ $($field: $kind),* })?,)*
+            LongStretch { model: String, length: usize, unit: String, limit: usize },
+            QueueTimeout { waited: Duration, limit: Duration, setting: String },
+            MemoryShort { used: u64, limit: u64 },
+            OutputForm { form: String, reason: String },
+            Unsupported { feature: Feature, model: String },
+            Thread { text: String },
+            Backend { kind: BackendErrorKind, text: String },
+        }
+
+        impl From<Error> for WireError {
+            fn from(error: Error) -> Self {
+                match error {
+                    $(Error::$error $({ $($field),* })? => Self::$error $({ $($field),* })?,)*
+                    Error::LongStretch { model, length, unit, limit } => {
+                        Self::LongStretch { model, length, unit: unit.to_owned(), limit }
+                    }
+                    Error::QueueTimeout { waited, limit, setting } => {
+                        Self::QueueTimeout { waited, limit, setting: setting.to_owned() }
+                    }
+                    Error::MemoryShort { used, limit } => {
+                        Self::MemoryShort { used: used.as_u64(), limit: limit.as_u64() }
+                    }
+                    Error::OutputForm { form, reason } => {
+                        Self::OutputForm { form: form.to_owned(), reason }
+                    }
+                    Error::Unsupported { feature, model, .. } => {
+                        Self::Unsupported { feature, model }
+                    }
+                    Error::Thread(error) => Self::Thread { text: error.to_string() },
+                    Error::Backend(error) => Self::Backend {
+                        kind: error.kind(),
+                        text: error.to_string(),
+                    },
+                    // The list of errors may grow.
+                    other => Self::Backend {
+                        kind: BackendErrorKind::Failed,
+                        text: other.to_string(),
+                    },
+                }
+            }
+        }
+
+        impl WireError {
+            /// The error for the caller. `backend` is the name of the backend.
+            pub(crate) fn into_error(self, backend: &'static str) -> Error {
+                match self {
+                    $(Self::$error $({ $($field),* })? => Error::$error $({ $($field),* })?,)*
+                    Self::LongStretch { model, length, unit, limit } => {
+                        Error::LongStretch { model, length, unit: known(&UNITS, &unit), limit }
+                    }
+                    Self::QueueTimeout { waited, limit, setting } => Error::QueueTimeout {
+                        waited,
+                        limit,
+                        setting: known(&TIME_SETTINGS, &setting),
+                    },
+                    Self::MemoryShort { used, limit } => {
+                        Error::MemoryShort { used: ByteSize(used), limit: ByteSize(limit) }
+                    }
+                    Self::OutputForm { form, reason } => {
+                        Error::OutputForm { form: known(&FORMS, &form), reason }
+                    }
+                    Self::Unsupported { feature, model } => {
+                        Error::Unsupported { feature, model, backend }
+                    }
+                    Self::Thread { text } => Error::Thread(std::io::Error::other(text)),
+                    Self::Backend { kind, mut text } => {
+                        text.truncate(text.floor_char_boundary(MAX_TEXT));
+                        BackendError::new(kind, text).into()
+                    }
+                }
+            }
+        }
+    };
+}
+
+sent! {
+    LoadCancelled { path: PathBuf },
+    Settings { problems: Vec<Problem> },
+    UnknownModel { name: String },
+    DuplicateModel { name: String },
+    EmptyPrompt,
+    PromptTooLarge { bytes: u64, limit: u64 },
+    PromptTooLong { prompt: usize, at_least: bool, context: u32 },
+    UnknownToken { token: u32, index: usize, last: u32 },
+    ChatTemplate { model: String, reason: String },
+    Busy { queued: usize, capacity: usize, estimated_wait: Option<Duration> },
+    OwnerBusy { queued: usize, capacity: usize, estimated_wait: Option<Duration> },
+    MaxTime { limit: Duration },
+    TooManyTexts { texts: usize, limit: usize },
+    NoVectors { model: String, pooling: u32 },
+    VectorsOnly { model: String, architecture: String },
+    VectorsAsked,
+    TooManySessions { limit: u32 },
+    TooManyOwnerSessions { limit: u32 },
+    SessionClosed { idle: Duration },
+    NotDeterministic { cells: u32 },
+    SessionBusy,
+    OutputFormLost { reason: String },
+    Unavailable,
+    Decode { attempts: u32, reason: String },
+}
+
+/// Maximum size in bytes of the text of a backend's error.
+const MAX_TEXT: usize = 4096;
+
+/// The units of [`Error::LongStretch`]; the first stands for any other.
+const UNITS: [&str; 3] = [
+    "characters without white space",
+    "digits",
+    "white space characters",
+];
+/// The settings of [`Error::QueueTimeout`]; the first stands for any other.
+const TIME_SETTINGS: [&str; 3] = ["queue_timeout_ms", "default_task_timeout_ms", "max_time_ms"];
+/// The settings of [`Error::OutputForm`]; the first stands for any other.
+const FORMS: [&str; 4] = ["json_schema", "regex", "lark", "grammar"];
+
+/// The text of the program that equals this one, or the first of them.
+fn known<const N: usize>(all: &[&'static str; N], text: &str) -> &'static str {
+    let same = all.iter().find(|one| **one == text).or(all.first());
+    same.copied().unwrap_or_default()
+}
