@@ -33,6 +33,7 @@ use std::process::ExitCode;
 use args::{Cli, Command, ConfigCommand, ModelsCommand};
 
 fn main() -> ExitCode {
+    mynah_isolate::enter(models::load_isolated);
     done(args::parse()).unwrap_or_else(|error| {
         output::error(&error);
         ExitCode::from(mistakes::exit_code(&error))

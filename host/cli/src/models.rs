@@ -9,11 +9,12 @@ use std::time::Duration;
 use anyhow::Result;
 use bytesize::ByteSize;
 use indicatif::{ProgressBar, ProgressStyle};
-use mynah_core::{Feature, Registry, Source};
-use mynah_engine::GgufFile;
+use mynah_core::{Feature, Model, ProgressFn, Registry, Source};
 use mynah_engine::model::{capabilities_of, cpu_features};
+use mynah_engine::{GgufFile, GgufLoader};
 use mynah_gguf::GgufHeader;
 use mynah_gguf::kernels::speed_note;
+use mynah_settings::ModelConfig;
 
 use crate::args::NamedModel;
 use crate::config::RunSettings;
@@ -47,6 +48,19 @@ fn source(model: &NamedModel, settings: &RunSettings) -> Arc<dyn Source> {
         path: model.path.clone(),
         config: settings.model.clone(),
     })
+}
+
+/// Loads the model of a guest in the process that was started for it.
+pub(crate) fn load_isolated(
+    path: &Path,
+    config: ModelConfig,
+    progress: ProgressFn,
+) -> mynah_core::Result<Model> {
+    let loader = GgufLoader {
+        config,
+        observer: None,
+    };
+    loader.load_file(path, progress)
 }
 
 /// A progress bar, if stderr is a terminal.

@@ -30,6 +30,9 @@ mod entry;
 mod parent;
 mod wire;
 
+/// Whether models can have processes of their own on this system: on Linux.
+pub const IS_AVAILABLE: bool = cfg!(target_os = "linux");
+
 pub use confinement::Confinement;
 pub use entry::{IsolateError, enter, probe};
 pub use parent::{Identity, IsolatedLoader, Processes};

@@ -26,7 +26,7 @@ struct Row {
 const FAMILIES: [&str; 2] = ["llama-cpp-", "wasmtime"];
 
 /// Every crate of the workspace, from the lowest to the highest.
-const TABLE: [Row; 13] = [
+const TABLE: [Row; 14] = [
     row("mynah-settings", &[], &[]),
     row("mynah-gguf", &[], &[]),
     row("mynah-core", &["mynah-settings"], &[]),
@@ -56,12 +56,14 @@ const TABLE: [Row; 13] = [
         &["mynah-core", "mynah-settings"],
         &["wasmtime"],
     ),
+    row("mynah-isolate", &["mynah-core", "mynah-settings"], &[]),
     row(
         "mynah",
         &[
             "mynah-core",
             "mynah-engine",
             "mynah-gguf",
+            "mynah-isolate",
             "mynah-settings",
             "mynah-wasi",
         ],
@@ -74,6 +76,7 @@ const TABLE: [Row; 13] = [
             "mynah-core",
             "mynah-engine",
             "mynah-gguf",
+            "mynah-isolate",
             "mynah-settings",
             "mynah-wasi",
         ],

@@ -258,7 +258,7 @@ pub(crate) struct RunArgs {
     /// Allow the component to load its own models from bytes, up to SIZE each [default: not
     /// allowed; 64MiB without SIZE].
     ///
-    /// C++ code parses the model file: only allow this to components that you trust.
+    /// C++ code parses and computes the model: see --isolate-guest-models.
     #[arg(
         long,
         value_name = "SIZE",
@@ -268,6 +268,26 @@ pub(crate) struct RunArgs {
         default_missing_value = "64MiB"
     )]
     pub(crate) allow_guest_models: Option<ByteSize>,
+
+    /// Load each of the component's own models in a process of its own, which can open no files and
+    /// no connections. If that process fails, the component gets an error, and the host goes on
+    /// [default: true on Linux; not possible elsewhere].
+    ///
+    /// With false, the models are loaded in the host's process, where they may use graphics cards:
+    /// only do this for components that you trust.
+    #[arg(
+        long,
+        value_name = "BOOL",
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = "true"
+    )]
+    pub(crate) isolate_guest_models: Option<bool>,
+
+    /// Maximum number of processes of components' own models, for all instances together, 1 to 1000
+    /// [default: 8].
+    #[arg(long, value_name = "COUNT")]
+    pub(crate) max_guest_processes: Option<u32>,
 
     /// Let the component see figures that cover all components: queue, memory and performance of
     /// its models [default: not allowed].

@@ -8,6 +8,7 @@ use anyhow::Result;
 use bytesize::ByteSize;
 use mynah_core::{Observer, Owner};
 use mynah_engine::SystemInfo;
+use mynah_isolate::Processes;
 use mynah_settings::{Level, ModelConfig, Place, Priority, Problem, SettingInForce, SettingsError};
 
 use super::file::File;
@@ -37,6 +38,8 @@ pub(crate) struct RunSettings {
     pub(crate) grace: Duration,
     pub(crate) max_memory: ByteSize,
     pub(crate) allow_guest_models: Option<ByteSize>,
+    /// The places for processes of guests' own models. `None`: this process loads them.
+    pub(crate) guest_processes: Option<Processes>,
     pub(crate) allow_host_status: bool,
     pub(crate) metrics: Option<SocketAddr>,
     pub(crate) control: Option<Control>,
@@ -95,6 +98,8 @@ pub(super) fn merge(
         host: source.path(&dir.host),
         guest: dir.guest,
     });
+    let max_guest_processes = args.max_guest_processes.or(run.max_guest_processes);
+    let max_guest_processes = max_guest_processes.unwrap_or(Processes::DEFAULT_MAX);
     let settings = RunSettings {
         models: named(models, &given, |model| &model.name),
         model,
@@ -112,6 +117,11 @@ pub(super) fn merge(
             .or(run.max_memory)
             .unwrap_or(Run::MAX_MEMORY),
         allow_guest_models: args.allow_guest_models.or(run.allow_guest_models),
+        guest_processes: args
+            .isolate_guest_models
+            .or(run.isolate_guest_models)
+            .unwrap_or(mynah_isolate::IS_AVAILABLE)
+            .then(|| Processes::new(max_guest_processes)),
         allow_host_status: args.allow_host_status.or(run.allow_host_status) == Some(true),
         metrics: args.metrics.or(run.metrics),
         control: args.control.clone().or_else(|| {
@@ -133,7 +143,7 @@ pub(super) fn merge(
         let is_given = |one: &SettingInForce| one.path == key && one.level != Level::Default;
         by_flags.iter().any(is_given)
     };
-    check(&settings, checked, |key| {
+    check(&settings, max_guest_processes, checked, |key| {
         places.get(key).copied().filter(|_| !is_flag(key))
     })
     .map_err(|problems| source.refuse_settings(&problems))?;
@@ -181,6 +191,7 @@ fn check_names(given: &[NamedModel]) -> Result<()> {
 /// each other. The file's own settings were checked when it was read.
 fn check(
     settings: &RunSettings,
+    max_guest_processes: u32,
     flags: Result<(), SettingsError>,
     place: impl Fn(&str) -> Option<Place>,
 ) -> Result<(), Vec<Problem>> {
@@ -200,6 +211,11 @@ fn check(
     // The file's own were checked when it was read.
     own("run.instances", settings.instances, Run::MAX_INSTANCES);
     own("run.weight", settings.weight, Owner::MAX_WEIGHT);
+    own(
+        "run.max_guest_processes",
+        max_guest_processes,
+        Run::MAX_GUEST_PROCESSES,
+    );
     if problems.is_empty() {
         Ok(())
     } else {

@@ -20,7 +20,7 @@ pub(super) const MODELS: &str = "models";
 pub(super) const RUN: &str = "run";
 
 /// The keys of `[run]`.
-pub(super) const RUN_KEYS: [&str; 16] = [
+pub(super) const RUN_KEYS: [&str; 18] = [
     "dirs",
     "state_dir",
     "env",
@@ -28,6 +28,8 @@ pub(super) const RUN_KEYS: [&str; 16] = [
     "grace",
     "max_memory",
     "allow_guest_models",
+    "isolate_guest_models",
+    "max_guest_processes",
     "allow_host_status",
     "metrics",
     "control",
@@ -69,6 +71,8 @@ pub(super) struct Run {
     pub(super) grace: Option<Duration>,
     pub(super) max_memory: Option<ByteSize>,
     pub(super) allow_guest_models: Option<ByteSize>,
+    pub(super) isolate_guest_models: Option<bool>,
+    pub(super) max_guest_processes: Option<u32>,
     pub(super) allow_host_status: Option<bool>,
     pub(super) metrics: Option<SocketAddr>,
     pub(super) control: Option<Control>,
@@ -90,6 +94,8 @@ impl Run {
     pub(super) const INSTANCES: u32 = 1;
     /// Maximum number of instances: each has a store, a stack and its memory.
     pub(super) const MAX_INSTANCES: u32 = 1000;
+    /// Maximum number of processes for guests' own models.
+    pub(super) const MAX_GUEST_PROCESSES: u32 = 1000;
     /// Default weight of the owner.
     pub(super) const WEIGHT: u32 = 1;
     /// Default of the highest priority that the component may ask for.
@@ -100,6 +106,8 @@ impl Run {
         match key {
             "grace" => format!("\"{}\"", humantime::format_duration(Self::GRACE)),
             "max_memory" => format!("\"{}\"", Self::MAX_MEMORY.display().iec()),
+            "isolate_guest_models" => mynah_isolate::IS_AVAILABLE.to_string(),
+            "max_guest_processes" => mynah_isolate::Processes::DEFAULT_MAX.to_string(),
             "allow_host_status" => "false".to_owned(),
             "control" => "a socket in a folder that only this user can enter".to_owned(),
             "instances" => Self::INSTANCES.to_string(),
@@ -162,6 +170,10 @@ impl Run {
             "max_memory" => self.max_memory = key.text("1GiB").map(|Size(size)| size),
             "allow_guest_models" => {
                 self.allow_guest_models = key.text("64MiB").map(|Size(size)| size);
+            }
+            "isolate_guest_models" => self.isolate_guest_models = key.switch(),
+            "max_guest_processes" => {
+                self.max_guest_processes = key.whole(Self::MAX_GUEST_PROCESSES);
             }
             "allow_host_status" => self.allow_host_status = key.switch(),
             "metrics" => self.metrics = key.text("127.0.0.1:9464").map(|Address(at)| at),

@@ -4,8 +4,10 @@
 use std::sync::Arc;
 
 use anyhow::{Result, anyhow};
-use mynah_core::{Owner, Registry};
+use mynah_core::{GuestLoader, Owner, Registry};
 use mynah_engine::GgufLoader;
+use mynah_engine::model::{BACKEND, build};
+use mynah_isolate::{Identity, IsolatedLoader};
 use mynah_wasi::{GuestModels, LlmCtx, LlmCtxView, LlmView};
 use wasmtime_wasi::p1::WasiP1Ctx;
 use wasmtime_wasi::{FsPerms, WasiCtx, WasiCtxView, WasiView};
@@ -41,7 +43,7 @@ impl State {
         wasi.ctx().table.set_max_capacity(MAX_RESOURCES);
         Ok(Self {
             wasi,
-            llm: llm(settings, models),
+            llm: llm(settings, models)?,
             limiter: Limiter::new(settings.max_memory),
             hints: Hints::default(),
         })
@@ -82,7 +84,7 @@ fn wasi(settings: &RunSettings, arguments: &[String], number: Option<u32>) -> Re
     Ok(wasi.build_p1())
 }
 
-fn llm(settings: &RunSettings, models: &Registry) -> LlmCtx {
+fn llm(settings: &RunSettings, models: &Registry) -> Result<LlmCtx> {
     let owner = settings.owner.as_deref();
     let owner = owner.map_or_else(Owner::unique, Owner::named);
     let mut llm = LlmCtx::builder()
@@ -93,16 +95,29 @@ fn llm(settings: &RunSettings, models: &Registry) -> LlmCtx {
         .stdout(GuestOutput::Stdout)
         .lenient_output_size(settings.compat.contains(&Compat::LenientOutputSize));
     if let Some(size) = settings.allow_guest_models {
-        let loader = GgufLoader {
-            config: settings.model.clone(),
-            observer: settings.observer.clone(),
-        };
         llm = llm.guest_models(GuestModels {
             max_bytes: size.as_u64(),
-            ..GuestModels::new(Arc::new(loader))
+            ..GuestModels::new(guest_loader(settings)?)
         });
     }
-    llm.build()
+    Ok(llm.build())
+}
+
+/// Loads the guest's own models: in processes of their own, unless the operator chose otherwise.
+fn guest_loader(settings: &RunSettings) -> Result<Arc<dyn GuestLoader>> {
+    let here = Arc::new(GgufLoader {
+        config: settings.model.clone(),
+        observer: settings.observer.clone(),
+    });
+    let Some(processes) = &settings.guest_processes else {
+        return Ok(here);
+    };
+    let backend = Identity {
+        backend: BACKEND,
+        build: build(),
+    };
+    let isolated = IsolatedLoader::new(here, settings.model.clone(), processes.clone(), backend)?;
+    Ok(Arc::new(isolated.with_observer(settings.observer.clone())))
 }
 
 impl WasiView for State {

@@ -206,7 +206,7 @@ fn chat_template(
 }
 
 /// The name of this backend in errors and reports.
-const BACKEND: &str = "llama.cpp";
+pub const BACKEND: &str = "llama.cpp";
 
 /// The features of this backend for the model of a file, as far as the header shows them. They are
 /// only certain after loading, because only llama.cpp knows which architectures give vectors.
@@ -241,7 +241,8 @@ fn capabilities(ability: Ability, cells: &KvCells, has_vectors: bool) -> Capabil
 }
 
 /// The build of llama.cpp, with the names that guests of core modules know.
-fn build() -> Vec<(&'static str, serde_json::Value)> {
+#[must_use]
+pub fn build() -> Vec<(&'static str, serde_json::Value)> {
     let build = LlamaBuild::read();
     let number = build.number();
     let LlamaBuild {

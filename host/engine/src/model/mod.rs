@@ -22,6 +22,6 @@ mod weights;
 pub use cpu::cpu_features;
 pub use mynah_gguf as gguf;
 
-pub use load::capabilities_of;
+pub use load::{BACKEND, build, capabilities_of};
 pub use local::{LocalModel, load};
 pub use source::{GgufFile, GgufLoader};

@@ -59,6 +59,31 @@ pub struct GgufLoader {
     pub observer: Option<Observer>,
 }
 
+impl GgufLoader {
+    /// Loads a model that a guest brought from a file that holds its bytes. Blocks until it is
+    /// ready. The file may be removed afterwards.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`LocalModel::load`](super::LocalModel::load). They don't name the file.
+    pub fn load_file(&self, path: &Path, progress: ProgressFn) -> Result<Model> {
+        // Converted copies stay on disk, so a guest could fill it with many slightly different
+        // models. The model cannot be loaded again after an unload, because its file is removed.
+        let config = ModelConfig {
+            optimize: None,
+            state_dir: None,
+            keep_alive: None,
+            ..self.config.clone()
+        };
+        let model = local::load(path, config, progress);
+        let model = model.map_err(|error| hide(error, path))?;
+        Ok(match &self.observer {
+            Some(observer) => model.with_observer(observer.clone()),
+            None => model,
+        })
+    }
+}
+
 impl GuestLoader for GgufLoader {
     fn serves(&self, format: ModelFormat) -> bool {
         format == ModelFormat::Ggml
@@ -89,20 +114,7 @@ impl GuestLoader for GgufLoader {
             Ok(file)
         };
         let file = write().map_err(EngineError::TemporaryFile)?;
-        // Converted copies stay on disk, so a guest could fill it with many slightly different
-        // models. The model cannot be loaded again after an unload, because its file is removed.
-        let config = ModelConfig {
-            optimize: None,
-            state_dir: None,
-            keep_alive: None,
-            ..self.config.clone()
-        };
-        let model = local::load(file.path(), config, progress);
-        let model = model.map_err(|error| hide(error, file.path()))?;
-        Ok(match &self.observer {
-            Some(observer) => model.with_observer(observer.clone()),
-            None => model,
-        })
+        self.load_file(file.path(), progress)
     }
 }
 

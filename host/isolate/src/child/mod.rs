@@ -23,6 +23,9 @@ use sandbox::Sandbox;
 /// The model's bytes, which the host gives as standard output.
 const MODEL: &str = "/proc/self/fd/1";
 
+/// The name of a model without one.
+const NAME: &str = "guest-model";
+
 /// Exit code of a process that was not started by a host.
 const NO_HOST: i32 = 1;
 
@@ -87,8 +90,14 @@ fn loaded(
     });
     let model = load(Path::new(MODEL), config, progress)?;
     let about = model.about();
+    let mut info = (*about.info).clone();
+    // A file without a name of its own is called after its path, which says nothing here.
+    if Path::new(&info.name).file_stem() == Path::new(MODEL).file_stem() {
+        NAME.clone_into(&mut info.name);
+    }
+    info.path = NAME.into();
     let about = WireAbout {
-        info: (*about.info).clone(),
+        info,
         capabilities: about.capabilities,
         recommended: about.recommended.clone(),
     };
