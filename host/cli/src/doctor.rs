@@ -47,10 +47,31 @@ pub(crate) fn doctor() -> Result<ExitCode> {
         };
         table.row("device", text);
     }
+    table.row("guests' models", isolation());
     let mut advice = advice(&system);
     advice.extend(busy(load, cores));
     table.row("faster", advice.join("\n"));
     output::print(&table)
+}
+
+/// Where models of guests are loaded, and what confines their processes.
+fn isolation() -> String {
+    if !mynah_isolate::IS_AVAILABLE {
+        return "in the host's process: processes of their own need Linux".to_owned();
+    }
+    let confinement = match mynah_isolate::probe() {
+        Ok(confinement) => confinement,
+        Err(error) => return error.to_string(),
+    };
+    let mut lines = vec![match &confinement.in_force()[..] {
+        [] => "in processes of their own, which nothing confines".to_owned(),
+        all => format!("in processes of their own, confined by {}", all.join(", ")),
+    }];
+    let missing = confinement.missing();
+    if !missing.is_empty() {
+        lines.push(format!("this system lacks {}", missing.join(", ")));
+    }
+    lines.join("\n")
 }
 
 /// Advice for more speed, one line each.

@@ -7,27 +7,12 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use mynah_core::{Model, ProgressFn, Result};
 use mynah_settings::ModelConfig;
 
-use crate::{Confinement, Processes, child, parent};
+use crate::{Confinement, IsolateError, Processes, child, parent};
 
 /// The only argument of the process of a model.
 pub(crate) const ARGUMENT: &str = "__model-of-a-guest";
 
 static ENTERED: AtomicBool = AtomicBool::new(false);
-
-/// Why models can't have processes of their own here.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum IsolateError {
-    /// The program did not call [`enter`].
-    #[error(
-        "models of guests can't have a process of their own: this program doesn't call \
-         `mynah_isolate::enter` first thing in `main`. Call it, or load them in this process"
-    )]
-    NotEntered,
-    /// A process could not be started, or did not answer.
-    #[error("no process for a model of a guest: {0}")]
-    NoProcess(String),
-}
 
 /// Makes this process the process of a guest's model, if it was started as one. Then `load` loads
 /// the model, and the function serves it and does not return. Otherwise it returns at once, and

@@ -24,15 +24,29 @@
 
 #![forbid(unsafe_code)]
 
+#[cfg(target_os = "linux")]
 mod child;
 mod confinement;
+#[cfg(not(target_os = "linux"))]
+mod elsewhere;
+#[cfg(target_os = "linux")]
 mod entry;
+mod error;
+mod identity;
+#[cfg(target_os = "linux")]
 mod parent;
+#[cfg(target_os = "linux")]
 mod wire;
+
+pub use confinement::Confinement;
+#[cfg(not(target_os = "linux"))]
+pub use elsewhere::{IsolatedLoader, Processes, enter, probe};
+#[cfg(target_os = "linux")]
+pub use entry::{enter, probe};
+pub use error::IsolateError;
+pub use identity::Identity;
+#[cfg(target_os = "linux")]
+pub use parent::{IsolatedLoader, Processes};
 
 /// Whether models can have processes of their own on this system: on Linux.
 pub const IS_AVAILABLE: bool = cfg!(target_os = "linux");
-
-pub use confinement::Confinement;
-pub use entry::{IsolateError, enter, probe};
-pub use parent::{Identity, IsolatedLoader, Processes};

@@ -122,7 +122,8 @@ impl LlmCtxBuilder {
     }
 
     /// Allows the guest to load its own models from bytes. A backend may parse them with native
-    /// code: allow it only for guests that you trust as much as a library that you link.
+    /// code: give a loader that isolates them (`mynah_isolate::IsolatedLoader`), or allow it only
+    /// for guests that you trust as much as a library that you link.
     #[must_use]
     pub fn guest_models(mut self, allowed: GuestModels) -> Self {
         self.guest_models = Some(allowed);

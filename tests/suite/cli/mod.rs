@@ -5,5 +5,6 @@ mod config;
 mod endings;
 mod examples;
 mod folders;
+mod isolated;
 mod migrating;
 mod run;

@@ -76,7 +76,6 @@ const TABLE: [Row; 14] = [
             "mynah-core",
             "mynah-engine",
             "mynah-gguf",
-            "mynah-isolate",
             "mynah-settings",
             "mynah-wasi",
         ],

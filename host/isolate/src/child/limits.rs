@@ -14,7 +14,6 @@ pub(super) fn set(max_bytes: Option<u64>) -> bool {
         (Resource::Nofile, Some(MAX_FILES)),
         // It would contain what was said to the model.
         (Resource::Core, Some(0)),
-        (Resource::Fsize, Some(0)),
     ];
     let set = limits.map(|(resource, limit)| {
         let limit = Rlimit {

@@ -1,6 +1,7 @@
 //! One request in the process of the model.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use mynah_core::{BackendErrorKind, Error, Event, Generation, Outcome, Owner, Prompt, Result};
 use mynah_settings::Settings;
@@ -14,6 +15,21 @@ use crate::wire::{Answer, FromChild, WireError};
 pub(super) struct Signals {
     pub(super) more: Notify,
     pub(super) cancel: Notify,
+    /// Whether nobody reads the answer any more.
+    pub(super) has_left: AtomicBool,
+    /// Whether the request has ended, and tells the one that waits for it.
+    has_ended: AtomicBool,
+    ended: Notify,
+}
+
+impl Signals {
+    /// Waits until a request whose reader has left has ended, within a step: its session is free
+    /// for the next one.
+    async fn left(&self) {
+        if self.has_left.load(Ordering::Relaxed) && !self.has_ended.load(Ordering::Relaxed) {
+            self.ended.notified().await;
+        }
+    }
 }
 
 /// A request. It sends its end however it ends.
@@ -45,11 +61,16 @@ impl Request {
     ) {
         let start = async {
             let mut conversation = conversation.lock().await;
-            let session = conversation.session(&self.server.model)?;
-            match by_token {
-                true => session.start_by_token(prompt, settings).await,
-                false => session.start(prompt, settings).await,
+            if let Some(last) = &conversation.last {
+                last.left().await;
             }
+            let session = conversation.session(&self.server.model)?;
+            let generation = match by_token {
+                true => session.start_by_token(prompt, settings).await?,
+                false => session.start(prompt, settings).await?,
+            };
+            conversation.last = Some(Arc::clone(&self.signals));
+            Ok(generation)
         };
         let started = self.unless_cancelled(start).await;
         drop(conversation);
@@ -62,6 +83,7 @@ impl Request {
             }
             Err(error) => Err(error),
         };
+        self.note_end();
         self.end(outcome.map(Answer::Text));
     }
 
@@ -100,12 +122,19 @@ impl Request {
         }
     }
 
+    /// Tells the next request of the session that this one has ended.
+    fn note_end(&self) {
+        self.signals.has_ended.store(true, Ordering::Relaxed);
+        self.signals.ended.notify_one();
+    }
+
     /// Sends the events of a generation, each time as many as there are when the host allows it.
     async fn pass_on(&self, mut generation: Generation) -> Result<Outcome> {
         let mut is_allowed = true;
         let mut is_cancelled = false;
         loop {
             tokio::select! {
+                biased;
                 () = self.signals.cancel.notified(), if !is_cancelled => {
                     generation.cancel();
                     is_cancelled = true;
@@ -147,6 +176,7 @@ impl Request {
 impl Drop for Request {
     fn drop(&mut self) {
         if !self.has_ended {
+            self.note_end();
             let error = WireError::Backend {
                 kind: BackendErrorKind::Failed,
                 text: "the request failed in the process of this model: see the host's log".into(),

@@ -125,14 +125,14 @@ fn seccomp() -> bool {
     let Some(allowed) = filter(allowed, refuse(), SeccompAction::Allow) else {
         return false;
     };
-    // The C library falls back to `clone`, whose flags a filter can see. Of two filters that
-    // refuse, the last one says with which error.
+    // The C library falls back to `clone`, whose flags a filter can see. The other filter allows
+    // this call, so that this one says with which error it is refused.
     let unknown = SeccompAction::Errno(libc::ENOSYS.cast_unsigned());
     let calls = [(libc::SYS_clone3, Vec::new())].into_iter().collect();
     let Some(no_clone3) = filter(calls, SeccompAction::Allow, unknown) else {
         return false;
     };
-    [allowed, no_clone3]
+    [no_clone3, allowed]
         .iter()
         .all(|filter| seccompiler::apply_filter(filter).is_ok())
 }
@@ -164,6 +164,7 @@ fn allowed() -> Option<Rules> {
     let executable = u64::try_from(libc::PROT_EXEC).ok()?;
     let own = u64::from(std::process::id());
     let set_name = u64::try_from(libc::PR_SET_NAME).ok()?;
+    let no_new_privileges = u64::try_from(libc::PR_SET_NO_NEW_PRIVS).ok()?;
     let only = [
         // Threads, no processes.
         (libc::SYS_clone, 0, MaskedEq(thread), thread),
@@ -174,6 +175,8 @@ fn allowed() -> Option<Rules> {
         (libc::SYS_tgkill, 0, Eq, own),
         (libc::SYS_kill, 0, Eq, own),
         (libc::SYS_prctl, 0, Eq, set_name),
+        // Before a stricter filter.
+        (libc::SYS_prctl, 0, Eq, no_new_privileges),
         // Reading limits, which the library does for the stacks of threads.
         (libc::SYS_prlimit64, 2, Eq, 0),
         // To the host, which is the only connection.
@@ -182,7 +185,8 @@ fn allowed() -> Option<Rules> {
     for (call, argument, operator, value) in only {
         let condition =
             SeccompCondition::new(argument, SeccompCmpArgLen::Qword, operator, value).ok()?;
-        rules.insert(call, vec![SeccompRule::new(vec![condition]).ok()?]);
+        let rule = SeccompRule::new(vec![condition]).ok()?;
+        rules.entry(call).or_default().push(rule);
     }
     Some(rules)
 }
@@ -229,7 +233,8 @@ mod names {
         libc::SYS_getcwd,
         libc::SYS_fadvise64,
         libc::SYS_shutdown,
-        // Threads.
+        // Threads. Another filter refuses `clone3` as unknown.
+        libc::SYS_clone3,
         libc::SYS_futex,
         libc::SYS_set_robust_list,
         libc::SYS_get_robust_list,

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::io::Write;
 use std::os::unix::net::UnixStream;
+use std::sync::atomic::Ordering;
 use std::sync::mpsc::Sender;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -20,6 +21,8 @@ pub(super) struct Conversation {
     owner: Owner,
     /// `None` if it could not be opened. Then each request tries it, and says why it fails.
     session: Option<Session>,
+    /// Its last generation.
+    pub(super) last: Option<Arc<Signals>>,
 }
 
 impl Conversation {
@@ -103,6 +106,7 @@ impl Server {
                 let conversation = Conversation {
                     session: self.model.session(owner.clone()).ok(),
                     owner,
+                    last: None,
                 };
                 let conversation = Arc::new(AsyncMutex::new(conversation));
                 lock(&self.conversations).insert(session, conversation);
@@ -149,8 +153,9 @@ impl Server {
                     signals.more.notify_one();
                 }
             }
-            ToChild::Cancel { request } => {
+            ToChild::Cancel { request, has_left } => {
                 if let Some(signals) = lock(&self.requests).get(&request) {
+                    signals.has_left.fetch_or(has_left, Ordering::Relaxed);
                     signals.cancel.notify_one();
                 }
             }

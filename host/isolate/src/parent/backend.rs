@@ -14,7 +14,7 @@ use mynah_settings::{Seed, Settings};
 use tokio::sync::oneshot;
 
 use super::process::Process;
-use super::table::{Flight, Text, failed};
+use super::table::{Flight, Text, Wake, failed};
 use crate::wire::{Answer, ToChild};
 
 /// A model in a process of its own.
@@ -136,6 +136,7 @@ impl IsolatedSession {
             started: Some(started),
             owes_more: false,
             is_cancelled: false,
+            has_left: false,
         }))?;
         let waiting = Waiting::send(
             &self.process,
@@ -225,9 +226,9 @@ struct Remote {
 impl Producer for Remote {
     fn wake(&self) {
         let request = self.number;
-        let (more, cancel) = self.process.table().wake(request);
-        if cancel {
-            self.process.tell(&ToChild::Cancel { request });
+        let Wake { more, cancel } = self.process.table().wake(request);
+        if let Some(has_left) = cancel {
+            self.process.tell(&ToChild::Cancel { request, has_left });
         }
         if more {
             self.process.tell(&ToChild::More { request });
@@ -266,7 +267,8 @@ impl Drop for Waiting {
     fn drop(&mut self) {
         let request = self.number;
         if !self.is_done && self.process.table().abandon(request) {
-            self.process.tell(&ToChild::Cancel { request });
+            let has_left = true;
+            self.process.tell(&ToChild::Cancel { request, has_left });
         }
     }
 }

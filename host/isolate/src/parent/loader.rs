@@ -2,7 +2,7 @@
 
 use std::io::Write;
 use std::ops::ControlFlow;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsRawFd, OwnedFd};
 use std::path::PathBuf;
 use std::sync::mpsc::RecvTimeoutError;
 use std::sync::{Arc, Once};
@@ -16,9 +16,10 @@ use mynah_settings::ModelConfig;
 use rustix::fs::{MemfdFlags, SealFlags};
 
 use super::backend::IsolatedBackend;
-use super::process::{Loading, Process, Processes};
+use super::places::Processes;
+use super::process::{Loading, Process};
 use crate::wire::{ToChild, WireAbout};
-use crate::{Confinement, IsolateError, entry};
+use crate::{Confinement, Identity, IsolateError, entry};
 
 /// Time between two looks whether the guest still waits for its model.
 const LOOK: Duration = Duration::from_millis(20);
@@ -37,15 +38,6 @@ pub struct IsolatedLoader {
     processes: Processes,
     backend: Identity,
     observer: Option<Observer>,
-}
-
-/// The backend that the processes load models with, as [`About`] has it.
-#[derive(Debug, Clone)]
-pub struct Identity {
-    /// The name, such as `llama.cpp`.
-    pub backend: &'static str,
-    /// Its build.
-    pub build: Vec<(&'static str, serde_json::Value)>,
 }
 
 impl IsolatedLoader {
@@ -168,7 +160,9 @@ pub(super) fn model_file(bytes: &[u8]) -> std::io::Result<OwnedFd> {
     file.write_all(bytes)?;
     let seals = SealFlags::SHRINK | SealFlags::GROW | SealFlags::WRITE | SealFlags::SEAL;
     rustix::fs::fcntl_add_seals(&file, seals)?;
-    Ok(file.into())
+    // What the process writes to its standard output must not even seem to be written to it.
+    let path = format!("/proc/self/fd/{}", file.as_raw_fd());
+    Ok(std::fs::File::open(path)?.into())
 }
 
 /// Says once what the system lacks to confine the processes.

@@ -3,9 +3,11 @@
 mod backend;
 mod death;
 mod loader;
+mod places;
 mod process;
+mod spawn;
 mod table;
 
-pub use loader::{Identity, IsolatedLoader};
-pub use process::Processes;
+pub use loader::IsolatedLoader;
+pub use places::Processes;
 pub(crate) use process::probe;

@@ -5,12 +5,11 @@
 //! that started the process ends. The other one writes, so that no caller waits for a process that
 //! doesn't read.
 
-use std::io::{self, Read, Write};
+use std::io::{self, Write};
 use std::net::Shutdown;
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
-use std::os::unix::process::CommandExt;
-use std::process::{Child, ChildStderr, Command, Stdio};
+use std::process::Child;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc::{self, Receiver, Sender};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -19,8 +18,9 @@ use std::time::{Duration, Instant};
 use mynah_core::{BackendError, BackendErrorKind, Error, Result};
 
 use super::death::Death;
+use super::places::Processes;
+use super::spawn::{last_words, spawn};
 use super::table::{Next, Table, Unasked};
-use crate::entry::ARGUMENT;
 use crate::wire::frame::{self, FrameError, MAX_FROM_CHILD, MAX_TO_CHILD};
 use crate::wire::{Figures, FromChild, Probed, ToChild, WireAbout};
 use crate::{Confinement, IsolateError};
@@ -32,79 +32,10 @@ const MAX_UNWRITTEN: usize = 256 << 20;
 const MAX_PROGRESS: u32 = 1000;
 
 /// Time that a process has to end after it closed its connection.
-const GRACE: Duration = Duration::from_secs(2);
+pub(super) const GRACE: Duration = Duration::from_secs(2);
 
 /// Time between two looks whether it has ended.
 const LOOK: Duration = Duration::from_millis(2);
-
-/// Maximum number of bytes of the end of what a process wrote to stderr, for the log.
-const MAX_STDERR: usize = 2048;
-
-/// Variables of the environment that a process gets: where its libraries are, and its threads.
-const ENVIRONMENT: [&str; 3] = ["LD_LIBRARY_PATH", "OMP_WAIT_POLICY", "OMP_PROC_BIND"];
-
-/// The places for processes, shared by all guests of a host. Clones share them.
-#[derive(Debug, Clone)]
-pub struct Processes {
-    most: u32,
-    used: Arc<AtomicUsize>,
-}
-
-impl Processes {
-    /// Default of the maximum number of processes.
-    pub const DEFAULT_MAX: u32 = 8;
-
-    /// Places for at most this number of processes at once, from 1.
-    #[must_use]
-    pub fn new(most: u32) -> Self {
-        Self {
-            most: most.max(1),
-            used: Arc::default(),
-        }
-    }
-
-    /// Number of processes that run now.
-    #[must_use]
-    pub fn used(&self) -> usize {
-        self.used.load(Ordering::Relaxed)
-    }
-
-    fn take(&self) -> Result<Place> {
-        let most = self.most as usize;
-        let taken = self
-            .used
-            .fetch_update(Ordering::AcqRel, Ordering::Acquire, |used| {
-                (used < most).then_some(used + 1)
-            });
-        match taken {
-            Ok(_) => Ok(Place(Arc::clone(&self.used))),
-            Err(_) => Err(BackendError::new(
-                BackendErrorKind::TooLarge,
-                format!(
-                    "{most} models of guests have a process of their own, the maximum: try again \
-                     when one is dropped, or raise `max_guest_processes`"
-                ),
-            )
-            .into()),
-        }
-    }
-}
-
-impl Default for Processes {
-    fn default() -> Self {
-        Self::new(Self::DEFAULT_MAX)
-    }
-}
-
-/// The place of a process. It is free after the process was reaped.
-#[derive(Debug)]
-struct Place(Arc<AtomicUsize>);
-
-impl Drop for Place {
-    fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::AcqRel);
-    }
-}
 
 /// What a process tells while it loads its model.
 #[derive(Debug)]
@@ -344,28 +275,6 @@ impl LoadState<'_> {
     }
 }
 
-/// Starts the executable of this process as the process of a model.
-fn spawn(socket: UnixStream, file: OwnedFd) -> io::Result<Child> {
-    // The executable that runs, even if another one has its name by now.
-    let mut command = Command::new("/proc/self/exe");
-    command
-        .arg0("mynah")
-        .arg(ARGUMENT)
-        .env_clear()
-        // Else ggml would start a debugger before it aborts.
-        .env("GGML_NO_BACKTRACE", "1")
-        .current_dir("/")
-        .stdin(OwnedFd::from(socket))
-        .stdout(file)
-        .stderr(Stdio::piped());
-    for name in ENVIRONMENT {
-        if let Some(value) = std::env::var_os(name) {
-            command.env(name, value);
-        }
-    }
-    command.spawn()
-}
-
 /// Reads the messages of a process until it ends or breaks the rules. Returns how it ended, after it
 /// was reaped.
 fn watch(mut child: Child, from: UnixStream, shared: &Shared, loading: &Sender<Loading>) -> Death {
@@ -448,24 +357,6 @@ fn write_all(mut to: UnixStream, frames: &Receiver<Vec<u8>>, unwritten: &AtomicU
     }
 }
 
-/// Reads what a process writes to stderr, and gives the end of it when it closes.
-fn last_words(mut stderr: ChildStderr) -> Option<Receiver<String>> {
-    let (to, words) = mpsc::channel();
-    let read = move || {
-        let mut end = Vec::new();
-        let mut piece = [0; 1024];
-        while let Ok(count @ 1..) = stderr.read(&mut piece) {
-            end.extend_from_slice(piece.get(..count).unwrap_or_default());
-            end.drain(..end.len().saturating_sub(MAX_STDERR));
-        }
-        let text = String::from_utf8_lossy(&end);
-        let _ = to.send(text.trim_end().escape_debug().to_string());
-    };
-    // Without the thread, the log lacks the words.
-    thread("mynah-isolated-err", read).ok()?;
-    Some(words)
-}
-
 /// Tries what a confined process may do.
 pub(crate) fn probe(processes: &Processes) -> Result<Probed, IsolateError> {
     let failed = |error: String| IsolateError::NoProcess(error);
@@ -488,7 +379,7 @@ pub(crate) fn probe(processes: &Processes) -> Result<Probed, IsolateError> {
     }
 }
 
-fn thread(name: &str, run: impl FnOnce() + Send + 'static) -> Result<()> {
+pub(super) fn thread(name: &str, run: impl FnOnce() + Send + 'static) -> Result<()> {
     let thread = std::thread::Builder::new().name(name.to_owned());
     thread.spawn(run).map(drop).map_err(Error::Thread)
 }

@@ -37,7 +37,19 @@ pub(super) struct Text {
     pub(super) started: Option<oneshot::Sender<Result<()>>>,
     /// Whether events have arrived, and the next ones are not allowed yet.
     pub(super) owes_more: bool,
+    /// Whether the process knows that it was cancelled.
     pub(super) is_cancelled: bool,
+    /// Whether the process knows that its reader has left.
+    pub(super) has_left: bool,
+}
+
+/// What the process must be told after a reader has read, cancelled or left.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Wake {
+    /// The next events of the request are allowed.
+    pub(super) more: bool,
+    /// The request is cancelled; whether its reader has left.
+    pub(super) cancel: Option<bool>,
 }
 
 /// A request that was not answered yet.
@@ -110,17 +122,22 @@ impl Table {
         !matches!(flight, Flight::Abandoned)
     }
 
-    /// Whether the next events of a request are allowed, and whether it must be cancelled, after
-    /// its reader has read, cancelled or left.
-    pub(super) fn wake(&self, number: u64) -> (bool, bool) {
+    /// What the process must be told after the reader of a request has read, cancelled or left.
+    pub(super) fn wake(&self, number: u64) -> Wake {
         let mut state = self.lock();
         let Some(Flight::Text(text)) = state.flights.get_mut(&number) else {
-            return (false, false);
+            return Wake::default();
         };
         let cancelled = text.stream.is_cancelled();
-        let cancels = cancelled && !std::mem::replace(&mut text.is_cancelled, true);
+        // It has not ended, or it would not be here.
+        let left = !text.stream.is_open();
+        let is_new = (cancelled && !text.is_cancelled) || (left && !text.has_left);
         text.is_cancelled = cancelled;
-        (text.takes_more(), cancels)
+        text.has_left = left;
+        Wake {
+            more: text.takes_more(),
+            cancel: is_new.then_some(left),
+        }
     }
 
     /// A request for text was accepted.
@@ -277,3 +294,6 @@ pub(super) fn failed(error: &Error) -> RequestOutcome<&Error> {
         _ => RequestOutcome::Failed(error),
     }
 }
+
+#[cfg(test)]
+mod tests;

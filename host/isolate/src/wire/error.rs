@@ -139,3 +139,130 @@ fn known<const N: usize>(all: &[&'static str; N], text: &str) -> &'static str {
     let same = all.iter().find(|one| **one == text).or(all.first());
     same.copied().unwrap_or_default()
 }
+
+#[cfg(test)]
+mod tests {
+    use mynah_settings::{Fault, Place};
+
+    use super::*;
+    use crate::wire::frame;
+
+    /// One error of each kind.
+    fn all() -> Vec<Error> {
+        let (waited, limit) = (Duration::from_millis(7), Duration::from_secs(1));
+        let estimated_wait = Some(limit);
+        let text = || "text".to_owned();
+        vec![
+            Error::LoadCancelled { path: "a".into() },
+            Error::Settings {
+                problems: vec![Problem {
+                    path: text(),
+                    place: Some(Place { line: 1, column: 2 }),
+                    fault: Fault::Unknown { hint: text() },
+                }],
+            },
+            Error::UnknownModel { name: text() },
+            Error::DuplicateModel { name: text() },
+            Error::EmptyPrompt,
+            Error::PromptTooLarge { bytes: 2, limit: 1 },
+            Error::PromptTooLong {
+                prompt: 2,
+                at_least: true,
+                context: 1,
+            },
+            Error::LongStretch {
+                model: text(),
+                length: 2,
+                unit: "digits",
+                limit: 1,
+            },
+            Error::UnknownToken {
+                token: 3,
+                index: 0,
+                last: 2,
+            },
+            Error::ChatTemplate {
+                model: text(),
+                reason: text(),
+            },
+            Error::Busy {
+                queued: 1,
+                capacity: 1,
+                estimated_wait,
+            },
+            Error::OwnerBusy {
+                queued: 1,
+                capacity: 1,
+                estimated_wait,
+            },
+            Error::QueueTimeout {
+                waited,
+                limit,
+                setting: "max_time_ms",
+            },
+            Error::MemoryShort {
+                used: ByteSize(2),
+                limit: ByteSize(1),
+            },
+            Error::MaxTime { limit },
+            Error::TooManyTexts { texts: 2, limit: 1 },
+            Error::NoVectors {
+                model: text(),
+                pooling: 4,
+            },
+            Error::VectorsOnly {
+                model: text(),
+                architecture: text(),
+            },
+            Error::VectorsAsked,
+            Error::TooManySessions { limit: 1 },
+            Error::TooManyOwnerSessions { limit: 1 },
+            Error::SessionClosed { idle: waited },
+            Error::NotDeterministic { cells: 1 },
+            Error::SessionBusy,
+            Error::OutputForm {
+                form: "lark",
+                reason: text(),
+            },
+            Error::OutputFormLost { reason: text() },
+            Error::Unavailable,
+            Error::Decode {
+                attempts: 3,
+                reason: text(),
+            },
+            Error::Thread(std::io::Error::other("text")),
+            Error::Unsupported {
+                feature: Feature::Vectors,
+                model: text(),
+                backend: "scripted",
+            },
+            BackendError::new(BackendErrorKind::InvalidModel, "text").into(),
+        ]
+    }
+
+    #[test]
+    fn every_error_arrives_as_what_it_was() {
+        for error in all() {
+            let (variant, told) = (std::mem::discriminant(&error), error.to_string());
+            let bytes = frame::frame(&WireError::from(error), 1 << 12).unwrap();
+            let sent: WireError = frame::read(&mut bytes.as_slice(), 1 << 12).unwrap();
+            let arrived = sent.into_error("scripted");
+            assert_eq!(std::mem::discriminant(&arrived), variant, "{told}");
+            assert_eq!(arrived.to_string(), told);
+        }
+    }
+
+    #[test]
+    fn a_process_can_not_choose_the_programs_own_words() {
+        let sent = WireError::OutputForm {
+            form: "anything".into(),
+            reason: String::new(),
+        };
+        let arrived = sent.into_error("").to_string();
+        assert!(arrived.starts_with("`json_schema`"), "{arrived}");
+        let text = "é".repeat(MAX_TEXT);
+        let kind = BackendErrorKind::Failed;
+        let arrived = WireError::Backend { kind, text }.into_error("").to_string();
+        assert_eq!(arrived.len(), MAX_TEXT);
+    }
+}

@@ -98,3 +98,101 @@ pub(crate) fn read<M: DeserializeOwned>(
         Err(error) => Err(FrameError::Unreadable(error)),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::wire::{FromChild, ToChild};
+
+    #[test]
+    fn messages_are_read_one_after_another() {
+        let mut bytes = Vec::new();
+        for request in [3, 4] {
+            write(&mut bytes, &ToChild::More { request }, MAX_TO_CHILD).unwrap();
+        }
+        let mut from = bytes.as_slice();
+        for expected in [3, 4] {
+            let message = read(&mut from, MAX_TO_CHILD).unwrap();
+            assert!(matches!(message, ToChild::More { request } if request == expected));
+        }
+        let end = read::<ToChild>(&mut from, MAX_TO_CHILD);
+        assert!(matches!(end, Err(FrameError::Ended)), "{end:?}");
+    }
+
+    #[test]
+    fn a_message_beyond_the_limit_is_neither_written_nor_read() {
+        let message = FromChild::Started { request: u64::MAX };
+        let written = frame(&message, 4).unwrap_err();
+        assert!(
+            matches!(written, FrameError::TooLarge { limit: 4, .. }),
+            "{written:?}"
+        );
+        let whole = frame(&message, 64).unwrap();
+        let read = read::<FromChild>(&mut whole.as_slice(), 4).unwrap_err();
+        assert!(
+            matches!(read, FrameError::TooLarge { limit: 4, .. }),
+            "{read:?}"
+        );
+    }
+
+    /// A reader that gives one byte without end, and counts what was taken of it.
+    struct Endless {
+        byte: u8,
+        taken: usize,
+    }
+
+    impl Read for Endless {
+        fn read(&mut self, to: &mut [u8]) -> io::Result<usize> {
+            to.fill(self.byte);
+            self.taken += to.len();
+            Ok(to.len())
+        }
+    }
+
+    #[test]
+    fn of_an_endless_stream_no_more_is_read_than_the_limit() {
+        for byte in [0, 1, 0x7f, 0xff] {
+            let mut from = Endless { byte, taken: 0 };
+            for _ in 0..100 {
+                let message = read::<FromChild>(&mut from, 1 << 10);
+                assert!(from.taken < 100 << 11, "{byte}: {} bytes", from.taken);
+                if message.is_err() {
+                    break;
+                }
+            }
+        }
+    }
+
+    /// A frame with any contents.
+    fn framed(contents: &[u8]) -> Vec<u8> {
+        let length = u32::try_from(contents.len()).unwrap();
+        [&length.to_le_bytes()[..], contents].concat()
+    }
+
+    proptest! {
+        #[test]
+        fn any_bytes_are_a_message_or_an_error(bytes: Vec<u8>) {
+            let mut from = bytes.as_slice();
+            while read::<FromChild>(&mut from, 1 << 12).is_ok() {}
+        }
+
+        #[test]
+        fn any_frame_is_a_message_or_an_error(frames: Vec<Vec<u8>>) {
+            for contents in frames {
+                let whole = framed(&contents);
+                let _ = read::<FromChild>(&mut whole.as_slice(), 1 << 12);
+                let _ = read::<ToChild>(&mut whole.as_slice(), 1 << 12);
+            }
+        }
+
+        #[test]
+        fn a_message_that_is_cut_short_is_an_error(request: u64, tokens: u32, keep in 0_usize..30) {
+            let message = FromChild::Events { request, events: Vec::new(), tokens };
+            let whole = frame(&message, 64).unwrap();
+            let cut = whole.get(..keep.min(whole.len() - 1)).unwrap();
+            prop_assert!(read::<FromChild>(&mut &*cut, 64).is_err());
+        }
+    }
+}

@@ -57,8 +57,9 @@ pub(crate) enum ToChild {
     },
     /// Allows the next [`FromChild::Events`] of a request.
     More { request: u64 },
-    /// Cancels a request, which still ends with [`FromChild::Ended`].
-    Cancel { request: u64 },
+    /// Cancels a request, which still ends with [`FromChild::Ended`]. If its reader has left, the
+    /// next request of the session may start.
+    Cancel { request: u64, has_left: bool },
     /// Asks for one [`FromChild::Figures`].
     Figures,
 }
@@ -166,4 +167,92 @@ pub(crate) struct Probed {
     pub(crate) opens_sockets: bool,
     /// Whether it could start a process.
     pub(crate) starts_processes: bool,
+}
+
+#[cfg(test)]
+mod tests {
+    use mynah_settings::Reading;
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn arrives<M: Serialize + serde::de::DeserializeOwned>(message: &M) -> M {
+        let bytes = frame::frame(message, MAX).unwrap();
+        frame::read(&mut bytes.as_slice(), MAX).unwrap()
+    }
+
+    const MAX: usize = 1 << 20;
+
+    /// Settings as an operator or a guest writes them.
+    fn document() -> impl Strategy<Value = String> {
+        let number = prop::num::f32::POSITIVE.prop_map(|number| number.clamp(0.0, 2.0));
+        let texts = prop::collection::vec("[a-z\"é]{1,8}", 0..4);
+        let fields = (
+            prop::option::of(number),
+            prop::option::of(any::<u32>()),
+            prop::option::of(1_u32..5000),
+            prop::option::of(texts),
+            prop::option::of(prop::collection::btree_map(
+                0_u32..999,
+                -100.0_f32..100.0,
+                0..4,
+            )),
+            prop::option::of(any::<bool>()),
+            prop::option::of("[a-z]{1,8}"),
+        );
+        fields.prop_map(
+            |(temperature, seed, max_tokens, stop, bias, shifting, regex)| {
+                let mut all = serde_json::Map::new();
+                let mut put = |section: &str, key: &str, value: Option<serde_json::Value>| {
+                    if let Some(value) = value {
+                        let section = all.entry(section).or_insert_with(|| serde_json::json!({}));
+                        section[key] = value;
+                    }
+                };
+                put("sampling", "temperature", temperature.map(Into::into));
+                put("sampling", "seed", seed.map(Into::into));
+                put(
+                    "sampling",
+                    "logit_bias",
+                    bias.map(|bias| {
+                        let keys = bias.into_iter();
+                        keys.map(|(key, bias)| (key.to_string(), serde_json::Value::from(bias)))
+                            .collect()
+                    }),
+                );
+                put("stopping", "max_tokens", max_tokens.map(Into::into));
+                put("stopping", "stop", stop.map(Into::into));
+                put("memory", "context_shifting", shifting.map(Into::into));
+                put("output", "regex", regex.map(Into::into));
+                serde_json::Value::from(all).to_string()
+            },
+        )
+    }
+
+    proptest! {
+        #[test]
+        fn settings_arrive_as_they_were(document in document()) {
+            let read = Reading::json(document.as_bytes()).for_operator(true).unwrap();
+            let settings = read.operator.settings.clone();
+            prop_assert_eq!(arrives(&settings), settings);
+            let config = read.operator.config();
+            prop_assert_eq!(arrives(&config), config);
+        }
+
+        #[test]
+        fn probabilities_arrive_to_the_last_bit(id: u32, bytes: Vec<u8>, bits: u32) {
+            let log_prob = f32::from_bits(bits);
+            let token = mynah_core::TokenProb { id, bytes, log_prob };
+            let arrived = arrives(&token);
+            prop_assert_eq!(arrived.log_prob.to_bits(), bits);
+            prop_assert_eq!((arrived.id, arrived.bytes), (token.id, token.bytes));
+        }
+    }
+
+    #[test]
+    fn figures_arrive_as_they_were() {
+        let figures = Figures::default();
+        let arrived = arrives(&figures);
+        assert_eq!(arrived.status, figures.status);
+    }
 }

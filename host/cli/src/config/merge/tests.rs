@@ -34,6 +34,9 @@ fn without_flags_and_file_the_defaults_are_in_force() {
     assert_eq!(settings.grace, Duration::from_secs(8));
     assert_eq!(settings.max_memory, ByteSize::gib(1));
     assert_eq!(settings.allow_guest_models, None);
+    let isolated = settings.guest_processes.map(|processes| processes.max());
+    let expected = mynah_isolate::IS_AVAILABLE.then_some(Processes::DEFAULT_MAX);
+    assert_eq!(isolated, expected, "isolated where that is possible");
     assert_eq!((settings.owner, settings.weight), (None, 1));
     assert_eq!(settings.max_priority, Priority::Urgent);
     assert!(settings.models.is_empty() && settings.compat.is_empty());
@@ -90,6 +93,8 @@ const FILE: &str = "
     grace = '4s'
     max_memory = '2MiB'
     allow_guest_models = '3MiB'
+    isolate_guest_models = true
+    max_guest_processes = 3
     allow_host_status = true
 metrics = '127.0.0.1:1'
 control = 'host.sock'
@@ -171,6 +176,8 @@ fn the_file_wins_over_the_defaults_in_every_setting() {
     assert_eq!(settings.grace, Duration::from_secs(4));
     assert_eq!(settings.max_memory, ByteSize::mib(2));
     assert_eq!(settings.allow_guest_models, Some(ByteSize::mib(3)));
+    let isolated = settings.guest_processes.map(|processes| processes.max());
+    assert_eq!(isolated, Some(3));
     assert_eq!((settings.instances, settings.allow_host_status), (4, true));
     assert_eq!(settings.metrics.unwrap().port(), 1);
     assert_eq!(settings.control, Some(Control::At("conf/host.sock".into())));
@@ -187,7 +194,7 @@ fn the_command_line_wins_over_the_file_in_every_setting() {
         --state-dir flags --max-state-bytes 6B --store-after 9ms --max-time 10s --priority high \
         --deterministic=false --owner flag --weight 3 --max-priority normal --max-prompt-bytes 10 \
         --max-unread-bytes 1024 --grace 5s \
-        --timeout 1s --max-memory 1MiB --allow-guest-models=1MiB \
+        --timeout 1s --max-memory 1MiB --allow-guest-models=1MiB --isolate-guest-models=false \
         --allow-host-status=false --metrics [::1]:2 --control off --instances 2";
     let flags: Vec<&str> = line.split_whitespace().collect();
     let settings = merged(&flags, FILE).unwrap();
@@ -260,6 +267,7 @@ fn the_command_line_wins_over_the_file_in_every_setting() {
     assert_eq!(settings.grace, Duration::from_secs(5));
     assert_eq!(settings.max_memory, ByteSize::mib(1));
     assert_eq!(settings.allow_guest_models, Some(ByteSize::mib(1)));
+    assert!(settings.guest_processes.is_none(), "the flag turns it off");
     assert_eq!((settings.instances, settings.allow_host_status), (2, false));
     assert_eq!(settings.metrics.unwrap().port(), 2);
     assert_eq!(settings.control, Some(Control::Off));
