@@ -115,6 +115,7 @@ sent! {
     SessionClosed { idle: Duration },
     NotDeterministic { cells: u32 },
     SessionBusy,
+    Stopping,
     OutputFormLost { reason: String },
     Unavailable,
     Decode { attempts: u32, reason: String },
@@ -220,6 +221,7 @@ mod tests {
             Error::SessionClosed { idle: waited },
             Error::NotDeterministic { cells: 1 },
             Error::SessionBusy,
+            Error::Stopping,
             Error::OutputForm {
                 form: "lark",
                 reason: text(),
