@@ -4,7 +4,7 @@
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum IsolateError {
-    /// The program did not call [`enter`].
+    /// The program did not call [`enter`](crate::enter).
     #[error(
         "models of guests can't have a process of their own: this program doesn't call \
          `mynah_isolate::enter` first thing in `main`. Call it, or load them in this process"
