@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 use bytesize::ByteSize;
-use mynah_engine::model::cpu_features;
+use mynah_engine::model::build_advice;
 use mynah_engine::{DeviceKind, SystemInfo};
 use sysinfo::{Process, ProcessesToUpdate, System};
 
@@ -48,7 +48,7 @@ pub(crate) fn doctor() -> Result<ExitCode> {
         table.row("device", text);
     }
     table.row("guests' models", isolation());
-    let mut advice = advice(&system);
+    let mut advice = advice()?;
     advice.extend(busy(load, cores));
     table.row("faster", advice.join("\n"));
     output::print(&table)
@@ -75,22 +75,9 @@ fn isolation() -> String {
 }
 
 /// Advice for more speed, one line each.
-fn advice(system: &SystemInfo) -> Vec<String> {
-    let cpu = cpu_features();
-    let mut advice: Vec<String> = cpu
-        .named()
-        .into_iter()
-        .filter(|(name, present)| *present && !system.has_feature(name))
-        .map(|(name, _)| {
-            format!(
-                "this CPU has {name}, llama.cpp was built without it: build on this machine with \
-                 RUSTFLAGS=\"-C target-cpu=native\""
-            )
-        })
-        .collect();
-    if !system.has_feature("OPENMP") {
-        advice.push("llama.cpp was built without OpenMP: build with it".to_owned());
-    }
+fn advice() -> Result<Vec<String>> {
+    let advice = build_advice()?;
+    let mut advice: Vec<String> = advice.iter().map(ToString::to_string).collect();
     if !SystemInfo::has_gpu() {
         advice.push(
             "no graphics card is used: where there is one, build with --features cuda, vulkan, \
@@ -98,7 +85,7 @@ fn advice(system: &SystemInfo) -> Vec<String> {
                 .to_owned(),
         );
     }
-    advice
+    Ok(advice)
 }
 
 /// The memory that programs can still take, of the machine and of the control group.

@@ -79,7 +79,7 @@ pub use request_end::{RequestEnd, RequestOutcome, Task};
 pub use request_log::RequestLog;
 pub use session::Session;
 pub use source::{
-    DeviceClass, GuestLoader, ModelFormat, Progress, ProgressFn, Source, progress_fn,
+    DeviceClass, GuestLoader, ModelFormat, Progress, ProgressFn, Source, load_async, progress_fn,
 };
 pub use status::{
     ByPriority, CacheStatus, DiskStatus, EmbeddingStatus, Histogram, Histograms, IgnoredKey,

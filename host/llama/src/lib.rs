@@ -18,6 +18,7 @@ mod ability;
 mod areas;
 mod backend;
 mod batch;
+mod build_flags;
 #[cfg(target_os = "linux")]
 mod bus_errors;
 mod cells;
@@ -35,6 +36,7 @@ mod weights;
 pub use ability::Ability;
 pub use backend::llama_backend;
 pub use batch::Batch;
+pub use build_flags::BuildFlags;
 #[cfg(target_os = "linux")]
 pub use bus_errors::leave_bus_errors;
 pub use context::{Context, ContextParams, DecodeError};
@@ -44,6 +46,5 @@ pub use model::LlamaModel;
 pub use quantize::quantize;
 pub use sampler::{Candidate, LlamaSampler};
 pub use saved::{SavedForm, SavedSequence};
-pub use system::{AMX_HEADER, device_memory, has_amx_header};
-pub use system::{Device, DeviceKind, LlamaBuild, SystemInfo};
+pub use system::{Device, DeviceKind, LlamaBuild, SystemInfo, device_memory};
 pub use weights::read_weights;

@@ -9,17 +9,6 @@ use llama_cpp_sys_2 as sys;
 
 use super::{LlamaError, llama_backend};
 
-/// The folder with a header that makes gcc compile llama.cpp's AMX kernels correctly
-/// (`.cargo/config.toml`). Without it, gcc 12 optimises away the kernels' setup, and the first
-/// prompt crashes the process (<https://github.com/ggml-org/llama.cpp/pull/26954>).
-pub const AMX_HEADER: &str = "host/llama/native/gcc";
-
-/// Whether llama.cpp was built with that header, so that its AMX kernels can be trusted.
-pub fn has_amx_header() -> bool {
-    // This crate is built with the same variables as llama.cpp.
-    option_env!("CPLUS_INCLUDE_PATH").is_some_and(|path| path.contains(AMX_HEADER))
-}
-
 /// The build of llama.cpp, and the devices that it finds on this machine.
 #[derive(Debug, Clone)]
 pub struct SystemInfo {

@@ -1,7 +1,7 @@
 //! The CPU features that this build of llama.cpp uses.
 
 use mynah_gguf::kernels::CpuFeatures;
-use mynah_llama::has_amx_header;
+use mynah_llama::BuildFlags;
 
 /// The features of this CPU that this build uses. AMX is only included if llama.cpp's kernels for
 /// it are reliable.
@@ -9,7 +9,7 @@ use mynah_llama::has_amx_header;
 pub fn cpu_features() -> CpuFeatures {
     let cpu = CpuFeatures::detect();
     CpuFeatures {
-        amx_int8: cpu.amx_int8 && has_amx_header(),
+        amx_int8: cpu.amx_int8 && BuildFlags::read().has_headers,
         ..cpu
     }
 }

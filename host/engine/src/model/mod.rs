@@ -1,5 +1,6 @@
 //! A GGUF model: checked and loaded once, shared by all its sessions, unloaded and replaced.
 
+mod build_advice;
 mod cpu;
 mod fit;
 mod info;
@@ -19,6 +20,7 @@ mod vectors;
 mod vocabulary;
 mod weights;
 
+pub use build_advice::{BuildAdvice, build_advice};
 pub use cpu::cpu_features;
 pub use mynah_gguf as gguf;
 

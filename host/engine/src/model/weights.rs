@@ -5,10 +5,10 @@ use std::sync::Arc;
 
 use mynah_core::{Error, Result};
 use mynah_llama::{
-    AMX_HEADER, Ability, LlamaModel, MappedFiles, SystemInfo, has_amx_header, llama_backend,
-    read_weights,
+    Ability, BuildFlags, LlamaModel, MappedFiles, SystemInfo, llama_backend, read_weights,
 };
 
+use super::build_advice::warn_of_slow_build;
 use super::gguf::kernels::has_rows_of_one_block;
 use super::gguf::{GgufError, GgufHeader};
 use super::info::architecture;
@@ -76,6 +76,7 @@ fn read(
     mut progress: impl FnMut(f32) -> bool,
 ) -> Result<LlamaModel> {
     llama_backend().map_err(EngineError::from)?;
+    warn_of_slow_build();
     let mut goes_on = true;
     let loaded = read_weights(files, gpu_layers, may_rearrange(header)?, &mut |share| {
         goes_on = progress(share);
@@ -111,12 +112,8 @@ fn may_rearrange(header: &GgufHeader) -> Result<bool> {
         return Ok(false);
     }
     // With layers on a graphics card, only the layers on the CPU are affected.
-    if !has_amx_header() && !SystemInfo::has_gpu() {
-        tracing::warn!(
-            "llama.cpp was built with AMX kernels, which end the process with some compilers: they \
-             and repacked weights are not used. Build with the folder {AMX_HEADER} of mynah in \
-             CPLUS_INCLUDE_PATH for faster kernels"
-        );
+    // `build_advice` has told the operator.
+    if !BuildFlags::read().has_headers && !SystemInfo::has_gpu() {
         return Ok(false);
     }
     Ok(true)
