@@ -105,17 +105,26 @@ fn tests() -> Result<()> {
         .env("MYNAH_TEST_GEMMA", model::gemma()?)
         .env("MYNAH_TEST_GUESTS", paths::guests())
         .env("MYNAH_TEST_BIN", paths::binary("mynah")))?;
-    run(embedder("test").env("MYNAH_TEST_GUESTS", paths::guests()))
+    run(embedder("test")
+        .env("MYNAH_TEST_MODEL", model::default_model()?)
+        .env("MYNAH_TEST_GUESTS", paths::guests()))
 }
 
-/// A command of cargo's for the program outside the workspace. It shares the folder of the host's
-/// builds, where the dependencies with the same features are.
+/// A command of cargo's for the program outside the workspace. It is built as by somebody who knows
+/// the documentation of the crates only: without the settings of `.cargo/config.toml`.
 fn embedder(command: &str) -> std::process::Command {
     let mut cargo = cargo();
     cargo
-        .args([command, "--locked", "--manifest-path", paths::EMBEDDER])
+        .args([command, "--locked", "--manifest-path"])
+        .arg(paths::root().join(paths::EMBEDDER))
         .arg("--target-dir")
-        .arg(paths::target());
+        .arg(paths::target().join("embedder"))
+        // Cargo reads the settings of the current folder and its parents. It has handed those of
+        // this folder to this program.
+        .current_dir(std::env::temp_dir());
+    for variable in ["CPLUS_INCLUDE_PATH", "LLAMA_LIB_PROFILE", "RUSTFLAGS"] {
+        cargo.env_remove(variable);
+    }
     cargo
 }
 

@@ -2,14 +2,15 @@
 //!
 //! A component loads a model that it was granted by name, and generates text with it. It uses
 //! `wasi:nn` alone (prompt in a tensor, answer in a tensor), or Mynah's own `mynah:llm` interfaces
-//! (streaming, messages, settings). An embedder adds both to its [`Linker`] beside WASI; their
-//! state is part of the program's own store:
+//! (streaming, messages, settings). A program adds both to its
+//! [`Linker`](wasmtime::component::Linker) beside WASI; their state is part of its own store:
 //!
-//! ```
+//! ```no_run
 //! use mynah_core::testing::Scripted;
 //! use mynah_wasi::{LlmCtx, LlmCtxView, LlmView};
 //! use wasmtime::component::{Component, Linker, ResourceTable};
 //! use wasmtime::{Config, Engine, Result, Store};
+//! use wasmtime_wasi::p2::bindings::Command;
 //! use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 //!
 //! struct State {
@@ -36,25 +37,26 @@
 //!     let mut linker = Linker::<State>::new(&engine);
 //!     wasmtime_wasi::p2::add_to_linker_async(&mut linker)?;
 //!     mynah_wasi::add_to_linker(&mut linker)?;
+//!     let component = Component::from_file(&engine, "guest.wasm")?;
 //!
 //!     // A model can be granted to any number of stores. `mynah_engine::load` loads one from a
 //!     // GGUF file. This one returns a fixed text, as in a test.
 //!     let model = Scripted::saying("Hello!").into_model();
-//!     let llm = LlmCtx::builder().model("default", model);
 //!     let state = State {
 //!         table: ResourceTable::new(),
 //!         wasi: WasiCtx::builder().inherit_stdio().build(),
-//!         llm: llm.build(),
+//!         llm: LlmCtx::builder().model("default", model).build(),
 //!     };
-//!
-//!     // The smallest component there is; yours comes from `Component::from_file`.
-//!     let component = Component::new(&engine, b"\0asm\x0d\0\x01\0")?;
 //!     let mut store = Store::new(&engine, state);
-//!     let instance = linker.instantiate_async(&mut store, &component).await?;
-//!     assert!(instance.get_export_index(&mut store, None, "wasi:cli/run").is_none());
-//!     Ok(())
+//!     let command = Command::instantiate_async(&mut store, &component, &linker).await?;
+//!     let ended = command.wasi_cli_run().call_run(&mut store).await?;
+//!     ended.map_err(|()| wasmtime::format_err!("the guest failed"))
 //! }
 //! ```
+//!
+//! It needs wasmtime 48 and wasmtime-wasi 48 with the feature `p2`. The program in the project's
+//! `docs/embedding.md` also loads a file, limits memory and time, and tells how to build llama.cpp
+//! for speed.
 //!
 //! [`Limits`] and the grants in its [`LlmCtx`] restrict what a guest can do. Mistakes of a guest
 //! give error values, never traps. Host functions are async, so a guest that waits for the model
