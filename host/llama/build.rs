@@ -1,5 +1,5 @@
-//! Notes how llama.cpp was built, for `src/build_flags.rs`. The crate that builds llama.cpp reads the
-//! same variables.
+//! Notes how llama.cpp was built, for `src/build_flags.rs`. The crate that builds llama.cpp reads
+//! the same variables.
 //!
 //! This script cannot set them: cargo builds that crate first, with the variables of the user. A
 //! build that is slower than necessary is therefore reported, here and when a model is loaded.

@@ -5,6 +5,7 @@
 
 mod bench;
 mod demo;
+mod embedder;
 mod fixture;
 mod fuzz;
 mod guests;
@@ -56,6 +57,9 @@ enum Task {
     Mutants(mutants::Args),
     /// Run the engine's tests under valgrind, to find memory errors and leaks.
     Valgrind(valgrind::Args),
+    /// Build the program that embeds the host without any of the variables that make llama.cpp
+    /// fast, in a target folder of its own, and test it. Takes ten minutes or more.
+    Outside,
     /// Build the example components and the test guests.
     Guests,
     /// Build the test guest that uses the whole contract, and store it as a fixture.
@@ -91,6 +95,7 @@ fn run(task: Task) -> Result<ExitCode> {
         Task::Fuzz(args) => fuzz::fuzz(&args)?,
         Task::Mutants(args) => mutants::mutants(&args)?,
         Task::Valgrind(args) => valgrind::valgrind(&args)?,
+        Task::Outside => embedder::outside()?,
         Task::Guests => guests::build()?,
         Task::Fixture(args) => fixture::fixture(&args)?,
         Task::Wit { check } => wit::wit(check)?,

@@ -6,13 +6,13 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail, ensure};
 
 use crate::process::{cargo, run, say};
-use crate::{demo, guests, host, model, paths, setup, soak, tidy};
+use crate::{demo, embedder, guests, host, model, paths, setup, soak, tidy};
 
 /// A check: its name and its function.
 type Step = (&'static str, fn() -> Result<()>);
 
 /// All checks. `--only` takes these names.
-const STEPS: [Step; 10] = [
+const STEPS: [Step; 11] = [
     ("setup", setup::for_tests),
     ("format", format),
     ("tidy", tidy::tidy),
@@ -21,6 +21,7 @@ const STEPS: [Step; 10] = [
     ("lint", lint),
     ("docs", docs),
     ("tests", tests),
+    ("embedder", embedder_tests),
     ("soak", soak::briefly),
     ("demo", scripted_demo),
 ];
@@ -28,8 +29,8 @@ const STEPS: [Step; 10] = [
 /// Which checks to run.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// Only run this step: setup, format, tidy, guests, build, lint, docs, tests, soak or demo. Can
-    /// be given more than once.
+    /// Only run this step: setup, format, tidy, guests, build, lint, docs, tests, embedder, soak or
+    /// demo. Can be given more than once.
     #[arg(long, value_name = "STEP", value_parser = STEPS.map(|(name, _)| name))]
     only: Vec<String>,
 }
@@ -76,7 +77,9 @@ fn lint() -> Result<()> {
     let deny = ["--", "--deny", "warnings"];
     let host = ["clippy", "--locked", "--workspace", "--all-targets"];
     run(cargo().args(host).args(deny))?;
-    run(embedder("clippy").arg("--all-targets").args(deny))?;
+    run(embedder::cargo("clippy", embedder::Build::Documented)
+        .arg("--all-targets")
+        .args(deny))?;
     for manifest in [paths::EXAMPLES, paths::TEST_GUESTS] {
         run(guests::for_wasm("clippy", manifest).args(deny))?;
     }
@@ -104,28 +107,11 @@ fn tests() -> Result<()> {
         .env("MYNAH_TEST_MODEL", model::default_model()?)
         .env("MYNAH_TEST_GEMMA", model::gemma()?)
         .env("MYNAH_TEST_GUESTS", paths::guests())
-        .env("MYNAH_TEST_BIN", paths::binary("mynah")))?;
-    run(embedder("test")
-        .env("MYNAH_TEST_MODEL", model::default_model()?)
-        .env("MYNAH_TEST_GUESTS", paths::guests()))
+        .env("MYNAH_TEST_BIN", paths::binary("mynah")))
 }
 
-/// A command of cargo's for the program outside the workspace. It is built as by somebody who knows
-/// the documentation of the crates only: without the settings of `.cargo/config.toml`.
-fn embedder(command: &str) -> std::process::Command {
-    let mut cargo = cargo();
-    cargo
-        .args([command, "--locked", "--manifest-path"])
-        .arg(paths::root().join(paths::EMBEDDER))
-        .arg("--target-dir")
-        .arg(paths::target().join("embedder"))
-        // Cargo reads the settings of the current folder and its parents. It has handed those of
-        // this folder to this program.
-        .current_dir(std::env::temp_dir());
-    for variable in ["CPLUS_INCLUDE_PATH", "LLAMA_LIB_PROFILE", "RUSTFLAGS"] {
-        cargo.env_remove(variable);
-    }
-    cargo
+fn embedder_tests() -> Result<()> {
+    embedder::test(embedder::Build::Documented)
 }
 
 /// Runs the README's first command and checks its answer.

@@ -38,9 +38,10 @@
 //! This crate builds llama.cpp, which needs a C++ compiler, cmake and libclang. Without any
 //! settings, the build is safe on every CPU with AVX2. Three variables make it faster:
 //! `RUSTFLAGS="-C target-cpu=native"`, `LLAMA_LIB_PROFILE=Release`, and `CPLUS_INCLUDE_PATH` with
-//! the folder `native/gcc` of the crate `mynah-llama`. The first model that is loaded logs a warning
-//! for each that is missed, with the remedy ([`model::build_advice`]). `docs/embedding.md` of the
-//! project explains them, and a complete program.
+//! the folder `native/gcc` of the crate `mynah-llama`. If one that matters on this machine is
+//! missing, the first model that is loaded logs a warning with the remedy
+//! ([`model::build_advice`]). `docs/embedding.md` of the project explains them, and a complete
+//! program.
 //!
 //! # Reading the code
 //!

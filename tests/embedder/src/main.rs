@@ -1,7 +1,9 @@
 //! A program that runs components with a model, as `docs/embedding.md` explains it:
 //! `embedder MODEL.gguf GUEST.wasm [ARGUMENT]...`
 //!
-//! It depends on nothing but public crates, and is built without any settings of Mynah's workspace.
+//! It depends on nothing but public crates, and is built without the settings of Mynah's workspace.
+
+#![forbid(unsafe_code)]
 
 use std::path::PathBuf;
 use std::sync::Arc;

@@ -1,0 +1,3 @@
+//! Nothing but dependencies: see `Cargo.toml`.
+
+#![forbid(unsafe_code)]
