@@ -1,13 +1,16 @@
 //! How a run ends early: by a signal, a time-out or a trap. Its requests end as cancelled and never
 //! as failed, and the log has a line for each.
 
+use std::io::{BufRead, BufReader};
 use std::os::unix::process::ExitStatusExt;
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 use mynah_tests::wasm;
+use rustix::fs::{Mode, OFlags, open};
 use rustix::process::{Pid, Signal, kill_process};
+use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 
-use crate::support::command::run;
+use crate::support::command::{mynah, run};
 use crate::support::process::Running;
 
 /// A host that works on an answer of this many tokens, logs requests, and gives them time on
@@ -86,6 +89,58 @@ fn a_second_signal_ends_the_host_at_once() {
     signal(&host, Signal::INT);
     let said = ended_by(&mut host, Signal::INT);
     assert!(!said.contains("request completed"), "{said}");
+}
+
+/// Newcomer 24.
+#[test]
+fn sighup_without_a_terminal_says_that_nothing_is_reloaded_and_ends_nothing() {
+    let mut host = Running::without_terminal();
+    for _ in 0..2 {
+        signal(&host, Signal::HUP);
+    }
+    host.said_with("keeps the settings that it started with");
+    assert!(host.child.try_wait().unwrap().is_none());
+    // It still stops in order.
+    signal(&host, Signal::TERM);
+    let said = ended_by(&mut host, Signal::TERM);
+    assert!(said.contains("stopping: open requests: 0"), "{said}");
+}
+
+/// Newcomer 24.
+#[test]
+fn a_host_ends_with_its_terminal() {
+    // The host must not inherit this end, or it would keep its terminal open.
+    let flags = OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC;
+    let keyboard = openpt(flags).unwrap();
+    grantpt(&keyboard).unwrap();
+    unlockpt(&keyboard).unwrap();
+    let name = ptsname(&keyboard, Vec::new()).unwrap();
+    let terminal = open(&name, OFlags::RDWR | OFlags::NOCTTY, Mode::empty()).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("endless.wasm");
+    let module = r#"(module (func (export "_start") (loop $again (br $again))))"#;
+    std::fs::write(&path, wat::parse_str(module).unwrap()).unwrap();
+    // `--ctty` makes it the controlling terminal.
+    let mut host = Command::new("setsid")
+        .arg("--ctty")
+        .arg(mynah())
+        .args(["run", "--no-config", "--metrics", "127.0.0.1:0"])
+        .arg(&path)
+        .env("XDG_RUNTIME_DIR", folder.path())
+        .stdin(terminal)
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut said = BufReader::new(host.stderr.take().unwrap());
+    let mut line = String::new();
+    while !line.contains("figures at") {
+        line.clear();
+        assert!(said.read_line(&mut line).unwrap() > 0);
+    }
+    // The terminal is closed, and the system sends SIGHUP.
+    drop(keyboard);
+    assert_eq!(host.wait().unwrap().signal(), Some(Signal::HUP.as_raw()));
 }
 
 /// Newcomer 7.

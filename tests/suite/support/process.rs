@@ -84,7 +84,28 @@ impl Running {
         })
     }
 
+    /// Starts a conversation in a process without a terminal.
+    pub(crate) fn without_terminal() -> Self {
+        let mut command = Command::new("setsid");
+        command.arg(mynah());
+        let folder = Arc::new(tempfile::tempdir().unwrap());
+        Self::start_with(command, folder, |command, model| {
+            command
+                .arg("--model")
+                .arg(format!("default={}", model.display()))
+                .arg(cargo_component_wasm("chat"));
+        })
+    }
+
     fn start(folder: Arc<tempfile::TempDir>, args: impl FnOnce(&mut Command, &Path)) -> Self {
+        Self::start_with(Command::new(mynah()), folder, args)
+    }
+
+    fn start_with(
+        mut command: Command,
+        folder: Arc<tempfile::TempDir>,
+        args: impl FnOnce(&mut Command, &Path),
+    ) -> Self {
         let path = folder.path().join("tiny.gguf");
         let chat = TinyModel {
             chat_template: Some("{{ messages[-1].content }}".to_owned()),
@@ -93,7 +114,6 @@ impl Running {
         if !path.exists() {
             chat.write_to(&path).unwrap();
         }
-        let mut command = Command::new(mynah());
         command.args(["run", "--no-config", "--metrics", "127.0.0.1:0"]);
         command
             .env("XDG_RUNTIME_DIR", folder.path())

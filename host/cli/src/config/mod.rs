@@ -48,6 +48,24 @@ pub(crate) fn settings(args: &RunArgs, log: &LogArgs) -> Result<(RunSettings, Fi
     Ok((merge::merge(args, log, file, &source)?, read))
 }
 
+/// The answer of a running host to the request to read its settings again: it keeps them, and
+/// checks those of the file.
+///
+/// # Errors
+///
+/// The file cannot be used at the next start.
+pub(crate) fn reload(args: &RunArgs, log: &LogArgs) -> Result<String> {
+    const KEPT: &str = "this host keeps the settings that it started with, because they size its \
+                        models: restart it to use others (SIGTERM lets requests end). `mynah log` \
+                        changes the log filter";
+    let (_, file) = settings(args, log)
+        .with_context(|| format!("{KEPT}. A restart would fail, mend this first"))?;
+    Ok(match file.name {
+        Some(file) => format!("{file} has no errors, but {KEPT}"),
+        None => format!("there is no configuration file, and {KEPT}"),
+    })
+}
+
 /// Messages about a file that was read.
 #[derive(Debug, Default)]
 pub(crate) struct FileRead {
@@ -75,5 +93,38 @@ fn found() -> Result<Option<Source>> {
         Err(error) => Err(error).with_context(|| {
             format!("{FILE} in this folder can't be read (`--no-config` does without it)")
         }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+    use crate::args::{Cli, Command};
+
+    /// What a host says that was started with this file, after the file has this text.
+    fn reloaded(text: &str) -> Result<String> {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("mynah.toml");
+        std::fs::write(&path, text).unwrap();
+        let path = path.to_str().unwrap();
+        let cli = Cli::parse_from(["mynah", "run", "--config", path, "guest.wasm"]);
+        let Command::Run(args) = cli.command else {
+            panic!("`run` was parsed as something else");
+        };
+        reload(&args, &cli.log)
+    }
+
+    /// Newcomer 24.
+    #[test]
+    fn a_reload_says_that_settings_stay_and_whether_a_restart_would_accept_the_file() {
+        let said = reloaded("[run]\ntimeout = '3s'\n").unwrap();
+        assert!(said.contains("mynah.toml has no errors"), "{said}");
+        assert!(said.contains("keeps the settings"), "{said}");
+        let error = format!("{:#}", reloaded("[run]\ntimeout = '3'\n").unwrap_err());
+        assert!(error.contains("keeps the settings"), "{error}");
+        assert!(error.contains("A restart would fail"), "{error}");
+        assert!(error.contains("timeout"), "{error}");
     }
 }

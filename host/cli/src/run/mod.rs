@@ -26,6 +26,7 @@ use crate::metrics::{self, Serving};
 use crate::telemetry::Telemetry;
 use crate::{cache, control, guest, logging, models, output};
 use hints::Hints;
+use ending::Asked;
 use instance::Instance;
 use program::Program;
 use state::State;
@@ -72,7 +73,11 @@ pub(crate) fn run(args: &RunArgs, log: &LogArgs) -> Result<ExitCode> {
         }
         let _ticker = Ticker::start(&engine)?;
         let instances = instances(&engine, &program, args, &settings, &models)?;
-        let ended = to_the_end(instances, &mut open.ending, &models, settings.grace).await;
+        let reload = || match config::reload(args, log) {
+            Ok(answer) => output::note(&format!("SIGHUP: {answer}")),
+            Err(error) => output::warning(&format!("SIGHUP: {error:#}")),
+        };
+        let ended = to_the_end(instances, &mut open.ending, &models, settings.grace, reload).await;
         stop::settle(&models).await;
         // Before the models are unloaded, because the last metrics describe them.
         telemetry.finish();
@@ -100,17 +105,25 @@ enum Ended {
     Stopped(ending::Stop),
 }
 
-/// Runs all instances to their end, or until a signal ends them. No guest runs afterwards.
+/// Runs all instances to their end, or until a signal ends them. No guest runs afterwards. Calls
+/// `reload` on a signal that asks for that.
 async fn to_the_end(
     instances: Vec<Instance>,
     ending: &mut ending::Ending,
     models: &Registry,
     grace: Duration,
+    reload: impl Fn(),
 ) -> Result<Ended> {
     let mut guests = Box::pin(all(instances));
-    let stop = tokio::select! {
-        code = &mut guests => return code.map(Ended::Code),
-        stop = ending.asked() => stop,
+    let stop = loop {
+        let asked = tokio::select! {
+            code = &mut guests => return code.map(Ended::Code),
+            asked = ending.asked() => asked,
+        };
+        match asked {
+            Asked::Stop(stop) => break stop,
+            Asked::Reload => reload(),
+        }
     };
     // The exit code is that of the signal.
     let ended = async { drop(guests.as_mut().await) };

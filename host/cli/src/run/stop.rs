@@ -43,8 +43,8 @@ pub(super) async fn drain(
     let requests = open_requests(models);
     let grace = match stop {
         Stop::Terminate => grace,
-        // A person waits.
-        Stop::Interrupt => Duration::ZERO,
+        // A person waits, or has gone.
+        Stop::Interrupt | Stop::Hangup => Duration::ZERO,
     };
     let counted = format!("stopping: open requests: {requests}");
     if requests == 0 {

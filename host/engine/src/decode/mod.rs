@@ -28,6 +28,7 @@ mod sample;
 mod sampler;
 mod scheduler;
 mod sequence;
+mod slowdown;
 mod worker;
 
 #[cfg(test)]

@@ -1,10 +1,12 @@
-//! Logs how fast the model is: slow steps, and rates from time to time.
+//! Logs how fast the model is: slow steps, a lasting slowdown, and rates from time to time.
 
 use std::time::{Duration, Instant};
 
 use mynah_core::StepNote;
 use mynah_core::log::{PERFORMANCE, millis};
 use tracing::Level;
+
+use super::slowdown::Slowdown;
 
 /// A step that takes this long is slow: the readers of streams wait meanwhile.
 const SLOW: Duration = Duration::from_secs(1);
@@ -22,6 +24,7 @@ pub(super) struct PerfLog {
     batch: (u64, u64),
     decode: Duration,
     sampling: Duration,
+    slowdown: Slowdown,
 }
 
 /// How many sequences there are when a step is done.
@@ -41,6 +44,7 @@ impl PerfLog {
             batch: (0, 0),
             decode: Duration::ZERO,
             sampling: Duration::ZERO,
+            slowdown: Slowdown::default(),
         }
     }
 
@@ -68,6 +72,16 @@ impl PerfLog {
         } else {
             log_step!(TRACE, "step");
         }
+        if let Some(times) = self.slowdown.note(step.batch.0, step.decode) {
+            tracing::warn!(
+                target: PERFORMANCE,
+                model,
+                times,
+                "steps take {times} times as long as before: other programs use the same cores. \
+                 Fewer threads may be faster (such as `--threads 1`), or OMP_WAIT_POLICY=passive \
+                 in the environment"
+            );
+        }
         self.steps += 1;
         self.prompt += step.prompt;
         self.generated += step.generated;
@@ -77,7 +91,11 @@ impl PerfLog {
         self.sampling += step.sampling;
         if now.saturating_duration_since(self.since) >= BETWEEN_RATES {
             self.log_rates(model, present, now);
-            *self = Self::new(now);
+            let slowdown = std::mem::take(&mut self.slowdown);
+            *self = Self {
+                slowdown,
+                ..Self::new(now)
+            };
         }
     }
 

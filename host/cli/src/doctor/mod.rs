@@ -1,5 +1,7 @@
 //! `mynah doctor`: the capabilities of this build and this machine, and advice for more speed.
 
+mod cores;
+
 use std::process::ExitCode;
 
 use anyhow::Result;
@@ -9,12 +11,10 @@ use mynah_engine::{DeviceKind, SystemInfo};
 use sysinfo::{Process, ProcessesToUpdate, System};
 
 use crate::output::{self, Table};
+use cores::Cores;
 
 /// The binding that includes llama.cpp; the workspace pins its version.
 const LLAMA_CPP: &str = "llama-cpp-sys-2 0.1.161";
-
-/// The load for each core from which threads wait for a core.
-const BUSY: f64 = 0.75;
 
 /// Prints the report.
 pub(crate) fn doctor() -> Result<ExitCode> {
@@ -25,13 +25,8 @@ pub(crate) fn doctor() -> Result<ExitCode> {
         "llama.cpp",
         format!("{LLAMA_CPP}, ggml {}", system.ggml_version),
     );
-    let cores = std::thread::available_parallelism().map_or(1, |cores| cores.get());
-    // Within the affinity and the CPU quota of the process.
-    let load = System::load_average().map_or(0.0, |load| load.one);
-    table.row(
-        "cores",
-        format!("{cores}, load {load:.1} in the last minute"),
-    );
+    let cores = Cores::read();
+    table.row("cores", cores.lines());
     table.row("memory", memory());
     table.row("kernels", system.features.join("\n"));
     for device in &system.devices {
@@ -49,7 +44,7 @@ pub(crate) fn doctor() -> Result<ExitCode> {
     }
     table.row("guests' models", isolation());
     let mut advice = advice()?;
-    advice.extend(busy(load, cores));
+    advice.extend(cores.advice());
     table.row("faster", advice.join("\n"));
     output::print(&table)
 }
@@ -111,34 +106,19 @@ fn memory() -> String {
     }
 }
 
-/// Advice if other programs use the cores: a thread that waits for a core holds all others up.
-fn busy(load: f64, cores: usize) -> Option<String> {
-    #[expect(clippy::cast_precision_loss, reason = "a number of cores")]
-    let share = load / cores as f64;
-    (cores > 1 && share >= BUSY).then(|| {
-        format!(
-            "other programs use these cores (load {load:.1} of {cores}): a model computes faster \
-             with fewer threads then, such as --threads 1, or with OMP_WAIT_POLICY=passive"
-        )
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    /// Newcomer 2 and 27.
+    /// Newcomer 27.
     #[test]
-    fn cores_that_others_use_give_advice() {
-        assert_eq!(busy(0.2, 2), None);
-        assert_eq!(busy(9.0, 1), None, "fewer threads there can't be");
-        assert!(busy(1.9, 2).unwrap().contains("--threads 1"));
+    fn the_memory_that_is_available_is_told() {
         assert!(memory().contains(" available"));
     }
 
     #[test]
     fn the_version_that_is_told_is_the_one_that_is_built() {
-        let lock = include_str!("../../../Cargo.lock");
+        let lock = include_str!("../../../../Cargo.lock");
         let (name, version) = LLAMA_CPP.split_once(' ').unwrap();
         let entry = format!("name = \"{name}\"\nversion = \"{version}\"");
         assert!(lock.contains(&entry), "{LLAMA_CPP} is not in Cargo.lock");
