@@ -85,7 +85,8 @@ fn count(list: &str) -> Option<usize> {
     })
 }
 
-/// The smallest quota of the control group of `/proc/self/cgroup` and the groups above it, in cores.
+/// The smallest quota of the control group in `/proc/self/cgroup` and the groups above it, in
+/// cores.
 /// Knows control groups of version 2.
 fn quota(groups: &str, read: impl Fn(&Path) -> Option<String>) -> Option<f64> {
     let group = groups.lines().find_map(|line| line.strip_prefix("0::/"))?;
