@@ -85,7 +85,12 @@ fn judge(name: &str, outcomes: &Path) -> Result<()> {
     let text = std::fs::read_to_string(outcomes)
         .with_context(|| format!("cargo-mutants wrote no {}: see above", outcomes.display()))?;
     let outcomes: Value = serde_json::from_str(&text)?;
-    let count = |key: &str| outcomes[key].as_u64().unwrap_or_default();
+    let count = |key: &str| {
+        outcomes
+            .get(key)
+            .and_then(Value::as_u64)
+            .unwrap_or_default()
+    };
     let (missed, seen) = (count("missed"), count("caught") + count("timeout"));
     ensure!(
         missed + seen > 0,

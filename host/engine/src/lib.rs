@@ -40,7 +40,7 @@
 //! `RUSTFLAGS="-C target-cpu=native"`, `LLAMA_LIB_PROFILE=Release`, and `CPLUS_INCLUDE_PATH` with
 //! the folder `native/gcc` of the crate `mynah-llama`. If one that matters on this machine is
 //! missing, the first model that is loaded logs a warning with the remedy
-//! ([`model::build_advice`]). `docs/embedding.md` of the project explains them, and a complete
+//! ([`model::build_advice()`]). `docs/embedding.md` of the project explains them, and a complete
 //! program.
 //!
 //! # Reading the code
