@@ -54,7 +54,14 @@ fn the_documentation_shows_what_the_program_is_built_with() {
         assert!(manifest.lines().any(|other| other == line), "{line}");
     }
     let config = include_str!("../../../.cargo/config.toml");
-    for variable in ["target-cpu=native", "LLAMA_LIB_PROFILE", "CPLUS_INCLUDE_PATH"] {
-        assert!(docs.contains(variable) && config.contains(variable), "{variable}");
+    for variable in [
+        "target-cpu=native",
+        "LLAMA_LIB_PROFILE",
+        "CPLUS_INCLUDE_PATH",
+    ] {
+        assert!(
+            docs.contains(variable) && config.contains(variable),
+            "{variable}"
+        );
     }
 }
