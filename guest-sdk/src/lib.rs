@@ -9,7 +9,8 @@
 //!
 //! fn main() -> mynah_guest::Result<()> {
 //!     let session = Model::load("default")?.session()?;
-//!     for piece in session.stream_with("The capital of France is", Options::new().max_tokens(40))? {
+//!     let options = Options::new().max_tokens(40);
+//!     for piece in session.stream_with("The capital of France is", options)? {
 //!         print!("{}", piece?);
 //!         std::io::stdout().flush()?; // shows each piece at once, not line by line
 //!     }

@@ -28,19 +28,24 @@ const SECONDS: &str = "120";
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// schedule, settings, chat, grammar, gguf, or cache (the cache manager); all if none is named.
-    #[arg(value_name = "CRATE", value_parser = CRATES.into_iter().chain([CACHE.0]).collect::<Vec<_>>())]
+    #[arg(value_name = "CRATE", value_parser = names().collect::<Vec<_>>())]
     only: Vec<String>,
     /// Only one part of the faults: `1/8` is the second of eight parts.
     #[arg(long, value_name = "K/N")]
     shard: Option<String>,
 }
 
+/// All that can be checked.
+fn names() -> impl Iterator<Item = &'static str> {
+    CRATES.into_iter().chain([CACHE.0])
+}
+
 /// Checks each crate in turn.
 pub(crate) fn mutants(args: &Args) -> Result<()> {
     step("set up: cargo-mutants", || tools::CARGO_MUTANTS.install())?;
-    let all = CRATES.into_iter().chain([CACHE.0]);
+    let is_wanted = |name: &&str| args.only.is_empty() || args.only.iter().any(|one| one == name);
     let mut failed = Vec::new();
-    for name in all.filter(|name| args.only.is_empty() || args.only.iter().any(|one| one == name)) {
+    for name in names().filter(is_wanted) {
         let found = step(&format!("faults in {name}"), || {
             one(name, args.shard.as_deref())
         });

@@ -16,9 +16,9 @@ const COMBINING: [&str; 4] = ["$ref", "allOf", "anyOf", "oneOf"];
 const MOST: usize = 64;
 
 /// Adds `additionalProperties: false` to every object with `properties`, unless the schema says
-/// something about further properties itself. Where several schemas apply to one object, as those of
-/// flattened and tagged types, they are first merged into one. Where that is not possible, all of
-/// them stay as they are.
+/// something about further properties itself. Where several schemas apply to one object, as those
+/// of flattened and tagged types, they are first merged into one. Where that is not possible, all
+/// of them stay as they are.
 pub(super) fn close(schema: &mut Value) {
     let mut closing = Closing {
         definitions: schema.get("$defs").cloned().unwrap_or_default(),

@@ -5,8 +5,8 @@
 //! process of the one model, so the guest gets an error and the host goes on. The process is also
 //! confined: it can open no file, no connection and no other process ([`Confinement`]).
 //!
-//! A program that uses it calls [`enter`] first thing in its `main`, because the process is the same
-//! executable:
+//! A program that uses it calls [`enter`] first thing in its `main`, because the process is the
+//! same executable:
 //!
 //! ```no_run
 //! # use std::path::Path;

@@ -1,5 +1,5 @@
-//! The guests' stdout and stderr: those of the process, where messages of the host may have to end a
-//! line first.
+//! The guests' stdout and stderr: those of the process, where messages of the host may have to end
+//! a line first.
 
 use std::io::{self, IsTerminal, Write};
 use std::pin::Pin;

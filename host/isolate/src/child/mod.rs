@@ -32,7 +32,8 @@ const NO_HOST: i32 = 1;
 /// Number of progress messages of a load.
 const PROGRESS_STEPS: f32 = 100.0;
 
-/// Serves the host that started this process, until it closes the connection. Returns the exit code.
+/// Serves the host that started this process, until it closes the connection. Returns the exit
+/// code.
 pub(crate) fn serve(load: impl FnOnce(&Path, ModelConfig, ProgressFn) -> Result<Model>) -> i32 {
     match try_serve(load) {
         Ok(()) => 0,

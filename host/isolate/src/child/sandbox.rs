@@ -1,7 +1,7 @@
 //! Confines the process: no files, connections, processes or signals to others.
 //!
-//! Landlock and seccomp overlap on purpose. Landlock knows paths, so the model's bytes can be opened
-//! while nothing else can. Seccomp knows everything that is not a path.
+//! Landlock and seccomp overlap on purpose. Landlock knows paths, so the model's bytes can be
+//! opened while nothing else can. Seccomp knows everything that is not a path.
 
 use std::collections::BTreeMap;
 use std::fs::File;

@@ -1,7 +1,7 @@
 //! A process for one model: started, written to, read from, ended and reaped.
 //!
-//! Two threads of the host belong to it. One starts it, reads its messages and reaps it; it lives as
-//! long as the process, because Linux sends the signal for the death of a parent when the thread
+//! Two threads of the host belong to it. One starts it, reads its messages and reaps it; it lives
+//! as long as the process, because Linux sends the signal for the death of a parent when the thread
 //! that started the process ends. The other one writes, so that no caller waits for a process that
 //! doesn't read.
 
@@ -275,8 +275,8 @@ impl LoadState<'_> {
     }
 }
 
-/// Reads the messages of a process until it ends or breaks the rules. Returns how it ended, after it
-/// was reaped.
+/// Reads the messages of a process until it ends or breaks the rules. Returns how it ended, after
+/// it was reaped.
 fn watch(mut child: Child, from: UnixStream, shared: &Shared, loading: &Sender<Loading>) -> Death {
     let last_words = child.stderr.take().and_then(last_words);
     let broke = read_all(from, shared, loading);

@@ -38,8 +38,8 @@ pub(crate) enum FrameError {
 ///
 /// # Errors
 ///
-/// [`FrameError::TooLarge`] beyond `limit`, and [`FrameError::Unreadable`] for a message that has no
-/// encoding.
+/// [`FrameError::TooLarge`] beyond `limit`, and [`FrameError::Unreadable`] for a message that has
+/// no encoding.
 pub(crate) fn frame<M: Serialize>(message: &M, limit: usize) -> Result<Vec<u8>, FrameError> {
     let start = vec![0; size_of::<u32>()];
     let mut bytes = postcard::to_extend(message, start).map_err(FrameError::Unreadable)?;

@@ -1,4 +1,5 @@
-//! A component that sends everything that a host must refuse, floods it, and hoards what it can get.
+//! A component that sends everything that a host must refuse, floods it, and hoards what it can
+//! get.
 
 use std::time::Instant;
 
@@ -9,7 +10,8 @@ use mynah_tests::{Guest, Started};
 /// Attacks of one run of the component.
 const AT_ONCE: u64 = 8;
 
-/// Attacks until the time is up. Returns the numbers of attacks, and of requests that the host took.
+/// Attacks until the time is up. Returns the numbers of attacks, and of requests that the host
+/// took.
 ///
 /// # Errors
 ///

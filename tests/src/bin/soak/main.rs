@@ -1,7 +1,7 @@
 //! The soak test: for some minutes, a hundred sessions open, talk, idle, continue and close, with
 //! everything enabled that keeps state: host memory, disk, context shifting, closing of idle
-//! sessions. Among them is a component that attacks the host all the time. With `--cycles` it loads and unloads a model 300 times. `cargo xtask soak` builds and
-//! runs both.
+//! sessions. Among them is a component that attacks the host all the time. With `--cycles` it loads
+//! and unloads a model 300 times. `cargo xtask soak` builds and runs both.
 //!
 //! The model is tiny and has random weights: the test is about the host, and a fast model exercises
 //! it more. It fails if memory grows after the warm-up, or if a cell, a request or a saved state

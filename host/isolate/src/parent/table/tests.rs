@@ -198,7 +198,9 @@ proptest! {
     /// Whatever a process says, a reader has at most one message beyond its limit, and everything
     /// ends.
     #[test]
-    fn no_order_of_messages_fills_a_stream_or_leaves_it_open(said in prop::collection::vec(said(), 0..60)) {
+    fn no_order_of_messages_fills_a_stream_or_leaves_it_open(
+        said in prop::collection::vec(said(), 0..60),
+    ) {
         let table = Table::new("test");
         let asked: Vec<Asked> = (0..3).map(|_| ask(&table)).collect();
         let mut unread = [0; 3];
