@@ -5,8 +5,8 @@ use std::ops::ControlFlow::Continue;
 use mynah_core::{GuestLoader, Message, Model, Prompt, Role};
 use mynah_engine::model::GgufLoader;
 use mynah_settings::{ModelConfig, Settings};
-use mynah_tests::greedy;
 use mynah_tests::tiny_model::TinyModel;
+use mynah_tests::{cargo_component_wasm, greedy};
 
 use crate::support::command::run;
 use crate::support::generations::{finish, session, start, text};
@@ -110,4 +110,52 @@ fn a_missing_pre_tokenizer_is_named() {
     load(&tiny).unwrap();
     tiny.pre_tokenizer = Some("llama-bpe");
     assert!(inspected(&tiny).contains("gpt2, llama-bpe"));
+}
+
+/// What the command says by default when it runs a model.
+fn warnings(tiny: &TinyModel, settings: &[&str]) -> String {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("model.gguf");
+    tiny.write_to(&path).unwrap();
+    let model = format!("default={}", path.display());
+    let guest = cargo_component_wasm("complete").display().to_string();
+    let mut args = vec!["run", "--no-config", "--control", "off", "--threads", "1"];
+    args.extend(["--max-tokens", "2", "--model", &model]);
+    args.extend(settings);
+    args.extend([guest.as_str(), "the word"]);
+    let said = run(&args);
+    assert_eq!(said.code, Some(0), "{said:?}");
+    said.stderr
+}
+
+/// Case M1.
+#[test]
+fn a_missing_pre_tokenizer_is_warned_of_by_default() {
+    let mut tiny = TinyModel {
+        tokenizer: "gpt2",
+        ..TinyModel::default()
+    };
+    let key = "tokenizer.ggml.pre";
+    let said = warnings(&tiny, &[]);
+    assert!(said.contains("WARN") && said.contains(key), "{said}");
+    tiny.pre_tokenizer = Some("llama-bpe");
+    let said = warnings(&tiny, &[]);
+    assert!(!said.contains(key), "{said}");
+}
+
+/// Case M3.
+#[test]
+fn a_context_beyond_what_the_model_was_trained_on_is_warned_of_by_default() {
+    let tiny = TinyModel {
+        context_length: 128,
+        ..TinyModel::default()
+    };
+    let with = |size| warnings(&tiny, &["--max-concurrent", "1", "--ctx-size", size]);
+    let said = with("256");
+    assert!(
+        said.contains("WARN") && said.contains("trained on"),
+        "{said}"
+    );
+    let said = with("128");
+    assert!(!said.contains("trained on"), "{said}");
 }

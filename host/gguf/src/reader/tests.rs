@@ -176,6 +176,56 @@ fn a_tensor_that_is_there_twice_is_refused() {
     assert!(problem.contains("`w` is there twice"), "{problem}");
 }
 
+/// A header with these keys, and tensors of 8 weights in F32 at these places in the data.
+fn with_tensors(keys: &[(&str, Vec<u8>)], offsets: &[u64]) -> Vec<u8> {
+    let mut bytes = with_keys(keys);
+    bytes[8..16].copy_from_slice(&(offsets.len() as u64).to_le_bytes());
+    for (number, offset) in offsets.iter().enumerate() {
+        bytes.extend([text(&format!("w{number}")), 1u32.to_le_bytes().to_vec()].concat());
+        bytes.extend(8u64.to_le_bytes());
+        bytes.extend([0; 4]);
+        bytes.extend(offset.to_le_bytes());
+    }
+    bytes
+}
+
+#[test]
+fn tensors_are_aligned_to_32_bytes_or_more() {
+    for (alignment, is_taken) in [
+        (0u32, false),
+        (1, false),
+        (16, false),
+        (31, false),
+        (33, false),
+    ]
+    .into_iter()
+    .chain([(32, true), (64, true), (4096, true)])
+    {
+        let value = [4u32.to_le_bytes(), alignment.to_le_bytes()].concat();
+        let mut bytes = with_tensors(&[("general.alignment", value)], &[0]);
+        bytes.resize(bytes.len() + 8192, 0);
+        let problem = read(&bytes).map_err(|problem| problem.to_string());
+        let told = format!("its alignment is {:?}", Value::Unsigned(alignment.into()));
+        let is_refused = problem.is_err_and(|problem| problem.contains(&told));
+        assert_eq!(is_refused, !is_taken, "{alignment}");
+    }
+}
+
+/// The last byte of the tensor that ends last must be there, whichever place it has in the list.
+#[test]
+fn every_tensor_is_within_the_file() {
+    for offsets in [[0, 64, 128], [128, 64, 0], [0, 128, 64]] {
+        let header = with_tensors(&[], &offsets);
+        let whole = header.len().next_multiple_of(32) + 128 + 8 * 4;
+        for (length, is_whole) in [(whole, true), (whole - 1, false), (whole - 60, false)] {
+            let mut bytes = header.clone();
+            bytes.resize(length, 0);
+            let is_cut_off = matches!(read(&bytes), Err(GgufProblem::DataCutOff { .. }));
+            assert_eq!(is_cut_off, !is_whole, "{offsets:?}, {length} of {whole}");
+        }
+    }
+}
+
 proptest! {
     #[test]
     fn no_bytes_make_it_panic(bytes: Vec<u8>) {
