@@ -27,10 +27,12 @@ fn every_error_says_what_was_there_and_what_to_do() {
             says ["`parrot`", "twice"], advises "give each model its own name";
         Error::EmptyPrompt => Error::EmptyPrompt, says ["empty"], advises "send at least one token";
         Error::PromptTooLarge { .. } => Error::PromptTooLarge { bytes: 99, limit: 10 },
-            says ["99 bytes", "at most 10"], advises "have the operator raise `max_prompt_bytes`";
+            says ["99 bytes", "at most 10"],
+            advises "shorten it, or have the operator raise `max_prompt_bytes`";
         Error::PromptTooLong { .. } =>
             Error::PromptTooLong { prompt: 99, at_least: true, context: 64 },
-            says ["at least 99 tokens", "holds 64"], advises "have the operator raise `ctx_size`";
+            says ["at least 99 tokens", "holds 64"],
+            advises "shorten it, or have the operator raise `ctx_size`";
         Error::LongStretch { .. } =>
             Error::LongStretch { model: name(), length: 9000, unit: "digits", limit: 4096 },
             says ["`parrot`", "9000 digits", "at most 4096"], advises "break them up";
@@ -39,10 +41,12 @@ fn every_error_says_what_was_there_and_what_to_do() {
         Error::ChatTemplate { .. } => Error::ChatTemplate { model: name(), reason: reason() },
             says ["`parrot`", "out of luck"], advises "Send what it takes";
         Error::Busy { .. } => Error::Busy { queued: 5, capacity: 5, estimated_wait: Some(ms(70)) },
-            says ["5 of 5 requests", "70 ms"], advises "have the operator raise `queue_size`";
+            says ["5 of 5 requests", "70 ms"],
+            advises "Try again later, or have the operator raise `queue_size`";
         Error::OwnerBusy { .. } =>
             Error::OwnerBusy { queued: 5, capacity: 5, estimated_wait: Some(ms(70)) },
-            says ["5 requests", "70 ms"], advises "have the operator raise `max_owner_queue`";
+            says ["5 requests", "70 ms"],
+            advises "Try again later, or have the operator raise `max_owner_queue`";
         Error::QueueTimeout { .. } =>
             Error::QueueTimeout { waited: ms(31), limit: ms(30), setting: "max_time_ms" },
             says ["31 ms", "at most 30 ms"], advises "try again later, or raise `max_time_ms`";
@@ -65,7 +69,8 @@ fn every_error_says_what_was_there_and_what_to_do() {
         Error::TooManySessions { .. } => Error::TooManySessions { limit: 8 },
             says ["8 sessions"], advises "close one, try again later";
         Error::TooManyOwnerSessions { .. } => Error::TooManyOwnerSessions { limit: 8 },
-            says ["8 sessions"], advises "have the operator raise `max_owner_sessions`";
+            says ["8 sessions"],
+            advises "close one, or have the operator raise `max_owner_sessions`";
         Error::SessionClosed { .. } => Error::SessionClosed { idle: Duration::from_secs(300) },
             says ["300 s"], advises "open a new one";
         Error::NotDeterministic { .. } => Error::NotDeterministic { cells: 4096 },

@@ -35,7 +35,6 @@ struct Ticket {
     severity: u8,
     is_bug: bool,
     area: Area,
-    tags: Vec<Area>,
 }
 
 #[derive(Debug, serde::Deserialize, schemars::JsonSchema)]
