@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use anyhow::{Result, bail};
+use anyhow::{Result, anyhow, bail};
 
 use crate::args::{HostAddress, HostArgs};
 use crate::control::{self, Asked, Host, Method};
@@ -15,10 +15,15 @@ pub(crate) fn log_filter(args: &HostArgs, filter: Option<&LogFilter>) -> Result<
     let Asked { status, text } = control::runtime()?.block_on(async {
         let host = Host::find(args).await?;
         if let HostAddress::Http(address) = &host.at {
-            return Err(usage(format_args!(
+            let told = format!(
                 "a host shows and changes its log filter through its socket alone, and {address} \
                  is not a socket: give --pid or the socket's path"
-            )));
+            );
+            // Where none is given and no socket is found, it is the default address.
+            return Err(match args.address {
+                Some(_) => usage(told),
+                None => anyhow!(told),
+            });
         }
         let filter = filter.map(ToString::to_string);
         let method = filter.as_deref().map_or(Method::Get, Method::Put);

@@ -39,7 +39,7 @@ fn one_place(ctx_size: u32) -> ModelConfig {
     }
 }
 
-/// Runs a conversation of more than 12,000 tokens in a context of 2,048.
+/// Runs a conversation of more than 6,000 tokens in a context of 2,048.
 async fn outgrows(model: &Model, shifts_cells: bool) {
     let mut session = model.session(Owner::unique()).unwrap();
     let count = async |prompt| u32::try_from(model.tokens(prompt).await.unwrap().len()).unwrap();
@@ -48,7 +48,7 @@ async fn outgrows(model: &Model, shifts_cells: bool) {
     let mut read = Vec::new();
     let (mut said, mut forgot) = (0, 0);
     let story: String = head().chars().take(1200).collect();
-    while said < 12_000 {
+    while said < 6000 {
         let question = format!("Part {}: {story} What comes next?", messages.len());
         let question_tokens = count(text(&question)).await;
         messages.push(Message::new(Role::User, question));
@@ -114,7 +114,7 @@ async fn the_system_message_and_the_last_ones_are_what_stays() {
         let mut session = session(&model);
         let mut messages = vec![system()];
         let mut forgot = false;
-        for part in 0..8 {
+        for part in 0..6 {
             let question = format!("Part {part}: {story} What comes next?");
             messages.push(Message::new(Role::User, question));
             let (answer, outcome) = ask(&mut session, chat(&messages), settings()).await;

