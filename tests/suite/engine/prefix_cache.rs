@@ -83,8 +83,8 @@ async fn warm_and_cold_runs_give_the_same_text() {
 
 #[tokio::test]
 async fn what_is_shared_or_copied_is_what_would_be_computed() {
-    /// The last bits differ because the batches have other shapes. On a CPU with AVX2 alone, Gemma's
-    /// differ by 0.2023.
+    /// The last bits differ because the batches have other shapes. On a CPU with AVX2 alone, the
+    /// numbers of Gemma are 0.2023 apart.
     const NEAR: f32 = 0.3;
 
     for kv_layout in [KvLayout::Unified, KvLayout::Split] {
