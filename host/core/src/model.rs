@@ -102,7 +102,7 @@ impl Model {
         self.backend().unload()
     }
 
-    /// Refuses all new requests from now on with [`Error::Stopping`](crate::Error::Stopping), for
+    /// Refuses all new requests from now on with [`Error::Stopping`], for
     /// good. Requests that were made before go on. For hosts that end.
     pub fn stop(&self) {
         self.shared.is_stopping.store(true, Ordering::Relaxed);
@@ -134,7 +134,7 @@ impl Model {
     ///
     /// # Errors
     ///
-    /// [`Error::TooManySessions`](crate::Error::TooManySessions) if the maximum number of sessions
+    /// [`Error::TooManySessions`] if the maximum number of sessions
     /// is open.
     pub fn session(&self, owner: Owner) -> Result<Session> {
         static NEXT: AtomicU64 = AtomicU64::new(1);
@@ -199,7 +199,7 @@ impl Model {
     /// # Errors
     ///
     /// Those of [`Session::start`] for the prompt: it is empty, too long, or the chat template
-    /// cannot render it. [`Error::Unsupported`](crate::Error::Unsupported) if the backend has no
+    /// cannot render it. [`Error::Unsupported`] if the backend has no
     /// token ids.
     pub async fn tokens(&self, prompt: Prompt) -> Result<Vec<u32>> {
         self.tokens_for(prompt, &Owner::unique()).await

@@ -17,9 +17,9 @@ pub trait Source: Any + fmt::Debug + Send + Sync {
     ///
     /// # Errors
     ///
-    /// [`Error::Backend`](crate::Error::Backend) with the backend's own message,
-    /// [`Error::Settings`](crate::Error::Settings), or
-    /// [`Error::LoadCancelled`](crate::Error::LoadCancelled).
+    /// [`Error::Backend`] with the backend's own message,
+    /// [`Error::Settings`], or
+    /// [`Error::LoadCancelled`].
     fn load(&self, progress: ProgressFn) -> Result<Model>;
 
     /// Whether both give the same model.

@@ -3,7 +3,7 @@
 //! A component loads a model that it was granted by name, and generates text with it. It uses
 //! `wasi:nn` alone (prompt in a tensor, answer in a tensor), or Mynah's own `mynah:llm` interfaces
 //! (streaming, messages, settings). A program adds both to its
-//! [`Linker`](wasmtime::component::Linker) beside WASI; their state is part of its own store:
+//! `wasmtime::component::Linker` beside WASI; their state is part of its own store:
 //!
 //! ```no_run
 //! use mynah_core::testing::Scripted;

@@ -32,7 +32,7 @@ impl fmt::Display for BuildAdvice {
 ///
 /// # Errors
 ///
-/// [`EngineError::Llama`] if llama.cpp cannot be started.
+/// [`EngineError::Backend`] if llama.cpp cannot be started.
 pub fn build_advice() -> Result<Vec<BuildAdvice>, EngineError> {
     let system = SystemInfo::read()?;
     Ok(advice(CpuFeatures::detect(), &system, BuildFlags::read()))
