@@ -18,6 +18,9 @@ pub(crate) fn head() -> String {
 
 pub(crate) fn config() -> ModelConfig {
     ModelConfig {
+        // Tests run side by side: models with several threads would wait for each other's in each
+        // step.
+        threads: Some(1),
         ctx_size: Some(1024),
         max_concurrent: 2,
         defaults: greedy(24),
