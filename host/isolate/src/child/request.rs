@@ -8,7 +8,7 @@ use mynah_settings::Settings;
 use tokio::sync::{Mutex as AsyncMutex, Notify};
 
 use super::server::{Conversation, Server};
-use crate::wire::{Answer, FromChild, WireError};
+use crate::wire::{Answer, EndError, FromChild, WireError};
 
 /// What the host tells a request. Each keeps what was told until it is read.
 #[derive(Debug, Default)]
@@ -169,7 +169,7 @@ impl Request {
 
     fn end(mut self, end: Result<Answer>) {
         self.has_ended = true;
-        self.server.end(self.number, end.map_err(WireError::from));
+        self.server.end(self.number, end.map_err(EndError::from));
     }
 }
 
@@ -181,7 +181,7 @@ impl Drop for Request {
                 kind: BackendErrorKind::Failed,
                 text: "the request failed in the process of this model: see the host's log".into(),
             };
-            self.server.end(self.number, Err(error));
+            self.server.end(self.number, Err(error.into()));
         }
     }
 }

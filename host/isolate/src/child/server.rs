@@ -13,7 +13,7 @@ use tokio::sync::{Mutex as AsyncMutex, mpsc};
 
 use super::request::{Request, Signals};
 use crate::wire::frame::{self, FrameError, MAX_FROM_CHILD, MAX_TO_CHILD};
-use crate::wire::{Answer, Figures, FromChild, ToChild, WireError};
+use crate::wire::{Answer, EndError, Figures, FromChild, ToChild, WireError};
 
 /// What the process keeps of a session.
 #[derive(Debug)]
@@ -175,7 +175,7 @@ impl Server {
     }
 
     /// Sends the end of a request.
-    pub(super) fn end(&self, request: u64, end: Result<Answer, WireError>) {
+    pub(super) fn end(&self, request: u64, end: Result<Answer, EndError>) {
         lock(&self.requests).remove(&request);
         let ended = |end| FromChild::Ended {
             request,
@@ -188,7 +188,7 @@ impl Server {
                  at once"
             );
             let kind = mynah_core::BackendErrorKind::TooLarge;
-            self.send(&ended(Err(WireError::Backend { kind, text })));
+            self.send(&ended(Err(WireError::Backend { kind, text }.into())));
         }
     }
 

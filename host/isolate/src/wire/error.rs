@@ -121,6 +121,53 @@ sent! {
     Decode { attempts: u32, reason: String },
 }
 
+/// The error of a request. It is no variant of [`WireError`]: an error within an error within
+/// another has no end, and reading it would take as much stack as the process likes.
+#[derive(Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct EndError {
+    /// The text that it is about: its index, and the number of texts ([`Error::InText`]).
+    in_text: Option<(usize, usize)>,
+    error: WireError,
+}
+
+impl From<WireError> for EndError {
+    fn from(error: WireError) -> Self {
+        let in_text = None;
+        Self { in_text, error }
+    }
+}
+
+impl From<Error> for EndError {
+    fn from(error: Error) -> Self {
+        match error {
+            Error::InText {
+                index,
+                texts,
+                error,
+            } => Self {
+                in_text: Some((index, texts)),
+                error: (*error).into(),
+            },
+            error => WireError::from(error).into(),
+        }
+    }
+}
+
+impl EndError {
+    /// The error for the caller. See [`WireError::into_error`].
+    pub(crate) fn into_error(self, backend: &'static str) -> Error {
+        let error = self.error.into_error(backend);
+        match self.in_text {
+            Some((index, texts)) => Error::InText {
+                index,
+                texts,
+                error: Box::new(error),
+            },
+            None => error,
+        }
+    }
+}
+
 /// Maximum size in bytes of the text of a backend's error.
 const MAX_TEXT: usize = 4096;
 
@@ -238,6 +285,11 @@ mod tests {
                 model: text(),
                 backend: "scripted",
             },
+            Error::InText {
+                index: 7,
+                texts: 10,
+                error: Box::new(Error::EmptyPrompt),
+            },
             BackendError::new(BackendErrorKind::InvalidModel, "text").into(),
         ]
     }
@@ -246,8 +298,8 @@ mod tests {
     fn every_error_arrives_as_what_it_was() {
         for error in all() {
             let (variant, told) = (std::mem::discriminant(&error), error.to_string());
-            let bytes = frame::frame(&WireError::from(error), 1 << 12).unwrap();
-            let sent: WireError = frame::read(&mut bytes.as_slice(), 1 << 12).unwrap();
+            let bytes = frame::frame(&EndError::from(error), 1 << 12).unwrap();
+            let sent: EndError = frame::read(&mut bytes.as_slice(), 1 << 12).unwrap();
             let arrived = sent.into_error("scripted");
             assert_eq!(std::mem::discriminant(&arrived), variant, "{told}");
             assert_eq!(arrived.to_string(), told);

@@ -13,7 +13,7 @@ use mynah_core::{
 use mynah_settings::{ModelConfig, Settings};
 use serde::{Deserialize, Serialize};
 
-pub(crate) use error::WireError;
+pub(crate) use error::{EndError, WireError};
 
 use crate::Confinement;
 
@@ -89,7 +89,7 @@ pub(crate) enum FromChild {
     /// The end of a request, with the figures then.
     Ended {
         request: u64,
-        end: Result<Answer, WireError>,
+        end: Result<Answer, EndError>,
         figures: Box<Figures>,
     },
     /// The answer to [`ToChild::Figures`].
