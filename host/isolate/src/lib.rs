@@ -12,7 +12,9 @@
 //! # use std::path::Path;
 //! # use mynah_core::{Model, ProgressFn, Result};
 //! # use mynah_settings::ModelConfig;
-//! # fn load(_: &Path, _: ModelConfig, _: ProgressFn) -> Result<Model> { unimplemented!() }
+//! # fn load(_: &Path, _: ModelConfig, _: ProgressFn) -> Result<Model> {
+//! #     Err(mynah_core::Error::Unavailable)
+//! # }
 //! fn main() {
 //!     // In the process of a model this serves the model, and does not return.
 //!     mynah_isolate::enter(load);

@@ -3,13 +3,13 @@
 
 use std::ops::ControlFlow;
 
-use mynah_core::{Error, Event, GuestLoader};
+use mynah_core::{Event, GuestLoader};
 use mynah_isolate::Processes;
 use mynah_settings::ModelConfig;
 
 use crate::support::{
-    answer, children, load, loader_with, nothing_is_left, read, scripted, session, signal, start,
-    until, wait,
+    answer, cancel_load, children, load, loader_with, nothing_is_left, read, scripted, session,
+    signal, start, until, wait,
 };
 
 crate::tests![
@@ -58,19 +58,7 @@ fn a_process_that_breaks_the_rules_is_ended() {
     let closed = refused("closes");
     assert!(closed.contains("signal 9 (SIGKILL"), "{closed}");
     let loader = loader_with(&Processes::default(), ModelConfig::default());
-    let mut looks = 0;
-    let half = loader.load(
-        b"half a frame",
-        Box::new(move |_| {
-            looks += 1;
-            match looks > 20 {
-                true => ControlFlow::Break(()),
-                false => ControlFlow::Continue(()),
-            }
-        }),
-    );
-    assert!(matches!(half, Err(Error::LoadCancelled { .. })), "{half:?}");
-    nothing_is_left();
+    cancel_load(&loader, "half a frame", 20);
 }
 
 fn a_process_that_takes_too_much_memory_ends_alone() {

@@ -10,8 +10,8 @@ use mynah_settings::{Sampling, Seed, Settings, Stopping};
 
 use crate::model::LONG;
 use crate::support::{
-    answer, children, load, load_with, loader, nothing_is_left, prompt, read, scripted, session,
-    start, until, wait,
+    answer, cancel_load, children, load, load_with, loader, nothing_is_left, prompt, read,
+    scripted, session, start, until, wait,
 };
 
 crate::tests![
@@ -344,21 +344,5 @@ fn a_refused_model_is_an_error_in_the_loaders_words() {
 }
 
 fn a_load_that_nobody_waits_for_ends() {
-    let loader = loader(&Processes::default());
-    let mut looks = 0;
-    let loaded = loader.load(
-        b"hangs",
-        Box::new(move |_| {
-            looks += 1;
-            match looks > 3 {
-                true => ControlFlow::Break(()),
-                false => ControlFlow::Continue(()),
-            }
-        }),
-    );
-    assert!(
-        matches!(loaded, Err(Error::LoadCancelled { .. })),
-        "{loaded:?}"
-    );
-    nothing_is_left();
+    cancel_load(&loader(&Processes::default()), "hangs", 3);
 }

@@ -37,6 +37,26 @@ pub(crate) fn load_with(processes: &Processes, what: &str) -> Result<Model, Erro
     loader(processes).load(what.as_bytes(), Box::new(|_| ControlFlow::Continue(())))
 }
 
+/// Begins to load a model that is never loaded, and cancels that at a later look.
+pub(crate) fn cancel_load(loader: &IsolatedLoader, what: &str, looks: u32) {
+    let mut looked = 0;
+    let loaded = loader.load(
+        what.as_bytes(),
+        Box::new(move |_| {
+            looked += 1;
+            match looked > looks {
+                true => ControlFlow::Break(()),
+                false => ControlFlow::Continue(()),
+            }
+        }),
+    );
+    assert!(
+        matches!(loaded, Err(Error::LoadCancelled { .. })),
+        "{loaded:?}"
+    );
+    nothing_is_left();
+}
+
 pub(crate) fn scripted() -> Model {
     load("scripted").unwrap()
 }
