@@ -334,9 +334,9 @@ impl Error {
     /// The error itself, without the text of a request for vectors that it is about
     /// ([`InText`](Self::InText)).
     #[must_use]
-    pub fn kind(&self) -> &Self {
+    pub fn inner(&self) -> &Self {
         match self {
-            Self::InText { error, .. } => error.kind(),
+            Self::InText { error, .. } => error.inner(),
             error => error,
         }
     }

@@ -89,7 +89,7 @@ impl From<mynah_core::Error> for Failure {
     fn from(error: mynah_core::Error) -> Self {
         use mynah_core::{BackendErrorKind, Error as E};
 
-        let errno = match error.kind() {
+        let errno = match error.inner() {
             E::EmptyPrompt
             | E::Settings { .. }
             | E::UnknownToken { .. }

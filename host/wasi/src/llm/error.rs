@@ -17,7 +17,7 @@ impl From<mynah_core::Error> for Error {
         use mynah_core::Error as E;
 
         let message = error.to_string();
-        match error.kind() {
+        match error.inner() {
             E::Settings { problems } => {
                 Self::InvalidSettings(problems.iter().cloned().map(Problem::from).collect())
             }

@@ -35,7 +35,7 @@ impl From<mynah_core::Error> for NnError {
     fn from(error: mynah_core::Error) -> Self {
         use mynah_core::{BackendErrorKind as Kind, Error as E};
 
-        let code = match error.kind() {
+        let code = match error.inner() {
             E::EmptyPrompt
             | E::Settings { .. }
             | E::UnknownToken { .. }
