@@ -22,10 +22,11 @@ pub(super) enum GuestOutput {
 }
 
 impl GuestOutput {
-    fn to(self) -> Box<dyn Write> {
+    /// Does this with the output.
+    fn with<T>(self, work: impl FnOnce(&mut dyn Write) -> T) -> T {
         match self {
-            Self::Stdout => Box::new(io::stdout().lock()),
-            Self::Stderr => Box::new(io::stderr().lock()),
+            Self::Stdout => work(&mut io::stdout().lock()),
+            Self::Stderr => work(&mut io::stderr().lock()),
         }
     }
 }
@@ -58,13 +59,13 @@ fn failed(error: io::Error) -> StreamError {
 
 impl OutputStream for GuestOutput {
     fn write(&mut self, bytes: Bytes) -> StreamResult<()> {
-        self.to().write_all(&bytes).map_err(failed)?;
+        self.with(|to| to.write_all(&bytes)).map_err(failed)?;
         guest_wrote(&bytes);
         Ok(())
     }
 
     fn flush(&mut self) -> StreamResult<()> {
-        self.to().flush().map_err(failed)
+        self.with(|to| to.flush()).map_err(failed)
     }
 
     fn check_write(&mut self) -> StreamResult<usize> {
@@ -84,7 +85,7 @@ impl AsyncWrite for GuestOutput {
         _: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
-        let written = self.to().write(bytes);
+        let written = self.with(|to| to.write(bytes));
         if let Ok(count) = written {
             guest_wrote(bytes.get(..count).unwrap_or_default());
         }
@@ -92,7 +93,7 @@ impl AsyncWrite for GuestOutput {
     }
 
     fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Poll::Ready(self.to().flush())
+        Poll::Ready(self.with(|to| to.flush()))
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
