@@ -42,6 +42,27 @@ static SLOTS: [Slot; MOST] = [const {
     }
 }; MOST];
 
+/// A part of a mapping that was replaced by zeros.
+struct Replaced {
+    begin: AtomicUsize,
+    end: AtomicUsize,
+}
+
+/// How many replaced parts are remembered. A thread needs one only from the moment of its bus error
+/// until its handler has looked.
+const REMEMBERED: usize = 64;
+
+/// The parts that were replaced last, the oldest of which is written over.
+static REPLACED: [Replaced; REMEMBERED] = [const {
+    Replaced {
+        begin: AtomicUsize::new(0),
+        end: AtomicUsize::new(0),
+    }
+}; REMEMBERED];
+
+/// How many parts have been replaced.
+static REPLACEMENTS: AtomicUsize = AtomicUsize::new(0);
+
 /// Held while slots are taken and given back. The handler reads them without it.
 static CHANGES: Mutex<()> = Mutex::new(());
 
@@ -177,12 +198,15 @@ extern "C" fn handle(signal: c_int, info: *mut libc::siginfo_t, context: *mut c_
     }
 }
 
-/// Replaces the rest of a watched mapping from the page of an address on. Returns whether there is
-/// one.
+/// Replaces the rest of a watched mapping from the page of an address on. Returns whether the
+/// address can be read now.
 fn replace(address: usize) -> bool {
-    let Some(area) = area_of(address).filter(|area| area.inode != 0) else {
+    let Some(area) = area_of(address) else {
         return false;
     };
+    if area.inode == 0 {
+        return was_replaced(address);
+    }
     let is_it = |slot: &&Slot| {
         slot.uses.load(Ordering::SeqCst) > 0
             && slot.device.load(Ordering::SeqCst) == area.device
@@ -197,8 +221,13 @@ fn replace(address: usize) -> bool {
         return false;
     };
     let begin = address - address % page;
-    // Counted before the thread goes on.
+    // Counted before the thread goes on, and remembered before another thread can find the zeros.
     slot.faults.fetch_add(1, Ordering::SeqCst);
+    let number = REPLACEMENTS.fetch_add(1, Ordering::SeqCst) % REMEMBERED;
+    if let Some(replaced) = REPLACED.get(number) {
+        replaced.begin.store(begin, Ordering::SeqCst);
+        replaced.end.store(area.end, Ordering::SeqCst);
+    }
     // SAFETY: the pages belong to a read-only mapping of a model's file, which llama.cpp is reading
     // and therefore not unmapping. Pages of zeros are valid for all of its types. The whole rest is
     // replaced because a signal for each page of a large model would take minutes.
@@ -213,6 +242,15 @@ fn replace(address: usize) -> bool {
         )
     };
     mapped != libc::MAP_FAILED
+}
+
+/// Whether another thread has just replaced the memory at an address: both had a bus error in the
+/// same mapping, and this one came second.
+fn was_replaced(address: usize) -> bool {
+    REPLACED.iter().any(|replaced| {
+        let (begin, end) = (&replaced.begin, &replaced.end);
+        (begin.load(Ordering::SeqCst)..end.load(Ordering::SeqCst)).contains(&address)
+    })
 }
 
 /// Does what would have happened without this handler.

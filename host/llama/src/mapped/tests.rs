@@ -70,6 +70,32 @@ fn a_mapping_whose_file_is_cut_short_reads_zeros_and_tells() {
     assert!(!MappedFiles::open(&path).unwrap().has_changed());
 }
 
+/// Threads of one model have their errors in the same mapping at the same time, and the later ones
+/// find that it has been replaced already.
+#[test]
+fn threads_that_miss_pages_of_one_mapping_together_all_go_on() {
+    const THREADS: usize = 8;
+    let folder = tempfile::tempdir().unwrap();
+    let path = file(folder.path(), THREADS);
+    for _ in 0..300 {
+        let files = MappedFiles::open(&path).unwrap();
+        let mapped = map(&path);
+        cut(&path);
+        let barrier = std::sync::Barrier::new(THREADS);
+        std::thread::scope(|scope| {
+            for thread in 0..THREADS {
+                let barrier = &barrier;
+                scope.spawn(move || {
+                    barrier.wait();
+                    assert_eq!(read(mapped, thread * PAGE), 0);
+                });
+            }
+        });
+        assert!(files.has_changed());
+        fs::write(&path, vec![7u8; THREADS * PAGE]).unwrap();
+    }
+}
+
 #[test]
 fn a_write_in_place_is_noticed_and_a_removal_or_a_new_file_is_no_change() {
     let folder = tempfile::tempdir().unwrap();
