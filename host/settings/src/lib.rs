@@ -19,6 +19,7 @@
 //! | `reference` | the table of all settings, and their JSON Schema |
 //! | `problem`, `error` | the problems of settings |
 //! | `similar` | the name that was probably meant |
+//! | `supported` | lists of what is supported of other languages, for the documentation |
 
 #![forbid(unsafe_code)]
 
@@ -48,6 +49,7 @@ mod serving;
 mod settings;
 mod similar;
 mod stopping;
+pub mod supported;
 #[cfg(test)]
 mod tests;
 #[cfg(test)]
