@@ -1,13 +1,15 @@
 //! All output of the command itself: results to stdout, messages to stderr.
 
 use std::fmt;
+use std::fs::File;
 use std::io::{self, Write};
+use std::os::fd::{AsFd, BorrowedFd};
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use clap::CommandFactory;
 use clap_complete::Shell;
-use rustix::fs::fstat;
+use mynah_core::files::is_same;
 
 use crate::args::Cli;
 use crate::mistakes;
@@ -37,8 +39,12 @@ fn message(text: &dyn fmt::Display) {
 
 /// Whether stdout and stderr are one terminal, file or pipe.
 fn are_one_place() -> bool {
-    match (fstat(io::stdout()), fstat(io::stderr())) {
-        (Ok(out), Ok(err)) => (out.st_dev, out.st_ino) == (err.st_dev, err.st_ino),
+    let about = |place: BorrowedFd<'_>| {
+        let file = File::from(place.try_clone_to_owned()?);
+        file.metadata()
+    };
+    match (about(io::stdout().as_fd()), about(io::stderr().as_fd())) {
+        (Ok(out), Ok(err)) => is_same(&out, &err),
         _ => false,
     }
 }

@@ -210,7 +210,10 @@ async fn a_turn_of_a_long_conversation_reads_only_what_is_new() {
     messages.push(Message::new(Role::User, "And then?"));
     let (_, outcome) = ask(&mut session, chat(&messages), greedy(4)).await;
     let usage = outcome.usage;
-    assert!(usage.cached_tokens + 40 >= usage.prompt_tokens, "{usage:?}");
+    assert!(
+        usage.cached_tokens * 100 >= usage.prompt_tokens * 99,
+        "{usage:?}"
+    );
 }
 
 #[tokio::test]

@@ -54,7 +54,7 @@ pub(crate) fn run(args: &RunArgs, log: &LogArgs) -> Result<ExitCode> {
         .context("the runtime's threads can't be started")?;
     let telemetry = Arc::new(Telemetry::start()?);
     settings.observer = telemetry.observer();
-    let (ended, ending) = runtime.block_on(async {
+    let (ended, _ending) = runtime.block_on(async {
         let engine = engine()?;
         let models = Registry::observed(settings.observer.clone());
         // First, so that the host answers while it compiles the guest and loads the models.
@@ -85,14 +85,13 @@ pub(crate) fn run(args: &RunArgs, log: &LogArgs) -> Result<ExitCode> {
     })?;
     // A guest that never yields may hold a runtime thread; the process must end anyway.
     runtime.shutdown_background();
-    if let Ended::Stopped(stop) = ended {
-        logging::finish();
-        stop.end_process();
-    }
-    drop(ending);
     match ended {
         Ended::Code(code) => Ok(ExitCode::from(code)),
-        Ended::Stopped(_) => Ok(ExitCode::FAILURE),
+        Ended::Stopped(stop) => {
+            logging::finish();
+            stop.end_process();
+            Ok(ExitCode::FAILURE)
+        }
     }
 }
 
