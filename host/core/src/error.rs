@@ -21,7 +21,7 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 #[non_exhaustive]
 pub enum Error {
     /// The caller cancelled the load.
-    #[error("{}: the load was cancelled by whoever asked for it: load it again", path.display())]
+    #[error("{}: the load was cancelled: load it again", path.display())]
     LoadCancelled {
         /// The file.
         path: PathBuf,

@@ -1,9 +1,9 @@
 //! Models of guests in processes of their own.
 //!
 //! A guest may bring a model as bytes, which native code then parses and computes. An abort or an
-//! exception of that code that nobody foresaw ends its process. With [`IsolatedLoader`] this is a
-//! process of the one model, so the guest gets an error and the host goes on. The process is also
-//! confined: it can open no file, no connection and no other process ([`Confinement`]).
+//! exception of that code ends the process it runs in. With [`IsolatedLoader`] each of these models
+//! has a process, so the guest gets an error and the host goes on. The process is also confined: it
+//! can open no file, no connection and no other process ([`Confinement`]).
 //!
 //! A program that uses it calls [`enter`] first thing in its `main`, because the process is the
 //! same executable:

@@ -2,7 +2,7 @@
 //!
 //! Reading a page of a mapping that its file no longer has raises SIGBUS, which ends the process.
 //! The handler here replaces the rest of such a mapping by zeros and counts that. So the thread
-//! goes on, and whoever uses the model looks at the count before a result leaves the engine
+//! goes on, and the engine looks at the count before it delivers a result
 //! ([`MappedFiles::has_changed`](super::MappedFiles::has_changed)). All other bus errors go to the
 //! handler that was there before, which is that of Rust's runtime in most programs.
 //!

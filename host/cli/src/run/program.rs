@@ -72,7 +72,7 @@ fn lacks(path: &Path, error: &wasmtime::Error) -> anyhow::Error {
     )
 }
 
-/// Compiles a guest. If that takes long, says so, also where nobody sees the spinner.
+/// Compiles a guest. If that takes long, says so, also where no spinner is shown.
 fn compile<T>(kind: Kind, path: &Path, compile: impl FnOnce() -> T) -> T {
     let name = kind.name();
     let spinner = models::spinner(format!("compiling the {name}"));

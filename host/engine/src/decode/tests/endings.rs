@@ -97,7 +97,7 @@ fn requests_of_readers_that_go_with_the_model_are_cancelled_in_every_phase() {
         end_in(&slow, round, |host| {
             host.until(|status| status.running > 0 && status.steps > 1);
         });
-        // One is paused because nobody reads.
+        // One is paused because its reader does not read.
         end_in(&unread, round, |host| {
             host.until(|status| status.steps > 2);
         });

@@ -1,4 +1,4 @@
-//! Tests of steps that are aborted because nobody wants their results any more.
+//! Tests of steps that are aborted because their results are not wanted any more.
 
 use super::host::{Ask, Host, Setup};
 use super::known::Faults;
