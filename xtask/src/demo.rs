@@ -10,6 +10,9 @@ use crate::{guests, host, model, paths, setup};
 /// The default question.
 const QUESTION: &str = "Why is the sky blue? Answer in one sentence.";
 
+/// The example that is run.
+const EXAMPLE: &str = "chat";
+
 /// How to run the demo.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
@@ -24,12 +27,12 @@ pub(crate) struct Args {
 
 /// Sets up, builds, and runs the chat example.
 pub(crate) fn demo(args: &Args) -> Result<ExitCode> {
-    setup::setup()?;
+    setup::for_demo()?;
     step(
         "build the host (the first time takes about ten minutes)",
         host::build,
     )?;
-    step("build the examples", guests::examples)?;
+    step("build the chat example", || guests::example(EXAMPLE))?;
     let interactive = args.interactive || args.rest.iter().any(|arg| arg == "--interactive");
     let questions: Vec<&str> = args
         .rest
@@ -56,6 +59,6 @@ pub(crate) fn chat() -> Result<Command> {
         .arg("run")
         .arg("--model")
         .arg(format!("default={}", model.display()))
-        .arg(guests::example("chat")?);
+        .arg(guests::example_path(EXAMPLE));
     Ok(command)
 }

@@ -6,14 +6,19 @@ use anyhow::Result;
 use crate::process::step;
 use crate::{model, tools};
 
-/// Installs everything that is missing.
-pub(crate) fn setup() -> Result<()> {
+/// Installs what the demo needs.
+pub(crate) fn for_demo() -> Result<()> {
     step("set up: build tools", tools::system)?;
     step("set up: wasm targets", tools::wasm_targets)?;
+    step("set up: default model", || model::default_model().map(drop))
+}
+
+/// [`for_demo`], and what builds all guests.
+pub(crate) fn setup() -> Result<()> {
+    for_demo()?;
     step("set up: cargo-component", || {
         tools::CARGO_COMPONENT.install()
-    })?;
-    step("set up: default model", || model::default_model().map(drop))
+    })
 }
 
 /// [`setup`], and the models that only the tests and the benchmark need.
