@@ -67,7 +67,8 @@ fn every_error_says_what_was_there_and_what_to_do() {
         Error::VectorsAsked => Error::VectorsAsked,
             says ["`embedding` is set"], advises "leave it out, or ask for vectors";
         Error::TooManySessions { .. } => Error::TooManySessions { limit: 8 },
-            says ["8 sessions"], advises "close one, try again later, or have the operator raise `max_sessions`";
+            says ["8 sessions"],
+            advises "close one, try again later, or have the operator raise `max_sessions`";
         Error::TooManyOwnerSessions { .. } => Error::TooManyOwnerSessions { limit: 8 },
             says ["8 sessions"],
             advises "close one, or have the operator raise `max_owner_sessions`";
