@@ -10,6 +10,7 @@ use std::sync::Arc;
 use llama_cpp_sys_2 as sys;
 use mynah_settings::{KvType, MAX_SEQUENCES};
 
+use super::compute::on_compute_thread;
 use super::log::with_captured_errors;
 use super::{Batch, LlamaError, LlamaModel};
 
@@ -84,13 +85,20 @@ pub enum DecodeError {
     Invalid(&'static str),
 }
 
-type AbortFn<'a> = &'a dyn Fn() -> bool;
+type AbortFn<'a> = &'a (dyn Fn() -> bool + Sync);
+
+/// What a decode needs, for the compute thread.
+struct Lent(*mut sys::llama_context, sys::llama_batch);
+
+// SAFETY: the thread that owns the context and the batch waits until the compute thread is done,
+// so only one of them uses either at a time. llama.cpp keeps nothing for a thread.
+unsafe impl Send for Lent {}
 
 /// The function of the running decode, for the abort callback; empty between decodes.
 type AbortSlot = Cell<Option<NonNull<c_void>>>;
 
-/// A llama.cpp context. Not `Send`: the model's worker thread creates, uses and drops it, because
-/// libgomp keeps a thread team for that thread.
+/// A llama.cpp context. Not `Send`: the model's worker thread creates, uses and drops it. Only
+/// batches are computed on another thread, the compute thread, for which the worker waits.
 pub struct Context {
     pub(super) raw: NonNull<sys::llama_context>,
     abort: Box<AbortSlot>,
@@ -169,9 +177,9 @@ impl Context {
         })
     }
 
-    /// Computes the batch. `should_stop` is called after every node of the graph (thousands of
-    /// times a second, CPU only). When it returns true, the decode ends with
-    /// [`DecodeError::Aborted`].
+    /// Computes the batch, on the compute thread of the process, where other models may be before
+    /// it. `should_stop` is called there after every node of the graph (thousands of times a
+    /// second, CPU only). When it returns true, the decode ends with [`DecodeError::Aborted`].
     pub fn decode(
         &mut self,
         batch: &mut Batch,
@@ -185,12 +193,14 @@ impl Context {
             let slot: *const AbortFn<'_> = &raw const should_stop;
             self.abort.set(NonNull::new(slot.cast_mut().cast()));
         }
-        let raw = batch.as_raw();
-        // SAFETY: `check` refused what llama.cpp asserts on; the arrays behind `raw` live in
-        // `batch`, which is borrowed until the end of this function; `self.raw` is valid and only
-        // this thread uses it (`Context` isn't `Send`).
-        let (code, errors) =
-            with_captured_errors(|| unsafe { sys::llama_decode(self.raw.as_ptr(), raw) });
+        let lent = Lent(self.raw.as_ptr(), batch.as_raw());
+        let (code, errors) = on_compute_thread(move || {
+            let Lent(context, batch) = { lent };
+            // SAFETY: `check` refused what llama.cpp asserts on; the arrays behind the batch live
+            // in `batch`, which is borrowed until the end of this function; the context is valid,
+            // and the thread that owns it waits (`Lent`).
+            with_captured_errors(|| unsafe { sys::llama_decode(context, batch) })
+        });
         self.abort.set(None);
         // llama.cpp refuses a batch with code -1 before it touches the cells.
         if code != -1 {
@@ -324,8 +334,8 @@ impl Drop for Context {
 /// The abort callback: calls the function of the running decode.
 unsafe extern "C" fn should_abort(slot: *mut c_void) -> bool {
     // SAFETY: `slot` is the boxed `AbortSlot` of a live context. ggml calls this on the thread that
-    // called `llama_decode` (`ggml-cpu.c`, thread 0 of the team), so only that thread touches the
-    // cell.
+    // called `llama_decode` (`ggml-cpu.c`, thread 0 of the team), while the thread that sets the
+    // cell waits.
     let slot = unsafe { &*slot.cast::<AbortSlot>() };
     match slot.get() {
         // SAFETY: `decode` sets the pointer to a reference that it holds until `llama_decode` has

@@ -19,7 +19,7 @@ pub(super) trait EmbedExecutor {
     fn decode(
         &mut self,
         batch: &mut Batch,
-        should_stop: &dyn Fn() -> bool,
+        should_stop: &(dyn Fn() -> bool + Sync),
     ) -> Result<(), DecodeError>;
 
     /// The vector of the token at `index` of the last batch.
@@ -33,7 +33,7 @@ impl EmbedExecutor for Context {
     fn decode(
         &mut self,
         batch: &mut Batch,
-        should_stop: &dyn Fn() -> bool,
+        should_stop: &(dyn Fn() -> bool + Sync),
     ) -> Result<(), DecodeError> {
         Context::decode(self, batch, should_stop)
     }
@@ -54,7 +54,7 @@ pub(super) trait Executor {
     fn decode(
         &mut self,
         batch: &mut Batch,
-        should_stop: &dyn Fn() -> bool,
+        should_stop: &(dyn Fn() -> bool + Sync),
     ) -> Result<(), DecodeError>;
 
     /// The logits for the token at `index` of the last batch, if it was an output.
@@ -149,7 +149,7 @@ impl Executor for Llama {
     fn decode(
         &mut self,
         batch: &mut Batch,
-        should_stop: &dyn Fn() -> bool,
+        should_stop: &(dyn Fn() -> bool + Sync),
     ) -> Result<(), DecodeError> {
         match &mut self.context {
             Some(context) => context.decode(batch, should_stop),

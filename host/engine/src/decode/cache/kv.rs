@@ -37,7 +37,7 @@ impl<C: Executor> Kv<C> {
     pub(super) fn decode(
         &mut self,
         batch: &mut Batch,
-        should_stop: &dyn Fn() -> bool,
+        should_stop: &(dyn Fn() -> bool + Sync),
     ) -> Result<(), DecodeError> {
         let decoded = self.executor.decode(batch, should_stop);
         if !matches!(decoded, Err(DecodeError::Failed { .. })) {

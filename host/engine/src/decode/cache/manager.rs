@@ -80,7 +80,7 @@ impl<C: Executor> CacheManager<C> {
     pub(in crate::decode) fn decode(
         &mut self,
         batch: &mut Batch,
-        should_stop: &dyn Fn() -> bool,
+        should_stop: &(dyn Fn() -> bool + Sync),
     ) -> Result<(), DecodeError> {
         self.kv.decode(batch, should_stop)
     }

@@ -169,7 +169,7 @@ impl EmbedExecutor for KnownVectors {
     fn decode(
         &mut self,
         batch: &mut Batch,
-        should_stop: &dyn Fn() -> bool,
+        should_stop: &(dyn Fn() -> bool + Sync),
     ) -> Result<(), DecodeError> {
         assert!(batch.len() <= self.params.batch as usize);
         assert_eq!(batch.output_count(), batch.len(), "all tokens are outputs");
@@ -213,7 +213,7 @@ impl Executor for Known {
     fn decode(
         &mut self,
         batch: &mut Batch,
-        should_stop: &dyn Fn() -> bool,
+        should_stop: &(dyn Fn() -> bool + Sync),
     ) -> Result<(), DecodeError> {
         self.steps += 1;
         let moved = std::mem::take(&mut self.moved);
