@@ -6,6 +6,7 @@ use std::fmt;
 use std::path::PathBuf;
 use std::ptr::NonNull;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use llama_cpp_sys_2 as sys;
 use mynah_settings::{KvType, MAX_SEQUENCES};
@@ -180,11 +181,12 @@ impl Context {
     /// Computes the batch, on the compute thread of the process, where other models may be before
     /// it. `should_stop` is called there after every node of the graph (thousands of times a
     /// second, CPU only). When it returns true, the decode ends with [`DecodeError::Aborted`].
+    /// Returns how long it took, without the steps of other models before it.
     pub fn decode(
         &mut self,
         batch: &mut Batch,
         should_stop: AbortFn<'_>,
-    ) -> Result<(), DecodeError> {
+    ) -> Result<Duration, DecodeError> {
         self.outputs.clear();
         self.check(batch)?;
         // Not while a shift is pending: if that is aborted, llama.cpp continues with half of the
@@ -194,12 +196,14 @@ impl Context {
             self.abort.set(NonNull::new(slot.cast_mut().cast()));
         }
         let lent = Lent(self.raw.as_ptr(), batch.as_raw());
-        let (code, errors) = on_compute_thread(move || {
+        let ((code, errors), took) = on_compute_thread(move || {
             let Lent(context, batch) = { lent };
+            let begun = Instant::now();
             // SAFETY: `check` refused what llama.cpp asserts on; the arrays behind the batch live
             // in `batch`, which is borrowed until the end of this function; the context is valid,
             // and the thread that owns it waits (`Lent`).
-            with_captured_errors(|| unsafe { sys::llama_decode(context, batch) })
+            let done = with_captured_errors(|| unsafe { sys::llama_decode(context, batch) });
+            (done, begun.elapsed())
         });
         self.abort.set(None);
         // llama.cpp refuses a batch with code -1 before it touches the cells.
@@ -217,7 +221,7 @@ impl Context {
             0 => {
                 let outputs = (0..batch.len()).filter(|&index| batch.is_output(index));
                 self.outputs.extend(outputs);
-                Ok(())
+                Ok(took)
             }
             1 => Err(DecodeError::NoCells),
             2 => Err(DecodeError::Aborted),

@@ -4,7 +4,7 @@
 
 use std::collections::{HashMap, HashSet};
 use std::ops::Range;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use mynah_core::TokenId;
 use mynah_llama::{Batch, ContextParams, DecodeError, SavedSequence};
@@ -214,7 +214,8 @@ impl Executor for Known {
         &mut self,
         batch: &mut Batch,
         should_stop: &(dyn Fn() -> bool + Sync),
-    ) -> Result<(), DecodeError> {
+    ) -> Result<Duration, DecodeError> {
+        let begun = Instant::now();
         self.steps += 1;
         let moved = std::mem::take(&mut self.moved);
         self.copies.clear();
@@ -279,7 +280,7 @@ impl Executor for Known {
                 reason: "told to".to_owned(),
             });
         }
-        Ok(())
+        Ok(begun.elapsed())
     }
 
     fn logits(&self, index: usize) -> Option<&[f32]> {
