@@ -34,10 +34,34 @@ use args::{Cli, Command, ConfigCommand, ModelsCommand};
 
 fn main() -> ExitCode {
     mynah_isolate::enter(models::load_isolated);
-    done(args::parse()).unwrap_or_else(|error| {
+    let cli = args::parse();
+    if computes(&cli.command)
+        && let Err(error) = mynah_engine::bound_waiting()
+    {
+        output::warning(&format!(
+            "the command can't be started again with GOMP_SPINCOUNT set ({error}): set it, or \
+             models are slow while other programs use the cores"
+        ));
+    }
+    done(cli).unwrap_or_else(|error| {
         output::error(&error);
         ExitCode::from(mistakes::exit_code(&error))
     })
+}
+
+/// Whether the command computes with a model.
+fn computes(command: &Command) -> bool {
+    match command {
+        Command::Run(_) | Command::Models(ModelsCommand::Optimize(_)) => true,
+        Command::Inspect { .. }
+        | Command::Models(ModelsCommand::Inspect { .. })
+        | Command::Config(_)
+        | Command::Status { .. }
+        | Command::Top { .. }
+        | Command::Log { .. }
+        | Command::Doctor
+        | Command::Completions { .. } => false,
+    }
 }
 
 fn done(Cli { command, log }: Cli) -> anyhow::Result<ExitCode> {

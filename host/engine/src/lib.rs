@@ -65,6 +65,7 @@ mod prepare;
 
 pub use error::EngineError;
 pub use model::{GgufFile, GgufLoader, LocalModel, load};
+pub use mynah_llama::bound_waiting;
 #[cfg(target_os = "linux")]
 pub use mynah_llama::leave_bus_errors;
 pub use mynah_llama::{Device, DeviceKind, LlamaBuild, LlamaError, SystemInfo, llama_backend};

@@ -6,10 +6,12 @@ use std::fmt;
 use std::path::PathBuf;
 use std::ptr::NonNull;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use llama_cpp_sys_2 as sys;
 use mynah_settings::{KvType, MAX_SEQUENCES};
 
+use super::compute::on_compute_thread;
 use super::log::with_captured_errors;
 use super::{Batch, LlamaError, LlamaModel};
 
@@ -84,13 +86,20 @@ pub enum DecodeError {
     Invalid(&'static str),
 }
 
-type AbortFn<'a> = &'a dyn Fn() -> bool;
+type AbortFn<'a> = &'a (dyn Fn() -> bool + Sync);
+
+/// What a decode needs, for the compute thread.
+struct Lent(*mut sys::llama_context, sys::llama_batch);
+
+// SAFETY: the thread that owns the context and the batch waits until the compute thread is done,
+// so only one of them uses either at a time. llama.cpp keeps nothing for a thread.
+unsafe impl Send for Lent {}
 
 /// The function of the running decode, for the abort callback; empty between decodes.
 type AbortSlot = Cell<Option<NonNull<c_void>>>;
 
-/// A llama.cpp context. Not `Send`: the model's worker thread creates, uses and drops it, because
-/// libgomp keeps a thread team for that thread.
+/// A llama.cpp context. Not `Send`: the model's worker thread creates, uses and drops it. Only
+/// batches are computed on another thread, the compute thread, for which the worker waits.
 pub struct Context {
     pub(super) raw: NonNull<sys::llama_context>,
     abort: Box<AbortSlot>,
@@ -169,14 +178,15 @@ impl Context {
         })
     }
 
-    /// Computes the batch. `should_stop` is called after every node of the graph (thousands of
-    /// times a second, CPU only). When it returns true, the decode ends with
-    /// [`DecodeError::Aborted`].
+    /// Computes the batch, on the compute thread of the process, where other models may be before
+    /// it. `should_stop` is called there after every node of the graph (thousands of times a
+    /// second, CPU only). When it returns true, the decode ends with [`DecodeError::Aborted`].
+    /// Returns how long it took, without the steps of other models before it.
     pub fn decode(
         &mut self,
         batch: &mut Batch,
         should_stop: AbortFn<'_>,
-    ) -> Result<(), DecodeError> {
+    ) -> Result<Duration, DecodeError> {
         self.outputs.clear();
         self.check(batch)?;
         // Not while a shift is pending: if that is aborted, llama.cpp continues with half of the
@@ -185,12 +195,16 @@ impl Context {
             let slot: *const AbortFn<'_> = &raw const should_stop;
             self.abort.set(NonNull::new(slot.cast_mut().cast()));
         }
-        let raw = batch.as_raw();
-        // SAFETY: `check` refused what llama.cpp asserts on; the arrays behind `raw` live in
-        // `batch`, which is borrowed until the end of this function; `self.raw` is valid and only
-        // this thread uses it (`Context` isn't `Send`).
-        let (code, errors) =
-            with_captured_errors(|| unsafe { sys::llama_decode(self.raw.as_ptr(), raw) });
+        let lent = Lent(self.raw.as_ptr(), batch.as_raw());
+        let ((code, errors), took) = on_compute_thread(move || {
+            let Lent(context, batch) = { lent };
+            let begun = Instant::now();
+            // SAFETY: `check` refused what llama.cpp asserts on; the arrays behind the batch live
+            // in `batch`, which is borrowed until the end of this function; the context is valid,
+            // and the thread that owns it waits (`Lent`).
+            let done = with_captured_errors(|| unsafe { sys::llama_decode(context, batch) });
+            (done, begun.elapsed())
+        });
         self.abort.set(None);
         // llama.cpp refuses a batch with code -1 before it touches the cells.
         if code != -1 {
@@ -207,7 +221,7 @@ impl Context {
             0 => {
                 let outputs = (0..batch.len()).filter(|&index| batch.is_output(index));
                 self.outputs.extend(outputs);
-                Ok(())
+                Ok(took)
             }
             1 => Err(DecodeError::NoCells),
             2 => Err(DecodeError::Aborted),
@@ -324,8 +338,8 @@ impl Drop for Context {
 /// The abort callback: calls the function of the running decode.
 unsafe extern "C" fn should_abort(slot: *mut c_void) -> bool {
     // SAFETY: `slot` is the boxed `AbortSlot` of a live context. ggml calls this on the thread that
-    // called `llama_decode` (`ggml-cpu.c`, thread 0 of the team), so only that thread touches the
-    // cell.
+    // called `llama_decode` (`ggml-cpu.c`, thread 0 of the team), while the thread that sets the
+    // cell waits.
     let slot = unsafe { &*slot.cast::<AbortSlot>() };
     match slot.get() {
         // SAFETY: `decode` sets the pointer to a reference that it holds until `llama_decode` has

@@ -22,6 +22,7 @@ mod build_flags;
 #[cfg(target_os = "linux")]
 mod bus_errors;
 mod cells;
+mod compute;
 mod context;
 mod error;
 mod log;
@@ -31,6 +32,7 @@ mod quantize;
 mod sampler;
 mod saved;
 mod system;
+mod waiting;
 mod weights;
 
 pub use ability::Ability;
@@ -47,4 +49,5 @@ pub use quantize::quantize;
 pub use sampler::{Candidate, LlamaSampler};
 pub use saved::{SavedForm, SavedSequence};
 pub use system::{Device, DeviceKind, LlamaBuild, SystemInfo, device_memory};
+pub use waiting::bound_waiting;
 pub use weights::read_weights;

@@ -51,8 +51,16 @@ impl LlmView for State {
     }
 }
 
+fn main() -> Result<()> {
+    // First, because it starts the program again. On an error, models are slow on busy cores.
+    if let Err(error) = mynah_engine::bound_waiting() {
+        eprintln!("compute threads spin for long: {error}");
+    }
+    run()
+}
+
 #[tokio::main]
-async fn main() -> Result<()> {
+async fn run() -> Result<()> {
     // The engine's warnings, such as that it was built for another CPU.
     tracing_subscriber::fmt()
         .with_max_level(tracing::Level::WARN)

@@ -8,3 +8,4 @@ mod folders;
 mod isolated;
 mod migrating;
 mod run;
+mod waiting;

@@ -69,8 +69,7 @@ impl Cores {
         (usable > 1 && share >= BUSY).then(|| {
             format!(
                 "other programs use these cores (load {load:.1} of {usable}): a model computes \
-                 faster with fewer threads then, such as --threads 1, or with \
-                 OMP_WAIT_POLICY=passive"
+                 faster with fewer threads then, such as --threads 1"
             )
         })
     }

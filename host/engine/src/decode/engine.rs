@@ -214,7 +214,6 @@ impl<'a, C: Executor> Engine<'a, C> {
             }
         }
         self.counters.steps += 1;
-        let begun = Instant::now();
         let (queue, running) = (self.queue, &self.scheduler.running);
         // An abort loses the step for every sequence in the batch, so all of them must be
         // cancelled. If one is not, the step continues. The batch size limits its duration.
@@ -222,8 +221,7 @@ impl<'a, C: Executor> Engine<'a, C> {
             let mut in_step = running.iter().filter(|sequence| sequence.is_in_step());
             queue.is_closed() || in_step.all(Sequence::is_cancelled)
         };
-        self.cache.decode(&mut self.batch, &should_stop)?;
-        Ok(begun.elapsed())
+        self.cache.decode(&mut self.batch, &should_stop)
     }
 
     /// The step is done, and its decode took so long: gives each sequence that has computed all its

@@ -6,6 +6,7 @@
 
 use std::ops::Range;
 use std::sync::Arc;
+use std::time::Duration;
 
 use mynah_core::TokenId;
 use mynah_llama::{Ability, Batch, Context, ContextParams, DecodeError, LlamaModel, SavedSequence};
@@ -19,7 +20,7 @@ pub(super) trait EmbedExecutor {
     fn decode(
         &mut self,
         batch: &mut Batch,
-        should_stop: &dyn Fn() -> bool,
+        should_stop: &(dyn Fn() -> bool + Sync),
     ) -> Result<(), DecodeError>;
 
     /// The vector of the token at `index` of the last batch.
@@ -33,9 +34,9 @@ impl EmbedExecutor for Context {
     fn decode(
         &mut self,
         batch: &mut Batch,
-        should_stop: &dyn Fn() -> bool,
+        should_stop: &(dyn Fn() -> bool + Sync),
     ) -> Result<(), DecodeError> {
-        Context::decode(self, batch, should_stop)
+        Context::decode(self, batch, should_stop).map(drop)
     }
 
     fn row(&self, index: usize) -> Option<&[f32]> {
@@ -50,12 +51,12 @@ impl EmbedExecutor for Context {
 /// A model that computes batches of sequences.
 pub(super) trait Executor {
     /// Computes the batch. It may end early with [`DecodeError::Aborted`] when `should_stop`
-    /// returns true.
+    /// returns true. Returns how long it took, without the steps of other models before it.
     fn decode(
         &mut self,
         batch: &mut Batch,
-        should_stop: &dyn Fn() -> bool,
-    ) -> Result<(), DecodeError>;
+        should_stop: &(dyn Fn() -> bool + Sync),
+    ) -> Result<Duration, DecodeError>;
 
     /// The logits for the token at `index` of the last batch, if it was an output.
     fn logits(&self, index: usize) -> Option<&[f32]>;
@@ -149,8 +150,8 @@ impl Executor for Llama {
     fn decode(
         &mut self,
         batch: &mut Batch,
-        should_stop: &dyn Fn() -> bool,
-    ) -> Result<(), DecodeError> {
+        should_stop: &(dyn Fn() -> bool + Sync),
+    ) -> Result<Duration, DecodeError> {
         match &mut self.context {
             Some(context) => context.decode(batch, should_stop),
             None => Err(DecodeError::Invalid("there is no context")),

@@ -78,8 +78,7 @@ impl PerfLog {
                 model,
                 times,
                 "steps take {times} times as long as before: other programs use the same cores. \
-                 Fewer threads may be faster (such as `--threads 1`), or OMP_WAIT_POLICY=passive \
-                 in the environment"
+                 Fewer threads may be faster (such as `--threads 1`)"
             );
         }
         self.steps += 1;

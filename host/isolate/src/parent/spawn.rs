@@ -14,7 +14,12 @@ use crate::entry::ARGUMENT;
 const MAX_STDERR: usize = 2048;
 
 /// Variables of the environment that a process gets: where its libraries are, and its threads.
-const ENVIRONMENT: [&str; 3] = ["LD_LIBRARY_PATH", "OMP_WAIT_POLICY", "OMP_PROC_BIND"];
+const ENVIRONMENT: [&str; 4] = [
+    "LD_LIBRARY_PATH",
+    "GOMP_SPINCOUNT",
+    "OMP_WAIT_POLICY",
+    "OMP_PROC_BIND",
+];
 
 /// Starts the executable of this process as the process of a model.
 pub(super) fn spawn(socket: UnixStream, file: OwnedFd) -> io::Result<Child> {

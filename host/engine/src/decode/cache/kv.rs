@@ -2,6 +2,7 @@
 //! goes through here, so that the accounts are always right.
 
 use std::ops::Range;
+use std::time::Duration;
 
 use mynah_llama::{Batch, ContextParams, DecodeError, SavedSequence};
 use mynah_schedule::Cells;
@@ -33,12 +34,12 @@ impl<C: Executor> Kv<C> {
         &self.executor
     }
 
-    /// Computes the batch. [`extend`](Self::extend) then accounts for each sequence in it.
+    /// Computes the batch, and returns how long it took. [`extend`](Self::extend) then accounts for each sequence in it.
     pub(super) fn decode(
         &mut self,
         batch: &mut Batch,
-        should_stop: &dyn Fn() -> bool,
-    ) -> Result<(), DecodeError> {
+        should_stop: &(dyn Fn() -> bool + Sync),
+    ) -> Result<Duration, DecodeError> {
         let decoded = self.executor.decode(batch, should_stop);
         if !matches!(decoded, Err(DecodeError::Failed { .. })) {
             self.moved.clear();

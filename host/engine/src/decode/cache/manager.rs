@@ -1,7 +1,7 @@
 //! Manages a model's KV cells: which sequence numbers are free, which sequence holds which cells,
 //! and what is evicted when cells or host memory run out.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use mynah_core::log::MEMORY;
 use mynah_core::{CacheStatus, Owner, Pressure, SessionState, Status};
@@ -76,12 +76,12 @@ impl<C: Executor> CacheManager<C> {
         self.kv.executor()
     }
 
-    /// Computes a batch. [`computed`](Self::computed) then accounts for each sequence in it.
+    /// Computes a batch, and returns how long it took. [`computed`](Self::computed) then accounts for each sequence in it.
     pub(in crate::decode) fn decode(
         &mut self,
         batch: &mut Batch,
-        should_stop: &dyn Fn() -> bool,
-    ) -> Result<(), DecodeError> {
+        should_stop: &(dyn Fn() -> bool + Sync),
+    ) -> Result<Duration, DecodeError> {
         self.kv.decode(batch, should_stop)
     }
 

@@ -4,7 +4,7 @@
 
 use std::collections::{HashMap, HashSet};
 use std::ops::Range;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use mynah_core::TokenId;
 use mynah_llama::{Batch, ContextParams, DecodeError, SavedSequence};
@@ -169,7 +169,7 @@ impl EmbedExecutor for KnownVectors {
     fn decode(
         &mut self,
         batch: &mut Batch,
-        should_stop: &dyn Fn() -> bool,
+        should_stop: &(dyn Fn() -> bool + Sync),
     ) -> Result<(), DecodeError> {
         assert!(batch.len() <= self.params.batch as usize);
         assert_eq!(batch.output_count(), batch.len(), "all tokens are outputs");
@@ -213,8 +213,9 @@ impl Executor for Known {
     fn decode(
         &mut self,
         batch: &mut Batch,
-        should_stop: &dyn Fn() -> bool,
-    ) -> Result<(), DecodeError> {
+        should_stop: &(dyn Fn() -> bool + Sync),
+    ) -> Result<Duration, DecodeError> {
+        let begun = Instant::now();
         self.steps += 1;
         let moved = std::mem::take(&mut self.moved);
         self.copies.clear();
@@ -279,7 +280,7 @@ impl Executor for Known {
                 reason: "told to".to_owned(),
             });
         }
-        Ok(())
+        Ok(begun.elapsed())
     }
 
     fn logits(&self, index: usize) -> Option<&[f32]> {

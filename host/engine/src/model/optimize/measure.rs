@@ -112,7 +112,8 @@ impl Subject {
     }
 
     pub(super) fn decode(&mut self, batch: &mut Batch) -> Result<()> {
-        self.context.decode(batch, &|| false).map_err(unmeasured)
+        let decoded = self.context.decode(batch, &|| false);
+        decoded.map(drop).map_err(unmeasured)
     }
 
     pub(super) fn logits(&self, index: usize) -> Option<&[f32]> {
