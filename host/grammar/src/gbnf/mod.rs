@@ -10,6 +10,7 @@
 //! lexeme is one character, both mean the same.
 
 mod check;
+mod factor;
 mod parse;
 mod rules;
 mod supported;
@@ -24,7 +25,8 @@ pub(super) use tokens::Tokens;
 
 /// Translates a grammar to llguidance's variant of Lark.
 pub(super) fn to_lark(text: &str, tokens: &dyn Tokens) -> Result<String, Mistake> {
-    let grammar = parse::parse(text, tokens)?;
+    let mut grammar = parse::parse(text, tokens)?;
     check::ends(text, &grammar)?;
+    factor::factor(&mut grammar);
     translate::translate(text, &grammar, tokens)
 }

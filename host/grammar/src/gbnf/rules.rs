@@ -25,7 +25,7 @@ pub(super) struct Rule {
 /// Alternative sequences. One may be empty.
 pub(super) type Choice = Vec<Vec<Item>>;
 
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(super) enum Item {
     /// One character of this set.
     Character(Characters),

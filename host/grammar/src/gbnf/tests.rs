@@ -274,6 +274,26 @@ fn deep_parentheses_are_read() {
 }
 
 #[test]
+fn a_choice_between_thousands_of_words_is_followed() {
+    let grammars = grammars();
+    let words: Vec<String> = (0..3000).map(|n| format!("\"word-{n:04}\"")).collect();
+    let form = gbnf(&format!("root ::= ({}) \";\"", words.join(" | ")));
+    assert!(has_form(&grammars, &form, "word-1999;"));
+    assert!(!has_form(&grammars, &form, "word-3000;"));
+    let nested = format!(
+        "root ::= {}\"b\"{}",
+        "(\"a\" | ".repeat(900),
+        ")".repeat(900)
+    );
+    assert!(has_form(&grammars, &gbnf(&nested), "b"));
+    let form = gbnf("root ::= (\"ab\" | \"ac\" | \"a\" | \"ab\" | \"b\" |) \"x\"");
+    for text in ["abx", "acx", "ax", "x", "bx"] {
+        assert!(has_form(&grammars, &form, text), "{text}");
+    }
+    assert!(!has_form(&grammars, &form, "adx"));
+}
+
+#[test]
 fn each_construct_is_supported_as_the_page_says() {
     let grammars = grammars();
     for row in SUPPORTED {
