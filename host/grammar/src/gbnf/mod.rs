@@ -18,6 +18,10 @@ mod tokens;
 mod translate;
 
 #[cfg(test)]
+mod plain;
+#[cfg(test)]
+mod published;
+#[cfg(test)]
 mod tests;
 
 pub(super) use rules::Mistake;
