@@ -12,12 +12,12 @@ pub(crate) fn texts() -> impl Strategy<Value = Vec<Vec<usize>>> {
 }
 
 /// A grammar.
-pub(crate) fn any() -> impl Strategy<Value = String> {
+pub(crate) fn grammars() -> impl Strategy<Value = String> {
     let characters = grammar(character().boxed());
     // A token and its text at the same place differ on purpose, so a grammar has one of them.
     let tokens = grammar(token().boxed());
     let whole = prop_oneof![6 => characters, 1 => tokens];
-    let change = prop::option::weighted(0.25, (any_place(), change()));
+    let change = prop::option::weighted(0.25, (any::<prop::sample::Index>(), change()));
     (whole, change).prop_map(|(grammar, change)| match change {
         Some((place, (removed, added))) => {
             let mut letters: Vec<char> = grammar.chars().collect();
@@ -30,16 +30,48 @@ pub(crate) fn any() -> impl Strategy<Value = String> {
     })
 }
 
-fn any_place() -> impl Strategy<Value = prop::sample::Index> {
-    any::<prop::sample::Index>()
-}
-
 /// How many letters to remove, and what to write there.
 fn change() -> impl Strategy<Value = (usize, &'static str)> {
     let added = select(vec![
-        "", "", "", "\n", " ", "\"", "[", "]", "(", ")", "|", "*", "{", "}", "{0}", "{1,2}", "-",
-        "^", "\\", "\\x00", "\\u", "#", "::=", "a", "r1", ".", "<", "!", ">", ",", "\r", "\t", "_",
-        "é", "{2,1}", "{,2}", "{3000}", "{0,3000}", "{99999999999999999999}",
+        "",
+        "",
+        "",
+        "\n",
+        " ",
+        "\"",
+        "[",
+        "]",
+        "(",
+        ")",
+        "|",
+        "*",
+        "{",
+        "}",
+        "{0}",
+        "{1,2}",
+        "-",
+        "^",
+        "\\",
+        "\\x00",
+        "\\u",
+        "#",
+        "::=",
+        "a",
+        "r1",
+        ".",
+        "<",
+        "!",
+        ">",
+        ",",
+        "\r",
+        "\t",
+        "_",
+        "é",
+        "{2,1}",
+        "{,2}",
+        "{3000}",
+        "{0,3000}",
+        "{99999999999999999999}",
     ]);
     (0..3usize, added)
 }
@@ -61,18 +93,72 @@ fn line() -> impl Strategy<Value = &'static str> {
 
 fn character() -> impl Strategy<Value = String> {
     let piece = select(vec![
-        "a", "a", "b", "c", "ab", "é", "😀", "-", "]", "^", "\\x61", "\\u00e9", "\\U0001F600",
-        "\\n", "\\\\", "\\\"", "\\[", "\\]", "\\-", "0", "x",
+        "a",
+        "a",
+        "b",
+        "c",
+        "ab",
+        "é",
+        "😀",
+        "-",
+        "]",
+        "^",
+        "\\x61",
+        "\\u00e9",
+        "\\U0001F600",
+        "\\n",
+        "\\\\",
+        "\\\"",
+        "\\[",
+        "\\]",
+        "\\-",
+        "0",
+        "x",
     ]);
-    let rare = select(vec!["\\x00", "\\uD83D", "\\U00110000", "\\UFFFFFFFF", "#", "|"]);
+    let rare = select(vec![
+        "\\x00",
+        "\\uD83D",
+        "\\U00110000",
+        "\\UFFFFFFFF",
+        "#",
+        "|",
+    ]);
     let piece = prop_oneof![30 => piece, 1 => rare];
-    let literal = prop::collection::vec(piece, 0..3)
-        .prop_map(|pieces| format!("\"{}\"", pieces.concat()));
+    let literal =
+        prop::collection::vec(piece, 0..3).prop_map(|pieces| format!("\"{}\"", pieces.concat()));
     let class = select(vec![
-        "[a]", "[ab]", "[a-c]", "[^a]", "[^a-c]", "[a-]", "[-a]", "[^-]", "[\\]a]", "[\\-a]", "[é-ü]",
-        "[\\u00e0-\\u00ff]", "[^\\x00-\\x1F]", "[\\x00a]", "[^\\uD800-\\uDFFF]", "[\\U0001F600]",
-        "[a-\\UFFFFFFFF]", "[\"]", "[^\"\\\\\\x7F\\x00-\\x1F]", "[a-c-]", "[a^]", "[b-a]", "[]",
-        "[^]", "[--a]", "[\\x00]", "[\\n]", "[#a]", "[a-a-c]", "[é😀]", "[a b]", "[\\uDFFF-\\uE000]",
+        "[a]",
+        "[ab]",
+        "[a-c]",
+        "[^a]",
+        "[^a-c]",
+        "[a-]",
+        "[-a]",
+        "[^-]",
+        "[\\]a]",
+        "[\\-a]",
+        "[é-ü]",
+        "[\\u00e0-\\u00ff]",
+        "[^\\x00-\\x1F]",
+        "[\\x00a]",
+        "[^\\uD800-\\uDFFF]",
+        "[\\U0001F600]",
+        "[a-\\UFFFFFFFF]",
+        "[\"]",
+        "[^\"\\\\\\x7F\\x00-\\x1F]",
+        "[a-c-]",
+        "[a^]",
+        "[b-a]",
+        "[]",
+        "[^]",
+        "[--a]",
+        "[\\x00]",
+        "[\\n]",
+        "[#a]",
+        "[a-a-c]",
+        "[é😀]",
+        "[a b]",
+        "[\\uDFFF-\\uE000]",
     ]);
     prop_oneof![6 => literal, 6 => class.prop_map(str::to_owned), 1 => Just(".".to_owned())]
 }
@@ -82,7 +168,16 @@ fn token() -> impl Strategy<Value = String> {
         "<x>", "!<x>", "<[259]>", "<[260]>", "<[261]>", "!<[259]>", "!<[260]>", "<[271]>", "<s>",
     ]);
     let rare = select(vec![
-        "</s>", "!</s>", "<y>", "<[9999]>", "!<[9999]>", "<[]>", "<[+1]>", "<[01]>", "< x>", "<x",
+        "</s>",
+        "!</s>",
+        "<y>",
+        "<[9999]>",
+        "!<[9999]>",
+        "<[]>",
+        "<[+1]>",
+        "<[01]>",
+        "< x>",
+        "<x",
     ]);
     prop_oneof![20 => common, 1 => rare].prop_map(str::to_owned)
 }
@@ -97,13 +192,18 @@ fn times() -> impl Strategy<Value = &'static str> {
 
 fn choice(item: BoxedStrategy<String>) -> BoxedStrategy<String> {
     let times = prop::option::weighted(0.25, times()).prop_map(Option::unwrap_or_default);
-    let item = (item, times, space()).prop_map(|(item, times, space)| format!("{item}{times}{space}"));
-    let sequence = prop::collection::vec(item, 0..4).prop_map(|items| items.concat());
+    let item =
+        (item, times, space()).prop_map(|(item, times, space)| format!("{item}{times}{space}"));
+    let sequence = prop::collection::vec(item, 0..4)
+        .prop_map(|items| items.concat())
+        .boxed();
     let separator = select(vec!["|", "| ", "|\n", "|#\n"]);
     let more = prop::collection::vec((separator, sequence.clone()), 0..3);
     (sequence, more)
         .prop_map(|(first, more)| {
-            let more = more.into_iter().map(|(separator, next)| format!("{separator}{next}"));
+            let more = more
+                .into_iter()
+                .map(|(separator, next)| format!("{separator}{next}"));
             first + &more.collect::<String>()
         })
         .boxed()

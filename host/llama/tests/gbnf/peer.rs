@@ -68,7 +68,11 @@ impl Peer {
         let stderr = std::fs::File::create(&path).unwrap();
         // Bounds of memory and processor time, for grammars on which llama.cpp never ends.
         let mut child = Command::new("sh")
-            .args(["-c", "ulimit -v 4000000; ulimit -t 60; ulimit -c 0; exec \"$@\"", "sh"])
+            .args([
+                "-c",
+                "ulimit -v 4000000; ulimit -t 60; ulimit -c 0; exec \"$@\"",
+                "sh",
+            ])
             .arg(std::env::current_exe().unwrap())
             .args(["--exact", "llama_cpp_reads", "--ignored", "--nocapture"])
             .env(VOCABULARY, self.folder.path().join("vocabulary.gguf"))
@@ -135,7 +139,9 @@ impl Text {
     fn of(value: &Value) -> Self {
         let ids = value[0].as_array().unwrap().iter();
         Self {
-            ids: ids.map(|id| id.as_u64().unwrap().try_into().unwrap()).collect(),
+            ids: ids
+                .map(|id| id.as_u64().unwrap().try_into().unwrap())
+                .collect(),
             length: value[1].as_u64().unwrap().try_into().unwrap(),
             may_end: value[2].as_bool().unwrap(),
         }
@@ -159,7 +165,8 @@ pub(crate) fn serve() {
                 let texts = question[1].as_array().unwrap().iter();
                 let texts = texts.map(|text| {
                     let ids = text.as_array().unwrap().iter();
-                    ids.map(|id| id.as_u64().unwrap().try_into().unwrap()).collect()
+                    ids.map(|id| id.as_u64().unwrap().try_into().unwrap())
+                        .collect()
                 });
                 let seed: u32 = question[2].as_u64().unwrap().try_into().unwrap();
                 let walks = (0..2).map(|walk| {
@@ -167,7 +174,10 @@ pub(crate) fn serve() {
                     words::walk(seed.wrapping_add(100 + walk), |id| next(&mut sampler, id))
                 });
                 let texts: Vec<Vec<u32>> = texts.chain(walks).collect();
-                texts.into_iter().map(|ids| follow(sampler.clone(), ids)).collect()
+                texts
+                    .into_iter()
+                    .map(|ids| follow(sampler.clone(), ids))
+                    .collect()
             }
             Err(_) => Value::Null,
         };

@@ -47,7 +47,9 @@ pub(crate) fn character(place: usize) -> u32 {
 /// The tokens as a person reads them.
 pub(crate) fn text(ids: &[u32]) -> Vec<String> {
     let all = all();
-    ids.iter().map(|&id| all[id as usize].text.clone()).collect()
+    ids.iter()
+        .map(|&id| all[id as usize].text.clone())
+        .collect()
 }
 
 /// Takes up to 12 random tokens of those that are accepted.
@@ -124,16 +126,31 @@ pub(crate) fn write(path: &Path) {
     };
     let texts = all.iter().flat_map(|word| string(&word.text)).collect();
     let scores = all.iter().flat_map(|_| 0f32.to_le_bytes()).collect();
-    let kinds = all.iter().flat_map(|word| word.kind.to_le_bytes()).collect();
+    let kinds = all
+        .iter()
+        .flat_map(|word| word.kind.to_le_bytes())
+        .collect();
     let values = [
         ("general.architecture", STRING, string("llama")),
         ("tokenizer.ggml.model", STRING, string("llama")),
         ("tokenizer.ggml.tokens", ARRAY, array(STRING, texts)),
         ("tokenizer.ggml.scores", ARRAY, array(F32, scores)),
         ("tokenizer.ggml.token_type", ARRAY, array(I32, kinds)),
-        ("tokenizer.ggml.unknown_token_id", U32, 0u32.to_le_bytes().to_vec()),
-        ("tokenizer.ggml.bos_token_id", U32, 1u32.to_le_bytes().to_vec()),
-        ("tokenizer.ggml.eos_token_id", U32, END.to_le_bytes().to_vec()),
+        (
+            "tokenizer.ggml.unknown_token_id",
+            U32,
+            0u32.to_le_bytes().to_vec(),
+        ),
+        (
+            "tokenizer.ggml.bos_token_id",
+            U32,
+            1u32.to_le_bytes().to_vec(),
+        ),
+        (
+            "tokenizer.ggml.eos_token_id",
+            U32,
+            END.to_le_bytes().to_vec(),
+        ),
         ("tokenizer.ggml.add_space_prefix", BOOL, vec![0]),
     ];
     let mut file = b"GGUF".to_vec();
