@@ -8,10 +8,11 @@ use llguidance::api::TopLevelGrammar;
 use llguidance::earley::SlicedBiasComputer;
 use llguidance::toktrie::InferenceCapabilities;
 use llguidance::{Logger, Matcher, ParserFactory};
+use mynah_core::TokenId;
 use mynah_settings::OutputForm;
 
 use super::limits::{self, parser_limits, summary};
-use super::vocabulary::{Vocabulary, Words};
+use super::vocabulary::{Vocabulary, Words, word};
 use super::{Constraint, ConstraintError, GrammarError, gbnf, lark, schema};
 
 /// Compiles the constraints of a model's requests. The first one also builds the shared data, which
@@ -103,7 +104,7 @@ impl Grammars {
                 lark::check(text)?;
                 Ok(TopLevelGrammar::from_lark(text.clone()))
             }
-            OutputForm::Gbnf(text) => gbnf::to_lark(text, &|name| self.token(name))
+            OutputForm::Gbnf(text) => gbnf::to_lark(text, &Named(&*self.vocabulary))
                 .map(TopLevelGrammar::from_lark)
                 .map_err(|error| error.to_string()),
         }
@@ -121,10 +122,26 @@ impl Grammars {
             Err(_) => Err("the grammar engine can't use this model's vocabulary".to_owned()),
         }
     }
+}
 
-    /// The id of the token with this text or name, if there is exactly one.
-    fn token(&self, name: &str) -> Option<u32> {
-        u32::try_from(self.vocabulary.find(name)?.0).ok()
+/// The tokens of a vocabulary, as a GBNF grammar names them.
+struct Named<'a>(&'a dyn Vocabulary);
+
+impl gbnf::Tokens for Named<'_> {
+    fn count(&self) -> u32 {
+        self.0.token_count()
+    }
+
+    fn find(&self, name: &str) -> Option<u32> {
+        u32::try_from(self.0.find(name)?.0).ok()
+    }
+
+    fn is_end(&self, id: u32) -> bool {
+        id < self.count() && self.0.is_end(TokenId(id.cast_signed()))
+    }
+
+    fn is_usable(&self, id: u32) -> bool {
+        id < self.count() && !word(self.0, TokenId(id.cast_signed())).is_empty()
     }
 }
 

@@ -58,7 +58,7 @@ fn words(more: &[&str]) -> Words {
 }
 
 pub(super) fn grammars() -> Grammars {
-    Grammars::new(Arc::new(words(&["ab", "{\"", "}}", "true"])))
+    Grammars::new(Arc::new(words(&["ab", "{\"", "}}", "true", "<think>"])))
 }
 
 pub(super) fn schema(text: &str) -> OutputForm {
@@ -93,7 +93,7 @@ pub(super) fn has_form(grammars: &Grammars, form: &OutputForm, text: &str) -> bo
     follow(&mut constraint, text) == (text.len(), true)
 }
 
-fn refused(form: &OutputForm) -> String {
+pub(super) fn refused(form: &OutputForm) -> String {
     match grammars().constraint(form) {
         Err(GrammarError::Form { reason, .. }) => reason,
         Err(other) => panic!("another error: {other}"),

@@ -41,18 +41,7 @@ impl Words {
         let mut all = Self::default();
         for id in 0..vocabulary.token_count() {
             let token = TokenId(id.cast_signed());
-            // The text as it is delivered: control tokens have none.
-            let mut word = vocabulary.text(token);
-            if word.is_empty() {
-                word = special(&vocabulary.name(token));
-            } else if word.first() == Some(&TokTrie::SPECIAL_TOKEN_MARKER) {
-                // A byte that never occurs in UTF-8.
-                word.clear();
-            }
-            if word.len() > MAX_TOKEN_BYTES {
-                word.clear();
-            }
-            all.words.push(word);
+            all.words.push(word(vocabulary, token));
             if vocabulary.is_end(token) {
                 all.ends.push(id);
             }
@@ -73,6 +62,24 @@ impl Words {
         // tokenizes text.
         Arc::new(ApproximateTokEnv::new(trie))
     }
+}
+
+/// The token in llguidance's form. Empty for one that is never part of an answer with a form.
+pub(super) fn word(vocabulary: &dyn Vocabulary, token: TokenId) -> Vec<u8> {
+    // The text as it is delivered: control tokens have none.
+    let text = vocabulary.text(token);
+    let word = if text.is_empty() {
+        special(&vocabulary.name(token))
+    } else if text.first() == Some(&TokTrie::SPECIAL_TOKEN_MARKER) {
+        // A byte that never occurs in UTF-8.
+        Vec::new()
+    } else {
+        text
+    };
+    if word.len() > MAX_TOKEN_BYTES {
+        return Vec::new();
+    }
+    word
 }
 
 /// llguidance's form of a token with a name but no text.

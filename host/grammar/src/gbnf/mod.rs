@@ -9,18 +9,28 @@
 //! GBNF only knows characters, while llguidance knows lexemes, the longest of which wins. If each
 //! lexeme is one character, both mean the same.
 
+mod check;
+mod factor;
 mod parse;
 mod rules;
+mod supported;
+mod tokens;
 mod translate;
 
+#[cfg(test)]
+mod plain;
+#[cfg(test)]
+mod published;
 #[cfg(test)]
 mod tests;
 
 pub(super) use rules::Mistake;
+pub(super) use tokens::Tokens;
 
-/// Translates a grammar to llguidance's variant of Lark. `token` returns the id of the token with
-/// this text or name.
-pub(super) fn to_lark(text: &str, token: &dyn Fn(&str) -> Option<u32>) -> Result<String, Mistake> {
-    let grammar = parse::parse(text, token)?;
-    Ok(translate::translate(&grammar))
+/// Translates a grammar to llguidance's variant of Lark.
+pub(super) fn to_lark(text: &str, tokens: &dyn Tokens) -> Result<String, Mistake> {
+    let mut grammar = parse::parse(text, tokens)?;
+    check::ends(text, &grammar)?;
+    factor::factor(&mut grammar);
+    translate::translate(text, &grammar, tokens)
 }

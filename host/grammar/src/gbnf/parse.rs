@@ -1,29 +1,42 @@
 //! Parses GBNF with llama.cpp's syntax, and reports mistakes.
 //!
-//! It is stricter than llama.cpp where llama.cpp silently does something else: a duplicate rule, a
-//! range from a later to an earlier character, a repetition with a maximum below its minimum.
+//! It is stricter than llama.cpp where the writer can hardly mean what llama.cpp does: a range from
+//! a later to an earlier character, a class without characters, a repetition with a maximum below
+//! its minimum. It is more lenient with the number of repetitions.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
-use super::rules::{Choice, Grammar, Item, Mistake};
+use super::rules::{Characters, Choice, Grammar, Item, Mistake, Rule};
+use super::tokens::Tokens;
 
-/// Maximum nesting of parentheses, because they are parsed recursively.
-const MAX_DEPTH: u32 = 64;
+/// Maximum nesting of groups and repetitions. llguidance reads the translation recursively.
+const MAX_DEPTH: u32 = 1000;
 
 /// Maximum number of repetitions that a grammar may state.
 const MAX_REPETITIONS: u32 = 100_000;
 
+/// Maximum number of different tokens in a grammar that also has `!<token>`, because each such item
+/// becomes a choice between all the others.
+const MAX_TOKENS_BESIDE_OTHERS: usize = 64;
+
 /// Parses a grammar.
-pub(super) fn parse(text: &str, token: &dyn Fn(&str) -> Option<u32>) -> Result<Grammar, Mistake> {
+pub(super) fn parse(text: &str, tokens: &dyn Tokens) -> Result<Grammar, Mistake> {
     let mut parser = Parser {
         text,
         at: 0,
-        token,
+        tokens,
         numbers: HashMap::new(),
         names: Vec::new(),
-        rules: Vec::new(),
+        depths: Vec::new(),
+        used: BTreeSet::new(),
+        has_other: false,
+        grammar: Grammar::default(),
     };
-    parser.number("root", 0);
+    if let Some(at) = text.find('\0') {
+        let what = "the character with code 0 ends a grammar: write it as `\\x00`";
+        return Err(parser.mistake_at(at, what));
+    }
+    parser.named("root", 0);
     parser.space(true);
     while parser.peek().is_some() {
         parser.rule()?;
@@ -33,14 +46,55 @@ pub(super) fn parse(text: &str, token: &dyn Fn(&str) -> Option<u32>) -> Result<G
 
 struct Parser<'a> {
     text: &'a str,
-    // Number of bytes read.
+    /// Number of bytes read.
     at: usize,
-    token: &'a dyn Fn(&str) -> Option<u32>,
-    // The rules named so far, with their numbers and the position of the first mention.
+    tokens: &'a dyn Tokens,
+    /// The numbers of the rules named so far.
     numbers: HashMap<&'a str, usize>,
+    /// Their names, with the position of the first mention.
     names: Vec<(&'a str, usize)>,
-    // The definitions, where they exist already.
-    rules: Vec<Option<Choice>>,
+    /// For each rule, how deep groups and repetitions nest in it. 0 for a rule with a name.
+    depths: Vec<u32>,
+    /// The tokens so far, and whether one of them is negated.
+    used: BTreeSet<u32>,
+    has_other: bool,
+    grammar: Grammar,
+}
+
+/// A rule or group whose end is not read yet.
+struct Open {
+    rule: usize,
+    choice: Choice,
+    items: Vec<Item>,
+    /// Index of the first item that a repetition would apply to.
+    last: usize,
+}
+
+impl Open {
+    fn new(rule: usize) -> Self {
+        Self {
+            rule,
+            choice: Vec::new(),
+            items: Vec::new(),
+            last: 0,
+        }
+    }
+
+    /// Begins the next sequence.
+    fn next(&mut self) {
+        self.choice.push(std::mem::take(&mut self.items));
+        self.last = 0;
+    }
+
+    fn push(&mut self, item: Item) {
+        self.last = self.items.len();
+        self.items.push(item);
+    }
+
+    fn close(mut self) -> Choice {
+        self.next();
+        self.choice
+    }
 }
 
 impl<'a> Parser<'a> {
@@ -88,31 +142,51 @@ impl<'a> Parser<'a> {
     }
 
     fn mistake_at(&self, at: usize, what: impl Into<String>) -> Mistake {
-        let before = self.text.get(..at).unwrap_or(self.text);
-        let line = before.matches('\n').count() + 1;
-        let column = before
-            .rsplit('\n')
-            .next()
-            .unwrap_or_default()
-            .chars()
-            .count()
-            + 1;
-        let what = what.into();
-        Mistake { line, column, what }
+        Mistake::new(self.text, at, what)
     }
 
     fn mistake(&self, what: impl Into<String>) -> Mistake {
         self.mistake_at(self.at, what)
     }
 
-    fn number(&mut self, name: &'a str, at: usize) -> usize {
-        let next = self.names.len();
-        let number = *self.numbers.entry(name).or_insert(next);
-        if number == next {
-            self.names.push((name, at));
-            self.rules.push(None);
+    /// The number of the rule with this name.
+    fn named(&mut self, name: &'a str, at: usize) -> usize {
+        if let Some(number) = self.numbers.get(name) {
+            return *number;
         }
+        let number = self.add(true);
+        self.numbers.insert(name, number);
+        self.names.push((name, at));
         number
+    }
+
+    /// Adds a rule or a group.
+    fn add(&mut self, is_named: bool) -> usize {
+        let choice = None;
+        self.grammar.rules.push(Rule { is_named, choice });
+        self.depths.push(0);
+        self.grammar.rules.len() - 1
+    }
+
+    /// Defines a rule or a group that ends at this position. Another definition of the same rule
+    /// replaces it, as in llama.cpp.
+    fn define(&mut self, number: usize, choice: Choice, at: usize) -> Result<(), Mistake> {
+        let depths = &self.depths;
+        let rules = choice.iter().flatten().filter_map(Item::rule);
+        let deepest = rules.filter_map(|rule| depths.get(rule)).max();
+        let deepest = deepest.copied().unwrap_or(0);
+        let rule = self.grammar.rules.get_mut(number);
+        if let (Some(rule), Some(depth)) = (rule, self.depths.get_mut(number)) {
+            if !rule.is_named {
+                *depth = deepest + 1;
+                if *depth > MAX_DEPTH {
+                    let what = format!("groups and repetitions nest more than {MAX_DEPTH} deep");
+                    return Err(self.mistake_at(at, what));
+                }
+            }
+            rule.choice = Some(choice);
+        }
+        Ok(())
     }
 
     fn name(&mut self) -> Option<&'a str> {
@@ -125,118 +199,144 @@ impl<'a> Parser<'a> {
         let name = self
             .name()
             .ok_or_else(|| self.mistake("a rule's name is missing"))?;
-        let number = self.number(name, at);
+        let number = self.named(name, at);
         self.space(false);
         if !self.take("::=") {
             return Err(self.mistake(format!("`::=` is missing after `{name:.60}`")));
         }
         self.space(true);
-        let choice = self.choice(0)?;
+        let choice = self.choice(number)?;
         match self.peek() {
             None | Some('\r' | '\n') => self.space(true),
             Some(other) => return Err(self.mistake(format!("{other:?} is out of place"))),
         }
-        match self.rules.get_mut(number) {
-            Some(rule @ None) => *rule = Some(choice),
-            Some(Some(_)) | None => {
-                return Err(self.mistake_at(at, format!("the rule `{name:.60}` is defined twice")));
-            }
-        }
-        Ok(())
+        self.define(number, choice, at)
     }
 
     fn finish(self) -> Result<Grammar, Mistake> {
-        let mut rules = Vec::with_capacity(self.rules.len());
-        for (rule, &(name, at)) in self.rules.iter().zip(&self.names) {
-            match rule {
-                Some(rule) => rules.push(rule.clone()),
-                None => {
-                    return Err(self.mistake_at(at, format!("there is no rule `{name:.60}`")));
-                }
+        // A definition that another one replaced does not count.
+        let named = self.numbers.values().copied();
+        let used = self
+            .grammar
+            .reachable(named.filter(|&rule| self.is_defined(rule)));
+        for &(name, at) in &self.names {
+            let number = self.numbers.get(name).copied().unwrap_or(0);
+            let is_used = number == 0 || used.contains(&number);
+            if is_used && !self.is_defined(number) {
+                return Err(self.mistake_at(at, format!("there is no rule `{name:.60}`")));
             }
         }
-        Ok(Grammar { rules })
+        Ok(self.grammar)
     }
 
-    fn choice(&mut self, depth: u32) -> Result<Choice, Mistake> {
-        let mut choice = vec![self.sequence(depth)?];
-        while self.take("|") {
-            self.space(true);
-            choice.push(self.sequence(depth)?);
-        }
-        Ok(choice)
+    fn is_defined(&self, rule: usize) -> bool {
+        let rule = self.grammar.rules.get(rule);
+        rule.is_some_and(|rule| rule.choice.is_some())
     }
 
-    fn sequence(&mut self, depth: u32) -> Result<Vec<Item>, Mistake> {
-        let is_nested = depth > 0;
-        let mut items = Vec::new();
-        // Index of the first item that a repetition would apply to.
-        let mut last = 0;
-        while let Some(next) = self.peek() {
-            let begin = items.len();
-            match next {
-                '"' => self.literal(&mut items)?,
-                '[' => items.push(self.class()?),
-                '.' => {
+    /// Reads the sequences of a rule, with all groups in them.
+    fn choice(&mut self, rule: usize) -> Result<Choice, Mistake> {
+        let mut current = Open::new(rule);
+        // The rule and the groups around the current one.
+        let mut around: Vec<Open> = Vec::new();
+        loop {
+            let at = self.at;
+            match self.peek() {
+                Some('|') => {
                     self.next();
-                    items.push(Item::Character {
-                        ranges: Vec::new(),
-                        is_negated: true,
-                    });
-                }
-                '<' | '!' => items.push(self.token()?),
-                '(' => {
-                    if depth >= MAX_DEPTH {
-                        let what = format!("more than {MAX_DEPTH} nested parentheses");
-                        return Err(self.mistake(what));
-                    }
-                    self.next();
+                    current.next();
                     self.space(true);
-                    let group = self.choice(depth + 1)?;
-                    if !self.take(")") {
-                        return Err(self.mistake("`)` is missing"));
-                    }
-                    items.push(Item::Group(group));
-                }
-                '*' | '+' | '?' | '{' => {
-                    let at = self.at;
-                    let (min, max) = self.times()?;
-                    if last == items.len() {
-                        return Err(self.mistake_at(at, "there is nothing before it to repeat"));
-                    }
-                    let items_again = items.split_off(last);
-                    items.push(Item::Repeat {
-                        items: items_again,
-                        min,
-                        max,
-                    });
-                    self.space(is_nested);
                     continue;
                 }
-                one if one.is_ascii_alphanumeric() || one == '-' => {
-                    let at = self.at;
-                    if let Some(name) = self.name() {
-                        items.push(Item::Rule(self.number(name, at)));
-                    }
+                Some('(') => {
+                    self.next();
+                    let group = self.add(false);
+                    around.push(std::mem::replace(&mut current, Open::new(group)));
+                    self.space(true);
+                    continue;
                 }
-                _ => break,
+                Some(')') if !around.is_empty() => {
+                    self.next();
+                    let Some(outer) = around.pop() else { continue };
+                    let group = std::mem::replace(&mut current, outer);
+                    let number = group.rule;
+                    self.define(number, group.close(), at)?;
+                    current.push(Item::Rule(number));
+                }
+                Some('*' | '+' | '?' | '{') => self.repeat(&mut current, !around.is_empty())?,
+                Some(_) if self.item(&mut current)? => {}
+                Some(_) | None if around.is_empty() => return Ok(current.close()),
+                Some(_) | None => return Err(self.mistake("`)` is missing")),
             }
-            last = begin;
-            self.space(is_nested);
+            self.space(!around.is_empty());
         }
-        Ok(items)
     }
 
-    fn literal(&mut self, items: &mut Vec<Item>) -> Result<(), Mistake> {
+    /// Reads a literal, a class, a token or the name of a rule, if there is one.
+    fn item(&mut self, current: &mut Open) -> Result<bool, Mistake> {
+        match self.peek() {
+            Some('"') => self.literal(current)?,
+            Some('[') => {
+                let class = self.class()?;
+                current.push(class);
+            }
+            Some('.') => {
+                self.next();
+                current.push(Item::Character(Characters::new(Vec::new(), true)));
+            }
+            Some('<' | '!') => {
+                let token = self.token()?;
+                current.push(token);
+            }
+            Some(_) | None => {
+                let at = self.at;
+                let Some(name) = self.name() else {
+                    return Ok(false);
+                };
+                let rule = self.named(name, at);
+                current.push(Item::Rule(rule));
+            }
+        }
+        Ok(true)
+    }
+
+    fn repeat(&mut self, current: &mut Open, is_nested: bool) -> Result<(), Mistake> {
+        let at = self.at;
+        let (min, max) = self.times(is_nested)?;
+        let items = current.items.split_off(current.last);
+        let rule = match items.as_slice() {
+            [] => return Err(self.mistake_at(at, "there is nothing before it to repeat")),
+            _ if max == Some(0) => return Ok(()),
+            [Item::Rule(rule)] => *rule,
+            _ => {
+                let rule = self.add(false);
+                self.define(rule, vec![items], at)?;
+                rule
+            }
+        };
+        current.items.push(Item::Repeat { rule, min, max });
+        Ok(())
+    }
+
+    fn literal(&mut self, current: &mut Open) -> Result<(), Mistake> {
         self.next();
+        current.last = current.items.len();
         while !self.take("\"") {
+            let at = self.at;
             let one = self.character()?;
-            items.push(Item::Character {
-                ranges: vec![(one, one)],
-                is_negated: false,
-            });
+            let item = self.one_of(at, vec![(one, one)], false);
+            current.items.push(item);
         }
         Ok(())
+    }
+
+    /// A set of characters that is written at this position.
+    fn one_of(&mut self, at: usize, ranges: Vec<(u32, u32)>, is_negated: bool) -> Item {
+        let characters = Characters::new(ranges, is_negated);
+        if characters.is_empty() {
+            self.grammar.never_at.get_or_insert(at);
+        }
+        Item::Character(characters)
     }
 
     fn class(&mut self) -> Result<Item, Mistake> {
@@ -255,64 +355,54 @@ impl<'a> Parser<'a> {
                 first
             };
             if last < first {
-                let what =
-                    format!("the range ends before it begins: {last:?} comes before {first:?}");
+                let range = self.text.get(at..self.at).unwrap_or_default();
+                let what = format!(
+                    "the range `{range}` has no character: it ends before it begins. Swap its ends"
+                );
                 return Err(self.mistake_at(at, what));
             }
             ranges.push((first, last));
         }
         if ranges.is_empty() {
-            return Err(self.mistake_at(begin, "no character between `[` and `]`"));
+            let what = "no character between `[` and `]`: write `\"\"` for nothing, `.` for any";
+            return Err(self.mistake_at(begin, what));
         }
-        Ok(Item::Character { ranges, is_negated })
+        Ok(self.one_of(begin, ranges, is_negated))
     }
 
-    /// Reads one character of a literal or a class.
-    fn character(&mut self) -> Result<char, Mistake> {
+    /// Reads the code of one character of a literal or a class. There may be no such character.
+    fn character(&mut self) -> Result<u32, Mistake> {
         let at = self.at;
         let Some(one) = self.next() else {
             return Err(self.mistake("the grammar ends within a literal or a class"));
         };
-        let character = if one == '\\' {
-            match self.next() {
-                Some('x') => self.hex(2)?,
-                Some('u') => self.hex(4)?,
-                Some('U') => self.hex(8)?,
-                Some('t') => '\t',
-                Some('r') => '\r',
-                Some('n') => '\n',
-                Some(same @ ('\\' | '"' | '[' | ']' | '-')) => same,
-                _ => {
-                    let what =
-                        "after `\\` comes one of t, r, n, \\, \", [, ], -, xHH, uHHHH, UHHHHHHHH";
-                    return Err(self.mistake_at(at, what));
-                }
-            }
-        } else {
-            one
-        };
-        if character == '\0' {
-            return Err(self.mistake_at(at, "the character with code 0 isn't supported"));
+        if one != '\\' {
+            return Ok(u32::from(one));
         }
-        Ok(character)
+        match self.next() {
+            Some('x') => self.hex(2),
+            Some('u') => self.hex(4),
+            Some('U') => self.hex(8),
+            Some('t') => Ok(u32::from('\t')),
+            Some('r') => Ok(u32::from('\r')),
+            Some('n') => Ok(u32::from('\n')),
+            Some(same @ ('\\' | '"' | '[' | ']' | '-')) => Ok(u32::from(same)),
+            _ => {
+                let what =
+                    "after `\\` comes one of t, r, n, \\, \", [, ], -, xHH, uHHHH, UHHHHHHHH";
+                Err(self.mistake_at(at, what))
+            }
+        }
     }
 
-    fn hex(&mut self, digits: usize) -> Result<char, Mistake> {
+    fn hex(&mut self, digits: usize) -> Result<u32, Mistake> {
         let at = self.at;
         let text = self.rest().get(..digits).unwrap_or_default();
         let is_hex = !text.is_empty() && text.bytes().all(|one| one.is_ascii_hexdigit());
-        let code = if is_hex {
-            u32::from_str_radix(text, 16).ok()
-        } else {
-            None
-        };
+        let code = u32::from_str_radix(text, 16).ok().filter(|_| is_hex);
         self.at += text.len();
-        code.and_then(char::from_u32).ok_or_else(|| {
-            self.mistake_at(
-                at,
-                format!("expected the {digits} hex digits of a character"),
-            )
-        })
+        let what = format!("expected the {digits} hex digits of a character");
+        code.ok_or_else(|| self.mistake_at(at, what))
     }
 
     /// Reads `<[7]>` or `<name>`, with an optional `!` before it.
@@ -327,21 +417,36 @@ impl<'a> Parser<'a> {
         self.at += name.len();
         let number = name
             .strip_prefix("<[")
-            .and_then(|rest| rest.strip_suffix("]>"));
+            .and_then(|rest| rest.strip_suffix("]>"))
+            .filter(|number| number.bytes().all(|one| one.is_ascii_digit()));
         let id = match number {
             Some(number) => number.parse().ok(),
-            None => (self.token)(name),
+            None => self.tokens.find(name),
         };
-        let id = id.ok_or_else(|| {
-            self.mistake_at(
-                at,
-                format!("the vocabulary has no single token `{name:.60}`"),
-            )
-        })?;
-        Ok(Item::Token { id, is_negated })
+        let is_usable = |id: u32| id < self.tokens.count() && self.tokens.is_usable(id);
+        let Some(id) = id.filter(|&id| is_negated || is_usable(id)) else {
+            let what = format!("the vocabulary has no single token `{name:.60}`");
+            return Err(self.mistake_at(at, what));
+        };
+        if !is_negated && self.tokens.is_end(id) {
+            return Ok(Item::End { at });
+        }
+        self.used.insert(id);
+        self.has_other |= is_negated;
+        if self.has_other && self.used.len() > MAX_TOKENS_BESIDE_OTHERS {
+            let what = format!(
+                "more than {MAX_TOKENS_BESIDE_OTHERS} different tokens in a grammar with `!<...>`"
+            );
+            return Err(self.mistake_at(at, what));
+        }
+        Ok(if is_negated {
+            Item::OtherToken(id)
+        } else {
+            Item::Token(id)
+        })
     }
 
-    fn times(&mut self) -> Result<(u32, Option<u32>), Mistake> {
+    fn times(&mut self, is_nested: bool) -> Result<(u32, Option<u32>), Mistake> {
         let at = self.at;
         match self.next() {
             Some('*') => return Ok((0, None)),
@@ -349,16 +454,16 @@ impl<'a> Parser<'a> {
             Some('?') => return Ok((0, Some(1))),
             _ => {}
         }
-        self.space(true);
+        self.space(is_nested);
         let min = self.count()?;
         let Some(min) = min else {
             return Err(self.mistake("the number of repetitions is missing"));
         };
-        self.space(true);
+        self.space(is_nested);
         let max = if self.take(",") {
-            self.space(true);
+            self.space(is_nested);
             let max = self.count()?;
-            self.space(true);
+            self.space(is_nested);
             max
         } else {
             Some(min)
