@@ -4,7 +4,7 @@
 use anyhow::Result;
 
 use crate::process::step;
-use crate::{model, tools};
+use crate::{model, tools, wheel};
 
 /// Installs everything that is missing.
 pub(crate) fn setup() -> Result<()> {
@@ -16,8 +16,9 @@ pub(crate) fn setup() -> Result<()> {
     step("set up: default model", || model::default_model().map(drop))
 }
 
-/// [`setup`], and the models that only the tests and the benchmark need.
+/// [`setup`], and the model and the Python package that only the tests need.
 pub(crate) fn for_tests() -> Result<()> {
     setup()?;
-    step("set up: Gemma", || model::gemma().map(drop))
+    step("set up: Gemma", || model::gemma().map(drop))?;
+    step("set up: Jinja2", || wheel::JINJA2.python().map(drop))
 }

@@ -1,9 +1,9 @@
 //! The variables that a template gets for a conversation.
 
-use mynah_core::{Conversation, Message};
-use serde_json::{Map, Value as Json, json};
+use mynah_core::{Conversation, Message, Role};
 
 use super::control_tokens::{ControlTokens, is_mark, unused_mark};
+use super::data::{Data, Object};
 
 /// Variables that a guest cannot set, because the renderer sets them.
 const OWN: [&str; 7] = [
@@ -21,13 +21,13 @@ const OWN: [&str; 7] = [
 /// # Errors
 ///
 /// Which of the guest's JSON is invalid, and where.
-pub(super) fn variables(conversation: &Conversation) -> Result<Map<String, Json>, String> {
+pub(super) fn variables(conversation: &Conversation) -> Result<Object, String> {
     // Templates distinguish `none` from undefined: without tools, these variables are defined and
     // `none`.
-    let mut variables = Map::new();
-    variables.insert("tools".to_owned(), Json::Null);
-    variables.insert("documents".to_owned(), Json::Null);
-    variables.insert("add_generation_prompt".to_owned(), Json::Bool(true));
+    let mut variables = Object::new();
+    variables.insert("tools".to_owned(), Data::Null);
+    variables.insert("documents".to_owned(), Data::Null);
+    variables.insert("add_generation_prompt".to_owned(), Data::Bool(true));
     if let Some(text) = &conversation.variables {
         let set = object("the variables", text)?;
         if let Some(own) = OWN.iter().find(|own| set.contains_key(**own)) {
@@ -38,22 +38,22 @@ pub(super) fn variables(conversation: &Conversation) -> Result<Map<String, Json>
         variables.extend(set);
     }
     if let Some(text) = &conversation.tools {
-        match serde_json::from_str(text) {
-            Ok(tools @ Json::Array(_)) => variables.insert("tools".to_owned(), tools),
+        match Data::read(text) {
+            Ok(tools @ Data::List(_)) => variables.insert("tools".to_owned(), tools),
             Ok(_) => return Err("the tools are no JSON list: give a list of tools".to_owned()),
             Err(error) => return Err(format!("the tools are no JSON list: {error}")),
         };
     }
     let messages = conversation.messages.iter().enumerate();
-    let messages: Result<Vec<Json>, String> = messages.map(message).collect();
-    variables.insert("messages".to_owned(), Json::Array(messages?));
+    let messages: Result<Vec<Data>, String> = messages.map(message).collect();
+    variables.insert("messages".to_owned(), Data::List(messages?));
     Ok(variables)
 }
 
-fn message((index, message): (usize, &Message)) -> Result<Json, String> {
-    let mut whole = Map::new();
-    whole.insert("role".to_owned(), json!(message.role));
-    whole.insert("content".to_owned(), json!(message.content));
+fn message((index, message): (usize, &Message)) -> Result<Data, String> {
+    let mut whole = Object::new();
+    whole.insert("role".to_owned(), Data::text(name(message.role)));
+    whole.insert("content".to_owned(), Data::text(message.content.as_str()));
     if let Some(text) = &message.fields {
         let what = format!("the fields of message {}", index + 1);
         let fields = object(&what, text)?;
@@ -64,13 +64,23 @@ fn message((index, message): (usize, &Message)) -> Result<Json, String> {
         }
         whole.extend(fields);
     }
-    Ok(Json::Object(whole))
+    Ok(Data::Object(whole))
 }
 
-fn object(what: &str, text: &str) -> Result<Map<String, Json>, String> {
+/// A role, as templates know it.
+fn name(role: Role) -> &'static str {
+    match role {
+        Role::System => "system",
+        Role::User => "user",
+        Role::Assistant => "assistant",
+        Role::Tool => "tool",
+    }
+}
+
+fn object(what: &str, text: &str) -> Result<Object, String> {
     // serde_json refuses more than 128 levels.
-    match serde_json::from_str(text) {
-        Ok(Json::Object(object)) => Ok(object),
+    match Data::read(text) {
+        Ok(Data::Object(object)) => Ok(object),
         Ok(_) => Err(format!("{what} are no JSON object")),
         Err(error) => Err(format!("{what} are no JSON object: {error}")),
     }
@@ -83,7 +93,7 @@ fn object(what: &str, text: &str) -> Result<Map<String, Json>, String> {
 ///
 /// The guest uses every character that could be the mark.
 pub(super) fn mark(
-    variables: &mut Map<String, Json>,
+    variables: &mut Object,
     control_tokens: &ControlTokens,
 ) -> Result<Option<char>, String> {
     let mut is_near = false;
@@ -115,14 +125,11 @@ pub(super) fn mark(
 
 /// Calls `with` for each text, and says whether it is a key, which templates look up. The result
 /// replaces the text. The roles of messages are not guest text.
-fn each_text(
-    variables: &mut Map<String, Json>,
-    with: &mut dyn FnMut(&str, bool) -> Option<String>,
-) {
+fn each_text(variables: &mut Object, with: &mut dyn FnMut(&str, bool) -> Option<String>) {
     for (name, value) in variables.iter_mut() {
         match value {
-            Json::Array(messages) if name == "messages" => {
-                let messages = messages.iter_mut().filter_map(Json::as_object_mut);
+            Data::List(messages) if name == "messages" => {
+                let messages = messages.iter_mut().filter_map(Data::as_object_mut);
                 messages.for_each(|message| walk_object(message, Some("role"), with));
             }
             value => walk(value, with),
@@ -130,25 +137,25 @@ fn each_text(
     }
 }
 
-fn walk(value: &mut Json, with: &mut dyn FnMut(&str, bool) -> Option<String>) {
+fn walk(value: &mut Data, with: &mut dyn FnMut(&str, bool) -> Option<String>) {
     match value {
-        Json::String(text) => {
+        Data::Text(text) => {
             if let Some(changed) = with(text, false) {
                 *text = changed;
             }
         }
-        Json::Array(list) => list.iter_mut().for_each(|value| walk(value, with)),
-        Json::Object(of) => walk_object(of, None, with),
-        Json::Null | Json::Bool(_) | Json::Number(_) => {}
+        Data::List(list) => list.iter_mut().for_each(|value| walk(value, with)),
+        Data::Object(of) => walk_object(of, None, with),
+        Data::Null | Data::Bool(_) | Data::Whole(_) | Data::Fraction(_) => {}
     }
 }
 
 fn walk_object(
-    of: &mut Map<String, Json>,
+    of: &mut Object,
     without: Option<&str>,
     with: &mut dyn FnMut(&str, bool) -> Option<String>,
 ) {
-    let changed = |(key, mut value): (String, Json)| {
+    let changed = |(key, mut value): (String, Data)| {
         if without == Some(key.as_str()) {
             return (key, value);
         }

@@ -9,6 +9,7 @@
 
 mod context;
 mod control_tokens;
+mod data;
 mod error;
 mod fallback;
 #[cfg(any(test, feature = "fuzzing"))]

@@ -3,9 +3,9 @@
 use std::sync::OnceLock;
 
 use mynah_core::{Conversation, TokenId};
-use serde_json::{Map, Value as Json};
 
 use super::control_tokens::{ControlTokens, Part};
+use super::data::{Data, Object};
 use super::{ChatError, Vocabulary, context, jinja};
 
 /// A model's chat template.
@@ -98,8 +98,12 @@ impl ChatTemplate {
             _ => &self.source,
         };
         self.names.add_to(&mut variables);
-        let bounds = jinja::Bounds { text: most, mark };
-        let text = jinja::render(source, &variables, bounds)?;
+        let bounds = jinja::Bounds {
+            text: most,
+            mark,
+            now: None,
+        };
+        let text = jinja::render(source, &variables, &bounds)?;
         let text = match text.strip_prefix(&self.names.bos) {
             Some(rest) if self.adds_bos && !self.names.bos.is_empty() => rest.to_owned(),
             _ => text,
@@ -112,14 +116,14 @@ impl ChatTemplate {
 }
 
 impl TokenNames {
-    fn add_to(&self, variables: &mut Map<String, Json>) {
+    fn add_to(&self, variables: &mut Object) {
         for (name, text) in [
             ("bos_token", &self.bos),
             ("eos_token", &self.eos),
             ("pad_token", &self.pad),
             ("sep_token", &self.sep),
         ] {
-            variables.insert(name.to_owned(), Json::String(text.clone()));
+            variables.insert(name.to_owned(), Data::text(text.as_str()));
         }
     }
 }

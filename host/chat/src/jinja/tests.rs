@@ -2,15 +2,21 @@
 
 use super::*;
 
+mod differential;
+
 fn bounds() -> Bounds {
     Bounds {
         text: 100_000,
         mark: None,
+        now: None,
     }
 }
 
 fn of(source: &str, variables: &str) -> Result<String, String> {
-    render(source, &serde_json::from_str(variables).unwrap(), bounds())
+    let Data::Object(variables) = Data::read(variables).unwrap() else {
+        panic!("{variables}");
+    };
+    render(source, &variables, &bounds())
 }
 
 fn ok(source: &str) -> String {
