@@ -22,12 +22,7 @@ const OWN: [&str; 7] = [
 ///
 /// Which of the guest's JSON is invalid, and where.
 pub(super) fn variables(conversation: &Conversation) -> Result<Object, String> {
-    // Templates distinguish `none` from undefined: without tools, these variables are defined and
-    // `none`.
-    let mut variables = Object::new();
-    variables.insert("tools".to_owned(), Data::Null);
-    variables.insert("documents".to_owned(), Data::Null);
-    variables.insert("add_generation_prompt".to_owned(), Data::Bool(true));
+    let mut variables = defaults();
     if let Some(text) = &conversation.variables {
         let set = object("the variables", text)?;
         if let Some(own) = OWN.iter().find(|own| set.contains_key(**own)) {
@@ -48,6 +43,63 @@ pub(super) fn variables(conversation: &Conversation) -> Result<Object, String> {
     let messages: Result<Vec<Data>, String> = messages.map(message).collect();
     variables.insert("messages".to_owned(), Data::List(messages?));
     Ok(variables)
+}
+
+/// The variables that every conversation has.
+pub(super) fn defaults() -> Object {
+    // Templates distinguish `none` from undefined: without tools, these variables are defined and
+    // `none`.
+    let mut variables = Object::new();
+    variables.insert("tools".to_owned(), Data::Null);
+    variables.insert("documents".to_owned(), Data::Null);
+    variables.insert("add_generation_prompt".to_owned(), Data::Bool(true));
+    variables
+}
+
+/// Takes the messages out of the variables.
+pub(super) fn take_messages(variables: &mut Object) -> Vec<Data> {
+    let messages = variables.get_mut("messages").and_then(Data::as_list_mut);
+    messages.map(std::mem::take).unwrap_or_default()
+}
+
+/// Marks the end of the last message, which the answer continues. A space after the mark shows
+/// whether the template removes white space at the end.
+///
+/// # Errors
+///
+/// The guest uses every character that could be the mark.
+pub(super) fn mark_end(variables: &mut Object, mark: Option<char>) -> Result<(), String> {
+    let mark = mark.ok_or(
+        "the messages use every noncharacter from U+FDD0 to U+FDEF, and the last one is to be \
+         continued: leave one out",
+    )?;
+    let messages = variables.get_mut("messages").and_then(Data::as_list_mut);
+    let last = messages.and_then(|messages| messages.last_mut()?.as_object_mut());
+    if let Some(Data::Text(content)) = last.and_then(|last| last.get_mut("content")) {
+        content.push(mark);
+        content.push(' ');
+    }
+    Ok(())
+}
+
+/// The prompt up to the end of the message that the answer continues.
+///
+/// # Errors
+///
+/// The template leaves that message out, or changes it.
+pub(super) fn cut(text: &str, mark: Option<char>) -> Result<String, String> {
+    let found = mark.and_then(|mark| text.rsplit_once(mark));
+    let (before, after) = found.ok_or(
+        "it leaves out the last message, which is the assistant's and is to be continued: end with \
+         another message",
+    )?;
+    let is_trimmed = !after.starts_with(' ');
+    Ok(if is_trimmed {
+        before.trim_end()
+    } else {
+        before
+    }
+    .to_owned())
 }
 
 fn message((index, message): (usize, &Message)) -> Result<Data, String> {
@@ -87,7 +139,7 @@ fn object(what: &str, text: &str) -> Result<Object, String> {
 }
 
 /// Marks everything in the guest's text that could be read as a control token. Returns the mark, or
-/// `None` if there is nothing to mark.
+/// `None` if there is nothing to mark, and a second character that is not in the text.
 ///
 /// # Errors
 ///
@@ -95,7 +147,7 @@ fn object(what: &str, text: &str) -> Result<Object, String> {
 pub(super) fn mark(
     variables: &mut Object,
     control_tokens: &ControlTokens,
-) -> Result<Option<char>, String> {
+) -> Result<(Option<char>, Option<char>), String> {
     let mut is_near = false;
     let mut used = Vec::new();
     each_text(variables, &mut |text, is_key| {
@@ -107,11 +159,11 @@ pub(super) fn mark(
         used.extend(text.chars().filter(|&c| is_mark(c)));
         None
     });
-    if !is_near {
-        return Ok(None);
-    }
     used.sort_unstable();
     used.dedup();
+    if !is_near {
+        return Ok((None, unused_mark(|mark| used.contains(&mark))));
+    }
     let mark = unused_mark(|mark| used.contains(&mark)).ok_or(
         "the messages use every noncharacter from U+FDD0 to U+FDEF beside the text of a control \
          token: leave one out",
@@ -120,7 +172,8 @@ pub(super) fn mark(
         let is_marked = !is_key || control_tokens.is_in(text);
         is_marked.then(|| control_tokens.mark(text, mark))
     });
-    Ok(Some(mark))
+    let second = unused_mark(|other| other == mark || used.contains(&other));
+    Ok((Some(mark), second))
 }
 
 /// Calls `with` for each text, and says whether it is a key, which templates look up. The result

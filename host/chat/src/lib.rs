@@ -7,6 +7,8 @@
 
 #![forbid(unsafe_code)]
 
+mod adapt;
+mod carried;
 mod context;
 mod control_tokens;
 mod data;
@@ -16,13 +18,15 @@ mod fallback;
 #[doc(hidden)]
 pub mod fuzz;
 mod jinja;
+mod probe;
 mod template;
 #[cfg(test)]
 mod tests;
 mod vocabulary;
 
+pub use adapt::Moved;
 pub use control_tokens::Part;
 pub use error::ChatError;
 pub use fallback::{built_in_source, for_vocabulary};
-pub use template::{ChatTemplate, Rendered};
+pub use template::{ChatTemplate, Rendered, Rendering};
 pub use vocabulary::Vocabulary;

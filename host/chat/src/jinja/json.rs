@@ -70,6 +70,24 @@ pub(super) fn from_json(text: &str) -> Result<Value, Error> {
     Ok(super::values::of(&data))
 }
 
+/// JSON as `tojson` writes it without options, unless it contains what JSON does not know.
+pub(crate) fn json_text(data: &Data) -> Option<String> {
+    let form = Form {
+        ascii: false,
+        sorted: false,
+        indent: None,
+        comma: ", ",
+        colon: ": ",
+        mark: None,
+    };
+    let mut json = Text {
+        written: String::new(),
+        most: u64::MAX,
+    };
+    form.write(&super::values::of(data), 0, &mut json).ok()?;
+    Some(json.written)
+}
+
 /// One level of the indentation: a number of spaces, or a text.
 fn indentation(given: &Value) -> Result<String, Error> {
     let one = match given.as_str() {

@@ -29,11 +29,12 @@ use minijinja::machinery::{CodeGenerator, eval, make_string_output, parse};
 use minijinja::syntax::SyntaxConfig;
 use minijinja::{AutoEscape, Environment, Error, ErrorKind, Value};
 
+pub(crate) use self::json::json_text;
 use crate::data::{Data, Object};
 
 /// Budget of a template: steps, or units of 64 bytes that it writes or creates on the way. Real
 /// templates need a few hundred steps per message, and create each of its bytes a few times.
-const FUEL: u64 = 4_000_000;
+pub(super) const FUEL: u64 = 4_000_000;
 
 /// Additional budget for each byte that a prompt may have.
 const FUEL_PER_BYTE: u64 = 1;
@@ -62,6 +63,8 @@ pub(super) struct Bounds {
     pub(super) mark: Option<char>,
     /// The time for `strftime_now`. `None` is the present.
     pub(super) now: Option<Zoned>,
+    /// Budget of steps, in addition to that for the text and for pairs of messages.
+    pub(super) steps: u64,
 }
 
 /// Renders the template with the variables.
@@ -151,7 +154,9 @@ fn fuel(variables: &Object, bounds: &Bounds) -> u64 {
 
 /// The budget for a conversation of a few messages. It also limits the bytes of all conversations.
 fn base_fuel(bounds: &Bounds) -> u64 {
-    FUEL.saturating_add(FUEL_PER_BYTE.saturating_mul(bounds.text as u64))
+    bounds
+        .steps
+        .saturating_add(FUEL_PER_BYTE.saturating_mul(bounds.text as u64))
 }
 
 /// The short form of an error. The long form would quote the messages, which are the guest's text.

@@ -9,6 +9,7 @@ fn bounds() -> Bounds {
         text: 100_000,
         mark: None,
         now: None,
+        steps: FUEL,
     }
 }
 
