@@ -1,5 +1,7 @@
 //! Gives a conversation the form that a template can carry.
 
+use std::fmt;
+
 use super::data::{Data, Object};
 use super::jinja;
 use super::probe::{Abilities, ArgumentForm, Calls, Content, Render, content};
@@ -19,6 +21,35 @@ pub enum Moved {
     Calls,
     /// The results of tools, into messages of the user.
     Results,
+}
+
+impl fmt::Display for Moved {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::System => {
+                "the chat template takes no system message: it is put before the first message of \
+                 the user"
+            }
+            Self::SeveralSystems => {
+                "the chat template takes one system message: several are joined to one"
+            }
+            Self::LateSystem => {
+                "the chat template takes no system message after others: it is put before the next \
+                 message of the user"
+            }
+            Self::Tools => {
+                "the chat template takes no tools: they are described in the system message"
+            }
+            Self::Calls => {
+                "the chat template takes no calls of tools: they are written as JSON into the \
+                 content of their message"
+            }
+            Self::Results => {
+                "the chat template takes no results of tools: they are given as messages of the \
+                 user"
+            }
+        })
+    }
 }
 
 /// What stands before the tools in a system message, one on each line.

@@ -19,6 +19,8 @@ mod fallback;
 pub mod fuzz;
 mod jinja;
 mod probe;
+#[cfg(test)]
+mod supported;
 mod template;
 #[cfg(test)]
 mod tests;

@@ -3,6 +3,7 @@
 use super::*;
 
 mod differential;
+mod supported;
 
 fn bounds() -> Bounds {
     Bounds {
