@@ -7,6 +7,7 @@ use super::control_tokens::ControlTokens;
 use super::template::TokenNames;
 use super::*;
 
+mod carrying;
 mod cases;
 mod published;
 

@@ -91,9 +91,9 @@ fn append(state: &State, to: &GrowingList, arguments: &[Value]) -> Result<Value,
         let told = "append takes one argument";
         return Err(Error::new(ErrorKind::MissingArgument, told));
     };
-    let item = frozen(state, item)?;
     let mut bytes = to.with(|items| items.bytes);
-    weigh(state, &item, 1, &mut bytes)?;
+    weigh(state, item, 1, &mut bytes)?;
+    let item = frozen(state, item)?;
     if bytes > bytes_left(state) {
         return Err(ErrorKind::OutOfFuel.into());
     }
