@@ -125,8 +125,13 @@ pub(crate) const SUPPORTED: &[Supported] = &[
         "there is no other template",
     ),
     no(
-        "`urlize`, `urlencode`, `xmlattr`, `striptags`, `wordwrap`, `filesizeformat`, `random`, `forceescape`",
-        "{{ 'a'|urlize }}",
+        "`varargs` and `kwargs` in a macro",
+        "{% macro m(a) %}{{ varargs }}{% endmacro %}{{ m(1, 2) }}",
+        "give the macro a parameter for each argument",
+    ),
+    no(
+        "`pprint`, `urlize`, `urlencode`, `xmlattr`, `striptags`, `wordwrap`, `filesizeformat`, `random`, `forceescape`",
+        "{{ 'a'|urlize }}{{ 'a'|pprint }}",
         "write the text itself",
     ),
     no("`lipsum`", "{{ lipsum() }}", ""),

@@ -6,8 +6,10 @@ use minijinja::value::{Rest, ValueKind, ValueOrKwargs};
 use minijinja::{Environment, Error, Output, State, Value, escape_formatter};
 use minijinja_contrib::globals::{cycler, joiner};
 
-use super::number::{fraction, fraction_text, is_large};
+use super::methods::ensure;
+use super::number::is_large;
 use super::strftime::strftime;
+use super::text::text;
 use super::values::{is_callable, refused};
 use super::{Bounds, filters, json, methods};
 
@@ -49,11 +51,18 @@ pub(super) fn install(environment: &mut Environment<'static>, bounds: &Bounds) {
 
 /// Writes a value into the prompt.
 fn write(output: &mut Output, state: &mut State, value: &Value) -> Result<(), Error> {
-    match fraction(value) {
-        Some(number) => output
-            .write_str(&fraction_text(number))
+    match value.kind() {
+        ValueKind::Number => output
+            .write_str(&text(value))
             .map_err(|_| refused("the prompt can't be written")),
-        None => escape_formatter(output, state, value),
+        ValueKind::Seq | ValueKind::Map => {
+            let written = text(value);
+            ensure(state, written.len())?;
+            output
+                .write_str(&written)
+                .map_err(|_| refused("the prompt can't be written"))
+        }
+        _ => escape_formatter(output, state, value),
     }
 }
 

@@ -5,7 +5,9 @@ use minijinja::{Environment, Error, State, Value};
 
 use super::arguments::{named, size, text, truth};
 use super::methods::{self, ensure};
-use super::number::{fraction, fraction_text};
+use super::number::fraction;
+use super::printf;
+use super::text::text as text_of;
 use super::values::{is_data, refused};
 
 /// Adds the filters to the environment.
@@ -17,9 +19,18 @@ pub(super) fn install(environment: &mut Environment<'static>) {
     environment.add_filter("float", float);
     environment.add_filter("indent", indent);
     environment.add_filter("int", int);
-    environment.add_filter("string", string);
+    environment.add_filter("format", printf::format_filter);
+    environment.add_filter("string", |value: &Value| match value.kind() {
+        ValueKind::String => value.clone(),
+        _ => Value::from(text_of(value)),
+    });
+    for name in ["e", "escape"] {
+        environment.add_filter(name, |value: &Value| escaped(&text_of(value)));
+    }
+    // Python breaks its lines at 80 columns.
+    environment.remove_filter("pprint");
     environment.add_filter("truncate", truncate);
-    environment.add_filter("wordcount", |text: &str| words(text).count());
+    environment.add_filter("wordcount", |value: &Value| words(&text_of(value)).count());
 }
 
 /// Python looks for an attribute, which a dictionary's keys are not.
@@ -40,19 +51,12 @@ fn default(value: &Value, arguments: Rest<ValueOrKwargs>) -> Result<Value, Error
     })
 }
 
-fn string(value: &Value) -> Value {
-    match fraction(value) {
-        Some(number) => Value::from(fraction_text(number)),
-        None if value.kind() == ValueKind::String => value.clone(),
-        None => Value::from(value.to_string()),
-    }
-}
-
 fn float(value: &Value, arguments: Rest<ValueOrKwargs>) -> Result<Value, Error> {
     let arguments = arguments.into_values();
     let [default] = named(&arguments, ["default"])?;
     let number = match value.as_str() {
         Some(text) => read_fraction(text),
+        None if value.kind() == ValueKind::Bool => Some(u8::from(value.is_true()).into()),
         None => f64::try_from(value.clone()).ok(),
     };
     let default = || default.unwrap_or_else(|| Value::from(0.0));
@@ -119,7 +123,7 @@ fn indent(state: &State, value: &Value, arguments: Rest<ValueOrKwargs>) -> Resul
         }
         None => " ".repeat(4),
     };
-    let text = string(value).to_string();
+    let text = text_of(value);
     let count = text.matches('\n').count() + 1;
     ensure(
         state,
@@ -150,10 +154,11 @@ fn indent(state: &State, value: &Value, arguments: Rest<ValueOrKwargs>) -> Resul
 
 fn center(state: &mut State, value: &Value, width: Option<usize>) -> Result<Value, Error> {
     let width = Value::from(width.unwrap_or(80));
-    methods::call(state, &string(value), "center", &[width])
+    methods::call(state, &Value::from(text_of(value)), "center", &[width])
 }
 
-fn truncate(value: &str, arguments: Rest<ValueOrKwargs>) -> Result<Value, Error> {
+fn truncate(value: &Value, arguments: Rest<ValueOrKwargs>) -> Result<Value, Error> {
+    let value = &*text_of(value);
     let arguments = arguments.into_values();
     let names = ["length", "killwords", "end", "leeway"];
     let [length, kills_words, end, leeway] = named(&arguments, names)?;
@@ -174,6 +179,14 @@ fn truncate(value: &str, arguments: Rest<ValueOrKwargs>) -> Result<Value, Error>
             .map_or(cut.as_str(), |(before, _)| before),
     };
     Ok(Value::from([cut, end].concat()))
+}
+
+fn escaped(text: &str) -> String {
+    text.replace('&', "&amp;")
+        .replace('<', "&lt;")
+        .replace('>', "&gt;")
+        .replace('\'', "&#39;")
+        .replace('"', "&#34;")
 }
 
 /// The words of a text, as Python's `\w+` finds them.

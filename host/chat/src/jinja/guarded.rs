@@ -8,7 +8,7 @@ use minijinja::Environment;
 use minijinja::machinery::Span;
 use minijinja::machinery::ast::{self, CallArg, Expr, Spanned, Stmt};
 
-use super::{printf, values};
+use super::{printf, text, values};
 
 // Templates can neither call nor replace these functions, because names have no spaces.
 const CHECKED: &str = "checked value";
@@ -17,6 +17,7 @@ const CHECKED_BLOCK: &str = "checked-block";
 const KEPT: &str = "kept value";
 const UNUSED: &str = "unused value";
 const PERCENT: &str = "percent sign";
+const CONCAT: &str = "joined texts";
 const MISSING: &str = "missing value";
 
 /// Adds the functions that a guarded tree calls to the environment. If lists grow, each list that
@@ -30,6 +31,7 @@ pub(super) fn install(environment: &mut Environment<'static>, lists_grow: bool) 
     environment.add_filter(CHECKED_BLOCK, values::checked);
     environment.add_function(KEPT, values::kept);
     environment.add_function(PERCENT, printf::percent);
+    environment.add_function(CONCAT, text::concat);
 }
 
 /// The guarded tree of a template.
@@ -270,9 +272,13 @@ fn expression<'a>(expr: &Expr<'a>) -> Expr<'a> {
             let expr = expression(&of.expr);
             Expr::UnaryOp(Spanned::new(ast::UnaryOp { op, expr }, of.span()))
         }
-        Expr::BinOp(of) if matches!(of.op, ast::BinOpKind::Rem) => {
+        Expr::BinOp(of) if matches!(of.op, ast::BinOpKind::Rem | ast::BinOpKind::Concat) => {
+            let name = match of.op {
+                ast::BinOpKind::Rem => PERCENT,
+                _ => CONCAT,
+            };
             let node = ast::Call {
-                expr: variable(PERCENT, of.span()),
+                expr: variable(name, of.span()),
                 args: [&of.left, &of.right]
                     .map(|of| CallArg::Pos(expression(of)))
                     .into(),
@@ -288,9 +294,7 @@ fn expression<'a>(expr: &Expr<'a>) -> Expr<'a> {
             let made = Expr::BinOp(Spanned::new(node, of.span()));
             match of.op {
                 _ if is_scalar(expr) => made,
-                ast::BinOpKind::Add | ast::BinOpKind::Mul | ast::BinOpKind::Concat => {
-                    checked(made, of.span())
-                }
+                ast::BinOpKind::Add | ast::BinOpKind::Mul => checked(made, of.span()),
                 _ => made,
             }
         }

@@ -20,6 +20,7 @@ mod source;
 mod strftime;
 #[cfg(test)]
 mod tests;
+mod text;
 mod values;
 
 use std::thread;

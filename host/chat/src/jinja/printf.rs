@@ -1,7 +1,7 @@
 //! Python's `%`: the rest of a division, or a text with its placeholders filled.
 
 use minijinja::formatting::{FormatStyle, format};
-use minijinja::value::{Kwargs, ValueKind};
+use minijinja::value::{Kwargs, Rest, ValueKind, ValueOrKwargs};
 use minijinja::{Error, ErrorKind, State, Value};
 
 use super::number::fraction;
@@ -31,7 +31,7 @@ pub(super) fn percent(state: &State, left: &Value, right: &Value) -> Result<Valu
         let is_other = rest != 0 && (rest < 0) != (right < 0);
         return Ok(Value::from(if is_other { rest + right } else { rest }));
     }
-    let (left, right) = (f64::try_from(left.clone())?, f64::try_from(right.clone())?);
+    let (left, right) = (any_fraction(left)?, any_fraction(right)?);
     if right == 0.0 {
         return Err(refused("it divides by zero"));
     }
@@ -52,8 +52,24 @@ fn whole(value: &Value) -> Result<i128, Error> {
     }
 }
 
+fn any_fraction(value: &Value) -> Result<f64, Error> {
+    match value.kind() {
+        ValueKind::Bool => Ok(u8::from(value.is_true()).into()),
+        _ => f64::try_from(value.clone()),
+    }
+}
+
+/// The filter `format`.
+pub(super) fn format_filter(
+    state: &State,
+    text: &str,
+    arguments: Rest<ValueOrKwargs>,
+) -> Result<Value, Error> {
+    filled(state, text, &arguments.into_values())
+}
+
 fn fill(state: &State, text: &str, with: &Value) -> Result<Value, Error> {
-    let arguments = if with.is_tuple() {
+    let arguments: Vec<Value> = if with.is_tuple() {
         with.try_iter()?.collect()
     } else if with.kind() == ValueKind::Map && text.contains("%(") {
         let named = pairs(with).map(|(key, value)| (key.to_string(), value));
@@ -61,8 +77,32 @@ fn fill(state: &State, text: &str, with: &Value) -> Result<Value, Error> {
     } else {
         vec![with.clone()]
     };
-    check(state, text, '%', &arguments)?;
-    format(FormatStyle::Printf, text, &arguments).map(Value::from)
+    filled(state, text, &arguments)
+}
+
+fn filled(state: &State, text: &str, arguments: &[Value]) -> Result<Value, Error> {
+    check(state, text, '%', arguments)?;
+    let is_one = |value: &Value| value.is_kwargs() || value.kind() == ValueKind::Map;
+    let is_mapping = arguments.len() == 1 && arguments.iter().all(is_one);
+    let count = placeholders(text);
+    if count < arguments.len() && !is_mapping {
+        return Err(refused(format!(
+            "it fills {} values into a text with {count} places",
+            arguments.len()
+        )));
+    }
+    format(FormatStyle::Printf, text, arguments).map(Value::from)
+}
+
+/// Number of places that a value fills.
+fn placeholders(text: &str) -> usize {
+    let mut count = 0;
+    let mut signs = text.chars();
+    while signs.by_ref().any(|c| c == '%') {
+        let end = signs.find(|c| !matches!(c, '0'..='9' | '#' | '-' | ' ' | '+' | '.'));
+        count += usize::from(end != Some('%'));
+    }
+    count
 }
 
 /// Formatting would create its output before any limit applies.

@@ -91,7 +91,7 @@ pub(super) fn bytes_left(state: &State) -> u64 {
 
 /// A long conversation has more fuel, because templates look back from each of its messages. That
 /// fuel is not for bytes: they cost more in turn.
-fn charge(state: &State, value: &Value) -> Result<(), Error> {
+pub(super) fn charge(state: &State, value: &Value) -> Result<(), Error> {
     let bytes = match value.kind() {
         ValueKind::String => value.as_str().map_or(0, str::len) as u64,
         _ => return Ok(()),

@@ -22,6 +22,9 @@ const ONLY_HERE: [(&str, &str); 2] = [
     ("differs-from-json", "1"),
 ];
 
+/// What Python renders and the engine refuses: see the list of what is supported.
+const ONLY_THERE: [&str; 1] = ["differs-varargs"];
+
 fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests")
 }
@@ -96,6 +99,7 @@ fn each_template_renders_as_in_python() {
         let expected = ONLY_HERE.iter().find(|(known, _)| known == name);
         let is_same = match (expected, &here, there) {
             (Some((_, expected)), Ok(here), Err(_)) => here == expected,
+            (None, Err(_), Ok(_)) => ONLY_THERE.contains(&name.as_str()),
             (None, Ok(here), Ok(there)) => here == there,
             (None, Err(_), Err(_)) => name.starts_with("refused-") || name == "raise",
             _ => false,
