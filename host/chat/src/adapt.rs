@@ -53,8 +53,9 @@ impl fmt::Display for Moved {
 }
 
 /// What stands before the tools in a system message, one on each line.
-const TOOLS: &str = "You can call tools. To call one, answer only with a JSON object of its name and its \
-    arguments, such as {\"name\": \"tool\", \"arguments\": {\"key\": \"value\"}}. These are the tools:";
+const TOOLS: &str = "You can call tools. To call one, answer only with a JSON object of its \
+    name and its arguments, such as {\"name\": \"tool\", \"arguments\": {\"key\": \
+    \"value\"}}. These are the tools:";
 
 /// Gives the calls in messages the form that the template takes.
 pub(super) fn form_all_calls(messages: &mut [Data], abilities: &Abilities, render: Render<'_>) {

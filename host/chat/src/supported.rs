@@ -85,23 +85,28 @@ pub(crate) const SUPPORTED: &[Supported] = &[
     yes(
         "`append` on a list",
         "{% set l = [] %}{% set _ = l.append(1) %}{{ l }}",
-        "only on lists that the template made, and not within other values; Python's sandbox refuses it",
+        "only on lists that the template made, and not within other values; Python's sandbox \
+         refuses it",
     ),
     yes(
-        "`map`, `select`, `reject`, `selectattr`, `rejectattr`, `groupby`, `sort`, `dictsort`, `unique`, \
-         `batch`, `slice`, `first`, `last`, `min`, `max`, `sum`, `join`, `reverse`, `items`, `list`, `length`, `count`",
-        "{{ [{'a': 1}]|groupby('a')|list|length }}{{ [1, 2]|select('odd')|map('string')|join }}{{ [2, 1]|sort|first }}",
+        "`map`, `select`, `reject`, `selectattr`, `rejectattr`, `groupby`, `sort`, `dictsort`, \
+         `unique`, `batch`, `slice`, `first`, `last`, `min`, `max`, `sum`, `join`, `reverse`, \
+         `items`, `list`, `length`, `count`",
+        "{{ [{'a': 1}]|groupby('a')|list|length }}{{ [1]|select('odd')|map('string')|join }}\
+         {{ [2, 1]|sort|first }}",
         "",
     ),
     yes(
-        "`default`, `trim`, `upper`, `lower`, `title`, `capitalize`, `replace`, `indent`, `truncate`, `center`, \
-         `wordcount`, `format`, `string`, `int`, `float`, `round`, `abs`, `attr`, `escape`, `safe`",
-        "{{ x|default('a', boolean=true)|indent(2, true)|truncate(9)|center(5) }}{{ '7'|int|string|wordcount }}",
+        "`default`, `trim`, `upper`, `lower`, `title`, `capitalize`, `replace`, `indent`, \
+         `truncate`, `center`, `wordcount`, `format`, `string`, `int`, `float`, `round`, `abs`, `attr`, `escape`, `safe`",
+        "{{ x|default('a', boolean=true)|indent(2, true)|truncate(9)|center(5) }}\
+         {{ '7'|int|string|wordcount }}",
         "",
     ),
     yes(
         "methods of texts, lists and dictionaries that change nothing",
-        "{{ 'a b'.rsplit(none, 1) }}{{ 'ab'.removeprefix('a').zfill(3) }}{{ {}.get('a', 1) }}{{ [1].index(1) }}",
+        "{{ 'a b'.rsplit(none, 1) }}{{ 'ab'.removeprefix('a').zfill(3) }}{{ {}.get('a', 1) }}\
+         {{ [1].index(1) }}",
         "the methods of Python's `str` without `encode`, `translate` and `format_map`",
     ),
     yes(
@@ -130,7 +135,8 @@ pub(crate) const SUPPORTED: &[Supported] = &[
         "give the macro a parameter for each argument",
     ),
     no(
-        "`pprint`, `urlize`, `urlencode`, `xmlattr`, `striptags`, `wordwrap`, `filesizeformat`, `random`, `forceescape`",
+        "`pprint`, `urlize`, `urlencode`, `xmlattr`, `striptags`, `wordwrap`, `filesizeformat`, \
+         `random`, `forceescape`",
         "{{ 'a'|urlize }}{{ 'a'|pprint }}",
         "write the text itself",
     ),

@@ -265,7 +265,8 @@ fn a_template_for_tools_is_used_where_there_are_tools() {
 
 #[test]
 fn what_a_template_may_ask_for_is_there() {
-    let source = "{{ messages[0].content }}{{ tools is none }}{{ documents is none }}{{ eos_token }}{{ pad_token is defined \
+    let source = "{{ messages[0].content }}{{ tools is none }}\
+        {{ documents is none }}{{ eos_token }}{{ pad_token is defined \
         }}{{ x is defined }}{{ strftime_now('%Y') | int > 2024 }}";
     let conversation = vec![say(Role::User, "x")].into();
     let text = template(source, true).text(&conversation).unwrap();

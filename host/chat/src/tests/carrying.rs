@@ -95,7 +95,8 @@ fn calls_and_results_without_a_place_are_written_out() {
         say(Role::Assistant, "Both."),
         say(Role::User, "Why?"),
     ];
-    let expected = "[user]Rain?[assistant]{\"name\": \"rain\", \"arguments\": {\"city\": \"Oslo\", \"n\": 1}}\
+    let expected = "[user]Rain?[assistant]\
+        {\"name\": \"rain\", \"arguments\": {\"city\": \"Oslo\", \"n\": 1}}\
         [user]Result of the tool rain:\nyes\n\nResult of a tool:\nno[assistant]Both.[user]Why?";
     let told = moved(&template(talk, false), &messages);
     assert_eq!(
