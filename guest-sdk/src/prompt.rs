@@ -20,7 +20,8 @@ pub enum Prompt {
     /// becomes that token. If the model expects a begin-of-sequence token, the host puts it first.
     Text(String),
     /// A conversation, from its beginning. The host renders it with the model's own chat template
-    /// and opens the assistant's turn.
+    /// and opens the assistant's turn. If the last message is the assistant's, the answer continues
+    /// it.
     Messages(Vec<Message>),
     /// A conversation with tools and variables for the chat template.
     Conversation(Conversation),
@@ -111,7 +112,8 @@ impl Conversation {
     }
 
     /// Sets the tools that the model may call: a JSON list, in the form that the model's chat
-    /// template expects.
+    /// template expects. If the template takes no tools, the host describes them in the system
+    /// message.
     #[must_use]
     pub fn tools(mut self, json: impl Into<String>) -> Self {
         self.tools = Some(json.into());

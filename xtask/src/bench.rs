@@ -34,7 +34,9 @@ pub(crate) fn bench(args: &Args) -> Result<()> {
     setup::for_tests()?;
     let peer = match args.no_peer {
         true => None,
-        false => Some(step("set up: llama.cpp's server", peer::python)?),
+        false => Some(step("set up: llama.cpp's server", || {
+            peer::SERVER.python()
+        })?),
     };
     step("build the host", host::build)?;
     step("build the guests", guests::build)?;

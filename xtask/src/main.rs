@@ -21,6 +21,7 @@ mod test;
 mod tidy;
 mod tools;
 mod valgrind;
+mod wheel;
 mod wit;
 
 use std::process::ExitCode;

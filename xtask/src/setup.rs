@@ -4,7 +4,7 @@
 use anyhow::Result;
 
 use crate::process::step;
-use crate::{model, tools};
+use crate::{model, tools, wheel};
 
 /// Installs what the demo needs.
 pub(crate) fn for_demo() -> Result<()> {
@@ -21,8 +21,9 @@ pub(crate) fn setup() -> Result<()> {
     })
 }
 
-/// [`setup`], and the models that only the tests and the benchmark need.
+/// [`setup`], and the model and the Python package that only the tests need.
 pub(crate) fn for_tests() -> Result<()> {
     setup()?;
-    step("set up: Gemma", || model::gemma().map(drop))
+    step("set up: Gemma", || model::gemma().map(drop))?;
+    step("set up: Jinja2", || wheel::JINJA2.python().map(drop))
 }

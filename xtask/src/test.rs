@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail, ensure};
 
 use crate::process::{cargo, run, say};
-use crate::{demo, embedder, guests, host, model, paths, setup, soak, tidy};
+use crate::{demo, embedder, guests, host, model, paths, setup, soak, tidy, wheel};
 
 /// A check: its name and its function.
 type Step = (&'static str, fn() -> Result<()>);
@@ -106,6 +106,7 @@ fn tests() -> Result<()> {
         .args(["test", "--locked", "--workspace"])
         .env("MYNAH_TEST_MODEL", model::default_model()?)
         .env("MYNAH_TEST_GEMMA", model::gemma()?)
+        .env("MYNAH_TEST_JINJA", wheel::JINJA2.python()?)
         .env("MYNAH_TEST_GUESTS", paths::guests())
         .env("MYNAH_TEST_BIN", paths::binary("mynah")))
 }

@@ -1,9 +1,9 @@
 //! The variables that a template gets for a conversation.
 
-use mynah_core::{Conversation, Message};
-use serde_json::{Map, Value as Json, json};
+use mynah_core::{Conversation, Message, Role};
 
 use super::control_tokens::{ControlTokens, is_mark, unused_mark};
+use super::data::{Data, Object};
 
 /// Variables that a guest cannot set, because the renderer sets them.
 const OWN: [&str; 7] = [
@@ -21,13 +21,8 @@ const OWN: [&str; 7] = [
 /// # Errors
 ///
 /// Which of the guest's JSON is invalid, and where.
-pub(super) fn variables(conversation: &Conversation) -> Result<Map<String, Json>, String> {
-    // Templates distinguish `none` from undefined: without tools, these variables are defined and
-    // `none`.
-    let mut variables = Map::new();
-    variables.insert("tools".to_owned(), Json::Null);
-    variables.insert("documents".to_owned(), Json::Null);
-    variables.insert("add_generation_prompt".to_owned(), Json::Bool(true));
+pub(super) fn variables(conversation: &Conversation) -> Result<Object, String> {
+    let mut variables = defaults();
     if let Some(text) = &conversation.variables {
         let set = object("the variables", text)?;
         if let Some(own) = OWN.iter().find(|own| set.contains_key(**own)) {
@@ -38,22 +33,79 @@ pub(super) fn variables(conversation: &Conversation) -> Result<Map<String, Json>
         variables.extend(set);
     }
     if let Some(text) = &conversation.tools {
-        match serde_json::from_str(text) {
-            Ok(tools @ Json::Array(_)) => variables.insert("tools".to_owned(), tools),
+        match Data::read(text) {
+            Ok(tools @ Data::List(_)) => variables.insert("tools".to_owned(), tools),
             Ok(_) => return Err("the tools are no JSON list: give a list of tools".to_owned()),
             Err(error) => return Err(format!("the tools are no JSON list: {error}")),
         };
     }
     let messages = conversation.messages.iter().enumerate();
-    let messages: Result<Vec<Json>, String> = messages.map(message).collect();
-    variables.insert("messages".to_owned(), Json::Array(messages?));
+    let messages: Result<Vec<Data>, String> = messages.map(message).collect();
+    variables.insert("messages".to_owned(), Data::List(messages?));
     Ok(variables)
 }
 
-fn message((index, message): (usize, &Message)) -> Result<Json, String> {
-    let mut whole = Map::new();
-    whole.insert("role".to_owned(), json!(message.role));
-    whole.insert("content".to_owned(), json!(message.content));
+/// The variables that every conversation has.
+pub(super) fn defaults() -> Object {
+    // Templates distinguish `none` from undefined: without tools, these variables are defined and
+    // `none`.
+    let mut variables = Object::new();
+    variables.insert("tools".to_owned(), Data::Null);
+    variables.insert("documents".to_owned(), Data::Null);
+    variables.insert("add_generation_prompt".to_owned(), Data::Bool(true));
+    variables
+}
+
+/// Takes the messages out of the variables.
+pub(super) fn take_messages(variables: &mut Object) -> Vec<Data> {
+    let messages = variables.get_mut("messages").and_then(Data::as_list_mut);
+    messages.map(std::mem::take).unwrap_or_default()
+}
+
+/// Marks the end of the last message, which the answer continues. A space after the mark shows
+/// whether the template removes white space at the end.
+///
+/// # Errors
+///
+/// The guest uses every character that could be the mark.
+pub(super) fn mark_end(variables: &mut Object, mark: Option<char>) -> Result<(), String> {
+    let mark = mark.ok_or(
+        "the messages use every noncharacter from U+FDD0 to U+FDEF, and the last one is to be \
+         continued: leave one out",
+    )?;
+    let messages = variables.get_mut("messages").and_then(Data::as_list_mut);
+    let last = messages.and_then(|messages| messages.last_mut()?.as_object_mut());
+    if let Some(Data::Text(content)) = last.and_then(|last| last.get_mut("content")) {
+        content.push(mark);
+        content.push(' ');
+    }
+    Ok(())
+}
+
+/// The prompt up to the end of the message that the answer continues.
+///
+/// # Errors
+///
+/// The template leaves that message out, or changes it.
+pub(super) fn cut(text: &str, mark: Option<char>) -> Result<String, String> {
+    let found = mark.and_then(|mark| text.rsplit_once(mark));
+    let (before, after) = found.ok_or(
+        "it leaves out the last message, which is the assistant's and is to be continued: end with \
+         another message",
+    )?;
+    let is_trimmed = !after.starts_with(' ');
+    Ok(if is_trimmed {
+        before.trim_end()
+    } else {
+        before
+    }
+    .to_owned())
+}
+
+fn message((index, message): (usize, &Message)) -> Result<Data, String> {
+    let mut whole = Object::new();
+    whole.insert("role".to_owned(), Data::text(name(message.role)));
+    whole.insert("content".to_owned(), Data::text(message.content.as_str()));
     if let Some(text) = &message.fields {
         let what = format!("the fields of message {}", index + 1);
         let fields = object(&what, text)?;
@@ -64,28 +116,38 @@ fn message((index, message): (usize, &Message)) -> Result<Json, String> {
         }
         whole.extend(fields);
     }
-    Ok(Json::Object(whole))
+    Ok(Data::Object(whole))
 }
 
-fn object(what: &str, text: &str) -> Result<Map<String, Json>, String> {
+/// A role, as templates know it.
+fn name(role: Role) -> &'static str {
+    match role {
+        Role::System => "system",
+        Role::User => "user",
+        Role::Assistant => "assistant",
+        Role::Tool => "tool",
+    }
+}
+
+fn object(what: &str, text: &str) -> Result<Object, String> {
     // serde_json refuses more than 128 levels.
-    match serde_json::from_str(text) {
-        Ok(Json::Object(object)) => Ok(object),
+    match Data::read(text) {
+        Ok(Data::Object(object)) => Ok(object),
         Ok(_) => Err(format!("{what} are no JSON object")),
         Err(error) => Err(format!("{what} are no JSON object: {error}")),
     }
 }
 
 /// Marks everything in the guest's text that could be read as a control token. Returns the mark, or
-/// `None` if there is nothing to mark.
+/// `None` if there is nothing to mark, and a second character that is not in the text.
 ///
 /// # Errors
 ///
 /// The guest uses every character that could be the mark.
 pub(super) fn mark(
-    variables: &mut Map<String, Json>,
+    variables: &mut Object,
     control_tokens: &ControlTokens,
-) -> Result<Option<char>, String> {
+) -> Result<(Option<char>, Option<char>), String> {
     let mut is_near = false;
     let mut used = Vec::new();
     each_text(variables, &mut |text, is_key| {
@@ -97,11 +159,11 @@ pub(super) fn mark(
         used.extend(text.chars().filter(|&c| is_mark(c)));
         None
     });
-    if !is_near {
-        return Ok(None);
-    }
     used.sort_unstable();
     used.dedup();
+    if !is_near {
+        return Ok((None, unused_mark(|mark| used.contains(&mark))));
+    }
     let mark = unused_mark(|mark| used.contains(&mark)).ok_or(
         "the messages use every noncharacter from U+FDD0 to U+FDEF beside the text of a control \
          token: leave one out",
@@ -110,19 +172,17 @@ pub(super) fn mark(
         let is_marked = !is_key || control_tokens.is_in(text);
         is_marked.then(|| control_tokens.mark(text, mark))
     });
-    Ok(Some(mark))
+    let second = unused_mark(|other| other == mark || used.contains(&other));
+    Ok((Some(mark), second))
 }
 
 /// Calls `with` for each text, and says whether it is a key, which templates look up. The result
 /// replaces the text. The roles of messages are not guest text.
-fn each_text(
-    variables: &mut Map<String, Json>,
-    with: &mut dyn FnMut(&str, bool) -> Option<String>,
-) {
+fn each_text(variables: &mut Object, with: &mut dyn FnMut(&str, bool) -> Option<String>) {
     for (name, value) in variables.iter_mut() {
         match value {
-            Json::Array(messages) if name == "messages" => {
-                let messages = messages.iter_mut().filter_map(Json::as_object_mut);
+            Data::List(messages) if name == "messages" => {
+                let messages = messages.iter_mut().filter_map(Data::as_object_mut);
                 messages.for_each(|message| walk_object(message, Some("role"), with));
             }
             value => walk(value, with),
@@ -130,25 +190,25 @@ fn each_text(
     }
 }
 
-fn walk(value: &mut Json, with: &mut dyn FnMut(&str, bool) -> Option<String>) {
+fn walk(value: &mut Data, with: &mut dyn FnMut(&str, bool) -> Option<String>) {
     match value {
-        Json::String(text) => {
+        Data::Text(text) => {
             if let Some(changed) = with(text, false) {
                 *text = changed;
             }
         }
-        Json::Array(list) => list.iter_mut().for_each(|value| walk(value, with)),
-        Json::Object(of) => walk_object(of, None, with),
-        Json::Null | Json::Bool(_) | Json::Number(_) => {}
+        Data::List(list) => list.iter_mut().for_each(|value| walk(value, with)),
+        Data::Object(of) => walk_object(of, None, with),
+        Data::Null | Data::Bool(_) | Data::Whole(_) | Data::Fraction(_) => {}
     }
 }
 
 fn walk_object(
-    of: &mut Map<String, Json>,
+    of: &mut Object,
     without: Option<&str>,
     with: &mut dyn FnMut(&str, bool) -> Option<String>,
 ) {
-    let changed = |(key, mut value): (String, Json)| {
+    let changed = |(key, mut value): (String, Data)| {
         if without == Some(key.as_str()) {
             return (key, value);
         }

@@ -2,8 +2,6 @@
 //!
 //! It makes a template and a conversation out of one text from the fuzzer.
 
-use std::sync::OnceLock;
-
 use mynah_core::{Conversation, Message, Role, TokenId};
 
 use super::control_tokens::{self, ControlTokens};
@@ -32,17 +30,12 @@ fn render(input: &str) {
         part.map(str::to_owned)
     };
     let (fields, tools, variables, with_tools) = (optional(), optional(), optional(), optional());
-    let template = ChatTemplate {
-        source: source.to_owned(),
-        with_tools,
-        names: TokenNames {
-            bos: "<s>".to_owned(),
-            eos: "</s>".to_owned(),
-            ..TokenNames::default()
-        },
-        adds_bos: true,
-        control_tokens: OnceLock::new(),
+    let names = TokenNames {
+        bos: "<s>".to_owned(),
+        eos: "</s>".to_owned(),
+        ..TokenNames::default()
     };
+    let template = ChatTemplate::with_names(source, with_tools.as_deref(), names, true);
     let texts = ["<s>", "</s>", "<|im_start|>", "<|im_end|>", "<|user|>"];
     let control_tokens = (0..)
         .zip(texts)
@@ -64,7 +57,8 @@ fn render(input: &str) {
         tools,
         variables,
     };
-    match template.render_with(&control_tokens, &conversation, MOST) {
+    let rendering = template.render_with(&control_tokens, &conversation, MOST);
+    match rendering.map(|rendering| rendering.prompt) {
         Ok(Rendered::Text(text)) => assert!(text.len() <= MOST, "{} bytes", text.len()),
         Ok(Rendered::Parts(parts)) => {
             let bytes = parts.iter().map(|part| match part {

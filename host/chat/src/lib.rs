@@ -7,21 +7,28 @@
 
 #![forbid(unsafe_code)]
 
+mod adapt;
+mod carried;
 mod context;
 mod control_tokens;
+mod data;
 mod error;
 mod fallback;
 #[cfg(any(test, feature = "fuzzing"))]
 #[doc(hidden)]
 pub mod fuzz;
 mod jinja;
+mod probe;
+#[cfg(test)]
+mod supported;
 mod template;
 #[cfg(test)]
 mod tests;
 mod vocabulary;
 
+pub use adapt::Moved;
 pub use control_tokens::Part;
 pub use error::ChatError;
 pub use fallback::{built_in_source, for_vocabulary};
-pub use template::{ChatTemplate, Rendered};
+pub use template::{ChatTemplate, Rendered, Rendering};
 pub use vocabulary::Vocabulary;

@@ -3,22 +3,33 @@
 use std::sync::OnceLock;
 
 use mynah_core::{Conversation, TokenId};
-use serde_json::{Map, Value as Json};
 
+use super::adapt::{Moved, form_all_calls, form_contents, move_parts};
+use super::carried::{self, Skeleton};
 use super::control_tokens::{ControlTokens, Part};
+use super::data::{Data, Object};
+use super::probe::Abilities;
 use super::{ChatError, Vocabulary, context, jinja};
 
 /// A model's chat template.
 #[derive(Debug)]
 pub struct ChatTemplate {
-    pub(super) source: String,
+    own: Source,
     /// The template for conversations with tools, if the file has a separate one.
-    pub(super) with_tools: Option<String>,
-    pub(super) names: TokenNames,
+    with_tools: Option<Source>,
+    names: TokenNames,
     // The tokenizer adds it, so a template that also writes it would double it.
-    pub(super) adds_bos: bool,
+    adds_bos: bool,
     // Built for the first message, because a vocabulary is large.
-    pub(super) control_tokens: OnceLock<Result<ControlTokens, String>>,
+    control_tokens: OnceLock<Result<ControlTokens, String>>,
+    told: [OnceLock<()>; 6],
+}
+
+/// A template's text, and what it can carry.
+#[derive(Debug, Default)]
+struct Source {
+    text: String,
+    abilities: Abilities,
 }
 
 /// Texts of the tokens that templates know by name; empty if the vocabulary has none.
@@ -30,6 +41,16 @@ pub(super) struct TokenNames {
     pub(super) sep: String,
 }
 
+/// What a template makes of a conversation.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Rendering {
+    /// The prompt.
+    pub prompt: Rendered,
+    /// What was moved because the template does not carry it in its place, each the first time that
+    /// this happens with the template.
+    pub moved: Vec<Moved>,
+}
+
 /// A rendered prompt.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Rendered {
@@ -38,6 +59,9 @@ pub enum Rendered {
     /// The guest's text could be read as control tokens, so the parts are separate.
     Parts(Vec<Part>),
 }
+
+/// Budget of steps for a question about the template, and maximum size of the answer in bytes.
+const PROBE: (u64, usize) = (200_000, 64 << 10);
 
 impl ChatTemplate {
     /// Creates a template, with a separate one for conversations with tools if the file has one.
@@ -51,32 +75,51 @@ impl ChatTemplate {
                 String::from_utf8_lossy(&text).into_owned()
             })
         };
+        let names = TokenNames {
+            bos: text(vocabulary.bos()),
+            eos: text(vocabulary.eos()),
+            pad: text(vocabulary.pad()),
+            sep: text(vocabulary.sep()),
+        };
+        Self::with_names(source, with_tools, names, vocabulary.adds_bos())
+    }
+
+    pub(super) fn with_names(
+        source: &str,
+        with_tools: Option<&str>,
+        names: TokenNames,
+        adds_bos: bool,
+    ) -> Self {
+        let to_source = |text: &str| Source {
+            text: text.to_owned(),
+            abilities: Abilities::default(),
+        };
         Self {
-            source: source.to_owned(),
-            with_tools: with_tools.map(str::to_owned),
-            names: TokenNames {
-                bos: text(vocabulary.bos()),
-                eos: text(vocabulary.eos()),
-                pad: text(vocabulary.pad()),
-                sep: text(vocabulary.sep()),
-            },
-            adds_bos: vocabulary.adds_bos(),
+            own: to_source(source),
+            with_tools: with_tools.map(to_source),
+            names,
+            adds_bos,
             control_tokens: OnceLock::new(),
+            told: Default::default(),
         }
     }
 
     /// The prompt of a conversation, with a maximum size of `most` bytes.
     ///
+    /// If the last message is the assistant's, the prompt ends with its text, which the answer
+    /// continues.
+    ///
     /// # Errors
     ///
     /// [`ChatError`], with the message of the template engine or of the template itself
-    /// (`raise_exception`), or with the mistake in the guest's JSON.
+    /// (`raise_exception`), with the mistake in the guest's JSON, or with the part of the
+    /// conversation that does not reach the prompt.
     pub fn render(
         &self,
         conversation: &Conversation,
         most: usize,
         vocabulary: &dyn Vocabulary,
-    ) -> Result<Rendered, ChatError> {
+    ) -> Result<Rendering, ChatError> {
         let control_tokens = self
             .control_tokens
             .get_or_init(|| ControlTokens::of(vocabulary));
@@ -90,36 +133,197 @@ impl ChatTemplate {
         control_tokens: &ControlTokens,
         conversation: &Conversation,
         most: usize,
-    ) -> Result<Rendered, String> {
+    ) -> Result<Rendering, String> {
         let mut variables = context::variables(conversation)?;
-        let mark = context::mark(&mut variables, control_tokens)?;
         let source = match &self.with_tools {
             Some(with_tools) if conversation.tools.is_some() => with_tools,
-            _ => &self.source,
+            _ => &self.own,
         };
+        let messages = context::take_messages(&mut variables);
+        let is_continued = carried::is_continued(&messages);
+        let opens = Data::Bool(!is_continued);
+        variables.insert("add_generation_prompt".to_owned(), opens);
+        let tools = variables.get("tools").cloned().unwrap_or(Data::Null);
+        let asked = Asked {
+            template: self,
+            source,
+            control_tokens,
+            most,
+            skeleton: Skeleton::of(&messages, &tools),
+            variables,
+            messages,
+            tools,
+            is_continued,
+        };
+        // As transformers renders it, if that carries everything.
+        let refused = match asked.render(false) {
+            Ok(rendering) => return Ok(rendering),
+            Err(refused) => refused,
+        };
+        match asked.render(true) {
+            Ok(rendering) => Ok(rendering),
+            Err(_) => Err(refused),
+        }
+    }
+
+    /// Renders a small conversation, to find out what the template does with it.
+    fn probe(
+        &self,
+        source: &Source,
+        messages: Vec<Data>,
+        tools: Option<Data>,
+    ) -> Result<String, String> {
+        let mut variables = context::defaults();
+        if let Some(tools) = tools {
+            variables.insert("tools".to_owned(), tools);
+        }
+        variables.insert("messages".to_owned(), Data::List(messages));
         self.names.add_to(&mut variables);
-        let bounds = jinja::Bounds { text: most, mark };
-        let text = jinja::render(source, &variables, bounds)?;
-        let text = match text.strip_prefix(&self.names.bos) {
-            Some(rest) if self.adds_bos && !self.names.bos.is_empty() => rest.to_owned(),
+        let (steps, text) = PROBE;
+        let bounds = jinja::Bounds {
+            text,
+            mark: None,
+            now: None,
+            steps,
+        };
+        jinja::render(&source.text, &variables, &bounds)
+    }
+
+    /// Whether this is the first time that it is moved.
+    fn is_first(&self, moved: Moved) -> bool {
+        let place = match moved {
+            Moved::System => 0,
+            Moved::SeveralSystems => 1,
+            Moved::LateSystem => 2,
+            Moved::Tools => 3,
+            Moved::Calls => 4,
+            Moved::Results => 5,
+        };
+        self.told
+            .get(place)
+            .is_some_and(|told| told.set(()).is_ok())
+    }
+}
+
+/// A conversation to render.
+struct Asked<'a> {
+    template: &'a ChatTemplate,
+    source: &'a Source,
+    control_tokens: &'a ControlTokens,
+    most: usize,
+    skeleton: Skeleton,
+    /// All variables but these two.
+    variables: Object,
+    messages: Vec<Data>,
+    tools: Data,
+    /// Whether the answer continues the last message.
+    is_continued: bool,
+}
+
+impl Asked<'_> {
+    /// The prompt, which carries everything. What the template does not carry in its place may be
+    /// moved.
+    fn render(&self, moves: bool) -> Result<Rendering, String> {
+        let (mut variables, moved) = self.formed(&self.messages, &self.tools, moves);
+        if moves && moved.is_empty() {
+            return Err("nothing can be moved".to_owned());
+        }
+        let (mark, end) = context::mark(&mut variables, self.control_tokens)?;
+        if self.is_continued {
+            context::mark_end(&mut variables, end)?;
+        }
+        self.form_contents(&mut variables);
+        self.template.names.add_to(&mut variables);
+        let bounds = jinja::Bounds {
+            text: self.most,
+            mark,
+            now: None,
+            steps: jinja::FUEL,
+        };
+        let mut text = jinja::render(&self.source.text, &variables, &bounds)?;
+        drop(variables);
+        if self.is_continued {
+            text = context::cut(&text, end)?;
+        }
+        let plain = mark.map(|mark| text.replace(mark, ""));
+        self.check(moves, plain.as_deref().unwrap_or(&text))?;
+        let template = self.template;
+        let bos = &template.names.bos;
+        let text = match text.strip_prefix(bos) {
+            Some(rest) if template.adds_bos && !bos.is_empty() => rest.to_owned(),
             _ => text,
         };
-        Ok(match mark {
-            Some(mark) => Rendered::Parts(control_tokens.parts(&text, mark)),
-            None => Rendered::Text(text),
+        Ok(Rendering {
+            prompt: match mark {
+                Some(mark) => Rendered::Parts(self.control_tokens.parts(&text, mark)),
+                None => Rendered::Text(text),
+            },
+            moved: moved
+                .into_iter()
+                .filter(|moved| template.is_first(*moved))
+                .collect(),
         })
+    }
+
+    /// Checks that everything is in the prompt.
+    fn check(&self, moves: bool, prompt: &str) -> Result<(), String> {
+        let Self {
+            skeleton, source, ..
+        } = self;
+        if skeleton.is_empty() {
+            return Ok(());
+        }
+        let (mut variables, _) = self.formed(&skeleton.messages, &skeleton.tools, moves);
+        self.form_contents(&mut variables);
+        self.template.names.add_to(&mut variables);
+        let bounds = jinja::Bounds {
+            text: self.most.saturating_add(skeleton.bytes()),
+            mark: None,
+            now: None,
+            steps: jinja::FUEL,
+        };
+        let rendered = jinja::render(&source.text, &variables, &bounds).ok();
+        skeleton.check(rendered.as_deref(), prompt)
+    }
+
+    /// The variables with these messages and tools, calls in the form that the template takes.
+    fn formed(&self, messages: &[Data], tools: &Data, moves: bool) -> (Object, Vec<Moved>) {
+        let probe = |messages: Vec<Data>, tools: Option<Data>| self.probe(messages, tools);
+        let (mut messages, mut tools) = (messages.to_vec(), tools.clone());
+        let abilities = &self.source.abilities;
+        let moved = match moves {
+            true => move_parts(&mut messages, &mut tools, abilities, &probe),
+            false => Vec::new(),
+        };
+        form_all_calls(&mut messages, abilities, &probe);
+        let mut variables = self.variables.clone();
+        variables.insert("messages".to_owned(), Data::List(messages));
+        variables.insert("tools".to_owned(), tools);
+        (variables, moved)
+    }
+
+    /// Gives contents the form that the template reads.
+    fn form_contents(&self, variables: &mut Object) {
+        let abilities = &self.source.abilities;
+        let form = abilities.content(&|messages, tools| self.probe(messages, tools));
+        let messages = variables.get_mut("messages").and_then(Data::as_list_mut);
+        form_contents(messages.map_or(&mut [], Vec::as_mut_slice), form);
+    }
+
+    fn probe(&self, messages: Vec<Data>, tools: Option<Data>) -> Result<String, String> {
+        self.template.probe(self.source, messages, tools)
     }
 }
 
 impl TokenNames {
-    fn add_to(&self, variables: &mut Map<String, Json>) {
+    fn add_to(&self, variables: &mut Object) {
         for (name, text) in [
             ("bos_token", &self.bos),
             ("eos_token", &self.eos),
             ("pad_token", &self.pad),
             ("sep_token", &self.sep),
         ] {
-            variables.insert(name.to_owned(), Json::String(text.clone()));
+            variables.insert(name.to_owned(), Data::text(text.as_str()));
         }
     }
 }

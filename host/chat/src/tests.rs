@@ -1,7 +1,5 @@
 //! Tests of the prompts that templates render.
 
-use std::sync::OnceLock;
-
 use mynah_core::{Conversation, Message, Role, TokenId};
 use mynah_settings::ChatTemplateName;
 
@@ -9,6 +7,8 @@ use super::control_tokens::ControlTokens;
 use super::template::TokenNames;
 use super::*;
 
+mod carrying;
+mod cases;
 mod published;
 
 const CHATML: &str = "{{ bos_token }}{% for message in messages %}\n\
@@ -23,17 +23,16 @@ const MOST: usize = 100_000;
 struct Template(ChatTemplate);
 
 fn template(source: &str, adds_bos: bool) -> Template {
-    Template(ChatTemplate {
-        source: source.to_owned(),
-        with_tools: None,
-        names: TokenNames {
-            bos: "<s>".into(),
-            eos: "</s>".into(),
-            ..TokenNames::default()
-        },
-        adds_bos,
-        control_tokens: OnceLock::new(),
-    })
+    with_tools(source, None, adds_bos)
+}
+
+fn with_tools(source: &str, tools: Option<&str>, adds_bos: bool) -> Template {
+    let names = TokenNames {
+        bos: "<s>".into(),
+        eos: "</s>".into(),
+        ..TokenNames::default()
+    };
+    Template(ChatTemplate::with_names(source, tools, names, adds_bos))
 }
 
 fn control_tokens() -> ControlTokens {
@@ -67,7 +66,8 @@ impl Template {
     }
 
     fn all(&self, conversation: &Conversation) -> Result<Rendered, String> {
-        self.0.render_with(&control_tokens(), conversation, MOST)
+        let rendering = self.0.render_with(&control_tokens(), conversation, MOST);
+        rendering.map(|rendering| rendering.prompt)
     }
 }
 
@@ -254,20 +254,21 @@ fn every_fallback_renders_a_conversation() {
 
 #[test]
 fn a_template_for_tools_is_used_where_there_are_tools() {
-    let Template(mut both) = template("without", true);
-    both.with_tools = Some("with {{ tools|length }}".to_owned());
-    let both = Template(both);
+    let said = "{{ messages[0].content }} ";
+    let tools = format!("{said}with {{{{ tools|join(',') }}}}");
+    let both = with_tools(&format!("{said}without"), Some(&tools), true);
     let mut conversation: Conversation = vec![say(Role::User, "x")].into();
-    assert_eq!(both.text(&conversation).unwrap(), "without");
-    conversation.tools = Some("[1]".to_owned());
-    assert_eq!(both.text(&conversation).unwrap(), "with 1");
+    assert_eq!(both.text(&conversation).unwrap(), "x without");
+    conversation.tools = Some(r#"["a"]"#.to_owned());
+    assert_eq!(both.text(&conversation).unwrap(), "x with a");
 }
 
 #[test]
 fn what_a_template_may_ask_for_is_there() {
-    let source = "{{ tools is none }}{{ documents is none }}{{ eos_token }}{{ pad_token is defined \
+    let source = "{{ messages[0].content }}{{ tools is none }}\
+        {{ documents is none }}{{ eos_token }}{{ pad_token is defined \
         }}{{ x is defined }}{{ strftime_now('%Y') | int > 2024 }}";
     let conversation = vec![say(Role::User, "x")].into();
     let text = template(source, true).text(&conversation).unwrap();
-    assert_eq!(text, "TrueTrue</s>TrueFalseTrue");
+    assert_eq!(text, "xTrueTrue</s>TrueFalseTrue");
 }

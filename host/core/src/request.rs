@@ -33,7 +33,8 @@ pub struct Conversation {
     /// The messages, at least one.
     pub messages: Vec<Message>,
     /// Tools that the model may call: a JSON list in the format of the chat template. The file's
-    /// own template for tools is used if there is one.
+    /// own template for tools is used if there is one. If the template takes no tools, they are
+    /// described in the system message.
     pub tools: Option<String>,
     /// Further variables of the template: a JSON object without `messages`, `tools`,
     /// `add_generation_prompt`, `bos_token`, `eos_token`, `pad_token` and `sep_token`.

@@ -195,6 +195,8 @@ fn log_marker() {
             "{text}"
         );
         assert!(text.contains("answer="), "{text}");
+        let is_rendered = |line: &str| line.contains("prompt rendered") && line.contains(MARKER);
+        assert!(text.lines().any(is_rendered), "{text}");
     }
 }
 

@@ -108,7 +108,7 @@ impl Running {
     ) -> Self {
         let path = folder.path().join("tiny.gguf");
         let chat = TinyModel {
-            chat_template: Some("{{ messages[-1].content }}".to_owned()),
+            chat_template: Some("{% for m in messages %}{{ m.content }}{% endfor %}".to_owned()),
             ..TinyModel::default()
         };
         if !path.exists() {

@@ -1,65 +1,80 @@
-//! Functions for templates in addition to the engine's own: those of transformers, and Python's
-//! methods.
+//! What templates find in addition to the engine's own functions, filters and tests, or in their
+//! place: transformers' functions, and what Jinja's own do in Python.
 
 use jiff::Zoned;
-use minijinja::{Environment, Error, ErrorKind, State, Value};
-use minijinja_contrib::pycompat::unknown_method_callback;
+use minijinja::value::{Rest, ValueKind, ValueOrKwargs};
+use minijinja::{Environment, Error, Output, State, Value, escape_formatter};
+use minijinja_contrib::globals::{cycler, joiner};
 
-use super::json;
-use super::values::{bytes_left, refused};
+use super::methods::ensure;
+use super::number::is_large;
+use super::strftime::strftime;
+use super::text::text;
+use super::values::{is_callable, refused};
+use super::{Bounds, filters, json, methods};
 
-/// Maximum number of digits of a width or a precision.
-const MAX_DIGITS: usize = 3;
-
-/// Adds the functions to the environment.
-pub(super) fn install(environment: &mut Environment<'static>) {
+/// Adds everything to the environment.
+pub(super) fn install(environment: &mut Environment<'static>, bounds: &Bounds) {
     environment.remove_global("debug");
     environment.add_function("raise_exception", |message: String| {
         Err::<Value, _>(refused(message))
     });
-    environment.add_function("strftime_now", strftime_now);
-    environment.add_filter("tojson", json::tojson);
-    environment.set_unknown_method_callback(python_method);
+    let now = bounds.now.clone();
+    environment.add_function("strftime_now", move |form: &str| match &now {
+        Some(now) => strftime(form, now),
+        None => strftime(form, &Zoned::now()),
+    });
+    environment.add_function("joiner", joiner);
+    environment.add_function("cycler", |items: Rest<Value>| cycler(items.0));
+    let mark = bounds.mark;
+    environment.add_filter(
+        "tojson",
+        move |state: &State, value: &Value, options: Rest<ValueOrKwargs>| {
+            json::tojson(state, value, options, mark)
+        },
+    );
+    environment.add_filter("from_json", json::from_json);
+    environment.add_function("from_json", json::from_json);
+    filters::install(environment);
+    environment.add_test("iterable", is_iterable);
+    environment.add_test("sequence", is_sequence);
+    environment.add_test("callable", is_callable);
+    environment.add_test("number", |value: &Value| {
+        matches!(value.kind(), ValueKind::Number | ValueKind::Bool) || is_large(value)
+    });
+    environment.add_test("integer", |value: &Value| {
+        value.is_integer() || is_large(value)
+    });
+    environment.set_unknown_method_callback(methods::call);
+    environment.set_formatter(write);
 }
 
-fn python_method(
-    state: &mut State,
-    value: &Value,
-    method: &str,
-    arguments: &[Value],
-) -> Result<Value, Error> {
-    if let (Some(text), "format") = (value.as_str(), method) {
-        check_format(state, text, arguments)?;
+/// Writes a value into the prompt.
+fn write(output: &mut Output, state: &mut State, value: &Value) -> Result<(), Error> {
+    match value.kind() {
+        ValueKind::Number => output
+            .write_str(&text(value))
+            .map_err(|_| refused("the prompt can't be written")),
+        ValueKind::Seq | ValueKind::Map => {
+            let written = text(value);
+            ensure(state, written.len())?;
+            output
+                .write_str(&written)
+                .map_err(|_| refused("the prompt can't be written"))
+        }
+        _ => escape_formatter(output, state, value),
     }
-    unknown_method_callback(state, value, method, arguments)
 }
 
-/// `str.format` would create its output before any limit applies.
-fn check_format(state: &State, text: &str, values: &[Value]) -> Result<(), Error> {
-    let digits = text
-        .split(|c: char| !c.is_ascii_digit())
-        .map(str::len)
-        .max();
-    if digits.unwrap_or(0) > MAX_DIGITS {
-        let told = format!("it formats with a width of more than {MAX_DIGITS} digits");
-        return Err(refused(told));
-    }
-    // The maximum length that each value could have in each place: an upper bound, not an exact
-    // count.
-    let lengths = values.iter().map(|value| value.to_string().len());
-    let widest = lengths
-        .max()
-        .unwrap_or(0)
-        .max(10_usize.pow(MAX_DIGITS as u32));
-    let bytes = text.matches('{').count().saturating_mul(widest) as u64;
-    if bytes > bytes_left(state) {
-        return Err(ErrorKind::OutOfFuel.into());
-    }
-    Ok(())
+/// In Python, everything that has `__iter__`.
+fn is_iterable(value: &Value) -> bool {
+    is_sequence(value) || value.kind() == ValueKind::Iterable
 }
 
-/// The local time, as in transformers.
-fn strftime_now(form: &str) -> Result<String, Error> {
-    jiff::fmt::strtime::format(form, &Zoned::now())
-        .map_err(|error| refused(format!("strftime_now: {error}")))
+/// In Python, everything that has a length and items.
+fn is_sequence(value: &Value) -> bool {
+    matches!(
+        value.kind(),
+        ValueKind::Undefined | ValueKind::String | ValueKind::Seq | ValueKind::Map
+    )
 }

@@ -1,4 +1,5 @@
-//! Adds checks to a template's tree, around everything that creates a list or an object.
+//! Adds checks to a template's tree, around everything that creates a list, an object or a text,
+//! and gives some constructs the meaning that they have in Python.
 //!
 //! The parser's tree cannot be changed in place, so a new one is built from it. It renders the same
 //! text, or an error.
@@ -7,17 +8,30 @@ use minijinja::Environment;
 use minijinja::machinery::Span;
 use minijinja::machinery::ast::{self, CallArg, Expr, Spanned, Stmt};
 
-use super::values;
+use super::{printf, text, values};
 
 // Templates can neither call nor replace these functions, because names have no spaces.
 const CHECKED: &str = "checked value";
+// A filter's name loses its spaces.
+const CHECKED_BLOCK: &str = "checked-block";
 const KEPT: &str = "kept value";
 const UNUSED: &str = "unused value";
+const PERCENT: &str = "percent sign";
+const CONCAT: &str = "joined texts";
+const MISSING: &str = "missing value";
 
-/// Adds the functions that a guarded tree calls to the environment.
-pub(super) fn install(environment: &mut Environment<'static>) {
-    environment.add_function(CHECKED, values::checked);
+/// Adds the functions that a guarded tree calls to the environment. If lists grow, each list that
+/// the template makes can be appended to.
+pub(super) fn install(environment: &mut Environment<'static>, lists_grow: bool) {
+    if lists_grow {
+        environment.add_function(CHECKED, values::checked_growing);
+    } else {
+        environment.add_function(CHECKED, values::checked);
+    }
+    environment.add_filter(CHECKED_BLOCK, values::checked);
     environment.add_function(KEPT, values::kept);
+    environment.add_function(PERCENT, printf::percent);
+    environment.add_function(CONCAT, text::concat);
 }
 
 /// The guarded tree of a template.
@@ -52,7 +66,7 @@ pub(super) fn statement<'a>(tree: &Stmt<'a>) -> Stmt<'a> {
             Stmt::IfCond(Spanned::new(node, of.span()))
         }
         Stmt::WithBlock(of) => {
-            let assign = |(to, from): &(Expr<'a>, Expr<'a>)| (target(to), assigned(to, from));
+            let assign = |(to, from): &(Expr<'a>, Expr<'a>)| assignment(to, from);
             let node = ast::WithBlock {
                 assignments: of.assignments.iter().map(assign).collect(),
                 body: body(&of.body),
@@ -60,13 +74,16 @@ pub(super) fn statement<'a>(tree: &Stmt<'a>) -> Stmt<'a> {
             Stmt::WithBlock(Spanned::new(node, of.span()))
         }
         Stmt::Set(of) => {
-            let (target, expr) = (target(&of.target), assigned(&of.target, &of.expr));
+            let (target, expr) = assignment(&of.target, &of.expr);
             Stmt::Set(Spanned::new(ast::Set { target, expr }, of.span()))
         }
         Stmt::SetBlock(of) => {
             let node = ast::SetBlock {
                 target: target(&of.target),
-                filter: of.filter.as_ref().map(expression),
+                filter: Some(match &of.filter {
+                    Some(filter) => expression(filter),
+                    None => checked_block(of.span()),
+                }),
                 body: body(&of.body),
             };
             Stmt::SetBlock(Spanned::new(node, of.span()))
@@ -111,13 +128,58 @@ fn body<'a>(statements: &[Stmt<'a>]) -> Vec<Stmt<'a>> {
 }
 
 fn macro_of<'a>(of: &Spanned<ast::Macro<'a>>) -> Spanned<ast::Macro<'a>> {
+    let args: Vec<Expr<'a>> = of.args.iter().map(target).collect();
+    let is_constant = |default: &Expr<'a>| matches!(default, Expr::Const(_));
+    if of.defaults.iter().all(is_constant) {
+        let node = ast::Macro {
+            name: of.name,
+            args,
+            defaults: of.defaults.iter().map(expression).collect(),
+            body: body(&of.body),
+        };
+        return Spanned::new(node, of.span());
+    }
+    // In Python, a default may name an earlier parameter. The engine computes them in another
+    // order, so the macro begins with assignments.
+    let first = of.args.len().saturating_sub(of.defaults.len());
+    let with_default = of.args.iter().skip(first).zip(&of.defaults);
+    let mut whole: Vec<Stmt<'a>> = with_default
+        .filter_map(|(arg, default)| match arg {
+            Expr::Var(arg) => Some(assign_default(arg, default)),
+            _ => None,
+        })
+        .collect();
+    whole.extend(body(&of.body));
+    let defaults = of.defaults.iter();
     let node = ast::Macro {
         name: of.name,
-        args: of.args.iter().map(target).collect(),
-        defaults: of.defaults.iter().map(expression).collect(),
-        body: body(&of.body),
+        args,
+        defaults: defaults
+            .map(|default| variable(MISSING, default.span()))
+            .collect(),
+        body: whole,
     };
     Spanned::new(node, of.span())
+}
+
+/// `{% if arg is undefined %}{% set arg = default %}{% endif %}`.
+fn assign_default<'a>(arg: &Spanned<ast::Var<'a>>, default: &Expr<'a>) -> Stmt<'a> {
+    let span = arg.span();
+    let test = ast::Test {
+        name: "undefined",
+        expr: variable(arg.id, span),
+        args: Vec::new(),
+    };
+    let set = ast::Set {
+        target: variable(arg.id, span),
+        expr: expression(default),
+    };
+    let node = ast::IfCond {
+        expr: Expr::Test(Spanned::new(test, span)),
+        true_body: vec![Stmt::Set(Spanned::new(set, span))],
+        false_body: Vec::new(),
+    };
+    Stmt::IfCond(Spanned::new(node, span))
 }
 
 /// The target of an assignment.
@@ -143,16 +205,47 @@ fn target<'a>(of: &Expr<'a>) -> Expr<'a> {
     }
 }
 
-/// A value that is assigned to `to`.
-fn assigned<'a>(to: &Expr<'a>, from: &Expr<'a>) -> Expr<'a> {
+/// The target of an assignment, and the value.
+fn assignment<'a>(to: &Expr<'a>, from: &Expr<'a>) -> (Expr<'a>, Expr<'a>) {
     match to {
-        Expr::GetAttr(of) => calling(KEPT, expression(from), of.span()),
-        _ => expression(from),
+        // A counter in a loop over all messages: a number does not grow.
+        Expr::GetAttr(of) if is_scalar(from) => {
+            let node = ast::GetAttr {
+                expr: expression(&of.expr),
+                name: of.name,
+            };
+            let to = Expr::GetAttr(Spanned::new(node, of.span()));
+            (to, expression(from))
+        }
+        Expr::GetAttr(of) => {
+            let kept = calling(KEPT, expression(from), of.span());
+            (target(to), kept)
+        }
+        _ => (target(to), expression(from)),
     }
 }
 
-fn expression<'a>(of: &Expr<'a>) -> Expr<'a> {
+/// Whether an expression is surely a number, a truth value, a constant, or an error.
+fn is_scalar(of: &Expr<'_>) -> bool {
+    let is_number = |of: &Expr<'_>| matches!(of, Expr::Const(of) if of.value.is_number());
     match of {
+        Expr::Const(_) | Expr::Compare(_) | Expr::Test(_) => true,
+        Expr::UnaryOp(of) => matches!(of.op, ast::UnaryOpKind::Not),
+        Expr::BinOp(of) => match of.op {
+            ast::BinOpKind::Add | ast::BinOpKind::Sub => {
+                is_number(&of.left) || is_number(&of.right)
+            }
+            _ => false,
+        },
+        Expr::IfExpr(of) => {
+            is_scalar(&of.true_expr) && of.false_expr.as_ref().is_some_and(is_scalar)
+        }
+        _ => false,
+    }
+}
+
+fn expression<'a>(expr: &Expr<'a>) -> Expr<'a> {
+    match expr {
         Expr::Var(of) => variable(of.id, of.span()),
         Expr::Const(of) => {
             let value = of.value.clone();
@@ -179,6 +272,19 @@ fn expression<'a>(of: &Expr<'a>) -> Expr<'a> {
             let expr = expression(&of.expr);
             Expr::UnaryOp(Spanned::new(ast::UnaryOp { op, expr }, of.span()))
         }
+        Expr::BinOp(of) if matches!(of.op, ast::BinOpKind::Rem | ast::BinOpKind::Concat) => {
+            let name = match of.op {
+                ast::BinOpKind::Rem => PERCENT,
+                _ => CONCAT,
+            };
+            let node = ast::Call {
+                expr: variable(name, of.span()),
+                args: [&of.left, &of.right]
+                    .map(|of| CallArg::Pos(expression(of)))
+                    .into(),
+            };
+            Expr::Call(Spanned::new(node, of.span()))
+        }
         Expr::BinOp(of) => {
             let node = ast::BinOp {
                 op: of.op,
@@ -187,6 +293,7 @@ fn expression<'a>(of: &Expr<'a>) -> Expr<'a> {
             };
             let made = Expr::BinOp(Spanned::new(node, of.span()));
             match of.op {
+                _ if is_scalar(expr) => made,
                 ast::BinOpKind::Add | ast::BinOpKind::Mul => checked(made, of.span()),
                 _ => made,
             }
@@ -280,6 +387,16 @@ fn arguments<'a>(of: &[CallArg<'a>]) -> Vec<CallArg<'a>> {
 
 fn variable(id: &str, span: Span) -> Expr<'_> {
     Expr::Var(Spanned::new(ast::Var { id }, span))
+}
+
+/// The check of a block's text, as its filter.
+fn checked_block<'a>(span: Span) -> Expr<'a> {
+    let node = ast::Filter {
+        name: CHECKED_BLOCK,
+        expr: None,
+        args: Vec::new(),
+    };
+    Expr::Filter(Spanned::new(node, span))
 }
 
 fn checked(value: Expr<'_>, span: Span) -> Expr<'_> {

@@ -29,7 +29,7 @@ pub(super) fn checked(source: &str) -> Result<Cow<'_, str>, String> {
             "it has {bytes} bytes, {MAX_BYTES} at most are read"
         ));
     }
-    let source = without_generation(source);
+    let source = without_blocks(source);
     let (mut in_tag, mut elifs) = (0, 0);
     let mut starts = false;
     let syntax = syntax().map_err(|error| error.to_string())?;
@@ -58,20 +58,23 @@ pub(super) fn checked(source: &str) -> Result<Cow<'_, str>, String> {
     Ok(source)
 }
 
-/// The source with `{% generation %}` blocks, which mark training data, replaced by blocks that are
-/// always rendered.
-fn without_generation(source: &str) -> Cow<'_, str> {
-    if !source.contains("generation") {
+/// The source with `{% generation %}` blocks, which mark training data, and `{% block %}` blocks,
+/// which only another template could replace, turned into blocks that are always rendered.
+fn without_blocks(source: &str) -> Cow<'_, str> {
+    if !source.contains("generation") && !source.contains("block") {
         return Cow::Borrowed(source);
     }
     let mut changed = String::with_capacity(source.len());
     let mut rest = source;
     while let Some((before, tag, after)) = next_tag(rest) {
         let signs: &[char] = &['-', '+'];
-        let word = tag.trim_start_matches(signs).trim_end_matches(signs).trim();
-        let replaced = match word {
-            "generation" => tag.replacen(word, "if true", 1),
-            "endgeneration" => tag.replacen(word, "endif", 1),
+        let words = tag.trim_start_matches(signs).trim_end_matches(signs).trim();
+        let mut each = words.split_whitespace();
+        let replaced = match (each.next(), each.next()) {
+            (Some("generation"), None) => tag.replacen(words, "if true", 1),
+            (Some("endgeneration"), None) => tag.replacen(words, "endif", 1),
+            (Some("block"), Some(_)) => tag.replacen(words, "with", 1),
+            (Some("endblock"), _) => tag.replacen(words, "endwith", 1),
             _ => tag.to_owned(),
         };
         changed.push_str(before);
@@ -98,11 +101,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn generation_blocks_become_blocks_that_are_always_there() {
+    fn named_blocks_become_blocks_that_are_always_there() {
         let source = "a{%- generation -%}b{% endgeneration%}c {{ 'generation' }} \
-            {% if add_generation_prompt %}";
-        let expected =
-            "a{%- if true -%}b{% endif%}c {{ 'generation' }} {% if add_generation_prompt %}";
+            {% if add_generation_prompt %}{%- block a -%}d{%endblock a%}{{ block }}";
+        let expected = "a{%- if true -%}b{% endif%}c {{ 'generation' }} \
+            {% if add_generation_prompt %}{%- with -%}d{%endwith%}{{ block }}";
         assert_eq!(checked(source).unwrap(), expected);
     }
 

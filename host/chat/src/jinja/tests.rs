@@ -2,15 +2,23 @@
 
 use super::*;
 
+mod differential;
+mod supported;
+
 fn bounds() -> Bounds {
     Bounds {
         text: 100_000,
         mark: None,
+        now: None,
+        steps: FUEL,
     }
 }
 
 fn of(source: &str, variables: &str) -> Result<String, String> {
-    render(source, &serde_json::from_str(variables).unwrap(), bounds())
+    let Data::Object(variables) = Data::read(variables).unwrap() else {
+        panic!("{variables}");
+    };
+    render(source, &variables, &bounds())
 }
 
 fn ok(source: &str) -> String {
@@ -180,7 +188,31 @@ fn what_would_take_memory_stack_or_time_is_an_error() {
         "{% set ns = namespace() %}{% set (ns.x, b) = (ns, ns) %}{{ ns ~ ns }}".to_owned(),
         "{% set ns = namespace() %}{% macro m() %}{{ ns }}{% endmacro %}{% set ns.x = m %}".to_owned(),
         "{% set ns = namespace() %}{% for i in [1] %}{% set ns.x = loop %}{% endfor %}".to_owned(),
+        // Lists that grow.
+        "{% set l = [1] %}{% for i in range(90000) %}{% set _ = l.append(l) %}{% endfor %}{{ l }}".to_owned(),
+        "{% set l = [] %}{% for i in range(90000) %}{% set _ = l.append([l]) %}{% endfor %}".to_owned(),
+        "{% set l = [] %}{% set a = 'x' * 90000 %}{% for i in range(90000) %}{% set _ = l.append(a) %}{% endfor %}".to_owned(),
+        "{% set l = [] %}{% for i in range(900) %}{% set _ = l.append('x' * 90000 ~ i) %}{% set _ = l.append(l) %}{% endfor %}".to_owned(),
+        "{% set ns = namespace(l=[]) %}{% set _ = ns.l.append(ns) %}{{ ns }}".to_owned(),
+        "{% set ns = namespace(l=[]) %}{% set _ = ns.l.append([{'a': ns}]) %}{{ ns }}".to_owned(),
+        "{% set l = [] %}{% for x in l %}{% endfor %}{% for i in range(90000) %}{% for x in l %}{% endfor %}{% set _ = l.append(i) %}{% endfor %}".to_owned(),
+        "{% set _ = messages.append(1) %}".to_owned(),
+        // What Python's methods and operators make.
+        "{{ '%999999999d' % 1 }}".to_owned(),
+        "{{ '%*d' % (999999999, 1) }}".to_owned(),
+        "{{ ('%s' * 90000) % ('x' * 90000) }}".to_owned(),
+        "{{ 'x'.center(10**12) }}".to_owned(),
+        "{{ 'x'.ljust(10**12) }}".to_owned(),
+        "{{ 'x'|center(10**12) }}".to_owned(),
+        "{{ 'x'.zfill(10**12) }}".to_owned(),
+        "{{ 'a\tb'.expandtabs(10**12) }}".to_owned(),
+        "{{ ('a\n' * 90000)|indent('y' * 90000) }}".to_owned(),
+        "{{ ('a' * 90000).replace('', 'y' * 90000) }}".to_owned(),
+        "{{ ('[' * 5000)|from_json }}".to_owned(),
+        "{{ ('[[1],' * 5000)|from_json }}".to_owned(),
+        "{{ 1 % 0 }}{{ 1.0 % 0 }}".to_owned(),
         // Depth.
+        "{% macro m(a=m()) %}{% endmacro %}{{ m() }}".to_owned(),
         "{% macro a(n) %}{{ a([n, [n]]) }}{% endmacro %}{{ a(0) }}".to_owned(),
         "{% macro a() %}{{ b() }}{% endmacro %}{% macro b() %}{{ a() }}{% endmacro %}{{ a() }}".to_owned(),
         format!("{{{{ {}1{} }}}}", "(".repeat(400), ")".repeat(400)),
@@ -211,6 +243,23 @@ fn what_would_take_memory_stack_or_time_is_an_error() {
         let told = of(&source, "{}");
         let head: String = source.chars().take(200).collect();
         assert!(told.is_err(), "{head}: {} bytes", told.unwrap().len());
+    }
+}
+
+/// A long conversation has more steps, but not more bytes.
+#[test]
+fn a_long_conversation_does_not_let_a_template_take_more_memory() {
+    let messages = vec![Data::Null; 2000];
+    let variables = Object::from_iter([("messages".to_owned(), Data::List(messages))]);
+    let of = |source: &str| render(source, &variables, &bounds());
+    let looked_back = "{% for m in messages %}{% for x in messages %}{% endfor %}{% endfor %}x";
+    assert_eq!(of(looked_back), Ok("x".to_owned()));
+    // 500 MB, of which the engine alone would let 1.8 GB pass.
+    let texts = "{% set a = 'x' * 999999 %}{% for m in messages[:500] %}{% set b = a ~ loop.index %}{% endfor %}";
+    let block = "{% set a = 'x' * 999999 %}{% for m in messages[:500] %}{% set b %}{{ a }}{% endset %}{% endfor %}";
+    for source in [texts, block] {
+        let told = of(source).unwrap_err();
+        assert!(told.contains("steps"), "{told}");
     }
 }
 

@@ -1,7 +1,12 @@
-//! Limits for the values that a template creates: depth, size, and no cycles.
+//! The values of a template: how they are made of a guest's data, and their limits (depth, size,
+//! and no cycles).
 
 use minijinja::value::ValueKind;
 use minijinja::{Error, ErrorKind, State, Value};
+
+use super::list;
+use super::number::{is_large, whole};
+use crate::data::Data;
 
 /// Maximum nesting of lists and objects. The messages have at most 130 levels, because deeper JSON
 /// is not read.
@@ -10,9 +15,38 @@ const MAX_DEPTH: usize = 200;
 /// Bytes per unit of fuel.
 const BYTES_PER_FUEL: u64 = 64;
 
+/// Name of the variable that says how much fuel a byte costs, in units of the engine's own price.
+/// Templates can neither read nor set it, because names have no spaces.
+pub(super) const BYTE_PRICE: &str = "byte price";
+
+/// A guest's data as a value of the engine.
+pub(super) fn of(data: &Data) -> Value {
+    match data {
+        Data::Null => Value::from(()),
+        Data::Bool(is) => Value::from(*is),
+        Data::Whole(digits) => whole(digits),
+        Data::Fraction(number) => Value::from(*number),
+        Data::Text(text) => Value::from(text.as_str()),
+        Data::List(list) => Value::from(list.iter().map(of).collect::<Vec<Value>>()),
+        Data::Object(object) => {
+            Value::from_pairs(object.iter().map(|(key, value)| (key.as_str(), of(value))))
+        }
+    }
+}
+
+/// As [`checked`], for templates whose lists can grow.
+pub(super) fn checked_growing(state: &State, value: Value) -> Result<Value, Error> {
+    let value = checked(state, value)?;
+    match is_data(&value) {
+        true => list::growing(state, value),
+        false => Ok(value),
+    }
+}
+
 /// Turns a value that a step created into one that may be kept: without lazy parts, and not nested
 /// too deeply.
 pub(super) fn checked(state: &State, value: Value) -> Result<Value, Error> {
+    charge(state, &value)?;
     // A chain of lazy values is as deep as it is long.
     let value = match value.kind() {
         ValueKind::Iterable => {
@@ -52,11 +86,37 @@ pub(super) fn kept(state: &State, value: Value) -> Result<Value, Error> {
 /// Bytes for which the rest of the fuel pays.
 pub(super) fn bytes_left(state: &State) -> u64 {
     let (_, fuel) = state.fuel_levels().unwrap_or_default();
-    fuel.saturating_mul(BYTES_PER_FUEL)
+    fuel.saturating_mul(BYTES_PER_FUEL) / price(state)
+}
+
+/// A long conversation has more fuel, because templates look back from each of its messages. That
+/// fuel is not for bytes: they cost more in turn.
+pub(super) fn charge(state: &State, value: &Value) -> Result<(), Error> {
+    let bytes = match value.kind() {
+        ValueKind::String => value.as_str().map_or(0, str::len) as u64,
+        _ => return Ok(()),
+    };
+    match bytes / BYTES_PER_FUEL * (price(state) - 1) {
+        0 => Ok(()),
+        fuel => state.consume_fuel(fuel),
+    }
+}
+
+fn price(state: &State) -> u64 {
+    let price = state.lookup(BYTE_PRICE);
+    price
+        .and_then(|price| u64::try_from(price).ok())
+        .unwrap_or(1)
+        .max(1)
 }
 
 /// Adds the approximate size of a value as text. The same text may occur in it many times.
-fn weigh(state: &State, value: &Value, depth: usize, bytes: &mut u64) -> Result<(), Error> {
+pub(super) fn weigh(
+    state: &State,
+    value: &Value,
+    depth: usize,
+    bytes: &mut u64,
+) -> Result<(), Error> {
     state.consume_fuel(1)?;
     if depth > MAX_DEPTH {
         let told = format!("it puts values into each other, more than {MAX_DEPTH} deep");
@@ -70,7 +130,8 @@ fn weigh(state: &State, value: &Value, depth: usize, bytes: &mut u64) -> Result<
                 return Err(ErrorKind::OutOfFuel.into());
             }
         }
-        ValueKind::Seq => {
+        // A group of `groupby` makes its list anew each time.
+        ValueKind::Seq | ValueKind::Iterable => {
             for item in value.try_iter()? {
                 weigh(state, &item, depth + 1, bytes)?;
             }
@@ -81,7 +142,9 @@ fn weigh(state: &State, value: &Value, depth: usize, bytes: &mut u64) -> Result<
                 weigh(state, &value, depth + 1, bytes)?;
             }
         }
-        ValueKind::Map | ValueKind::Plain | ValueKind::Iterable | ValueKind::Invalid => {
+        // A large number.
+        ValueKind::Plain if is_data(value) => {}
+        ValueKind::Map | ValueKind::Plain | ValueKind::Invalid => {
             return Err(refused("it puts into a list or object what is no data"));
         }
         _ => {}
@@ -100,9 +163,16 @@ fn is_namespace(value: &Value) -> bool {
 }
 
 /// Whether it is a finite value: nothing that can change, and nothing that refers to such a value.
-fn is_data(value: &Value) -> bool {
+pub(super) fn is_data(value: &Value) -> bool {
     let has_no_end = ["Namespace", "Macro", "Closure", "Loop"];
-    value.kind() != ValueKind::Plain && !is_one_of(value, &has_no_end)
+    (value.kind() != ValueKind::Plain || is_large(value)) && !is_one_of(value, &has_no_end)
+}
+
+/// Whether it can be called: a macro or a function.
+pub(super) fn is_callable(value: &Value) -> bool {
+    value.kind() == ValueKind::Undefined
+        || is_one_of(value, &["Macro"])
+        || (value.kind() == ValueKind::Plain && !is_large(value))
 }
 
 /// The engine's own types can only be recognised by their names; tests check these names.
@@ -112,7 +182,7 @@ fn is_one_of(value: &Value, names: &[&str]) -> bool {
     name.is_some_and(|name| names.contains(&name))
 }
 
-fn pairs(value: &Value) -> impl Iterator<Item = (Value, Value)> {
+pub(super) fn pairs(value: &Value) -> impl Iterator<Item = (Value, Value)> {
     let pairs = value.as_object().and_then(|object| object.try_iter_pairs());
     pairs.into_iter().flatten()
 }

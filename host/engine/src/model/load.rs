@@ -269,10 +269,18 @@ fn built_in_template(
     }
     let has_token = |text: &str| llama.vocab().tokenize(text.as_bytes(), false, true).len() == 1;
     let name = for_vocabulary(has_token);
-    tracing::info!(
-        template = name.name(),
-        "the model's file has no chat template: a built-in one is used"
-    );
+    let template = name.name();
+    if header.has_empty_template() {
+        tracing::warn!(
+            template,
+            "the model's file has an empty chat template: a built-in one is used"
+        );
+    } else {
+        tracing::info!(
+            template,
+            "the model's file has no chat template: a built-in one is used"
+        );
+    }
     Some(name)
 }
 

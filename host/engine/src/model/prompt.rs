@@ -117,7 +117,11 @@ impl Loaded {
             model: self.known.about.info.name.clone(),
             reason: error.to_string(),
         })?;
-        let parts = match rendered {
+        for moved in rendered.moved {
+            // Once for each model.
+            tracing::warn!(model = self.known.about.info.name, "{moved}");
+        }
+        let parts = match rendered.prompt {
             Rendered::Text(text) => return self.tokenize(&text, purpose, context),
             Rendered::Parts(parts) => parts,
         };
@@ -173,6 +177,15 @@ impl Loaded {
     fn tokens_of(&self, text: &str, add: bool, parse: bool) -> Result<Vec<TokenId>> {
         let has_memory = |bytes| self.queue.check_memory(bytes);
         self.tokenizer.tokenize(text, add, parse, has_memory)
+    }
+
+    /// The text of tokens, with the texts of control tokens.
+    pub(super) fn written(&self, tokens: &[TokenId]) -> String {
+        let mut text = Vec::new();
+        for &token in tokens {
+            self.llama.vocab().piece(token, &mut text, true);
+        }
+        String::from_utf8_lossy(&text).into_owned()
     }
 
     pub(super) fn check_bytes(&self, bytes: u64) -> Result<()> {

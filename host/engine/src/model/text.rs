@@ -3,7 +3,8 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use mynah_core::{Error, Owner, Prompt, Result, Started, TextRequest, TokenId};
+use mynah_core::log::{CONTENT, log_request, shows_content};
+use mynah_core::{Error, Owner, Prompt, RequestLog, Result, Started, TextRequest, TokenId};
 use mynah_grammar::Constraint;
 use mynah_schedule::Size;
 use mynah_settings::{Effective, OutputForm, Settings};
@@ -33,6 +34,7 @@ struct Unprepared {
     prompt: Prompt,
     settings: Arc<Effective>,
     past: Past,
+    log: Arc<RequestLog>,
 }
 
 /// A prepared request for text.
@@ -83,6 +85,7 @@ impl InUse {
             prompt: request.prompt,
             settings: Arc::clone(&settings),
             past: past.snapshot(),
+            log: Arc::clone(request.log),
         };
         let ready = self.pool.prepare(&prepare, || unprepared.prepare())?;
         let ready = preparing.finish(ready).await?;
@@ -147,9 +150,15 @@ impl Unprepared {
             prompt,
             settings,
             mut past,
+            log,
         } = self;
         let settings = &*settings;
+        let is_rendered = matches!(prompt, Prompt::Messages(_));
         let fitted = loaded.fit(prompt, settings, &mut past)?;
+        if is_rendered && shows_content() {
+            let rendered = loaded.written(&fitted.tokens);
+            log_request!(INFO, CONTENT, log, rendered, "prompt rendered");
+        }
         let info = &loaded.known.about.info;
         let parts = SamplerParts::new(
             settings,

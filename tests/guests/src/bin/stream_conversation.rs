@@ -1,5 +1,5 @@
 //! Promise: a conversation takes tools and variables, errors in them are reported, and the text of
-//! a control token in a message stays text.
+//! a control token in a message stays text. A begun answer is continued.
 
 use mynah_guest::{Conversation, Message, Model, Options, Prompt};
 use mynah_test_guests::{Done, ensure, refused};
@@ -34,10 +34,19 @@ fn main() -> Done {
     let with_tools = conversation()
         .tools(r#"[{"name": "add"}]"#)
         .variables(r#"{"mood": "calm"}"#);
-    // This template does not use tools, so they change nothing and cause no error.
+    // This template takes no tools, so they are described in the system message.
+    let described = tokens(with_tools.into())?;
     ensure!(
-        tokens(with_tools.into())? == plain,
-        "tools of a template that knows none"
+        described > plain + 10,
+        "{described} tokens with tools, {plain} without"
+    );
+    // An answer that has begun is continued: its turn is open.
+    let begun = Message::assistant("Hello, I am");
+    let begun = tokens([system.clone(), Message::user("Hi"), begun].into())?;
+    let continued = tokens(format!("{text}Hello, I am").as_str().into())?;
+    ensure!(
+        begun == continued,
+        "{begun} tokens with a begun answer, {continued} of its text"
     );
     for (case, prompt) in [
         ("tools", conversation().tools("{}").into()),
