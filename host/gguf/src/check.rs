@@ -7,8 +7,12 @@
 
 use super::error::GgufProblem;
 use super::reader::Lists;
-use super::rules::{Bound, EQUAL_HEADS, NOT_SERVED, RULES, SECTIONS, WHOLE_ROTATION};
-use super::{GgufHeader, TensorInfo, TensorType, Value};
+use super::rules::{Bound, FRACTIONS, NOT_SERVED, REQUIRED, RULES};
+use super::{GgufHeader, Value};
+
+mod heads;
+mod layers;
+mod tensors;
 
 /// Maximum number of layers (`LLAMA_MAX_LAYERS`, asserted in `llama-model.cpp`).
 const MAX_LAYERS: u64 = 512;
@@ -25,9 +29,6 @@ const EPSILONS: [&str; 3] = [
     "attention.layer_norm_epsilon",
     "attention.group_norm_epsilon",
 ];
-/// Tensors that are lookup tables and not weights (`llama-arch.cpp`).
-const TABLES: [&str; 2] = ["d2t", "ffn_gate_tid2eid"];
-
 /// Checks a header for what llama.cpp would abort the process over.
 pub(super) fn check(header: &GgufHeader, lists: &Lists) -> Result<(), GgufProblem> {
     let Some(architecture) = header.architecture() else {
@@ -49,18 +50,25 @@ pub(super) fn check(header: &GgufHeader, lists: &Lists) -> Result<(), GgufProble
         return Err(keys.wrong("block_count", "0", "1 to 512"));
     }
     keys.at_most("context_length", MAX_CONTEXT)?;
-    // Without `block_count`, llama.cpp refuses the file earlier.
-    keys.at_most("nextn_predict_layers", layers.unwrap_or(MAX_LAYERS))?;
+    // Without `block_count`, llama.cpp refuses the file earlier. Layers that predict further tokens
+    // come after those of the model, of which at least one is needed.
+    let layers = layers.unwrap_or(MAX_LAYERS);
+    keys.at_most("nextn_predict_layers", layers.saturating_sub(1))?;
     keys.experts()?;
     keys.rope_scaling()?;
     keys.heads()?;
     keys.rotation()?;
+    keys.latent()?;
+    keys.vectors()?;
     keys.rules()?;
+    keys.further_rules()?;
+    keys.layers(layers)?;
     for epsilon in EPSILONS {
         keys.not_negative(epsilon)?;
     }
     words(header)?;
-    header.tensors.iter().try_for_each(tensor)
+    header.tensors.iter().try_for_each(tensors::kind)?;
+    tensors::present(header, architecture)
 }
 
 /// The words of the pre-tokenizer `whitespace` have spaces unless the tokenizer drops them, and a
@@ -156,75 +164,6 @@ impl Keys<'_> {
         }
     }
 
-    /// Each key-value head serves equally many heads.
-    fn heads(&self) -> Result<(), GgufProblem> {
-        let heads = self.per_layer("attention.head_count");
-        let key = "attention.head_count_kv";
-        let shared = self.per_layer(key);
-        for layer in 0..heads.len().max(shared.len()) {
-            // A single number holds for all layers.
-            let at = |list: &[u64]| list.get(layer).or(list.first()).copied();
-            let (Some(heads), Some(shared)) = (at(&heads), at(&shared)) else {
-                continue;
-            };
-            // Hybrids have layers without attention; a number for all layers is never 0.
-            let is_none = shared == 0 && matches!(self.value(key), Some(Value::Array(_)));
-            if heads > 0 && !is_none && (shared == 0 || !heads.is_multiple_of(shared)) {
-                let divisor = format!("a divisor of the {heads} heads");
-                return Err(self.wrong(key, &shared.to_string(), &divisor));
-            }
-        }
-        let heads = self.number("attention.head_count").unwrap_or(0);
-        let has_length = self.value("attention.key_length").is_some();
-        if let (false, Some(width), 1..) = (has_length, self.number("embedding_length"), heads)
-            && !width.is_multiple_of(heads)
-        {
-            let multiple = format!("a multiple of the {heads} heads");
-            return Err(self.wrong("embedding_length", &width.to_string(), &multiple));
-        }
-        Ok(())
-    }
-
-    /// The length of a head's keys or values.
-    fn head_length(&self, key: &str) -> Option<u64> {
-        let of_width = || {
-            let heads = self.per_layer("attention.head_count").first().copied()?;
-            self.number("embedding_length")?.checked_div(heads)
-        };
-        self.number(key).or_else(of_width)
-    }
-
-    /// Positions rotate pairs of numbers of a head.
-    fn rotation(&self) -> Result<(), GgufProblem> {
-        let is = |list: &[&str]| list.contains(&self.architecture);
-        let keys = self.head_length("attention.key_length");
-        let values = self.head_length("attention.value_length");
-        if let (true, Some(keys), Some(values)) = (is(EQUAL_HEADS), keys, values)
-            && keys != values
-        {
-            let expected = format!("as `attention.key_length`, {keys}");
-            return Err(self.wrong("attention.value_length", &values.to_string(), &expected));
-        }
-        let key = "rope.dimension_count";
-        if let (Some(rotated), Some(length)) = (self.number(key), keys) {
-            let is_wrong = match is(WHOLE_ROTATION) {
-                true => rotated != length,
-                false => rotated > length || !rotated.is_multiple_of(2),
-            };
-            if is_wrong {
-                let expected = format!("an even number of the {length} of a head, mostly all");
-                return Err(self.wrong(key, &rotated.to_string(), &expected));
-            }
-        }
-        let key = "rope.dimension_sections";
-        let sections = self.per_layer(key);
-        let used = sections.iter().take(3).any(|&section| section > 0);
-        if is(SECTIONS) && !sections.is_empty() && !used {
-            return Err(self.wrong(key, "0", "one of the first three above 0"));
-        }
-        Ok(())
-    }
-
     /// The table of what single architectures assume.
     fn rules(&self) -> Result<(), GgufProblem> {
         for &(architectures, key, bound) in RULES {
@@ -246,12 +185,46 @@ impl Keys<'_> {
                     other(name).is_none_or(|other| other.checked_mul(2) == Some(number)),
                     format!("twice `{name}`"),
                 ),
+                Bound::SameAs(name) => (
+                    other(name).is_none_or(|other| other == number),
+                    format!("as `{name}`"),
+                ),
+                Bound::OtherThan(name) => (
+                    other(name) != Some(number),
+                    format!("another number than `{name}`"),
+                ),
             };
             if !fits {
                 return Err(self.wrong(key, &number.to_string(), &expected));
             }
         }
         Ok(())
+    }
+
+    /// The tables of fractions, and of keys that are needed.
+    fn further_rules(&self) -> Result<(), GgufProblem> {
+        for &(architectures, key, above, below) in FRACTIONS {
+            if let (true, Some(Value::Float(number))) =
+                (architectures.contains(&self.architecture), self.value(key))
+                && !(*number > above && *number < below)
+            {
+                let expected = format!("a number between {above} and {below}");
+                return Err(self.wrong(key, &number.to_string(), &expected));
+            }
+        }
+        for &(architectures, key) in REQUIRED {
+            if architectures.contains(&self.architecture) && self.value(key).is_none() {
+                return Err(self.wrong(key, "missing", "it"));
+            }
+        }
+        let (key, length) = ("attention.temperature_scale", "attention.temperature_length");
+        let is_own = self.architecture == "deepseek2";
+        match self.value(key).filter(|_| is_own) {
+            Some(Value::Float(scale)) if *scale != 0.0 && self.number(length).unwrap_or(0) == 0 => {
+                Err(self.wrong(key, &scale.to_string(), &format!("`{length}` with it")))
+            }
+            _ => Ok(()),
+        }
     }
 
     fn rope_scaling(&self) -> Result<(), GgufProblem> {
@@ -279,38 +252,6 @@ impl Keys<'_> {
             self.architecture
         ))
     }
-}
-
-/// Using weights of a type without kernels crashes. Norms and biases need no kernel, because they
-/// are only added and multiplied.
-fn tensor(tensor: &TensorInfo) -> Result<(), GgufProblem> {
-    use TensorType as T;
-
-    let TensorInfo { name, ty, .. } = tensor;
-    let is_table = || name.split('.').any(|part| TABLES.contains(&part));
-    let is_weight = match ty {
-        // Types of intermediate results.
-        T::Q8_1 | T::Q8K | T::I8 | T::I16 | T::F64 => false,
-        T::I32 | T::I64 => is_table(),
-        _ => true,
-    };
-    if !is_weight {
-        return Err(GgufProblem::Unusable(format!(
-            "tensor `{name}` has the type {ty}, which is not one for weights"
-        )));
-    }
-    let is_vector = tensor
-        .dimensions
-        .iter()
-        .skip(1)
-        .all(|&dimension| dimension == 1);
-    let is_elementwise = name.ends_with("norm.weight") || (name.ends_with(".bias") && is_vector);
-    if is_elementwise && *ty != T::F32 {
-        return Err(GgufProblem::Unusable(format!(
-            "tensor `{name}` has the type {ty}, llama.cpp needs F32 for it"
-        )));
-    }
-    Ok(())
 }
 
 #[cfg(test)]

@@ -15,12 +15,16 @@ pub(super) enum Bound {
     MultipleOf(&'static str),
     /// Twice another key.
     TwiceOf(&'static str),
+    /// The same as another key.
+    SameAs(&'static str),
+    /// Another value than another key.
+    OtherThan(&'static str),
 }
 
 /// A rule: the architectures, their key, and its range.
 pub(super) type Rule = (&'static [&'static str], &'static str, Bound);
 
-use Bound::{AtLeast, Exactly, MultipleOf, TwiceOf};
+use Bound::{AtLeast, Exactly, MultipleOf, OtherThan, SameAs, TwiceOf};
 
 /// Architectures with state space layers.
 const SSM: &[&str] = &[
@@ -124,7 +128,50 @@ pub(super) const RULES: &[Rule] = &[
         "hyper_connection.count",
         Exactly(4),
     ),
+    (
+        &["glm5-next", "deepseek4"],
+        "hyper_connection.sinkhorn_iterations",
+        AtLeast(1),
+    ),
+    (
+        &["deepseek4"],
+        "attention.head_count",
+        MultipleOf("attention.output_group_count"),
+    ),
+    (
+        &["deepseek4"],
+        "attention.indexer.key_length",
+        OtherThan("attention.key_length"),
+    ),
+    (
+        &["dots1", "deepseek2-ocr"],
+        "attention.head_count_kv",
+        SameAs("attention.head_count"),
+    ),
+    (
+        &["gemma-embedding"],
+        "dense_2_feat_in",
+        SameAs("embedding_length"),
+    ),
+    (
+        &["gemma-embedding"],
+        "dense_3_feat_out",
+        SameAs("embedding_length"),
+    ),
 ];
+
+/// A rule of a fraction: the architectures, their key, and its range.
+pub(super) type Fraction = (&'static [&'static str], &'static str, f64, f64);
+
+/// Ranges of fractions, without their ends.
+pub(super) const FRACTIONS: &[Fraction] = &[
+    (&["bailingmoe3"], "kda.gate_lower_bound", f64::MIN, 0.0),
+    (&["deepseek2-ocr"], "rope.freq_base", 9999.9999, 10000.0001),
+];
+
+/// Keys that a file must have, because llama.cpp cannot compute with its own default.
+pub(super) const REQUIRED: &[(&[&str], &str)] =
+    &[(&["rwkv6qwen2", "arwkv7"], "token_shift_count")];
 
 /// Architectures that llama.cpp knows and that cannot be served here, with what they are.
 pub(super) const NOT_SERVED: &[(&str, &str)] = &[
@@ -144,6 +191,14 @@ pub(super) const NOT_SERVED: &[(&str, &str)] = &[
     ("wavtokenizer-dec", "a decoder of audio"),
     ("qwen3tts", "a model of speech"),
     ("pockettts", "a model of speech"),
+    (
+        "t5",
+        "a model of an encoder and a decoder, which translates a text and does not continue it",
+    ),
+    (
+        "plm",
+        "one that this version of llama.cpp can't compute with flash attention",
+    ),
     ("dream", "a diffusion model, which does not continue text"),
     ("llada", "a diffusion model, which does not continue text"),
     (
@@ -161,6 +216,7 @@ pub(super) const EQUAL_HEADS: &[&str] = &[
     "arcee",
     "arctic",
     "baichuan",
+    "bailingmoe",
     "bailingmoe2",
     "bert",
     "nomic-bert",
@@ -172,12 +228,15 @@ pub(super) const EQUAL_HEADS: &[&str] = &[
     "chameleon",
     "chatglm",
     "codeshell",
+    "cogvlm",
     "cohere2",
     "cohere2moe",
     "command-r",
     "dbrx",
     "deci",
     "deepseek",
+    "deepseek2-ocr",
+    "deepseek4",
     "dots1",
     "ernie4_5-moe",
     "ernie4_5",
@@ -322,4 +381,169 @@ pub(super) const SECTIONS: &[&str] = &[
     "qwen35moe",
     "paddleocr",
     "clef",
+];
+
+/// Architectures that have a default for `expert_gating_func` = 0.
+pub(super) const GATED: &[&str] = &[
+    "afmoe",
+    "cohere2moe",
+    "deepseek2",
+    "deepseek2-ocr",
+    "glm-dsa",
+    "glm4moe",
+    "glm5-next",
+    "hy_v3",
+    "laguna",
+    "step35",
+];
+
+/// When no layer of an architecture with windows has one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Off {
+    /// Never.
+    Never,
+    /// If `attention.sliding_window` is 0.
+    Zero,
+    /// If `attention.sliding_window` is 0 or missing.
+    ZeroOrMissing,
+}
+
+/// Layers that attend to a window, in an architecture that mixes them with others.
+#[derive(Debug)]
+pub(super) struct Windows {
+    pub(super) architecture: &'static str,
+    /// `attention.sliding_window_pattern` if the file has none: every such layer has no window.
+    pub(super) each: u64,
+    pub(super) off: Off,
+    /// Whether the first of these layers has no window, instead of the last.
+    pub(super) is_first_whole: bool,
+    /// Whether `attention.sliding_window` is needed.
+    pub(super) is_needed: bool,
+    /// Whether a layer without a window is needed.
+    pub(super) is_mixed: bool,
+}
+
+const fn windows(architecture: &'static str, each: u64, off: Off) -> Windows {
+    Windows {
+        architecture,
+        each,
+        off,
+        is_first_whole: false,
+        is_needed: false,
+        is_mixed: false,
+    }
+}
+
+const fn first_whole(architecture: &'static str, each: u64, off: Off) -> Windows {
+    Windows {
+        is_first_whole: true,
+        ..windows(architecture, each, off)
+    }
+}
+
+/// `load_swa_pattern` in `models/*.cpp`, and arrays that are needed (0).
+pub(super) const WINDOWS: &[Windows] = &[
+    Windows {
+        is_needed: true,
+        ..windows("afmoe", 4, Off::Never)
+    },
+    windows("cohere2", 4, Off::Never),
+    first_whole("cohere2moe", 4, Off::Never),
+    Windows {
+        is_mixed: true,
+        ..windows("dots3note", 0, Off::Never)
+    },
+    windows("exaone-moe", 4, Off::Never),
+    Windows {
+        is_mixed: true,
+        ..windows("gemma-embedding", 6, Off::Never)
+    },
+    windows("gemma2", 2, Off::Never),
+    windows("gemma3", 6, Off::ZeroOrMissing),
+    windows("gemma3n", 5, Off::Never),
+    windows("gemma4", 0, Off::Never),
+    windows("gpt-oss", 2, Off::Never),
+    windows("granite_swa", 0, Off::Never),
+    first_whole("laguna", 4, Off::ZeroOrMissing),
+    windows("llama4", 4, Off::Zero),
+    windows("maple", 0, Off::Never),
+    windows("mellum", 4, Off::ZeroOrMissing),
+    windows("mimo2", 0, Off::Never),
+    Windows {
+        is_mixed: true,
+        ..first_whole("modern-bert", 3, Off::ZeroOrMissing)
+    },
+    windows("muse-glimmer", 4, Off::Never),
+    windows("olmo2", 4, Off::ZeroOrMissing),
+    windows("plamo3", 8, Off::ZeroOrMissing),
+    first_whole("smallthinker", 4, Off::ZeroOrMissing),
+    windows("spark2_5", 0, Off::Never),
+    windows("step35", 0, Off::Never),
+];
+
+/// Architectures with two tensors of a layer, of which llama.cpp uses the second with the first
+/// although a file need not have it.
+pub(super) const NEEDED: &[(&[&str], &str, &str)] = &[
+    (
+        &["falcon-h1"],
+        "ssm_conv1d.weight",
+        "ssm_conv1d.bias",
+    ),
+    (
+        &["arwkv7", "rwkv7"],
+        "time_mix_g1.weight",
+        "time_mix_g2.weight",
+    ),
+    (
+        &["arwkv7", "rwkv7"],
+        "time_mix_g2.weight",
+        "time_mix_g1.weight",
+    ),
+];
+
+/// Architectures with tensors that crash llama.cpp.
+pub(super) const ABSENT: &[(&[&str], &str)] = &[(&["rwkv6qwen2"], "time_mix_first")];
+
+/// Architectures with latent attention.
+pub(super) const LATENT: &[&str] = &[
+    "bailingmoe3",
+    "deepseek2",
+    "deepseek32",
+    "dots3note",
+    "glm-dsa",
+    "glm5-next",
+    "hy_v4",
+    "kimi-k3",
+    "kimi-linear",
+    "mistral4",
+];
+
+/// Architectures whose layers with a window have heads of their own length.
+pub(super) const OWN_WINDOW_HEADS: &[&str] = &["dots3note", "gemma3n", "gemma4"];
+
+/// Architectures in which all layers have a window.
+pub(super) const WINDOWS_ONLY: &[&str] = &["deepseek4"];
+
+/// Architectures whose heads may have nothing that positions rotate.
+pub(super) const UNROTATED: &[&str] = &[
+    "arwkv7",
+    "bert",
+    "bloom",
+    "deepseek2-ocr",
+    "deepseek4",
+    "glm5-next",
+    "gpt2",
+    "jais",
+    "jamba",
+    "jina-bert-v2",
+    "mamba",
+    "mamba2",
+    "mpt",
+    "nemotron_h",
+    "nemotron_h_moe",
+    "rwkv6",
+    "rwkv6qwen2",
+    "rwkv7",
+    "starcoder",
+    "t5encoder",
 ];

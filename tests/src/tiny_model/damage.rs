@@ -3,7 +3,7 @@
 
 use std::fmt;
 
-use super::{TinyArchitecture, TinyValue};
+use super::{TinyArchitecture, TinyTensor, TinyValue};
 
 /// Types of tensors to try: ggml's number, and the numbers and bytes of a block.
 const TYPES: [(u32, u64, u64); 4] = [(1, 1, 2), (8, 32, 34), (12, 256, 144), (26, 1, 4)];
@@ -90,7 +90,13 @@ impl TinyArchitecture {
                 value: Some(value),
             }));
         }
-        for tensor in &self.tensors {
+        // What holds for one layer between the first and the last holds for the others.
+        let is_between = |tensor: &&TinyTensor| {
+            let layer = tensor.name.strip_prefix("blk.").and_then(|rest| rest.split_once('.'));
+            let layer = layer.and_then(|(layer, _)| layer.parse().ok());
+            layer.is_some_and(|layer: usize| layer > 1 && layer + 1 < self.layers)
+        };
+        for tensor in self.tensors.iter().filter(|tensor| !is_between(tensor)) {
             all.extend(shapes(&tensor.dimensions).into_iter().map(|change| {
                 let name = tensor.name.clone();
                 Damage::Tensor { name, change }
