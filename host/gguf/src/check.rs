@@ -7,7 +7,7 @@
 
 use super::error::GgufProblem;
 use super::reader::Lists;
-use super::rules::{Bound, FRACTIONS, NOT_SERVED, REQUIRED, RULES};
+use super::rules::{Bound, FIRST_EXPERTS, FRACTIONS, NOT_SERVED, REQUIRED, RULES, SET};
 use super::{GgufHeader, Value};
 
 mod heads;
@@ -67,7 +67,8 @@ pub(super) fn check(header: &GgufHeader, lists: &Lists) -> Result<(), GgufProble
         keys.not_negative(epsilon)?;
     }
     words(header)?;
-    header.tensors.iter().try_for_each(tensors::kind)?;
+    let mut tensors = header.tensors.iter();
+    tensors.try_for_each(|tensor| tensors::kind(tensor, architecture))?;
     tensors::present(header, architecture)
 }
 
@@ -117,8 +118,9 @@ impl Keys<'_> {
 
     fn experts(&self) -> Result<(), GgufProblem> {
         let experts = self.at_most("expert_count", MAX_EXPERTS)?.unwrap_or(0);
-        // For this architecture, llama.cpp treats a single expert as none.
-        if self.architecture.starts_with("hunyuan") && experts <= 1 {
+        // For these architectures, llama.cpp treats a single expert as none.
+        let merges = matches!(self.architecture, "hunyuan-dense" | "hunyuan_vl");
+        if merges && experts <= 1 {
             return Ok(());
         }
         let used = match self.value("expert_used_count") {
@@ -131,8 +133,19 @@ impl Keys<'_> {
             },
             _ => Some(self.at_most("expert_used_count", experts)?.unwrap_or(0)),
         };
-        if experts > 0 && used == Some(0) {
+        // These only look at the first layer's number.
+        let first = self.per_layer("expert_used_count").first().copied();
+        let is_none = FIRST_EXPERTS.contains(&self.architecture) && first == Some(0);
+        if experts > 0 && (used == Some(0) || is_none) {
             return Err(self.wrong("expert_used_count", "0", &format!("1 to {experts}")));
+        }
+        let each = self.number("experts_per_group").unwrap_or(1).max(1);
+        let of_groups = experts / each;
+        if let (Some(used), "grovemoe") = (used, self.architecture)
+            && used > of_groups
+        {
+            let expected = format!("at most {of_groups}, a number of `experts_per_group`");
+            return Err(self.wrong("expert_used_count", &used.to_string(), &expected));
         }
         let groups = self
             .at_most("expert_group_count", experts.saturating_sub(1))?
@@ -176,6 +189,10 @@ impl Keys<'_> {
             let other = |name: &str| self.number(name);
             let (fits, expected) = match bound {
                 Bound::AtLeast(least) => (number >= least, format!("{least} or more")),
+                Bound::Range(least, most) => (
+                    (least..=most).contains(&number),
+                    format!("{least} to {most}"),
+                ),
                 Bound::Exactly(only) => (number == only, only.to_string()),
                 Bound::MultipleOf(name) => (
                     other(name).is_none_or(|other| other > 0 && number.is_multiple_of(other)),
@@ -201,6 +218,28 @@ impl Keys<'_> {
         Ok(())
     }
 
+    /// The layers of `hrm_text` are those of its stacks, for each cycle (`models/hrm-text.cpp`).
+    fn stacks(&self) -> Result<(), GgufProblem> {
+        let of = |key: &str| self.number(&format!("hrm.{key}"));
+        let (Some(layers), Some(outer), Some(inner)) =
+            (of("layers_per_stack"), of("h_cycles"), of("l_cycles"))
+        else {
+            return Ok(());
+        };
+        let key = "block_count";
+        let (Some(count), "hrm_text") = (self.number(key), self.architecture) else {
+            return Ok(());
+        };
+        let own = count.checked_sub(self.number("nextn_predict_layers").unwrap_or(0));
+        let passes = inner.checked_add(1).and_then(|each| each.checked_mul(outer));
+        let needed = passes.and_then(|passes| passes.checked_mul(layers));
+        if needed.is_none() || own != needed {
+            let expected = "`hrm.layers_per_stack` for each cycle";
+            return Err(self.wrong(key, &count.to_string(), expected));
+        }
+        Ok(())
+    }
+
     /// The tables of fractions, and of keys that are needed.
     fn further_rules(&self) -> Result<(), GgufProblem> {
         for &(architectures, key, above, below) in FRACTIONS {
@@ -215,6 +254,14 @@ impl Keys<'_> {
         for &(architectures, key) in REQUIRED {
             if architectures.contains(&self.architecture) && self.value(key).is_none() {
                 return Err(self.wrong(key, "missing", "it"));
+            }
+        }
+        self.stacks()?;
+        for &(architectures, key) in SET {
+            if architectures.contains(&self.architecture)
+                && matches!(self.value(key), Some(Value::Bool(false)))
+            {
+                return Err(self.wrong(key, "false", "true"));
             }
         }
         let (key, length) = ("attention.temperature_scale", "attention.temperature_length");

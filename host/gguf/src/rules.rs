@@ -9,6 +9,8 @@
 pub(super) enum Bound {
     /// A minimum.
     AtLeast(u64),
+    /// A minimum and a maximum.
+    Range(u64, u64),
     /// The only possible value.
     Exactly(u64),
     /// A multiple of another key, which is not 0.
@@ -24,7 +26,7 @@ pub(super) enum Bound {
 /// A rule: the architectures, their key, and its range.
 pub(super) type Rule = (&'static [&'static str], &'static str, Bound);
 
-use Bound::{AtLeast, Exactly, MultipleOf, OtherThan, SameAs, TwiceOf};
+use Bound::{AtLeast, Exactly, MultipleOf, OtherThan, Range, SameAs, TwiceOf};
 
 /// Architectures with state space layers.
 const SSM: &[&str] = &[
@@ -79,6 +81,11 @@ const WITH_EXPERTS: &[&str] = &[
     "lfm2moe",
 ];
 
+/// Maximum number of iterations over a small matrix; known models have 20.
+const MAX_ITERATIONS: u64 = 1000;
+/// Architectures in which every so many layers have whole attention.
+const INTERVALS: &[&str] = &["minimax-01"];
+
 pub(super) const RULES: &[Rule] = &[
     (SSM, "ssm.conv_kernel", AtLeast(2)),
     (SSM, "ssm.inner_size", AtLeast(1)),
@@ -117,6 +124,7 @@ pub(super) const RULES: &[Rule] = &[
     (&["hrm_text"], "hrm.l_cycles", AtLeast(1)),
     (&["nanbeige"], "num_loops", AtLeast(1)),
     (&["minimax-m3"], "attention.indexer.block_size", AtLeast(1)),
+    (INTERVALS, "full_attention_interval", AtLeast(1)),
     (&["glm5-next"], "attention.indexer.kpool", AtLeast(2)),
     (
         &["glm5-next"],
@@ -131,8 +139,9 @@ pub(super) const RULES: &[Rule] = &[
     (
         &["glm5-next", "deepseek4"],
         "hyper_connection.sinkhorn_iterations",
-        AtLeast(1),
+        Range(1, MAX_ITERATIONS),
     ),
+    (&["deepseek4"], "attention.head_count_kv", Exactly(1)),
     (
         &["deepseek4"],
         "attention.head_count",
@@ -144,7 +153,7 @@ pub(super) const RULES: &[Rule] = &[
         OtherThan("attention.key_length"),
     ),
     (
-        &["dots1", "deepseek2-ocr"],
+        &["dots1", "deepseek2-ocr", "minicpm3"],
         "attention.head_count_kv",
         SameAs("attention.head_count"),
     ),
@@ -170,8 +179,13 @@ pub(super) const FRACTIONS: &[Fraction] = &[
 ];
 
 /// Keys that a file must have, because llama.cpp cannot compute with its own default.
-pub(super) const REQUIRED: &[(&[&str], &str)] =
-    &[(&["rwkv6qwen2", "arwkv7"], "token_shift_count")];
+pub(super) const REQUIRED: &[(&[&str], &str)] = &[
+    (&["rwkv6qwen2", "arwkv7"], "token_shift_count"),
+    (&["dots1", "hy_v4"], "expert_gating_func"),
+];
+
+/// Flags that must not be false.
+pub(super) const SET: &[(&[&str], &str)] = &[(&["bailingmoe3"], "kda.safe_gate")];
 
 /// Architectures that llama.cpp knows and that cannot be served here, with what they are.
 pub(super) const NOT_SERVED: &[(&str, &str)] = &[
@@ -245,8 +259,10 @@ pub(super) const EQUAL_HEADS: &[&str] = &[
     "exaone",
     "exaone4",
     "falcon",
+    "gemma3n",
     "glm4moe",
     "glm4",
+    "gpt-oss",
     "gpt2",
     "gptneox",
     "granitehybrid",
@@ -311,6 +327,9 @@ pub(super) const EQUAL_HEADS: &[&str] = &[
     "starcoder2",
     "talkie",
     "xverse",
+    "jamba",
+    "lfm2",
+    "lfm2moe",
 ];
 
 /// Architectures that rotate whole heads, which they assert.
@@ -369,6 +388,7 @@ pub(super) const WHOLE_ROTATION: &[&str] = &[
     "starcoder2",
     "talkie",
     "xverse",
+    "hy_v3",
 ];
 
 /// Architectures whose rotation is in sections, of which one of the first three must not be empty
@@ -382,6 +402,19 @@ pub(super) const SECTIONS: &[&str] = &[
     "paddleocr",
     "clef",
 ];
+
+/// Architectures that compute with the first layer's number of experts.
+pub(super) const FIRST_EXPERTS: &[&str] = &[
+    "bailingmoe2",
+    "glm5-next",
+    "grovemoe",
+    "lfm2moe",
+    "smallthinker",
+    "llama4",
+];
+
+/// Architectures in which a layer without an indexer uses the choice of an earlier one.
+pub(super) const SHARED_INDEXER: &[&str] = &["dots3note", "glm-dsa", "glm5-next", "hy_v4"];
 
 /// Architectures that have a default for `expert_gating_func` = 0.
 pub(super) const GATED: &[&str] = &[
@@ -481,25 +514,39 @@ pub(super) const WINDOWS: &[Windows] = &[
     windows("step35", 0, Off::Never),
 ];
 
-/// Architectures with two tensors of a layer, of which llama.cpp uses the second with the first
-/// although a file need not have it.
-pub(super) const NEEDED: &[(&[&str], &str, &str)] = &[
+/// All architectures.
+pub(super) const ALL: &[&str] = &[];
+
+/// Architectures with a tensor of a layer, with which llama.cpp uses one of others although a file
+/// need not have it.
+pub(super) const NEEDED: &[(&[&str], &str, &[&str])] = &[
     (
-        &["falcon-h1"],
+        &["falcon-h1", "granitehybrid"],
         "ssm_conv1d.weight",
-        "ssm_conv1d.bias",
+        &["ssm_conv1d.bias"],
     ),
+    (RWKV, "time_mix_g1.weight", &["time_mix_g2.weight"]),
+    (RWKV, "time_mix_g2.weight", &["time_mix_g1.weight"]),
+    (ALL, "ffn_up.weight", &["ffn_down.weight"]),
+    (ALL, "ffn_gate.weight", &["ffn_down.weight"]),
+    (ALL, "ffn_up_shexp.weight", &["ffn_down_shexp.weight"]),
+    (ALL, "ffn_gate_shexp.weight", &["ffn_up_shexp.weight"]),
+    (ALL, "ffn_down_shexp.weight", &["ffn_up_shexp.weight"]),
+    (ALL, "ffn_up_exps.weight", &["ffn_down_exps.weight"]),
+    (ALL, "ffn_gate_exps.weight", &["ffn_down_exps.weight"]),
+    (ALL, "ffn_gate_up_exps.weight", &["ffn_down_exps.weight"]),
     (
-        &["arwkv7", "rwkv7"],
-        "time_mix_g1.weight",
-        "time_mix_g2.weight",
+        ALL,
+        "ffn_down_exps.weight",
+        &["ffn_up_exps.weight", "ffn_gate_up_exps.weight"],
     ),
-    (
-        &["arwkv7", "rwkv7"],
-        "time_mix_g2.weight",
-        "time_mix_g1.weight",
-    ),
+    (&["glm-dsa"], "indexer.attn_k.weight", &["indexer.attn_q_b.weight"]),
+    (&["glm-dsa"], "indexer.attn_q_b.weight", &["indexer.proj.weight"]),
+    (&["glm-dsa"], "indexer.proj.weight", &["indexer.attn_k.weight"]),
 ];
+
+/// Architectures with a tensor that must be F32 there, and can have other types in others.
+pub(super) const ONLY_F32: &[(&[&str], &str)] = &[(&["glm5-next"], "indexer_compressor_ape")];
 
 /// Architectures with tensors that crash llama.cpp.
 pub(super) const ABSENT: &[(&[&str], &str)] = &[(&["rwkv6qwen2"], "time_mix_first")];
@@ -519,10 +566,10 @@ pub(super) const LATENT: &[&str] = &[
 ];
 
 /// Architectures whose layers with a window have heads of their own length.
-pub(super) const OWN_WINDOW_HEADS: &[&str] = &["dots3note", "gemma3n", "gemma4"];
+pub(super) const OWN_WINDOW_HEADS: &[&str] = &["dots3note", "gemma4"];
 
-/// Architectures in which all layers have a window.
-pub(super) const WINDOWS_ONLY: &[&str] = &["deepseek4"];
+/// Further architectures that can have layers with a window.
+pub(super) const ALSO_WINDOWS: &[&str] = &["deepseek4", "lfm2", "lfm2moe"];
 
 /// Architectures whose heads may have nothing that positions rotate.
 pub(super) const UNROTATED: &[&str] = &[
@@ -547,3 +594,22 @@ pub(super) const UNROTATED: &[&str] = &[
     "starcoder",
     "t5encoder",
 ];
+
+/// Architectures in which the heads share the whole width, whatever length the file says.
+pub(super) const WIDTH_HEADS: &[&str] = &["deepseek2-ocr", "jamba"];
+
+/// Tensors of a layer whose number of rows follows from a key: once or twice as many, or as many
+/// for each number of a head.
+pub(super) const ROWS: &[(&str, &str, &str, Rows)] = &[
+    ("jina-bert-v2", "ffn_up.weight", "feed_forward_length", Rows::Twice),
+    ("laguna", "attn_gate.weight", "attention.head_count", Rows::EachOfHead),
+];
+
+/// The other possible number of rows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Rows {
+    /// Twice the key.
+    Twice,
+    /// The key times the length of a head.
+    EachOfHead,
+}

@@ -2,8 +2,8 @@
 
 use super::super::error::GgufProblem;
 use super::super::rules::{
-    EQUAL_HEADS, LATENT, OWN_WINDOW_HEADS, SECTIONS, UNROTATED, WHOLE_ROTATION, WINDOWS,
-    WINDOWS_ONLY,
+    ALSO_WINDOWS, EQUAL_HEADS, LATENT, OWN_WINDOW_HEADS, SECTIONS, UNROTATED, WHOLE_ROTATION, WINDOWS,
+    WIDTH_HEADS,
 };
 use super::super::Value;
 use super::Keys;
@@ -39,7 +39,7 @@ impl Keys<'_> {
     }
 
     /// The length of a head's keys or values.
-    fn head_length(&self, key: &str) -> Option<u64> {
+    pub(super) fn head_length(&self, key: &str) -> Option<u64> {
         let of_width = || {
             let heads = self.per_layer("attention.head_count").first().copied()?;
             self.number("embedding_length")?.checked_div(heads)
@@ -57,6 +57,16 @@ impl Keys<'_> {
         {
             let expected = format!("as `attention.key_length`, {keys}");
             return Err(self.wrong("attention.value_length", &values.to_string(), &expected));
+        }
+        if let (true, Some(keys), Some(width), Some(heads)) = (
+            is(WIDTH_HEADS),
+            keys,
+            self.number("embedding_length"),
+            self.per_layer("attention.head_count").first(),
+        ) && width.checked_div(*heads).is_some_and(|of_width| of_width != keys)
+        {
+            let expected = "`embedding_length` divided by `attention.head_count`";
+            return Err(self.wrong("attention.key_length", &keys.to_string(), expected));
         }
         let key = "rope.dimension_count";
         if let (Some(rotated), Some(length)) = (self.number(key), keys) {
@@ -89,7 +99,7 @@ impl Keys<'_> {
         let has_windows = WINDOWS
             .iter()
             .any(|windows| windows.architecture == self.architecture);
-        if !has_windows && !WINDOWS_ONLY.contains(&self.architecture) {
+        if !has_windows && !ALSO_WINDOWS.contains(&self.architecture) {
             return Ok(());
         }
         let is_own = OWN_WINDOW_HEADS.contains(&self.architecture);
@@ -121,10 +131,10 @@ impl Keys<'_> {
     fn sections(&self, length: Option<u64>) -> Result<(), GgufProblem> {
         let key = "rope.dimension_sections";
         let sections = self.per_layer(key);
-        if !SECTIONS.contains(&self.architecture) || sections.is_empty() {
+        if sections.is_empty() {
             return Ok(());
         }
-        if !sections.iter().take(3).any(|&section| section > 0) {
+        if SECTIONS.contains(&self.architecture) && !sections.iter().take(3).any(|&section| section > 0) {
             return Err(self.wrong(key, "0", "one of the first three above 0"));
         }
         // A single number holds for all four.

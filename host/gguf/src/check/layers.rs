@@ -1,7 +1,7 @@
 //! Keys that differ by layer: heads, experts and attention windows.
 
 use super::super::error::GgufProblem;
-use super::super::rules::{GATED, Off, WINDOWS, Windows};
+use super::super::rules::{GATED, Off, ROWS, Rows, SHARED_INDEXER, WINDOWS, Windows};
 use super::super::{TensorInfo, Value};
 use super::Keys;
 
@@ -27,6 +27,8 @@ impl Keys<'_> {
         }
         self.none_of("experts", "expert_used_count", |part| part.ends_with("_exps"))?;
         self.gating()?;
+        self.indexers()?;
+        self.rows()?;
         self.windows(count)
     }
 
@@ -67,6 +69,55 @@ impl Keys<'_> {
             return Err(self.wrong(key, &number.to_string(), "1 to 4"));
         }
         Ok(())
+    }
+
+    /// Tensors of which llama.cpp asserts the number of rows.
+    fn rows(&self) -> Result<(), GgufProblem> {
+        let is_own = |row: &&(&str, &str, &str, Rows)| row.0 == self.architecture;
+        let Some((_, name, key, other)) = ROWS.iter().find(is_own) else {
+            return Ok(());
+        };
+        let numbers = self.per_layer(key);
+        for tensor in &self.header.tensors {
+            let Some((layer, _)) = layer_of(tensor).filter(|(_, rest)| rest == name) else {
+                continue;
+            };
+            let Some(&once) = numbers.get(layer).or(numbers.first()) else {
+                continue;
+            };
+            let more = match other {
+                Rows::Twice => once.checked_mul(2),
+                Rows::EachOfHead => self
+                    .head_length("attention.key_length")
+                    .and_then(|length| length.checked_mul(once)),
+            };
+            let rows = tensor.dimensions.get(1).copied().unwrap_or(1);
+            if rows != once && Some(rows) != more {
+                return Err(GgufProblem::Unusable(format!(
+                    "tensor `{}` has {rows} rows, which don't follow from `{}.{key}`, {once}",
+                    tensor.name, self.architecture
+                )));
+            }
+        }
+        Ok(())
+    }
+
+    /// The first layer with attention has an indexer of its own.
+    fn indexers(&self) -> Result<(), GgufProblem> {
+        let key = "attention.indexer.types";
+        if !SHARED_INDEXER.contains(&self.architecture) || self.value(key).is_none() {
+            return Ok(());
+        }
+        let heads = self.per_layer("attention.head_count_kv");
+        let has_heads = |layer: usize| heads.get(layer).or(heads.first()) != Some(&0);
+        let mut own = self.per_layer(key).into_iter().enumerate();
+        match own.find(|&(layer, _)| has_heads(layer)) {
+            Some((layer, 0)) => {
+                let expected = "1, because no layer before it has an indexer";
+                Err(self.wrong(key, &format!("0 for layer {layer}"), expected))
+            }
+            _ => Ok(()),
+        }
     }
 
     /// Whether each layer attends to a window, in architectures that mix such layers with others.

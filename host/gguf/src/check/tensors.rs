@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 use super::super::error::GgufProblem;
-use super::super::rules::{ABSENT, NEEDED};
+use super::super::rules::{ABSENT, NEEDED, ONLY_F32};
 use super::super::{GgufHeader, TensorInfo, TensorType};
 
 /// Tensors that are lookup tables of numbers and not weights (`llama-arch.cpp`).
@@ -62,8 +62,11 @@ const ELEMENTWISE: &[&str] = &[
     "z_l_init",
 ];
 
+/// Matrices of several, for which the kernels of quantised types allocate too little.
+const UNPACKED: [&str; 2] = ["altup_proj", "altup_unembd_proj"];
+
 /// Checks a tensor's type. Weights of a type without kernels crash.
-pub(super) fn kind(tensor: &TensorInfo) -> Result<(), GgufProblem> {
+pub(super) fn kind(tensor: &TensorInfo, architecture: &str) -> Result<(), GgufProblem> {
     use TensorType as T;
 
     let TensorInfo { name, ty, .. } = tensor;
@@ -88,9 +91,19 @@ pub(super) fn kind(tensor: &TensorInfo) -> Result<(), GgufProblem> {
         return needs("I32");
     }
     let is_norm = name.split('.').any(|part| part.contains("norm"));
-    let is_elementwise = is_norm || name.ends_with(".bias") || is_part(ELEMENTWISE);
+    let is_ending = |ending| name.rsplit('.').next() == Some(ending);
+    let is_own = ONLY_F32
+        .iter()
+        .any(|(architectures, part)| architectures.contains(&architecture) && is_part(&[part]));
+    let is_elementwise = is_norm
+        || ["bias", "scale", "input_scale"].into_iter().any(is_ending)
+        || is_part(ELEMENTWISE)
+        || is_own;
     if is_elementwise && *ty != T::F32 {
         return needs("F32");
+    }
+    if is_part(&UNPACKED) && ty.block().0 > 1 {
+        return needs("F32, F16 or BF16");
     }
     Ok(())
 }
@@ -100,17 +113,18 @@ pub(super) fn kind(tensor: &TensorInfo) -> Result<(), GgufProblem> {
 pub(super) fn present(header: &GgufHeader, architecture: &str) -> Result<(), GgufProblem> {
     let names: HashSet<&str> = header.tensors.iter().map(|one| one.name.as_str()).collect();
     for &(architectures, with, needed) in NEEDED {
-        if !architectures.contains(&architecture) {
+        if !architectures.is_empty() && !architectures.contains(&architecture) {
             continue;
         }
         for name in &names {
             let Some(start) = name.strip_suffix(with).filter(|start| start.ends_with('.')) else {
                 continue;
             };
-            let needed = format!("{start}{needed}");
-            if !names.contains(needed.as_str()) {
+            let has = |other: &&str| names.contains(format!("{start}{other}").as_str());
+            if !needed.iter().any(has) {
                 return Err(GgufProblem::Unusable(format!(
-                    "it has the tensor `{name}` and lacks `{needed}`, which llama.cpp uses with it"
+                    "it has the tensor `{name}` and lacks `{start}{}`, which llama.cpp uses with it",
+                    needed.join("` or `")
                 )));
             }
         }
