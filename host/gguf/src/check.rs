@@ -198,6 +198,14 @@ impl Keys<'_> {
                     other(name).is_none_or(|other| other > 0 && number.is_multiple_of(other)),
                     format!("a multiple of `{name}`, which is not 0"),
                 ),
+                Bound::Product(one, two) => {
+                    let product = other(one).zip(other(two));
+                    let product = product.map(|(one, two)| one.checked_mul(two));
+                    (
+                        product.is_none_or(|product| product == Some(number)),
+                        format!("`{one}` times `{two}`"),
+                    )
+                }
                 Bound::TwiceOf(name) => (
                     other(name).is_none_or(|other| other.checked_mul(2) == Some(number)),
                     format!("twice `{name}`"),
@@ -218,8 +226,17 @@ impl Keys<'_> {
         Ok(())
     }
 
-    /// The layers of `hrm_text` are those of its stacks, for each cycle (`models/hrm-text.cpp`).
+    /// The layers that are computed more than once: those of `nanbeige` in each loop, those of the
+    /// stacks of `hrm_text` in each cycle.
     fn stacks(&self) -> Result<(), GgufProblem> {
+        let key = "num_loops";
+        if let (Some(loops), Some(count), "nanbeige") =
+            (self.number(key), self.number("block_count"), self.architecture)
+            && loops.checked_mul(count).is_none_or(|all| all > MAX_LAYERS)
+        {
+            let expected = format!("with `block_count` at most {MAX_LAYERS} layers");
+            return Err(self.wrong(key, &loops.to_string(), &expected));
+        }
         let of = |key: &str| self.number(&format!("hrm.{key}"));
         let (Some(layers), Some(outer), Some(inner)) =
             (of("layers_per_stack"), of("h_cycles"), of("l_cycles"))
@@ -265,7 +282,7 @@ impl Keys<'_> {
             }
         }
         let (key, length) = ("attention.temperature_scale", "attention.temperature_length");
-        let is_own = self.architecture == "deepseek2";
+        let is_own = matches!(self.architecture, "deepseek2" | "mistral4");
         match self.value(key).filter(|_| is_own) {
             Some(Value::Float(scale)) if *scale != 0.0 && self.number(length).unwrap_or(0) == 0 => {
                 Err(self.wrong(key, &scale.to_string(), &format!("`{length}` with it")))

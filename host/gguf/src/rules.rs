@@ -15,6 +15,8 @@ pub(super) enum Bound {
     Exactly(u64),
     /// A multiple of another key, which is not 0.
     MultipleOf(&'static str),
+    /// The product of two other keys.
+    Product(&'static str, &'static str),
     /// Twice another key.
     TwiceOf(&'static str),
     /// The same as another key.
@@ -26,7 +28,7 @@ pub(super) enum Bound {
 /// A rule: the architectures, their key, and its range.
 pub(super) type Rule = (&'static [&'static str], &'static str, Bound);
 
-use Bound::{AtLeast, Exactly, MultipleOf, OtherThan, Range, SameAs, TwiceOf};
+use Bound::{AtLeast, Exactly, MultipleOf, OtherThan, Product, Range, SameAs, TwiceOf};
 
 /// Architectures with state space layers.
 const SSM: &[&str] = &[
@@ -84,7 +86,13 @@ const WITH_EXPERTS: &[&str] = &[
 /// Maximum number of iterations over a small matrix; known models have 20.
 const MAX_ITERATIONS: u64 = 1000;
 /// Architectures in which every so many layers have whole attention.
-const INTERVALS: &[&str] = &["minimax-01"];
+const INTERVALS: &[&str] = &[
+    "clef",
+    "minimax-01",
+    "qwen3next",
+    "qwen35",
+    "qwen35moe",
+];
 
 pub(super) const RULES: &[Rule] = &[
     (SSM, "ssm.conv_kernel", AtLeast(2)),
@@ -100,6 +108,11 @@ pub(super) const RULES: &[Rule] = &[
         SSM_IN_GROUPS,
         "ssm.inner_size",
         MultipleOf("ssm.group_count"),
+    ),
+    (
+        DELTA_NETS,
+        "ssm.inner_size",
+        Product("ssm.time_step_rank", "ssm.state_size"),
     ),
     (
         DELTA_NETS,
@@ -124,6 +137,7 @@ pub(super) const RULES: &[Rule] = &[
     (&["hrm_text"], "hrm.l_cycles", AtLeast(1)),
     (&["nanbeige"], "num_loops", AtLeast(1)),
     (&["minimax-m3"], "attention.indexer.block_size", AtLeast(1)),
+    (&["plamo2"], "ssm.group_count", Exactly(0)),
     (INTERVALS, "full_attention_interval", AtLeast(1)),
     (&["glm5-next"], "attention.indexer.kpool", AtLeast(2)),
     (
@@ -181,7 +195,8 @@ pub(super) const FRACTIONS: &[Fraction] = &[
 /// Keys that a file must have, because llama.cpp cannot compute with its own default.
 pub(super) const REQUIRED: &[(&[&str], &str)] = &[
     (&["rwkv6qwen2", "arwkv7"], "token_shift_count"),
-    (&["dots1", "hy_v4"], "expert_gating_func"),
+    (&["dots1", "hy_v4", "minimax-m2"], "expert_gating_func"),
+    (&["paddleocr"], "rope.dimension_sections"),
 ];
 
 /// Flags that must not be false.
@@ -521,12 +536,25 @@ pub(super) const ALL: &[&str] = &[];
 /// need not have it.
 pub(super) const NEEDED: &[(&[&str], &str, &[&str])] = &[
     (
-        &["falcon-h1", "granitehybrid"],
+        &["falcon-h1", "granitehybrid", "nemotron_h", "nemotron_h_moe"],
         "ssm_conv1d.weight",
         &["ssm_conv1d.bias"],
     ),
     (RWKV, "time_mix_g1.weight", &["time_mix_g2.weight"]),
     (RWKV, "time_mix_g2.weight", &["time_mix_g1.weight"]),
+    (
+        &["qwen3next"],
+        "attn_qkv.weight",
+        &["attn_gate.weight"],
+    ),
+    (&["phi3"], "attn_q.weight", &["attn_k.weight"]),
+    (&["phi3"], "attn_k.weight", &["attn_v.weight"]),
+    (&["phi3"], "attn_v.weight", &["attn_q.weight"]),
+    (
+        &["phi3"],
+        "attn_output.weight",
+        &["attn_qkv.weight", "attn_q.weight"],
+    ),
     (ALL, "ffn_up.weight", &["ffn_down.weight"]),
     (ALL, "ffn_gate.weight", &["ffn_down.weight"]),
     (ALL, "ffn_up_shexp.weight", &["ffn_down_shexp.weight"]),

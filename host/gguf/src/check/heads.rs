@@ -117,11 +117,12 @@ impl Keys<'_> {
             Some(length) => Some(length),
             None => self.head_length("attention.key_length"),
         };
+        let is_whole = WHOLE_ROTATION.contains(&self.architecture);
         let key = "rope.dimension_count_swa";
         if let (Some(rotated), Some(length)) = (self.number(key), length)
-            && !self.can_rotate(rotated, length)
+            && (!self.can_rotate(rotated, length) || (is_whole && rotated != length))
         {
-            let expected = format!("an even number of the {length} of a head, not 0");
+            let expected = format!("an even number of the {length} of a head, mostly all");
             return Err(self.wrong(key, &rotated.to_string(), &expected));
         }
         Ok(())

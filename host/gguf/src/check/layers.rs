@@ -22,10 +22,16 @@ impl Keys<'_> {
     pub(super) fn layers(&self, count: u64) -> Result<(), GgufProblem> {
         let heads = ["attention.head_count", "attention.head_count_kv"];
         let is_linear = LINEAR_WITHOUT_HEADS.contains(&self.architecture);
-        for key in heads.iter().filter(|_| !is_linear) {
+        for key in heads {
+            // A list tells linear attention from other.
+            if is_linear && matches!(self.value(key), Some(Value::Array(_))) {
+                continue;
+            }
             self.none_of("attention", key, |part| ATTENTION.contains(&part))?;
         }
-        self.none_of("experts", "expert_used_count", |part| part.ends_with("_exps"))?;
+        if self.number("expert_used_count").is_none() {
+            self.none_of("experts", "expert_used_count", |part| part.ends_with("_exps"))?;
+        }
         self.gating()?;
         self.indexers()?;
         self.rows()?;
@@ -39,16 +45,18 @@ impl Keys<'_> {
         key: &str,
         is_one: impl Fn(&str) -> bool,
     ) -> Result<(), GgufProblem> {
-        if !matches!(self.value(key), Some(Value::Array(_))) {
-            return Ok(());
-        }
         let numbers = self.per_layer(key);
+        let is_list = matches!(self.value(key), Some(Value::Array(_)));
+        let of_layer = |layer: usize| match is_list {
+            true => numbers.get(layer),
+            false => numbers.first(),
+        };
         for tensor in &self.header.tensors {
             let Some((layer, rest)) = layer_of(tensor) else {
                 continue;
             };
             let part = rest.split('.').next().unwrap_or_default();
-            if is_one(part) && numbers.get(layer) == Some(&0) {
+            if is_one(part) && of_layer(layer) == Some(&0) {
                 let expected = format!("1 or more, because it has {what} (`{}`)", tensor.name);
                 return Err(self.wrong(key, &format!("0 for layer {layer}"), &expected));
             }
