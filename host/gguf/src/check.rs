@@ -7,7 +7,7 @@
 
 use super::error::GgufProblem;
 use super::reader::Lists;
-use super::rules::{Bound, FIRST_EXPERTS, FRACTIONS, NOT_SERVED, REQUIRED, RULES, SET};
+use super::rules::{Bound, FRACTIONS, NOT_SERVED, REQUIRED, RULES, SET};
 use super::{GgufHeader, Value};
 
 mod heads;
@@ -133,10 +133,9 @@ impl Keys<'_> {
             },
             _ => Some(self.at_most("expert_used_count", experts)?.unwrap_or(0)),
         };
-        // These only look at the first layer's number.
+        // Most architectures use the first layer's number for all.
         let first = self.per_layer("expert_used_count").first().copied();
-        let is_none = FIRST_EXPERTS.contains(&self.architecture) && first == Some(0);
-        if experts > 0 && (used == Some(0) || is_none) {
+        if experts > 0 && (used == Some(0) || first == Some(0)) {
             return Err(self.wrong("expert_used_count", "0", &format!("1 to {experts}")));
         }
         let each = self.number("experts_per_group").unwrap_or(1).max(1);
@@ -210,6 +209,10 @@ impl Keys<'_> {
                     other(name).is_none_or(|other| other.checked_mul(2) == Some(number)),
                     format!("twice `{name}`"),
                 ),
+                Bound::LessThan(name) => (
+                    other(name).is_none_or(|other| number < other),
+                    format!("less than `{name}`"),
+                ),
                 Bound::SameAs(name) => (
                     other(name).is_none_or(|other| other == number),
                     format!("as `{name}`"),
@@ -230,9 +233,11 @@ impl Keys<'_> {
     /// stacks of `hrm_text` in each cycle.
     fn stacks(&self) -> Result<(), GgufProblem> {
         let key = "num_loops";
-        if let (Some(loops), Some(count), "nanbeige") =
-            (self.number(key), self.number("block_count"), self.architecture)
-            && loops.checked_mul(count).is_none_or(|all| all > MAX_LAYERS)
+        if let (Some(loops), Some(count), "nanbeige") = (
+            self.number(key),
+            self.number("block_count"),
+            self.architecture,
+        ) && loops.checked_mul(count).is_none_or(|all| all > MAX_LAYERS)
         {
             let expected = format!("with `block_count` at most {MAX_LAYERS} layers");
             return Err(self.wrong(key, &loops.to_string(), &expected));
@@ -248,11 +253,35 @@ impl Keys<'_> {
             return Ok(());
         };
         let own = count.checked_sub(self.number("nextn_predict_layers").unwrap_or(0));
-        let passes = inner.checked_add(1).and_then(|each| each.checked_mul(outer));
+        let passes = inner
+            .checked_add(1)
+            .and_then(|each| each.checked_mul(outer));
         let needed = passes.and_then(|passes| passes.checked_mul(layers));
         if needed.is_none() || own != needed {
             let expected = "`hrm.layers_per_stack` for each cycle";
             return Err(self.wrong(key, &count.to_string(), expected));
+        }
+        Ok(())
+    }
+
+    /// Embeddings of n-grams, which together are as wide as the model (`models/qwen4exp.cpp`).
+    fn ngrams(&self) -> Result<(), GgufProblem> {
+        let of = |key: &str| self.number(&format!("ple.{key}"));
+        let (Some(size), Some(heads), Some(length), Some(width), "qwen4exp") = (
+            of("ngram_size"),
+            of("heads_per_ngram"),
+            self.number("embedding_length_per_layer_input"),
+            self.number("embedding_length"),
+            self.architecture,
+        ) else {
+            return Ok(());
+        };
+        let heads = size.checked_sub(1).and_then(|each| each.checked_mul(heads));
+        let all = heads.and_then(|heads| heads.checked_mul(length));
+        if all != Some(width) {
+            let key = "embedding_length_per_layer_input";
+            let expected = "`embedding_length` divided by the heads of n-grams (`ple`)";
+            return Err(self.wrong(key, &length.to_string(), expected));
         }
         Ok(())
     }
@@ -274,6 +303,7 @@ impl Keys<'_> {
             }
         }
         self.stacks()?;
+        self.ngrams()?;
         for &(architectures, key) in SET {
             if architectures.contains(&self.architecture)
                 && matches!(self.value(key), Some(Value::Bool(false)))
@@ -281,7 +311,10 @@ impl Keys<'_> {
                 return Err(self.wrong(key, "false", "true"));
             }
         }
-        let (key, length) = ("attention.temperature_scale", "attention.temperature_length");
+        let (key, length) = (
+            "attention.temperature_scale",
+            "attention.temperature_length",
+        );
         let is_own = matches!(self.architecture, "deepseek2" | "mistral4");
         match self.value(key).filter(|_| is_own) {
             Some(Value::Float(scale)) if *scale != 0.0 && self.number(length).unwrap_or(0) == 0 => {

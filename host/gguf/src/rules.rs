@@ -4,6 +4,8 @@
 //! pinned llama.cpp (llama-cpp-sys-2 0.1.161). A key that a file lacks is not looked at: llama.cpp
 //! refuses the file, or has a default that it can compute with.
 
+pub(super) mod attention;
+
 /// The range of a key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Bound {
@@ -19,6 +21,8 @@ pub(super) enum Bound {
     Product(&'static str, &'static str),
     /// Twice another key.
     TwiceOf(&'static str),
+    /// Less than another key.
+    LessThan(&'static str),
     /// The same as another key.
     SameAs(&'static str),
     /// Another value than another key.
@@ -28,7 +32,7 @@ pub(super) enum Bound {
 /// A rule: the architectures, their key, and its range.
 pub(super) type Rule = (&'static [&'static str], &'static str, Bound);
 
-use Bound::{AtLeast, Exactly, MultipleOf, OtherThan, Product, Range, SameAs, TwiceOf};
+use Bound::{AtLeast, Exactly, LessThan, MultipleOf, OtherThan, Product, Range, SameAs, TwiceOf};
 
 /// Architectures with state space layers.
 const SSM: &[&str] = &[
@@ -86,13 +90,7 @@ const WITH_EXPERTS: &[&str] = &[
 /// Maximum number of iterations over a small matrix; known models have 20.
 const MAX_ITERATIONS: u64 = 1000;
 /// Architectures in which every so many layers have whole attention.
-const INTERVALS: &[&str] = &[
-    "clef",
-    "minimax-01",
-    "qwen3next",
-    "qwen35",
-    "qwen35moe",
-];
+const INTERVALS: &[&str] = &["clef", "minimax-01", "qwen3next", "qwen35", "qwen35moe"];
 
 pub(super) const RULES: &[Rule] = &[
     (SSM, "ssm.conv_kernel", AtLeast(2)),
@@ -138,6 +136,11 @@ pub(super) const RULES: &[Rule] = &[
     (&["nanbeige"], "num_loops", AtLeast(1)),
     (&["minimax-m3"], "attention.indexer.block_size", AtLeast(1)),
     (&["plamo2"], "ssm.group_count", Exactly(0)),
+    (
+        &["qwen3vl", "qwen3vlmoe"],
+        "n_deepstack_layers",
+        LessThan("block_count"),
+    ),
     (INTERVALS, "full_attention_interval", AtLeast(1)),
     (&["glm5-next"], "attention.indexer.kpool", AtLeast(2)),
     (
@@ -235,197 +238,6 @@ pub(super) const NOT_SERVED: &[(&str, &str)] = &[
         "a diffusion model, which does not continue text",
     ),
     ("rnd1", "a diffusion model, which does not continue text"),
-];
-
-/// Architectures whose keys and values must have the same length (an assertion when the graph is
-/// built, or attention that is computed without a cache).
-pub(super) const EQUAL_HEADS: &[&str] = &[
-    "afmoe",
-    "apertus",
-    "arcee",
-    "arctic",
-    "baichuan",
-    "bailingmoe",
-    "bailingmoe2",
-    "bert",
-    "nomic-bert",
-    "nomic-bert-moe",
-    "jina-bert-v2",
-    "jina-bert-v3",
-    "bitnet",
-    "bloom",
-    "chameleon",
-    "chatglm",
-    "codeshell",
-    "cogvlm",
-    "cohere2",
-    "cohere2moe",
-    "command-r",
-    "dbrx",
-    "deci",
-    "deepseek",
-    "deepseek2-ocr",
-    "deepseek4",
-    "dots1",
-    "ernie4_5-moe",
-    "ernie4_5",
-    "eurobert",
-    "exaone-moe",
-    "exaone",
-    "exaone4",
-    "falcon",
-    "gemma3n",
-    "glm4moe",
-    "glm4",
-    "gpt-oss",
-    "gpt2",
-    "gptneox",
-    "granitehybrid",
-    "granite_swa",
-    "graniteswitch",
-    "granite",
-    "granitemoe",
-    "grok",
-    "grovemoe",
-    "hunyuan-moe",
-    "hunyuan_vl",
-    "hunyuan-dense",
-    "internlm2",
-    "jais",
-    "jais2",
-    "laguna",
-    "llama",
-    "llama-embed",
-    "llama4",
-    "maincoder",
-    "maple",
-    "mellum",
-    "minimax-01",
-    "minimax-m2",
-    "minimax-m3",
-    "mistral3",
-    "modern-bert",
-    "mpt",
-    "nanbeige",
-    "nemotron_h_moe",
-    "nemotron_h",
-    "nemotron",
-    "neo-bert",
-    "olmo",
-    "olmo2",
-    "olmoe",
-    "openelm",
-    "orion",
-    "paddleocr",
-    "pangu-embedded",
-    "phi2",
-    "phi3",
-    "phimoe",
-    "plamo",
-    "qwen",
-    "qwen2",
-    "qwen2moe",
-    "qwen2vl",
-    "qwen3",
-    "qwen35",
-    "qwen35moe",
-    "qwen3moe",
-    "qwen3next",
-    "qwen3vl",
-    "qwen3vlmoe",
-    "refact",
-    "seed_oss",
-    "smallthinker",
-    "smollm3",
-    "stablelm",
-    "starcoder",
-    "starcoder2",
-    "talkie",
-    "xverse",
-    "jamba",
-    "lfm2",
-    "lfm2moe",
-];
-
-/// Architectures that rotate whole heads, which they assert.
-pub(super) const WHOLE_ROTATION: &[&str] = &[
-    "apertus",
-    "arcee",
-    "arctic",
-    "baichuan",
-    "chameleon",
-    "codeshell",
-    "cohere2moe",
-    "dbrx",
-    "deci",
-    "deepseek",
-    "dots1",
-    "ernie4_5-moe",
-    "ernie4_5",
-    "exaone-moe",
-    "exaone",
-    "exaone4",
-    "falcon",
-    "granite_swa",
-    "graniteswitch",
-    "granite",
-    "granitemoe",
-    "grok",
-    "grovemoe",
-    "hunyuan-moe",
-    "hunyuan_vl",
-    "hunyuan-dense",
-    "internlm2",
-    "jais2",
-    "llama",
-    "llama-embed",
-    "llama4",
-    "maincoder",
-    "mellum",
-    "mistral3",
-    "olmo",
-    "olmo2",
-    "olmoe",
-    "orion",
-    "paddleocr",
-    "pangu-embedded",
-    "plamo",
-    "qwen2",
-    "qwen2moe",
-    "qwen2vl",
-    "qwen3",
-    "qwen3moe",
-    "qwen3vl",
-    "qwen3vlmoe",
-    "seed_oss",
-    "smallthinker",
-    "smollm3",
-    "starcoder2",
-    "talkie",
-    "xverse",
-    "hy_v3",
-];
-
-/// Architectures whose rotation is in sections, of which one of the first three must not be empty
-/// (`ggml_compute_forward_rope`).
-pub(super) const SECTIONS: &[&str] = &[
-    "qwen2vl",
-    "qwen3vl",
-    "qwen3vlmoe",
-    "qwen35",
-    "qwen35moe",
-    "paddleocr",
-    "clef",
-];
-
-/// Architectures that compute with the first layer's number of experts.
-pub(super) const FIRST_EXPERTS: &[&str] = &[
-    "bailingmoe2",
-    "glm5-next",
-    "grovemoe",
-    "lfm2moe",
-    "smallthinker",
-    "llama4",
 ];
 
 /// Architectures in which a layer without an indexer uses the choice of an earlier one.
@@ -542,11 +354,7 @@ pub(super) const NEEDED: &[(&[&str], &str, &[&str])] = &[
     ),
     (RWKV, "time_mix_g1.weight", &["time_mix_g2.weight"]),
     (RWKV, "time_mix_g2.weight", &["time_mix_g1.weight"]),
-    (
-        &["qwen3next"],
-        "attn_qkv.weight",
-        &["attn_gate.weight"],
-    ),
+    (&["qwen3next"], "attn_qkv.weight", &["attn_gate.weight"]),
     (&["phi3"], "attn_q.weight", &["attn_k.weight"]),
     (&["phi3"], "attn_k.weight", &["attn_v.weight"]),
     (&["phi3"], "attn_v.weight", &["attn_q.weight"]),
@@ -568,9 +376,21 @@ pub(super) const NEEDED: &[(&[&str], &str, &[&str])] = &[
         "ffn_down_exps.weight",
         &["ffn_up_exps.weight", "ffn_gate_up_exps.weight"],
     ),
-    (&["glm-dsa"], "indexer.attn_k.weight", &["indexer.attn_q_b.weight"]),
-    (&["glm-dsa"], "indexer.attn_q_b.weight", &["indexer.proj.weight"]),
-    (&["glm-dsa"], "indexer.proj.weight", &["indexer.attn_k.weight"]),
+    (
+        &["glm-dsa"],
+        "indexer.attn_k.weight",
+        &["indexer.attn_q_b.weight"],
+    ),
+    (
+        &["glm-dsa"],
+        "indexer.attn_q_b.weight",
+        &["indexer.proj.weight"],
+    ),
+    (
+        &["glm-dsa"],
+        "indexer.proj.weight",
+        &["indexer.attn_k.weight"],
+    ),
 ];
 
 /// Architectures with a tensor that must be F32 there, and can have other types in others.
@@ -579,58 +399,21 @@ pub(super) const ONLY_F32: &[(&[&str], &str)] = &[(&["glm5-next"], "indexer_comp
 /// Architectures with tensors that crash llama.cpp.
 pub(super) const ABSENT: &[(&[&str], &str)] = &[(&["rwkv6qwen2"], "time_mix_first")];
 
-/// Architectures with latent attention.
-pub(super) const LATENT: &[&str] = &[
-    "bailingmoe3",
-    "deepseek2",
-    "deepseek32",
-    "dots3note",
-    "glm-dsa",
-    "glm5-next",
-    "hy_v4",
-    "kimi-k3",
-    "kimi-linear",
-    "mistral4",
-];
-
-/// Architectures whose layers with a window have heads of their own length.
-pub(super) const OWN_WINDOW_HEADS: &[&str] = &["dots3note", "gemma4"];
-
-/// Further architectures that can have layers with a window.
-pub(super) const ALSO_WINDOWS: &[&str] = &["deepseek4", "lfm2", "lfm2moe"];
-
-/// Architectures whose heads may have nothing that positions rotate.
-pub(super) const UNROTATED: &[&str] = &[
-    "arwkv7",
-    "bert",
-    "bloom",
-    "deepseek2-ocr",
-    "deepseek4",
-    "glm5-next",
-    "gpt2",
-    "jais",
-    "jamba",
-    "jina-bert-v2",
-    "mamba",
-    "mamba2",
-    "mpt",
-    "nemotron_h",
-    "nemotron_h_moe",
-    "rwkv6",
-    "rwkv6qwen2",
-    "rwkv7",
-    "starcoder",
-    "t5encoder",
-];
-
-/// Architectures in which the heads share the whole width, whatever length the file says.
-pub(super) const WIDTH_HEADS: &[&str] = &["deepseek2-ocr", "jamba"];
-
 /// Tensors of a layer whose number of rows follows from a key: once or twice as many, or as many
 /// for each number of a head.
 pub(super) const ROWS: &[(&str, &str, &str, Rows)] = &[
-    ("jina-bert-v2", "ffn_up.weight", "feed_forward_length", Rows::Twice),
-    ("laguna", "attn_gate.weight", "attention.head_count", Rows::EachOfHead),
+    (
+        "jina-bert-v2",
+        "ffn_up.weight",
+        "feed_forward_length",
+        Rows::Twice,
+    ),
+    (
+        "laguna",
+        "attn_gate.weight",
+        "attention.head_count",
+        Rows::EachOfHead,
+    ),
 ];
 
 /// The other possible number of rows.

@@ -182,13 +182,15 @@ impl TinyArchitecture {
         let mut rows = Vec::new();
         for line in lines {
             match line.split_once(' ') {
-                Some(("has", keys)) => architecture.keys.extend(keys.split(' ').filter_map(|one| {
-                    let (short, own) = match one.split_once('=') {
-                        Some((short, own)) => (short, Some(own)),
-                        None => (one, None),
-                    };
-                    Some((key(short), value(short, own)?))
-                })),
+                Some(("has", keys)) => {
+                    architecture.keys.extend(keys.split(' ').filter_map(|one| {
+                        let (short, own) = match one.split_once('=') {
+                            Some((short, own)) => (short, Some(own)),
+                            None => (one, None),
+                        };
+                        Some((key(short), value(short, own)?))
+                    }))
+                }
                 Some(("may", keys)) => architecture.further.extend(
                     keys.split(' ')
                         .filter_map(|short| Some((key(short), value(short, None)?))),

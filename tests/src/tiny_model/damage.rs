@@ -57,7 +57,12 @@ impl fmt::Display for Damage {
 
 impl TensorDamage {
     /// Dimensions, type and bytes of the changed tensor; `None` if it is missing.
-    pub(super) fn of(&self, dimensions: &[u64], ty: u32, size: u64) -> Option<(Vec<u64>, u32, u64)> {
+    pub(super) fn of(
+        &self,
+        dimensions: &[u64],
+        ty: u32,
+        size: u64,
+    ) -> Option<(Vec<u64>, u32, u64)> {
         let count = |dimensions: &[u64]| dimensions.iter().product::<u64>();
         match self {
             Self::Missing => None,
@@ -92,7 +97,10 @@ impl TinyArchitecture {
         }
         // What holds for one layer between the first and the last holds for the others.
         let is_between = |tensor: &&TinyTensor| {
-            let layer = tensor.name.strip_prefix("blk.").and_then(|rest| rest.split_once('.'));
+            let layer = tensor
+                .name
+                .strip_prefix("blk.")
+                .and_then(|rest| rest.split_once('.'));
             let layer = layer.and_then(|(layer, _)| layer.parse().ok());
             layer.is_some_and(|layer: usize| layer > 1 && layer + 1 < self.layers)
         };
@@ -121,7 +129,10 @@ impl TinyArchitecture {
                 let mut last_none = vec![*number; layers];
                 last_none.last_mut().into_iter().for_each(|last| *last = 0);
                 let mut first_none = vec![*number; layers];
-                first_none.first_mut().into_iter().for_each(|first| *first = 0);
+                first_none
+                    .first_mut()
+                    .into_iter()
+                    .for_each(|first| *first = 0);
                 let arrays = [
                     vec![*number; layers],
                     vec![0; layers],
@@ -136,7 +147,11 @@ impl TinyArchitecture {
             }
             Float(_) => {
                 let arrays = [vec![1.0; layers], vec![1.0; layers + 1], Vec::new()];
-                FLOATS.map(Float).into_iter().chain(arrays.map(Floats)).collect()
+                FLOATS
+                    .map(Float)
+                    .into_iter()
+                    .chain(arrays.map(Floats))
+                    .collect()
             }
             Flag(flag) => vec![Flag(!flag), Numbers(vec![1; layers])],
             Text(_) => vec![Text(String::new()), Text("b".to_owned())],
@@ -197,9 +212,8 @@ fn shapes(dimensions: &[u64]) -> Vec<TensorDamage> {
     ));
     let flat = dimensions.iter().product();
     changes.push(TensorDamage::Dimensions(vec![flat]));
-    changes.retain(
-        |change| !matches!(change, TensorDamage::Dimensions(other) if other == dimensions),
-    );
+    changes
+        .retain(|change| !matches!(change, TensorDamage::Dimensions(other) if other == dimensions));
     let row = dimensions.first().copied().unwrap_or(1);
     let fits = |(_, numbers, _): &(u32, u64, u64)| row.is_multiple_of(*numbers);
     let types = TYPES.into_iter().filter(fits);

@@ -1,11 +1,12 @@
 //! The heads of attention: their numbers, their lengths, and how positions rotate them.
 
+use super::super::Value;
 use super::super::error::GgufProblem;
-use super::super::rules::{
-    ALSO_WINDOWS, EQUAL_HEADS, LATENT, OWN_WINDOW_HEADS, SECTIONS, UNROTATED, WHOLE_ROTATION, WINDOWS,
+use super::super::rules::WINDOWS;
+use super::super::rules::attention::{
+    ALSO_WINDOWS, EQUAL_HEADS, LATENT, OWN_WINDOW_HEADS, SECTIONS, UNROTATED, WHOLE_ROTATION,
     WIDTH_HEADS,
 };
-use super::super::Value;
 use super::Keys;
 
 impl Keys<'_> {
@@ -63,7 +64,9 @@ impl Keys<'_> {
             keys,
             self.number("embedding_length"),
             self.per_layer("attention.head_count").first(),
-        ) && width.checked_div(*heads).is_some_and(|of_width| of_width != keys)
+        ) && width
+            .checked_div(*heads)
+            .is_some_and(|of_width| of_width != keys)
         {
             let expected = "`embedding_length` divided by `attention.head_count`";
             return Err(self.wrong("attention.key_length", &keys.to_string(), expected));
@@ -135,7 +138,9 @@ impl Keys<'_> {
         if sections.is_empty() {
             return Ok(());
         }
-        if SECTIONS.contains(&self.architecture) && !sections.iter().take(3).any(|&section| section > 0) {
+        if SECTIONS.contains(&self.architecture)
+            && !sections.iter().take(3).any(|&section| section > 0)
+        {
             return Err(self.wrong(key, "0", "one of the first three above 0"));
         }
         // A single number holds for all four.
@@ -179,14 +184,23 @@ impl Keys<'_> {
             None => self.per_layer("attention.head_count"),
         };
         if let Some(&more) = heads.iter().find(|&&heads| heads > 1) {
-            return Err(self.wrong(shared, &more.to_string(), "1, because all heads share a key"));
+            return Err(self.wrong(
+                shared,
+                &more.to_string(),
+                "1, because all heads share a key",
+            ));
         }
         let whole = self.head_length("attention.key_length");
         let rotated = self.number("rope.dimension_count").or(whole);
         let (Some(whole), Some(rotated)) = (whole, rotated) else {
             return Ok(());
         };
-        self.latent_length("attention.key_length", whole, "attention.kv_lora_rank", rotated)?;
+        self.latent_length(
+            "attention.key_length",
+            whole,
+            "attention.kv_lora_rank",
+            rotated,
+        )?;
         if let Some(windowed) = self.number("attention.kv_lora_rank_swa").map(|_| {
             let own = self.number("attention.key_length_swa");
             own.unwrap_or(whole)

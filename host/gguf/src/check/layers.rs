@@ -30,7 +30,9 @@ impl Keys<'_> {
             self.none_of("attention", key, |part| ATTENTION.contains(&part))?;
         }
         if self.number("expert_used_count").is_none() {
-            self.none_of("experts", "expert_used_count", |part| part.ends_with("_exps"))?;
+            self.none_of("experts", "expert_used_count", |part| {
+                part.ends_with("_exps")
+            })?;
         }
         self.gating()?;
         self.indexers()?;
@@ -195,7 +197,11 @@ impl Keys<'_> {
                     Some(first) if first >= 2 => first,
                     _ => {
                         let most = layers.len().saturating_sub(2);
-                        return Err(self.wrong(key, &shared.to_string(), &format!("at most {most}")));
+                        return Err(self.wrong(
+                            key,
+                            &shared.to_string(),
+                            &format!("at most {most}"),
+                        ));
                     }
                 }
             }

@@ -96,7 +96,9 @@ pub(super) fn kind(tensor: &TensorInfo, architecture: &str) -> Result<(), GgufPr
         .iter()
         .any(|(architectures, part)| architectures.contains(&architecture) && is_part(&[part]));
     let is_elementwise = is_norm
-        || ["bias", "scale", "input_scale", "scales"].into_iter().any(is_ending)
+        || ["bias", "scale", "input_scale", "scales"]
+            .into_iter()
+            .any(is_ending)
         || is_part(ELEMENTWISE)
         || is_own;
     if is_elementwise && *ty != T::F32 {
