@@ -199,6 +199,7 @@ pub(super) const FRACTIONS: &[Fraction] = &[
 pub(super) const REQUIRED: &[(&[&str], &str)] = &[
     (&["rwkv6qwen2", "arwkv7"], "token_shift_count"),
     (&["dots1", "hy_v4", "minimax-m2"], "expert_gating_func"),
+    (&["deepseek4"], "attention.head_count_kv"),
     (&["paddleocr"], "rope.dimension_sections"),
 ];
 

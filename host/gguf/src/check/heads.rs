@@ -4,8 +4,8 @@ use super::super::Value;
 use super::super::error::GgufProblem;
 use super::super::rules::WINDOWS;
 use super::super::rules::attention::{
-    ALSO_WINDOWS, EQUAL_HEADS, LATENT, OWN_WINDOW_HEADS, SECTIONS, UNROTATED, WHOLE_ROTATION,
-    WIDTH_HEADS,
+    ALSO_WINDOWS, EQUAL_HEADS, LATENT, LATENT_ONLY, OWN_WINDOW_HEADS, SECTIONS, UNROTATED,
+    WHOLE_ROTATION, WIDTH_HEADS,
 };
 use super::Keys;
 
@@ -151,6 +151,11 @@ impl Keys<'_> {
         let sum = sections.iter().take(4).try_fold(0_u64, |sum, &section| {
             sum.checked_add(section.checked_mul(repeated)?)
         });
+        // The rotated part of a shared key is a tensor of its own.
+        let length = match LATENT.contains(&self.architecture) {
+            true => self.number("rope.dimension_count").or(length),
+            false => length,
+        };
         match length {
             Some(length) if sum.is_none_or(|sum| sum > length) => {
                 Err(self.wrong(key, "more", &format!("at most {length} together")))
@@ -165,18 +170,22 @@ impl Keys<'_> {
             return Ok(());
         }
         let (key, other) = ("attention.key_length_mla", "attention.value_length_mla");
+        let is_needed = LATENT_ONLY.contains(&self.architecture);
+        if !is_needed && self.value(key).is_none() && self.value(other).is_none() {
+            return Ok(());
+        }
         let length = self.number(key).unwrap_or(0);
         let values = self.number(other).unwrap_or(0);
-        if (length == 0) != (values == 0) {
-            let expected = format!("given together with `{other}`, or both not");
+        let is_latent = length > 0;
+        if is_latent != (values > 0) || (is_needed && !is_latent) {
+            let expected = match is_needed {
+                true => format!("1 or more, and `{other}` also"),
+                false => format!("1 or more if `{other}` is"),
+            };
             return Err(self.wrong(key, &length.to_string(), &expected));
         }
-        let is_optional = matches!(self.architecture, "deepseek2" | "deepseek2-ocr");
-        if length == 0 {
-            return match is_optional {
-                true => Ok(()),
-                false => Err(self.wrong(key, "0", "1 or more")),
-            };
+        if !is_latent {
+            return Ok(());
         }
         let shared = "attention.head_count_kv";
         let heads = match self.value(shared) {

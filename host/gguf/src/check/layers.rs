@@ -3,7 +3,7 @@
 use super::super::error::GgufProblem;
 use super::super::rules::{GATED, Off, ROWS, Rows, SHARED_INDEXER, WINDOWS, Windows};
 use super::super::{TensorInfo, Value};
-use super::Keys;
+use super::{Keys, MAX_LAYERS};
 
 /// Architectures in which a layer with 0 key-value heads is one with linear attention, and has the
 /// tensors of attention (`is_recr_impl` in `models/*.cpp`).
@@ -33,6 +33,14 @@ impl Keys<'_> {
             self.none_of("experts", "expert_used_count", |part| {
                 part.ends_with("_exps")
             })?;
+        }
+        // Read into an array of this length (`models/deepseek4.cpp`).
+        let key = "attention.compress_ratios";
+        if let Some(Value::Array(length)) = self.value(key)
+            && *length > MAX_LAYERS
+        {
+            let expected = format!("a list of at most {MAX_LAYERS}");
+            return Err(self.wrong(key, &format!("a list of {length}"), &expected));
         }
         self.gating()?;
         self.indexers()?;

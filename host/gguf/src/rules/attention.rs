@@ -229,3 +229,6 @@ pub(in super::super) const UNROTATED: &[&str] = &[
 
 /// Architectures in which the heads share the whole width, whatever length the file says.
 pub(in super::super) const WIDTH_HEADS: &[&str] = &["deepseek2-ocr", "jamba"];
+
+/// Those with latent attention that have no other.
+pub(in super::super) const LATENT_ONLY: &[&str] = &["deepseek32", "dots3note", "glm-dsa", "hy_v4"];
