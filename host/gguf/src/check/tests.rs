@@ -2,6 +2,7 @@
 
 use super::check as check_lists;
 use super::*;
+use crate::rules::attention::LATENT_ONLY;
 use crate::{TensorInfo, TensorType};
 
 mod layers;
@@ -148,6 +149,18 @@ fn of(architecture: &str, keys: &[(&str, u64)]) -> GgufHeader {
     header
 }
 
+/// Keys without which no file of the architecture is read.
+fn needed_by(architecture: &str) -> Vec<(&'static str, u64)> {
+    let lengths = [
+        ("attention.key_length_mla", 24),
+        ("attention.value_length_mla", 16),
+    ];
+    let is_own = |list: &[&str]| list.contains(&architecture);
+    let latent = lengths.into_iter().filter(|_| is_own(LATENT_ONLY));
+    let required = REQUIRED.iter().filter(|(list, _)| is_own(list));
+    latent.chain(required.map(|(_, key)| (*key, 1))).collect()
+}
+
 #[test]
 fn every_rule_of_an_architecture_holds_at_its_bound_and_fails_beyond() {
     for &(architectures, key, bound) in RULES {
@@ -165,7 +178,10 @@ fn every_rule_of_an_architecture_holds_at_its_bound_and_fails_beyond() {
                 Bound::OtherThan(other) => (vec![(other, 4)], 5, vec![4]),
             };
             let header = |number, also: &[(&str, u64)]| {
-                of(architecture, &[&with[..], &[(key, number)], also].concat())
+                let mut header = of(architecture, &needed_by(architecture));
+                let keys = [&with[..], &[(key, number)], also].concat();
+                header.metadata.extend(of(architecture, &keys).metadata);
+                header
             };
             // Experts need a number that is used.
             let used: &[(&str, u64)] = match key {
