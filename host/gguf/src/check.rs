@@ -29,6 +29,7 @@ const EPSILONS: [&str; 3] = [
     "attention.layer_norm_epsilon",
     "attention.group_norm_epsilon",
 ];
+
 /// Checks a header for what llama.cpp would abort the process over.
 pub(super) fn check(header: &GgufHeader, lists: &Lists) -> Result<(), GgufProblem> {
     let Some(architecture) = header.architecture() else {
