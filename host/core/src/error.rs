@@ -207,15 +207,12 @@ pub enum Error {
         error: Box<Error>,
     },
     /// The model gives no vectors.
-    #[error(
-        "`{model}` gives no vectors: its file says pooling type {pooling}, which ranks texts or \
-         isn't known. Use another model"
-    )]
+    #[error("`{model}` gives no vectors: {reason}. Use another model")]
     NoVectors {
         /// The model's name.
         model: String,
-        /// The pooling type in the file.
-        pooling: u32,
+        /// Why it has none.
+        reason: String,
     },
     /// A request for text to a model that only gives vectors.
     #[error(

@@ -7,8 +7,12 @@
 
 use super::error::GgufProblem;
 use super::reader::Lists;
-use super::rules::{Bound, EQUAL_HEADS, NOT_SERVED, RULES, SECTIONS, WHOLE_ROTATION};
-use super::{GgufHeader, TensorInfo, TensorType, Value};
+use super::rules::{Bound, FRACTIONS, NOT_SERVED, REQUIRED, RULES, SET};
+use super::{GgufHeader, Value};
+
+mod heads;
+mod layers;
+mod tensors;
 
 /// Maximum number of layers (`LLAMA_MAX_LAYERS`, asserted in `llama-model.cpp`).
 const MAX_LAYERS: u64 = 512;
@@ -25,8 +29,6 @@ const EPSILONS: [&str; 3] = [
     "attention.layer_norm_epsilon",
     "attention.group_norm_epsilon",
 ];
-/// Tensors that are lookup tables and not weights (`llama-arch.cpp`).
-const TABLES: [&str; 2] = ["d2t", "ffn_gate_tid2eid"];
 
 /// Checks a header for what llama.cpp would abort the process over.
 pub(super) fn check(header: &GgufHeader, lists: &Lists) -> Result<(), GgufProblem> {
@@ -49,18 +51,26 @@ pub(super) fn check(header: &GgufHeader, lists: &Lists) -> Result<(), GgufProble
         return Err(keys.wrong("block_count", "0", "1 to 512"));
     }
     keys.at_most("context_length", MAX_CONTEXT)?;
-    // Without `block_count`, llama.cpp refuses the file earlier.
-    keys.at_most("nextn_predict_layers", layers.unwrap_or(MAX_LAYERS))?;
+    // Without `block_count`, llama.cpp refuses the file earlier. Layers that predict further tokens
+    // come after those of the model, of which at least one is needed.
+    let layers = layers.unwrap_or(MAX_LAYERS);
+    keys.at_most("nextn_predict_layers", layers.saturating_sub(1))?;
     keys.experts()?;
     keys.rope_scaling()?;
     keys.heads()?;
     keys.rotation()?;
+    keys.latent()?;
+    keys.vectors()?;
     keys.rules()?;
+    keys.further_rules()?;
+    keys.layers(layers)?;
     for epsilon in EPSILONS {
         keys.not_negative(epsilon)?;
     }
     words(header)?;
-    header.tensors.iter().try_for_each(tensor)
+    let mut tensors = header.tensors.iter();
+    tensors.try_for_each(|tensor| tensors::kind(tensor, architecture))?;
+    tensors::present(header, architecture)
 }
 
 /// The words of the pre-tokenizer `whitespace` have spaces unless the tokenizer drops them, and a
@@ -109,8 +119,9 @@ impl Keys<'_> {
 
     fn experts(&self) -> Result<(), GgufProblem> {
         let experts = self.at_most("expert_count", MAX_EXPERTS)?.unwrap_or(0);
-        // For this architecture, llama.cpp treats a single expert as none.
-        if self.architecture.starts_with("hunyuan") && experts <= 1 {
+        // For these architectures, llama.cpp treats a single expert as none.
+        let merges = matches!(self.architecture, "hunyuan-dense" | "hunyuan_vl");
+        if merges && experts <= 1 {
             return Ok(());
         }
         let used = match self.value("expert_used_count") {
@@ -123,8 +134,18 @@ impl Keys<'_> {
             },
             _ => Some(self.at_most("expert_used_count", experts)?.unwrap_or(0)),
         };
-        if experts > 0 && used == Some(0) {
+        // Most architectures use the first layer's number for all.
+        let first = self.per_layer("expert_used_count").first().copied();
+        if experts > 0 && (used == Some(0) || first == Some(0)) {
             return Err(self.wrong("expert_used_count", "0", &format!("1 to {experts}")));
+        }
+        let each = self.number("experts_per_group").unwrap_or(1).max(1);
+        let of_groups = experts / each;
+        if let (Some(used), "grovemoe") = (used, self.architecture)
+            && used > of_groups
+        {
+            let expected = format!("at most {of_groups}, a number of `experts_per_group`");
+            return Err(self.wrong("expert_used_count", &used.to_string(), &expected));
         }
         let groups = self
             .at_most("expert_group_count", experts.saturating_sub(1))?
@@ -156,75 +177,6 @@ impl Keys<'_> {
         }
     }
 
-    /// Each key-value head serves equally many heads.
-    fn heads(&self) -> Result<(), GgufProblem> {
-        let heads = self.per_layer("attention.head_count");
-        let key = "attention.head_count_kv";
-        let shared = self.per_layer(key);
-        for layer in 0..heads.len().max(shared.len()) {
-            // A single number holds for all layers.
-            let at = |list: &[u64]| list.get(layer).or(list.first()).copied();
-            let (Some(heads), Some(shared)) = (at(&heads), at(&shared)) else {
-                continue;
-            };
-            // Hybrids have layers without attention; a number for all layers is never 0.
-            let is_none = shared == 0 && matches!(self.value(key), Some(Value::Array(_)));
-            if heads > 0 && !is_none && (shared == 0 || !heads.is_multiple_of(shared)) {
-                let divisor = format!("a divisor of the {heads} heads");
-                return Err(self.wrong(key, &shared.to_string(), &divisor));
-            }
-        }
-        let heads = self.number("attention.head_count").unwrap_or(0);
-        let has_length = self.value("attention.key_length").is_some();
-        if let (false, Some(width), 1..) = (has_length, self.number("embedding_length"), heads)
-            && !width.is_multiple_of(heads)
-        {
-            let multiple = format!("a multiple of the {heads} heads");
-            return Err(self.wrong("embedding_length", &width.to_string(), &multiple));
-        }
-        Ok(())
-    }
-
-    /// The length of a head's keys or values.
-    fn head_length(&self, key: &str) -> Option<u64> {
-        let of_width = || {
-            let heads = self.per_layer("attention.head_count").first().copied()?;
-            self.number("embedding_length")?.checked_div(heads)
-        };
-        self.number(key).or_else(of_width)
-    }
-
-    /// Positions rotate pairs of numbers of a head.
-    fn rotation(&self) -> Result<(), GgufProblem> {
-        let is = |list: &[&str]| list.contains(&self.architecture);
-        let keys = self.head_length("attention.key_length");
-        let values = self.head_length("attention.value_length");
-        if let (true, Some(keys), Some(values)) = (is(EQUAL_HEADS), keys, values)
-            && keys != values
-        {
-            let expected = format!("as `attention.key_length`, {keys}");
-            return Err(self.wrong("attention.value_length", &values.to_string(), &expected));
-        }
-        let key = "rope.dimension_count";
-        if let (Some(rotated), Some(length)) = (self.number(key), keys) {
-            let is_wrong = match is(WHOLE_ROTATION) {
-                true => rotated != length,
-                false => rotated > length || !rotated.is_multiple_of(2),
-            };
-            if is_wrong {
-                let expected = format!("an even number of the {length} of a head, mostly all");
-                return Err(self.wrong(key, &rotated.to_string(), &expected));
-            }
-        }
-        let key = "rope.dimension_sections";
-        let sections = self.per_layer(key);
-        let used = sections.iter().take(3).any(|&section| section > 0);
-        if is(SECTIONS) && !sections.is_empty() && !used {
-            return Err(self.wrong(key, "0", "one of the first three above 0"));
-        }
-        Ok(())
-    }
-
     /// The table of what single architectures assume.
     fn rules(&self) -> Result<(), GgufProblem> {
         for &(architectures, key, bound) in RULES {
@@ -237,14 +189,38 @@ impl Keys<'_> {
             let other = |name: &str| self.number(name);
             let (fits, expected) = match bound {
                 Bound::AtLeast(least) => (number >= least, format!("{least} or more")),
+                Bound::Range(least, most) => (
+                    (least..=most).contains(&number),
+                    format!("{least} to {most}"),
+                ),
                 Bound::Exactly(only) => (number == only, only.to_string()),
                 Bound::MultipleOf(name) => (
                     other(name).is_none_or(|other| other > 0 && number.is_multiple_of(other)),
                     format!("a multiple of `{name}`, which is not 0"),
                 ),
+                Bound::Product(one, two) => {
+                    let product = other(one).zip(other(two));
+                    let product = product.map(|(one, two)| one.checked_mul(two));
+                    (
+                        product.is_none_or(|product| product == Some(number)),
+                        format!("`{one}` times `{two}`"),
+                    )
+                }
                 Bound::TwiceOf(name) => (
                     other(name).is_none_or(|other| other.checked_mul(2) == Some(number)),
                     format!("twice `{name}`"),
+                ),
+                Bound::LessThan(name) => (
+                    other(name).is_none_or(|other| number < other),
+                    format!("less than `{name}`"),
+                ),
+                Bound::SameAs(name) => (
+                    other(name).is_none_or(|other| other == number),
+                    format!("as `{name}`"),
+                ),
+                Bound::OtherThan(name) => (
+                    other(name) != Some(number),
+                    format!("another number than `{name}`"),
                 ),
             };
             if !fits {
@@ -252,6 +228,101 @@ impl Keys<'_> {
             }
         }
         Ok(())
+    }
+
+    /// The layers that are computed more than once: those of `nanbeige` in each loop, those of the
+    /// stacks of `hrm_text` in each cycle.
+    fn stacks(&self) -> Result<(), GgufProblem> {
+        let key = "num_loops";
+        if let (Some(loops), Some(count), "nanbeige") = (
+            self.number(key),
+            self.number("block_count"),
+            self.architecture,
+        ) && loops.checked_mul(count).is_none_or(|all| all > MAX_LAYERS)
+        {
+            let expected = format!("with `block_count` at most {MAX_LAYERS} layers");
+            return Err(self.wrong(key, &loops.to_string(), &expected));
+        }
+        let of = |key: &str| self.number(&format!("hrm.{key}"));
+        let (Some(layers), Some(outer), Some(inner)) =
+            (of("layers_per_stack"), of("h_cycles"), of("l_cycles"))
+        else {
+            return Ok(());
+        };
+        let key = "block_count";
+        let (Some(count), "hrm_text") = (self.number(key), self.architecture) else {
+            return Ok(());
+        };
+        let own = count.checked_sub(self.number("nextn_predict_layers").unwrap_or(0));
+        let passes = inner
+            .checked_add(1)
+            .and_then(|each| each.checked_mul(outer));
+        let needed = passes.and_then(|passes| passes.checked_mul(layers));
+        if needed.is_none() || own != needed {
+            let expected = "`hrm.layers_per_stack` for each cycle";
+            return Err(self.wrong(key, &count.to_string(), expected));
+        }
+        Ok(())
+    }
+
+    /// Embeddings of n-grams, which together are as wide as the model (`models/qwen4exp.cpp`).
+    fn ngrams(&self) -> Result<(), GgufProblem> {
+        let of = |key: &str| self.number(&format!("ple.{key}"));
+        let (Some(size), Some(heads), Some(length), Some(width), "qwen4exp") = (
+            of("ngram_size"),
+            of("heads_per_ngram"),
+            self.number("embedding_length_per_layer_input"),
+            self.number("embedding_length"),
+            self.architecture,
+        ) else {
+            return Ok(());
+        };
+        let heads = size.checked_sub(1).and_then(|each| each.checked_mul(heads));
+        let all = heads.and_then(|heads| heads.checked_mul(length));
+        if all != Some(width) {
+            let key = "embedding_length_per_layer_input";
+            let expected = "`embedding_length` divided by the heads of n-grams (`ple`)";
+            return Err(self.wrong(key, &length.to_string(), expected));
+        }
+        Ok(())
+    }
+
+    /// The tables of fractions, and of keys that are needed.
+    fn further_rules(&self) -> Result<(), GgufProblem> {
+        for &(architectures, key, above, below) in FRACTIONS {
+            if let (true, Some(Value::Float(number))) =
+                (architectures.contains(&self.architecture), self.value(key))
+                && !(*number > above && *number < below)
+            {
+                let expected = format!("a number between {above} and {below}");
+                return Err(self.wrong(key, &number.to_string(), &expected));
+            }
+        }
+        for &(architectures, key) in REQUIRED {
+            if architectures.contains(&self.architecture) && self.value(key).is_none() {
+                return Err(self.wrong(key, "missing", "it"));
+            }
+        }
+        self.stacks()?;
+        self.ngrams()?;
+        for &(architectures, key) in SET {
+            if architectures.contains(&self.architecture)
+                && matches!(self.value(key), Some(Value::Bool(false)))
+            {
+                return Err(self.wrong(key, "false", "true"));
+            }
+        }
+        let (key, length) = (
+            "attention.temperature_scale",
+            "attention.temperature_length",
+        );
+        let is_own = matches!(self.architecture, "deepseek2" | "mistral4");
+        match self.value(key).filter(|_| is_own) {
+            Some(Value::Float(scale)) if *scale != 0.0 && self.number(length).unwrap_or(0) == 0 => {
+                Err(self.wrong(key, &scale.to_string(), &format!("`{length}` with it")))
+            }
+            _ => Ok(()),
+        }
     }
 
     fn rope_scaling(&self) -> Result<(), GgufProblem> {
@@ -279,38 +350,6 @@ impl Keys<'_> {
             self.architecture
         ))
     }
-}
-
-/// Using weights of a type without kernels crashes. Norms and biases need no kernel, because they
-/// are only added and multiplied.
-fn tensor(tensor: &TensorInfo) -> Result<(), GgufProblem> {
-    use TensorType as T;
-
-    let TensorInfo { name, ty, .. } = tensor;
-    let is_table = || name.split('.').any(|part| TABLES.contains(&part));
-    let is_weight = match ty {
-        // Types of intermediate results.
-        T::Q8_1 | T::Q8K | T::I8 | T::I16 | T::F64 => false,
-        T::I32 | T::I64 => is_table(),
-        _ => true,
-    };
-    if !is_weight {
-        return Err(GgufProblem::Unusable(format!(
-            "tensor `{name}` has the type {ty}, which is not one for weights"
-        )));
-    }
-    let is_vector = tensor
-        .dimensions
-        .iter()
-        .skip(1)
-        .all(|&dimension| dimension == 1);
-    let is_elementwise = name.ends_with("norm.weight") || (name.ends_with(".bias") && is_vector);
-    if is_elementwise && *ty != T::F32 {
-        return Err(GgufProblem::Unusable(format!(
-            "tensor `{name}` has the type {ty}, llama.cpp needs F32 for it"
-        )));
-    }
-    Ok(())
 }
 
 #[cfg(test)]

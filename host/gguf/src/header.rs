@@ -232,6 +232,13 @@ impl GgufHeader {
         )
     }
 
+    /// Whether llama.cpp can read vectors from the last layer. Of architectures with several streams
+    /// of hidden states, it reads more numbers than there are, and aborts the process.
+    #[must_use]
+    pub fn has_vectors(&self) -> bool {
+        !matches!(self.architecture(), Some("deepseek4" | "qwen4exp"))
+    }
+
     /// Number of positions in the model's position table, if it has one (`gpt2`, `bert`). llama.cpp
     /// aborts the process for a position outside the table. Other models compute positions.
     #[must_use]

@@ -85,8 +85,14 @@ pub(super) fn read_part(path: &Path) -> Result<Contents> {
 /// Reads a file from memory.
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) fn read_bytes(bytes: &[u8]) -> Result<GgufHeader> {
+    read_contents(bytes)?.checked()
+}
+
+/// Reads a file from memory, without the checks of what it says.
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) fn read_contents(bytes: &[u8]) -> Result<Contents> {
     let cursor = std::io::Cursor::new(bytes);
-    Reader::new(cursor, bytes.len() as u64).read()?.checked()
+    Reader::new(cursor, bytes.len() as u64).read()
 }
 
 /// Arrays of whole numbers of at most [`MAX_LIST`] elements, by their keys.
@@ -96,7 +102,7 @@ pub(super) type Lists = BTreeMap<String, Vec<i64>>;
 pub(super) struct Contents {
     pub(super) header: GgufHeader,
     vocabulary: Vocabulary,
-    lists: Lists,
+    pub(super) lists: Lists,
 }
 
 impl Contents {

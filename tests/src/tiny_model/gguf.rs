@@ -4,12 +4,13 @@
 const ALIGNMENT: usize = 32;
 /// Type numbers of GGUF values, and of ggml's F32.
 const U16: u32 = 2;
-const U32: u32 = 4;
+pub(super) const U32: u32 = 4;
 pub(super) const I32: u32 = 5;
 pub(super) const F32: u32 = 6;
 const BOOL: u32 = 7;
 pub(super) const STRING: u32 = 8;
 const ARRAY: u32 = 9;
+pub(super) const U64: u32 = 10;
 const TENSOR_F32: u32 = 0;
 
 /// The parts of a file under construction.
@@ -83,23 +84,29 @@ impl Parts {
         self.value(key, ARRAY, &array);
     }
 
+    /// A tensor whose data are given, whether or not they fit its dimensions and type.
+    pub(super) fn raw_tensor(&mut self, name: &str, dimensions: &[u64], ty: u32, data: Vec<u8>) {
+        let mut info = string(name);
+        info.extend(u32_of(dimensions.len()).to_le_bytes());
+        for dimension in dimensions {
+            info.extend(dimension.to_le_bytes());
+        }
+        info.extend(ty.to_le_bytes());
+        self.tensors.push(Tensor { info, data });
+    }
+
     pub(super) fn tensor(
         &mut self,
         name: &str,
         dimensions: &[usize],
         mut weight: impl FnMut(usize) -> f32,
     ) {
-        let mut info = string(name);
-        info.extend(u32_of(dimensions.len()).to_le_bytes());
-        for &dimension in dimensions {
-            info.extend((dimension as u64).to_le_bytes());
-        }
-        info.extend(TENSOR_F32.to_le_bytes());
         let weights = 0..dimensions.iter().product();
         let data = weights
             .flat_map(|index| weight(index).to_le_bytes())
             .collect();
-        self.tensors.push(Tensor { info, data });
+        let dimensions: Vec<u64> = dimensions.iter().map(|&size| size as u64).collect();
+        self.raw_tensor(name, &dimensions, TENSOR_F32, data);
     }
 }
 

@@ -1,7 +1,9 @@
 //! Tiny models with random weights, generated here for tests that do not depend on the text. The
 //! same seed gives the same bytes.
 
+mod architecture;
 mod bpe;
+mod damage;
 mod encoder;
 mod gguf;
 mod positions;
@@ -9,7 +11,9 @@ mod positions;
 use std::io;
 use std::path::{Path, PathBuf};
 
+pub use architecture::{TinyArchitecture, TinyTensor, TinyValue};
 pub use bpe::TinyBpe;
+pub use damage::{Damage, TensorDamage};
 pub use encoder::TinyEncoder;
 use gguf::{F32, I32, Parts, Random, STRING, string, u32_of};
 pub use positions::TinyPositions;
@@ -196,6 +200,12 @@ fn vocabulary() -> usize {
 
 /// Writes a tokenizer that covers every byte.
 fn tokenizer(parts: &mut Parts, name: &str) {
+    tokenizer_of(parts, name, vocabulary());
+}
+
+/// Writes a tokenizer that covers every byte, with at least `count` tokens.
+fn tokenizer_of(parts: &mut Parts, name: &str, count: usize) {
+    let count = count.max(vocabulary());
     let mut tokens = Vec::new();
     let mut scores = Vec::new();
     let mut types = Vec::new();
@@ -214,10 +224,13 @@ fn tokenizer(parts: &mut Parts, name: &str) {
     for (word, score) in WORDS.iter().zip((1u8..).map(f32::from)) {
         token(word, -score, 1);
     }
+    for further in vocabulary()..count {
+        token(&format!("t{further}"), -100.0, 1);
+    }
     parts.text("tokenizer.ggml.model", name);
-    parts.array("tokenizer.ggml.tokens", STRING, vocabulary(), &tokens);
-    parts.array("tokenizer.ggml.scores", F32, vocabulary(), &scores);
-    parts.array("tokenizer.ggml.token_type", I32, vocabulary(), &types);
+    parts.array("tokenizer.ggml.tokens", STRING, count, &tokens);
+    parts.array("tokenizer.ggml.scores", F32, count, &scores);
+    parts.array("tokenizer.ggml.token_type", I32, count, &types);
     parts.number("tokenizer.ggml.unknown_token_id", 0);
     parts.number("tokenizer.ggml.bos_token_id", 1);
     parts.number("tokenizer.ggml.eos_token_id", 2);

@@ -3,6 +3,7 @@
 
 mod changed_file;
 mod chat;
+mod damaged;
 mod encoder;
 mod files;
 mod forms;

@@ -59,8 +59,8 @@ fn every_error_says_what_was_there_and_what_to_do() {
         Error::InText { .. } =>
             Error::InText { index: 7, texts: 10, error: Box::new(Error::EmptyPrompt) },
             says ["text 7 of 10", "empty"], advises "send at least one token";
-        Error::NoVectors { .. } => Error::NoVectors { model: name(), pooling: 4 },
-            says ["`parrot`", "pooling type 4"], advises "Use another model";
+        Error::NoVectors { .. } => Error::NoVectors { model: name(), reason: reason() },
+            says ["`parrot`", "gives no vectors"], advises "Use another model";
         Error::VectorsOnly { .. } =>
             Error::VectorsOnly { model: name(), architecture: "bert".to_owned() },
             says ["`parrot`", "`bert`"], advises "ask for vectors";

@@ -85,7 +85,7 @@ impl Loaded {
             context_size = info.context_size,
             "model loaded"
         );
-        let pooling = Pooling::of(header.of_architecture("pooling_type"));
+        let pooling = Pooling::of(header);
         Ok(Self {
             _worker: worker,
             queue,
@@ -220,7 +220,7 @@ pub fn capabilities_of(header: &GgufHeader) -> Capabilities {
         split: true,
         ..KvCells::NONE
     };
-    let pooling = Pooling::of(header.of_architecture("pooling_type"));
+    let pooling = Pooling::of(header);
     capabilities(ability, &split, pooling.is_ok())
 }
 

@@ -38,7 +38,7 @@ pub(crate) struct Known {
     pub(crate) about: Arc<About>,
     /// How the vectors of tokens are pooled into one. If the pooling type is not supported, its
     /// number in the file.
-    pub(crate) pooling: std::result::Result<Pooling, u32>,
+    pub(crate) pooling: std::result::Result<Pooling, String>,
     pub(crate) config: Arc<ModelConfig>,
 }
 

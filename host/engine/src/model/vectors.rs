@@ -62,9 +62,9 @@ impl InUse {
         } = &*self.known;
         let texts = request.texts;
         let effective = request.resolve(about)?;
-        let pooling = pooling.map_err(|pooling| Error::NoVectors {
+        let pooling = pooling.clone().map_err(|reason| Error::NoVectors {
             model: about.info.name.clone(),
-            pooling,
+            reason,
         })?;
         if texts.is_empty() {
             return Err(Error::EmptyPrompt);

@@ -2,6 +2,10 @@
 
 use super::check as check_lists;
 use super::*;
+use crate::rules::attention::LATENT_ONLY;
+use crate::{TensorInfo, TensorType};
+
+mod layers;
 
 fn check(header: &GgufHeader) -> Result<(), GgufProblem> {
     check_lists(header, &Lists::new())
@@ -120,6 +124,18 @@ fn only_types_with_kernels_are_weights() {
     .unwrap();
 }
 
+/// The header with these tensors.
+fn header_with(mut header: GgufHeader, names: &[&str]) -> GgufHeader {
+    header.tensors.extend(names.iter().map(|&name| TensorInfo {
+        name: name.to_owned(),
+        dimensions: vec![32, 8],
+        ty: TensorType::F32,
+        elements: 256,
+        bytes: 1024,
+    }));
+    header
+}
+
 fn of(architecture: &str, keys: &[(&str, u64)]) -> GgufHeader {
     let mut header = header(&[], &[]);
     let name = Value::String(architecture.to_owned());
@@ -133,18 +149,39 @@ fn of(architecture: &str, keys: &[(&str, u64)]) -> GgufHeader {
     header
 }
 
+/// Keys without which no file of the architecture is read.
+fn needed_by(architecture: &str) -> Vec<(&'static str, u64)> {
+    let lengths = [
+        ("attention.key_length_mla", 24),
+        ("attention.value_length_mla", 16),
+    ];
+    let is_own = |list: &[&str]| list.contains(&architecture);
+    let latent = lengths.into_iter().filter(|_| is_own(LATENT_ONLY));
+    let required = REQUIRED.iter().filter(|(list, _)| is_own(list));
+    latent.chain(required.map(|(_, key)| (*key, 1))).collect()
+}
+
 #[test]
 fn every_rule_of_an_architecture_holds_at_its_bound_and_fails_beyond() {
     for &(architectures, key, bound) in RULES {
         for architecture in architectures {
             let (with, good, bad): (Vec<(&str, u64)>, u64, Vec<u64>) = match bound {
                 Bound::AtLeast(least) => (vec![], least, vec![least - 1]),
+                Bound::Range(least, most) => (vec![], most, vec![least - 1, most + 1]),
+                Bound::Exactly(0) => (vec![], 0, vec![1]),
                 Bound::Exactly(only) => (vec![], only, vec![only - 1, only + 1]),
                 Bound::MultipleOf(other) => (vec![(other, 4)], 8, vec![7, 9]),
+                Bound::Product(one, two) => (vec![(one, 4), (two, 4)], 16, vec![4, 12, 20]),
                 Bound::TwiceOf(other) => (vec![(other, 4)], 8, vec![4, 7, 9]),
+                Bound::LessThan(other) => (vec![(other, 4)], 3, vec![4, 5]),
+                Bound::SameAs(other) => (vec![(other, 4)], 4, vec![2, 1]),
+                Bound::OtherThan(other) => (vec![(other, 4)], 5, vec![4]),
             };
             let header = |number, also: &[(&str, u64)]| {
-                of(architecture, &[&with[..], &[(key, number)], also].concat())
+                let mut header = of(architecture, &needed_by(architecture));
+                let keys = [&with[..], &[(key, number)], also].concat();
+                header.metadata.extend(of(architecture, &keys).metadata);
+                header
             };
             // Experts need a number that is used.
             let used: &[(&str, u64)] = match key {
@@ -234,6 +271,10 @@ fn each_layer_uses_at_most_all_experts() {
     check_lists(&experts, &lists([8, 1])).unwrap();
     check_lists(&experts, &lists([8, 9])).unwrap_err();
     check_lists(&experts, &lists([0, 0])).unwrap_err();
+    // Most architectures use the first number for all layers.
+    check_lists(&experts, &lists([0, 2])).unwrap_err();
+    let with_tensors = header_with(experts, &["blk.1.ffn_up_exps.weight"]);
+    check_lists(&with_tensors, &lists([2, 0])).unwrap_err();
 }
 
 #[test]

@@ -107,7 +107,7 @@ sent! {
     OwnerBusy { queued: usize, capacity: usize, estimated_wait: Option<Duration> },
     MaxTime { limit: Duration },
     TooManyTexts { texts: usize, limit: usize },
-    NoVectors { model: String, pooling: u32 },
+    NoVectors { model: String, reason: String },
     VectorsOnly { model: String, architecture: String },
     VectorsAsked,
     TooManySessions { limit: u32 },
@@ -256,7 +256,7 @@ mod tests {
             Error::TooManyTexts { texts: 2, limit: 1 },
             Error::NoVectors {
                 model: text(),
-                pooling: 4,
+                reason: text(),
             },
             Error::VectorsOnly {
                 model: text(),

@@ -1,5 +1,7 @@
 //! Makes the vector of a text from those of its tokens.
 
+use mynah_gguf::GgufHeader;
+
 /// How the vectors of a text's tokens become one (`<architecture>.pooling_type` in a GGUF,
 /// `llama_pooling_type` in llama.cpp).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -13,13 +15,26 @@ pub(crate) enum Pooling {
 }
 
 impl Pooling {
-    /// The pooling type for the number in a model's file. The mean if there is no number, or if the
+    /// The pooling type in a model's file. The mean if there is no number, or if the
     /// number means no pooling.
     ///
     /// # Errors
     ///
-    /// The number, if the model ranks texts and has no vectors for them, or the kind is unknown.
-    pub(crate) fn of(number: Option<u32>) -> Result<Self, u32> {
+    /// The reason, if the model has no vectors for texts.
+    pub(crate) fn of(header: &GgufHeader) -> Result<Self, String> {
+        if !header.has_vectors() {
+            return Err(
+                "llama.cpp can't read them from a model with several streams of hidden states"
+                    .to_owned(),
+            );
+        }
+        Self::of_number(header.of_architecture("pooling_type")).map_err(|number| {
+            format!("its file says pooling type {number}, which ranks texts or isn't known")
+        })
+    }
+
+    /// The pooling type with this number, or the number itself if there is none.
+    fn of_number(number: Option<u32>) -> Result<Self, u32> {
         match number {
             None | Some(0 | 1) => Ok(Self::Mean),
             Some(2) => Ok(Self::First),
@@ -110,7 +125,8 @@ mod tests {
 
     #[test]
     fn the_file_says_which_and_the_mean_is_the_default() {
-        let of = [None, Some(0), Some(1), Some(2), Some(3), Some(4), Some(9)].map(Pooling::of);
+        let of =
+            [None, Some(0), Some(1), Some(2), Some(3), Some(4), Some(9)].map(Pooling::of_number);
         let mean = Ok(Pooling::Mean);
         let (first, last) = (Ok(Pooling::First), Ok(Pooling::Last));
         assert_eq!(of, [mean, mean, mean, first, last, Err(4), Err(9)]);
