@@ -7,12 +7,21 @@ use llguidance::api::StopReason;
 use llguidance::toktrie::{SimpleVob, TokEnv};
 use mynah_core::TokenId;
 
+use super::schema::{FreeNames, Keys};
 use super::{ConstraintError, limits};
+
+/// Maximum number of states that are looked at to find out whether a name of a property can go on.
+/// If all of them lead to names that are there already, the token is not allowed.
+const MAX_LOOKED_AT: usize = 64;
 
 /// The state of one answer in its output form.
 pub struct Constraint {
     matcher: Matcher,
     env: TokEnv,
+    // The names of properties so far, if an answer may choose some.
+    keys: Option<Keys>,
+    names: FreeNames,
+    notes: Vec<String>,
     // The tokens that may come next, if they have been computed.
     pub(super) allowed: Option<Allowed>,
 }
@@ -24,14 +33,28 @@ pub struct Allowed(SimpleVob);
 impl Constraint {
     /// The state at the beginning of an answer. Fails if no answer can have the form, or if the
     /// first token cannot be computed within the limits.
-    pub(super) fn new(matcher: Matcher, env: TokEnv) -> Result<Self, ConstraintError> {
+    pub(super) fn new(
+        matcher: Matcher,
+        env: TokEnv,
+        names: FreeNames,
+        notes: Vec<String>,
+    ) -> Result<Self, ConstraintError> {
         let mut constraint = Self {
             matcher,
             env,
+            keys: (names != FreeNames::None).then(Keys::new),
+            names,
+            notes,
             allowed: None,
         };
         constraint.allowed()?;
         Ok(constraint)
+    }
+
+    /// What of the form is followed with less than its meaning, each with its place.
+    #[must_use]
+    pub fn notes(&self) -> &[String] {
+        &self.notes
     }
 
     /// Whether the token may come next. A token that ends the answer may come if the answer is
@@ -51,8 +74,96 @@ impl Constraint {
         if id >= self.vocabulary() || self.env.tok_trie().token(id).is_empty() {
             return Ok(false);
         }
-        let valid = self.matcher.validate_tokens(&[id]);
-        valid.map(|count| count > 0).map_err(failed)
+        let valid = self.matcher.validate_tokens(&[id]).map_err(failed)? > 0;
+        Ok(valid && self.keeps_names_apart(id)?)
+    }
+
+    /// Whether no name of a property is there twice with this token, nor has to be later.
+    fn keeps_names_apart(&mut self, id: u32) -> Result<bool, ConstraintError> {
+        let Some(keys) = &self.keys else {
+            return Ok(true);
+        };
+        if !keys.has_names() {
+            return Ok(true);
+        }
+        let bytes = self.env.tok_trie().token(id);
+        if keys.would_repeat(bytes) {
+            return Ok(false);
+        }
+        if self.names != FreeNames::RunOut {
+            return Ok(true);
+        }
+        let after = keys.after(bytes);
+        if !after.may_repeat() {
+            return Ok(true);
+        }
+        let mut matcher = self.matcher.clone();
+        matcher.consume_token(id).map_err(failed)?;
+        let mut left = MAX_LOOKED_AT;
+        self.goes_on(matcher, &after, &mut left)
+    }
+
+    /// Whether a name of a property that is begun can become one that is not there yet. `keys` are
+    /// the open names where `matcher` is.
+    fn goes_on(
+        &self,
+        mut matcher: Matcher,
+        keys: &Keys,
+        left: &mut usize,
+    ) -> Result<bool, ConstraintError> {
+        if matcher.is_stopped() {
+            return Ok(true);
+        }
+        let Some(fewer) = left.checked_sub(1) else {
+            return Ok(false);
+        };
+        *left = fewer;
+        let mask = match matcher.compute_mask() {
+            Ok(mask) => mask,
+            Err(error) if error.to_string().starts_with(&dead_end()) => return Ok(false),
+            Err(error) => return Err(failed(error)),
+        };
+        let trie = self.env.tok_trie();
+        let mut doubtful = Vec::new();
+        for id in mask.iter() {
+            let bytes = trie.token(id);
+            if bytes.is_empty() || keys.would_repeat(bytes) {
+                continue;
+            }
+            let after = keys.after(bytes);
+            if !after.may_repeat() {
+                return Ok(true);
+            }
+            doubtful.push((id, after));
+        }
+        for (id, after) in doubtful {
+            let mut next = matcher.clone();
+            next.consume_token(id).map_err(failed)?;
+            if self.goes_on(next, &after, left)? {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    /// Takes out the tokens that would lead to a name of a property that is there twice.
+    fn without_repeated_names(&mut self, mask: SimpleVob) -> Result<Allowed, ConstraintError> {
+        if !self.keys.as_ref().is_some_and(Keys::has_names) {
+            return Ok(Allowed(mask));
+        }
+        let mut kept = mask.clone();
+        let mut has_any = false;
+        for id in mask.iter() {
+            if self.keeps_names_apart(id)? {
+                has_any = true;
+            } else {
+                kept.disallow_token(id);
+            }
+        }
+        match has_any {
+            true => Ok(Allowed(kept)),
+            false => Err(ConstraintError::DeadEnd),
+        }
     }
 
     /// All tokens that may come next.
@@ -64,7 +175,7 @@ impl Constraint {
         let allowed = match self.allowed.take() {
             Some(allowed) => allowed,
             None => match self.matcher.compute_mask() {
-                Ok(allowed) => Allowed(allowed),
+                Ok(mask) => self.without_repeated_names(mask)?,
                 Err(error) => {
                     let is_dead_end = error.to_string().starts_with(&dead_end());
                     return Err(if is_dead_end {
@@ -86,6 +197,9 @@ impl Constraint {
     pub fn accept(&mut self, token: TokenId) -> Result<(), ConstraintError> {
         self.allowed = None;
         let id = u32::try_from(token.0).map_err(|_| ConstraintError::DeadEnd)?;
+        if let Some(keys) = &mut self.keys {
+            keys.advance(self.env.tok_trie().token(id));
+        }
         self.matcher.consume_token(id).map_err(failed)
     }
 
