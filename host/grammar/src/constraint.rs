@@ -12,7 +12,7 @@ use super::{ConstraintError, limits};
 
 /// Maximum number of states that are looked at to find out whether a name of a property can go on.
 /// If all of them lead to names that are there already, the token is not allowed.
-const MAX_LOOKED_AT: usize = 64;
+const MAX_LOOKED_AT: usize = 256;
 
 /// The state of one answer in its output form.
 pub struct Constraint {
