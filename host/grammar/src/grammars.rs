@@ -11,8 +11,8 @@ use llguidance::{Logger, Matcher, ParserFactory};
 use mynah_settings::OutputForm;
 
 use super::limits::{self, parser_limits, summary};
-use super::vocabulary::{Vocabulary, Words};
 use super::schema::FreeNames;
+use super::vocabulary::{Vocabulary, Words};
 use super::{Constraint, ConstraintError, GrammarError, gbnf, lark, schema};
 
 /// Compiles the constraints of a model's requests. The first one also builds the shared data, which

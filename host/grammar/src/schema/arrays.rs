@@ -71,7 +71,10 @@ impl Compiler<'_> {
         }
         let own = self.own_items(shape);
         if own > MAX_ITEMS {
-            let pointer = shape.parts.first().map_or("", |part| self.document.pointer(part.node));
+            let pointer = shape
+                .parts
+                .first()
+                .map_or("", |part| self.document.pointer(part.node));
             return Err(at(
                 pointer,
                 &format!("it has more than {MAX_ITEMS} items with schemas of their own"),
@@ -102,7 +105,9 @@ impl Compiler<'_> {
         }
         if max.is_none_or(|max| max > own_count) {
             let least = left(min, own_count).max(1);
-            let more = self.builder.repeat(next, least, max.map(|max| max - own_count));
+            let more = self
+                .builder
+                .repeat(next, least, max.map(|max| max - own_count));
             self.builder.rule(follows, vec![more]);
         }
         for index in (0..own).rev() {
@@ -202,7 +207,11 @@ impl Compiler<'_> {
             let shape = self.shape(&alternative)?;
             let values: Vec<Value> = match &shape.values {
                 Some(values) => values.iter().map(|value| (*value).clone()).collect(),
-                None if shape.types.iter().all(|kind| matches!(kind, Type::Null | Type::Boolean)) => {
+                None if shape
+                    .types
+                    .iter()
+                    .all(|kind| matches!(kind, Type::Null | Type::Boolean)) =>
+                {
                     let both = [Value::Null, Value::Bool(true), Value::Bool(false)];
                     let fits = |value: &Value| {
                         shape.types.contains(&Type::of(value)) && !shape.excluded.contains(&value)

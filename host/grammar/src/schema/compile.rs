@@ -3,11 +3,12 @@
 //! A value to which several schemas apply is one symbol of the grammar, with the set of these
 //! schemas as its key. So schemas that contain themselves end, also where they are combined.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{HashMap, HashSet, VecDeque};
 
 use llguidance::derivre::{Regex, RegexAst};
-use serde_json::Value;
+use serde_json::{Number, Value};
 
+use super::decimal::Decimal;
 use super::document::{Document, NodeId};
 use super::expand::{Alternative, at};
 use super::grammar::{Builder, Sym};
@@ -27,7 +28,7 @@ pub(super) struct Compiler<'a> {
     /// The symbol of a value by the schemas that apply to it.
     values: HashMap<Vec<NodeId>, Sym>,
     /// Symbols that have no rules yet.
-    pending: Vec<(Sym, Vec<NodeId>)>,
+    pending: VecDeque<(Sym, Vec<NodeId>)>,
     /// Schemas whose keywords have been checked.
     pub(super) checked: HashSet<NodeId>,
     pub(super) notes: Vec<String>,
@@ -48,7 +49,7 @@ impl<'a> Compiler<'a> {
             document,
             builder,
             values: HashMap::new(),
-            pending: Vec::new(),
+            pending: VecDeque::new(),
             checked: HashSet::new(),
             notes: Vec::new(),
             patterns: HashMap::new(),
@@ -62,7 +63,7 @@ impl<'a> Compiler<'a> {
     /// Compiles the document. Returns the symbol of its root.
     pub(super) fn run(&mut self) -> Result<Sym, String> {
         let root = self.value(&[self.document.root()]);
-        while let Some((symbol, nodes)) = self.pending.pop() {
+        while let Some((symbol, nodes)) = self.pending.pop_front() {
             self.builder.check_size()?;
             self.fill(symbol, &nodes)?;
         }
@@ -98,7 +99,7 @@ impl<'a> Compiler<'a> {
                 ordered.push(*node);
             }
         }
-        self.pending.push((symbol, ordered));
+        self.pending.push_back((symbol, ordered));
         symbol
     }
 
@@ -127,7 +128,9 @@ impl<'a> Compiler<'a> {
         let Some(schema) = self.document.keywords(node) else {
             return Ok(None);
         };
-        let mut says = schema.keys().filter(|key| keyword::of(key) == Keyword::Followed);
+        let mut says = schema
+            .keys()
+            .filter(|key| keyword::of(key) == Keyword::Followed);
         match (says.next().map(String::as_str), says.next()) {
             (Some(choice @ ("anyOf" | "oneOf")), None) => self.members(node, choice).map(Some),
             _ => Ok(None),
@@ -143,7 +146,9 @@ impl<'a> Compiler<'a> {
             return Ok(());
         }
         let pointer = shape.parts.first().map(|part| part.node);
-        let pointer = pointer.map_or("", |node| self.document.pointer(node)).to_owned();
+        let pointer = pointer
+            .map_or("", |node| self.document.pointer(node))
+            .to_owned();
         let placed = |reason: String| at(&pointer, &reason);
         for kind in &shape.types {
             let way = match kind {
@@ -151,7 +156,9 @@ impl<'a> Compiler<'a> {
                 Type::Boolean => {
                     let mut names = vec!["true", "false"];
                     names.retain(|name| !shape.excluded.contains(&&Value::Bool(*name == "true")));
-                    let names = names.into_iter().map(|name| RegexAst::Literal(name.to_owned()));
+                    let names = names
+                        .into_iter()
+                        .map(|name| RegexAst::Literal(name.to_owned()));
                     vec![self.builder.lexeme(RegexAst::Or(names.collect()))?]
                 }
                 Type::Number => match shape.number.regex().map_err(placed)? {
@@ -201,7 +208,8 @@ impl<'a> Compiler<'a> {
                 }
                 way.push(self.builder.literal("}")?);
             }
-            Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {
+            Value::Number(number) => way.push(self.builder.literal(&plain(number))?),
+            Value::Null | Value::Bool(_) | Value::String(_) => {
                 way.push(self.builder.literal(&value.to_string())?);
             }
         }
@@ -294,6 +302,15 @@ impl<'a> Compiler<'a> {
             }
         }
         Ok(Some(all))
+    }
+}
+
+/// A number, without a point if it is whole and not large.
+fn plain(number: &Number) -> String {
+    const LARGE: f64 = 1e15;
+    match number.as_f64() {
+        Some(float) if number.is_f64() && float.abs() < LARGE => Decimal::of(number).text(),
+        _ => number.to_string(),
     }
 }
 

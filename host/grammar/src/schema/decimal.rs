@@ -56,7 +56,11 @@ impl Decimal {
     /// The number as JSON, without an exponent.
     pub(super) fn text(&self) -> String {
         let sign = if self.is_negative { "-" } else { "" };
-        let whole = if self.whole.is_empty() { "0" } else { &self.whole };
+        let whole = if self.whole.is_empty() {
+            "0"
+        } else {
+            &self.whole
+        };
         let point = if self.fraction.is_empty() { "" } else { "." };
         format!("{sign}{whole}{point}{}", self.fraction)
     }
@@ -197,7 +201,10 @@ mod tests {
         ] {
             let number: Number = serde_json::from_str(text).unwrap();
             let read = Decimal::of(&number);
-            assert_eq!((read.whole.as_str(), read.fraction.as_str()), (whole, fraction));
+            assert_eq!(
+                (read.whole.as_str(), read.fraction.as_str()),
+                (whole, fraction)
+            );
             assert_eq!(read.is_negative, text.starts_with('-'));
         }
         assert_eq!(decimal("-0.0"), Decimal::zero());
@@ -223,7 +230,9 @@ mod tests {
 
     #[test]
     fn numbers_are_in_order() {
-        let all = ["-10", "-9.5", "-9", "-0.1", "0", "0.05", "0.5", "1", "1.01", "9", "10"];
+        let all = [
+            "-10", "-9.5", "-9", "-0.1", "0", "0.05", "0.5", "1", "1.01", "9", "10",
+        ];
         for (place, one) in all.iter().enumerate() {
             for (other_place, other) in all.iter().enumerate() {
                 assert_eq!(decimal(one).cmp(&decimal(other)), place.cmp(&other_place));

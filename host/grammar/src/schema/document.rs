@@ -178,7 +178,12 @@ impl<'a> Document<'a> {
             return 0;
         }
         self.resources.push(resource);
-        self.resources.len() - 1
+        let own = self.resources.len() - 1;
+        if !fragment.is_empty() {
+            let node = NodeId(self.nodes.len());
+            self.anchors.insert((own, fragment.to_owned()), node);
+        }
+        own
     }
 
     /// The whole schema.
@@ -290,7 +295,10 @@ mod tests {
             ("root.json#here", "/$defs/a~1b"),
             ("other.json", "/$defs/other"),
             ("http://a/other.json#/$defs/in", "/$defs/other/$defs/in"),
-            ("#/components/schemas/Pet/properties/x", "/components/schemas/Pet/properties/x"),
+            (
+                "#/components/schemas/Pet/properties/x",
+                "/components/schemas/Pet/properties/x",
+            ),
         ] {
             assert_eq!(target(&schema, &[], reference).as_deref(), Ok(expected));
         }
@@ -301,7 +309,11 @@ mod tests {
             ("#nowhere", "no schema"),
             ("http://b/c", "does not fetch"),
         ] {
-            assert!(target(&schema, &[], reference).unwrap_err().contains(reason));
+            assert!(
+                target(&schema, &[], reference)
+                    .unwrap_err()
+                    .contains(reason)
+            );
         }
     }
 
@@ -313,7 +325,10 @@ mod tests {
             ("https://json-schema.org/draft/2020-12/schema", Draft::New),
             ("https://json.example/own", Draft::New),
         ] {
-            assert_eq!(Document::new(&json!({"$schema": dialect}), &null).draft(), draft);
+            assert_eq!(
+                Document::new(&json!({"$schema": dialect}), &null).draft(),
+                draft
+            );
         }
     }
 }

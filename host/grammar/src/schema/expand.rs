@@ -62,7 +62,10 @@ impl Compiler<'_> {
             _ => return Ok(Vec::new()),
         };
         if walk.inside.contains(&node) {
-            return Err(at(&pointer, "no text has this form: the schema refers to itself"));
+            return Err(at(
+                &pointer,
+                "no text has this form: the schema refers to itself",
+            ));
         }
         self.check_keywords(node)?;
         walk.inside.push(node);
@@ -126,14 +129,22 @@ impl Compiler<'_> {
     /// The schemas in a list.
     pub(super) fn members(&self, node: NodeId, keyword: &str) -> Result<Vec<NodeId>, String> {
         let pointer = child(self.document.pointer(node), keyword);
-        let list = self.document.keywords(node).and_then(|schema| schema.get(keyword));
-        let list = list.and_then(Value::as_array).filter(|list| !list.is_empty());
+        let list = self
+            .document
+            .keywords(node)
+            .and_then(|schema| schema.get(keyword));
+        let list = list
+            .and_then(Value::as_array)
+            .filter(|list| !list.is_empty());
         let list = list.ok_or_else(|| at(&pointer, "it must be a list of schemas"))?;
         (0..list.len())
             .map(|index| {
                 let member = self.document.child(node, &[keyword, &index.to_string()]);
                 member.ok_or_else(|| {
-                    at(&child(&pointer, &index.to_string()), "a schema is an object or a boolean")
+                    at(
+                        &child(&pointer, &index.to_string()),
+                        "a schema is an object or a boolean",
+                    )
                 })
             })
             .collect()
@@ -150,9 +161,9 @@ impl Compiler<'_> {
         let pointer = self.document.pointer(node).to_owned();
         if self.document.draft() == Draft::Old
             && schema.contains_key("$ref")
-            && let Some(beside) = schema.keys().find(|key| {
-                *key != "$ref" && keyword::of(key) == Keyword::Followed
-            })
+            && let Some(beside) = schema
+                .keys()
+                .find(|key| *key != "$ref" && keyword::of(key) == Keyword::Followed)
         {
             self.note(
                 &child(&pointer, beside),

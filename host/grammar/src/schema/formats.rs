@@ -134,8 +134,16 @@ mod tests {
             ("date", "2024-02-29", "2023-02-29"),
             ("date", "2000-02-29", "1900-02-29"),
             ("date", "2023-12-31", "0000-12-31"),
-            ("date-time", "2024-01-31T23:59:59.5Z", "2024-01-31T23:59:60Z"),
-            ("date-time", "0001-05-24T10:55:59+02:00", "0000-05-24t10:55:60z"),
+            (
+                "date-time",
+                "2024-01-31T23:59:59.5Z",
+                "2024-01-31T23:59:60Z",
+            ),
+            (
+                "date-time",
+                "0001-05-24T10:55:59+02:00",
+                "0000-05-24t10:55:60z",
+            ),
             ("time", "08:30:06Z", "8:30:06Z"),
             ("duration", "P4DT12H30M5S", "P4DT"),
             ("email", "joe.b@example.com", "joe..b@example.com"),
@@ -145,7 +153,11 @@ mod tests {
             ("ipv6", "1::", "1::2::3"),
             ("ipv6", "1:2:3:4:5:6:7:8", "1:2:3:4:5:6:7:8:9"),
             ("ip", "10.0.0.1", "10.0.0"),
-            ("uuid", "2EB8AA08-AA98-11EA-B4AA-73B441D16380", "2eb8aa08-aa98-11ea"),
+            (
+                "uuid",
+                "2EB8AA08-AA98-11EA-B4AA-73B441D16380",
+                "2eb8aa08-aa98-11ea",
+            ),
             ("uri", "http://foo.bar/?baz=qux#quux", "//foo.bar"),
             ("uri", "mailto:a@b.c", "http://a b"),
             ("json-pointer", "/foo/0/a~1b", "foo"),
@@ -161,7 +173,14 @@ mod tests {
 
     #[test]
     fn addresses_are_read_by_the_standard_library() {
-        for text in ["::", "1::", "::2", "1:2:3:4:5:6:7::", "::2:3:4:5:6:7:8", "a::b:c"] {
+        for text in [
+            "::",
+            "1::",
+            "::2",
+            "1:2:3:4:5:6:7::",
+            "::2:3:4:5:6:7:8",
+            "a::b:c",
+        ] {
             assert!(matches("ipv6", text), "{text}");
             text.parse::<std::net::Ipv6Addr>().unwrap();
         }

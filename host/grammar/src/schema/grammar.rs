@@ -77,7 +77,13 @@ impl Builder {
         }
         let lexeme = self
             .lexer
-            .add_greedy_lexeme(String::new(), RegexAst::ExprRef(expr), false, None, usize::MAX)
+            .add_greedy_lexeme(
+                String::new(),
+                RegexAst::ExprRef(expr),
+                false,
+                None,
+                usize::MAX,
+            )
             .map_err(failed)?;
         self.symbols.push(Symbol::Lexeme(lexeme));
         let symbol = Sym(self.symbols.len() - 1);

@@ -21,6 +21,8 @@ mod numbers;
 mod objects;
 mod pattern;
 mod shape;
+#[cfg(test)]
+mod supported;
 mod text;
 mod uri;
 mod valid;
@@ -75,7 +77,10 @@ pub(super) enum FreeNames {
 /// Reads the text of a schema.
 pub(super) fn read(text: &str) -> Result<Value, String> {
     if text.len() > MAX_BYTES {
-        return Err(format!("it has {} bytes, the maximum is {MAX_BYTES}", text.len()));
+        return Err(format!(
+            "it has {} bytes, the maximum is {MAX_BYTES}",
+            text.len()
+        ));
     }
     let schema: Value =
         serde_json::from_str(text).map_err(|error| format!("it isn't JSON: {error}"))?;
@@ -146,7 +151,10 @@ fn note_dialect(schema: &Value, compiler: &mut Compiler<'_>) {
     let known = ["json-schema.org/draft", "spec.openapis.org/oas"];
     let dialect = dialect.as_str().unwrap_or_default();
     if !known.iter().any(|known| dialect.contains(known)) {
-        compiler.note("/$schema", "this dialect is not known: the schema is read as 2020-12");
+        compiler.note(
+            "/$schema",
+            "this dialect is not known: the schema is read as 2020-12",
+        );
     }
 }
 

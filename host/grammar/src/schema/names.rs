@@ -78,10 +78,9 @@ impl Compiler<'_> {
         }
         let place = match patterns.first() {
             Some((_, place)) => place.clone(),
-            None => shape
-                .parts
-                .first()
-                .map_or_else(String::new, |part| self.document.pointer(part.node).to_owned()),
+            None => shape.parts.first().map_or_else(String::new, |part| {
+                self.document.pointer(part.node).to_owned()
+            }),
         };
         let placed = |reason: String| at(&place, &reason);
         // Each combination of patterns that a name may match: those that it does, and the others.
@@ -193,7 +192,10 @@ impl Compiler<'_> {
                 continue;
             }
             listed = None;
-            let place = nodes.first().map_or("", |node| self.document.pointer(*node)).to_owned();
+            let place = nodes
+                .first()
+                .map_or("", |node| self.document.pointer(*node))
+                .to_owned();
             ways.extend(names.text.regex().map_err(|reason| at(&place, &reason))?);
         }
         Ok(match listed {

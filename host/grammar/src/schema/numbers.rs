@@ -96,7 +96,9 @@ impl NumberRule {
     fn whole(&self) -> Option<Vec<RegexAst>> {
         let (mut min, mut max) = (
             self.min.as_ref().map(|(bound, strict)| bound.ceil(*strict)),
-            self.max.as_ref().map(|(bound, strict)| bound.floor(*strict)),
+            self.max
+                .as_ref()
+                .map(|(bound, strict)| bound.floor(*strict)),
         );
         // Without a bound, it is a number that readers with 64 bits read.
         let (lowest, highest) = (bound("-9223372036854775808"), bound("9223372036854775807"));
@@ -138,8 +140,12 @@ impl NumberRule {
         );
         let mut parts = vec![RegexAst::Regex(shape)];
         let bounds = [
-            self.min.as_ref().map(|(min, strict)| lower_bound(min, *strict)),
-            self.max.as_ref().map(|(max, strict)| upper_bound(max, *strict)),
+            self.min
+                .as_ref()
+                .map(|(min, strict)| lower_bound(min, *strict)),
+            self.max
+                .as_ref()
+                .map(|(max, strict)| upper_bound(max, *strict)),
         ];
         parts.extend(bounds.into_iter().flatten().map(RegexAst::Regex));
         Some(parts)
@@ -168,9 +174,13 @@ impl NumberRule {
             let coefficient = divisor
                 .scaled(digits)
                 .and_then(|value| u32::try_from(value).ok());
-            let coefficient = coefficient.filter(|value| *value <= MAX_DIVISOR).ok_or_else(|| {
-                format!("the digits of a divisor must not exceed {MAX_DIVISOR}, without the point")
-            })?;
+            let coefficient = coefficient
+                .filter(|value| *value <= MAX_DIVISOR)
+                .ok_or_else(|| {
+                    format!(
+                        "the digits of a divisor must not exceed {MAX_DIVISOR}, without the point"
+                    )
+                })?;
             if let (Some((min, min_strict)), Some((max, max_strict))) = (&self.min, &self.max)
                 && !has_multiple((min, *min_strict), (max, *max_strict), divisor)
             {
@@ -349,8 +359,8 @@ fn digits_from(digits: &str) -> String {
 fn digits_below(digits: &str) -> Option<String> {
     fn below(digits: &str, least: u8) -> Option<String> {
         let (first, rest) = head(digits)?;
-        let less = (first > least)
-            .then(|| format!("[{least}-{}][0-9]{{{}}}", first - 1, rest.len()));
+        let less =
+            (first > least).then(|| format!("[{least}-{}][0-9]{{{}}}", first - 1, rest.len()));
         let same = below(rest, 0).map(|rest| format!("{first}{}", group(&rest)));
         match (less, same) {
             (Some(less), Some(same)) => Some(format!("{less}|{same}")),
@@ -432,10 +442,27 @@ mod tests {
     #[test]
     fn every_free_number_is_finite() {
         let any = NumberRule::default();
-        for text in ["0", "-0.5", "1e5", "1E+05", "123.25e-200", "9.5e307", "12e259"] {
+        for text in [
+            "0",
+            "-0.5",
+            "1e5",
+            "1E+05",
+            "123.25e-200",
+            "9.5e307",
+            "12e259",
+        ] {
             assert!(matches(&any, text), "{text}");
         }
-        for text in ["1e400", "12e300", "-312E298675628", "01", "1.", ".5", "1e", "9e308"] {
+        for text in [
+            "1e400",
+            "12e300",
+            "-312E298675628",
+            "01",
+            "1.",
+            ".5",
+            "1e",
+            "9e308",
+        ] {
             assert!(!matches(&any, text), "{text}");
         }
         let widest = format!("{}.{}e259", "9".repeat(40), "9".repeat(20));
@@ -492,7 +519,12 @@ mod tests {
     fn multiples_are_those_of_the_divisor() {
         let mut cents = rule(false, Some(("0", false)), None);
         cents.multiple_of(bound("0.01"));
-        for (text, expected) in [("0.07", true), ("12", true), ("0.075", false), ("1.20", true)] {
+        for (text, expected) in [
+            ("0.07", true),
+            ("12", true),
+            ("0.075", false),
+            ("1.20", true),
+        ] {
             assert_eq!(matches(&cents, text), expected, "{text}");
         }
         let mut none = rule(true, Some(("8", false)), Some(("13", false)));

@@ -40,7 +40,10 @@ impl Compiler<'_> {
     pub(super) fn required(&self, shape: &Shape<'_>) -> Result<Vec<String>, String> {
         let mut names: Vec<String> = Vec::new();
         for part in &shape.parts {
-            let Some(required) = self.document.keywords(part.node).and_then(|it| it.get("required"))
+            let Some(required) = self
+                .document
+                .keywords(part.node)
+                .and_then(|it| it.get("required"))
             else {
                 continue;
             };
@@ -131,7 +134,11 @@ impl Compiler<'_> {
         for part in &shape.parts {
             let schema = self.document.keywords(part.node);
             let own = schema.and_then(|schema| schema.get("patternProperties"));
-            for pattern in own.and_then(Value::as_object).into_iter().flat_map(|own| own.keys()) {
+            for pattern in own
+                .and_then(Value::as_object)
+                .into_iter()
+                .flat_map(|own| own.keys())
+            {
                 if !patterns.iter().any(|(known, _)| known == pattern) {
                     let place = child(self.document.pointer(part.node), "patternProperties");
                     patterns.push((pattern.clone(), child(&place, pattern)));
@@ -166,7 +173,11 @@ impl Compiler<'_> {
         for part in &shape.parts {
             let schema = self.document.keywords(part.node);
             let own = schema.and_then(|schema| schema.get("properties"));
-            for name in own.and_then(Value::as_object).into_iter().flat_map(|own| own.keys()) {
+            for name in own
+                .and_then(Value::as_object)
+                .into_iter()
+                .flat_map(|own| own.keys())
+            {
                 if !names.contains(name) {
                     names.push(name.clone());
                 }
@@ -194,9 +205,15 @@ impl Compiler<'_> {
             way.push(value);
             properties.push(Property { way, is_required });
         }
-        let optional = properties.iter().filter(|property| !property.is_required).count();
+        let optional = properties
+            .iter()
+            .filter(|property| !property.is_required)
+            .count();
         if optional > MAX_OPTIONAL {
-            let place = shape.parts.first().map_or("", |part| self.document.pointer(part.node));
+            let place = shape
+                .parts
+                .first()
+                .map_or("", |part| self.document.pointer(part.node));
             return Err(at(
                 &child(place, "properties"),
                 &format!(
@@ -234,7 +251,11 @@ impl Compiler<'_> {
                     }
                 }
             }
-            for keyword in ["additionalProperties", "propertyNames", "unevaluatedProperties"] {
+            for keyword in [
+                "additionalProperties",
+                "propertyNames",
+                "unevaluatedProperties",
+            ] {
                 if schema.contains_key(keyword)
                     && self.document.child(part.node, &[keyword]).is_none()
                 {
@@ -255,7 +276,9 @@ impl Compiler<'_> {
         for language in free {
             self.has_free_names = true;
             self.names_run_out |= language.runs_out;
-            max = max.zip(language.count).map(|(max, count)| max.saturating_add(count));
+            max = max
+                .zip(language.count)
+                .map(|(max, count)| max.saturating_add(count));
             let value = self.value(&language.nodes);
             let mut way = self.builder.key(language.spelled)?;
             way.push(value);
@@ -272,10 +295,15 @@ impl Compiler<'_> {
         shape: &Shape<'_>,
     ) -> Result<Option<Sym>, String> {
         let Count { min, max } = shape.properties;
-        let required = properties.iter().filter(|property| property.is_required).count() as u64;
+        let required = properties
+            .iter()
+            .filter(|property| property.is_required)
+            .count() as u64;
         let most = match others {
             None => Some(properties.len() as u64),
-            Some(others) => others.max.map(|max| max.saturating_add(properties.len() as u64)),
+            Some(others) => others
+                .max
+                .map(|max| max.saturating_add(properties.len() as u64)),
         };
         if max.is_some_and(|max| max < min.max(required)) || most.is_some_and(|most| most < min) {
             return Ok(None);
@@ -284,10 +312,16 @@ impl Compiler<'_> {
         let min = if min <= required { 0 } else { min };
         let max = max.filter(|max| most.is_none_or(|most| *max < most));
         // How far properties must be counted. Beyond `min` there is nothing to count without `max`.
-        let cap = max.unwrap_or(min.max(1)).min(properties.len() as u64).max(1);
+        let cap = max
+            .unwrap_or(min.max(1))
+            .min(properties.len() as u64)
+            .max(1);
         let states = (cap + 1).saturating_mul(properties.len() as u64 + 1);
         if states > MAX_COUNTED as u64 {
-            let place = shape.parts.first().map_or("", |part| self.document.pointer(part.node));
+            let place = shape
+                .parts
+                .first()
+                .map_or("", |part| self.document.pointer(part.node));
             return Err(at(
                 place,
                 "too many properties to count for `minProperties` and `maxProperties`: leave them \
@@ -345,7 +379,9 @@ impl Compiler<'_> {
         let least = min.saturating_sub(count).max(1);
         let next = self.builder.one_of(vec![vec![comma, others.symbol]]);
         let way = if count == 0 {
-            let more = self.builder.repeat(next, least - 1, left.map(|left| left - 1));
+            let more = self
+                .builder
+                .repeat(next, least - 1, left.map(|left| left - 1));
             vec![others.symbol, more]
         } else {
             vec![self.builder.repeat(next, least, left)]

@@ -52,7 +52,9 @@ impl Translation {
 
     /// Whether the next characters are these.
     fn at(&self, text: &str) -> bool {
-        text.chars().enumerate().all(|(ahead, char)| self.peek(ahead) == Some(char))
+        text.chars()
+            .enumerate()
+            .all(|(ahead, char)| self.peek(ahead) == Some(char))
     }
 
     fn run(&mut self) -> Result<(), String> {
@@ -106,7 +108,9 @@ impl Translation {
                     .to_owned(),
             );
         }
-        let name = [("?<", 2), ("?P<", 3)].into_iter().find(|(begin, _)| self.at(begin));
+        let name = [("?<", 2), ("?P<", 3)]
+            .into_iter()
+            .find(|(begin, _)| self.at(begin));
         self.out.push('(');
         if let Some((_, length)) = name {
             self.place += length;
@@ -126,7 +130,8 @@ impl Translation {
         }
         if self.at("]") {
             self.next();
-            self.out.push_str(if is_negated { "[\\s\\S]" } else { "[^\\s\\S]" });
+            self.out
+                .push_str(if is_negated { "[\\s\\S]" } else { "[^\\s\\S]" });
             return Ok(());
         }
         self.out.push_str(if is_negated { "[^" } else { "[" });
@@ -216,7 +221,9 @@ impl Translation {
 
     fn property(&mut self, char: char) -> Result<(), String> {
         if !self.at("{") {
-            return Err(format!("`\\{char}` needs a property in braces, such as `\\p{{L}}`"));
+            return Err(format!(
+                "`\\{char}` needs a property in braces, such as `\\p{{L}}`"
+            ));
         }
         self.next();
         self.out.push('\\');
@@ -228,18 +235,25 @@ impl Translation {
     /// A character by its number. Two halves of a surrogate pair are one character.
     fn hex(&mut self, digits: usize) -> Result<String, String> {
         let number = |from: usize| {
-            let digits = self.rest.get(self.place + from..self.place + from + digits)?;
+            let digits = self
+                .rest
+                .get(self.place + from..self.place + from + digits)?;
             let text: String = digits.iter().collect();
             u32::from_str_radix(&text, 16).ok()
         };
         let Some(first) = number(0) else {
-            return Err(format!("`\\x` and `\\u` need {digits} hexadecimal digits here"));
+            return Err(format!(
+                "`\\x` and `\\u` need {digits} hexadecimal digits here"
+            ));
         };
         let second = self.peek(digits) == Some('\\') && self.peek(digits + 1) == Some('u');
         let second = second.then(|| number(digits + 2)).flatten();
         if let (0xd800..=0xdbff, Some(low @ 0xdc00..=0xdfff)) = (first, second) {
             self.place += 2 * digits + 2;
-            return Ok(format!("\\x{{{:x}}}", 0x10000 + ((first - 0xd800) << 10) + (low - 0xdc00)));
+            return Ok(format!(
+                "\\x{{{:x}}}",
+                0x10000 + ((first - 0xd800) << 10) + (low - 0xdc00)
+            ));
         }
         self.place += digits;
         if char::from_u32(first).is_none() {

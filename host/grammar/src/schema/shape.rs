@@ -145,12 +145,19 @@ impl<'a> Compiler<'a> {
         };
         if let Some(kind) = schema.get("type") {
             let types = read.types(kind)?;
-            shape.types.retain(|kind| types.iter().any(|(own, _)| own == kind));
-            let is_integer = types.iter().all(|(own, is_whole)| *own != Type::Number || *is_whole);
+            shape
+                .types
+                .retain(|kind| types.iter().any(|(own, _)| own == kind));
+            let is_integer = types
+                .iter()
+                .all(|(own, is_whole)| *own != Type::Number || *is_whole);
             shape.number.is_integer |= is_integer;
         }
         let lists = [
-            schema.get("enum").map(|list| read.list("enum", list)).transpose()?,
+            schema
+                .get("enum")
+                .map(|list| read.list("enum", list))
+                .transpose()?,
             schema.get("const").map(std::slice::from_ref),
         ];
         for list in lists.into_iter().flatten() {
@@ -265,7 +272,10 @@ impl<'a> Compiler<'a> {
         match says.as_slice() {
             [] => shape.types.clear(),
             ["type"] => {
-                let kinds = schema.get("type").map(|kind| read.types(kind)).transpose()?;
+                let kinds = schema
+                    .get("type")
+                    .map(|kind| read.types(kind))
+                    .transpose()?;
                 let kinds = kinds.unwrap_or_default();
                 if kinds.iter().any(|(_, is_whole)| *is_whole) {
                     return Err(at(
@@ -274,7 +284,9 @@ impl<'a> Compiler<'a> {
                          reads the answer",
                     ));
                 }
-                shape.types.retain(|kind| !kinds.iter().any(|(own, _)| own == kind));
+                shape
+                    .types
+                    .retain(|kind| !kinds.iter().any(|(own, _)| own == kind));
             }
             ["const"] | ["enum"] => {
                 let values: Vec<&'a Value> = match (schema.get("const"), schema.get("enum")) {

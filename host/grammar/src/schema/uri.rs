@@ -18,7 +18,9 @@ pub(super) fn resolve(base: &str, reference: &str) -> String {
         Some(after) => 2 + after.find('/').unwrap_or(after.len()),
         None => 0,
     };
-    let (authority, path) = rest.split_at_checked(authority_length).unwrap_or((rest, ""));
+    let (authority, path) = rest
+        .split_at_checked(authority_length)
+        .unwrap_or((rest, ""));
     let path = match reference.starts_with('/') {
         true => reference.to_owned(),
         false => {

@@ -105,7 +105,10 @@ impl<'a> Compiler<'a> {
             Value::Array(items) => {
                 let is_unique = own.unique.is_none()
                     || items.iter().enumerate().all(|(index, item)| {
-                        !items.iter().skip(index + 1).any(|other| is_same(item, other))
+                        !items
+                            .iter()
+                            .skip(index + 1)
+                            .any(|other| is_same(item, other))
                     });
                 is_unique && is_within(own.items, items.len())
             }
@@ -120,13 +123,17 @@ fn is_same(one: &Value, other: &Value) -> bool {
     match (one, other) {
         (Value::Number(one), Value::Number(other)) => Decimal::of(one) == Decimal::of(other),
         (Value::Array(one), Value::Array(other)) => {
-            one.len() == other.len() && one.iter().zip(other).all(|(one, other)| is_same(one, other))
+            one.len() == other.len()
+                && one
+                    .iter()
+                    .zip(other)
+                    .all(|(one, other)| is_same(one, other))
         }
         (Value::Object(one), Value::Object(other)) => {
             one.len() == other.len()
-                && one.iter().all(|(name, value)| {
-                    other.get(name).is_some_and(|other| is_same(value, other))
-                })
+                && one
+                    .iter()
+                    .all(|(name, value)| other.get(name).is_some_and(|other| is_same(value, other)))
         }
         _ => one == other,
     }
@@ -137,5 +144,7 @@ pub(super) fn compiled(regex: &RegexAst) -> Result<Regex, String> {
     let failed = |error: &dyn std::fmt::Display| crate::limits::summary(&error.to_string());
     let mut builder = RegexBuilder::new();
     let expr = builder.mk(regex).map_err(|error| failed(&error))?;
-    builder.into_regex_limited(expr, FUEL).map_err(|error| failed(&error))
+    builder
+        .into_regex_limited(expr, FUEL)
+        .map_err(|error| failed(&error))
 }

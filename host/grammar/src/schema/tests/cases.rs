@@ -30,7 +30,11 @@ fn case_record() {
         "propertyNames": {"type": "string"},
         "additionalProperties": {"type": "number"},
     });
-    check(&schema, &["{}", r#"{"a":1,"b":2.5}"#], &[r#"{"a":"x"}"#, r#"{"a":1,"a":2}"#]);
+    check(
+        &schema,
+        &["{}", r#"{"a":1,"b":2.5}"#],
+        &[r#"{"a":"x"}"#, r#"{"a":1,"a":2}"#],
+    );
 }
 
 #[test]
@@ -51,19 +55,27 @@ fn case_record_in_tool() {
     check(
         &schema,
         &[r#"{"tool":"find","args":{"x":[1,{"x":null}]}}"#],
-        &[r#"{"tool":"find","args":{"x":1,"x":2}}"#, r#"{"tool":"find"}"#],
+        &[
+            r#"{"tool":"find","args":{"x":1,"x":2}}"#,
+            r#"{"tool":"find"}"#,
+        ],
     );
 }
 
 #[test]
 fn case_oneof_untagged() {
-    let object = |name: &str| {
-        json!({"type": "object", "properties": {name: {"type": "integer"}}, "required": [name]})
-    };
+    let object = |name: &str| json!({"type": "object", "properties": {name: {"type": "integer"}}, "required": [name]});
     let schema = json!({"oneOf": [object("h"), object("w")]});
-    check(&schema, &[r#"{"h":1}"#, r#"{"w": 2}"#], &["{}", r#"{"h":"x"}"#]);
+    check(
+        &schema,
+        &[r#"{"h":1}"#, r#"{"w": 2}"#],
+        &["{}", r#"{"h":"x"}"#],
+    );
     let note = note(&schema);
-    assert!(note.starts_with("`/oneOf`: ") && note.contains("as `anyOf`"), "{note}");
+    assert!(
+        note.starts_with("`/oneOf`: ") && note.contains("as `anyOf`"),
+        "{note}"
+    );
 }
 
 #[test]
@@ -101,9 +113,7 @@ fn case_oneof_default_tag() {
 /// Alternatives that exclude each other need no note.
 #[test]
 fn one_of_several_that_exclude_each_other_is_not_noted() {
-    let tagged = |tag: &str| {
-        json!({"type": "object", "properties": {"k": {"const": tag}}, "required": ["k"]})
-    };
+    let tagged = |tag: &str| json!({"type": "object", "properties": {"k": {"const": tag}}, "required": ["k"]});
     for schema in [
         json!({"oneOf": [{"type": "string"}, {"type": "null"}]}),
         json!({"oneOf": [tagged("a"), tagged("b")]}),
@@ -134,7 +144,10 @@ fn unknown_format(format: &str) {
     });
     check(&schema, &[r#"{"pin":"any text"}"#], &[r#"{"pin":1}"#]);
     let note = note(&schema);
-    assert!(note.starts_with("`/properties/pin/format`: ") && note.contains(format), "{note}");
+    assert!(
+        note.starts_with("`/properties/pin/format`: ") && note.contains(format),
+        "{note}"
+    );
 }
 
 #[test]
@@ -151,7 +164,11 @@ fn case_format_int32_text() {
 #[test]
 fn case_format_ip() {
     let schema = json!({"type": "string", "format": "ip"});
-    check(&schema, &[r#""10.0.0.1""#, r#""::1""#], &[r#""10.0.0""#, r#""x""#]);
+    check(
+        &schema,
+        &[r#""10.0.0.1""#, r#""::1""#],
+        &[r#""10.0.0""#, r#""x""#],
+    );
 }
 
 #[test]
@@ -168,7 +185,10 @@ fn case_set() {
         "properties": {"tags": {"type": "array", "items": {"type": "string"}, "uniqueItems": true}},
     });
     let reason = refused(&free);
-    assert!(reason.starts_with("`/properties/tags/uniqueItems`"), "{reason}");
+    assert!(
+        reason.starts_with("`/properties/tags/uniqueItems`"),
+        "{reason}"
+    );
     assert!(reason.contains("leave it out, and check it"), "{reason}");
 }
 
@@ -209,7 +229,11 @@ fn case_escaped_key() {
     });
     check(
         &schema,
-        &[r#"{"age": 1}"#, r#"{"age": 1, "name": "x"}"#, r#"{"age":1,"a\"b":1}"#],
+        &[
+            r#"{"age": 1}"#,
+            r#"{"age": 1, "name": "x"}"#,
+            r#"{"age":1,"a\"b":1}"#,
+        ],
         &[
             r#"{"age": 1, "\u0061ge": "x"}"#,
             r#"{"\u0061ge": "x"}"#,
@@ -224,11 +248,22 @@ fn case_key_twice() {
     let schema = json!({"type": "object", "properties": {"a": {"type": "integer"}}});
     check(
         &schema,
-        &[r#"{"a": 1, "b": 1, "c": 2}"#, r#"{"b":{"b":1},"c":{"b":2}}"#],
-        &[r#"{"a": 1, "b": 1, "b": 2}"#, r#"{"a":1,"a":1}"#, r#"{"c":{"b":1,"b":2}}"#],
+        &[
+            r#"{"a": 1, "b": 1, "c": 2}"#,
+            r#"{"b":{"b":1},"c":{"b":2}}"#,
+        ],
+        &[
+            r#"{"a": 1, "b": 1, "b": 2}"#,
+            r#"{"a":1,"a":1}"#,
+            r#"{"c":{"b":1,"b":2}}"#,
+        ],
     );
     let counted = json!({"type": "object", "minProperties": 2});
-    check(&counted, &[r#"{"a":1,"b":1}"#], &[r#"{"a":1,"a":1}"#, r#"{"a":1}"#]);
+    check(
+        &counted,
+        &[r#"{"a":1,"b":1}"#],
+        &[r#"{"a":1,"a":1}"#, r#"{"a":1}"#],
+    );
 }
 
 #[test]
@@ -260,7 +295,11 @@ fn case_i64_bounds() {
         &["-9223372036854775809", "9223372036854775808"],
     );
     let schema = json!({"type": "integer", "minimum": 0, "maximum": u64::MAX});
-    check(&schema, &["18446744073709551615"], &["18446744073709551616", "-1"]);
+    check(
+        &schema,
+        &["18446744073709551615"],
+        &["18446744073709551616", "-1"],
+    );
 }
 
 #[test]
@@ -270,7 +309,10 @@ fn case_pattern_lookahead() {
         "properties": {"name": {"type": "string", "pattern": "^(?!_)[a-z_]+$"}},
     });
     let reason = refused(&schema);
-    assert!(reason.starts_with("`/properties/name/pattern`: look-around"), "{reason}");
+    assert!(
+        reason.starts_with("`/properties/name/pattern`: look-around"),
+        "{reason}"
+    );
     assert!(!reason.contains('\n'), "{reason}");
 }
 
@@ -283,7 +325,10 @@ fn case_if_then() {
         "then": {"required": ["x"]},
     });
     let reason = refused(&schema);
-    assert!(reason.starts_with("`/if`: ") && reason.contains("anyOf"), "{reason}");
+    assert!(
+        reason.starts_with("`/if`: ") && reason.contains("anyOf"),
+        "{reason}"
+    );
 }
 
 #[test]
@@ -300,7 +345,11 @@ fn case_nullable() {
         "properties": {"a": {"type": "integer", "nullable": true}},
         "required": ["a"],
     });
-    check(&schema, &[r#"{"a": null}"#, r#"{"a":1}"#], &[r#"{"a":"x"}"#]);
+    check(
+        &schema,
+        &[r#"{"a": null}"#, r#"{"a":1}"#],
+        &[r#"{"a":"x"}"#],
+    );
     // OpenAPI 3.0 has it beside `allOf`, because nothing may stand beside `$ref`.
     let referred = json!({
         "allOf": [{"$ref": "#/components/schemas/N"}], "nullable": true,
@@ -312,25 +361,41 @@ fn case_nullable() {
 #[test]
 fn case_optional_500() {
     let many = |count: usize| {
-        let properties: serde_json::Map<String, Value> =
-            (0..count).map(|index| (format!("p{index}"), json!({"type": "integer"}))).collect();
+        let properties: serde_json::Map<String, Value> = (0..count)
+            .map(|index| (format!("p{index}"), json!({"type": "integer"})))
+            .collect();
         json!({"type": "object", "properties": properties})
     };
-    let all: Vec<String> = (0..500).map(|index| format!("\"p{index}\":{index}")).collect();
+    let all: Vec<String> = (0..500)
+        .map(|index| format!("\"p{index}\":{index}"))
+        .collect();
     let all = format!("{{{}}}", all.join(","));
     check(
         &many(500),
-        &["{}", r#"{"p0":1}"#, r#"{"p499":1}"#, r#"{"p3":1,"p400":2,"other":{}}"#, &all],
+        &[
+            "{}",
+            r#"{"p0":1}"#,
+            r#"{"p499":1}"#,
+            r#"{"p3":1,"p400":2,"other":{}}"#,
+            &all,
+        ],
         &[r#"{"p4":1,"p3":1}"#],
     );
     let reason = refused(&many(1000));
-    assert!(reason.starts_with("`/properties`: 1000 properties"), "{reason}");
+    assert!(
+        reason.starts_with("`/properties`: 1000 properties"),
+        "{reason}"
+    );
 }
 
 /// `minLength: 1.0` is 1.
 #[test]
 fn a_count_may_be_written_as_a_float() {
-    check(&json!({"type": "string", "minLength": 1.0}), &[r#""a""#], &[r#""""#]);
+    check(
+        &json!({"type": "string", "minLength": 1.0}),
+        &[r#""a""#],
+        &[r#""""#],
+    );
     let reason = refused(&json!({"type": "string", "minLength": 1.5}));
     assert!(reason.starts_with("`/minLength`"), "{reason}");
 }

@@ -1,18 +1,24 @@
 //! Tests of schemas as a whole: what is taken, noted and refused, and which answers have the form.
 
 mod cases;
+mod corpus;
 mod promise;
+mod suite;
+
+use std::sync::LazyLock;
 
 use mynah_core::TokenId;
 use serde_json::Value;
 
 use super::*;
 use crate::tests::{grammars, schema as form};
-use crate::{Constraint, GrammarError};
+use crate::{Constraint, GrammarError, Grammars};
 
 /// The state at the beginning of an answer with this schema, in a vocabulary of bytes.
 pub(super) fn constraint(schema: &Value) -> Result<Constraint, String> {
-    grammars()
+    // What all constraints of a vocabulary share is built once.
+    static GRAMMARS: LazyLock<Grammars> = LazyLock::new(grammars);
+    GRAMMARS
         .constraint(&form(&schema.to_string()))
         .map_err(|error| match error {
             GrammarError::Form { reason, .. } => reason,

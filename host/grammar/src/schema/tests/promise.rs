@@ -29,7 +29,9 @@ fn schemas() -> impl Strategy<Value = Value> {
         let others = prop_oneof![
             Just(json!({})),
             Just(json!({"additionalProperties": false})),
-            inner.clone().prop_map(|schema| json!({"additionalProperties": schema})),
+            inner
+                .clone()
+                .prop_map(|schema| json!({"additionalProperties": schema})),
             inner.clone().prop_map(|schema| json!({
                 "patternProperties": {"^[ab]{1,2}$": schema}, "additionalProperties": false,
             })),
@@ -87,7 +89,8 @@ fn answer(schema: &Value, choices: &[u32]) -> Option<String> {
             .iter()
             .copied()
             .filter(|id| {
-                (*id == 256) || u8::try_from(*id).is_ok_and(|byte| b"abxyz\",:{}[]1e".contains(&byte))
+                (*id == 256)
+                    || u8::try_from(*id).is_ok_and(|byte| b"abxyz\",:{}[]1e".contains(&byte))
             })
             .collect();
         if !likely.is_empty() && choice % 8 != 0 {
@@ -226,7 +229,11 @@ fn an_object_whose_names_run_out_can_be_closed() {
     // All names.
     let mut names = vec!["c".to_owned()];
     names.extend((0..200).map(|number| {
-        format!("{}{:02}", if number < 100 { 'a' } else { 'b' }, number % 100)
+        format!(
+            "{}{:02}",
+            if number < 100 { 'a' } else { 'b' },
+            number % 100
+        )
     }));
     let all: Vec<String> = names.iter().map(|name| format!("\"{name}\":1")).collect();
     let mut taken = constraint(&schema).unwrap();
@@ -253,7 +260,12 @@ fn more_properties_than_names_are_refused() {
 /// Numbers stay themselves, whatever reads them.
 #[test]
 fn bounds_are_kept_to_the_last_digit() {
-    for bound in ["9007199254740993", "18446744073709551615", "0.1", "-1234567890.125"] {
+    for bound in [
+        "9007199254740993",
+        "18446744073709551615",
+        "0.1",
+        "-1234567890.125",
+    ] {
         let number: serde_json::Number = serde_json::from_str(bound).unwrap();
         let schema = json!({"type": "number", "maximum": number});
         assert!(takes(&schema, bound), "{bound}");
