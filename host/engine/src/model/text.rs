@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use mynah_core::log::{TASK, log_request, shows_content};
-use mynah_core::{Error, Owner, Prompt, Result, Started, TextRequest, TokenId};
+use mynah_core::{Error, Owner, Prompt, RequestLog, Result, Started, TextRequest, TokenId};
 use mynah_grammar::Constraint;
 use mynah_schedule::Size;
 use mynah_settings::{Effective, OutputForm, Settings};
