@@ -10,6 +10,13 @@ use mynah_core::TokenId;
 use super::schema::{FreeNames, Keys};
 use super::{ConstraintError, limits};
 
+/// Objects and arrays inside one another beyond which none begins, unless there is no other way to
+/// go on. `serde_json` and others read 128, and refuse the whole answer beyond.
+const MAX_DEPTH: usize = 100;
+
+/// How many objects and arrays one token may begin before the depth is looked at.
+const MAX_OPENED: usize = 20;
+
 /// Maximum number of states that are looked at to find out whether a name of a property can go on.
 /// If all of them lead to names that are there already, the token is not allowed.
 const MAX_LOOKED_AT: usize = 256;
@@ -18,7 +25,7 @@ const MAX_LOOKED_AT: usize = 256;
 pub struct Constraint {
     matcher: Matcher,
     env: TokEnv,
-    // The names of properties so far, if an answer may choose some.
+    // Where the answer to a JSON Schema is, and the names of properties so far.
     keys: Option<Keys>,
     names: FreeNames,
     notes: Vec<String>,
@@ -36,14 +43,14 @@ impl Constraint {
     pub(super) fn new(
         matcher: Matcher,
         env: TokEnv,
-        names: FreeNames,
+        names: Option<FreeNames>,
         notes: Vec<String>,
     ) -> Result<Self, ConstraintError> {
         let mut constraint = Self {
             matcher,
             env,
-            keys: (names != FreeNames::None).then(Keys::new),
-            names,
+            keys: names.map(|_| Keys::new()),
+            names: names.unwrap_or(FreeNames::None),
             notes,
             allowed: None,
         };
@@ -75,7 +82,18 @@ impl Constraint {
             return Ok(false);
         }
         let valid = self.matcher.validate_tokens(&[id]).map_err(failed)? > 0;
+        if valid && self.is_too_deep(id) {
+            // It depends on the other tokens.
+            return Ok(self.allowed()?.has(token));
+        }
         Ok(valid && self.keeps_names_apart(id)?)
+    }
+
+    /// Whether a token begins an object or array that is too deep inside others.
+    fn is_too_deep(&self, id: u32) -> bool {
+        let bytes = self.env.tok_trie().token(id);
+        let keys = self.keys.as_ref();
+        keys.is_some_and(|keys| keys.depth_after(bytes) > MAX_DEPTH && opens(bytes))
     }
 
     /// Whether no name of a property is there twice with this token, nor has to be later.
@@ -83,7 +101,7 @@ impl Constraint {
         let Some(keys) = &self.keys else {
             return Ok(true);
         };
-        if !keys.has_names() {
+        if self.names == FreeNames::None || !keys.has_names() {
             return Ok(true);
         }
         let bytes = self.env.tok_trie().token(id);
@@ -146,23 +164,35 @@ impl Constraint {
         Ok(false)
     }
 
-    /// Takes out the tokens that would lead to a name of a property that is there twice.
-    fn without_repeated_names(&mut self, mask: SimpleVob) -> Result<Allowed, ConstraintError> {
-        if !self.keys.as_ref().is_some_and(Keys::has_names) {
+    /// Takes out the tokens that would lead to a name of a property that is there twice, and those
+    /// that begin something too deep, if others are left.
+    fn restricted(&mut self, mask: SimpleVob) -> Result<Allowed, ConstraintError> {
+        let Some(keys) = &self.keys else {
+            return Ok(Allowed(mask));
+        };
+        let has_names = self.names != FreeNames::None && keys.has_names();
+        let is_deep = keys.depth_after(&[]) >= MAX_DEPTH - MAX_OPENED;
+        if !has_names && !is_deep {
             return Ok(Allowed(mask));
         }
-        let mut kept = mask.clone();
-        let mut has_any = false;
+        let mut apart = mask.clone();
         for id in mask.iter() {
-            if self.keeps_names_apart(id)? {
-                has_any = true;
-            } else {
-                kept.disallow_token(id);
+            if has_names && !self.keeps_names_apart(id)? {
+                apart.disallow_token(id);
             }
         }
-        match has_any {
-            true => Ok(Allowed(kept)),
-            false => Err(ConstraintError::DeadEnd),
+        let mut flat = apart.clone();
+        for id in apart.iter() {
+            if self.is_too_deep(id) {
+                flat.disallow_token(id);
+            }
+        }
+        if !flat.is_zero() {
+            Ok(Allowed(flat))
+        } else if !apart.is_zero() {
+            Ok(Allowed(apart))
+        } else {
+            Err(ConstraintError::DeadEnd)
         }
     }
 
@@ -175,7 +205,7 @@ impl Constraint {
         let allowed = match self.allowed.take() {
             Some(allowed) => allowed,
             None => match self.matcher.compute_mask() {
-                Ok(mask) => self.without_repeated_names(mask)?,
+                Ok(mask) => self.restricted(mask)?,
                 Err(error) => {
                     let is_dead_end = error.to_string().starts_with(&dead_end());
                     return Err(if is_dead_end {
@@ -225,6 +255,11 @@ impl Allowed {
         // `is_allowed` panics beyond the length.
         id.is_some_and(|id| (id as usize) < self.0.len() && self.0.is_allowed(id))
     }
+}
+
+/// Whether a token may begin an object or an array.
+fn opens(bytes: &[u8]) -> bool {
+    bytes.iter().any(|byte| matches!(byte, b'{' | b'['))
 }
 
 /// llguidance's message when no token is allowed.

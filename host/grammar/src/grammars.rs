@@ -89,13 +89,13 @@ impl Grammars {
                 let compiled = schema::compile(&schema::read(text)?)?;
                 Ok(Prepared {
                     grammar: GrammarInit::Internal(compiled.grammar, compiled.lexer),
-                    names: compiled.names,
+                    names: Some(compiled.names),
                     notes: compiled.notes,
                 })
             }
             OutputForm::Regex(_) | OutputForm::Lark(_) | OutputForm::Gbnf(_) => Ok(Prepared {
                 grammar: GrammarInit::Serialized(self.grammar(form)?),
-                names: FreeNames::None,
+                names: None,
                 notes: Vec::new(),
             }),
         }
@@ -154,7 +154,8 @@ impl Grammars {
 /// A form as llguidance takes it.
 struct Prepared {
     grammar: GrammarInit,
-    names: FreeNames,
+    /// For a JSON Schema, how the names of properties are kept apart.
+    names: Option<FreeNames>,
     /// What is followed with less than its meaning.
     notes: Vec<String>,
 }

@@ -110,8 +110,31 @@ impl Keys {
 
     /// Whether these bytes, which come next, would complete a name that is there already.
     pub(crate) fn would_repeat(&self, bytes: &[u8]) -> bool {
-        // Only a quote ends a name.
-        bytes.contains(&b'"') && self.has_names() && self.near(bytes).advance(bytes)
+        // Each name that begins and ends in the bytes takes two quotes.
+        let quotes = bytes.iter().filter(|byte| **byte == b'"').count();
+        match &self.place {
+            Place::Between { .. } => quotes >= 2 && self.near(bytes).advance(bytes),
+            Place::Text { .. } => quotes >= 3 && self.near(bytes).advance(bytes),
+            Place::Name { .. } if quotes >= 3 => self.near(bytes).advance(bytes),
+            Place::Name { text, is_escaped } => {
+                let Some(end) = end_of_string(bytes, *is_escaped) else {
+                    return false;
+                };
+                let rest = bytes.get(..end).unwrap_or_default();
+                let name = [text.as_slice(), rest].concat();
+                matches!(self.open.last(), Some(Open::Object(names)) if names.contains(&name))
+            }
+        }
+    }
+
+    /// How many objects and arrays are open with these bytes, at most. 0 within a string, where
+    /// brackets mostly mean nothing.
+    pub(crate) fn depth_after(&self, bytes: &[u8]) -> usize {
+        let opening = bytes.iter().filter(|byte| matches!(byte, b'{' | b'['));
+        match self.place {
+            Place::Between { .. } => self.open.len() + opening.count(),
+            Place::Text { .. } | Place::Name { .. } => 0,
+        }
     }
 
     /// The state with these bytes.
@@ -146,6 +169,15 @@ impl Keys {
             }
         }
     }
+}
+
+/// Where the string ends that the bytes continue.
+fn end_of_string(bytes: &[u8], mut is_escaped: bool) -> Option<usize> {
+    bytes.iter().position(|byte| {
+        let is_end = *byte == b'"' && !is_escaped;
+        is_escaped = *byte == b'\\' && !is_escaped;
+        is_end
+    })
 }
 
 #[cfg(test)]
@@ -193,6 +225,29 @@ mod tests {
         assert!(keys.after(b"b").may_repeat());
         assert!(!keys.after(br#"c":"#).may_repeat());
         assert!(keys.after(br#"c":1,"#).may_repeat());
+    }
+
+    #[test]
+    fn what_would_repeat_a_name_is_known_wherever_the_answer_is() {
+        for (begun, next, expected) in [
+            (r#"{"a":1"#, r#","a""#, true),
+            (r#"{"a":1"#, r#","b""#, false),
+            (r#"{"a":"x"#, r#"","a":"#, true),
+            (r#"{"a":"x"#, r#"","#, false),
+            (r#"{"a":{"b":1"#, r#"},"a":1"#, true),
+            (r#"{"a":{"b":1"#, r#"},"b":1"#, false),
+            (r#"{"a\"b":1,"a\"#, r#""b""#, true),
+            (r#"{"a":1,"b"#, r#"":1,"a":"#, true),
+            (r#"{"a":1,"b"#, r#"":1,"c":"#, false),
+        ] {
+            let mut keys = Keys::new();
+            keys.advance(begun.as_bytes());
+            assert_eq!(
+                keys.would_repeat(next.as_bytes()),
+                expected,
+                "{begun} {next}"
+            );
+        }
     }
 
     /// JSON text with names of which many are equal.

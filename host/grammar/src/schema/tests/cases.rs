@@ -64,7 +64,10 @@ fn case_record_in_tool() {
 
 #[test]
 fn case_oneof_untagged() {
-    let object = |name: &str| json!({"type": "object", "properties": {name: {"type": "integer"}}, "required": [name]});
+    let object = |name: &str| {
+        let properties = json!({name: {"type": "integer"}});
+        json!({"type": "object", "properties": properties, "required": [name]})
+    };
     let schema = json!({"oneOf": [object("h"), object("w")]});
     check(
         &schema,
@@ -113,7 +116,10 @@ fn case_oneof_default_tag() {
 /// Alternatives that exclude each other need no note.
 #[test]
 fn one_of_several_that_exclude_each_other_is_not_noted() {
-    let tagged = |tag: &str| json!({"type": "object", "properties": {"k": {"const": tag}}, "required": ["k"]});
+    let tagged = |tag: &str| {
+        let properties = json!({"k": {"const": tag}});
+        json!({"type": "object", "properties": properties, "required": ["k"]})
+    };
     for schema in [
         json!({"oneOf": [{"type": "string"}, {"type": "null"}]}),
         json!({"oneOf": [tagged("a"), tagged("b")]}),

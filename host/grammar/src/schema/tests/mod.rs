@@ -3,6 +3,7 @@
 mod cases;
 mod corpus;
 mod promise;
+mod rust_types;
 mod suite;
 
 use std::sync::LazyLock;

@@ -72,7 +72,7 @@ fn schemas() -> impl Strategy<Value = Value> {
 }
 
 /// An answer by this choice of tokens. `None` if it is not at its end after many tokens.
-fn answer(schema: &Value, choices: &[u32]) -> Option<String> {
+pub(super) fn answer(schema: &Value, choices: &[u32]) -> Option<String> {
     let mut constraint = constraint(schema).ok()?;
     let mut text = Vec::new();
     for choice in choices {
@@ -273,4 +273,29 @@ fn bounds_are_kept_to_the_last_digit() {
         let above = decimal.floor(false).ceil(true).text();
         assert!(!takes(&schema, &above), "{above}");
     }
+}
+
+/// Readers refuse what lies deeper than 128 inside other objects and arrays.
+#[test]
+fn an_answer_is_not_deeper_than_readers_read() {
+    let schema = json!({"type": "array"});
+    let mut taken = constraint(&schema).unwrap();
+    let open = TokenId(b'['.into());
+    let mut depth = 0;
+    while taken.allows(open).unwrap() {
+        taken.accept(open).unwrap();
+        depth += 1;
+        assert!(depth < 128);
+    }
+    assert!(!taken.allowed().unwrap().has(open));
+    assert!(follows(&mut taken, &"]".repeat(depth)));
+    // Where nothing else can come, it goes on.
+    let nested = (0..110).fold(
+        json!(true),
+        |schema, _| json!({"type": "array", "items": schema, "minItems": 1}),
+    );
+    assert!(takes(
+        &nested,
+        &format!("{}1{}", "[".repeat(110), "]".repeat(110))
+    ));
 }
