@@ -9,6 +9,7 @@ use std::time::{Duration, SystemTime};
 
 use mynah_guest::{JsonForm, OutputForm, json_schema_with};
 use proptest::prelude::*;
+use proptest::strategy::ValueTree;
 use proptest::test_runner::TestRunner;
 use schemars::JsonSchema;
 use serde::Deserialize;
