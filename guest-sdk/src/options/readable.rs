@@ -61,6 +61,7 @@ fn set_bounds(object: &mut Map<String, Value>) {
         object.entry("minimum").or_insert(min);
         object.entry("maximum").or_insert(max);
     }
+    let mut is_closed = false;
     // `Duration` and `SystemTime`. More nanoseconds are seconds, of which there may be too many.
     for (seconds, nanoseconds, most) in [
         ("secs", "nanos", json!(u64::MAX)),
@@ -78,12 +79,17 @@ fn set_bounds(object: &mut Map<String, Value>) {
             && is_unsigned(seconds, "uint64")
             && is_unsigned(nanoseconds, "uint32");
         if is_time {
+            is_closed = true;
             for (name, most) in [(seconds, most), (nanoseconds, json!(999_999_999))] {
                 if let Some(Value::Object(schema)) = properties.get_mut(name) {
                     schema.entry("maximum").or_insert(most);
                 }
             }
         }
+    }
+    if is_closed {
+        // serde refuses other properties of these two, which it ignores in structs.
+        object.insert("additionalProperties".to_owned(), json!(false));
     }
 }
 

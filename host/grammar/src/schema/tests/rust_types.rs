@@ -104,7 +104,7 @@ fn read<T: JsonSchema + DeserializeOwned>() -> usize {
     let mut runner = TestRunner::deterministic();
     let choices = prop::collection::vec(any::<u32>(), 150);
     let mut ended = 0;
-    for form in [JsonForm::default(), JsonForm::default().open_objects()] {
+    for form in [JsonForm::default(), JsonForm::default().white_space()] {
         let OutputForm::JsonSchema(text) = json_schema_with::<T>(form).unwrap() else {
             panic!("another form");
         };
