@@ -87,7 +87,7 @@ pub use embed::{Embeddings, cosine};
 pub use error::{Error, NnErrorCode, Problem, Result};
 pub use model::Model;
 #[cfg(feature = "json")]
-pub use options::json_schema;
+pub use options::{JsonForm, json_schema, json_schema_with};
 pub use options::{
     LogitBias, Memory, Options, OutputForm, Priority, SamplerName, Sampling, Scheduling, Seed,
     Stopping,

@@ -6,12 +6,14 @@ mod builder;
 #[cfg(feature = "json")]
 mod closed;
 mod output;
+#[cfg(feature = "json")]
+mod readable;
 mod sampling;
 
 pub use blocks::{Memory, Priority, Scheduling, Stopping};
 pub use output::OutputForm;
 #[cfg(feature = "json")]
-pub use output::json_schema;
+pub use output::{JsonForm, json_schema, json_schema_with};
 pub use sampling::{LogitBias, SamplerName, Sampling, Seed};
 
 use std::time::Duration;

@@ -9,8 +9,9 @@ pub enum OutputForm {
     /// No form, even if the session or the operator set one.
     Free,
     /// A JSON value that matches this JSON Schema. It has no white space between its parts but one
-    /// space after a comma or a colon. If the schema of an object says nothing about further
-    /// properties, the model may add some.
+    /// space after a comma or a colon; `"x-whitespace": "any"` at the root of the schema allows
+    /// any, and `"none"` none. No object has a property twice. If the schema of an object says
+    /// nothing about further properties, the model may add some.
     JsonSchema(String),
     /// Text that this regular expression matches as a whole.
     Regex(String),
@@ -23,7 +24,8 @@ pub enum OutputForm {
 /// The output form of a Rust type: JSON that [`Answer::json`](crate::Answer::json) reads as `T`.
 ///
 /// Objects have the properties of their type and no others. A type may allow others with
-/// `#[schemars(extend("additionalProperties" = true))]`, or with a flattened map. A model that may
+/// `#[schemars(extend("additionalProperties" = true))]`, with a flattened map, or with
+/// [`JsonForm::open_objects`]. A model that may
 /// add properties often does so until the answer is cut short.
 ///
 /// ```
@@ -38,12 +40,89 @@ pub enum OutputForm {
 /// let options = Options::from(json_schema::<Person>()).max_tokens(200);
 /// # let _ = options;
 /// ```
+///
+/// # Panics
+///
+/// If [`json_schema_with`] refuses the type.
 #[cfg(feature = "json")]
 #[must_use]
+#[expect(
+    clippy::panic,
+    reason = "a type for which there is no schema is a mistake in the program"
+)]
 pub fn json_schema<T: schemars::JsonSchema>() -> OutputForm {
+    match json_schema_with::<T>(JsonForm::default()) {
+        Ok(form) => form,
+        Err(error) => panic!("{error}"),
+    }
+}
+
+/// What [`json_schema_with`] allows in an answer beside the values of a type. By default nothing.
+#[cfg(feature = "json")]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct JsonForm {
+    open_objects: bool,
+    white_space: bool,
+}
+
+#[cfg(feature = "json")]
+impl JsonForm {
+    /// Objects may have properties that their type does not have, which serde ignores.
+    #[must_use]
+    pub fn open_objects(self) -> Self {
+        Self {
+            open_objects: true,
+            ..self
+        }
+    }
+
+    /// The answer may have any white space between its parts.
+    #[must_use]
+    pub fn white_space(self) -> Self {
+        Self {
+            white_space: true,
+            ..self
+        }
+    }
+}
+
+/// The output form of a Rust type, as [`json_schema`], with more that an answer may have.
+///
+/// ```
+/// use mynah_guest::{JsonForm, json_schema_with};
+///
+/// # fn main() -> mynah_guest::Result<()> {
+/// let form = json_schema_with::<Vec<String>>(JsonForm::default().white_space())?;
+/// # let _ = form;
+/// # Ok(())
+/// # }
+/// ```
+///
+/// # Errors
+///
+/// [`Error::Unsupported`](crate::Error::Unsupported): no schema says what serde reads as `T`. That
+/// is so for maps whose keys are integers, unless a `propertyNames` says which. Keys of other maps
+/// should be `String` or enums without data: schemars says nothing about what other types read.
+#[cfg(feature = "json")]
+pub fn json_schema_with<T: schemars::JsonSchema>(form: JsonForm) -> crate::Result<OutputForm> {
     let mut schema = schemars::schema_for!(T).to_value();
-    super::closed::close(&mut schema);
-    OutputForm::JsonSchema(schema.to_string())
+    super::readable::make_readable(&mut schema).map_err(|reason| {
+        let name = T::schema_name();
+        crate::Error::Unsupported(format!("`{name}` can't be the form of an answer: {reason}"))
+    })?;
+    if !form.open_objects {
+        super::closed::close(&mut schema);
+    }
+    if form.white_space {
+        match &mut schema {
+            serde_json::Value::Object(schema) => {
+                schema.insert("x-whitespace".to_owned(), "any".into());
+            }
+            // Any value.
+            other => *other = serde_json::json!({"allOf": [other], "x-whitespace": "any"}),
+        }
+    }
+    Ok(OutputForm::JsonSchema(schema.to_string()))
 }
 
 impl From<OutputForm> for wit::OutputForm {

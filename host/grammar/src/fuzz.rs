@@ -17,7 +17,8 @@ pub fn form(bytes: &[u8]) {
             Err(mistake) => has_reason(mistake.to_string()),
         }
         let _ = lark::check(&text).map_err(has_reason);
-        let _ = schema::read(&text).map_err(has_reason);
+        let compiled = schema::read(&text).and_then(|schema| schema::compile(&schema));
+        let _ = compiled.map(drop).map_err(has_reason);
     };
     // On a stack of the size used for reading forms, because forms nest.
     let ended = std::thread::scope(|scope| {

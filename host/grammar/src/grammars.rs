@@ -4,7 +4,7 @@ use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, OnceLock};
 
-use llguidance::api::TopLevelGrammar;
+use llguidance::api::{GrammarInit, TopLevelGrammar};
 use llguidance::earley::SlicedBiasComputer;
 use llguidance::toktrie::InferenceCapabilities;
 use llguidance::{Logger, Matcher, ParserFactory};
@@ -12,6 +12,7 @@ use mynah_core::TokenId;
 use mynah_settings::OutputForm;
 
 use super::limits::{self, parser_limits, summary};
+use super::schema::FreeNames;
 use super::vocabulary::{Vocabulary, Words, word};
 use super::{Constraint, ConstraintError, GrammarError, gbnf, lark, schema};
 
@@ -60,17 +61,22 @@ impl Grammars {
     }
 
     fn build(&self, form: &OutputForm) -> Result<Constraint, String> {
-        let grammar = self.grammar(form)?;
+        let Prepared {
+            grammar,
+            names,
+            notes,
+        } = self.prepared(form)?;
         let shared = self.shared.get_or_init(|| self.share()).as_ref()?;
         let env = shared.tok_env();
         let parser = shared.create_parser_from_init_ext(
-            llguidance::api::GrammarInit::Serialized(grammar),
+            grammar,
             Logger::new(0, 0),
             InferenceCapabilities::default(),
             parser_limits(form, env.tok_trie().vocab_size()),
         );
         let parser = parser.map_err(|error| summary(&error.to_string()))?;
-        let constraint = Constraint::new(Matcher::new(Ok(parser)), env.clone());
+        let matcher = Matcher::new(Ok(parser));
+        let constraint = Constraint::new(matcher, env.clone(), names, notes);
         constraint.map_err(|error| match error {
             ConstraintError::DeadEnd => "no text has this form".to_owned(),
             ConstraintError::Failed(reason) => reason,
@@ -78,15 +84,32 @@ impl Grammars {
     }
 
     /// Converts a form to llguidance's type, after the checks for safety.
+    fn prepared(&self, form: &OutputForm) -> Result<Prepared, String> {
+        match form {
+            OutputForm::JsonSchema(text) => {
+                let compiled = schema::compile(&schema::read(text)?)?;
+                Ok(Prepared {
+                    grammar: GrammarInit::Internal(compiled.grammar, compiled.lexer),
+                    names: Some(compiled.names),
+                    notes: compiled.notes,
+                })
+            }
+            OutputForm::Regex(_) | OutputForm::Lark(_) | OutputForm::Gbnf(_) => Ok(Prepared {
+                grammar: GrammarInit::Serialized(self.grammar(form)?),
+                names: None,
+                notes: Vec::new(),
+            }),
+        }
+    }
+
+    /// Converts a form that is no schema to llguidance's type, after the checks for safety.
     fn grammar(&self, form: &OutputForm) -> Result<TopLevelGrammar, String> {
         let too_long = |text: &str, most: usize| {
             let bytes = text.len();
             (bytes > most).then(|| format!("it has {bytes} bytes, the maximum is {most}"))
         };
         match form {
-            OutputForm::JsonSchema(text) => {
-                schema::read(text).map(TopLevelGrammar::from_json_schema)
-            }
+            OutputForm::JsonSchema(_) => Err("a schema is compiled".to_owned()),
             OutputForm::Regex(text) => {
                 if let Some(reason) = too_long(text, limits::MAX_REGEX_BYTES) {
                     return Err(reason);
@@ -143,6 +166,15 @@ impl gbnf::Tokens for Named<'_> {
     fn is_usable(&self, id: u32) -> bool {
         id < self.count() && !word(self.0, TokenId(id.cast_signed())).is_empty()
     }
+}
+
+/// A form as llguidance takes it.
+struct Prepared {
+    grammar: GrammarInit,
+    /// For a JSON Schema, how the names of properties are kept apart.
+    names: Option<FreeNames>,
+    /// What is followed with less than its meaning.
+    notes: Vec<String>,
 }
 
 /// The name of the setting for the form.

@@ -7,9 +7,9 @@
 //! if the chosen token is not allowed. Each allowed token then has the conditional probability that
 //! it would have if all others had been removed before.
 //!
-//! llguidance does the parsing and matching. This crate adds the parser of GBNF, and the checks
-//! that a form must pass before llguidance reads it. It needs no model: a [`Vocabulary`] describes
-//! the model's tokens.
+//! llguidance does the matching. This crate adds the compiler of JSON Schemas, the parser of GBNF,
+//! and the checks that other forms must pass before llguidance reads them. It needs no model: a
+//! [`Vocabulary`] describes the model's tokens.
 
 #![forbid(unsafe_code)]
 

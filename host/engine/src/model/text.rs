@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use mynah_core::log::{CONTENT, log_request, shows_content};
+use mynah_core::log::{CONTENT, TASK, log_request, shows_content};
 use mynah_core::{Error, Owner, Prompt, RequestLog, Result, Started, TextRequest, TokenId};
 use mynah_grammar::Constraint;
 use mynah_schedule::Size;
@@ -89,6 +89,9 @@ impl InUse {
         };
         let ready = self.pool.prepare(&prepare, || unprepared.prepare())?;
         let ready = preparing.finish(ready).await?;
+        if let Some(constraint) = &ready.constraint {
+            log_notes(constraint, request.log);
+        }
         *past = ready.past;
         self.queue.submit(Job {
             sampler: ready.sampler,
@@ -177,6 +180,27 @@ impl Unprepared {
             constraint,
             past,
         })
+    }
+}
+
+/// Logs what of a form is followed with less than its meaning. The notes quote the guest's form.
+fn log_notes(constraint: &Constraint, log: &RequestLog) {
+    let notes = constraint.notes();
+    if notes.is_empty() {
+        return;
+    }
+    if !shows_content() {
+        log_request!(
+            INFO,
+            TASK,
+            log,
+            places = notes.len(),
+            "the output form is followed with less than its meaning: `--log-content` shows where"
+        );
+        return;
+    }
+    for note in notes {
+        log_request!(INFO, TASK, log, "the output form: {note}");
     }
 }
 

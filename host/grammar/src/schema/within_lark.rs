@@ -1,8 +1,8 @@
-//! Checks JSON Schemas and prepares them for llguidance.
+//! Checks JSON Schemas within Lark (`%json`), which llguidance compiles by itself.
 
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
-use super::limits::MAX_REGEX_BYTES;
+use crate::limits::MAX_REGEX_BYTES;
 
 /// The key of llguidance's own options.
 const OPTIONS: &str = "x-guidance";
@@ -14,36 +14,9 @@ const MAX_PATTERN_PROPERTIES: usize = 32;
 /// them.
 const MAX_PATTERN_PRODUCT: usize = 100_000;
 
-/// Parses a schema and adds the options with which it is compiled.
-pub(super) fn read(text: &str) -> Result<Value, String> {
-    let schema: Value =
-        serde_json::from_str(text).map_err(|error| format!("it isn't JSON: {error}"))?;
-    check(&schema)?;
-    let mut schema = match schema {
-        Value::Object(schema) => schema,
-        Value::Bool(true) => Map::new(),
-        Value::Bool(false) => return Err("no value fits the schema `false`".to_owned()),
-        Value::Null | Value::Number(_) | Value::String(_) | Value::Array(_) => {
-            return Err("a JSON Schema is an object, `true` or `false`".to_owned());
-        }
-    };
-    // White space that means nothing costs tokens: a third of a pretty-printed answer. One space
-    // after a separator is part of the token that follows in most vocabularies, and without it a
-    // model would have to write what it has hardly seen.
-    schema.insert(
-        OPTIONS.to_owned(),
-        json!({
-            "whitespace_flexible": false,
-            "item_separator": ", ?",
-            "key_separator": ": ?",
-        }),
-    );
-    Ok(Value::Object(schema))
-}
-
 /// Refuses schemas that would take exponential time within one step of llguidance, which its limits
 /// do not cover.
-pub(super) fn check(schema: &Value) -> Result<(), String> {
+pub(crate) fn check(schema: &Value) -> Result<(), String> {
     if schema.get(OPTIONS).is_some() {
         // The options could allow text that is not JSON.
         return Err(format!("`{OPTIONS}` isn't supported"));
@@ -140,22 +113,9 @@ const ANNOTATIONS: [&str; 16] = [
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use serde_json::json;
 
-    #[test]
-    fn what_is_no_schema_is_refused_with_the_reason() {
-        for (text, reason) in [
-            ("{\"type\": ", "line 1 column 9"),
-            ("[]", "an object"),
-            ("7", "an object"),
-            ("false", "no value"),
-            ("{\"x-guidance\": {}}", "x-guidance"),
-            (&"{\"items\":".repeat(8000), "recursion limit"),
-        ] {
-            let refused = read(text).unwrap_err();
-            assert!(refused.contains(reason), "{text:.40}: {refused}");
-        }
-    }
+    use super::*;
 
     #[test]
     fn patterns_that_may_hold_together_are_bounded() {

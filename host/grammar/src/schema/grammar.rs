@@ -1,0 +1,272 @@
+//! The grammar that a schema is compiled to, before llguidance gets it.
+
+use std::collections::HashMap;
+
+use llguidance::api::SkipSpec;
+use llguidance::derivre::{ExprRef, RegexAst};
+use llguidance::earley::lexerspec::{LexemeIdx, LexerSpec};
+use llguidance::earley::{Grammar, SymIdx, SymbolProps};
+
+use super::Whitespace;
+
+/// Maximum number of symbols. llguidance counts them with 16 bits.
+const MAX_SYMBOLS: usize = 50_000;
+
+/// A symbol of a [`Builder`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) struct Sym(usize);
+
+#[derive(Debug)]
+enum Symbol {
+    Lexeme(LexemeIdx),
+    /// The ways to write it. Without any, no text is one.
+    Rules(Vec<Vec<Sym>>),
+}
+
+/// Builds a grammar.
+pub(super) struct Builder {
+    lexer: LexerSpec,
+    symbols: Vec<Symbol>,
+    lexemes: HashMap<ExprRef, Sym>,
+    whitespace: Whitespace,
+}
+
+impl Builder {
+    pub(super) fn new(whitespace: Whitespace) -> Result<Self, String> {
+        let mut lexer = LexerSpec::new().map_err(failed)?;
+        let skip = match whitespace {
+            Whitespace::Any => RegexAst::Regex("[ \\n\\r\\t]+".to_owned()),
+            Whitespace::None | Whitespace::Space => RegexAst::NoMatch,
+        };
+        let skip = SkipSpec::once(skip);
+        lexer.setup_lexeme_class_with_skip(skip).map_err(failed)?;
+        lexer.regex_builder.unicode(true);
+        lexer.regex_builder.utf8(true);
+        Ok(Self {
+            lexer,
+            symbols: Vec::new(),
+            lexemes: HashMap::new(),
+            whitespace,
+        })
+    }
+
+    /// A symbol that has no rules yet.
+    pub(super) fn symbol(&mut self) -> Sym {
+        self.symbols.push(Symbol::Rules(Vec::new()));
+        Sym(self.symbols.len() - 1)
+    }
+
+    /// Adds a way to write a symbol.
+    pub(super) fn rule(&mut self, symbol: Sym, parts: Vec<Sym>) {
+        if let Some(Symbol::Rules(rules)) = self.symbols.get_mut(symbol.0) {
+            rules.push(parts);
+        }
+    }
+
+    /// A symbol with these ways to write it.
+    pub(super) fn one_of(&mut self, ways: Vec<Vec<Sym>>) -> Sym {
+        self.symbols.push(Symbol::Rules(ways));
+        Sym(self.symbols.len() - 1)
+    }
+
+    /// What an expression matches. Equal expressions are the same symbol.
+    pub(super) fn lexeme(&mut self, regex: RegexAst) -> Result<Sym, String> {
+        let expr = self.lexer.regex_builder.mk(&regex).map_err(failed)?;
+        if let Some(known) = self.lexemes.get(&expr) {
+            return Ok(*known);
+        }
+        let lexeme = self
+            .lexer
+            .add_greedy_lexeme(
+                String::new(),
+                RegexAst::ExprRef(expr),
+                false,
+                None,
+                usize::MAX,
+            )
+            .map_err(failed)?;
+        self.symbols.push(Symbol::Lexeme(lexeme));
+        let symbol = Sym(self.symbols.len() - 1);
+        self.lexemes.insert(expr, symbol);
+        Ok(symbol)
+    }
+
+    pub(super) fn literal(&mut self, text: &str) -> Result<Sym, String> {
+        self.lexeme(RegexAst::Literal(text.to_owned()))
+    }
+
+    /// A comma between parts.
+    pub(super) fn comma(&mut self) -> Result<Sym, String> {
+        self.lexeme(RegexAst::Regex(self.separator(",")))
+    }
+
+    /// The name of a property with its colon.
+    pub(super) fn key(&mut self, name: RegexAst) -> Result<Vec<Sym>, String> {
+        let colon = RegexAst::Regex(self.separator(":"));
+        match self.whitespace {
+            // One lexeme takes less work than two.
+            Whitespace::None | Whitespace::Space => {
+                Ok(vec![self.lexeme(RegexAst::Concat(vec![name, colon]))?])
+            }
+            Whitespace::Any => Ok(vec![self.lexeme(name)?, self.lexeme(colon)?]),
+        }
+    }
+
+    fn separator(&self, separator: &str) -> String {
+        match self.whitespace {
+            Whitespace::Space => format!("{separator} ?"),
+            Whitespace::None | Whitespace::Any => separator.to_owned(),
+        }
+    }
+
+    /// Repeats a symbol. A number of repetitions takes a number of rules that grows with its
+    /// logarithm.
+    pub(super) fn repeat(&mut self, symbol: Sym, min: u64, max: Option<u64>) -> Sym {
+        let least = self.exactly(symbol, min);
+        let more = match max {
+            Some(max) => self.up_to(symbol, max.saturating_sub(min)),
+            None => {
+                let more = self.symbol();
+                self.rule(more, Vec::new());
+                self.rule(more, vec![more, symbol]);
+                more
+            }
+        };
+        self.one_of(vec![vec![least, more]])
+    }
+
+    fn exactly(&mut self, symbol: Sym, count: u64) -> Sym {
+        match count {
+            0 => self.one_of(vec![vec![]]),
+            1 => symbol,
+            _ => {
+                let pair = self.one_of(vec![vec![symbol, symbol]]);
+                let pairs = self.exactly(pair, count / 2);
+                match count % 2 {
+                    0 => pairs,
+                    _ => self.one_of(vec![vec![pairs, symbol]]),
+                }
+            }
+        }
+    }
+
+    /// Each number of repetitions in one way only: pairs, and for an odd number one more.
+    fn up_to(&mut self, symbol: Sym, count: u64) -> Sym {
+        match count {
+            0 => self.one_of(vec![vec![]]),
+            1 => self.one_of(vec![vec![], vec![symbol]]),
+            _ => {
+                let pair = self.one_of(vec![vec![symbol, symbol]]);
+                let pairs = self.up_to(pair, (count - 1) / 2);
+                let mut ways = vec![vec![pairs], vec![pairs, symbol]];
+                if count.is_multiple_of(2) {
+                    ways.push(vec![self.exactly(pair, count / 2)]);
+                }
+                self.one_of(ways)
+            }
+        }
+    }
+
+    /// Whether the grammar has become too large. Reported while it grows.
+    pub(super) fn check_size(&self) -> Result<(), String> {
+        if self.symbols.len() > MAX_SYMBOLS {
+            return Err(format!(
+                "it takes more than {MAX_SYMBOLS} rules: use a smaller schema, or share its parts \
+                 through `$ref`"
+            ));
+        }
+        Ok(())
+    }
+
+    /// The grammar for llguidance. `None` if no finite text has the form of `start`.
+    pub(super) fn finish(self, start: Sym) -> Result<Option<(Grammar, LexerSpec)>, String> {
+        self.check_size()?;
+        let possible = self.possible();
+        let is_possible = |symbol: &Sym| possible.get(symbol.0).copied().unwrap_or(false);
+        if !is_possible(&start) {
+            return Ok(None);
+        }
+        let mut grammar = Grammar::new(None);
+        let class = self.lexer.current_class;
+        let props = |is_start| SymbolProps {
+            grammar_id: class,
+            is_start,
+            ..SymbolProps::default()
+        };
+        let root = grammar.fresh_symbol_ext("start", props(true));
+        let ids: Vec<SymIdx> = (0..self.symbols.len())
+            .map(|_| grammar.fresh_symbol_ext("s", props(false)))
+            .collect();
+        let id = |symbol: &Sym| ids.get(symbol.0).copied();
+        grammar
+            .add_rule(root, id(&start).into_iter().collect())
+            .map_err(failed)?;
+        for (symbol, own) in self.symbols.iter().zip(&ids) {
+            match symbol {
+                Symbol::Lexeme(lexeme) => {
+                    let made = grammar.make_terminal(*own, *lexeme, &self.lexer);
+                    made.map_err(failed)?;
+                }
+                Symbol::Rules(rules) => {
+                    for rule in rules.iter().filter(|rule| rule.iter().all(is_possible)) {
+                        let parts = rule.iter().filter_map(id).collect();
+                        grammar.add_rule(*own, parts).map_err(failed)?;
+                    }
+                }
+            }
+        }
+        Ok(Some((grammar, self.lexer)))
+    }
+
+    /// Which symbols have a finite text.
+    fn possible(&self) -> Vec<bool> {
+        let mut possible: Vec<bool> = self
+            .symbols
+            .iter()
+            .map(|symbol| matches!(symbol, Symbol::Lexeme(_)))
+            .collect();
+        // For each symbol, the rules that it is in; for each rule, the parts that it waits for.
+        let mut uses: Vec<Vec<usize>> = vec![Vec::new(); self.symbols.len()];
+        let mut rules: Vec<(usize, usize)> = Vec::new();
+        let mut ready: Vec<usize> = Vec::new();
+        for (own, symbol) in self.symbols.iter().enumerate() {
+            let Symbol::Rules(ways) = symbol else {
+                ready.push(own);
+                continue;
+            };
+            for way in ways {
+                for part in way {
+                    if let Some(uses) = uses.get_mut(part.0) {
+                        uses.push(rules.len());
+                    }
+                }
+                rules.push((own, way.len()));
+                if way.is_empty()
+                    && let Some(possible) = possible.get_mut(own)
+                    && !std::mem::replace(possible, true)
+                {
+                    ready.push(own);
+                }
+            }
+        }
+        while let Some(symbol) = ready.pop() {
+            for rule in uses.get(symbol).into_iter().flatten() {
+                let Some((own, waiting)) = rules.get_mut(*rule) else {
+                    continue;
+                };
+                *waiting -= 1;
+                if *waiting == 0
+                    && let Some(possible) = possible.get_mut(*own)
+                    && !std::mem::replace(possible, true)
+                {
+                    ready.push(*own);
+                }
+            }
+        }
+        possible
+    }
+}
+
+fn failed(error: impl std::fmt::Display) -> String {
+    crate::limits::summary(&error.to_string())
+}

@@ -1,0 +1,162 @@
+//! JSON Schemas as grammars.
+//!
+//! [`Document`](document::Document) reads a schema and resolves references in it.
+//! [`Compiler`](compile::Compiler) makes a grammar of it: the alternatives of each value
+//! (`expand`), what they require of it (`shape`), and the rules for that (`numbers`, `text`,
+//! `arrays`, `objects`). llguidance follows the grammar, and [`Keys`] the names of properties, which must not
+//! repeat. What can't be followed is refused with its place in the schema. Decision 46,
+//! `docs/decisions/046-a-compiler-of-json-schemas.md`, has the reasons.
+
+mod arrays;
+mod compile;
+mod decimal;
+mod document;
+mod expand;
+mod formats;
+mod grammar;
+mod keys;
+mod keyword;
+mod names;
+mod numbers;
+mod objects;
+mod pattern;
+mod shape;
+#[cfg(test)]
+mod supported;
+mod text;
+mod uri;
+mod valid;
+mod within_lark;
+
+use llguidance::earley::Grammar;
+use llguidance::earley::lexerspec::LexerSpec;
+use serde_json::{Value, json};
+
+use compile::Compiler;
+use document::Document;
+use grammar::Builder;
+pub(crate) use keys::Keys;
+pub(super) use within_lark::check;
+
+/// Maximum number of bytes of a schema.
+const MAX_BYTES: usize = mynah_settings::OutputForm::MAX_BYTES;
+
+/// The white space of an answer that means nothing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Whitespace {
+    /// None.
+    None,
+    /// At most one space after a comma and a colon. It is part of the token that follows in most
+    /// vocabularies, and without it a model would have to write what it has hardly seen.
+    Space,
+    /// Any, between any parts.
+    Any,
+}
+
+/// A compiled schema.
+pub(super) struct Compiled {
+    pub(super) grammar: Grammar,
+    pub(super) lexer: LexerSpec,
+    /// What is followed with less than its meaning, each with its place.
+    pub(super) notes: Vec<String>,
+    /// How the names of properties are kept from repeating.
+    pub(super) names: FreeNames,
+}
+
+/// Names of properties that an answer may choose.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum FreeNames {
+    /// There are none: the grammar says which names there are.
+    None,
+    /// Every name that is begun can be made longer, so that it differs from those that are there.
+    Endless,
+    /// The names that a pattern allows may be used up.
+    RunOut,
+}
+
+/// Reads the text of a schema.
+pub(super) fn read(text: &str) -> Result<Value, String> {
+    if text.len() > MAX_BYTES {
+        return Err(format!(
+            "it has {} bytes, the maximum is {MAX_BYTES}",
+            text.len()
+        ));
+    }
+    let schema: Value =
+        serde_json::from_str(text).map_err(|error| format!("it isn't JSON: {error}"))?;
+    match schema {
+        Value::Object(_) | Value::Bool(true) => Ok(schema),
+        Value::Bool(false) => Err("no value fits the schema `false`".to_owned()),
+        Value::Null | Value::Number(_) | Value::String(_) | Value::Array(_) => {
+            Err("a JSON Schema is an object, `true` or `false`".to_owned())
+        }
+    }
+}
+
+/// Compiles a schema.
+///
+/// # Errors
+///
+/// What can't be followed, with its place and what to do instead.
+pub(super) fn compile(schema: &Value) -> Result<Compiled, String> {
+    let null = json!({"type": "null"});
+    let builder = Builder::new(whitespace(schema)?)?;
+    let mut compiler = Compiler::new(Document::new(schema, &null), builder);
+    note_dialect(schema, &mut compiler);
+    let root = compiler.run()?;
+    let Compiler {
+        builder,
+        notes,
+        has_free_names,
+        names_run_out,
+        ..
+    } = compiler;
+    let names = match (has_free_names, names_run_out) {
+        (false, _) => FreeNames::None,
+        (true, false) => FreeNames::Endless,
+        (true, true) => FreeNames::RunOut,
+    };
+    let (grammar, lexer) = builder
+        .finish(root)?
+        .ok_or_else(|| "no text has this form: its parts contradict each other".to_owned())?;
+    Ok(Compiled {
+        grammar,
+        lexer,
+        notes,
+        names,
+    })
+}
+
+/// The white space that the schema asks for with `x-whitespace`.
+fn whitespace(schema: &Value) -> Result<Whitespace, String> {
+    match schema.get("x-whitespace") {
+        None => Ok(Whitespace::Space),
+        Some(value) => match value.as_str() {
+            Some("none") => Ok(Whitespace::None),
+            Some("space") => Ok(Whitespace::Space),
+            Some("any") => Ok(Whitespace::Any),
+            _ => Err(
+                "`/x-whitespace`: it must be `none`, `space` (one after a comma or colon) or `any`"
+                    .to_owned(),
+            ),
+        },
+    }
+}
+
+/// Notes a dialect of JSON Schema that is not known.
+fn note_dialect(schema: &Value, compiler: &mut Compiler<'_>) {
+    let Some(dialect) = schema.get("$schema") else {
+        return;
+    };
+    let known = ["json-schema.org/draft", "spec.openapis.org/oas"];
+    let dialect = dialect.as_str().unwrap_or_default();
+    if !known.iter().any(|known| dialect.contains(known)) {
+        compiler.note(
+            "/$schema",
+            "this dialect is not known: the schema is read as 2020-12",
+        );
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,232 @@
+//! The official JSON-Schema-Test-Suite, in the version that the crate `json_schema_test_suite`
+//! contains.
+//!
+//! A valid value must be an answer, an invalid one must not. A schema may be refused only for what
+//! [`REFUSED`] lists. `MYNAH_SCHEMA_SUITE` names the folder `tests` of another version.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use serde_json::{Value, json};
+
+use super::super::decimal::Decimal;
+use super::{constraint, takes};
+
+const DRAFTS: [(&str, &str); 5] = [
+    ("draft4", "http://json-schema.org/draft-04/schema#"),
+    ("draft6", "http://json-schema.org/draft-06/schema#"),
+    ("draft7", "http://json-schema.org/draft-07/schema#"),
+    (
+        "draft2019-09",
+        "https://json-schema.org/draft/2019-09/schema",
+    ),
+    (
+        "draft2020-12",
+        "https://json-schema.org/draft/2020-12/schema",
+    ),
+];
+
+/// Reasons for which schemas of the suite are refused.
+const REFUSED: [&str; 17] = [
+    // Keywords that can't be followed.
+    "`contains` is not supported",
+    "`if` is not supported",
+    "`dependencies` is not supported",
+    "`dependentRequired` is not supported",
+    "`dependentSchemas` is not supported",
+    "`unevaluatedItems` is not supported",
+    "`$recursiveRef` is not supported",
+    "`$dynamicRef` is not supported",
+    "`not` is supported with",
+    "whole numbers can't be excluded",
+    "`uniqueItems` is supported for few items",
+    // Other documents, such as the schema of schemas.
+    "does not fetch schemas",
+    // Schemas that no value fits.
+    "no text has this form",
+    "no value fits",
+    // References to themselves without a value between.
+    "the schema refers to itself",
+    // Divisors with too many states.
+    "the digits of a divisor",
+    "word boundaries are not supported",
+];
+
+/// Files about what the host follows otherwise on purpose: formats are followed, not annotations.
+const OTHERWISE: [&str; 1] = ["format.json"];
+
+/// Valid values that are no answers: of several alternatives that a value matches, only the
+/// properties of one count as evaluated.
+const NOT_ANSWERS: [&str; 1] =
+    ["unevaluatedProperties with anyOf\": \"when two match and has no unevaluated properties"];
+
+/// The folder with a folder for each draft.
+fn folder() -> PathBuf {
+    if let Some(folder) = std::env::var_os("MYNAH_SCHEMA_SUITE") {
+        return folder.into();
+    }
+    // Cargo fetches a package whose code is not built only when it is asked about it.
+    let metadata = |more: &[&str]| {
+        let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+        std::process::Command::new(cargo)
+            .args(["metadata", "--format-version", "1", "--locked"])
+            .args(more)
+            .current_dir(env!("CARGO_MANIFEST_DIR"))
+            .output()
+            .unwrap()
+    };
+    let mut output = metadata(&["--offline"]);
+    if !output.status.success() {
+        output = metadata(&[]);
+    }
+    assert!(
+        output.status.success(),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    let metadata: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let packages = metadata["packages"].as_array().unwrap();
+    let own = packages
+        .iter()
+        .find(|package| package["name"] == "json_schema_test_suite");
+    let manifest = own.unwrap()["manifest_path"].as_str().unwrap();
+    let folder = Path::new(manifest).parent().unwrap();
+    folder.join("path/to/JSON-Schema-Test-Suite/repository/tests")
+}
+
+/// A value as answers are written: numbers without an exponent, and the properties in any order.
+fn spellings(value: &Value) -> Vec<String> {
+    const MOST: usize = 48;
+    match value {
+        Value::Number(number) => vec![Decimal::of(number).text()],
+        Value::Array(items) => {
+            let mut all = vec!["[".to_owned()];
+            for (index, item) in items.iter().enumerate() {
+                let comma = if index > 0 { "," } else { "" };
+                let items = spellings(item);
+                all = all
+                    .iter()
+                    .flat_map(|before| items.iter().map(move |it| format!("{before}{comma}{it}")))
+                    .take(MOST)
+                    .collect();
+            }
+            all.into_iter().map(|text| text + "]").collect()
+        }
+        Value::Object(properties) => {
+            // Each order of the properties, by insertion.
+            let mut orders: Vec<Vec<(&String, &Value)>> = vec![Vec::new()];
+            for property in properties {
+                let mut longer = Vec::new();
+                for order in &orders {
+                    for place in (0..=order.len()).rev() {
+                        let mut order = order.clone();
+                        order.insert(place, property);
+                        longer.push(order);
+                    }
+                }
+                longer.truncate(MOST);
+                orders = longer;
+            }
+            let mut all = Vec::new();
+            for order in orders {
+                let mut texts = vec!["{".to_owned()];
+                for (index, (name, value)) in order.into_iter().enumerate() {
+                    let comma = if index > 0 { "," } else { "" };
+                    let name = Value::from(name.as_str());
+                    let values = spellings(value);
+                    texts = texts
+                        .iter()
+                        .flat_map(|before| {
+                            let name = &name;
+                            values
+                                .iter()
+                                .map(move |it| format!("{before}{comma}{name}:{it}"))
+                        })
+                        .take(MOST)
+                        .collect();
+                }
+                all.extend(texts.into_iter().map(|text| text + "}"));
+            }
+            all.truncate(MOST);
+            all
+        }
+        Value::Null | Value::Bool(_) | Value::String(_) => vec![value.to_string()],
+    }
+}
+
+#[derive(Default)]
+struct Counts {
+    schemas: usize,
+    refused: BTreeMap<&'static str, usize>,
+    values: usize,
+    wrong: Vec<String>,
+}
+
+fn try_file(counts: &mut Counts, path: &Path, draft: &str, dialect: &str) {
+    let groups: Vec<Value> = serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap();
+    let file = path.file_name().unwrap().to_string_lossy().into_owned();
+    for group in groups {
+        let mut schema = group["schema"].clone();
+        if let Value::Object(object) = &mut schema {
+            object.entry("$schema").or_insert_with(|| json!(dialect));
+        }
+        let name = format!("{draft}/{file}: {}", group["description"]);
+        counts.schemas += 1;
+        let tests = group["tests"].as_array().unwrap();
+        let has_valid = tests.iter().any(|test| test["valid"] == true);
+        let taken = match constraint(&schema) {
+            Ok(taken) => taken,
+            Err(reason) => {
+                let known = REFUSED.iter().find(|known| reason.contains(**known));
+                match known {
+                    Some(known) if !(known.starts_with("no ") && has_valid) => {
+                        *counts.refused.entry(known).or_default() += 1;
+                    }
+                    _ => counts.wrong.push(format!("{name}: refused: {reason}")),
+                }
+                continue;
+            }
+        };
+        let is_approximate = taken.notes().iter().any(|note| note.contains("as `anyOf`"));
+        for test in tests {
+            counts.values += 1;
+            let is_valid = test["valid"] == true;
+            let is_taken = spellings(&test["data"])
+                .iter()
+                .any(|text| takes(&schema, text));
+            if is_taken != is_valid && (is_valid || !is_approximate) {
+                let (what, data) = (&test["description"], &test["data"]);
+                let wrong = format!("{name}: {what}: {data} should be {is_valid}");
+                if !(is_valid && NOT_ANSWERS.iter().any(|known| wrong.contains(known))) {
+                    counts.wrong.push(wrong);
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn the_official_suite_agrees() {
+    let folder = folder();
+    let mut counts = Counts::default();
+    for (draft, dialect) in DRAFTS {
+        let Ok(files) = std::fs::read_dir(folder.join(draft)) else {
+            continue;
+        };
+        let mut files: Vec<PathBuf> = files.map(|file| file.unwrap().path()).collect();
+        files.sort();
+        for file in files {
+            let name = file.file_name().unwrap().to_string_lossy().into_owned();
+            if name.ends_with(".json") && !OTHERWISE.contains(&name.as_str()) {
+                try_file(&mut counts, &file, draft, dialect);
+            }
+        }
+    }
+    let refused: usize = counts.refused.values().sum();
+    println!(
+        "{} schemas, {refused} refused, {} values\n{:#?}",
+        counts.schemas, counts.values, counts.refused
+    );
+    assert!(counts.wrong.is_empty(), "{}", counts.wrong.join("\n"));
+    assert!(counts.schemas > 500 && counts.values > 1500);
+}
