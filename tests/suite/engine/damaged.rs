@@ -139,7 +139,10 @@ async fn answer(
         // Random weights can overflow, which is an error of the request.
         Ok(mut running) => loop {
             let events = running.next().await.map_err(|error| error.to_string())?;
-            if events.iter().any(|event| matches!(event, Event::Finished(_))) {
+            if events
+                .iter()
+                .any(|event| matches!(event, Event::Finished(_)))
+            {
                 break;
             }
         },
