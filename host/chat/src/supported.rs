@@ -98,7 +98,8 @@ pub(crate) const SUPPORTED: &[Supported] = &[
     ),
     yes(
         "`default`, `trim`, `upper`, `lower`, `title`, `capitalize`, `replace`, `indent`, \
-         `truncate`, `center`, `wordcount`, `format`, `string`, `int`, `float`, `round`, `abs`, `attr`, `escape`, `safe`",
+         `truncate`, `center`, `wordcount`, `format`, `string`, `int`, `float`, `round`, `abs`, \
+         `attr`, `escape`, `safe`",
         "{{ x|default('a', boolean=true)|indent(2, true)|truncate(9)|center(5) }}\
          {{ '7'|int|string|wordcount }}",
         "",

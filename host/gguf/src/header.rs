@@ -232,8 +232,8 @@ impl GgufHeader {
         )
     }
 
-    /// Whether llama.cpp can read vectors from the last layer. Of architectures with several streams
-    /// of hidden states, it reads more numbers than there are, and aborts the process.
+    /// Whether llama.cpp can read vectors from the last layer. Of architectures with several
+    /// streams of hidden states, it reads more numbers than there are, and aborts the process.
     #[must_use]
     pub fn has_vectors(&self) -> bool {
         !matches!(self.architecture(), Some("deepseek4" | "qwen4exp"))

@@ -40,7 +40,8 @@ fn cases(count: usize) -> Vec<Case> {
     damages.into_iter().step_by(step).collect()
 }
 
-/// What happened with a model: `answered`, `refused: ..`, or `ended` if the process did not survive.
+/// What happened with a model: `answered`, `refused: ..`, or `ended` if the process did not
+/// survive.
 fn used(cases: &[Case]) -> Vec<String> {
     let folder = tempfile::tempdir().unwrap();
     let done = folder.path().join("done");

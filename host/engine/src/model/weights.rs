@@ -36,9 +36,9 @@ pub(super) fn read_header(path: &Path) -> Result<GgufHeader> {
 /// This happens on a thread that ends afterwards. llama.cpp repacks some weights with OpenMP, and
 /// libgomp keeps a team for every thread that has used it. If the teams have more threads than
 /// there are cores, libgomp makes all of them wait in the kernel, including those of the compute
-/// thread, which halves the speed of a single stream. The context that determines the model's abilities is
-/// created on the same thread: when it was created on the caller's thread, the heap took minutes to
-/// settle (`cargo xtask soak`).
+/// thread, which halves the speed of a single stream. The context that determines the model's
+/// abilities is created on the same thread: when it was created on the caller's thread, the heap
+/// took minutes to settle (`cargo xtask soak`).
 pub(super) fn load_weights(
     files: MappedFiles,
     header: &GgufHeader,

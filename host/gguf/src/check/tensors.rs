@@ -125,7 +125,8 @@ pub(super) fn present(header: &GgufHeader, architecture: &str) -> Result<(), Ggu
             let has = |other: &&str| names.contains(format!("{start}{other}").as_str());
             if !needed.iter().any(has) {
                 return Err(GgufProblem::Unusable(format!(
-                    "it has the tensor `{name}` and lacks `{start}{}`, which llama.cpp uses with it",
+                    "it has the tensor `{name}` and lacks `{start}{}`, which llama.cpp uses with \
+                     it",
                     needed.join("` or `")
                 )));
             }

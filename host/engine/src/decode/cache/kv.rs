@@ -34,7 +34,8 @@ impl<C: Executor> Kv<C> {
         &self.executor
     }
 
-    /// Computes the batch, and returns how long it took. [`extend`](Self::extend) then accounts for each sequence in it.
+    /// Computes the batch, and returns how long it took. [`extend`](Self::extend) then accounts
+    /// for each sequence in it.
     pub(super) fn decode(
         &mut self,
         batch: &mut Batch,

@@ -76,7 +76,8 @@ impl<C: Executor> CacheManager<C> {
         self.kv.executor()
     }
 
-    /// Computes a batch, and returns how long it took. [`computed`](Self::computed) then accounts for each sequence in it.
+    /// Computes a batch, and returns how long it took. [`computed`](Self::computed) then accounts
+    /// for each sequence in it.
     pub(in crate::decode) fn decode(
         &mut self,
         batch: &mut Batch,
