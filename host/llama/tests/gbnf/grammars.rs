@@ -11,12 +11,27 @@ pub(crate) fn texts() -> impl Strategy<Value = Vec<Vec<usize>>> {
     prop::collection::vec(text, 6)
 }
 
+/// What a grammar is made of. A grammar has dozens of parts, so if each were odd now and then, nearly
+/// all grammars would be broken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Parts {
+    /// Forms that have a meaning, and rules that refer to later rules.
+    Plain,
+    /// Any forms.
+    Odd,
+}
+
 /// A grammar.
 pub(crate) fn grammars() -> impl Strategy<Value = String> {
-    let characters = grammar(character().boxed());
+    let characters = |parts| grammar(character(parts), parts);
     // A token and its text at the same place differ on purpose, so a grammar has one of them.
-    let tokens = grammar(token().boxed());
-    let whole = prop_oneof![6 => characters, 1 => tokens];
+    let tokens = |parts| grammar(token(parts), parts);
+    let whole = prop_oneof![
+        12 => characters(Parts::Plain),
+        2 => tokens(Parts::Plain),
+        2 => characters(Parts::Odd),
+        1 => tokens(Parts::Odd),
+    ];
     let change = prop::option::weighted(0.25, (any::<prop::sample::Index>(), change()));
     (whole, change).prop_map(|(grammar, change)| match change {
         Some((place, (removed, added))) => {
@@ -76,11 +91,39 @@ fn change() -> impl Strategy<Value = (usize, &'static str)> {
     (0..3usize, added)
 }
 
-fn space() -> impl Strategy<Value = &'static str> {
-    prop_oneof![
-        20 => Just(" "),
-        2 => select(vec!["", "  ", "\t", " # a comment\n", "\n", "\r\n", " \n "]),
-    ]
+/// Plain parts, and odd ones among them if those are wanted.
+fn mixed<T: Clone + std::fmt::Debug + 'static>(
+    parts: Parts,
+    plain: Vec<T>,
+    odd: Vec<T>,
+) -> BoxedStrategy<T> {
+    match parts {
+        Parts::Plain => select(plain).boxed(),
+        Parts::Odd => prop_oneof![15 => select(plain), 1 => select(odd)].boxed(),
+    }
+}
+
+fn space(parts: Parts) -> BoxedStrategy<&'static str> {
+    let plain = vec![" ", " ", " ", " ", "  ", "\t"];
+    mixed(
+        parts,
+        plain,
+        vec!["", " # a comment\n", "\n", "\r\n", " \n "],
+    )
+}
+
+/// Within a group, where lines may end.
+fn space_in_group() -> impl Strategy<Value = &'static str> {
+    select(vec![
+        " ",
+        " ",
+        " ",
+        "",
+        "\n",
+        " # a comment\n",
+        "\r\n",
+        " \n ",
+    ])
 }
 
 /// Between rules.
@@ -91,8 +134,10 @@ fn line() -> impl Strategy<Value = &'static str> {
     ]
 }
 
-fn character() -> impl Strategy<Value = String> {
-    let piece = select(vec![
+fn character(parts: Parts) -> BoxedStrategy<String> {
+    let piece = vec![
+        "#",
+        "|",
         "a",
         "a",
         "b",
@@ -114,19 +159,14 @@ fn character() -> impl Strategy<Value = String> {
         "\\-",
         "0",
         "x",
-    ]);
-    let rare = select(vec![
-        "\\x00",
-        "\\uD83D",
-        "\\U00110000",
-        "\\UFFFFFFFF",
-        "#",
-        "|",
-    ]);
-    let piece = prop_oneof![30 => piece, 1 => rare];
-    let literal =
-        prop::collection::vec(piece, 0..3).prop_map(|pieces| format!("\"{}\"", pieces.concat()));
-    let class = select(vec![
+    ];
+    let odd = vec!["\\x00", "\\uD83D", "\\U00110000", "\\UFFFFFFFF"];
+    let piece = mixed(parts, piece, odd);
+    // There is nothing to repeat in an empty literal.
+    let least = if parts == Parts::Odd { 0 } else { 1 };
+    let literal = prop::collection::vec(piece, least..3)
+        .prop_map(|pieces| format!("\"{}\"", pieces.concat()));
+    let class = vec![
         "[a]",
         "[ab]",
         "[a-c]",
@@ -148,26 +188,23 @@ fn character() -> impl Strategy<Value = String> {
         "[^\"\\\\\\x7F\\x00-\\x1F]",
         "[a-c-]",
         "[a^]",
-        "[b-a]",
-        "[]",
-        "[^]",
         "[--a]",
-        "[\\x00]",
         "[\\n]",
         "[#a]",
         "[a-a-c]",
         "[é😀]",
         "[a b]",
         "[\\uDFFF-\\uE000]",
-    ]);
-    prop_oneof![6 => literal, 6 => class.prop_map(str::to_owned), 1 => Just(".".to_owned())]
+    ];
+    let class = mixed(parts, class, vec!["[b-a]", "[]", "[^]", "[\\x00]"]);
+    prop_oneof![6 => literal, 6 => class.prop_map(str::to_owned), 1 => Just(".".to_owned())].boxed()
 }
 
-fn token() -> impl Strategy<Value = String> {
-    let common = select(vec![
+fn token(parts: Parts) -> BoxedStrategy<String> {
+    let plain = vec![
         "<x>", "!<x>", "<[259]>", "<[260]>", "<[261]>", "!<[259]>", "!<[260]>", "<[271]>", "<s>",
-    ]);
-    let rare = select(vec![
+    ];
+    let odd = vec![
         "</s>",
         "!</s>",
         "<y>",
@@ -178,23 +215,34 @@ fn token() -> impl Strategy<Value = String> {
         "<[01]>",
         "< x>",
         "<x",
-    ]);
-    prop_oneof![20 => common, 1 => rare].prop_map(str::to_owned)
+    ];
+    mixed(parts, plain, odd).prop_map(str::to_owned).boxed()
 }
 
-fn times() -> impl Strategy<Value = &'static str> {
-    prop_oneof![
-        10 => select(vec!["*", "+", "?"]),
-        4 => select(vec!["{0}", "{1}", "{2}", "{0,0}", "{0,1}", "{0,2}", "{1,2}", "{2,}", "{0,}"]),
-        1 => select(vec!["{ 1 , 2 }", "{1 }", "{,2}", "{}", "{00}", "{2001}", "{1\n}", "**", "+?"]),
-    ]
+fn times(parts: Parts) -> BoxedStrategy<&'static str> {
+    let plain = vec![
+        "*", "*", "+", "+", "?", "?", "{0}", "{1}", "{2}", "{0,0}", "{0,1}", "{0,2}", "{1,2}",
+        "{2,}", "{0,}",
+    ];
+    let odd = vec![
+        "{ 1 , 2 }",
+        "{1 }",
+        "{,2}",
+        "{}",
+        "{00}",
+        "{2001}",
+        "{1\n}",
+        "**",
+        "+?",
+    ];
+    mixed(parts, plain, odd)
 }
 
-fn choice(item: BoxedStrategy<String>) -> BoxedStrategy<String> {
-    let times = prop::option::weighted(0.25, times()).prop_map(Option::unwrap_or_default);
-    let item =
-        (item, times, space()).prop_map(|(item, times, space)| format!("{item}{times}{space}"));
-    let sequence = prop::collection::vec(item, 0..4)
+fn choice(item: BoxedStrategy<String>, parts: Parts) -> BoxedStrategy<String> {
+    let times = prop::option::weighted(0.25, times(parts)).prop_map(Option::unwrap_or_default);
+    let item = (item, times, space(parts))
+        .prop_map(|(item, times, space)| format!("{item}{times}{space}"));
+    let sequence = prop::collection::vec(item, 1..4)
         .prop_map(|items| items.concat())
         .boxed();
     let separator = select(vec!["|", "| ", "|\n", "|#\n"]);
@@ -209,30 +257,48 @@ fn choice(item: BoxedStrategy<String>) -> BoxedStrategy<String> {
         .boxed()
 }
 
-fn grammar(leaf: BoxedStrategy<String>) -> impl Strategy<Value = String> {
-    let name = prop_oneof![
-        20 => select(vec!["r1", "r-2", "r1", "r-2", "root"]),
-        1 => select(vec!["r9", "r_1"]),
-    ];
-    let leaf = prop_oneof![5 => leaf, 2 => name.prop_map(str::to_owned)];
-    let item = leaf.prop_recursive(3, 12, 3, |item| {
-        (space(), choice(item.boxed())).prop_map(|(space, choice)| format!("({space}{choice})"))
+/// The choice of a rule that may refer to some rules.
+fn rule(
+    leaf: BoxedStrategy<String>,
+    names: Vec<&'static str>,
+    parts: Parts,
+) -> BoxedStrategy<String> {
+    let names = match parts {
+        Parts::Plain => names,
+        Parts::Odd => vec!["r1", "r-2", "r1", "r-2", "root", "r9", "r_1"],
+    };
+    let leaf = match names.as_slice() {
+        [] => leaf,
+        _ => prop_oneof![5 => leaf, 2 => select(names).prop_map(str::to_owned)].boxed(),
+    };
+    let item = leaf.prop_recursive(3, 12, 3, move |item| {
+        (space_in_group(), choice(item.boxed(), parts))
+            .prop_map(|(space, choice)| format!("({space}{choice})"))
     });
-    let rule = choice(item.boxed()).boxed();
-    let again = (select(vec!["root", "r1", "r-2", "unused"]), rule.clone());
+    choice(item.boxed(), parts)
+}
+
+fn grammar(leaf: BoxedStrategy<String>, parts: Parts) -> impl Strategy<Value = String> {
+    let rule = |names| rule(leaf.clone(), names, parts);
+    let again = (select(vec!["r1", "r-2", "unused"]), rule(Vec::new()));
+    // A rule may come again at its end.
+    let tail = leaf.clone().prop_map(|leaf| format!("| {leaf} r1 "));
     (
-        (line(), rule.clone()),
-        (line(), rule.clone()),
-        (line(), rule),
+        (line(), rule(vec!["r1", "r-2"])),
+        (line(), rule(vec!["r-2"]), prop::option::weighted(0.2, tail)),
+        (line(), rule(Vec::new())),
         prop::option::weighted(0.2, again),
         prop::option::weighted(0.1, select(vec!["\n", " \n ", "# before\n"])),
     )
-        .prop_map(|((_, root), (one, first), (two, second), again, before)| {
-            let again = again.map(|(name, rule)| format!("\n{name} ::={rule}\n"));
-            format!(
-                "{}root ::= {root}{one}r1 ::= {first}{two}r-2::={second}{}",
-                before.unwrap_or_default(),
-                again.unwrap_or_default()
-            )
-        })
+        .prop_map(
+            |((_, root), (one, first, tail), (two, second), again, before)| {
+                let again = again.map(|(name, rule)| format!("\n{name} ::={rule}\n"));
+                format!(
+                    "{}root ::= {root}{one}r1 ::= {first}{}{two}r-2::={second}{}",
+                    before.unwrap_or_default(),
+                    tail.unwrap_or_default(),
+                    again.unwrap_or_default()
+                )
+            },
+        )
 }

@@ -25,7 +25,7 @@ use std::cell::RefCell;
 use std::sync::Arc;
 
 use mynah_core::TokenId;
-use mynah_grammar::{Constraint, Grammars};
+use mynah_grammar::{Constraint, ConstraintError, Grammars};
 use mynah_settings::OutputForm;
 use proptest::prelude::*;
 use proptest::test_runner::{Config, RngAlgorithm, TestError, TestRng, TestRunner};
@@ -59,7 +59,7 @@ struct Count {
     both_take: usize,
     both_refuse: usize,
     differ_on_purpose: usize,
-    /// llama.cpp ended its process, or ran into its bounds.
+    /// llama.cpp ended its process, or either ran into its bounds.
     lost: usize,
     texts: usize,
     accepted: usize,
@@ -126,7 +126,12 @@ impl Both {
             .map(|text| text.into_iter().map(words::character).collect())
             .collect();
         if ours.is_ok() {
-            texts.extend((0..4).map(|walk| self.walk(grammar, seed.wrapping_add(walk))));
+            let walks = (0..4).map(|walk| self.walk(grammar, seed.wrapping_add(walk)));
+            let Ok(walks) = walks.collect::<Result<Vec<_>, ConstraintError>>() else {
+                count.lost += 1;
+                return Ok(());
+            };
+            texts.extend(walks);
         }
         let theirs = self.llama.borrow_mut().read(grammar, &texts, seed);
         let Some(theirs) = theirs else {
@@ -142,7 +147,10 @@ impl Both {
                     .iter()
                     .any(|one| grammar.contains(one));
                 for text in theirs {
-                    let (length, may_end) = self.follow(grammar, &text.ids);
+                    let Ok((length, may_end)) = self.follow(grammar, &text.ids) else {
+                        count.lost += 1;
+                        return Ok(());
+                    };
                     let is_same = may_end == text.may_end
                         && (length == text.length || (length < text.length && may_be_dead));
                     if !is_same {
@@ -182,31 +190,39 @@ impl Both {
     }
 
     /// How many of the tokens Mynah allows, and whether the answer may end after all of them.
-    fn follow(&self, grammar: &str, ids: &[u32]) -> (usize, bool) {
+    fn follow(&self, grammar: &str, ids: &[u32]) -> Result<(usize, bool), ConstraintError> {
         let mut constraint = self.constraint(grammar);
         for (length, &id) in ids.iter().enumerate() {
             let token = TokenId(id.cast_signed());
-            if constraint.is_complete() || !constraint.allows(token).unwrap() {
-                return (length, false);
+            if constraint.is_complete() || !constraint.allows(token)? {
+                return Ok((length, false));
             }
-            constraint.accept(token).unwrap();
+            constraint.accept(token)?;
         }
         let end = TokenId(words::END.cast_signed());
-        let may_end = constraint.is_complete() || constraint.allows(end).unwrap();
-        (ids.len(), may_end)
+        let may_end = constraint.is_complete() || constraint.allows(end)?;
+        Ok((ids.len(), may_end))
     }
 
     /// A random text that Mynah allows.
-    fn walk(&self, grammar: &str, seed: u32) -> Vec<u32> {
+    fn walk(&self, grammar: &str, seed: u32) -> Result<Vec<u32>, ConstraintError> {
         let mut constraint = self.constraint(grammar);
-        words::walk(seed, |id| {
+        let mut failed = None;
+        let walked = words::walk(seed, |id| {
             let token = TokenId(id.cast_signed());
-            let is_allowed = !constraint.is_complete() && constraint.allows(token).unwrap();
-            if is_allowed {
-                constraint.accept(token).unwrap();
-            }
-            is_allowed
-        })
+            let mut accept = || {
+                let is_allowed = !constraint.is_complete() && constraint.allows(token)?;
+                if is_allowed {
+                    constraint.accept(token)?;
+                }
+                Ok(is_allowed)
+            };
+            accept().unwrap_or_else(|error| {
+                failed = Some(error);
+                false
+            })
+        });
+        failed.map_or(Ok(walked), Err)
     }
 }
 
