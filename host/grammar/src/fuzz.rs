@@ -45,7 +45,7 @@ impl gbnf::Tokens for Lengths {
     }
 
     fn is_usable(&self, id: u32) -> bool {
-        id < 200 && id % 10 != 0
+        id < 200 && !id.is_multiple_of(10)
     }
 }
 

@@ -188,23 +188,24 @@ fn lists<T: Copy>(list: &[T], elements: &[T]) -> Vec<Vec<T>> {
     }
     for &element in elements {
         lists.push(vec![element; list.len().max(1)]);
-        for at in 0..list.len() {
-            let mut changed = list.to_vec();
-            changed[at] = element;
-            lists.push(changed);
-        }
+        lists.extend((0..list.len()).map(|at| with(list, at, element)));
     }
     lists
+}
+
+/// The list with another element at a place.
+fn with<T: Copy>(list: &[T], place: usize, element: T) -> Vec<T> {
+    let mut changed = list.to_vec();
+    changed.splice(place..=place, [element]);
+    changed
 }
 
 /// The changes to try of a tensor with these dimensions.
 fn shapes(dimensions: &[u64]) -> Vec<TensorDamage> {
     let mut changes = vec![TensorDamage::Missing];
-    for at in 0..dimensions.len() {
-        for size in [0, 1, dimensions[at] + 1, dimensions[at] * 2] {
-            let mut changed = dimensions.to_vec();
-            changed[at] = size;
-            changes.push(TensorDamage::Dimensions(changed));
+    for (at, &size) in dimensions.iter().enumerate() {
+        for other in [0, 1, size + 1, size * 2] {
+            changes.push(TensorDamage::Dimensions(with(dimensions, at, other)));
         }
     }
     changes.push(TensorDamage::Dimensions(

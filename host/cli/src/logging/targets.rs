@@ -12,7 +12,7 @@ pub(super) const LOG: &str = "mynah::log";
 pub(super) const CLASSES: [&str; 6] = [CONTENT, MEMORY, PERFORMANCE, TASK, LOG, LLAMA_CPP];
 
 /// The host's modules that log under their own path.
-const MODULES: [&str; 31] = [
+const MODULES: [&str; 33] = [
     "mynah::cache",
     "mynah::config",
     "mynah::config::merge",

@@ -149,7 +149,7 @@ impl Keys<'_> {
         let each = self.number(key).unwrap_or(windows.each);
         let is_windowed = |layer: u64| match (each, windows.is_first_whole) {
             (0, _) => true,
-            (each, true) => layer % each != 0,
+            (each, true) => !layer.is_multiple_of(each),
             (each, false) => layer % each < each - 1,
         };
         (0..count).map(is_windowed).collect()

@@ -13,7 +13,6 @@
     clippy::expect_used,
     clippy::indexing_slicing,
     clippy::print_stdout,
-    clippy::print_stderr,
     reason = "a test fails by panicking; clippy.toml reaches only into `#[test]` functions"
 )]
 
