@@ -1,11 +1,10 @@
 //! JSON Schemas as grammars.
 //!
-//! [`Document`](document::Document) reads a schema and resolves references in it.
-//! [`Compiler`](compile::Compiler) makes a grammar of it: the alternatives of each value
-//! (`expand`), what they require of it (`shape`), and the rules for that (`numbers`, `text`,
-//! `arrays`, `objects`). llguidance follows the grammar, and [`Keys`] the names of properties,
-//! which must not repeat. What can't be followed is refused with its place in the schema. Decision
-//! 46, `docs/decisions/046-a-compiler-of-json-schemas.md`, has the reasons.
+//! [`Document`] reads a schema and resolves references in it. [`Compiler`] makes a grammar of it:
+//! the alternatives of each value (`expand`), what they require of it (`shape`), and the rules for
+//! that (`numbers`, `text`, `arrays`, `objects`). llguidance follows the grammar, and [`Keys`] the
+//! names of properties, which must not repeat. What can't be followed is refused with its place in
+//! the schema. Decision 46, `docs/decisions/046-a-compiler-of-json-schemas.md`, has the reasons.
 
 mod arrays;
 mod compile;
