@@ -3,7 +3,7 @@
 
 use anyhow::Result;
 
-use crate::process::step;
+use crate::process::{cargo, run, step};
 use crate::{model, tools, wheel};
 
 /// Installs what the demo needs.
@@ -24,6 +24,11 @@ pub(crate) fn setup() -> Result<()> {
 /// [`setup`], and the model and the Python package that only the tests need.
 pub(crate) fn for_tests() -> Result<()> {
     setup()?;
+    // Also those that no build needs: tests read the files of one, and do not reach the registry.
+    step(
+        "set up: crates",
+        || run(cargo().args(["fetch", "--locked"])),
+    )?;
     step("set up: Gemma", || model::gemma().map(drop))?;
     step("set up: Jinja2", || wheel::JINJA2.python().map(drop))
 }

@@ -65,23 +65,16 @@ fn folder() -> PathBuf {
     if let Some(folder) = std::env::var_os("MYNAH_SCHEMA_SUITE") {
         return folder.into();
     }
-    // Cargo fetches a package whose code is not built only when it is asked about it.
-    let metadata = |more: &[&str]| {
-        let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-        std::process::Command::new(cargo)
-            .args(["metadata", "--format-version", "1", "--locked"])
-            .args(more)
-            .current_dir(env!("CARGO_MANIFEST_DIR"))
-            .output()
-            .unwrap()
-    };
-    let mut output = metadata(&["--offline"]);
-    if !output.status.success() {
-        output = metadata(&[]);
-    }
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let output = std::process::Command::new(cargo)
+        .args(["metadata", "--format-version", "1", "--locked", "--offline"])
+        .current_dir(env!("CARGO_MANIFEST_DIR"))
+        .output()
+        .unwrap();
+    // A build does not fetch a package whose code is not built.
     assert!(
         output.status.success(),
-        "{}",
+        "run `cargo fetch --locked`: {}",
         String::from_utf8_lossy(&output.stderr)
     );
     let metadata: Value = serde_json::from_slice(&output.stdout).unwrap();
