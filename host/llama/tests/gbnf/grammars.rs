@@ -11,8 +11,8 @@ pub(crate) fn texts() -> impl Strategy<Value = Vec<Vec<usize>>> {
     prop::collection::vec(text, 6)
 }
 
-/// What a grammar is made of. A grammar has dozens of parts, so if each were odd now and then, nearly
-/// all grammars would be broken.
+/// What a grammar is made of. A grammar has dozens of parts, so if each were odd now and then,
+/// nearly all grammars would be broken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Parts {
     /// Forms that have a meaning, and rules that refer to later rules.
