@@ -29,6 +29,41 @@ pub enum Support {
     No,
 }
 
+impl Supported {
+    /// A construct that has its meaning.
+    #[must_use]
+    pub const fn yes(construct: &'static str, example: &'static str, note: &'static str) -> Self {
+        Self {
+            construct,
+            support: Support::Yes,
+            example,
+            note,
+        }
+    }
+
+    /// A construct that is taken with less than its whole meaning.
+    #[must_use]
+    pub const fn partly(
+        construct: &'static str,
+        example: &'static str,
+        note: &'static str,
+    ) -> Self {
+        Self {
+            support: Support::Partly,
+            ..Self::yes(construct, example, note)
+        }
+    }
+
+    /// A construct that is refused.
+    #[must_use]
+    pub const fn no(construct: &'static str, example: &'static str, note: &'static str) -> Self {
+        Self {
+            support: Support::No,
+            ..Self::yes(construct, example, note)
+        }
+    }
+}
+
 /// The rows as a Markdown table. Its lines may be long.
 #[must_use]
 pub fn table(rows: &[Supported]) -> String {
@@ -62,15 +97,10 @@ mod tests {
 
     #[test]
     fn a_section_of_a_page_is_its_table() {
-        let rows = |construct, support| {
-            [Supported {
-                construct,
-                support,
-                example: "",
-                note: "",
-            }]
-        };
-        let (one, other) = (rows("`a`", Support::Yes), rows("`b`", Support::No));
+        let (one, other) = (
+            [Supported::yes("`a`", "", "")],
+            [Supported::no("`b`", "", "")],
+        );
         let page = format!(
             "# Page\n\n## One\n\nText.\n\n{}\n## Other\n\n{}",
             table(&one),

@@ -13,7 +13,6 @@ mod check;
 mod factor;
 mod parse;
 mod rules;
-mod supported;
 mod tokens;
 mod translate;
 
@@ -21,6 +20,8 @@ mod translate;
 mod plain;
 #[cfg(test)]
 mod published;
+#[cfg(test)]
+mod supported;
 #[cfg(test)]
 mod tests;
 
