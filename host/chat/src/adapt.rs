@@ -4,7 +4,7 @@ use std::fmt;
 
 use super::data::{Data, Object};
 use super::jinja;
-use super::probe::{Abilities, ArgumentForm, Calls, Content, Render, content};
+use super::probe::{Abilities, ArgumentForm, Calls, Content, Render, content, message};
 
 /// What was moved so that the template carries it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -118,14 +118,7 @@ fn move_tools(messages: &mut Vec<Data>, tools: &mut Data) {
     *tools = Data::Null;
     match messages.first_mut() {
         Some(first) if has_role(first, "system") => append(first, &text),
-        _ => {
-            let system = [
-                ("role", Data::text("system")),
-                ("content", Data::Text(text)),
-            ];
-            let system = system.map(|(key, value)| (key.to_owned(), value));
-            messages.insert(0, Data::Object(system.into_iter().collect()));
-        }
+        _ => messages.insert(0, message("system", Data::Text(text))),
     }
 }
 

@@ -93,13 +93,12 @@ pub(super) fn cut(text: &str, mark: Option<char>) -> Result<String, String> {
         "it leaves out the last message, which is the assistant's and is to be continued: end with \
          another message",
     )?;
-    let is_trimmed = !after.starts_with(' ');
-    Ok(if is_trimmed {
-        before.trim_end()
-    } else {
-        before
-    }
-    .to_owned())
+    // The template removes white space at the end, unless the space after the mark is there.
+    let text = match after.starts_with(' ') {
+        true => before,
+        false => before.trim_end(),
+    };
+    Ok(text.to_owned())
 }
 
 fn message((index, message): (usize, &Message)) -> Result<Data, String> {

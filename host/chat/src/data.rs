@@ -38,6 +38,12 @@ impl Data {
         Self::Text(text.into())
     }
 
+    /// An object with these keys.
+    pub(crate) fn object<const N: usize>(pairs: [(&str, Self); N]) -> Self {
+        let pairs = pairs.into_iter();
+        Self::Object(pairs.map(|(key, value)| (key.to_owned(), value)).collect())
+    }
+
     pub(crate) fn as_text(&self) -> Option<&str> {
         match self {
             Self::Text(text) => Some(text),

@@ -228,7 +228,7 @@ pub(super) fn content(text: &str, form: Content) -> Data {
         Content::Parts if text.is_empty() => Data::List(Vec::new()),
         Content::Parts => {
             let part = [("type", Data::text("text")), ("text", Data::text(text))];
-            Data::List(vec![object(part)])
+            Data::List(vec![Data::object(part)])
         }
     }
 }
@@ -251,17 +251,13 @@ fn carried(text: &str, form: ArgumentForm) -> Carried {
     }
 }
 
-fn object<const N: usize>(pairs: [(&str, Data); N]) -> Data {
-    let pairs = pairs.into_iter();
-    Data::Object(pairs.map(|(key, value)| (key.to_owned(), value)).collect())
-}
-
-fn message(role: &str, content: Data) -> Data {
-    object([("role", Data::text(role)), ("content", content)])
+/// A message with this content.
+pub(super) fn message(role: &str, content: Data) -> Data {
+    Data::object([("role", Data::text(role)), ("content", content)])
 }
 
 fn tools() -> Data {
-    let key = object([(KEY, object([("type", Data::text("string"))]))]);
+    let key = Data::object([(KEY, Data::object([("type", Data::text("string"))]))]);
     let parameters = [
         ("type", Data::text("object")),
         ("properties", key),
@@ -270,11 +266,11 @@ fn tools() -> Data {
     let function = [
         ("name", Data::text(TOOL)),
         ("description", Data::text(TOOL)),
-        ("parameters", object(parameters)),
+        ("parameters", Data::object(parameters)),
     ];
-    let tool = object([
+    let tool = Data::object([
         ("type", Data::text("function")),
-        ("function", object(function)),
+        ("function", Data::object(function)),
     ]);
     Data::List(vec![tool])
 }
@@ -285,16 +281,16 @@ const ID: &str = "callmynah";
 /// A message that calls a tool, beside this content.
 fn calling(beside: Data, form: ArgumentForm) -> Data {
     let arguments = match form {
-        ArgumentForm::Object => object([(KEY, Data::text(VALUE))]),
+        ArgumentForm::Object => Data::object([(KEY, Data::text(VALUE))]),
         ArgumentForm::Text => Data::Text(format!("{{\"{KEY}\": \"{VALUE}\"}}")),
     };
-    let function = object([("name", Data::text(CALL)), ("arguments", arguments)]);
-    let call = object([
+    let function = Data::object([("name", Data::text(CALL)), ("arguments", arguments)]);
+    let call = Data::object([
         ("id", Data::text(ID)),
         ("type", Data::text("function")),
         ("function", function),
     ]);
-    object([
+    Data::object([
         ("role", Data::text("assistant")),
         ("content", beside),
         ("tool_calls", Data::List(vec![call])),
@@ -303,7 +299,7 @@ fn calling(beside: Data, form: ArgumentForm) -> Data {
 
 /// A question, a call, its result, the answer, and a question.
 fn called(call: Data, form: Content) -> Vec<Data> {
-    let result = object([
+    let result = Data::object([
         ("role", Data::text("tool")),
         ("content", content(RESULT, form)),
         ("tool_call_id", Data::text(ID)),

@@ -1,6 +1,7 @@
 //! A chat template, which converts a conversation to a prompt.
 
 use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU8, Ordering};
 
 use mynah_core::{Conversation, TokenId};
 
@@ -22,7 +23,8 @@ pub struct ChatTemplate {
     adds_bos: bool,
     // Built for the first message, because a vocabulary is large.
     control_tokens: OnceLock<Result<ControlTokens, String>>,
-    told: [OnceLock<()>; 6],
+    /// A bit for each kind of move that was returned once.
+    told: AtomicU8,
 }
 
 /// A template's text, and what it can carry.
@@ -100,7 +102,7 @@ impl ChatTemplate {
             names,
             adds_bos,
             control_tokens: OnceLock::new(),
-            told: Default::default(),
+            told: AtomicU8::new(0),
         }
     }
 
@@ -191,17 +193,8 @@ impl ChatTemplate {
 
     /// Whether this is the first time that it is moved.
     fn is_first(&self, moved: Moved) -> bool {
-        let place = match moved {
-            Moved::System => 0,
-            Moved::SeveralSystems => 1,
-            Moved::LateSystem => 2,
-            Moved::Tools => 3,
-            Moved::Calls => 4,
-            Moved::Results => 5,
-        };
-        self.told
-            .get(place)
-            .is_some_and(|told| told.set(()).is_ok())
+        let bit = 1 << moved as u8;
+        self.told.fetch_or(bit, Ordering::Relaxed) & bit == 0
     }
 }
 

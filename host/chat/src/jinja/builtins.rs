@@ -6,11 +6,10 @@ use minijinja::value::{Rest, ValueKind, ValueOrKwargs};
 use minijinja::{Environment, Error, Output, State, Value, escape_formatter};
 use minijinja_contrib::globals::{cycler, joiner};
 
-use super::methods::ensure;
 use super::number::is_large;
 use super::strftime::strftime;
 use super::text::text;
-use super::values::{is_callable, refused};
+use super::values::{ensure, is_callable, refused};
 use super::{Bounds, filters, json, methods};
 
 /// Adds everything to the environment.
@@ -51,19 +50,17 @@ pub(super) fn install(environment: &mut Environment<'static>, bounds: &Bounds) {
 
 /// Writes a value into the prompt.
 fn write(output: &mut Output, state: &mut State, value: &Value) -> Result<(), Error> {
-    match value.kind() {
-        ValueKind::Number => output
-            .write_str(&text(value))
-            .map_err(|_| refused("the prompt can't be written")),
+    let written = match value.kind() {
+        ValueKind::Number => text(value),
         ValueKind::Seq | ValueKind::Map => {
             let written = text(value);
             ensure(state, written.len())?;
-            output
-                .write_str(&written)
-                .map_err(|_| refused("the prompt can't be written"))
+            written
         }
-        _ => escape_formatter(output, state, value),
-    }
+        _ => return escape_formatter(output, state, value),
+    };
+    let written = output.write_str(&written);
+    written.map_err(|_| refused("the prompt can't be written"))
 }
 
 /// In Python, everything that has `__iter__`.

@@ -4,11 +4,11 @@ use minijinja::value::{Rest, ValueKind, ValueOrKwargs};
 use minijinja::{Environment, Error, State, Value};
 
 use super::arguments::{named, size, text, truth};
-use super::methods::{self, ensure};
+use super::methods;
 use super::number::fraction;
 use super::printf;
 use super::text::text as text_of;
-use super::values::{is_data, refused};
+use super::values::{ensure, is_data, refused};
 
 /// Adds the filters to the environment.
 pub(super) fn install(environment: &mut Environment<'static>) {

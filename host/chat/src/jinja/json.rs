@@ -6,7 +6,7 @@ use minijinja::{Error, ErrorKind, State};
 
 use super::arguments::{named, text, truth};
 use super::number::{fraction, fraction_text, is_large};
-use super::values::{bytes_left, refused};
+use super::values::{bytes_left, pairs, refused};
 use crate::data::Data;
 
 /// Maximum indentation. The template chooses it, and it is written for every line.
@@ -136,8 +136,7 @@ impl Form<'_> {
     }
 
     fn object(&self, value: &Value, depth: usize, json: &mut Text) -> Result<(), Error> {
-        let pairs = value.as_object().and_then(|object| object.try_iter_pairs());
-        let mut pairs: Vec<(Value, Value)> = pairs.into_iter().flatten().collect();
+        let mut pairs: Vec<(Value, Value)> = pairs(value).collect();
         if self.sorted {
             pairs.sort_by_cached_key(|(key, _)| self.without_mark(&key.to_string()));
         }

@@ -2,11 +2,11 @@
 //! otherwise. All others are `minijinja_contrib`'s.
 
 use minijinja::value::{Tuple, ValueKind};
-use minijinja::{Error, ErrorKind, State, Value};
+use minijinja::{Error, State, Value};
 use minijinja_contrib::pycompat::unknown_method_callback;
 
 use super::arguments::{named, size, text, truth};
-use super::values::{bytes_left, refused};
+use super::values::{ensure, refused};
 use super::{list, printf};
 
 /// Calls a method of a value.
@@ -144,14 +144,6 @@ fn of_list(value: &Value, method: &str, arguments: &[Value]) -> Result<Option<Va
         }
         "copy" => Ok(Some(value.clone())),
         _ => Ok(None),
-    }
-}
-
-/// Fails if a text of this size is more than the template may still create.
-pub(super) fn ensure(state: &State, bytes: usize) -> Result<(), Error> {
-    match bytes as u64 > bytes_left(state) {
-        true => Err(ErrorKind::OutOfFuel.into()),
-        false => Ok(()),
     }
 }
 

@@ -2,10 +2,10 @@
 
 use minijinja::formatting::{FormatStyle, format};
 use minijinja::value::{Kwargs, Rest, ValueKind, ValueOrKwargs};
-use minijinja::{Error, ErrorKind, State, Value};
+use minijinja::{Error, State, Value};
 
 use super::number::fraction;
-use super::values::{bytes_left, pairs, refused};
+use super::values::{ensure, pairs, refused};
 
 /// Maximum number of digits of a width or a precision.
 const MAX_DIGITS: usize = 3;
@@ -122,9 +122,5 @@ pub(super) fn check(state: &State, text: &str, sign: char, values: &[Value]) -> 
         .max()
         .unwrap_or(0)
         .max(10_usize.pow(MAX_DIGITS as u32));
-    let bytes = text.matches(sign).count().saturating_mul(widest) as u64;
-    if bytes > bytes_left(state) {
-        return Err(ErrorKind::OutOfFuel.into());
-    }
-    Ok(())
+    ensure(state, text.matches(sign).count().saturating_mul(widest))
 }

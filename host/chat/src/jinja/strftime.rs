@@ -6,30 +6,7 @@ use std::iter::Peekable;
 use std::str::Chars;
 
 use jiff::Zoned;
-
-const DAYS: [&str; 7] = [
-    "Sunday",
-    "Monday",
-    "Tuesday",
-    "Wednesday",
-    "Thursday",
-    "Friday",
-    "Saturday",
-];
-const MONTHS: [&str; 12] = [
-    "January",
-    "February",
-    "March",
-    "April",
-    "May",
-    "June",
-    "July",
-    "August",
-    "September",
-    "October",
-    "November",
-    "December",
-];
+use jiff::fmt::strtime;
 
 /// Maximum number of columns that a directive may ask for.
 const MAX_WIDTH: usize = 999;
@@ -138,10 +115,8 @@ fn piece(directive: char, time: &Zoned) -> Option<Piece> {
     let half = if hour < 12 { "AM" } else { "PM" };
     let week = time.date().iso_week_date();
     match directive {
-        'a' => text(name(&DAYS, weekday).get(..3)?),
-        'A' => text(name(&DAYS, weekday)),
-        'b' | 'h' => text(name(&MONTHS, i64::from(time.month()) - 1).get(..3)?),
-        'B' => text(name(&MONTHS, i64::from(time.month()) - 1)),
+        // Names, which are English there.
+        'a' | 'A' | 'b' | 'B' | 'h' => text(&strtime::format(format!("%{directive}"), time).ok()?),
         'c' => composed("%a %b %e %H:%M:%S %Y"),
         'C' => number(i64::from(time.year()) / 100, 2),
         'd' => number(time.day().into(), 2),
@@ -179,9 +154,4 @@ fn piece(directive: char, time: &Zoned) -> Option<Piece> {
         '%' => text("%"),
         _ => None,
     }
-}
-
-fn name(names: &[&'static str], at: i64) -> &'static str {
-    let at = usize::try_from(at).ok();
-    at.and_then(|at| names.get(at)).copied().unwrap_or_default()
 }

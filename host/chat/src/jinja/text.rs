@@ -5,9 +5,8 @@ use std::fmt::Write as _;
 use minijinja::value::ValueKind;
 use minijinja::{Error, State, Value};
 
-use super::methods::ensure;
 use super::number::{fraction, fraction_text};
-use super::values::{charge, is_data, pairs};
+use super::values::{charge, ensure, is_data, pairs};
 
 /// A value as text.
 pub(super) fn text(value: &Value) -> String {

@@ -89,6 +89,14 @@ pub(super) fn bytes_left(state: &State) -> u64 {
     fuel.saturating_mul(BYTES_PER_FUEL) / price(state)
 }
 
+/// Fails if a text of this size is more than the template may still create.
+pub(super) fn ensure(state: &State, bytes: usize) -> Result<(), Error> {
+    match bytes as u64 > bytes_left(state) {
+        true => Err(ErrorKind::OutOfFuel.into()),
+        false => Ok(()),
+    }
+}
+
 /// A long conversation has more fuel, because templates look back from each of its messages. That
 /// fuel is not for bytes: they cost more in turn.
 pub(super) fn charge(state: &State, value: &Value) -> Result<(), Error> {

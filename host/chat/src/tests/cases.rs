@@ -32,7 +32,7 @@ fn prompt(name: &str) -> String {
     text.unwrap_or_else(|error| panic!("{name}: {error}"))
 }
 
-/// What a template is told in a system message about a tool that it cannot take.
+/// The system message that describes a tool, for a template without a place for tools.
 const RAIN: &str = "{\"type\": \"function\", \"function\": {\"name\": \"rain\", \"description\": \
     \"Rain in Z\u{fc}rich?\", \"parameters\": {\"type\": \"object\", \"properties\": {\"city\": \
     {\"type\": \"string\"}}}}}";
