@@ -85,31 +85,19 @@ impl Grammars {
 
     /// Converts a form to llguidance's type, after the checks for safety.
     fn prepared(&self, form: &OutputForm) -> Result<Prepared, String> {
-        match form {
-            OutputForm::JsonSchema(text) => {
-                let compiled = schema::compile(&schema::read(text)?)?;
-                Ok(Prepared {
-                    grammar: GrammarInit::Internal(compiled.grammar, compiled.lexer),
-                    names: Some(compiled.names),
-                    notes: compiled.notes,
-                })
-            }
-            OutputForm::Regex(_) | OutputForm::Lark(_) | OutputForm::Gbnf(_) => Ok(Prepared {
-                grammar: GrammarInit::Serialized(self.grammar(form)?),
-                names: None,
-                notes: Vec::new(),
-            }),
-        }
-    }
-
-    /// Converts a form that is no schema to llguidance's type, after the checks for safety.
-    fn grammar(&self, form: &OutputForm) -> Result<TopLevelGrammar, String> {
         let too_long = |text: &str, most: usize| {
             let bytes = text.len();
             (bytes > most).then(|| format!("it has {bytes} bytes, the maximum is {most}"))
         };
-        match form {
-            OutputForm::JsonSchema(_) => Err("a schema is compiled".to_owned()),
+        let grammar = match form {
+            OutputForm::JsonSchema(text) => {
+                let compiled = schema::compile(&schema::read(text)?)?;
+                return Ok(Prepared {
+                    grammar: GrammarInit::Internal(compiled.grammar, compiled.lexer),
+                    names: Some(compiled.names),
+                    notes: compiled.notes,
+                });
+            }
             OutputForm::Regex(text) => {
                 if let Some(reason) = too_long(text, limits::MAX_REGEX_BYTES) {
                     return Err(reason);
@@ -118,19 +106,25 @@ impl Grammars {
                 regex_syntax::Parser::new()
                     .parse(text)
                     .map_err(|error| summary(&error.to_string()))?;
-                Ok(TopLevelGrammar::from_regex(text))
+                TopLevelGrammar::from_regex(text)
             }
             OutputForm::Lark(text) => {
                 if let Some(reason) = too_long(text, limits::MAX_LARK_BYTES) {
                     return Err(reason);
                 }
                 lark::check(text)?;
-                Ok(TopLevelGrammar::from_lark(text.clone()))
+                TopLevelGrammar::from_lark(text.clone())
             }
-            OutputForm::Gbnf(text) => gbnf::to_lark(text, &Named(&*self.vocabulary))
-                .map(TopLevelGrammar::from_lark)
-                .map_err(|error| error.to_string()),
-        }
+            OutputForm::Gbnf(text) => {
+                let lark = gbnf::to_lark(text, &Named(&*self.vocabulary));
+                TopLevelGrammar::from_lark(lark.map_err(|error| error.to_string())?)
+            }
+        };
+        Ok(Prepared {
+            grammar: GrammarInit::Serialized(grammar),
+            names: None,
+            notes: Vec::new(),
+        })
     }
 
     fn share(&self) -> Result<ParserFactory, String> {

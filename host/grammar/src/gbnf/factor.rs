@@ -95,10 +95,6 @@ fn common(one: &[Item], other: &[Item]) -> usize {
 }
 
 impl Grammar {
-    fn is_group(&self, rule: usize) -> bool {
-        self.rules.get(rule).is_some_and(|rule| !rule.is_named)
-    }
-
     fn take(&mut self, rule: usize) -> Option<Choice> {
         self.rules.get_mut(rule)?.choice.take()
     }

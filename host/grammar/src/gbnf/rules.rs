@@ -118,6 +118,11 @@ impl Item {
 }
 
 impl Grammar {
+    /// Whether it is a group in parentheses, not a rule with a name.
+    pub(super) fn is_group(&self, rule: usize) -> bool {
+        self.rules.get(rule).is_some_and(|rule| !rule.is_named)
+    }
+
     /// The sequences of a rule. None for a rule without a definition.
     pub(super) fn sequences(&self, rule: usize) -> &[Vec<Item>] {
         let choice = self.rules.get(rule).and_then(|rule| rule.choice.as_ref());

@@ -136,14 +136,11 @@ impl<'a> Writer<'a> {
 
     /// Whether the rule is a group of one item that is not a repetition.
     fn is_short(&self, rule: usize) -> bool {
-        let is_named = self
-            .grammar
-            .rules
-            .get(rule)
-            .is_some_and(|rule| rule.is_named);
         let is_repeat = |item: &Item| matches!(item, Item::Repeat { .. });
         match self.grammar.sequences(rule) {
-            [sequence] => !is_named && sequence.len() == 1 && !sequence.iter().any(is_repeat),
+            [sequence] if self.grammar.is_group(rule) => {
+                sequence.len() == 1 && !sequence.iter().any(is_repeat)
+            }
             _ => false,
         }
     }

@@ -1,12 +1,14 @@
 //! Arrays.
 
+use std::collections::HashMap;
+
 use serde_json::Value;
 
 use super::compile::Compiler;
 use super::document::{NodeId, child};
 use super::expand::at;
 use super::grammar::Sym;
-use super::shape::Shape;
+use super::shape::{Shape, Type};
 
 /// Maximum number of sets of different items.
 const MAX_SETS: usize = 1_024;
@@ -71,12 +73,8 @@ impl Compiler<'_> {
         }
         let own = self.own_items(shape);
         if own > MAX_ITEMS {
-            let pointer = shape
-                .parts
-                .first()
-                .map_or("", |part| self.document.pointer(part.node));
             return Err(at(
-                pointer,
+                self.place(shape),
                 &format!("it has more than {MAX_ITEMS} items with schemas of their own"),
             ));
         }
@@ -160,7 +158,7 @@ impl Compiler<'_> {
         }
         let comma = self.builder.comma()?;
         // The symbols of sets by their bits.
-        let mut known = std::collections::HashMap::new();
+        let mut known = HashMap::new();
         let mut pending = vec![0u32];
         known.insert(0u32, self.builder.symbol());
         while let Some(set) = pending.pop() {
@@ -200,8 +198,6 @@ impl Compiler<'_> {
 
     /// The values that schemas list together, if they list all of them.
     fn listed_values(&mut self, nodes: &[NodeId]) -> Result<Option<Vec<Value>>, String> {
-        use super::shape::Type;
-
         let mut all: Vec<Value> = Vec::new();
         for alternative in self.expand(nodes)? {
             let shape = self.shape(&alternative)?;

@@ -10,7 +10,7 @@ use serde_json::{Number, Value};
 
 use super::decimal::Decimal;
 use super::document::{Document, NodeId};
-use super::expand::{Alternative, at};
+use super::expand::at;
 use super::grammar::{Builder, Sym};
 use super::keyword::{self, Keyword};
 use super::shape::{Shape, Type};
@@ -68,6 +68,12 @@ impl<'a> Compiler<'a> {
             self.fill(symbol, &nodes)?;
         }
         Ok(root)
+    }
+
+    /// The address of the first schema of a shape, for errors.
+    pub(super) fn place(&self, shape: &Shape<'_>) -> &str {
+        let first = shape.parts.first();
+        first.map_or("", |part| self.document.pointer(part.node))
     }
 
     /// Adds a note about something that is followed with less than its meaning.
@@ -145,10 +151,7 @@ impl<'a> Compiler<'a> {
             }
             return Ok(());
         }
-        let pointer = shape.parts.first().map(|part| part.node);
-        let pointer = pointer
-            .map_or("", |node| self.document.pointer(node))
-            .to_owned();
+        let pointer = self.place(shape).to_owned();
         let placed = |reason: String| at(&pointer, &reason);
         for kind in &shape.types {
             let way = match kind {
@@ -251,12 +254,8 @@ impl<'a> Compiler<'a> {
         for (listed, other) in [(one, two), (two, one)] {
             if let Some(values) = &listed.values {
                 for value in values {
-                    let alternative = Alternative {
-                        parts: other.parts.clone(),
-                        is_null: false,
-                    };
                     if other.types.contains(&Type::of(value))
-                        && self.fits_all(value, &alternative.parts)?
+                        && self.fits_all(value, &other.parts)?
                     {
                         return Ok(false);
                     }
@@ -274,8 +273,7 @@ impl<'a> Compiler<'a> {
             for name in self.required(shape)? {
                 let mine = self.property(shape, &name)?;
                 let theirs = self.property(other, &name)?;
-                let is_false = |node: &NodeId| *self.document.schema(*node) == Value::Bool(false);
-                if theirs.iter().any(is_false) {
+                if theirs.iter().any(|node| self.document.is_false(*node)) {
                     return Ok(true);
                 }
                 let (Some(mine), Some(theirs)) = (self.only(&mine)?, self.only(&theirs)?) else {

@@ -56,13 +56,16 @@ impl Decimal {
     /// The number as JSON, without an exponent.
     pub(super) fn text(&self) -> String {
         let sign = if self.is_negative { "-" } else { "" };
-        let whole = if self.whole.is_empty() {
-            "0"
-        } else {
-            &self.whole
-        };
         let point = if self.fraction.is_empty() { "" } else { "." };
-        format!("{sign}{whole}{point}{}", self.fraction)
+        format!("{sign}{}{point}{}", self.whole_text(), self.fraction)
+    }
+
+    /// The digits before the point, at least one.
+    pub(super) fn whole_text(&self) -> &str {
+        match self.whole.as_str() {
+            "" => "0",
+            whole => whole,
+        }
     }
 
     pub(super) fn is_zero(&self) -> bool {

@@ -36,8 +36,6 @@ pub(super) struct Document<'a> {
     resources: Vec<Resource>,
     anchors: HashMap<(usize, String), NodeId>,
     draft: Draft,
-    /// The only schema with `null` as its value, for `nullable`.
-    null: &'a Value,
 }
 
 /// The dialects that differ in how a schema is read.
@@ -79,8 +77,7 @@ const MAP: [&str; 6] = [
 ];
 
 impl<'a> Document<'a> {
-    /// `null` is the schema that allows only `null`.
-    pub(super) fn new(root: &'a Value, null: &'a Value) -> Self {
+    pub(super) fn new(root: &'a Value) -> Self {
         let old = ["draft-03", "draft-04", "draft-06", "draft-07"];
         let dialect = root.get("$schema").and_then(Value::as_str);
         let is_old = dialect.is_some_and(|dialect| old.iter().any(|old| dialect.contains(old)));
@@ -94,7 +91,6 @@ impl<'a> Document<'a> {
             }],
             anchors: HashMap::new(),
             draft: if is_old { Draft::Old } else { Draft::New },
-            null,
         };
         document.walk(root, String::new(), 0);
         document
@@ -196,7 +192,14 @@ impl<'a> Document<'a> {
     }
 
     pub(super) fn schema(&self, id: NodeId) -> &'a Value {
-        self.nodes.get(id.0).map_or(self.null, |node| node.schema)
+        // Each id is one of a node.
+        static NONE: Value = Value::Null;
+        self.nodes.get(id.0).map_or(&NONE, |node| node.schema)
+    }
+
+    /// Whether no value fits the schema, because it is `false`.
+    pub(super) fn is_false(&self, id: NodeId) -> bool {
+        *self.schema(id) == Value::Bool(false)
     }
 
     /// The keywords of a schema. None if it is `true` or `false`.
@@ -270,8 +273,7 @@ mod tests {
     use super::*;
 
     fn target(schema: &Value, from: &[&str], reference: &str) -> Result<String, String> {
-        let null = json!({"type": "null"});
-        let mut document = Document::new(schema, &null);
+        let mut document = Document::new(schema);
         let from = document.child(document.root(), from).unwrap();
         let found = document.resolve(from, reference)?;
         Ok(document.pointer(found).to_owned())
@@ -319,16 +321,12 @@ mod tests {
 
     #[test]
     fn the_dialect_decides_what_counts_beside_a_reference() {
-        let null = json!(null);
         for (dialect, draft) in [
             ("http://json-schema.org/draft-07/schema#", Draft::Old),
             ("https://json-schema.org/draft/2020-12/schema", Draft::New),
             ("https://json.example/own", Draft::New),
         ] {
-            assert_eq!(
-                Document::new(&json!({"$schema": dialect}), &null).draft(),
-                draft
-            );
+            assert_eq!(Document::new(&json!({"$schema": dialect})).draft(), draft);
         }
     }
 }

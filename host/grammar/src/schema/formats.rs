@@ -118,14 +118,14 @@ fn uri() -> String {
 
 #[cfg(test)]
 mod tests {
-    use llguidance::derivre::RegexBuilder;
+    use llguidance::derivre::RegexAst;
 
+    use super::super::valid::compiled;
     use super::*;
 
     fn matches(format: &str, text: &str) -> bool {
-        let mut builder = RegexBuilder::new();
-        let expr = builder.mk_regex(&regex(format).unwrap()).unwrap();
-        builder.to_regex(expr).is_match(text)
+        let regex = RegexAst::Regex(regex(format).unwrap());
+        compiled(&regex).unwrap().is_match(text)
     }
 
     #[test]

@@ -7,7 +7,7 @@ pub(super) enum Keyword {
     Followed,
     /// It says nothing about which values are valid.
     Annotation,
-    /// The same, but a reader may expect otherwise, or nobody knows it.
+    /// It has no effect, which the log says: it is unknown, or its name suggests an effect.
     Noted,
     /// It can't be followed, and what to do instead.
     Refused(&'static str),

@@ -29,7 +29,7 @@ mod within_lark;
 
 use llguidance::earley::Grammar;
 use llguidance::earley::lexerspec::LexerSpec;
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use compile::Compiler;
 use document::Document;
@@ -98,9 +98,8 @@ pub(super) fn read(text: &str) -> Result<Value, String> {
 ///
 /// What can't be followed, with its place and what to do instead.
 pub(super) fn compile(schema: &Value) -> Result<Compiled, String> {
-    let null = json!({"type": "null"});
     let builder = Builder::new(whitespace(schema)?)?;
-    let mut compiler = Compiler::new(Document::new(schema, &null), builder);
+    let mut compiler = Compiler::new(Document::new(schema), builder);
     note_dialect(schema, &mut compiler);
     let root = compiler.run()?;
     let Compiler {

@@ -7,12 +7,10 @@
 use std::collections::HashMap;
 
 use llguidance::derivre::{Regex, RegexAst, StateID};
-use serde_json::Value;
 
 use super::compile::{Compiler, spelled};
 use super::document::NodeId;
 use super::expand::at;
-use super::objects::{max_listed, spelled_once};
 use super::shape::{Shape, Type};
 use super::text;
 use super::valid::compiled;
@@ -22,6 +20,9 @@ const MAX_PATTERNS: usize = 32;
 
 /// Maximum number of combinations of patterns that names may match.
 const MAX_COMBINATIONS: usize = 64;
+
+/// Maximum number of names that are listed instead of followed by their expression.
+const MAX_LISTED: u64 = 64;
 
 /// Maximum number of states of an expression in which names are counted.
 const MAX_STATES: usize = 2_000;
@@ -78,9 +79,7 @@ impl Compiler<'_> {
         }
         let place = match patterns.first() {
             Some((_, place)) => place.clone(),
-            None => shape.parts.first().map_or_else(String::new, |part| {
-                self.document.pointer(part.node).to_owned()
-            }),
+            None => self.place(shape).to_owned(),
         };
         let placed = |reason: String| at(&place, &reason);
         // Each combination of patterns that a name may match: those that it does, and the others.
@@ -111,8 +110,7 @@ impl Compiler<'_> {
         for (with, without) in combinations {
             let matching: Vec<String> = with.iter().map(|(pattern, _)| pattern.clone()).collect();
             let nodes = self.applying(shape, None, &matching);
-            let is_false = |node: &NodeId| *self.document.schema(*node) == Value::Bool(false);
-            if nodes.iter().any(is_false) {
+            if nodes.iter().any(|node| self.document.is_false(*node)) {
                 continue;
             }
             let own = of_combination(rule.as_ref(), &with, &without);
@@ -134,7 +132,7 @@ impl Compiler<'_> {
     ) -> Result<(), String> {
         let excluded = declared.iter().map(|name| RegexAst::Literal(spelled(name)));
         let excluded: Vec<RegexAst> = excluded.collect();
-        let mut spelled = spelled_once(own);
+        let mut spelled = text::quoted_once(own);
         if !excluded.is_empty() {
             let excluded = RegexAst::Not(Box::new(RegexAst::Or(excluded)));
             spelled = RegexAst::And(vec![spelled, excluded]);
@@ -149,7 +147,7 @@ impl Compiler<'_> {
             match Paths::of(&mut regex) {
                 Some(paths) => {
                     let count = paths.count();
-                    if count.is_some_and(|count| count <= max_listed() as u64)
+                    if count.is_some_and(|count| count <= MAX_LISTED)
                         && let Some(words) = paths.words()
                     {
                         names.listed.extend(words);

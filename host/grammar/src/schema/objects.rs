@@ -9,7 +9,6 @@ use super::expand::at;
 use super::grammar::Sym;
 use super::names::{Language, Names};
 use super::shape::{Count, Reader, Shape};
-use super::text;
 
 /// Maximum number of properties of an object that may be left out. All of them may come next, and
 /// the work for a token grows with them.
@@ -17,9 +16,6 @@ const MAX_OPTIONAL: usize = 600;
 
 /// Maximum number of states that count properties.
 const MAX_COUNTED: usize = 20_000;
-
-/// Maximum number of names that are listed instead of followed by their expression.
-const MAX_LISTED: usize = 64;
 
 /// A property with a name.
 struct Property {
@@ -210,12 +206,8 @@ impl Compiler<'_> {
             .filter(|property| !property.is_required)
             .count();
         if optional > MAX_OPTIONAL {
-            let place = shape
-                .parts
-                .first()
-                .map_or("", |part| self.document.pointer(part.node));
             return Err(at(
-                &child(place, "properties"),
+                &child(self.place(shape), "properties"),
                 &format!(
                     "{optional} properties may be left out, the maximum is {MAX_OPTIONAL}: list \
                      more of them in `required`, or divide them among several objects"
@@ -318,12 +310,8 @@ impl Compiler<'_> {
             .max(1);
         let states = (cap + 1).saturating_mul(properties.len() as u64 + 1);
         if states > MAX_COUNTED as u64 {
-            let place = shape
-                .parts
-                .first()
-                .map_or("", |part| self.document.pointer(part.node));
             return Err(at(
-                place,
+                self.place(shape),
                 "too many properties to count for `minProperties` and `maxProperties`: leave them \
                  out, or make more properties required",
             ));
@@ -389,13 +377,4 @@ impl Compiler<'_> {
         self.builder.rule(symbol, way);
         Ok(symbol)
     }
-}
-
-/// The texts of names in the only spelling that the grammar allows.
-pub(super) fn spelled_once(text: RegexAst) -> RegexAst {
-    text::quoted_once(text)
-}
-
-pub(super) const fn max_listed() -> usize {
-    MAX_LISTED
 }

@@ -265,15 +265,14 @@ impl Translation {
 
 #[cfg(test)]
 mod tests {
-    use llguidance::derivre::{RegexAst, RegexBuilder};
+    use llguidance::derivre::RegexAst;
 
+    use super::super::valid::compiled;
     use super::*;
 
     fn matches(pattern: &str, text: &str) -> bool {
-        let mut builder = RegexBuilder::new();
         let regex = RegexAst::SearchRegex(translate(pattern).unwrap());
-        let expr = builder.mk(&regex).unwrap();
-        builder.to_regex(expr).is_match(text)
+        compiled(&regex).unwrap().is_match(text)
     }
 
     #[test]

@@ -59,7 +59,7 @@ impl Type {
     }
 }
 
-/// The number of items or properties.
+/// The number of characters, items or properties.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Count {
     pub(super) min: u64,
@@ -67,6 +67,15 @@ pub(super) struct Count {
 }
 
 impl Count {
+    /// Whether this many are allowed.
+    pub(super) fn allows(self, count: u64) -> bool {
+        self.min <= count && self.max.is_none_or(|max| count <= max)
+    }
+
+    fn at_least(&mut self, min: u64) {
+        self.min = self.min.max(min);
+    }
+
     fn at_most(&mut self, max: u64) {
         self.max = Some(self.max.map_or(max, |old| old.min(max)));
     }
@@ -168,18 +177,8 @@ impl<'a> Compiler<'a> {
         }
         read.number(&mut shape.number)?;
         self.add_text(shape, &read)?;
-        if let Some(min) = read.count("minItems")? {
-            shape.items.min = shape.items.min.max(min);
-        }
-        if let Some(max) = read.count("maxItems")? {
-            shape.items.at_most(max);
-        }
-        if let Some(min) = read.count("minProperties")? {
-            shape.properties.min = shape.properties.min.max(min);
-        }
-        if let Some(max) = read.count("maxProperties")? {
-            shape.properties.at_most(max);
-        }
+        read.bounds(&mut shape.items, "minItems", "maxItems")?;
+        read.bounds(&mut shape.properties, "minProperties", "maxProperties")?;
         match schema.get("uniqueItems") {
             None | Some(Value::Bool(false)) => {}
             Some(Value::Bool(true)) => shape.unique = Some(node),
@@ -190,12 +189,7 @@ impl<'a> Compiler<'a> {
 
     fn add_text(&mut self, shape: &mut Shape<'a>, read: &Reader<'a>) -> Result<(), String> {
         let text = &mut shape.text;
-        if let Some(min) = read.count("minLength")? {
-            text.min = text.min.max(min);
-        }
-        if let Some(max) = read.count("maxLength")? {
-            text.max = Some(text.max.map_or(max, |old| old.min(max)));
-        }
+        read.bounds(&mut text.length, "minLength", "maxLength")?;
         if let Some(value) = read.schema.get("pattern") {
             let place = read.place("pattern");
             let pattern = value.as_str();
@@ -361,8 +355,19 @@ impl<'a> Reader<'a> {
         list.ok_or_else(|| self.wrong(keyword, "a list"))
     }
 
+    /// Adds the bounds of a number of characters, items or properties.
+    fn bounds(&self, count: &mut Count, min: &str, max: &str) -> Result<(), String> {
+        if let Some(min) = self.count(min)? {
+            count.at_least(min);
+        }
+        if let Some(max) = self.count(max)? {
+            count.at_most(max);
+        }
+        Ok(())
+    }
+
     /// A number of characters, items or properties. `1.0` is 1.
-    pub(super) fn count(&self, keyword: &str) -> Result<Option<u64>, String> {
+    fn count(&self, keyword: &str) -> Result<Option<u64>, String> {
         let Some(value) = self.schema.get(keyword) else {
             return Ok(None);
         };

@@ -3,6 +3,7 @@
 use llguidance::derivre::{JsonQuoteOptions, RegexAst, RegexBuilder};
 
 use super::formats;
+use super::shape::Count;
 
 /// Maximum product of the lengths of patterns that one string must match, which is the work of
 /// following them.
@@ -17,10 +18,8 @@ const MAX_MIN_LENGTH: u64 = 1_000_000;
 /// What a schema requires of a string.
 #[derive(Debug, Clone, Default)]
 pub(super) struct TextRule {
-    /// Characters, at least.
-    pub(super) min: u64,
-    /// Characters, at most.
-    pub(super) max: Option<u64>,
+    /// The number of characters.
+    pub(super) length: Count,
     /// Expressions that must match somewhere in it, as `regex-syntax` reads them.
     pub(super) patterns: Vec<String>,
     /// Known formats.
@@ -31,7 +30,7 @@ pub(super) struct TextRule {
 
 impl TextRule {
     fn is_free(&self) -> bool {
-        let has_length = self.min > 0 || self.max.is_some();
+        let has_length = self.length.min > 0 || self.length.max.is_some();
         !has_length
             && self.patterns.is_empty()
             && self.formats.is_empty()
@@ -48,13 +47,13 @@ impl TextRule {
         if self.is_free() {
             return Ok(Some(any()));
         }
-        if self.max.is_some_and(|max| self.min > max) {
+        let Count { min, max } = self.length;
+        if max.is_some_and(|max| min > max) {
             return Ok(None);
         }
-        if self.min > MAX_MIN_LENGTH {
+        if min > MAX_MIN_LENGTH {
             return Err(format!(
-                "a string of at least {} characters is too long, the maximum is {MAX_MIN_LENGTH}",
-                self.min
+                "a string of at least {min} characters is too long, the maximum is {MAX_MIN_LENGTH}"
             ));
         }
         let lengths = self.patterns.iter().map(|pattern| pattern.len() + 1);
@@ -73,10 +72,10 @@ impl TextRule {
             parts.extend(formats::regex(format).map(RegexAst::Regex));
         }
         // A longer string than this does not occur.
-        let max = self.max.and_then(|max| u32::try_from(max).ok());
-        if self.min > 0 || max.is_some() {
+        let max = max.and_then(|max| u32::try_from(max).ok());
+        if min > 0 || max.is_some() {
             let max = max.map_or_else(String::new, |max| max.to_string());
-            parts.push(RegexAst::Regex(format!("(?s:.{{{},{max}}})", self.min)));
+            parts.push(RegexAst::Regex(format!("(?s:.{{{min},{max}}})")));
         }
         if parts.is_empty() {
             parts.push(any());

@@ -89,10 +89,6 @@ impl<'a> Compiler<'a> {
         {
             return Ok(false);
         }
-        let is_within = |count: super::shape::Count, size: usize| {
-            let size = size as u64;
-            count.min <= size && count.max.is_none_or(|max| size <= max)
-        };
         Ok(match value {
             Value::Number(number) => match own.number.regex()? {
                 Some(regex) => compiled(&regex)?.is_match(&Decimal::of(number).text()),
@@ -110,9 +106,9 @@ impl<'a> Compiler<'a> {
                             .skip(index + 1)
                             .any(|other| is_same(item, other))
                     });
-                is_unique && is_within(own.items, items.len())
+                is_unique && own.items.allows(items.len() as u64)
             }
-            Value::Object(properties) => is_within(own.properties, properties.len()),
+            Value::Object(properties) => own.properties.allows(properties.len() as u64),
             Value::Null | Value::Bool(_) => true,
         })
     }

@@ -291,7 +291,7 @@ fn upper_bound(bound: &Decimal, strict: bool) -> String {
 
 /// Numbers without a sign that are at least the magnitude of the bound.
 fn magnitude_from(bound: &Decimal, strict: bool) -> String {
-    let whole = whole_digits(bound);
+    let whole = bound.whole_text();
     let above = more_one(&bound.whole);
     let mut ways = vec![
         format!("({}){ANY_FRACTION}", digits_from(&above)),
@@ -307,7 +307,7 @@ fn magnitude_from(bound: &Decimal, strict: bool) -> String {
 
 /// Numbers without a sign that are at most the magnitude of the bound, which is not zero.
 fn magnitude_to(bound: &Decimal, strict: bool) -> String {
-    let whole = whole_digits(bound);
+    let whole = bound.whole_text();
     let mut ways = Vec::new();
     if !bound.whole.is_empty() {
         ways.push(format!("0{ANY_FRACTION}"));
@@ -328,14 +328,6 @@ fn magnitude_to(bound: &Decimal, strict: bool) -> String {
         )),
     }
     ways.join("|")
-}
-
-fn whole_digits(bound: &Decimal) -> &str {
-    if bound.whole.is_empty() {
-        "0"
-    } else {
-        &bound.whole
-    }
 }
 
 fn head(digits: &str) -> Option<(u8, &str)> {

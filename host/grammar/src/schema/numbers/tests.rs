@@ -1,15 +1,13 @@
 //! Tests of the expressions for numbers.
 
-use llguidance::derivre::RegexBuilder;
 use proptest::prelude::*;
 
+use super::super::valid::compiled;
 use super::*;
 
 fn matches(rule: &NumberRule, text: &str) -> bool {
-    let mut builder = RegexBuilder::new();
     let regex = rule.regex().unwrap().unwrap_or(RegexAst::NoMatch);
-    let expr = builder.mk(&regex).unwrap();
-    builder.to_regex(expr).is_match(text)
+    compiled(&regex).unwrap().is_match(text)
 }
 
 fn rule(is_integer: bool, min: Option<(&str, bool)>, max: Option<(&str, bool)>) -> NumberRule {
