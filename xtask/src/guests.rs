@@ -23,13 +23,12 @@ pub(crate) fn example_path(name: &str) -> PathBuf {
 
 /// Builds one example with plain cargo, because cargo-component takes minutes to build.
 pub(crate) fn example(name: &str) -> Result<()> {
-    let mut build = cargo();
-    build
-        .args(["build", "--release", "--locked", "--package", name])
-        .args(["--target", COMPONENT_TARGET])
-        .args(["--manifest-path", paths::EXAMPLES])
-        .arg("--target-dir")
-        .arg(paths::guests());
+    let mut build = of_packages(
+        "build",
+        &["--package", name],
+        COMPONENT_TARGET,
+        paths::EXAMPLES,
+    );
     run(&mut build)
 }
 
@@ -76,18 +75,16 @@ pub(crate) fn for_wasm(subcommand: &str, manifest: &str) -> Command {
 
 /// [`for_wasm`] for any target.
 pub(crate) fn for_target(subcommand: &str, target: &str, manifest: &str) -> Command {
+    of_packages(subcommand, &["--workspace"], target, manifest)
+}
+
+/// A cargo command for some packages of a workspace of guests.
+fn of_packages(subcommand: &str, packages: &[&str], target: &str, manifest: &str) -> Command {
     let mut command = cargo();
     command
-        .args([
-            subcommand,
-            "--release",
-            "--locked",
-            "--workspace",
-            "--target",
-            target,
-            "--manifest-path",
-            manifest,
-        ])
+        .args([subcommand, "--release", "--locked"])
+        .args(packages)
+        .args(["--target", target, "--manifest-path", manifest])
         .arg("--target-dir")
         .arg(paths::guests());
     command

@@ -25,8 +25,8 @@ pub enum OutputForm {
 ///
 /// Objects have the properties of their type and no others. A type may allow others with
 /// `#[schemars(extend("additionalProperties" = true))]`, with a flattened map, or with
-/// [`JsonForm::open_objects`]. A model that may
-/// add properties often does so until the answer is cut short.
+/// [`JsonForm::open_objects`]. A model that may add properties often does so until the answer is
+/// cut short.
 ///
 /// ```
 /// use mynah_guest::{Options, json_schema};

@@ -61,36 +61,38 @@ fn set_bounds(object: &mut Map<String, Value>) {
         object.entry("minimum").or_insert(min);
         object.entry("maximum").or_insert(max);
     }
-    let mut is_closed = false;
-    // `Duration` and `SystemTime`. More nanoseconds are seconds, of which there may be too many.
+    let has_time = object.get_mut("properties").is_some_and(bound_time);
+    if has_time {
+        // serde refuses other properties of these two, which it ignores in structs.
+        object.insert("additionalProperties".to_owned(), json!(false));
+    }
+}
+
+/// Sets the bounds of `Duration` and `SystemTime`. Returns whether these are the properties of one
+/// of them. More nanoseconds than a second has are seconds, of which there may be too many.
+fn bound_time(properties: &mut Value) -> bool {
+    let Value::Object(properties) = properties else {
+        return false;
+    };
     for (seconds, nanoseconds, most) in [
         ("secs", "nanos", json!(u64::MAX)),
         ("secs_since_epoch", "nanos_since_epoch", json!(i64::MAX)),
     ] {
-        let Some(properties) = object.get_mut("properties").and_then(Value::as_object_mut) else {
-            return;
+        let has = |name: &str, format: &str| {
+            let schema = properties.get(name);
+            schema.is_some_and(|schema| schema["format"] == format)
         };
-        let is_unsigned = |name: &str, format: &str| {
-            properties
-                .get(name)
-                .is_some_and(|schema| schema["format"] == format)
-        };
-        let is_time = properties.len() == 2
-            && is_unsigned(seconds, "uint64")
-            && is_unsigned(nanoseconds, "uint32");
-        if is_time {
-            is_closed = true;
-            for (name, most) in [(seconds, most), (nanoseconds, json!(999_999_999))] {
-                if let Some(Value::Object(schema)) = properties.get_mut(name) {
-                    schema.entry("maximum").or_insert(most);
-                }
+        if properties.len() != 2 || !has(seconds, "uint64") || !has(nanoseconds, "uint32") {
+            continue;
+        }
+        for (name, most) in [(seconds, most), (nanoseconds, json!(999_999_999))] {
+            if let Some(Value::Object(schema)) = properties.get_mut(name) {
+                schema.entry("maximum").or_insert(most);
             }
         }
+        return true;
     }
-    if is_closed {
-        // serde refuses other properties of these two, which it ignores in structs.
-        object.insert("additionalProperties".to_owned(), json!(false));
-    }
+    false
 }
 
 /// The schema of a map with integers as keys does not say which integers.
