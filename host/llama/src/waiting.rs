@@ -15,8 +15,7 @@ const VARIABLES: [&str; 2] = [SPIN_COUNT, "OMP_WAIT_POLICY"];
 /// libgomp's variable for how often a thread looks before it sleeps.
 const SPIN_COUNT: &str = "GOMP_SPINCOUNT";
 
-/// Its value: about 50 microseconds on Intel's processors, less on others. With 300, a step on idle
-/// cores takes a quarter longer; with 10,000 the cores of a busy machine are lost again.
+/// Its value. With 300, a step on idle cores takes a quarter longer.
 const SPINS: &str = "1000";
 
 /// Bounds how long compute threads spin while they wait for each other, by starting the program

@@ -36,8 +36,7 @@ pub(crate) struct Loaded {
 #[derive(Debug)]
 pub(crate) struct Known {
     pub(crate) about: Arc<About>,
-    /// How the vectors of tokens are pooled into one. If the pooling type is not supported, its
-    /// number in the file.
+    /// How the vectors of tokens are pooled into one, or the reason why the model has none.
     pub(crate) pooling: std::result::Result<Pooling, String>,
     pub(crate) config: Arc<ModelConfig>,
 }
