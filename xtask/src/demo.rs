@@ -29,7 +29,7 @@ pub(crate) struct Args {
 pub(crate) fn demo(args: &Args) -> Result<ExitCode> {
     setup::for_demo()?;
     step(
-        "build the host (the first time takes about ten minutes)",
+        "build the host (the first time takes 20 to 30 minutes)",
         host::build,
     )?;
     step("build the chat example", || guests::example(EXAMPLE))?;
