@@ -53,12 +53,14 @@ mod request;
 mod request_end;
 mod request_log;
 mod session;
+mod shape;
 mod source;
 mod status;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
 mod text_stream;
 mod token;
+mod tools;
 
 pub use backend::{
     Backend, BackendSession, Embeddings, Pending, Producer, Started, TextRequest, VectorRequest,
@@ -73,11 +75,13 @@ pub use owner::{Owner, OwnerRef};
 pub use pressure::{MemoryUse, Pressure, PressureLevel};
 pub use registry::Registry;
 pub use request::{
-    Conversation, Event, FinishReason, Message, Outcome, Prompt, Role, TokenProb, TokenProbs, Usage,
+    Conversation, Event, FinishReason, Media, Message, Outcome, Part, Prompt, Role, TokenProb,
+    TokenProbs, Usage,
 };
 pub use request_end::{RequestEnd, RequestOutcome, Task};
 pub use request_log::RequestLog;
 pub use session::Session;
+pub use shape::Shape;
 pub use source::{
     DeviceClass, GuestLoader, ModelFormat, Progress, ProgressFn, Source, load_async, progress_fn,
 };
@@ -89,3 +93,4 @@ pub use status::{
 };
 pub use text_stream::{StreamWriter, Taken, TextStream};
 pub use token::{TokenAttributes, TokenId};
+pub use tools::{Tool, ToolCall, ToolChoice, Tools};

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use crate::{ToolCall, Tools};
+
 /// The input of the model.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub enum Prompt {
@@ -32,10 +34,12 @@ impl Prompt {
 pub struct Conversation {
     /// The messages, at least one.
     pub messages: Vec<Message>,
-    /// Tools that the model may call: a JSON list in the format of the chat template. The file's
-    /// own template for tools is used if there is one. If the template takes no tools, they are
-    /// described in the system message.
-    pub tools: Option<String>,
+    /// Tools that the model may call. The file's own template for tools is used if there is one. If
+    /// the template takes no tools, they are described in the system message.
+    pub tools: Tools,
+    /// The same in the format of the chat template, in place of `tools`: a JSON list. The answer is
+    /// then text, whatever the model calls.
+    pub template_tools: Option<String>,
     /// Further variables of the template: a JSON object without `messages`, `tools`,
     /// `add_generation_prompt`, `bos_token`, `eos_token`, `pad_token` and `sep_token`.
     pub variables: Option<String>,
@@ -60,9 +64,11 @@ impl Conversation {
     pub fn bytes(&self) -> u64 {
         let len = |text: &Option<String>| text.as_ref().map_or(0, |text| text.len() as u64);
         let messages = self.messages.iter();
-        let messages = messages
-            .map(|message| MESSAGE_BYTES + message.content.len() as u64 + len(&message.fields));
-        messages.sum::<u64>() + len(&self.tools) + len(&self.variables)
+        let messages = messages.map(Message::bytes);
+        messages.sum::<u64>()
+            + self.tools.bytes()
+            + len(&self.template_tools)
+            + len(&self.variables)
     }
 }
 
@@ -71,22 +77,89 @@ impl Conversation {
 pub struct Message {
     /// The sender.
     pub role: Role,
-    /// The text.
-    pub content: String,
-    /// Further fields of the model's template (`tool_calls`, `name`): a JSON object.
+    /// What is said, in parts. Without any part there is no content, which isn't an empty text:
+    /// templates tell them apart.
+    pub content: Vec<Part>,
+    /// The reasoning that came before the content, of an assistant's message.
+    pub reasoning: Option<String>,
+    /// The calls of an assistant's message.
+    pub tool_calls: Vec<ToolCall>,
+    /// The id of the call that a tool's message answers.
+    pub tool_call_id: Option<String>,
+    /// The name of the sender, or of the tool whose result it is.
+    pub name: Option<String>,
+    /// Further fields of the model's template: a JSON object, without what the fields above say.
     pub fields: Option<String>,
 }
 
 impl Message {
-    /// A message without further fields.
+    /// A message of one text.
     #[must_use]
-    pub fn new(role: Role, content: impl Into<String>) -> Self {
+    pub fn new(role: Role, text: impl Into<String>) -> Self {
+        Self {
+            content: vec![Part::Text(text.into())],
+            ..Self::empty(role)
+        }
+    }
+
+    /// A message without content.
+    #[must_use]
+    pub fn empty(role: Role) -> Self {
         Self {
             role,
-            content: content.into(),
+            content: Vec::new(),
+            reasoning: None,
+            tool_calls: Vec::new(),
+            tool_call_id: None,
+            name: None,
             fields: None,
         }
     }
+
+    /// Size in bytes, for memory limits.
+    fn bytes(&self) -> u64 {
+        let texts = [
+            &self.reasoning,
+            &self.tool_call_id,
+            &self.name,
+            &self.fields,
+        ];
+        let texts = texts.into_iter().flatten().map(|text| text.len() as u64);
+        let parts = self.content.iter().map(Part::bytes);
+        let calls = self.tool_calls.iter().map(ToolCall::bytes);
+        MESSAGE_BYTES + texts.chain(parts).chain(calls).sum::<u64>()
+    }
+}
+
+/// A part of a message's content.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub enum Part {
+    /// Text.
+    Text(String),
+    /// A picture.
+    Image(Media),
+    /// A recording.
+    Audio(Media),
+}
+
+impl Part {
+    fn bytes(&self) -> u64 {
+        match self {
+            Self::Text(text) => text.len() as u64,
+            Self::Image(media) | Self::Audio(media) => {
+                (media.media_type.len() + media.bytes.len()) as u64
+            }
+        }
+    }
+}
+
+/// A file within a message.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct Media {
+    /// Its media type, such as `image/png`.
+    pub media_type: String,
+    /// What is in it.
+    pub bytes: Vec<u8>,
 }
 
 /// The sender of a message.
@@ -95,6 +168,9 @@ impl Message {
 pub enum Role {
     /// Instructions for the whole conversation.
     System,
+    /// Instructions of the program that asks. To a template that does not know this role they are a
+    /// system message.
+    Developer,
     /// The user.
     User,
     /// The model.
@@ -110,8 +186,27 @@ pub enum Event {
     /// chosen, before its text: the text may be held back, or never come if it is a part of a stop
     /// string.
     Token(TokenProbs),
+    /// More of the model's reasoning before its answer: whole characters, never empty.
+    Reasoning(String),
     /// More text: whole characters, never empty.
     Text(String),
+    /// A call begins. Its arguments follow.
+    ToolCallStart {
+        /// The number of the call in the answer, from 0.
+        index: u32,
+        /// What the result of the call refers to.
+        id: String,
+        /// The name of the tool.
+        name: String,
+    },
+    /// More of the arguments of a call: whole characters, never empty. All together are a JSON
+    /// object.
+    ToolCallArguments {
+        /// The number of the call.
+        index: u32,
+        /// The text.
+        text: String,
+    },
     /// The end. No event follows.
     Finished(Outcome),
 }
@@ -165,6 +260,8 @@ pub struct Outcome {
 pub enum FinishReason {
     /// The model chose an end-of-generation token.
     EndOfGeneration,
+    /// The answer ends with calls of tools, whose results are to be given.
+    ToolCalls,
     /// `max_tokens` tokens were generated.
     MaxTokens,
     /// A stop string occurred. It is not part of the text.
@@ -196,6 +293,8 @@ pub struct Usage {
     pub cached_tokens: u32,
     /// Number of generated tokens, without the one that ends the generation.
     pub generated_tokens: u32,
+    /// Number of these tokens that are reasoning.
+    pub reasoning_tokens: u32,
     /// Number of tokens of prompt and answer that were removed for newer ones (`context_shifting`).
     pub forgotten_tokens: u32,
     /// Time from the request until its first prompt token was computed.

@@ -150,7 +150,10 @@ impl TextStream {
         };
         place
             + match event {
-                Event::Text(text) => text.len(),
+                Event::Text(text)
+                | Event::Reasoning(text)
+                | Event::ToolCallArguments { text, .. } => text.len(),
+                Event::ToolCallStart { id, name, .. } => size_of::<Event>() + id.len() + name.len(),
                 Event::Token(token) => token.bytes(),
                 Event::Finished(_) => 0,
             }

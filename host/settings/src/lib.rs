@@ -41,6 +41,7 @@ mod optimize;
 mod output;
 mod priority;
 mod problem;
+mod reasoning;
 mod reference;
 mod sampling;
 mod scheduling;
@@ -69,6 +70,7 @@ pub use optimize::{Optimize, Quantisation, Target, UnknownTarget};
 pub use output::{FormText, Output, OutputForm};
 pub use priority::Priority;
 pub use problem::{Fault, Place, Problem};
+pub use reasoning::Thinking;
 pub use reference::{settings_schema, settings_table};
 pub use sampling::{
     BiasTarget, LogitBias, SamplerName, Sampling, SamplingInForce, Seed, read_sampling,
