@@ -80,7 +80,8 @@ impl<E> RequestOutcome<E> {
             | FinishReason::StopString
             | FinishReason::MaxTime
             | FinishReason::ContextFull
-            | FinishReason::DeadEnd => Self::Completed(Some(reason)),
+            | FinishReason::DeadEnd
+            | FinishReason::ToolCalls => Self::Completed(Some(reason)),
         }
     }
 
