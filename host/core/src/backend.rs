@@ -16,7 +16,7 @@ use mynah_settings::{Effective, Settings};
 
 use crate::request_log::RequestLog;
 use crate::{
-    About, Owner, OwnerShare, Prompt, Result, SessionStatus, Snapshot, StreamWriter, TextStream,
+    About, Error, Owner, OwnerShare, Prompt, Result, SessionStatus, Snapshot, StreamWriter, TextStream,
     TokenId,
 };
 
@@ -49,6 +49,21 @@ pub trait Backend: fmt::Debug + Send + Sync + 'static {
     /// [`Feature::TokenIds`](crate::Feature::TokenIds); otherwise the errors of
     /// [`Session::start`](crate::Session::start) for the prompt.
     fn tokens<'a>(&'a self, prompt: Prompt, owner: &'a Owner) -> Pending<'a, Vec<TokenId>>;
+
+    /// The bytes of tokens. A control token has none, or its name if `control` is true. Loads the
+    /// model if it is not ready.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Unsupported`](crate::Error::Unsupported) if the backend has no
+    /// [`Feature::TokenIds`](crate::Feature::TokenIds);
+    /// [`Error::UnknownToken`](crate::Error::UnknownToken) for an id that the model does not have.
+    fn detokenise<'a>(
+        &'a self,
+        tokens: Vec<u32>,
+        control: bool,
+        owner: &'a Owner,
+    ) -> Pending<'a, Vec<u8>>;
 
     /// Whether a request would start without loading the model or connecting to it first.
     fn is_ready(&self) -> bool;
@@ -111,6 +126,16 @@ pub trait BackendSession: fmt::Debug + Send + Sync {
         &'a mut self,
         request: VectorRequest<'a>,
     ) -> Pending<'a, Pending<'static, Embeddings>>;
+
+    /// Scores of documents for a query. Only a backend with
+    /// [`Feature::Ranking`](crate::Feature::Ranking) is asked; the default is for all others.
+    ///
+    /// # Errors
+    ///
+    /// See [`Session::rank`](crate::Session::rank).
+    fn rank<'a>(&'a mut self, _request: RankRequest<'a>) -> Pending<'a, Scores> {
+        Box::pin(async { Err(Error::Unavailable) })
+    }
 
     /// The state of the session. `None` if the backend does not know it.
     fn status(&self) -> Option<SessionStatus>;
@@ -211,6 +236,32 @@ pub struct Embeddings {
     /// One for each text, in their order. All have the same dimension, and the length 1.
     pub vectors: Vec<Vec<f32>>,
     /// Number of tokens of all texts.
+    pub prompt_tokens: u32,
+}
+
+/// A request for scores.
+#[derive(Debug)]
+pub struct RankRequest<'a> {
+    /// The query.
+    pub query: &'a str,
+    /// The documents.
+    pub documents: &'a [String],
+    /// The settings of the request. Only those of scheduling and `max_time` have an effect.
+    pub settings: Settings,
+    /// The settings of the session, for those that the request does not set.
+    pub session_settings: &'a Settings,
+    /// The owner of the request.
+    pub owner: &'a Owner,
+    /// Its number, session and log lines, as in [`TextRequest::log`].
+    pub log: &'a Arc<RequestLog>,
+}
+
+/// Scores of documents.
+#[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
+pub struct Scores {
+    /// One for each document, in their order: the higher, the better it answers the query.
+    pub scores: Vec<f32>,
+    /// Number of tokens of all that was read.
     pub prompt_tokens: u32,
 }
 

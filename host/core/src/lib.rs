@@ -63,7 +63,8 @@ mod token;
 mod tools;
 
 pub use backend::{
-    Backend, BackendSession, Embeddings, Pending, Producer, Started, TextRequest, VectorRequest,
+    Backend, BackendSession, Embeddings, Pending, Producer, RankRequest, Scores, Started,
+    TextRequest, VectorRequest,
 };
 pub use capabilities::{About, Capabilities, Feature};
 pub use error::{BackendError, BackendErrorKind, Error, Result};
@@ -75,8 +76,8 @@ pub use owner::{Owner, OwnerRef};
 pub use pressure::{MemoryUse, Pressure, PressureLevel};
 pub use registry::Registry;
 pub use request::{
-    Conversation, Event, FinishReason, Media, Message, Outcome, Part, Prompt, Role, TokenProb,
-    TokenProbs, Usage,
+    Conversation, Event, FinishReason, Media, Message, Outcome, Part, Prompt, Reading, Role,
+    TokenProb, TokenProbs, Usage,
 };
 pub use request_end::{RequestEnd, RequestOutcome, Task};
 pub use request_log::RequestLog;

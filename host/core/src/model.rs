@@ -213,6 +213,27 @@ impl Model {
             .collect())
     }
 
+    /// The bytes of tokens, which may end within a character. A control token has none, or its name
+    /// if `control` is true.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::UnknownToken`] for an id that the model does not have; [`Error::PromptTooLarge`] for
+    /// more tokens than a prompt may have bytes; [`Error::Unsupported`] if the backend has no token
+    /// ids.
+    pub async fn detokenise(&self, tokens: Vec<u32>, control: bool) -> Result<Vec<u8>> {
+        self.detokenise_for(tokens, control, &Owner::unique()).await
+    }
+
+    pub(crate) async fn detokenise_for(
+        &self,
+        tokens: Vec<u32>,
+        control: bool,
+        owner: &Owner,
+    ) -> Result<Vec<u8>> {
+        self.backend().detokenise(tokens, control, owner).await
+    }
+
     /// Whether loading this source would return this model.
     pub(crate) fn is_from(&self, source: &dyn Any) -> bool {
         self.backend().is_from(source)

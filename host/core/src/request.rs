@@ -43,6 +43,18 @@ pub struct Conversation {
     /// Further variables of the template: a JSON object without `messages`, `tools`,
     /// `add_generation_prompt`, `bos_token`, `eos_token`, `pad_token` and `sep_token`.
     pub variables: Option<String>,
+    /// What becomes of reasoning and calls in the answer.
+    pub reading: Reading,
+}
+
+/// What becomes of reasoning and calls in an answer.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub enum Reading {
+    /// They are text, as the model writes them. A form holds from the first token of the answer.
+    #[default]
+    Text,
+    /// They are events of their own. A form holds from the end of the reasoning.
+    Events,
 }
 
 impl From<Vec<Message>> for Conversation {
@@ -59,6 +71,18 @@ impl From<Vec<Message>> for Conversation {
 const MESSAGE_BYTES: u64 = 16;
 
 impl Conversation {
+    /// The same tools and variables, for other messages.
+    #[must_use]
+    pub fn without_messages(&self) -> Self {
+        Self {
+            messages: Vec::new(),
+            tools: self.tools.clone(),
+            template_tools: self.template_tools.clone(),
+            variables: self.variables.clone(),
+            reading: self.reading,
+        }
+    }
+
     /// Size in bytes, for memory limits.
     #[must_use]
     pub fn bytes(&self) -> u64 {
@@ -114,6 +138,16 @@ impl Message {
             name: None,
             fields: None,
         }
+    }
+
+    /// The texts of its content, each in a line of its own.
+    #[must_use]
+    pub fn text(&self) -> String {
+        let texts = self.content.iter().filter_map(|part| match part {
+            Part::Text(text) => Some(text.as_str()),
+            Part::Image(_) | Part::Audio(_) => None,
+        });
+        texts.collect::<Vec<_>>().join("\n")
     }
 
     /// Size in bytes, for memory limits.

@@ -45,6 +45,8 @@ pub enum Task {
     Complete,
     /// Vectors.
     Embed,
+    /// Scores of documents.
+    Rank,
 }
 
 /// How a request ended, as [`Requests`](crate::Requests) counts it. Rejected requests are not

@@ -170,6 +170,7 @@ impl Task {
         match self {
             Self::Chat | Self::Complete => "text",
             Self::Embed => "vectors",
+            Self::Rank => "scores",
         }
     }
 }

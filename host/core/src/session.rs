@@ -9,7 +9,7 @@ use crate::log::{CONTENT, log_request, shows_content};
 use crate::request_log::RequestLog;
 use crate::{
     BackendSession, Embeddings, Error, Feature, Generation, Model, Owner, Pending, Prompt,
-    RequestOutcome, Result, SessionState, SessionStatus, Task, TextRequest, TextStream, Usage,
+    RankRequest, RequestOutcome, Result, Scores, SessionState, SessionStatus, Task, TextRequest, TextStream, Usage,
     VectorRequest,
 };
 
@@ -226,6 +226,52 @@ impl Session {
     /// Those of [`Model::tokens`].
     pub async fn tokens(&self, prompt: Prompt) -> Result<Vec<u32>> {
         self.model.tokens_for(prompt, &self.owner).await
+    }
+
+    /// The bytes of tokens, as [`Model::detokenise`].
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Model::detokenise`].
+    pub async fn detokenise(&self, tokens: Vec<u32>, control: bool) -> Result<Vec<u8>> {
+        let owner = &self.owner;
+        self.model.detokenise_for(tokens, control, owner).await
+    }
+
+    /// Scores of documents for a query: the higher, the better a document answers it.
+    ///
+    /// Of the settings, only those of scheduling and `max_time` have an effect. Dropping the future
+    /// cancels the request.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Unsupported`] if the model does not rank; otherwise those of [`embed`](Self::embed).
+    pub async fn rank(
+        &mut self,
+        query: &str,
+        documents: &[String],
+        settings: Settings,
+    ) -> Result<Scores> {
+        self.model.about().require(Feature::Ranking)?;
+        self.ready().await?;
+        self.model.check_running()?;
+        self.used_at = Instant::now();
+        let log = self.log(Task::Rank);
+        if shows_content() {
+            log_request!(INFO, CONTENT, log, query, ?documents, "documents");
+        }
+        let unfinished = Unfinished(&log);
+        let asked = self.backend.rank(RankRequest {
+            query,
+            documents,
+            settings,
+            session_settings: &self.settings,
+            owner: &self.owner,
+            log: &log,
+        });
+        let scores = asked.await;
+        unfinished.prepared(&scores);
+        scores
     }
 
     /// The log of a new request.

@@ -11,7 +11,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::Notify;
 
-use crate::{Error, Event, Outcome, Result, TokenProbs};
+use crate::{Error, Event, Outcome, Result};
 
 /// A bounded queue with one writer (the worker) and one reader ([`Generation`](crate::Generation)).
 #[derive(Debug)]
@@ -73,6 +73,23 @@ impl Deref for StreamWriter {
     }
 }
 
+/// Adds an event to the last one if the two are pieces of one text. Returns it otherwise.
+fn join(last: Option<&mut Event>, event: Event) -> Option<Event> {
+    match (last, event) {
+        (Some(Event::Text(waiting)), Event::Text(text))
+        | (Some(Event::Reasoning(waiting)), Event::Reasoning(text)) => waiting.push_str(&text),
+        (
+            Some(Event::ToolCallArguments {
+                index: of,
+                text: waiting,
+            }),
+            Event::ToolCallArguments { index, text },
+        ) if *of == index => waiting.push_str(&text),
+        (_, event) => return Some(event),
+    }
+    None
+}
+
 impl Drop for StreamWriter {
     fn drop(&mut self) {
         self.finish(Err(Error::Unavailable));
@@ -114,26 +131,20 @@ impl TextStream {
     /// more, so the limit is exceeded by at most one token's text.
     pub fn push(&self, text: &str, tokens: u32) {
         if !text.is_empty() {
-            self.add(Event::Text(text.to_owned()), tokens);
+            self.push_event(Event::Text(text.to_owned()), tokens);
         }
     }
 
-    /// Adds a token with its probabilities. Otherwise like [`push`](Self::push).
-    pub fn push_token(&self, token: TokenProbs, tokens: u32) {
-        self.add(Event::Token(token), tokens);
-    }
-
-    fn add(&self, event: Event, tokens: u32) {
+    /// Adds an event that does not end the answer. Otherwise like [`push`](Self::push).
+    pub fn push_event(&self, event: Event, tokens: u32) {
         let mut state = self.lock();
         if state.reader_gone {
             return;
         }
         state.bytes += self.cost(&event);
-        match (state.events.back_mut(), event) {
-            (Some(Event::Text(waiting)), Event::Text(text)) if !self.by_token => {
-                waiting.push_str(&text);
-            }
-            (_, event) => state.events.push_back(event),
+        let last = state.events.back_mut().filter(|_| !self.by_token);
+        if let Some(event) = join(last, event) {
+            state.events.push_back(event);
         }
         if self.by_token {
             state.made.push_back(tokens);

@@ -8,8 +8,8 @@
 //! |---|---|
 //! | `block` | the macro that declares a block of settings |
 //! | `kind` | the types of values: numbers, times, names, lists |
-//! | `sampling`, `stopping`, `memory`, `scheduling`, `output` | the settings of a request |
-//! | `settings` | these five blocks together; the levels, and the settings in force |
+//! | `sampling`, `stopping`, `memory`, `scheduling`, `reasoning`, `output` | the settings of a request |
+//! | `settings` | these six blocks together; the levels, and the settings in force |
 //! | `model`, `served` | the operator's settings of a model, and the macro that declares them |
 //! | `logging` | the operator's settings of the log |
 //! | `serving` | all settings of an operator together |
@@ -70,7 +70,7 @@ pub use optimize::{Optimize, Quantisation, Target, UnknownTarget};
 pub use output::{FormText, Output, OutputForm};
 pub use priority::Priority;
 pub use problem::{Fault, Place, Problem};
-pub use reasoning::Thinking;
+pub use reasoning::{FormStart, Reasoning, ReasoningInForce, Thinking};
 pub use reference::{settings_schema, settings_table};
 pub use sampling::{
     BiasTarget, LogitBias, SamplerName, Sampling, SamplingInForce, Seed, read_sampling,

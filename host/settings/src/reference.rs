@@ -185,7 +185,7 @@ mod tests {
         ] {
             assert!(table.contains(words), "`{words}` in:\n{table}");
         }
-        assert_eq!(table.matches("### ").count(), 8);
+        assert_eq!(table.matches("### ").count(), 9);
     }
 
     #[test]

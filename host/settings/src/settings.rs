@@ -5,11 +5,12 @@ use serde_json::Value as Json;
 use super::block::{AnyBlock, Block};
 use super::memory::{Memory, MemoryInForce};
 use super::output::{Output, OutputForm};
-use super::problem::Check;
+use super::problem::{Check, Problem};
+use super::reasoning::{Reasoning, ReasoningInForce};
 use super::sampling::{Sampling, SamplingInForce, Seed};
 use super::scheduling::{Scheduling, SchedulingInForce};
 use super::stopping::{Stopping, StoppingInForce};
-use crate::{Priority, Result};
+use crate::{Priority, Reading, Result};
 
 /// The settings of a generation. The next [`Level`] decides those that are unset.
 #[derive(Debug, Clone, Default, PartialEq, serde::Serialize, serde::Deserialize)]
@@ -22,6 +23,8 @@ pub struct Settings {
     pub memory: Memory,
     /// When the request runs.
     pub scheduling: Scheduling,
+    /// How long the model thinks before it answers.
+    pub reasoning: Reasoning,
     /// The form that the answer must have.
     pub output: Output,
 }
@@ -37,6 +40,8 @@ pub struct Effective {
     pub memory: MemoryInForce,
     /// When the request runs.
     pub scheduling: SchedulingInForce,
+    /// How long the model thinks before it answers.
+    pub reasoning: ReasoningInForce,
     /// The form that the answer must have.
     pub output: Option<OutputForm>,
     /// Whether the answer is a vector instead of a text.
@@ -114,18 +119,54 @@ impl Settings {
         check.done()
     }
 
+    /// These settings with those of a guest's document, which are younger than the contract that it
+    /// uses. [`Reading::for_guest`] reads it, in its strict way.
+    ///
+    /// # Errors
+    ///
+    /// [`SettingsError`](crate::SettingsError) with every problem of the document, or with every
+    /// setting that is set in both.
+    pub fn with_further(self, document: &str, max_priority: Priority) -> Result<Self> {
+        let reading = Reading::json(document.as_bytes()).with_max_priority(max_priority);
+        let (further, _) = reading.for_guest(true)?;
+        let mut check = Check::default();
+        for (block, other) in self.blocks().iter().zip(further.blocks()) {
+            let names = (0..block.len()).filter_map(|index| Some((index, block.info(index)?.name)));
+            for (index, name) in names {
+                let Some(value) = other.json(index) else {
+                    continue;
+                };
+                check.that(block.json(index).is_none(), || {
+                    let path = format!("{}.{name}", block.section());
+                    Problem::new(path, value, "set once: it is set beside the document too")
+                });
+            }
+        }
+        check.that(!(self.output.is_set() && further.output.is_set()), || {
+            Problem::new(
+                Output::SECTION,
+                "a form in the document",
+                "set once: a form is set beside the document too",
+            )
+        });
+        check.done()?;
+        Ok(further.or(&self))
+    }
+
     pub(crate) fn check_into(&self, check: &mut Check) {
         let Self {
             sampling,
             stopping,
             memory,
             scheduling,
+            reasoning,
             output,
         } = self;
         sampling.check(check);
         stopping.check(check);
         memory.check(check);
         scheduling.check(check);
+        reasoning.check(check);
         output.check(check);
         output.check_one(check);
     }
@@ -138,6 +179,7 @@ impl Settings {
             stopping: self.stopping.or(&base.stopping),
             memory: self.memory.or(&base.memory),
             scheduling: self.scheduling.or(&base.scheduling),
+            reasoning: self.reasoning.or(&base.reasoning),
             output: self.output.over(&base.output).clone(),
         }
     }
@@ -156,29 +198,32 @@ impl Settings {
             stopping: self.stopping.in_force(),
             memory: self.memory.in_force(),
             scheduling: self.scheduling.in_force(),
+            reasoning: self.reasoning.in_force(),
             embedding: self.output.embedding == Some(true),
             output: self.output.in_force(),
         }
     }
 
     /// All blocks.
-    pub(crate) fn blocks(&self) -> [&dyn AnyBlock; 5] {
+    pub(crate) fn blocks(&self) -> [&dyn AnyBlock; 6] {
         [
             &self.sampling,
             &self.stopping,
             &self.memory,
             &self.scheduling,
+            &self.reasoning,
             &self.output,
         ]
     }
 
     /// All blocks, mutable.
-    pub(crate) fn blocks_mut(&mut self) -> [&mut dyn AnyBlock; 5] {
+    pub(crate) fn blocks_mut(&mut self) -> [&mut dyn AnyBlock; 6] {
         [
             &mut self.sampling,
             &mut self.stopping,
             &mut self.memory,
             &mut self.scheduling,
+            &mut self.reasoning,
             &mut self.output,
         ]
     }

@@ -11,7 +11,7 @@ use std::path::Path;
 use serde_json::{Value as Json, json};
 
 use crate::{
-    LoggingInForce, MemoryInForce, ModelConfig, Operator, Reading, SamplingInForce,
+    LoggingInForce, MemoryInForce, ModelConfig, Operator, Reading, ReasoningInForce, SamplingInForce,
     SchedulingInForce, StoppingInForce,
 };
 
@@ -98,6 +98,7 @@ fn every_setting_is_used() {
     look("stopping", StoppingInForce::FIELDS, &["stopping"], "");
     look("memory", MemoryInForce::FIELDS, &["memory"], &memory);
     look("scheduling", SchedulingInForce::FIELDS, &["scheduling"], "");
+    look("reasoning", ReasoningInForce::FIELDS, &["reasoning"], "");
     let command = sources(&["cli"]);
     let own = on_one_line(include_str!("logging.rs"));
     for field in LoggingInForce::FIELDS {

@@ -18,3 +18,22 @@ mod generated {
         },
     });
 }
+
+/// Version 0.1 of `mynah:llm`, with the `wasi:nn` of the version above.
+pub mod v0_1 {
+    pub use generated::mynah;
+
+    #[expect(missing_docs, reason = "generated code")]
+    mod generated {
+        wasmtime::component::bindgen!({
+            path: ["../../wit/deps/io", "../../wit/deps/nn", "../../wit/older/mynah-llm-0.1.1"],
+            world: "mynah:llm/host",
+            imports: { default: async | trappable },
+            with: {
+                "wasi:io": wasmtime_wasi_io::bindings::wasi::io,
+                "wasi:nn": crate::bindings::wasi::nn,
+                "mynah:llm/generation.generation": crate::Generation,
+            },
+        });
+    }
+}

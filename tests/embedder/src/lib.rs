@@ -67,6 +67,18 @@ impl Backend for Echo {
         })
     }
 
+    fn detokenise<'a>(
+        &'a self,
+        _tokens: Vec<u32>,
+        _control: bool,
+        _owner: &'a Owner,
+    ) -> Pending<'a, Vec<u8>> {
+        Box::pin(async {
+            self.about.require(Feature::TokenIds)?;
+            Ok(Vec::new())
+        })
+    }
+
     fn is_ready(&self) -> bool {
         true
     }

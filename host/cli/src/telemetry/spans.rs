@@ -118,6 +118,8 @@ fn operation(task: Task) -> &'static str {
         Task::Chat => "chat",
         Task::Complete => "text_completion",
         Task::Embed => "embeddings",
+        // The conventions have no name for it.
+        Task::Rank => "rank",
     }
 }
 
@@ -137,7 +139,7 @@ fn attributes(end: &RequestEnd, operation: &'static str, model: String) -> Vec<K
         KeyValue::new("mynah.owner", end.owner.to_string()),
         KeyValue::new("mynah.request", end.request.to_string()),
     ];
-    if end.task != Task::Embed {
+    if matches!(end.task, Task::Chat | Task::Complete) {
         all.push(KeyValue::new(
             "gen_ai.usage.output_tokens",
             i64::from(usage.generated_tokens),

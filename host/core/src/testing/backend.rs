@@ -10,10 +10,10 @@ use super::source::ScriptedSource;
 use super::step::{Step, lock};
 use crate::request_log::RequestLog;
 use crate::{
-    About, Backend, BackendSession, Embeddings, Error, Feature, FinishReason, Model, ModelState,
-    Outcome, Owner, OwnerShare, Pending, Presence, Producer, Prompt, RequestOutcome, Requests,
-    Result, SessionState, SessionStatus, Snapshot, Started, Status, StreamWriter, TextRequest,
-    TextStream, TokenId, TokenProb, TokenProbs, Usage, VectorRequest,
+    About, Backend, BackendSession, Embeddings, Error, Event, Feature, FinishReason, Model,
+    ModelState, Outcome, Owner, OwnerShare, Pending, Presence, Producer, Prompt, RequestOutcome,
+    Requests, Result, SessionState, SessionStatus, Snapshot, Started, Status, StreamWriter,
+    TextRequest, TextStream, TokenId, TokenProb, TokenProbs, Usage, VectorRequest,
 };
 
 /// Maximum number of bytes of unread text before the script pauses: the default of
@@ -109,7 +109,8 @@ impl Shared {
                 Step::Token { id, text, log_prob } => {
                     tokens += 1;
                     if job.wants_probs {
-                        job.stream.push_token(probs(*id, text, *log_prob), tokens);
+                        job.stream
+                            .push_event(Event::Token(probs(*id, text, *log_prob)), tokens);
                     }
                     job.stream.push(text, tokens);
                 }
@@ -246,6 +247,20 @@ impl Backend for ScriptedBackend {
             self.0.about.require(Feature::TokenIds)?;
             let words = self.0.check_prompt(&prompt)?;
             Ok((0..).map(TokenId).take(words.len()).collect())
+        })
+    }
+
+    /// Its tokens are numbers of words, which have no text of their own.
+    fn detokenise<'a>(
+        &'a self,
+        tokens: Vec<u32>,
+        _control: bool,
+        _owner: &'a Owner,
+    ) -> Pending<'a, Vec<u8>> {
+        Box::pin(async move {
+            self.0.about.require(Feature::TokenIds)?;
+            let words: Vec<String> = tokens.iter().map(|token| format!("word{token}")).collect();
+            Ok(words.join(" ").into_bytes())
         })
     }
 

@@ -123,7 +123,7 @@ pub(super) fn words_of(prompt: &Prompt) -> Vec<String> {
         Prompt::Text(text) => words(text),
         Prompt::Messages(conversation) => {
             let last = conversation.messages.last();
-            last.map_or_else(Vec::new, |message| words(&message.content))
+            last.map_or_else(Vec::new, |message| words(&message.text()))
         }
         Prompt::Tokens(ids) => ids.iter().map(ToString::to_string).collect(),
     }

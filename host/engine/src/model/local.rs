@@ -125,6 +125,19 @@ impl Backend for LocalModel {
         })
     }
 
+    fn detokenise<'a>(
+        &'a self,
+        tokens: Vec<u32>,
+        control: bool,
+        owner: &'a Owner,
+    ) -> Pending<'a, Vec<u8>> {
+        Box::pin(async move {
+            let loaded = self.slot.enter().await?;
+            loaded.known.about.require(Feature::TokenIds)?;
+            loaded.detokenise(tokens, control, owner).await
+        })
+    }
+
     fn is_ready(&self) -> bool {
         self.slot.is_ready()
     }

@@ -74,8 +74,7 @@ impl Loaded {
             let after = messages.get(left_out.end..).unwrap_or_default();
             let rest = Conversation {
                 messages: [before, after].concat(),
-                tools: conversation.tools.clone(),
-                variables: conversation.variables.clone(),
+                ..conversation.without_messages()
             };
             self.render(&rest, Purpose::Continue, None)
         })
@@ -92,7 +91,7 @@ impl Loaded {
         let tokens = match prompt {
             Prompt::Text(text) => self.tokenize(text, purpose, context)?,
             Prompt::Messages(conversation) => self.render(conversation, purpose, context)?,
-            Prompt::Tokens(ids) => self.known(ids)?,
+            Prompt::Tokens(ids) => self.known_tokens(ids)?,
         };
         if tokens.is_empty() {
             return Err(Error::EmptyPrompt);
@@ -181,11 +180,16 @@ impl Loaded {
 
     /// The text of tokens, with the texts of control tokens.
     pub(super) fn written(&self, tokens: &[TokenId]) -> String {
-        let mut text = Vec::new();
+        String::from_utf8_lossy(&self.bytes_of(tokens, true)).into_owned()
+    }
+
+    /// The bytes of tokens, with those of the names of control tokens if `control` is true.
+    pub(super) fn bytes_of(&self, tokens: &[TokenId], control: bool) -> Vec<u8> {
+        let mut bytes = Vec::new();
         for &token in tokens {
-            self.llama.vocab().piece(token, &mut text, true);
+            self.llama.vocab().piece(token, &mut bytes, control);
         }
-        String::from_utf8_lossy(&text).into_owned()
+        bytes
     }
 
     pub(super) fn check_bytes(&self, bytes: u64) -> Result<()> {
@@ -196,7 +200,8 @@ impl Loaded {
         Ok(())
     }
 
-    fn known(&self, ids: &[u32]) -> Result<Vec<TokenId>> {
+    /// The ids as tokens of the vocabulary.
+    pub(super) fn known_tokens(&self, ids: &[u32]) -> Result<Vec<TokenId>> {
         // A token has four bytes. The limit for text applies to token ids, too.
         self.check_bytes(size_of_val(ids) as u64)?;
         ids.iter()

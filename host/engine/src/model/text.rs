@@ -122,8 +122,35 @@ impl InUse {
         purpose: Purpose,
         owner: &Owner,
     ) -> Result<Vec<TokenId>> {
+        let bytes = prompt.bytes();
+        self.check_bytes(bytes)?;
+        let loaded = self.clone();
+        let tokens = move || loaded.tokens(&prompt, after, purpose);
+        self.in_turn(bytes, owner, tokens).await
+    }
+
+    /// The bytes of tokens. See [`Backend::detokenise`](mynah_core::Backend::detokenise).
+    pub(super) async fn detokenise(
+        &self,
+        tokens: Vec<u32>,
+        control: bool,
+        owner: &Owner,
+    ) -> Result<Vec<u8>> {
+        let bytes = size_of_val(tokens.as_slice()) as u64;
+        self.check_bytes(bytes)?;
+        let loaded = self.clone();
+        let text = move || Ok(loaded.bytes_of(&loaded.known_tokens(&tokens)?, control));
+        self.in_turn(bytes, owner, text).await
+    }
+
+    /// Does work of this size on a preparing thread, when it is the owner's turn.
+    async fn in_turn<T: Send + 'static>(
+        &self,
+        bytes: u64,
+        owner: &Owner,
+        work: impl FnOnce() -> Result<T> + Send + 'static,
+    ) -> Result<T> {
         let asked_at = Instant::now();
-        self.check_bytes(prompt.bytes())?;
         let Known { config, about, .. } = &*self.known;
         let defaults = about.merged(Settings::default(), &Settings::default());
         let settings = defaults.resolve(|| 0);
@@ -133,16 +160,13 @@ impl InUse {
             priority: settings.scheduling.priority,
             asked_at,
             limit: QueueLimit::new(config.default_task_timeout, &settings),
-            bytes: prompt.bytes(),
-            size: size_of_bytes(prompt.bytes()),
+            bytes,
+            size: size_of_bytes(bytes),
         };
-        let loaded = self.clone();
-        let tokens = self
-            .pool
-            .prepare(&prepare, move || loaded.tokens(&prompt, after, purpose))?;
-        let tokens = tokens.await;
+        let done = self.pool.prepare(&prepare, work)?;
+        let done = done.await;
         drop(preparing);
-        tokens
+        done
     }
 }
 

@@ -114,6 +114,16 @@ impl Request {
         self.end(tokens.map(Answer::Tokens));
     }
 
+    /// The bytes of tokens.
+    pub(super) async fn detokenise(self, tokens: Vec<u32>, control: bool, owner: Owner) {
+        let bytes = async {
+            let session = self.server.model.session(owner)?;
+            session.detokenise(tokens, control).await
+        };
+        let bytes = self.unless_cancelled(bytes).await;
+        self.end(bytes.map(Answer::Bytes));
+    }
+
     /// The result of some work, or an error that nobody reads if the host cancels it.
     async fn unless_cancelled<T>(&self, work: impl Future<Output = Result<T>>) -> Result<T> {
         tokio::select! {
@@ -144,7 +154,7 @@ impl Request {
                     let mut events = events?;
                     let finished = match events.last() {
                         Some(Event::Finished(outcome)) => Some(*outcome),
-                        Some(Event::Text(_) | Event::Token(_)) => None,
+                        Some(_) => None,
                         // The end was delivered before, which ends this loop.
                         None => return Err(Error::Unavailable),
                     };

@@ -148,6 +148,16 @@ impl Server {
                 let owner = Owner::named(owner).with_weight(weight);
                 tokio::spawn(self.request(request).tokens(prompt, owner));
             }
+            ToChild::Detokenise {
+                request,
+                tokens,
+                control,
+                owner,
+                weight,
+            } => {
+                let owner = Owner::named(owner).with_weight(weight);
+                tokio::spawn(self.request(request).detokenise(tokens, control, owner));
+            }
             ToChild::More { request } => {
                 if let Some(signals) = lock(&self.requests).get(&request) {
                     signals.more.notify_one();

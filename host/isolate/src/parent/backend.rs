@@ -60,7 +60,28 @@ impl Backend for IsolatedBackend {
                     let id = |token: u32| TokenId(token.cast_signed());
                     Ok(tokens.into_iter().map(id).collect())
                 }
-                Answer::Text(_) | Answer::Vectors(_) => Err(Error::Unavailable),
+                Answer::Text(_) | Answer::Vectors(_) | Answer::Bytes(_) => Err(Error::Unavailable),
+            }
+        })
+    }
+
+    fn detokenise<'a>(
+        &'a self,
+        tokens: Vec<u32>,
+        control: bool,
+        owner: &'a Owner,
+    ) -> Pending<'a, Vec<u8>> {
+        Box::pin(async move {
+            let asked = ask(&self.process, |request| ToChild::Detokenise {
+                request,
+                tokens,
+                control,
+                owner: owner.name().to_owned(),
+                weight: owner.weight(),
+            })?;
+            match asked.await? {
+                Answer::Bytes(bytes) => Ok(bytes),
+                Answer::Text(_) | Answer::Vectors(_) | Answer::Tokens(_) => Err(Error::Unavailable),
             }
         })
     }
@@ -171,7 +192,7 @@ impl IsolatedSession {
         Ok(Box::pin(async move {
             let vectors = match asked.await {
                 Ok(Answer::Vectors(vectors)) => Ok(vectors),
-                Ok(Answer::Text(_) | Answer::Tokens(_)) => Err(Error::Unavailable),
+                Ok(Answer::Text(_) | Answer::Tokens(_) | Answer::Bytes(_)) => Err(Error::Unavailable),
                 Err(error) => Err(error),
             };
             ending.end(&vectors);

@@ -168,9 +168,8 @@ impl Table {
             Some(Flight::Text(text)) if text.started.is_none() && !text.owes_more => {
                 for event in events {
                     match event {
-                        Event::Text(piece) => text.stream.push(&piece, tokens),
-                        Event::Token(token) => text.stream.push_token(token, tokens),
                         Event::Finished(_) => return Err(Unasked),
+                        event => text.stream.push_event(event, tokens),
                     }
                 }
                 text.owes_more = true;
@@ -192,7 +191,7 @@ impl Table {
             Some(Flight::Text(text)) => {
                 let end = end.map(|answer| match answer {
                     Answer::Text(outcome) => Some(outcome),
-                    Answer::Vectors(_) | Answer::Tokens(_) => None,
+                    Answer::Vectors(_) | Answer::Tokens(_) | Answer::Bytes(_) => None,
                 });
                 match end {
                     Ok(None) => {

@@ -55,6 +55,14 @@ pub(crate) enum ToChild {
         owner: String,
         weight: u32,
     },
+    /// Asks for the bytes of tokens. The answer is one [`FromChild::Ended`].
+    Detokenise {
+        request: u64,
+        tokens: Vec<u32>,
+        control: bool,
+        owner: String,
+        weight: u32,
+    },
     /// Allows the next [`FromChild::Events`] of a request.
     More { request: u64 },
     /// Cancels a request, which still ends with [`FromChild::Ended`]. If its reader has left, the
@@ -105,6 +113,8 @@ pub(crate) enum Answer {
     Vectors(Embeddings),
     /// The tokens of a prompt.
     Tokens(Vec<u32>),
+    /// The bytes of tokens.
+    Bytes(Vec<u8>),
 }
 
 /// What only the process knows of the model. The host knows the rest of

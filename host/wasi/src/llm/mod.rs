@@ -1,22 +1,18 @@
-//! `mynah:llm`: Mynah's own interfaces, one file each.
+//! `mynah:llm`: Mynah's own interfaces, one file each, in all their versions.
+//!
+//! A version's folder converts its types to those of the host and back. What versions have alike is
+//! in `alike`, one source that is compiled with the bindings of each version; the work itself is in
+//! `work`, which knows no version.
 
-mod config;
-mod embedding;
-mod error;
-mod generation;
-mod settings;
-mod status;
+mod v0_1;
+mod v0_2;
+mod work;
 
 use wasmtime::component::Linker;
 
-use crate::bindings::mynah::llm;
-use crate::{Llm, LlmView};
+use crate::LlmView;
 
 pub(crate) fn add_to_linker<T: LlmView + 'static>(linker: &mut Linker<T>) -> wasmtime::Result<()> {
-    llm::errors::add_to_linker::<T, Llm>(linker, T::llm)?;
-    llm::settings::add_to_linker::<T, Llm>(linker, T::llm)?;
-    llm::llm_config::add_to_linker::<T, Llm>(linker, T::llm)?;
-    llm::generation::add_to_linker::<T, Llm>(linker, T::llm)?;
-    llm::embedding::add_to_linker::<T, Llm>(linker, T::llm)?;
-    llm::backend_status::add_to_linker::<T, Llm>(linker, T::llm)
+    v0_1::add_to_linker(linker)?;
+    v0_2::add_to_linker(linker)
 }

@@ -178,8 +178,12 @@ async fn run(mut generation: Generation) -> Result<String, NnError> {
         };
         for event in events {
             match event {
-                // `compute` only returns text.
-                Event::Token(_) => {}
+                // `compute` only returns text. The answer to a text is all text, calls and reasoning
+                // too.
+                Event::Token(_)
+                | Event::Reasoning(_)
+                | Event::ToolCallStart { .. }
+                | Event::ToolCallArguments { .. } => {}
                 Event::Text(text) => answer.push_str(&text),
                 // A timeout before any text is an error, because `compute` cannot report it
                 // otherwise.

@@ -2,7 +2,7 @@
 //! looked for, and the rest is written.
 
 use mynah_core::log::shows_content;
-use mynah_core::{Outcome, Result, StreamWriter, TokenProbs};
+use mynah_core::{Event, Outcome, Result, StreamWriter, TokenProbs};
 
 use super::characters::Characters;
 use super::stop::StopMatcher;
@@ -54,7 +54,7 @@ impl Answer {
 
     /// Writes a token and how likely it was.
     pub(super) fn push_token(&mut self, token: TokenProbs, tokens: u32) {
-        self.writer.push_token(token, tokens);
+        self.writer.push_event(Event::Token(token), tokens);
     }
 
     /// Writes the text that was held back, since nothing comes after it. Returns the whole text if

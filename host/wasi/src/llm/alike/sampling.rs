@@ -1,34 +1,15 @@
-//! `mynah:llm/settings`: converts the records to the host's settings.
+//! `mynah:llm/settings`: the records that all versions have alike.
 
 use std::time::Duration;
 
 use mynah_settings::{
     BiasTarget, LogitBias, Memory, OutputForm, SamplerName, Sampling, Scheduling, Stopping,
 };
-use mynah_settings::{Output, Priority, Seed, Settings};
+use mynah_settings::{Output, Priority, Seed};
 
-use crate::bindings::mynah::llm::settings as wit;
+use super::llm::settings as wit;
 
 impl wit::Host for crate::LlmCtxView<'_> {}
-
-impl From<wit::Settings> for Settings {
-    fn from(settings: wit::Settings) -> Self {
-        let wit::Settings {
-            sampling,
-            stopping,
-            memory,
-            scheduling,
-            output,
-        } = settings;
-        Self {
-            sampling: sampling.map(Sampling::from).unwrap_or_default(),
-            stopping: stopping.map(Stopping::from).unwrap_or_default(),
-            memory: memory.map(Memory::from).unwrap_or_default(),
-            scheduling: scheduling.map(Scheduling::from).unwrap_or_default(),
-            output: output.map(Output::from).unwrap_or_default(),
-        }
-    }
-}
 
 impl From<wit::Sampling> for Sampling {
     fn from(sampling: wit::Sampling) -> Self {

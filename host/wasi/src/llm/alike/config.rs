@@ -1,33 +1,12 @@
 //! `mynah:llm/llm-config`: settings of an execution context.
 
-use mynah_settings::{Level, Reading, SettingInForce, Settings};
+use mynah_settings::{Level, SettingInForce};
 use wasmtime::component::Resource;
 
-use crate::bindings::mynah::llm::errors::{Error, Problem};
-use crate::bindings::mynah::llm::llm_config as wit;
+use super::llm::errors::{Error, Problem};
+use super::llm::llm_config as wit;
+use super::settings;
 use crate::{ExecutionContext, LlmCtxView};
-
-impl LlmCtxView<'_> {
-    /// Parses a guest's document, within the guest's limits. Returns the settings and the warnings.
-    fn read(&self, json: &str, strict: bool) -> Result<(Settings, Vec<Problem>), Error> {
-        let (settings, warnings) = Reading::json(json.as_bytes())
-            .with_max_priority(self.ctx.max_priority)
-            .for_guest(strict)?;
-        Ok((settings, warnings.into_iter().map(Problem::from).collect()))
-    }
-
-    fn set(
-        &mut self,
-        context: &Resource<ExecutionContext>,
-        settings: Settings,
-    ) -> wasmtime::Result<Result<(), Error>> {
-        if let Err(error) = settings.check_up_to(self.ctx.max_priority) {
-            return Ok(Err(error.into()));
-        }
-        let session = &mut self.table.get_mut(context)?.session;
-        Ok(session.configure(settings).map_err(Error::from))
-    }
-}
 
 impl wit::Host for LlmCtxView<'_> {
     async fn configure(
@@ -35,7 +14,11 @@ impl wit::Host for LlmCtxView<'_> {
         context: Resource<ExecutionContext>,
         settings: wit::Settings,
     ) -> wasmtime::Result<Result<(), Error>> {
-        self.set(&context, settings.into())
+        let settings = match settings::read(settings, self.ctx.max_priority) {
+            Ok(settings) => settings,
+            Err(error) => return Ok(Err(error.into())),
+        };
+        Ok(self.configure_context(&context, settings)?.map_err(Error::from))
     }
 
     async fn configure_json(
@@ -44,11 +27,12 @@ impl wit::Host for LlmCtxView<'_> {
         json: String,
         strict: bool,
     ) -> wasmtime::Result<Result<Vec<Problem>, Error>> {
-        let (settings, warnings) = match self.read(&json, strict) {
+        let (settings, warnings) = match self.read_document(&json, strict) {
             Ok(read) => read,
-            Err(error) => return Ok(Err(error)),
+            Err(error) => return Ok(Err(error.into())),
         };
-        Ok(self.set(&context, settings)?.map(|()| warnings))
+        let set = self.configure_context(&context, settings)?;
+        Ok(set.map(|()| problems(warnings)).map_err(Error::from))
     }
 
     async fn effective(
@@ -66,15 +50,20 @@ impl wit::Host for LlmCtxView<'_> {
         json: String,
         strict: bool,
     ) -> wasmtime::Result<Result<wit::ConfiguredGraph, Error>> {
-        let (settings, warnings) = match self.read(&json, strict) {
+        let (settings, warnings) = match self.read_document(&json, strict) {
             Ok(read) => read,
-            Err(error) => return Ok(Err(error)),
+            Err(error) => return Ok(Err(error.into())),
         };
+        let warnings = problems(warnings);
         let graph = self.load_by_name(&name, settings)?;
         Ok(graph
             .map(|graph| wit::ConfiguredGraph { graph, warnings })
             .map_err(Error::from))
     }
+}
+
+fn problems(found: Vec<mynah_settings::Problem>) -> Vec<Problem> {
+    found.into_iter().map(Problem::from).collect()
 }
 
 impl From<SettingInForce> for wit::EffectiveSetting {

@@ -1,80 +1,29 @@
 //! `mynah:llm/backend-status`: the parts of the report that a guest may see.
 
-use mynah_core::{self as core, Report};
+use mynah_core as core;
 use serde_json::{Value, json};
 use wasmtime::component::Resource;
 
-use crate::bindings::mynah::llm::backend_status as wit;
-use crate::bindings::mynah::llm::errors::Error;
-use crate::{ExecutionContext, Graph, LlmCtxView};
-
-/// The refusal of figures that cover all guests.
-const OF_ALL: &str = "these figures count what all guests do, and this component may not see them: \
-    have the operator allow it (`--allow-host-status`)";
-
-impl LlmCtxView<'_> {
-    fn report(&self, graph: &Resource<Graph>) -> wasmtime::Result<Report> {
-        Ok(self.table.get(graph)?.model.report())
-    }
-
-    /// The model's own report, without figures about other guests unless the guest may see them.
-    fn model_report(&self, graph: &Resource<Graph>) -> wasmtime::Result<core::ModelReport> {
-        let mut model = self.report(graph)?.model;
-        if !self.ctx.host_status {
-            model.requests_served = None;
-            model.ignored_keys.clear();
-        }
-        Ok(model)
-    }
-
-    /// The whole report, if the guest may see it.
-    fn whole_report(&self, graph: &Resource<Graph>) -> wasmtime::Result<Result<Report, Error>> {
-        let report = self.report(graph)?;
-        Ok(match self.ctx.host_status {
-            true => Ok(report),
-            false => Err(Error::Unsupported(OF_ALL.to_owned())),
-        })
-    }
-
-    /// The guest's own contexts of a model.
-    fn own_sessions(&self, graph: &Resource<Graph>) -> wasmtime::Result<Vec<core::SessionStatus>> {
-        let model = &self.table.get(graph)?.model;
-        let mut own = Vec::new();
-        for rep in &self.ctx.held.contexts {
-            let context = Resource::<ExecutionContext>::new_borrow(*rep);
-            let session = &self.table.get(&context)?.session;
-            if session.model().is_same(model) {
-                own.push(session.status());
-            }
-        }
-        Ok(own)
-    }
-
-    fn sessions_status(
-        &self,
-        graph: &Resource<Graph>,
-    ) -> wasmtime::Result<(Vec<core::SessionStatus>, Option<core::SessionsReport>)> {
-        let own = self.own_sessions(graph)?;
-        let report = self.report(graph)?;
-        Ok((own, self.ctx.host_status.then_some(report.sessions)))
-    }
-}
+use super::llm::backend_status as wit;
+use super::llm::errors::Error;
+use crate::llm::work::millis;
+use crate::{Graph, LlmCtxView};
 
 impl wit::Host for LlmCtxView<'_> {
     async fn queue(
         &mut self,
         graph: Resource<Graph>,
     ) -> wasmtime::Result<Result<wit::QueueStatus, Error>> {
-        Ok(self.whole_report(&graph)?.map(|report| report.queue.into()))
+        let report = self.whole_report(&graph)?;
+        Ok(report.map(|report| report.queue.into()).map_err(Error::from))
     }
 
     async fn memory(
         &mut self,
         graph: Resource<Graph>,
     ) -> wasmtime::Result<Result<wit::MemoryStatus, Error>> {
-        Ok(self
-            .whole_report(&graph)?
-            .map(|report| report.memory.into()))
+        let report = self.whole_report(&graph)?;
+        Ok(report.map(|report| report.memory.into()).map_err(Error::from))
     }
 
     async fn sessions(
@@ -93,7 +42,7 @@ impl wit::Host for LlmCtxView<'_> {
         graph: Resource<Graph>,
     ) -> wasmtime::Result<Result<wit::PerformanceStatus, Error>> {
         let report = self.whole_report(&graph)?;
-        Ok(report.map(|report| report.performance.into()))
+        Ok(report.map(|report| report.performance.into()).map_err(Error::from))
     }
 
     async fn model(
@@ -118,7 +67,7 @@ impl wit::Host for LlmCtxView<'_> {
             wit::Kind::Queue | wit::Kind::Memory | wit::Kind::Performance => {
                 let report = match self.whole_report(&graph)? {
                     Ok(report) => report,
-                    Err(error) => return Ok(Err(error)),
+                    Err(error) => return Ok(Err(error.into())),
                 };
                 match kind {
                     wit::Kind::Queue => serde_json::to_value(report.queue),
@@ -140,10 +89,6 @@ fn session_json(session: &core::SessionStatus) -> Value {
         "tokens": session.tokens,
         "last_used_ms": millis(session.last_used),
     })
-}
-
-fn millis(time: std::time::Duration) -> u64 {
-    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }
 
 /// Converts a record whose fields have the same names on both sides. Fields after `into` are
