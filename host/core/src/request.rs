@@ -97,7 +97,7 @@ impl Conversation {
 }
 
 /// One message of a conversation.
-#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
 pub struct Message {
     /// The sender.
     pub role: Role,
@@ -166,7 +166,7 @@ impl Message {
 }
 
 /// A part of a message's content.
-#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
 pub enum Part {
     /// Text.
     Text(String),
@@ -188,7 +188,7 @@ impl Part {
 }
 
 /// A file within a message.
-#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
 pub struct Media {
     /// Its media type, such as `image/png`.
     pub media_type: String,

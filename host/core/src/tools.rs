@@ -59,7 +59,7 @@ impl Tools {
 const TOOL_BYTES: u64 = 16;
 
 /// A call of a tool.
-#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
 pub struct ToolCall {
     /// What the result of the call refers to.
     pub id: String,

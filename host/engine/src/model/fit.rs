@@ -103,7 +103,7 @@ impl Past {
 fn hashes(messages: &[Message]) -> Vec<u64> {
     let mut hasher = DefaultHasher::new();
     let hash = |message: &Message| {
-        (message.role, &message.content, &message.fields).hash(&mut hasher);
+        message.hash(&mut hasher);
         hasher.finish()
     };
     messages.iter().map(hash).collect()
@@ -287,7 +287,8 @@ impl Bounds {
 
     /// Number of messages at the beginning that always stay.
     fn head(&self, messages: &[Message], past: &Past) -> usize {
-        let is_system = |message: &&Message| message.role == Role::System;
+        let is_system =
+            |message: &&Message| matches!(message.role, Role::System | Role::Developer);
         let systems = messages.iter().take_while(is_system).count();
         if self.n_keep < 0 {
             let first = past.first.map_or(messages.len(), |(_, count)| count);

@@ -10,7 +10,7 @@ fn render(messages: &[Message], left_out: Range<usize>) -> Vec<String> {
     for (index, message) in messages.iter().enumerate() {
         if !left_out.contains(&index) {
             tokens.push(format!("<{:?}>", message.role));
-            tokens.extend(message.content.split(' ').map(str::to_owned));
+            tokens.extend(message.text().split(' ').map(str::to_owned));
             tokens.push("<end>".to_owned());
         }
     }
