@@ -106,6 +106,15 @@ impl<E> RequestOutcome<E> {
         }
     }
 
+    /// The same with another finish reason, if a generation completed.
+    #[must_use]
+    pub fn map_reason(self, change: impl FnOnce(FinishReason) -> FinishReason) -> Self {
+        match self {
+            Self::Completed(reason) => Self::Completed(reason.map(change)),
+            other => other,
+        }
+    }
+
     /// The error with which it ended.
     #[must_use]
     pub fn error(&self) -> Option<&E> {

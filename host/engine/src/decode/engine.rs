@@ -14,7 +14,7 @@ use super::perf_log::{PerfLog, Present};
 use super::request_queue::{RequestQueue, SessionPosition};
 use super::sample::{Sampled, sample};
 use super::scheduler::{Scheduler, StepPlan};
-use super::sequence::{NoToken, Sequence, TokenTime};
+use super::sequence::{NoToken, Sequence, Spelling, TokenTime};
 use crate::EngineError;
 
 /// A request fails after it was part of this many failed steps in a row. It gets one more if the
@@ -435,7 +435,16 @@ fn accept(
         piece
     };
     sequence.pass_on_probs(token, piece);
-    match sequence.accept(token, &piece(token), params.context_tokens) {
+    let text = piece(token);
+    let mut control = Vec::new();
+    if text.is_empty() {
+        executor.control(token, &mut control);
+    }
+    let spelling = Spelling {
+        text: &text,
+        control: &control,
+    };
+    match sequence.accept(token, spelling, params.context_tokens) {
         Ok(reason) => reason.map(RequestOutcome::finished),
         Err(error) => Some(RequestOutcome::Failed(error.into())),
     }

@@ -118,6 +118,9 @@ pub(super) trait Executor {
     /// Adds the bytes of the token's text.
     fn piece(&self, token: TokenId, bytes: &mut Vec<u8>);
 
+    /// Adds the bytes of the name of a control token.
+    fn control(&self, token: TokenId, bytes: &mut Vec<u8>);
+
     /// A token that any prompt may begin with.
     fn first_token(&self) -> TokenId;
 }
@@ -238,6 +241,10 @@ impl Executor for Llama {
     fn piece(&self, token: TokenId, bytes: &mut Vec<u8>) {
         // Control tokens have no text: they are the model's, not the reader's.
         self.model.vocab().piece(token, bytes, false);
+    }
+
+    fn control(&self, token: TokenId, bytes: &mut Vec<u8>) {
+        self.model.vocab().piece(token, bytes, true);
     }
 
     fn first_token(&self) -> TokenId {

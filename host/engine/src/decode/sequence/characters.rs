@@ -31,6 +31,11 @@ impl Characters {
         self.held.drain(..kept);
     }
 
+    /// Whether no character has begun.
+    pub(super) fn is_whole(&self) -> bool {
+        self.held.is_empty()
+    }
+
     /// Moves the rest to `out`, since no bytes follow.
     pub(super) fn finish(&mut self, out: &mut String) {
         out.push_str(&String::from_utf8_lossy(&self.held));

@@ -3,19 +3,23 @@
 
 mod answer;
 mod characters;
+mod reader;
 mod reuse;
 mod stop;
 mod token_choice;
 mod trim_policy;
 mod usage;
 
+pub(crate) use reader::AnswerReader;
 pub(super) use reuse::Start;
+pub(crate) use token_choice::FormStart;
 pub(crate) use trim_policy::{TrimPolicy, Turns};
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use answer::Answer;
+pub(super) use answer::Spelling;
 use mynah_core::TokenId;
 use mynah_grammar::ConstraintError;
 use mynah_llama::Batch;
@@ -85,6 +89,7 @@ pub(super) enum TokenTime {
 impl Sequence {
     pub(super) fn new(id: SequenceId, job: Job) -> Self {
         let prompt_len = job.prompt_tokens();
+        let answer = Answer::new(job.settings.stopping.stop.clone(), job.reader, job.stream);
         Self {
             id,
             log: job.log,
@@ -106,8 +111,14 @@ impl Sequence {
             served: 0,
             in_step: 0,
             output: None,
-            choice: TokenChoice::new(job.sampler, job.constraint, job.settings.sampling.n_probs),
-            answer: Answer::new(job.settings.stopping.stop.clone(), job.stream),
+            choice: TokenChoice::new(
+                job.sampler,
+                job.constraint,
+                job.form_start,
+                answer.is_reasoning(),
+                job.settings.sampling.n_probs,
+            ),
+            answer,
             failures: 0,
             // A limit is at most a day, so this is never out of range.
             deadline: job
@@ -317,7 +328,7 @@ impl Sequence {
 
     /// Chooses the next token.
     pub(super) fn sample(&mut self, logits: &[f32]) -> Result<TokenId, NoToken> {
-        self.choice.sample(logits)
+        self.choice.sample(logits, self.answer.forced())
     }
 
     /// Whether choosing means more than finding the highest logit.
@@ -345,7 +356,8 @@ impl Sequence {
         }
     }
 
-    /// Adds the chosen token and sends its text. Returns the reason if the generation ends with it.
+    /// Adds the chosen token and sends what it says. Returns the reason if the generation ends with
+    /// it.
     ///
     /// # Errors
     ///
@@ -354,7 +366,7 @@ impl Sequence {
     pub(super) fn accept(
         &mut self,
         token: TokenId,
-        piece: &[u8],
+        spelling: Spelling<'_>,
         context_tokens: u32,
     ) -> Result<Option<FinishReason>, ConstraintError> {
         self.failures = 0;
@@ -362,10 +374,12 @@ impl Sequence {
         self.tokens.push(token);
         self.counts.generated += 1;
         self.choice.accept(token);
-        if self.answer.push(piece, self.counts.generated) {
+        let is_stopped = self.answer.push(spelling, self.counts.generated);
+        self.counts.reasoning = self.answer.reasoning_tokens();
+        if is_stopped {
             return Ok(Some(FinishReason::StopString));
         }
-        if self.choice.advance_form(token)? {
+        if self.choice.advance_form(token, self.answer.is_reasoning())? {
             return Ok(Some(FinishReason::EndOfGeneration));
         }
         Ok(
@@ -389,6 +403,7 @@ impl Sequence {
         if let Some(answer) = self.answer.flush(self.counts.generated) {
             log_request!(INFO, CONTENT, self.log, answer, "answer");
         }
+        let outcome = outcome.map_reason(|reason| self.answer.reason(reason));
         let usage = self.times.usage(self.counts);
         self.log.end(outcome.as_ref(), &usage);
         self.answer

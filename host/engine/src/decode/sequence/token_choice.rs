@@ -16,11 +16,39 @@ pub(in crate::decode) enum NoToken {
     Form(#[from] ConstraintError),
 }
 
+/// Where in an answer its form begins.
+#[derive(Debug, Default)]
+pub(crate) enum FormStart {
+    /// With the first token.
+    #[default]
+    FirstToken,
+    /// After the reasoning.
+    AfterReasoning {
+        /// The tokens with which the model begins to reason. None: it does so in the prompt or not
+        /// at all.
+        opening: Vec<TokenId>,
+        /// The tokens that end an answer, which must not end before the form.
+        ends: Vec<TokenId>,
+    },
+}
+
+/// A form that has not begun.
+#[derive(Debug)]
+struct Waiting {
+    opening: Vec<TokenId>,
+    // How many tokens of `opening` have come.
+    opened: usize,
+    ends: Vec<TokenId>,
+    is_reasoning: bool,
+}
+
 /// Chooses the tokens of one sequence.
 #[derive(Debug)]
 pub(super) struct TokenChoice {
     sampler: Sampler,
     constraint: Option<Constraint>,
+    // Why the constraint is not in force yet.
+    waiting: Option<Waiting>,
     // How many of the most likely tokens the reader gets with each token; 0: not even that one.
     n_probs: usize,
     // Those of the token that was chosen last.
@@ -28,10 +56,31 @@ pub(super) struct TokenChoice {
 }
 
 impl TokenChoice {
-    pub(super) fn new(sampler: Sampler, constraint: Option<Constraint>, n_probs: u32) -> Self {
+    /// `is_reasoning` tells whether the prompt has opened the reasoning.
+    pub(super) fn new(
+        sampler: Sampler,
+        constraint: Option<Constraint>,
+        form_start: FormStart,
+        is_reasoning: bool,
+        n_probs: u32,
+    ) -> Self {
+        let waiting = match form_start {
+            FormStart::AfterReasoning { opening, ends }
+                if is_reasoning || !opening.is_empty() =>
+            {
+                Some(Waiting {
+                    opening,
+                    opened: 0,
+                    ends,
+                    is_reasoning,
+                })
+            }
+            FormStart::AfterReasoning { .. } | FormStart::FirstToken => None,
+        };
         Self {
             sampler,
             constraint,
+            waiting,
             n_probs: n_probs as usize,
             log_probs: None,
         }
@@ -42,9 +91,16 @@ impl TokenChoice {
         self.sampler.is_costly() || self.constraint.is_some()
     }
 
-    /// Chooses the next token.
-    pub(super) fn sample(&mut self, logits: &[f32]) -> Result<TokenId, NoToken> {
-        let token = self.draw(logits)?;
+    /// Chooses the next token: the forced one, if there is one.
+    pub(super) fn sample(
+        &mut self,
+        logits: &[f32],
+        forced: Option<TokenId>,
+    ) -> Result<TokenId, NoToken> {
+        let token = match forced {
+            Some(token) => token,
+            None => self.draw(logits)?,
+        };
         if self.n_probs > 0 {
             self.log_probs = Some(log_probs(logits, token, self.n_probs));
         }
@@ -56,6 +112,21 @@ impl TokenChoice {
         let Some(constraint) = &mut self.constraint else {
             return Ok(token);
         };
+        if let Some(waiting) = &self.waiting {
+            if waiting.is_reasoning {
+                let goes_on = |token: TokenId| !waiting.ends.contains(&token);
+                return match goes_on(token) {
+                    true => Ok(token),
+                    false => Ok(self.sampler.sample_among(logits, Some(&goes_on))?),
+                };
+            }
+            match waiting.opening.get(waiting.opened) {
+                // It has begun to open its reasoning.
+                Some(next) if waiting.opened > 0 => return Ok(*next),
+                Some(next) if *next == token => return Ok(token),
+                _ => {}
+            }
+        }
         if constraint.allows(token)? {
             return Ok(token);
         }
@@ -96,15 +167,35 @@ impl TokenChoice {
         self.sampler.accept(token);
     }
 
-    /// Adds the token to the output form. Returns whether the form is complete with it.
+    /// Adds the token to the output form, if that has begun. `is_reasoning` tells whether the model
+    /// is reasoning after the token. Returns whether the form is complete with it.
     ///
     /// # Errors
     ///
     /// [`ConstraintError`] when the form can't be followed any further.
-    pub(super) fn advance_form(&mut self, token: TokenId) -> Result<bool, ConstraintError> {
+    pub(super) fn advance_form(
+        &mut self,
+        token: TokenId,
+        is_reasoning: bool,
+    ) -> Result<bool, ConstraintError> {
         let Some(constraint) = &mut self.constraint else {
             return Ok(false);
         };
+        if let Some(waiting) = &mut self.waiting {
+            if waiting.is_reasoning {
+                if !is_reasoning {
+                    // The form begins with the next token.
+                    self.waiting = None;
+                }
+                return Ok(false);
+            }
+            if waiting.opening.get(waiting.opened) == Some(&token) {
+                waiting.opened += 1;
+                waiting.is_reasoning = waiting.opened == waiting.opening.len();
+                return Ok(false);
+            }
+            self.waiting = None;
+        }
         constraint.accept(token)?;
         Ok(constraint.is_complete())
     }

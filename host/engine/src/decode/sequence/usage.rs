@@ -19,6 +19,7 @@ pub(in crate::decode) struct Tokens {
     pub(in crate::decode) prompt: u32,
     pub(in crate::decode) cached: u32,
     pub(in crate::decode) generated: u32,
+    pub(in crate::decode) reasoning: u32,
     pub(in crate::decode) forgotten: u32,
 }
 
@@ -34,6 +35,7 @@ impl Times {
             prompt_tokens: tokens.prompt,
             cached_tokens: tokens.cached,
             generated_tokens: tokens.generated,
+            reasoning_tokens: tokens.reasoning,
             forgotten_tokens: tokens.forgotten,
             queue_time: since(Some(self.asked), self.begun),
             prefill_time: since(self.begun, self.first_token),

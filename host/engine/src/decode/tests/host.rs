@@ -164,6 +164,8 @@ impl Ask {
                 let grammars = Grammars::new(Arc::new(Letters));
                 grammars.constraint(form).unwrap()
             }),
+            form_start: FormStart::default(),
+            reader: None,
             queue_limit: QueueLimit::new(Duration::from_secs(60), &settings),
             settings,
             stream: StreamWriter::new(Arc::clone(stream)),

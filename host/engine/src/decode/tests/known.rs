@@ -424,6 +424,8 @@ impl Executor for Known {
         bytes.push(u8::try_from(letter(token.0)).unwrap());
     }
 
+    fn control(&self, _: TokenId, _: &mut Vec<u8>) {}
+
     fn first_token(&self) -> TokenId {
         TokenId(0)
     }
