@@ -28,7 +28,9 @@ mod tests;
 mod vocabulary;
 
 pub use adapt::Moved;
-pub use answers::{AnswerEnd, AnswerFormat, AnswerParser, Origin, Piece};
+pub use answers::{
+    AnswerEnd, AnswerFormat, AnswerParser, NotEnforced, Origin, Piece, Reasoning, Wanted,
+};
 pub use control_tokens::Part;
 pub use error::ChatError;
 pub use fallback::{built_in_source, for_vocabulary};

@@ -20,6 +20,42 @@ pub struct AnswerFormat {
     pub(crate) has_channels: bool,
 }
 
+impl AnswerFormat {
+    /// The name of the format, or `found`.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Where the description comes from.
+    #[must_use]
+    pub fn origin(&self) -> Origin {
+        self.origin
+    }
+
+    /// What begins and what ends reasoning, without white space around it. `None`: the model is
+    /// not known to reason. The end is what a host writes to end reasoning early.
+    #[must_use]
+    pub fn reasoning(&self) -> Option<(&str, &str)> {
+        let around = self.reasoning.as_ref()?;
+        Some((around.begin.trim(), around.end.trim()))
+    }
+
+    /// What ends reasoning, with the white space that follows it.
+    #[must_use]
+    pub fn reasoning_end(&self) -> Option<&str> {
+        Some(self.reasoning.as_ref()?.end.as_str())
+    }
+
+    /// Whether a prompt ends within reasoning. Its end is enough, with the control tokens spelled
+    /// out.
+    #[must_use]
+    pub fn opens_reasoning(&self, prompt: &str) -> bool {
+        let begin = self.reasoning().map(|(begin, _)| begin);
+        begin.is_some_and(|begin| prompt.trim_end().ends_with(begin))
+    }
+}
+
 /// Where a description comes from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]

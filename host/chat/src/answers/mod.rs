@@ -5,6 +5,10 @@ mod format;
 mod named;
 mod parameters;
 mod parser;
+mod pieces;
+mod shape;
+mod tagged_shape;
 
 pub use format::{AnswerFormat, Origin};
 pub use parser::{AnswerEnd, AnswerParser, Piece};
+pub use shape::{NotEnforced, Reasoning, Wanted};

@@ -34,6 +34,9 @@ pub(super) struct Parameter {
     pub(super) is_required: bool,
 }
 
+/// Largest size of the schemas of a tool's arguments, each with what its references refer to.
+const MAX_BYTES: usize = 1 << 20;
+
 /// What a schema of arguments may say besides its properties.
 const EXPRESSED: [&str; 14] = [
     "type",
@@ -91,6 +94,36 @@ impl Parameters {
             beyond: beyond.map(|key| format!("`{key}`")).or(unlisted),
             all,
             definitions: definitions.collect(),
+        }
+    }
+
+    /// The arguments of a tool, if a list of single arguments says all that its schema says.
+    ///
+    /// # Errors
+    ///
+    /// What the schema says beyond that.
+    pub(super) fn enforceable(tool: &Tool) -> Result<Self, String> {
+        Self::of(tool).only_expressed()
+    }
+
+    /// The same for an object within.
+    ///
+    /// # Errors
+    ///
+    /// What the schema says beyond a list of single arguments.
+    pub(super) fn only_expressed(self) -> Result<Self, String> {
+        if let Some(beyond) = &self.beyond {
+            return Err(format!(
+                "{beyond}: the model writes each argument alone, and this concerns all of them"
+            ));
+        }
+        let bytes: usize = self.all.iter().map(|one| self.json(one).len()).sum();
+        match bytes > MAX_BYTES {
+            true => Err(format!(
+                "with what their references refer to, the schemas of the arguments have {bytes} \
+                 bytes: {MAX_BYTES} are possible"
+            )),
+            false => Ok(self),
         }
     }
 
