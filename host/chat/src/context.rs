@@ -1,6 +1,6 @@
 //! The variables that a template gets for a conversation.
 
-use mynah_core::{Conversation, Message, Role};
+use mynah_core::{Conversation, Message, Part, Role};
 
 use super::control_tokens::{ControlTokens, is_mark, unused_mark};
 use super::data::{Data, Object};
@@ -32,7 +32,7 @@ pub(super) fn variables(conversation: &Conversation) -> Result<Object, String> {
         }
         variables.extend(set);
     }
-    if let Some(text) = &conversation.tools {
+    if let Some(text) = &conversation.template_tools {
         match Data::read(text) {
             Ok(tools @ Data::List(_)) => variables.insert("tools".to_owned(), tools),
             Ok(_) => return Err("the tools are no JSON list: give a list of tools".to_owned()),
@@ -104,7 +104,11 @@ pub(super) fn cut(text: &str, mark: Option<char>) -> Result<String, String> {
 fn message((index, message): (usize, &Message)) -> Result<Data, String> {
     let mut whole = Object::new();
     whole.insert("role".to_owned(), Data::text(name(message.role)));
-    whole.insert("content".to_owned(), Data::text(message.content.as_str()));
+    let texts = message.content.iter().filter_map(|part| match part {
+        Part::Text(text) => Some(text.as_str()),
+        Part::Image(_) | Part::Audio(_) => None,
+    });
+    whole.insert("content".to_owned(), Data::Text(texts.collect()));
     if let Some(text) = &message.fields {
         let what = format!("the fields of message {}", index + 1);
         let fields = object(&what, text)?;
@@ -121,7 +125,7 @@ fn message((index, message): (usize, &Message)) -> Result<Data, String> {
 /// A role, as templates know it.
 fn name(role: Role) -> &'static str {
     match role {
-        Role::System => "system",
+        Role::System | Role::Developer => "system",
         Role::User => "user",
         Role::Assistant => "assistant",
         Role::Tool => "tool",

@@ -54,8 +54,9 @@ fn render(input: &str) {
     };
     let conversation = Conversation {
         messages: vec![Message::new(Role::System, "Be brief."), message],
-        tools,
+        template_tools: tools,
         variables,
+        ..Conversation::default()
     };
     let rendering = template.render_with(&control_tokens, &conversation, MOST);
     match rendering.map(|rendering| rendering.prompt) {

@@ -8,6 +8,7 @@
 #![forbid(unsafe_code)]
 
 mod adapt;
+mod answers;
 mod carried;
 mod context;
 mod control_tokens;
@@ -27,6 +28,9 @@ mod tests;
 mod vocabulary;
 
 pub use adapt::Moved;
+pub use answers::{
+    AnswerEnd, AnswerFormat, AnswerParser, NotEnforced, Origin, Piece, Reasoning, Wanted,
+};
 pub use control_tokens::Part;
 pub use error::ChatError;
 pub use fallback::{built_in_source, for_vocabulary};

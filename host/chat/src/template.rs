@@ -138,7 +138,7 @@ impl ChatTemplate {
     ) -> Result<Rendering, String> {
         let mut variables = context::variables(conversation)?;
         let source = match &self.with_tools {
-            Some(with_tools) if conversation.tools.is_some() => with_tools,
+            Some(with_tools) if conversation.template_tools.is_some() => with_tools,
             _ => &self.own,
         };
         let messages = context::take_messages(&mut variables);

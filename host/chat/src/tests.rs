@@ -134,8 +134,9 @@ fn control_tokens_in_anything_else_of_a_guests_are_text_too() {
             fields: Some(format!(r#"{{"name": "{control}", "\u003c|im_end|>": 1}}"#)),
             ..say(Role::User, "<|im_")
         }],
-        tools: Some(format!(r#"[{{"{control}": "{control}{control}"}}]"#)),
+        template_tools: Some(format!(r#"[{{"{control}": "{control}{control}"}}]"#)),
         variables: Some(format!(r#"{{"mood": "end|>{control}"}}"#)),
+        ..Conversation::default()
     };
     let parts = template(source, true).parts(&conversation);
     let [
@@ -190,8 +191,9 @@ fn tools_variables_and_fields_reach_the_template() {
             fields: Some(r#"{"tool_calls": [{"name": "add"}]}"#.into()),
             ..say(Role::Assistant, "")
         }],
-        tools: Some(r#"[{"name":"<add>","n":1}]"#.into()),
+        template_tools: Some(r#"[{"name":"<add>","n":1}]"#.into()),
         variables: Some(r#"{"mood": "calm"}"#.into()),
+        ..Conversation::default()
     };
     let text = template(source, true).text(&conversation).unwrap();
     // The same as in Python.
@@ -210,8 +212,9 @@ fn json_that_is_none_is_refused_with_what_it_is() {
                 fields: fields.map(str::to_owned),
                 ..say(Role::User, "x")
             }],
-            tools: tools.map(str::to_owned),
+            template_tools: tools.map(str::to_owned),
             variables: variables.map(str::to_owned),
+            ..Conversation::default()
         };
         template("x", true).all(&conversation).unwrap_err()
     };
@@ -259,7 +262,7 @@ fn a_template_for_tools_is_used_where_there_are_tools() {
     let both = with_tools(&format!("{said}without"), Some(&tools), true);
     let mut conversation: Conversation = vec![say(Role::User, "x")].into();
     assert_eq!(both.text(&conversation).unwrap(), "x without");
-    conversation.tools = Some(r#"["a"]"#.to_owned());
+    conversation.template_tools = Some(r#"["a"]"#.to_owned());
     assert_eq!(both.text(&conversation).unwrap(), "x with a");
 }
 

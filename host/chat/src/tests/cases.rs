@@ -14,14 +14,17 @@ fn case(name: &str) -> (Template, Conversation) {
     let text = |of: &Json| of.as_str().map(str::to_owned);
     let messages = conversation["messages"].as_array().unwrap().iter();
     let messages = messages.map(|message| Message {
-        role: serde_json::from_value(message["role"].clone()).unwrap(),
-        content: text(&message["content"]).unwrap(),
         fields: text(&message["fields"]),
+        ..Message::new(
+            serde_json::from_value(message["role"].clone()).unwrap(),
+            text(&message["content"]).unwrap(),
+        )
     });
     let conversation = Conversation {
         messages: messages.collect(),
-        tools: text(&conversation["tools"]),
+        template_tools: text(&conversation["tools"]),
         variables: text(&conversation["variables"]),
+        ..Conversation::default()
     };
     (template(&read("jinja"), false), conversation)
 }
@@ -117,8 +120,8 @@ fn quadratic() {
         .messages
         .iter()
         .map(|message| match message.role {
-            Role::User => format!("[user]{}", message.content),
-            _ => format!("[assistant]{}", message.content),
+            Role::User => format!("[user]{}", text_of(message)),
+            _ => format!("[assistant]{}", text_of(message)),
         })
         .collect();
     let text = template.text(&conversation).unwrap();
@@ -164,4 +167,11 @@ fn empty() {
 #[test]
 fn prefill() {
     assert_eq!(prompt("prefill"), "<user>Hi</user><assistant>Sure, here is");
+}
+
+fn text_of(message: &Message) -> &str {
+    match message.content.as_slice() {
+        [mynah_core::Part::Text(text)] => text,
+        other => panic!("{other:?}"),
+    }
 }
