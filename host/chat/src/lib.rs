@@ -24,6 +24,8 @@ mod supported;
 mod template;
 #[cfg(test)]
 mod tests;
+mod thinking;
+mod typed;
 mod vocabulary;
 
 pub use adapt::Moved;
@@ -31,4 +33,5 @@ pub use control_tokens::Part;
 pub use error::ChatError;
 pub use fallback::{built_in_source, for_vocabulary};
 pub use template::{ChatTemplate, Rendered, Rendering};
+pub use thinking::{ThinkingChoice, ThinkingChoices};
 pub use vocabulary::Vocabulary;

@@ -10,6 +10,8 @@ use super::*;
 mod carrying;
 mod cases;
 mod published;
+mod thinking;
+mod typed;
 
 const CHATML: &str = "{{ bos_token }}{% for message in messages %}\n\
     {% if loop.first and message.role != 'system' %}{{ raise_exception('begin with system') }}{% endif %}\n\
@@ -66,8 +68,11 @@ impl Template {
     }
 
     fn all(&self, conversation: &Conversation) -> Result<Rendered, String> {
-        let rendering = self.0.render_with(&control_tokens(), conversation, MOST);
-        rendering.map(|rendering| rendering.prompt)
+        let rendering = self
+            .0
+            .render_with(&control_tokens(), conversation, None, MOST);
+        let prompt = rendering.map(|rendering| rendering.prompt);
+        prompt.map_err(|error| error.to_string())
     }
 }
 
@@ -134,8 +139,9 @@ fn control_tokens_in_anything_else_of_a_guests_are_text_too() {
             fields: Some(format!(r#"{{"name": "{control}", "\u003c|im_end|>": 1}}"#)),
             ..say(Role::User, "<|im_")
         }],
-        tools: Some(format!(r#"[{{"{control}": "{control}{control}"}}]"#)),
+        template_tools: Some(format!(r#"[{{"{control}": "{control}{control}"}}]"#)),
         variables: Some(format!(r#"{{"mood": "end|>{control}"}}"#)),
+        ..Conversation::default()
     };
     let parts = template(source, true).parts(&conversation);
     let [
@@ -190,8 +196,9 @@ fn tools_variables_and_fields_reach_the_template() {
             fields: Some(r#"{"tool_calls": [{"name": "add"}]}"#.into()),
             ..say(Role::Assistant, "")
         }],
-        tools: Some(r#"[{"name":"<add>","n":1}]"#.into()),
+        template_tools: Some(r#"[{"name":"<add>","n":1}]"#.into()),
         variables: Some(r#"{"mood": "calm"}"#.into()),
+        ..Conversation::default()
     };
     let text = template(source, true).text(&conversation).unwrap();
     // The same as in Python.
@@ -210,8 +217,9 @@ fn json_that_is_none_is_refused_with_what_it_is() {
                 fields: fields.map(str::to_owned),
                 ..say(Role::User, "x")
             }],
-            tools: tools.map(str::to_owned),
+            template_tools: tools.map(str::to_owned),
             variables: variables.map(str::to_owned),
+            ..Conversation::default()
         };
         template("x", true).all(&conversation).unwrap_err()
     };
@@ -259,7 +267,7 @@ fn a_template_for_tools_is_used_where_there_are_tools() {
     let both = with_tools(&format!("{said}without"), Some(&tools), true);
     let mut conversation: Conversation = vec![say(Role::User, "x")].into();
     assert_eq!(both.text(&conversation).unwrap(), "x without");
-    conversation.tools = Some(r#"["a"]"#.to_owned());
+    conversation.template_tools = Some(r#"["a"]"#.to_owned());
     assert_eq!(both.text(&conversation).unwrap(), "x with a");
 }
 

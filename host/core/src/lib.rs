@@ -39,6 +39,7 @@
 
 mod backend;
 mod capabilities;
+mod conversation_error;
 mod error;
 pub mod files;
 mod generation;
@@ -66,6 +67,7 @@ pub use backend::{
     Backend, BackendSession, Embeddings, Pending, Producer, Started, TextRequest, VectorRequest,
 };
 pub use capabilities::{About, Capabilities, Feature};
+pub use conversation_error::ConversationError;
 pub use error::{BackendError, BackendErrorKind, Error, Result};
 pub use generation::Generation;
 pub use model::Model;

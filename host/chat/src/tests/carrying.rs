@@ -22,7 +22,7 @@ fn moved(template: &Template, messages: &[Message]) -> (Vec<Moved>, String) {
     let conversation = messages.to_vec().into();
     let rendering = template
         .0
-        .render_with(&control_tokens(), &conversation, MOST);
+        .render_with(&control_tokens(), &conversation, None, MOST);
     let rendering = rendering.unwrap();
     match rendering.prompt {
         Rendered::Text(text) => (rendering.moved, text),
@@ -174,7 +174,7 @@ fn what_is_still_lost_is_named() {
     let either = "{% for m in messages %}{% if m.tool_calls %}{{ m.tool_calls|tojson }}{% else %}\
         {{ m.content }}{% endif %}{% endfor %}";
     let both = Message {
-        content: "I look.".to_owned(),
+        content: say(Role::Assistant, "I look.").content,
         ..call("rain", "{}")
     };
     let told = refused(either, &[say(Role::User, "u"), both, say(Role::Tool, "t")]);
@@ -230,13 +230,13 @@ fn tools_without_names_are_not_lost_either() {
         (r#"["rain"]"#, "\n\"rain\""),
         (r#"[{"kind": 1}]"#, "\n{\"kind\": 1}"),
     ] {
-        conversation.tools = Some(tools.to_owned());
+        conversation.template_tools = Some(tools.to_owned());
         let text = template(ALL, false).text(&conversation).unwrap();
         assert!(text.contains(shown), "{text}");
         let given = template("{{ tools|tojson }}{{ messages[0].content }}", false);
         assert_eq!(given.text(&conversation).unwrap(), format!("{tools}u"));
     }
     // There is nothing to lose in an empty list.
-    conversation.tools = Some("[]".to_owned());
+    conversation.template_tools = Some("[]".to_owned());
     assert_eq!(template(ALL, false).text(&conversation).unwrap(), "[user]u");
 }

@@ -14,14 +14,17 @@ fn case(name: &str) -> (Template, Conversation) {
     let text = |of: &Json| of.as_str().map(str::to_owned);
     let messages = conversation["messages"].as_array().unwrap().iter();
     let messages = messages.map(|message| Message {
-        role: serde_json::from_value(message["role"].clone()).unwrap(),
-        content: text(&message["content"]).unwrap(),
         fields: text(&message["fields"]),
+        ..say(
+            serde_json::from_value(message["role"].clone()).unwrap(),
+            message["content"].as_str().unwrap(),
+        )
     });
     let conversation = Conversation {
         messages: messages.collect(),
-        tools: text(&conversation["tools"]),
+        template_tools: text(&conversation["tools"]),
         variables: text(&conversation["variables"]),
+        ..Conversation::default()
     };
     (template(&read("jinja"), false), conversation)
 }
@@ -116,9 +119,14 @@ fn quadratic() {
     let expected: String = conversation
         .messages
         .iter()
-        .map(|message| match message.role {
-            Role::User => format!("[user]{}", message.content),
-            _ => format!("[assistant]{}", message.content),
+        .map(|message| {
+            let [mynah_core::Part::Text(content)] = message.content.as_slice() else {
+                panic!("{message:?}");
+            };
+            match message.role {
+                Role::User => format!("[user]{content}"),
+                _ => format!("[assistant]{content}"),
+            }
         })
         .collect();
     let text = template.text(&conversation).unwrap();

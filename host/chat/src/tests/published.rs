@@ -205,7 +205,7 @@ fn asked() -> Vec<Message> {
 
 fn with_tools(messages: Vec<Message>) -> Conversation {
     Conversation {
-        tools: Some(WEATHER.to_owned()),
+        template_tools: Some(WEATHER.to_owned()),
         ..messages.into()
     }
 }

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use mynah_settings::Settings;
 
 use super::step::Step;
-use crate::{Capabilities, Error, ModelInfo, Prompt};
+use crate::{Capabilities, Error, ModelInfo, Part, Prompt};
 
 /// Returns the steps of the answer to a prompt.
 type Script = dyn Fn(&Prompt) -> Vec<Step> + Send + Sync;
@@ -118,12 +118,18 @@ impl Scripted {
 
 /// The words of a prompt, each of which counts as a token.
 pub(super) fn words_of(prompt: &Prompt) -> Vec<String> {
-    let words = |text: &str| text.split_whitespace().map(str::to_owned).collect();
+    let words =
+        |text: &str| -> Vec<String> { text.split_whitespace().map(str::to_owned).collect() };
     match prompt {
         Prompt::Text(text) => words(text),
         Prompt::Messages(conversation) => {
             let last = conversation.messages.last();
-            last.map_or_else(Vec::new, |message| words(&message.content))
+            let parts = last.into_iter().flat_map(|message| &message.content);
+            let words = parts.flat_map(|part| match part {
+                Part::Text(text) => words(text),
+                Part::Image(_) | Part::Audio(_) => Vec::new(),
+            });
+            words.collect()
         }
         Prompt::Tokens(ids) => ids.iter().map(ToString::to_string).collect(),
     }
