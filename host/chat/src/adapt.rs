@@ -21,6 +21,10 @@ pub enum Moved {
     Calls,
     /// The results of tools, into messages of the user.
     Results,
+    /// A developer's message, into a system message.
+    Developer,
+    /// The reasoning of earlier answers, away.
+    Reasoning,
 }
 
 impl fmt::Display for Moved {
@@ -48,6 +52,13 @@ impl fmt::Display for Moved {
                 "the chat template takes no results of tools: they are given as messages of the \
                  user"
             }
+            Self::Developer => {
+                "the chat template takes no such message of the role `developer`: it is given as a \
+                 system message"
+            }
+            Self::Reasoning => {
+                "the chat template takes no reasoning of earlier answers: it is left out"
+            }
         })
     }
 }
@@ -56,6 +67,50 @@ impl fmt::Display for Moved {
 const TOOLS: &str = "You can call tools. To call one, answer only with a JSON object of its \
     name and its arguments, such as {\"name\": \"tool\", \"arguments\": {\"key\": \
     \"value\"}}. These are the tools:";
+
+/// Gives contents in several parts, and contents that are none, the form that the template takes.
+/// `joins` says whether all parts become one text.
+pub(super) fn form_all_parts(
+    messages: &mut [Data],
+    joins: bool,
+    abilities: &Abilities,
+    render: Render<'_>,
+) {
+    for message in messages {
+        let role = message.get("role").and_then(Data::as_text);
+        let is_changed = match message.get("content") {
+            Some(Data::List(_)) => joins || !role.is_some_and(|role| abilities.parts(role, render)),
+            Some(Data::Null) => !has_calls(message) && !abilities.no_content(render),
+            _ => false,
+        };
+        if is_changed {
+            let whole = text(message);
+            set_content(message, whole);
+        }
+    }
+}
+
+/// Gives developers' messages as system messages, where the template does not know that role.
+/// Returns whether it did. With `merges`, it also does that where there are system messages beside
+/// them: templates know one of both.
+pub(super) fn form_developers(
+    messages: &mut [Data],
+    merges: bool,
+    abilities: &Abilities,
+    render: Render<'_>,
+) -> bool {
+    let count = |role| messages.iter().filter(|of| has_role(of, role)).count();
+    let (developers, systems) = (count("developer"), count("system"));
+    let are_known = || abilities.developer(render) && !(merges && developers + systems > 1);
+    if developers == 0 || are_known() {
+        return false;
+    }
+    let of = messages.iter_mut().filter(|of| has_role(of, "developer"));
+    for of in of.filter_map(Data::as_object_mut) {
+        of.insert("role".to_owned(), Data::text("system"));
+    }
+    true
+}
 
 /// Gives the calls in messages the form that the template takes.
 pub(super) fn form_all_calls(messages: &mut [Data], abilities: &Abilities, render: Render<'_>) {
@@ -69,20 +124,20 @@ pub(super) fn form_all_calls(messages: &mut [Data], abilities: &Abilities, rende
     }
 }
 
-/// Moves what the template does not carry in its place. Returns what was moved.
+/// Moves what the template does not carry in its place, and adds to `moved` what that was.
 pub(super) fn move_parts(
     messages: &mut Vec<Data>,
     tools: &mut Data,
     abilities: &Abilities,
     render: Render<'_>,
-) -> Vec<Moved> {
-    let mut moved = Vec::new();
+    moved: &mut Vec<Moved>,
+) {
     let has_tools = tools.as_list().is_some_and(|tools| !tools.is_empty());
     if has_tools && !abilities.tools(render) {
         move_tools(messages, tools);
         moved.push(Moved::Tools);
     }
-    move_systems(messages, abilities, render, &mut moved);
+    move_systems(messages, abilities, render, moved);
     if messages.iter().any(has_calls) && !abilities.calls(render).are_carried() {
         let callers = messages.iter_mut().filter(|message| has_calls(message));
         callers.for_each(write_calls);
@@ -93,18 +148,19 @@ pub(super) fn move_parts(
         move_results(messages);
         moved.push(Moved::Results);
     }
-    moved
 }
 
 /// Gives the calls of a message the form that the template takes.
 fn form_calls(message: &mut Data, calls: Calls) {
     let form = change_arguments(message, |given| calls.arguments(given));
+    let form = form.unwrap_or(ArgumentForm::Object);
     let content = message.as_object_mut().and_then(|of| of.get_mut("content"));
-    if let Some(content) = content
-        && content.as_text() == Some("")
-        && calls.need_none(form.unwrap_or(ArgumentForm::Object))
-    {
-        *content = Data::Null;
+    match content {
+        Some(content) if content.as_text() == Some("") && calls.need_none(form) => {
+            *content = Data::Null;
+        }
+        Some(content @ Data::Null) if calls.need_text(form) => *content = Data::text(""),
+        _ => {}
     }
 }
 
@@ -260,7 +316,7 @@ pub(super) fn has_role(message: &Data, role: &str) -> bool {
 }
 
 /// The calls of a message.
-fn calls(message: &Data) -> &[Data] {
+pub(super) fn calls(message: &Data) -> &[Data] {
     let calls = message.get("tool_calls").and_then(Data::as_list);
     calls.unwrap_or_default()
 }
@@ -269,9 +325,38 @@ pub(super) fn has_calls(message: &Data) -> bool {
     !calls(message).is_empty()
 }
 
+/// The content of a message as one text.
 fn text(message: &Data) -> String {
-    let text = message.get("content").and_then(Data::as_text);
-    text.unwrap_or_default().to_owned()
+    message
+        .get("content")
+        .map_or_else(String::new, joined_parts)
+}
+
+/// A content as one text, its parts on lines of their own.
+pub(super) fn joined_parts(content: &Data) -> String {
+    match content {
+        Data::List(parts) => {
+            let texts = parts.iter().filter_map(|part| part.get("text")?.as_text());
+            texts.collect::<Vec<_>>().join("\n")
+        }
+        content => content.as_text().unwrap_or_default().to_owned(),
+    }
+}
+
+/// The texts of a content.
+pub(super) fn texts_mut(content: &mut Data) -> Vec<&mut String> {
+    match content {
+        Data::Text(text) => vec![text],
+        Data::List(parts) => {
+            let parts = parts.iter_mut().filter_map(Data::as_object_mut);
+            let texts = parts.filter_map(|part| match part.get_mut("text") {
+                Some(Data::Text(text)) => Some(text),
+                _ => None,
+            });
+            texts.collect()
+        }
+        _ => Vec::new(),
+    }
 }
 
 fn prepend(message: &mut Data, before: &str) {

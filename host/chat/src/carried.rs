@@ -4,7 +4,7 @@
 //! Therefore the conversation is rendered a second time, with a mark instead of each text. What
 //! has no mark in the result is lost.
 
-use super::adapt::{function_mut, has_calls, has_role};
+use super::adapt::{function_mut, has_calls, has_role, joined_parts, texts_mut};
 use super::data::{Data, Object};
 use super::jinja;
 
@@ -160,10 +160,11 @@ impl Pieces {
         let Some(of) = of.as_object_mut() else {
             return;
         };
-        if let Some(Data::Text(content)) = of.get_mut("content")
-            && !content.trim().is_empty()
-        {
-            self.mark(content, What::Content { message, role });
+        for text in of.get_mut("content").into_iter().flat_map(texts_mut) {
+            if !text.trim().is_empty() {
+                let role = role.clone();
+                self.mark(text, What::Content { message, role });
+            }
         }
         let Some(Data::List(calls)) = of.get_mut("tool_calls") else {
             return;
@@ -219,8 +220,9 @@ impl Pieces {
 /// Whether the answer continues the last message: one of the assistant, with a text and no calls.
 pub(super) fn is_continued(messages: &[Data]) -> bool {
     messages.last().is_some_and(|last| {
-        let content = last.get("content").and_then(Data::as_text);
-        let has_text = content.is_some_and(|content| !content.trim().is_empty());
+        let has_text = last
+            .get("content")
+            .is_some_and(|of| !joined_parts(of).trim().is_empty());
         has_role(last, "assistant") && has_text && !has_calls(last)
     })
 }

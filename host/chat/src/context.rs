@@ -1,9 +1,10 @@
 //! The variables that a template gets for a conversation.
 
-use mynah_core::{Conversation, Message, Part, Role};
+use mynah_core::Conversation;
 
 use super::control_tokens::{ControlTokens, is_mark, unused_mark};
 use super::data::{Data, Object};
+use super::typed;
 
 /// Variables that a guest cannot set, because the renderer sets them.
 const OWN: [&str; 7] = [
@@ -16,7 +17,7 @@ const OWN: [&str; 7] = [
     "sep_token",
 ];
 
-/// The variables of a conversation, with the names of `apply_chat_template`.
+/// The variables of a conversation without its messages, with the names of `apply_chat_template`.
 ///
 /// # Errors
 ///
@@ -32,16 +33,17 @@ pub(super) fn variables(conversation: &Conversation) -> Result<Object, String> {
         }
         variables.extend(set);
     }
-    if let Some(text) = &conversation.template_tools {
+    let tools = &conversation.tools.list;
+    if !tools.is_empty() {
+        let tools: Result<_, _> = tools.iter().map(typed::tool).collect();
+        variables.insert("tools".to_owned(), Data::List(tools?));
+    } else if let Some(text) = &conversation.template_tools {
         match Data::read(text) {
             Ok(tools @ Data::List(_)) => variables.insert("tools".to_owned(), tools),
             Ok(_) => return Err("the tools are no JSON list: give a list of tools".to_owned()),
             Err(error) => return Err(format!("the tools are no JSON list: {error}")),
         };
     }
-    let messages = conversation.messages.iter().enumerate();
-    let messages: Result<Vec<Data>, String> = messages.map(message).collect();
-    variables.insert("messages".to_owned(), Data::List(messages?));
     Ok(variables)
 }
 
@@ -54,12 +56,6 @@ pub(super) fn defaults() -> Object {
     variables.insert("documents".to_owned(), Data::Null);
     variables.insert("add_generation_prompt".to_owned(), Data::Bool(true));
     variables
-}
-
-/// Takes the messages out of the variables.
-pub(super) fn take_messages(variables: &mut Object) -> Vec<Data> {
-    let messages = variables.get_mut("messages").and_then(Data::as_list_mut);
-    messages.map(std::mem::take).unwrap_or_default()
 }
 
 /// Marks the end of the last message, which the answer continues. A space after the mark shows
@@ -75,7 +71,14 @@ pub(super) fn mark_end(variables: &mut Object, mark: Option<char>) -> Result<(),
     )?;
     let messages = variables.get_mut("messages").and_then(Data::as_list_mut);
     let last = messages.and_then(|messages| messages.last_mut()?.as_object_mut());
-    if let Some(Data::Text(content)) = last.and_then(|last| last.get_mut("content")) {
+    let content = match last.and_then(|last| last.get_mut("content")) {
+        Some(Data::List(parts)) => {
+            let part = parts.last_mut().and_then(Data::as_object_mut);
+            part.and_then(|part| part.get_mut("text"))
+        }
+        content => content,
+    };
+    if let Some(Data::Text(content)) = content {
         content.push(mark);
         content.push(' ');
     }
@@ -101,38 +104,12 @@ pub(super) fn cut(text: &str, mark: Option<char>) -> Result<String, String> {
     Ok(text.to_owned())
 }
 
-fn message((index, message): (usize, &Message)) -> Result<Data, String> {
-    let mut whole = Object::new();
-    whole.insert("role".to_owned(), Data::text(name(message.role)));
-    let texts = message.content.iter().filter_map(|part| match part {
-        Part::Text(text) => Some(text.as_str()),
-        Part::Image(_) | Part::Audio(_) => None,
-    });
-    whole.insert("content".to_owned(), Data::Text(texts.collect()));
-    if let Some(text) = &message.fields {
-        let what = format!("the fields of message {}", index + 1);
-        let fields = object(&what, text)?;
-        for own in ["role", "content"] {
-            if fields.contains_key(own) {
-                return Err(format!("{what} set `{own}`, which the message itself says"));
-            }
-        }
-        whole.extend(fields);
-    }
-    Ok(Data::Object(whole))
-}
-
-/// A role, as templates know it.
-fn name(role: Role) -> &'static str {
-    match role {
-        Role::System | Role::Developer => "system",
-        Role::User => "user",
-        Role::Assistant => "assistant",
-        Role::Tool => "tool",
-    }
-}
-
-fn object(what: &str, text: &str) -> Result<Object, String> {
+/// The object that a text of JSON is.
+///
+/// # Errors
+///
+/// `what` it is, and the mistake.
+pub(super) fn object(what: &str, text: &str) -> Result<Object, String> {
     // serde_json refuses more than 128 levels.
     match Data::read(text) {
         Ok(Data::Object(object)) => Ok(object),

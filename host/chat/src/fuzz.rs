@@ -2,7 +2,8 @@
 //!
 //! It makes a template and a conversation out of one text from the fuzzer.
 
-use mynah_core::{Conversation, Message, Role, TokenId};
+use mynah_core::{Conversation, Message, Role, TokenId, Tool, ToolCall, Tools};
+use mynah_settings::Thinking;
 
 use super::control_tokens::{self, ControlTokens};
 use super::template::TokenNames;
@@ -12,7 +13,9 @@ use super::{ChatTemplate, Part, Rendered};
 const MOST: usize = 100_000;
 
 /// Separates the parts of the text, in this order: the template, the message, further fields of the
-/// message, the tools, the variables, the template for tools. ASCII's record separator.
+/// message, the tools, the variables, the template for tools; of an earlier answer, the reasoning, and
+/// the arguments of a call, which the message then answers; a tool's parameters, in place of the
+/// tools. ASCII's record separator.
 const SEPARATOR: char = '\u{1E}';
 
 /// Renders a conversation with a template. The prompt must not exceed the limit, and no control
@@ -30,6 +33,7 @@ fn render(input: &str) {
         part.map(str::to_owned)
     };
     let (fields, tools, variables, with_tools) = (optional(), optional(), optional(), optional());
+    let (reasoning, arguments, parameters) = (optional(), optional(), optional());
     let names = TokenNames {
         bos: "<s>".to_owned(),
         eos: "</s>".to_owned(),
@@ -48,17 +52,48 @@ fn render(input: &str) {
     let Ok(control_tokens) = ControlTokens::new(control_tokens) else {
         return;
     };
-    let message = Message {
+    let mut messages = vec![Message::new(Role::System, "Be brief.")];
+    let mut message = Message {
         fields,
         ..Message::new(Role::User, content)
     };
+    // A wish makes the template answer more questions, so it comes with what is rarer.
+    let thinking = reasoning.as_ref().map(|_| Thinking::Off);
+    if reasoning.is_some() || arguments.is_some() {
+        let call = arguments.map(|arguments| ToolCall {
+            id: "1".to_owned(),
+            name: "rain".to_owned(),
+            arguments,
+        });
+        if call.is_some() {
+            message.role = Role::Tool;
+            message.tool_call_id = Some("1".to_owned());
+        }
+        messages.push(Message::new(Role::Developer, "Rain?"));
+        messages.push(Message {
+            reasoning,
+            tool_calls: call.into_iter().collect(),
+            ..Message::empty(Role::Assistant)
+        });
+    }
+    messages.push(message);
+    let tool = parameters.map(|parameters| Tool {
+        name: "rain".to_owned(),
+        description: None,
+        parameters: Some(parameters),
+        strict: false,
+    });
     let conversation = Conversation {
-        messages: vec![Message::new(Role::System, "Be brief."), message],
-        template_tools: tools,
+        messages,
+        template_tools: tools.filter(|_| tool.is_none()),
+        tools: Tools {
+            list: tool.into_iter().collect(),
+            ..Tools::default()
+        },
         variables,
         ..Conversation::default()
     };
-    let rendering = template.render_with(&control_tokens, &conversation, MOST);
+    let rendering = template.render_with(&control_tokens, &conversation, thinking, MOST);
     match rendering.map(|rendering| rendering.prompt) {
         Ok(Rendered::Text(text)) => assert!(text.len() <= MOST, "{} bytes", text.len()),
         Ok(Rendered::Parts(parts)) => {
@@ -69,7 +104,7 @@ fn render(input: &str) {
             let bytes: usize = bytes.sum();
             assert!(bytes <= MOST, "{bytes} bytes");
         }
-        Err(reason) => assert!(!reason.is_empty()),
+        Err(reason) => assert!(!reason.to_string().is_empty()),
     }
 }
 

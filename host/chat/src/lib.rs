@@ -25,6 +25,8 @@ mod supported;
 mod template;
 #[cfg(test)]
 mod tests;
+mod thinking;
+mod typed;
 mod vocabulary;
 
 pub use adapt::Moved;
@@ -35,4 +37,5 @@ pub use control_tokens::Part;
 pub use error::ChatError;
 pub use fallback::{built_in_source, for_vocabulary};
 pub use template::{ChatTemplate, Rendered, Rendering};
+pub use thinking::{ThinkingChoice, ThinkingChoices};
 pub use vocabulary::Vocabulary;

@@ -8,6 +8,8 @@ use std::cmp::Ordering;
 use std::sync::OnceLock;
 
 use super::data::Data;
+use super::thinking::{RenderWith, ThinkingChoices};
+use super::typed::REASONING;
 
 /// Renders messages and tools with a template, within small limits.
 pub(super) type Render<'a> = &'a dyn Fn(Vec<Data>, Option<Data>) -> Result<String, String>;
@@ -22,7 +24,15 @@ pub(super) struct Abilities {
     tools: OnceLock<bool>,
     calls: OnceLock<Calls>,
     results: OnceLock<bool>,
+    parts: [OnceLock<bool>; PART_ROLES.len()],
+    no_content: OnceLock<bool>,
+    developer: OnceLock<bool>,
+    reasoning: OnceLock<Option<&'static str>>,
+    thinking: OnceLock<ThinkingChoices>,
 }
+
+/// The roles whose contents may be lists of parts.
+const PART_ROLES: [&str; 4] = ["system", "user", "assistant", "tool"];
 
 /// The form of a message's content.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -38,6 +48,8 @@ pub(super) struct Calls {
     /// With an empty content beside it, and with none.
     empty: Arguments,
     none: Arguments,
+    /// Whether the template writes a content that is none as if it were a text.
+    writes_none: bool,
 }
 
 /// How far a call arrives with its arguments as an object, and as text.
@@ -81,6 +93,15 @@ impl Calls {
         self.none.of(form) > self.empty.of(form)
     }
 
+    /// Whether a content that is none beside calls must be an empty text.
+    pub(super) fn need_text(self, form: ArgumentForm) -> bool {
+        match self.empty.of(form).cmp(&self.none.of(form)) {
+            Ordering::Less => false,
+            Ordering::Equal => self.writes_none,
+            Ordering::Greater => true,
+        }
+    }
+
     /// Whether calls are carried at all.
     pub(super) fn are_carried(self) -> bool {
         self.best() > Carried::Nothing
@@ -110,6 +131,9 @@ const CALL: &str = "mynahcall";
 const KEY: &str = "mynahkey";
 const VALUE: &str = "mynahvalue";
 const RESULT: &str = "mynahresult";
+const THOUGHT: &str = "mynahthought";
+/// A role that no template knows.
+const ROLE: &str = "mynahrole";
 
 impl Abilities {
     /// The form of content that the template reads.
@@ -186,39 +210,191 @@ impl Abilities {
         *self.calls.get_or_init(|| {
             let form = self.content(render);
             let tools = || self.tools(render).then(tools);
-            let arguments = |empty: &Data| {
-                let carries = |form_of: ArgumentForm| {
-                    let messages = called(calling(empty.clone(), form_of), form);
-                    let text = render(messages, tools());
-                    text.map_or(Carried::Nothing, |text| carried(&text, form_of))
-                };
-                Arguments {
-                    object: carries(ArgumentForm::Object),
-                    text: carries(ArgumentForm::Text),
-                }
+            let rendered = |beside: Data, form_of: ArgumentForm| {
+                let messages = called(calling(beside, form_of), form);
+                render(messages, tools())
             };
+            let [object, text] = [ArgumentForm::Object, ArgumentForm::Text].map(|form_of| {
+                let empty = rendered(content("", form), form_of);
+                let none = rendered(Data::Null, form_of);
+                let writes_none = writes_none(none.as_deref(), empty.as_deref());
+                let [empty, none] = [empty, none]
+                    .map(|text| text.map_or(Carried::Nothing, |text| carried(&text, form_of)));
+                (empty, none, writes_none)
+            });
             Calls {
-                empty: arguments(&content("", form)),
-                none: arguments(&Data::Null),
+                empty: Arguments {
+                    object: object.0,
+                    text: text.0,
+                },
+                none: Arguments {
+                    object: object.1,
+                    text: text.1,
+                },
+                writes_none: object.2 || text.2,
             }
         })
+    }
+
+    /// Whether a content of this role may be a list of parts, which the template reads one by one.
+    pub(super) fn parts(&self, role: &str, render: Render<'_>) -> bool {
+        let mut roles = PART_ROLES.iter().zip(&self.parts);
+        let Some((_, takes)) = roles.find(|(of, _)| **of == role) else {
+            return false;
+        };
+        *takes.get_or_init(|| {
+            let form = self.content(render);
+            let rendered = |of: Data, text: &str| {
+                let of_role = |other: &str, text| match other == role {
+                    true => message(other, of.clone()),
+                    false => message(other, content(text, form)),
+                };
+                let mut messages = vec![of_role("user", USER)];
+                match role {
+                    "system" => messages.insert(0, of_role(role, SYSTEM)),
+                    "tool" => {
+                        let mut result = result(form);
+                        if let Some(result) = result.as_object_mut() {
+                            result.insert("content".to_owned(), of.clone());
+                        }
+                        messages.extend([self.caller(render), result]);
+                    }
+                    _ => messages.extend([of_role("assistant", ANSWER), of_role("user", USER)]),
+                }
+                let tools = (role == "tool" && self.tools(render)).then(tools);
+                render(messages, tools)
+                    .ok()
+                    .filter(|prompt| prompt.contains(text))
+            };
+            let several = Data::List([SECOND, RESULT].map(text_part).to_vec());
+            // A template that writes the list itself takes no parts.
+            let names = |prompt: &str| prompt.matches("text").count();
+            let one = rendered(content(SECOND, form), SECOND);
+            let several = rendered(several, SECOND).filter(|prompt| prompt.contains(RESULT));
+            match (one, several) {
+                (Some(one), Some(several)) => names(&one) == names(&several),
+                (None, Some(several)) => names(&several) == 0,
+                (_, None) => false,
+            }
+        })
+    }
+
+    /// Whether the content of an answer may be none.
+    pub(super) fn no_content(&self, render: Render<'_>) -> bool {
+        *self.no_content.get_or_init(|| {
+            let form = self.content(render);
+            let rendered = |of: Data| {
+                let user = message("user", content(USER, form));
+                render(vec![user.clone(), message("assistant", of), user], None)
+            };
+            let (none, empty) = (rendered(Data::Null), rendered(content("", form)));
+            none.is_ok() && !writes_none(none.as_deref(), empty.as_deref())
+        })
+    }
+
+    /// Whether the role `developer` is known, and not only written as any other would be.
+    pub(super) fn developer(&self, render: Render<'_>) -> bool {
+        *self.developer.get_or_init(|| {
+            let form = self.content(render);
+            let rendered = |role| {
+                let messages = vec![
+                    message(role, content(SECOND, form)),
+                    message("user", content(USER, form)),
+                ];
+                render(messages, None)
+            };
+            let Ok(known) = rendered("developer") else {
+                return false;
+            };
+            let unknown = rendered(ROLE).map(|text| text.to_lowercase().replace(ROLE, "developer"));
+            unknown != Ok(known.to_lowercase()) && has_all(Ok(known), &[SECOND, USER])
+        })
+    }
+
+    /// The name under which the template reads the reasoning of an answer.
+    pub(super) fn reasoning(&self, render: Render<'_>) -> Option<&'static str> {
+        *self.reasoning.get_or_init(|| {
+            let form = self.content(render);
+            let user = message("user", content(USER, form));
+            let answer = message("assistant", content(ANSWER, form));
+            let tools = self.tools(render).then(tools);
+            // Some show it in the last turn only, some beside calls only.
+            let conversations = [
+                (vec![user.clone(), self.caller(render), result(form)], tools),
+                (vec![user.clone(), answer.clone()], None),
+                (vec![user.clone(), answer, user], None),
+            ];
+            REASONING.into_iter().find(|name| {
+                conversations.iter().any(|(messages, tools)| {
+                    let mut messages = messages.clone();
+                    let answers = messages.get_mut(1).and_then(Data::as_object_mut);
+                    answers.and_then(|of| of.insert((*name).to_owned(), Data::text(THOUGHT)));
+                    has_all(render(messages, tools.clone()), &[THOUGHT])
+                })
+            })
+        })
+    }
+
+    /// What can be chosen of how the model thinks. `render_with` renders a question.
+    pub(super) fn thinking(
+        &self,
+        render: Render<'_>,
+        render_with: RenderWith<'_>,
+    ) -> &ThinkingChoices {
+        self.thinking.get_or_init(|| {
+            let knows_thoughts = self.reasoning(render).is_some() || self.cuts_thoughts(render);
+            ThinkingChoices::find(render_with, knows_thoughts)
+        })
+    }
+
+    /// Whether thoughts within an earlier answer are left out.
+    fn cuts_thoughts(&self, render: Render<'_>) -> bool {
+        let form = self.content(render);
+        let user = message("user", content(USER, form));
+        let answer = format!("<think>\n{THOUGHT}\n</think>\n\n{ANSWER}");
+        let answer = message("assistant", content(&answer, form));
+        let rendered = render(vec![user.clone(), answer, user], None);
+        rendered.is_ok_and(|text| text.contains(ANSWER) && !text.contains(THOUGHT))
+    }
+
+    /// A question in the form that the template takes.
+    pub(super) fn question(&self, render: Render<'_>) -> Vec<Data> {
+        let form = self.content(render);
+        let user = message("user", content(USER, form));
+        match has_all(render(vec![user.clone()], None), &[USER]) {
+            true => vec![user],
+            false => vec![message("system", content(SYSTEM, form)), user],
+        }
     }
 
     /// Whether the results of tools are carried.
     pub(super) fn results(&self, render: Render<'_>) -> bool {
         *self.results.get_or_init(|| {
+            let call = self.caller(render);
             let form = self.content(render);
-            let calls = self.calls(render);
-            let arguments = calls.arguments(ArgumentForm::Object);
-            let call = match (calls.are_carried(), calls.need_none(arguments)) {
-                (true, true) => calling(Data::Null, arguments),
-                (true, false) => calling(content("", form), arguments),
-                (false, _) => message("assistant", content(CALL, form)),
-            };
             let tools = self.tools(render).then(tools);
             has_all(render(called(call, form), tools), &[RESULT])
         })
     }
+
+    /// A message that calls a tool, in the form that the template takes.
+    fn caller(&self, render: Render<'_>) -> Data {
+        let form = self.content(render);
+        let calls = self.calls(render);
+        let arguments = calls.arguments(ArgumentForm::Object);
+        match (calls.are_carried(), calls.need_none(arguments)) {
+            (true, true) => calling(Data::Null, arguments),
+            (true, false) => calling(content("", form), arguments),
+            (false, _) => message("assistant", content(CALL, form)),
+        }
+    }
+}
+
+/// Whether a template writes a content that is none, as Python does. With an empty one, there is
+/// less of that word.
+fn writes_none(none: Result<&str, &String>, empty: Result<&str, &String>) -> bool {
+    let count = |text: &str| text.matches("None").count();
+    none.is_ok_and(|none| empty.is_ok_and(|empty| count(none) > count(empty)))
 }
 
 /// A content in the form that a template reads.
@@ -226,11 +402,13 @@ pub(super) fn content(text: &str, form: Content) -> Data {
     match form {
         Content::Text => Data::text(text),
         Content::Parts if text.is_empty() => Data::List(Vec::new()),
-        Content::Parts => {
-            let part = [("type", Data::text("text")), ("text", Data::text(text))];
-            Data::List(vec![Data::object(part)])
-        }
+        Content::Parts => Data::List(vec![text_part(text)]),
     }
+}
+
+/// A part of a content.
+pub(super) fn text_part(text: &str) -> Data {
+    Data::object([("type", Data::text("text")), ("text", Data::text(text))])
 }
 
 fn has_all(rendered: Result<String, String>, texts: &[&str]) -> bool {
@@ -299,17 +477,21 @@ fn calling(beside: Data, form: ArgumentForm) -> Data {
 
 /// A question, a call, its result, the answer, and a question.
 fn called(call: Data, form: Content) -> Vec<Data> {
-    let result = Data::object([
+    vec![
+        message("user", content(USER, form)),
+        call,
+        result(form),
+        message("assistant", content(ANSWER, form)),
+        message("user", content(USER, form)),
+    ]
+}
+
+/// The result of that call.
+fn result(form: Content) -> Data {
+    Data::object([
         ("role", Data::text("tool")),
         ("content", content(RESULT, form)),
         ("tool_call_id", Data::text(ID)),
         ("name", Data::text(TOOL)),
-    ]);
-    vec![
-        message("user", content(USER, form)),
-        call,
-        result,
-        message("assistant", content(ANSWER, form)),
-        message("user", content(USER, form)),
-    ]
+    ])
 }

@@ -3,14 +3,20 @@
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU8, Ordering};
 
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
 use mynah_core::{Conversation, TokenId};
+use mynah_settings::Thinking;
 
-use super::adapt::{Moved, form_all_calls, form_contents, move_parts};
+use super::adapt::{
+    Moved, form_all_calls, form_all_parts, form_contents, form_developers, move_parts,
+};
 use super::carried::{self, Skeleton};
 use super::control_tokens::{ControlTokens, Part};
 use super::data::{Data, Object};
 use super::probe::Abilities;
-use super::{ChatError, Vocabulary, context, jinja};
+use super::thinking::ThinkingChoices;
+use super::{ChatError, Vocabulary, context, jinja, typed};
 
 /// A model's chat template.
 #[derive(Debug)]
@@ -51,6 +57,28 @@ pub struct Rendering {
     /// What was moved because the template does not carry it in its place, each the first time that
     /// this happens with the template.
     pub moved: Vec<Moved>,
+    /// The end of the prompt as text.
+    end: String,
+}
+
+impl Rendering {
+    /// Whether the text of the prompt, which the answer continues, ends with this. Control tokens
+    /// count as their text. `false` for more than 1024 bytes.
+    #[must_use]
+    pub fn ends_with(&self, text: &str) -> bool {
+        self.end.ends_with(text)
+    }
+}
+
+/// Size in bytes of the end of a prompt that is kept as text.
+const MAX_END: usize = 1024;
+
+/// The last bytes of a text, at most [`MAX_END`].
+fn end_of(text: &str) -> String {
+    let from = text.len().saturating_sub(MAX_END);
+    let from = (from..=text.len()).find(|&from| text.is_char_boundary(from));
+    let end = from.and_then(|from| text.get(from..));
+    end.unwrap_or_default().to_owned()
 }
 
 /// A rendered prompt.
@@ -108,64 +136,98 @@ impl ChatTemplate {
 
     /// The prompt of a conversation, with a maximum size of `most` bytes.
     ///
-    /// If the last message is the assistant's, the prompt ends with its text, which the answer
-    /// continues.
+    /// If the last message is the assistant's, with a text and without calls, the prompt ends with
+    /// its text, which the answer continues. `thinking` is given to the template in its own
+    /// variables, except for those that the conversation sets.
     ///
     /// # Errors
     ///
-    /// [`ChatError`], with the message of the template engine or of the template itself
-    /// (`raise_exception`), with the mistake in the guest's JSON, or with the part of the
-    /// conversation that does not reach the prompt.
+    /// [`ChatError`]: the mistake in the conversation; a part or a wish that can't be followed; the
+    /// message of the template engine or of the template itself (`raise_exception`); or the part of
+    /// the conversation that does not reach the prompt.
     pub fn render(
         &self,
         conversation: &Conversation,
+        thinking: Option<Thinking>,
         most: usize,
         vocabulary: &dyn Vocabulary,
     ) -> Result<Rendering, ChatError> {
         let control_tokens = self
             .control_tokens
             .get_or_init(|| ControlTokens::of(vocabulary));
-        let control_tokens = control_tokens.as_ref().map_err(ChatError::new)?;
-        self.render_with(control_tokens, conversation, most)
-            .map_err(ChatError::new)
+        let control_tokens = control_tokens.as_ref();
+        let control_tokens = control_tokens.map_err(|told| ChatError::Template(told.clone()))?;
+        self.render_with(control_tokens, conversation, thinking, most)
+    }
+
+    /// What the template lets be chosen of how the model thinks. The first call renders small
+    /// conversations.
+    #[must_use]
+    pub fn thinking(&self) -> &ThinkingChoices {
+        self.thinking_of(&self.own)
     }
 
     pub(super) fn render_with(
         &self,
         control_tokens: &ControlTokens,
         conversation: &Conversation,
+        thinking: Option<Thinking>,
         most: usize,
-    ) -> Result<Rendering, String> {
-        let mut variables = context::variables(conversation)?;
+    ) -> Result<Rendering, ChatError> {
+        conversation.check()?;
+        typed::check_parts(conversation)?;
+        let has_tools =
+            !conversation.tools.list.is_empty() || conversation.template_tools.is_some();
         let source = match &self.with_tools {
-            Some(with_tools) if conversation.template_tools.is_some() => with_tools,
+            Some(with_tools) if has_tools => with_tools,
             _ => &self.own,
         };
-        let messages = context::take_messages(&mut variables);
-        let is_continued = carried::is_continued(&messages);
-        let opens = Data::Bool(!is_continued);
-        variables.insert("add_generation_prompt".to_owned(), opens);
-        let tools = variables.get("tools").cloned().unwrap_or(Data::Null);
-        let asked = Asked {
-            template: self,
-            source,
-            control_tokens,
-            most,
-            skeleton: Skeleton::of(&messages, &tools),
-            variables,
-            messages,
-            tools,
-            is_continued,
-        };
-        // As transformers renders it, if that carries everything.
-        let refused = match asked.render(false) {
-            Ok(rendering) => return Ok(rendering),
-            Err(refused) => refused,
-        };
-        match asked.render(true) {
-            Ok(rendering) => Ok(rendering),
-            Err(_) => Err(refused),
+        let mut variables = context::variables(conversation).map_err(ChatError::Template)?;
+        if let Some(wish) = thinking {
+            let choices = self.thinking_of(source);
+            let set = choices.variables(wish);
+            let set = set.ok_or_else(|| ChatError::UnsupportedThinking {
+                wish,
+                choices: choices.wishes(),
+            })?;
+            for (name, value) in set {
+                variables.entry(name).or_insert(value);
+            }
         }
+        let render = |reasoning| {
+            let messages = typed::messages(conversation, reasoning)?;
+            let asked = Asked::new(self, source, control_tokens, most, &variables, messages);
+            asked.first_of_both()
+        };
+        let mut messages = conversation.messages.iter();
+        let has_reasoning =
+            messages.any(|of| of.reasoning.as_ref().is_some_and(|text| !text.is_empty()));
+        let without = || {
+            let mut rendering = render(None)?;
+            if has_reasoning && self.is_first(Moved::Reasoning) {
+                rendering.moved.push(Moved::Reasoning);
+            }
+            Ok(rendering)
+        };
+        let probe = |messages, tools| self.probe(source, messages, tools, Object::new());
+        let reads = match has_reasoning {
+            true => source.abilities.reasoning(&probe),
+            false => None,
+        };
+        let rendering = match reads {
+            // Some templates take reasoning in some places only.
+            Some(name) => render(Some(name)).or_else(|refused| without().map_err(|_| refused)),
+            None => without(),
+        };
+        rendering.map_err(ChatError::Template)
+    }
+
+    fn thinking_of<'a>(&self, source: &'a Source) -> &'a ThinkingChoices {
+        let probe = |messages, tools| self.probe(source, messages, tools, Object::new());
+        let abilities = &source.abilities;
+        abilities.thinking(&probe, &|set| {
+            self.probe(source, abilities.question(&probe), None, set)
+        })
     }
 
     /// Renders a small conversation, to find out what the template does with it.
@@ -174,8 +236,10 @@ impl ChatTemplate {
         source: &Source,
         messages: Vec<Data>,
         tools: Option<Data>,
+        set: Object,
     ) -> Result<String, String> {
         let mut variables = context::defaults();
+        variables.extend(set);
         if let Some(tools) = tools {
             variables.insert("tools".to_owned(), tools);
         }
@@ -185,7 +249,8 @@ impl ChatTemplate {
         let bounds = jinja::Bounds {
             text,
             mark: None,
-            now: None,
+            // Two answers differ only if the questions do.
+            now: Some(Timestamp::UNIX_EPOCH.to_zoned(TimeZone::UTC)),
             steps,
         };
         jinja::render(&source.text, &variables, &bounds)
@@ -213,7 +278,40 @@ struct Asked<'a> {
     is_continued: bool,
 }
 
-impl Asked<'_> {
+impl<'a> Asked<'a> {
+    fn new(
+        template: &'a ChatTemplate,
+        source: &'a Source,
+        control_tokens: &'a ControlTokens,
+        most: usize,
+        variables: &Object,
+        messages: Vec<Data>,
+    ) -> Self {
+        let is_continued = carried::is_continued(&messages);
+        let mut variables = variables.clone();
+        let opens = Data::Bool(!is_continued);
+        variables.insert("add_generation_prompt".to_owned(), opens);
+        let tools = variables.get("tools").cloned().unwrap_or(Data::Null);
+        Self {
+            template,
+            source,
+            control_tokens,
+            most,
+            skeleton: Skeleton::of(&messages, &tools),
+            variables,
+            messages,
+            tools,
+            is_continued,
+        }
+    }
+
+    /// The prompt as transformers renders it, if that carries everything, or else with what the
+    /// template lacks moved.
+    fn first_of_both(&self) -> Result<Rendering, String> {
+        let moved = |refused| self.render(true).map_err(|_| refused);
+        self.render(false).or_else(moved)
+    }
+
     /// The prompt, which carries everything. What the template does not carry in its place may be
     /// moved.
     fn render(&self, moves: bool) -> Result<Rendering, String> {
@@ -247,6 +345,7 @@ impl Asked<'_> {
             _ => text,
         };
         Ok(Rendering {
+            end: end_of(plain.as_deref().unwrap_or(&text)),
             prompt: match mark {
                 Some(mark) => Rendered::Parts(self.control_tokens.parts(&text, mark)),
                 None => Rendered::Text(text),
@@ -284,10 +383,14 @@ impl Asked<'_> {
         let probe = |messages: Vec<Data>, tools: Option<Data>| self.probe(messages, tools);
         let (mut messages, mut tools) = (messages.to_vec(), tools.clone());
         let abilities = &self.source.abilities;
-        let moved = match moves {
-            true => move_parts(&mut messages, &mut tools, abilities, &probe),
-            false => Vec::new(),
-        };
+        let mut moved = Vec::new();
+        if form_developers(&mut messages, moves, abilities, &probe) {
+            moved.push(Moved::Developer);
+        }
+        form_all_parts(&mut messages, moves, abilities, &probe);
+        if moves {
+            move_parts(&mut messages, &mut tools, abilities, &probe, &mut moved);
+        }
         form_all_calls(&mut messages, abilities, &probe);
         let mut variables = self.variables.clone();
         variables.insert("messages".to_owned(), Data::List(messages));
@@ -304,7 +407,8 @@ impl Asked<'_> {
     }
 
     fn probe(&self, messages: Vec<Data>, tools: Option<Data>) -> Result<String, String> {
-        self.template.probe(self.source, messages, tools)
+        self.template
+            .probe(self.source, messages, tools, Object::new())
     }
 }
 

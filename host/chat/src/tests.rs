@@ -10,6 +10,8 @@ use super::*;
 mod carrying;
 mod cases;
 mod published;
+mod thinking;
+mod typed;
 
 const CHATML: &str = "{{ bos_token }}{% for message in messages %}\n\
     {% if loop.first and message.role != 'system' %}{{ raise_exception('begin with system') }}{% endif %}\n\
@@ -66,8 +68,11 @@ impl Template {
     }
 
     fn all(&self, conversation: &Conversation) -> Result<Rendered, String> {
-        let rendering = self.0.render_with(&control_tokens(), conversation, MOST);
-        rendering.map(|rendering| rendering.prompt)
+        let rendering = self
+            .0
+            .render_with(&control_tokens(), conversation, None, MOST);
+        let prompt = rendering.map(|rendering| rendering.prompt);
+        prompt.map_err(|error| error.to_string())
     }
 }
 

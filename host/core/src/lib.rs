@@ -39,6 +39,7 @@
 
 mod backend;
 mod capabilities;
+mod conversation_error;
 mod error;
 pub mod files;
 mod generation;
@@ -67,6 +68,7 @@ pub use backend::{
     TextRequest, VectorRequest,
 };
 pub use capabilities::{About, Capabilities, Feature};
+pub use conversation_error::ConversationError;
 pub use error::{BackendError, BackendErrorKind, Error, Result};
 pub use generation::Generation;
 pub use model::Model;

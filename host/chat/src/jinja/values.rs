@@ -8,8 +8,8 @@ use super::list;
 use super::number::{is_large, whole};
 use crate::data::Data;
 
-/// Maximum nesting of lists and objects. The messages have at most 130 levels, because deeper JSON
-/// is not read.
+/// Maximum nesting of lists and objects. Messages and tools have fewer than 140 levels, because
+/// JSON of more than 128 is not read.
 const MAX_DEPTH: usize = 200;
 
 /// Bytes per unit of fuel.

@@ -22,7 +22,7 @@ fn moved(template: &Template, messages: &[Message]) -> (Vec<Moved>, String) {
     let conversation = messages.to_vec().into();
     let rendering = template
         .0
-        .render_with(&control_tokens(), &conversation, MOST);
+        .render_with(&control_tokens(), &conversation, None, MOST);
     let rendering = rendering.unwrap();
     match rendering.prompt {
         Rendered::Text(text) => (rendering.moved, text),
@@ -174,7 +174,7 @@ fn what_is_still_lost_is_named() {
     let either = "{% for m in messages %}{% if m.tool_calls %}{{ m.tool_calls|tojson }}{% else %}\
         {{ m.content }}{% endif %}{% endfor %}";
     let both = Message {
-        content: Message::new(Role::User, "I look.").content,
+        content: say(Role::Assistant, "I look.").content,
         ..call("rain", "{}")
     };
     let told = refused(either, &[say(Role::User, "u"), both, say(Role::Tool, "t")]);

@@ -15,9 +15,9 @@ fn case(name: &str) -> (Template, Conversation) {
     let messages = conversation["messages"].as_array().unwrap().iter();
     let messages = messages.map(|message| Message {
         fields: text(&message["fields"]),
-        ..Message::new(
+        ..say(
             serde_json::from_value(message["role"].clone()).unwrap(),
-            text(&message["content"]).unwrap(),
+            message["content"].as_str().unwrap(),
         )
     });
     let conversation = Conversation {
@@ -119,9 +119,14 @@ fn quadratic() {
     let expected: String = conversation
         .messages
         .iter()
-        .map(|message| match message.role {
-            Role::User => format!("[user]{}", text_of(message)),
-            _ => format!("[assistant]{}", text_of(message)),
+        .map(|message| {
+            let [mynah_core::Part::Text(content)] = message.content.as_slice() else {
+                panic!("{message:?}");
+            };
+            match message.role {
+                Role::User => format!("[user]{content}"),
+                _ => format!("[assistant]{content}"),
+            }
         })
         .collect();
     let text = template.text(&conversation).unwrap();
@@ -167,11 +172,4 @@ fn empty() {
 #[test]
 fn prefill() {
     assert_eq!(prompt("prefill"), "<user>Hi</user><assistant>Sure, here is");
-}
-
-fn text_of(message: &Message) -> &str {
-    match message.content.as_slice() {
-        [mynah_core::Part::Text(text)] => text,
-        other => panic!("{other:?}"),
-    }
 }

@@ -1,0 +1,169 @@
+//! Messages and tools in the form in which `apply_chat_template` gives them to templates.
+
+use std::collections::HashMap;
+
+use mynah_core::{Conversation, Message, Part, Role, Tool, ToolCall};
+
+use super::ChatError;
+use super::adapt::calls;
+use super::context::object;
+use super::data::{Data, Object};
+use super::probe::text_part;
+
+/// Names under which templates read the reasoning of a message. Each reads one of them at most.
+pub(super) const REASONING: [&str; 3] = ["reasoning_content", "reasoning", "thinking"];
+
+/// Maximum number of characters of a media type that an error shows.
+const MAX_SHOWN: usize = 64;
+
+/// Checks that all parts of messages are text: a template makes text, which can't carry others.
+///
+/// # Errors
+///
+/// [`ChatError::UnsupportedPart`] for the first other part.
+pub(super) fn check_parts(conversation: &Conversation) -> Result<(), ChatError> {
+    for (message, of) in (1..).zip(&conversation.messages) {
+        for (part, content) in (1..).zip(&of.content) {
+            let (kind, media) = match content {
+                Part::Text(_) => continue,
+                Part::Image(media) => ("an image", media),
+                Part::Audio(media) => ("audio", media),
+            };
+            return Err(ChatError::UnsupportedPart {
+                message,
+                part,
+                kind,
+                media_type: media.media_type.chars().take(MAX_SHOWN).collect(),
+            });
+        }
+    }
+    Ok(())
+}
+
+/// The messages of a conversation, with reasoning under this name, or without it.
+///
+/// # Errors
+///
+/// Which of the guest's JSON is invalid, and where, or what it says twice.
+pub(super) fn messages(
+    conversation: &Conversation,
+    reasoning: Option<&str>,
+) -> Result<Vec<Data>, String> {
+    let mut called = HashMap::new();
+    let mut messages = Vec::with_capacity(conversation.messages.len());
+    for (number, given) in (1..).zip(&conversation.messages) {
+        let mut whole = message(number, given, reasoning)?;
+        // Some templates show the name of the tool, others the id of the call.
+        if let Some(id) = &given.tool_call_id
+            && let Some(name) = called.get(id)
+            && !whole.contains_key("name")
+        {
+            whole.insert("name".to_owned(), Data::text(name));
+        }
+        let whole = Data::Object(whole);
+        called.extend(calls(&whole).iter().filter_map(id_and_name));
+        messages.push(whole);
+    }
+    Ok(messages)
+}
+
+fn message(number: usize, given: &Message, reasoning: Option<&str>) -> Result<Object, String> {
+    let mut whole = Object::new();
+    let mut add = |key: &str, value: Data| whole.insert(key.to_owned(), value);
+    add("role", Data::text(given.role.name()));
+    add("content", content(given));
+    if let (Some(name), Some(text)) = (reasoning, &given.reasoning) {
+        add(name, Data::text(text));
+    }
+    if !given.tool_calls.is_empty() {
+        let calls = (1..).zip(&given.tool_calls);
+        let calls: Result<_, _> = calls.map(|(at, of)| call(number, at, of)).collect();
+        add("tool_calls", Data::List(calls?));
+    }
+    if let Some(id) = &given.tool_call_id {
+        add("tool_call_id", Data::text(id));
+    }
+    if let Some(name) = &given.name {
+        add("name", Data::text(name));
+    }
+    let Some(text) = &given.fields else {
+        return Ok(whole);
+    };
+    let what = format!("the fields of message {number}");
+    let fields = object(&what, text)?;
+    let is_thought = |key: &&String| given.reasoning.is_some() && REASONING.contains(&key.as_str());
+    let is_twice = |key: &&String| whole.contains_key(*key) || is_thought(key);
+    if let Some(twice) = fields.keys().find(is_twice) {
+        return Err(format!(
+            "{what} set `{twice}`, which the message itself says"
+        ));
+    }
+    whole.extend(fields);
+    Ok(whole)
+}
+
+/// The content: one text as it is, several in a list. An answer may have none, which templates
+/// tell apart from an empty text; for other roles they do not expect it.
+fn content(given: &Message) -> Data {
+    let texts = given.content.iter().filter_map(|part| match part {
+        Part::Text(text) => Some(text.as_str()),
+        Part::Image(_) | Part::Audio(_) => None,
+    });
+    let texts: Vec<&str> = texts.collect();
+    match texts.as_slice() {
+        [] if given.role == Role::Assistant => Data::Null,
+        [] => Data::text(""),
+        [text] => Data::text(*text),
+        texts => Data::List(texts.iter().copied().map(text_part).collect()),
+    }
+}
+
+fn call(message: usize, number: usize, call: &ToolCall) -> Result<Data, String> {
+    let what = format!("the arguments of call {number} of message {message}");
+    let arguments = object(&what, &call.arguments)?;
+    let function = [
+        ("name", Data::text(&call.name)),
+        ("arguments", Data::Object(arguments)),
+    ];
+    Ok(Data::object([
+        ("id", Data::text(&call.id)),
+        ("type", Data::text("function")),
+        ("function", Data::object(function)),
+    ]))
+}
+
+/// The id of a call and the name of the tool.
+fn id_and_name(call: &Data) -> Option<(String, String)> {
+    let id = call.get("id").and_then(Data::as_text)?;
+    let function = call.get("function").unwrap_or(call);
+    let name = function.get("name").and_then(Data::as_text)?;
+    Some((id.to_owned(), name.to_owned()))
+}
+
+/// A tool. Templates read all three fields of the function without asking whether they are there.
+///
+/// # Errors
+///
+/// Its parameters are no JSON object.
+pub(super) fn tool(tool: &Tool) -> Result<Data, String> {
+    let parameters = match &tool.parameters {
+        Some(text) => {
+            let what = format!("the parameters of the tool `{}`", tool.name);
+            object(&what, text)?
+        }
+        None => Object::from([
+            ("type".to_owned(), Data::text("object")),
+            ("properties".to_owned(), Data::Object(Object::new())),
+        ]),
+    };
+    let description = tool.description.as_deref().unwrap_or_default();
+    let function = [
+        ("name", Data::text(&tool.name)),
+        ("description", Data::text(description)),
+        ("parameters", Data::Object(parameters)),
+    ];
+    Ok(Data::object([
+        ("type", Data::text("function")),
+        ("function", Data::object(function)),
+    ]))
+}
