@@ -118,6 +118,22 @@ pub enum Error {
         /// The message of the template engine, or of the template itself.
         reason: String,
     },
+    /// The conversation can't be one, whatever the model.
+    #[error("this conversation can't be answered: {reason}. Correct that")]
+    Conversation {
+        /// The mistake and what to do.
+        reason: String,
+    },
+    /// The model can't take what the conversation has, or what is asked for its answer.
+    #[error(
+        "`{model}` can't answer this conversation: {reason}. Leave that out, or use another model"
+    )]
+    NotTaken {
+        /// The model's name.
+        model: String,
+        /// What it can't take, and what to do.
+        reason: String,
+    },
     /// The queue is full.
     #[error(
         "the queue is full: {queued} of {capacity} requests are waiting{}. Try again later, or \

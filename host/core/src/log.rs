@@ -88,6 +88,10 @@ impl fmt::Display for Logged<'_> {
                     "the chat template of `{model}` can't render the messages"
                 )
             }
+            Error::Conversation { .. } => f.write_str("the conversation can't be answered"),
+            Error::NotTaken { model, .. } => {
+                write!(f, "`{model}` can't answer what the conversation has or asks for")
+            }
             Error::OutputForm { form, .. } => write!(f, "`{form}` can't be the form of an answer"),
             Error::InText {
                 index,

@@ -8,11 +8,12 @@ use llguidance::api::{GrammarInit, TopLevelGrammar};
 use llguidance::earley::SlicedBiasComputer;
 use llguidance::toktrie::InferenceCapabilities;
 use llguidance::{Logger, Matcher, ParserFactory};
-use mynah_core::TokenId;
+use mynah_core::{Shape, TokenId};
 use mynah_settings::OutputForm;
 
-use super::limits::{self, parser_limits, summary};
+use super::limits::{self, MadeOf, parser_limits, summary};
 use super::schema::FreeNames;
+use super::shape::{self, ControlTokens};
 use super::vocabulary::{Vocabulary, Words, word};
 use super::{Constraint, ConstraintError, GrammarError, gbnf, lark, schema};
 
@@ -21,6 +22,7 @@ use super::{Constraint, ConstraintError, GrammarError, gbnf, lark, schema};
 pub struct Grammars {
     vocabulary: Arc<dyn Vocabulary>,
     shared: OnceLock<Result<ParserFactory, String>>,
+    controls: OnceLock<ControlTokens>,
 }
 
 impl Grammars {
@@ -30,22 +32,45 @@ impl Grammars {
         Self {
             vocabulary,
             shared: OnceLock::new(),
+            controls: OnceLock::new(),
         }
     }
 
     /// The state at the beginning of an answer in this form. Takes milliseconds, or tenths of a
     /// second for a form that is made to be slow.
     pub fn constraint(&self, form: &OutputForm) -> Result<Constraint, GrammarError> {
-        let refused = |reason| GrammarError::Form {
-            form: name(form),
-            reason,
-        };
+        self.compile(name(form), || self.build(form))
+    }
+
+    /// The state at the beginning of an answer of this shape. Otherwise like
+    /// [`constraint`](Self::constraint).
+    pub fn shape(&self, shape: &Shape) -> Result<Constraint, GrammarError> {
+        self.compile("tools", || {
+            let controls = || ControlTokens::of(&*self.vocabulary);
+            let controls = self.controls.get_or_init(controls);
+            let compiled = shape::compile(shape, controls)?;
+            self.constrain(Prepared {
+                grammar: GrammarInit::Internal(compiled.grammar, compiled.lexer),
+                names: None,
+                notes: compiled.notes,
+                made_of: MadeOf::Schemas,
+            })
+        })
+    }
+
+    /// Compiles what a request calls `form`, on a thread of its own.
+    fn compile(
+        &self,
+        form: &'static str,
+        build: impl FnOnce() -> Result<Constraint, String> + Send,
+    ) -> Result<Constraint, GrammarError> {
+        let refused = |reason| GrammarError::Form { form, reason };
         // Forms nest, and llguidance follows them recursively, in places deeper than any limit that
         // could be checked before. The stack must be large enough for the deepest possible form,
         // because a stack overflow aborts the process.
         let build = || {
             // llguidance catches most of its own panics, but not all.
-            let built = catch_unwind(AssertUnwindSafe(|| self.build(form)));
+            let built = catch_unwind(AssertUnwindSafe(build));
             built.unwrap_or_else(|_| Err("the grammar engine failed".to_owned()))
         };
         std::thread::scope(|scope| {
@@ -61,18 +86,23 @@ impl Grammars {
     }
 
     fn build(&self, form: &OutputForm) -> Result<Constraint, String> {
+        self.constrain(self.prepared(form)?)
+    }
+
+    fn constrain(&self, prepared: Prepared) -> Result<Constraint, String> {
         let Prepared {
             grammar,
             names,
             notes,
-        } = self.prepared(form)?;
+            made_of,
+        } = prepared;
         let shared = self.shared.get_or_init(|| self.share()).as_ref()?;
         let env = shared.tok_env();
         let parser = shared.create_parser_from_init_ext(
             grammar,
             Logger::new(0, 0),
             InferenceCapabilities::default(),
-            parser_limits(form, env.tok_trie().vocab_size()),
+            parser_limits(made_of, env.tok_trie().vocab_size()),
         );
         let parser = parser.map_err(|error| summary(&error.to_string()))?;
         let matcher = Matcher::new(Ok(parser));
@@ -85,10 +115,6 @@ impl Grammars {
 
     /// Converts a form to llguidance's type, after the checks for safety.
     fn prepared(&self, form: &OutputForm) -> Result<Prepared, String> {
-        let too_long = |text: &str, most: usize| {
-            let bytes = text.len();
-            (bytes > most).then(|| format!("it has {bytes} bytes, the maximum is {most}"))
-        };
         let grammar = match form {
             OutputForm::JsonSchema(text) => {
                 let compiled = schema::compile(&schema::read(text)?)?;
@@ -96,22 +122,15 @@ impl Grammars {
                     grammar: GrammarInit::Internal(compiled.grammar, compiled.lexer),
                     names: Some(compiled.names),
                     notes: compiled.notes,
+                    made_of: MadeOf::of(form),
                 });
             }
             OutputForm::Regex(text) => {
-                if let Some(reason) = too_long(text, limits::MAX_REGEX_BYTES) {
-                    return Err(reason);
-                }
-                // This error is clearer than that of the grammar around the expression.
-                regex_syntax::Parser::new()
-                    .parse(text)
-                    .map_err(|error| summary(&error.to_string()))?;
+                limits::check_regex(text)?;
                 TopLevelGrammar::from_regex(text)
             }
             OutputForm::Lark(text) => {
-                if let Some(reason) = too_long(text, limits::MAX_LARK_BYTES) {
-                    return Err(reason);
-                }
+                limits::check_bytes(text, limits::MAX_LARK_BYTES)?;
                 lark::check(text)?;
                 TopLevelGrammar::from_lark(text.clone())
             }
@@ -124,6 +143,7 @@ impl Grammars {
             grammar: GrammarInit::Serialized(grammar),
             names: None,
             notes: Vec::new(),
+            made_of: MadeOf::of(form),
         })
     }
 
@@ -169,6 +189,7 @@ struct Prepared {
     names: Option<FreeNames>,
     /// What is followed with less than its meaning.
     notes: Vec<String>,
+    made_of: MadeOf,
 }
 
 /// The name of the setting for the form.

@@ -23,6 +23,7 @@ mod grammars;
 mod lark;
 mod limits;
 mod schema;
+mod shape;
 mod vocabulary;
 
 #[cfg(test)]

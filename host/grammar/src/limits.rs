@@ -20,21 +20,64 @@ pub(super) const STACK_BYTES: usize = 64 << 20;
 /// Minimum for the limit of steps in the search for the next tokens, about 3 milliseconds.
 const MIN_ITEMS: usize = 50_000;
 
+/// What a grammar is made of, which decides about its limits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum MadeOf {
+    /// JSON Schemas.
+    Schemas,
+    /// Words.
+    Words,
+    /// Single characters.
+    Characters,
+}
+
+impl MadeOf {
+    pub(super) fn of(form: &OutputForm) -> Self {
+        match form {
+            OutputForm::JsonSchema(_) => Self::Schemas,
+            OutputForm::Regex(_) | OutputForm::Lark(_) => Self::Words,
+            OutputForm::Gbnf(_) => Self::Characters,
+        }
+    }
+}
+
+/// Checks a regular expression. Its own errors are clearer than those of a grammar around it.
+///
+/// # Errors
+///
+/// What is wrong with it.
+pub(super) fn check_regex(regex: &str) -> Result<(), String> {
+    check_bytes(regex, MAX_REGEX_BYTES)?;
+    let parsed = regex_syntax::Parser::new().parse(regex);
+    parsed.map_err(|error| summary(&error.to_string()))?;
+    Ok(())
+}
+
+/// Checks that a form has at most so many bytes.
+///
+/// # Errors
+///
+/// How many it has.
+pub(super) fn check_bytes(text: &str, most: usize) -> Result<(), String> {
+    match text.len() {
+        bytes if bytes > most => Err(format!("it has {bytes} bytes, the maximum is {most}")),
+        _ => Ok(()),
+    }
+}
+
 /// The limits for compiling a form and following it. Exceeding one ends the request with an error.
-pub(super) fn parser_limits(form: &OutputForm, vocabulary: usize) -> ParserLimits {
-    let is_scannerless = matches!(form, OutputForm::Gbnf(_));
+pub(super) fn parser_limits(made_of: MadeOf, vocabulary: usize) -> ParserLimits {
     ParserLimits {
         // Rules that may continue at one position of the text. The work at a position grows with
         // the square of their number. A JSON object has about four for each optional property.
-        max_items_in_row: match form {
-            OutputForm::JsonSchema(_) => 2_000,
-            OutputForm::Regex(_) | OutputForm::Lark(_) | OutputForm::Gbnf(_) => 500,
+        max_items_in_row: match made_of {
+            MadeOf::Schemas => 2_000,
+            MadeOf::Words | MadeOf::Characters => 500,
         },
         // If each character is a separate step, every token of the vocabulary takes several.
-        step_max_items: if is_scannerless {
-            MIN_ITEMS.max(vocabulary.saturating_mul(4))
-        } else {
-            MIN_ITEMS
+        step_max_items: match made_of {
+            MadeOf::Characters => MIN_ITEMS.max(vocabulary.saturating_mul(4)),
+            MadeOf::Schemas | MadeOf::Words => MIN_ITEMS,
         },
         // About 20 and 15 milliseconds.
         initial_lexer_fuel: 1_000_000,

@@ -38,6 +38,10 @@ fn every_error_says_what_was_there_and_what_to_do() {
             says ["`parrot`", "9000 digits", "at most 4096"], advises "break them up";
         Error::UnknownToken { .. } => Error::UnknownToken { token: 999, index: 3, last: 255 },
             says ["token 999", "index 3"], advises "use ids from 0 to 255";
+        Error::Conversation { .. } => Error::Conversation { reason: reason() },
+            says ["out of luck"], advises "Correct that";
+        Error::NotTaken { .. } => Error::NotTaken { model: name(), reason: reason() },
+            says ["`parrot`", "out of luck"], advises "Leave that out, or use another model";
         Error::ChatTemplate { .. } => Error::ChatTemplate { model: name(), reason: reason() },
             says ["`parrot`", "out of luck"], advises "Send what it takes";
         Error::Busy { .. } => Error::Busy { queued: 5, capacity: 5, estimated_wait: Some(ms(70)) },

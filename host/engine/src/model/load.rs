@@ -92,6 +92,7 @@ impl Loaded {
             pool: Pool::of_process(),
             tokenizer: Tokenizer::new(&llama, header, &info.name),
             template,
+            format: OnceLock::new(),
             grammars: Grammars::new(Arc::new(vocabulary)),
             llama,
             ends: OnceLock::new(),

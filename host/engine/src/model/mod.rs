@@ -1,5 +1,6 @@
 //! A GGUF model: checked and loaded once, shared by all its sessions, unloaded and replaced.
 
+mod answer;
 mod build_advice;
 mod cpu;
 mod fit;

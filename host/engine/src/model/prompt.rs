@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use mynah_chat::{Part, Rendered};
+use mynah_chat::{ChatError, Part, Rendered};
 use mynah_core::{Conversation, Error, Prompt, Result, TokenId};
-use mynah_settings::Effective;
+use mynah_settings::{Effective, Thinking};
 
 use super::fit::{Bounds, Fitted, Past};
 use super::loaded::Loaded;
@@ -28,10 +28,11 @@ impl Loaded {
         &self,
         prompt: &Prompt,
         after: usize,
+        thinking: Option<Thinking>,
         purpose: Purpose,
     ) -> Result<Vec<TokenId>> {
         let context = self.known.about.info.context_size;
-        let tokens = self.all_tokens(prompt, purpose, Some(context))?;
+        let tokens = self.all_tokens(prompt, thinking, purpose, Some(context))?;
         if tokens.len() + after > context as usize {
             return Err(Error::PromptTooLong {
                 prompt: tokens.len(),
@@ -50,9 +51,10 @@ impl Loaded {
         settings: &Effective,
         past: &mut Past,
     ) -> Result<Fitted<TokenId>> {
+        let thinking = settings.reasoning.thinking;
         if !settings.memory.context_shifting {
             return Ok(Fitted {
-                tokens: self.tokens(&prompt, 1, Purpose::Continue)?,
+                tokens: self.tokens(&prompt, 1, thinking, Purpose::Continue)?,
                 trim_policy: None,
                 forgotten: 0,
             });
@@ -64,7 +66,7 @@ impl Loaded {
         };
         let Prompt::Messages(conversation) = prompt else {
             let begins = u32::from(self.llama.vocab().should_add_bos());
-            let tokens = self.all_tokens(&prompt, Purpose::Continue, None)?;
+            let tokens = self.all_tokens(&prompt, thinking, Purpose::Continue, None)?;
             return bounds.text(tokens, begins, past);
         };
         self.check_bytes(conversation.bytes())?;
@@ -76,7 +78,7 @@ impl Loaded {
                 messages: [before, after].concat(),
                 ..conversation.without_messages()
             };
-            self.render(&rest, Purpose::Continue, None)
+            self.render(&rest, thinking, Purpose::Continue, None)
         })
     }
 
@@ -85,12 +87,15 @@ impl Loaded {
     fn all_tokens(
         &self,
         prompt: &Prompt,
+        thinking: Option<Thinking>,
         purpose: Purpose,
         context: Option<u32>,
     ) -> Result<Vec<TokenId>> {
         let tokens = match prompt {
             Prompt::Text(text) => self.tokenize(text, purpose, context)?,
-            Prompt::Messages(conversation) => self.render(conversation, purpose, context)?,
+            Prompt::Messages(conversation) => {
+                self.render(conversation, thinking, purpose, context)?
+            }
             Prompt::Tokens(ids) => self.known_tokens(ids)?,
         };
         if tokens.is_empty() {
@@ -102,6 +107,7 @@ impl Loaded {
     fn render(
         &self,
         conversation: &Conversation,
+        thinking: Option<Thinking>,
         purpose: Purpose,
         context: Option<u32>,
     ) -> Result<Vec<TokenId>> {
@@ -111,10 +117,25 @@ impl Loaded {
         self.check_bytes(conversation.bytes())?;
         let most = self.known.config.max_prompt_bytes as usize;
         let vocabulary = ModelVocabulary(Arc::clone(&self.llama));
-        let rendered = self.template.render(conversation, most, &vocabulary);
-        let rendered = rendered.map_err(|error| Error::ChatTemplate {
-            model: self.known.about.info.name.clone(),
-            reason: error.to_string(),
+        let rendered = self
+            .template
+            .render(conversation, thinking, most, &vocabulary);
+        let model = || self.known.about.info.name.clone();
+        let rendered = rendered.map_err(|error| {
+            let reason = error.to_string();
+            match error {
+                ChatError::Template(_) => Error::ChatTemplate {
+                    model: model(),
+                    reason,
+                },
+                ChatError::Conversation(_) => Error::Conversation { reason },
+                ChatError::UnsupportedPart { .. } | ChatError::UnsupportedThinking { .. } => {
+                    Error::NotTaken {
+                        model: model(),
+                        reason,
+                    }
+                }
+            }
         })?;
         for moved in rendered.moved {
             // Once for each model.

@@ -9,6 +9,7 @@ use mynah_grammar::Constraint;
 use mynah_schedule::Size;
 use mynah_settings::{Effective, OutputForm, Settings};
 
+use super::answer::{AnswerPlan, Asked};
 use super::fit::{Fitted, Past};
 use super::loaded::{InUse, Known};
 use super::prompt::Purpose;
@@ -42,7 +43,7 @@ struct Unprepared {
 struct Ready {
     fitted: Fitted<TokenId>,
     sampler: Sampler,
-    constraint: Option<Constraint>,
+    answer: AnswerPlan,
     past: Past,
 }
 
@@ -89,14 +90,16 @@ impl InUse {
         };
         let ready = self.pool.prepare(&prepare, || unprepared.prepare())?;
         let ready = preparing.finish(ready).await?;
-        if let Some(constraint) = &ready.constraint {
+        if let Some(constraint) = &ready.answer.constraint {
             log_notes(constraint, request.log);
         }
         *past = ready.past;
         self.queue.submit(Job {
             sampler: ready.sampler,
             prompt: ready.fitted.tokens,
-            constraint: ready.constraint,
+            constraint: ready.answer.constraint,
+            form_start: ready.answer.form_start,
+            reader: ready.answer.reader,
             settings: Arc::clone(&settings),
             stream: writer,
             log: Arc::clone(request.log),
@@ -124,8 +127,9 @@ impl InUse {
     ) -> Result<Vec<TokenId>> {
         let bytes = prompt.bytes();
         self.check_bytes(bytes)?;
+        let thinking = self.known.about.defaults.reasoning.thinking;
         let loaded = self.clone();
-        let tokens = move || loaded.tokens(&prompt, after, purpose);
+        let tokens = move || loaded.tokens(&prompt, after, thinking, purpose);
         self.in_turn(bytes, owner, tokens).await
     }
 
@@ -180,9 +184,9 @@ impl Unprepared {
             log,
         } = self;
         let settings = &*settings;
-        let is_rendered = matches!(prompt, Prompt::Messages(_));
+        let asked = Asked::of(&prompt);
         let fitted = loaded.fit(prompt, settings, &mut past)?;
-        if is_rendered && shows_content() {
+        if asked.is_some() && shows_content() {
             let rendered = loaded.written(&fitted.tokens);
             log_request!(INFO, CONTENT, log, rendered, "prompt rendered");
         }
@@ -194,14 +198,11 @@ impl Unprepared {
             info.vocabulary,
             info.context_size,
         )?;
-        let form = settings.output.as_ref();
-        let constraint = form
-            .map(|form| loaded.grammars.constraint(form))
-            .transpose()?;
+        let answer = loaded.plan(asked.as_ref(), settings, &fitted.tokens)?;
         Ok(Ready {
             sampler: Sampler::new(settings, parts, &fitted.tokens),
             fitted,
-            constraint,
+            answer,
             past,
         })
     }

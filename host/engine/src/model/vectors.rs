@@ -91,7 +91,7 @@ impl InUse {
         let tokens = self.pool.prepare(&prepare, move || {
             // No tokens are generated after the texts.
             let tokens = texts.iter().enumerate().map(|(index, text)| {
-                let tokens = loaded.tokens(text, 0, Purpose::Vector);
+                let tokens = loaded.tokens(text, 0, None, Purpose::Vector);
                 tokens.map_err(|error| match texts.len() {
                     1 => error,
                     texts => Error::InText {

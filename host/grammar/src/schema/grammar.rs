@@ -14,7 +14,7 @@ const MAX_SYMBOLS: usize = 50_000;
 
 /// A symbol of a [`Builder`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(super) struct Sym(usize);
+pub(crate) struct Sym(usize);
 
 #[derive(Debug)]
 enum Symbol {
@@ -24,15 +24,16 @@ enum Symbol {
 }
 
 /// Builds a grammar.
-pub(super) struct Builder {
+pub(crate) struct Builder {
     lexer: LexerSpec,
     symbols: Vec<Symbol>,
     lexemes: HashMap<ExprRef, Sym>,
+    controls: HashMap<u32, Sym>,
     whitespace: Whitespace,
 }
 
 impl Builder {
-    pub(super) fn new(whitespace: Whitespace) -> Result<Self, String> {
+    pub(crate) fn new(whitespace: Whitespace) -> Result<Self, String> {
         let mut lexer = LexerSpec::new().map_err(failed)?;
         let skip = match whitespace {
             Whitespace::Any => RegexAst::Regex("[ \\n\\r\\t]+".to_owned()),
@@ -46,31 +47,32 @@ impl Builder {
             lexer,
             symbols: Vec::new(),
             lexemes: HashMap::new(),
+            controls: HashMap::new(),
             whitespace,
         })
     }
 
     /// A symbol that has no rules yet.
-    pub(super) fn symbol(&mut self) -> Sym {
+    pub(crate) fn symbol(&mut self) -> Sym {
         self.symbols.push(Symbol::Rules(Vec::new()));
         Sym(self.symbols.len() - 1)
     }
 
     /// Adds a way to write a symbol.
-    pub(super) fn rule(&mut self, symbol: Sym, parts: Vec<Sym>) {
+    pub(crate) fn rule(&mut self, symbol: Sym, parts: Vec<Sym>) {
         if let Some(Symbol::Rules(rules)) = self.symbols.get_mut(symbol.0) {
             rules.push(parts);
         }
     }
 
     /// A symbol with these ways to write it.
-    pub(super) fn one_of(&mut self, ways: Vec<Vec<Sym>>) -> Sym {
+    pub(crate) fn one_of(&mut self, ways: Vec<Vec<Sym>>) -> Sym {
         self.symbols.push(Symbol::Rules(ways));
         Sym(self.symbols.len() - 1)
     }
 
     /// What an expression matches. Equal expressions are the same symbol.
-    pub(super) fn lexeme(&mut self, regex: RegexAst) -> Result<Sym, String> {
+    pub(crate) fn lexeme(&mut self, regex: RegexAst) -> Result<Sym, String> {
         let expr = self.lexer.regex_builder.mk(&regex).map_err(failed)?;
         if let Some(known) = self.lexemes.get(&expr) {
             return Ok(*known);
@@ -91,7 +93,22 @@ impl Builder {
         Ok(symbol)
     }
 
-    pub(super) fn literal(&mut self, text: &str) -> Result<Sym, String> {
+    /// A control token of this name.
+    pub(crate) fn control(&mut self, name: &str, id: u32) -> Result<Sym, String> {
+        if let Some(known) = self.controls.get(&id) {
+            return Ok(*known);
+        }
+        let lexeme = self
+            .lexer
+            .add_special_token(name.to_owned(), vec![id..=id])
+            .map_err(failed)?;
+        self.symbols.push(Symbol::Lexeme(lexeme));
+        let symbol = Sym(self.symbols.len() - 1);
+        self.controls.insert(id, symbol);
+        Ok(symbol)
+    }
+
+    pub(crate) fn literal(&mut self, text: &str) -> Result<Sym, String> {
         self.lexeme(RegexAst::Literal(text.to_owned()))
     }
 
@@ -121,7 +138,7 @@ impl Builder {
 
     /// Repeats a symbol. A number of repetitions takes a number of rules that grows with its
     /// logarithm.
-    pub(super) fn repeat(&mut self, symbol: Sym, min: u64, max: Option<u64>) -> Sym {
+    pub(crate) fn repeat(&mut self, symbol: Sym, min: u64, max: Option<u64>) -> Sym {
         let least = self.exactly(symbol, min);
         let more = match max {
             Some(max) => self.up_to(symbol, max.saturating_sub(min)),
@@ -179,7 +196,7 @@ impl Builder {
     }
 
     /// The grammar for llguidance. `None` if no finite text has the form of `start`.
-    pub(super) fn finish(self, start: Sym) -> Result<Option<(Grammar, LexerSpec)>, String> {
+    pub(crate) fn finish(self, start: Sym) -> Result<Option<(Grammar, LexerSpec)>, String> {
         self.check_size()?;
         let possible = self.possible();
         let is_possible = |symbol: &Sym| possible.get(symbol.0).copied().unwrap_or(false);

@@ -33,7 +33,7 @@ use serde_json::Value;
 
 use compile::Compiler;
 use document::Document;
-use grammar::Builder;
+pub(crate) use grammar::{Builder, Sym};
 pub(crate) use keys::Keys;
 pub(super) use within_lark::check;
 
@@ -42,7 +42,7 @@ const MAX_BYTES: usize = mynah_settings::OutputForm::MAX_BYTES;
 
 /// The white space of an answer that means nothing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Whitespace {
+pub(crate) enum Whitespace {
     /// None.
     None,
     /// At most one space after a comma and a colon. It is part of the token that follows in most
@@ -98,22 +98,12 @@ pub(super) fn read(text: &str) -> Result<Value, String> {
 ///
 /// What can't be followed, with its place and what to do instead.
 pub(super) fn compile(schema: &Value) -> Result<Compiled, String> {
-    let builder = Builder::new(whitespace(schema)?)?;
-    let mut compiler = Compiler::new(Document::new(schema), builder);
-    note_dialect(schema, &mut compiler);
-    let root = compiler.run()?;
-    let Compiler {
+    let Within {
         builder,
+        root,
         notes,
-        has_free_names,
-        names_run_out,
-        ..
-    } = compiler;
-    let names = match (has_free_names, names_run_out) {
-        (false, _) => FreeNames::None,
-        (true, false) => FreeNames::Endless,
-        (true, true) => FreeNames::RunOut,
-    };
+        names,
+    } = compile_within(schema, Builder::new(whitespace(schema)?)?)?;
     let (grammar, lexer) = builder
         .finish(root)?
         .ok_or_else(|| "no text has this form: its parts contradict each other".to_owned())?;
@@ -121,6 +111,39 @@ pub(super) fn compile(schema: &Value) -> Result<Compiled, String> {
         grammar,
         lexer,
         notes,
+        names,
+    })
+}
+
+/// A schema that is a part of a grammar.
+pub(super) struct Within {
+    pub(super) builder: Builder,
+    /// A value of the schema.
+    pub(super) root: Sym,
+    /// What is followed with less than its meaning, each with its place.
+    pub(super) notes: Vec<String>,
+    /// How the names of properties are kept from repeating.
+    pub(super) names: FreeNames,
+}
+
+/// Compiles a schema into a grammar that may have other parts, and whose white space holds.
+///
+/// # Errors
+///
+/// As [`compile`].
+pub(super) fn compile_within(schema: &Value, builder: Builder) -> Result<Within, String> {
+    let mut compiler = Compiler::new(Document::new(schema), builder);
+    note_dialect(schema, &mut compiler);
+    let root = compiler.run()?;
+    let names = match (compiler.has_free_names, compiler.names_run_out) {
+        (false, _) => FreeNames::None,
+        (true, false) => FreeNames::Endless,
+        (true, true) => FreeNames::RunOut,
+    };
+    Ok(Within {
+        builder: compiler.builder,
+        root,
+        notes: compiler.notes,
         names,
     })
 }

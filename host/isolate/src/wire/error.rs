@@ -103,6 +103,8 @@ sent! {
     PromptTooLong { prompt: usize, at_least: bool, context: u32 },
     UnknownToken { token: u32, index: usize, last: u32 },
     ChatTemplate { model: String, reason: String },
+    Conversation { reason: String },
+    NotTaken { model: String, reason: String },
     Busy { queued: usize, capacity: usize, estimated_wait: Option<Duration> },
     OwnerBusy { queued: usize, capacity: usize, estimated_wait: Option<Duration> },
     MaxTime { limit: Duration },
@@ -230,6 +232,11 @@ mod tests {
                 last: 2,
             },
             Error::ChatTemplate {
+                model: text(),
+                reason: text(),
+            },
+            Error::Conversation { reason: text() },
+            Error::NotTaken {
                 model: text(),
                 reason: text(),
             },

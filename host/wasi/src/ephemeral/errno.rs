@@ -95,6 +95,7 @@ impl From<mynah_core::Error> for Failure {
             | E::UnknownToken { .. }
             | E::LongStretch { .. }
             | E::ChatTemplate { .. }
+            | E::Conversation { .. }
             | E::OutputForm { .. }
             | E::TooManyTexts { .. }
             | E::DuplicateModel { .. } => Errno::InvalidArgument,
@@ -107,6 +108,7 @@ impl From<mynah_core::Error> for Failure {
             | E::MemoryShort { .. } => Errno::Busy,
             E::PromptTooLong { .. } | E::PromptTooLarge { .. } => Errno::PromptTooLong,
             E::Unsupported { .. }
+            | E::NotTaken { .. }
             | E::NotDeterministic { .. }
             | E::NoVectors { .. }
             | E::VectorsOnly { .. }

@@ -41,6 +41,7 @@ impl From<mynah_core::Error> for NnError {
             | E::UnknownToken { .. }
             | E::LongStretch { .. }
             | E::ChatTemplate { .. }
+            | E::Conversation { .. }
             | E::OutputForm { .. }
             | E::SessionBusy
             | E::VectorsAsked
@@ -60,6 +61,7 @@ impl From<mynah_core::Error> for NnError {
             | E::TooManyTexts { .. } => ErrorCode::TooLarge,
             E::UnknownModel { .. } => ErrorCode::NotFound,
             E::Unsupported { .. }
+            | E::NotTaken { .. }
             | E::NotDeterministic { .. }
             | E::NoVectors { .. }
             | E::VectorsOnly { .. } => ErrorCode::UnsupportedOperation,

@@ -25,6 +25,7 @@ impl From<mynah_core::Error> for Error {
             | E::UnknownToken { .. }
             | E::LongStretch { .. }
             | E::ChatTemplate { .. }
+            | E::Conversation { .. }
             | E::OutputForm { .. }
             | E::SessionBusy
             | E::TooManyTexts { .. }
@@ -55,6 +56,7 @@ impl From<mynah_core::Error> for Error {
             }),
             E::QueueTimeout { .. } | E::MaxTime { .. } => Self::Timeout(message),
             E::Unsupported { .. }
+            | E::NotTaken { .. }
             | E::NotDeterministic { .. }
             | E::NoVectors { .. }
             | E::VectorsOnly { .. } => Self::Unsupported(message),

@@ -1,0 +1,153 @@
+//! How the answer to a conversation is read, and the form that it must have.
+
+use mynah_chat::{AnswerFormat, Reasoning, Wanted};
+use mynah_core::{Conversation, Error, Prompt, Reading, Result, TokenId, Tools};
+use mynah_grammar::Constraint;
+use mynah_settings::{Effective, FormStart as Start};
+
+use super::loaded::Loaded;
+use crate::decode::{AnswerReader, FormStart};
+
+/// Number of tokens at the end of a prompt that show whether it has opened the reasoning.
+const END_TOKENS: usize = 64;
+
+/// What a conversation says about its answer.
+#[derive(Debug)]
+pub(super) struct Asked {
+    tools: Tools,
+    reading: Reading,
+}
+
+/// How an answer is read, and the form that it must have.
+#[derive(Debug)]
+pub(super) struct AnswerPlan {
+    pub(super) reader: Option<AnswerReader>,
+    pub(super) constraint: Option<Constraint>,
+    pub(super) form_start: FormStart,
+}
+
+impl Asked {
+    /// What a prompt says about its answer. `None` unless it is a conversation.
+    pub(super) fn of(prompt: &Prompt) -> Option<Self> {
+        match prompt {
+            Prompt::Messages(conversation) => Some(Self::of_conversation(conversation)),
+            Prompt::Text(_) | Prompt::Tokens(_) => None,
+        }
+    }
+
+    fn of_conversation(conversation: &Conversation) -> Self {
+        Self {
+            tools: conversation.tools.clone(),
+            reading: conversation.reading,
+        }
+    }
+
+    /// Where the form of the answer begins.
+    fn start(&self, settings: &Effective) -> Start {
+        let default = match self.reading {
+            Reading::Text => Start::FirstToken,
+            Reading::Events => Start::AfterReasoning,
+        };
+        settings.reasoning.form_start.unwrap_or(default)
+    }
+
+    /// Whether reasoning must be told from the answer.
+    fn is_read(&self, settings: &Effective) -> bool {
+        self.reading == Reading::Events
+            || settings.reasoning.budget.is_some()
+            || settings.reasoning.form_start == Some(Start::AfterReasoning)
+    }
+}
+
+impl Loaded {
+    /// How the model writes its answers. It is found once.
+    pub(super) fn format(&self) -> &AnswerFormat {
+        self.format.get_or_init(|| {
+            let format = AnswerFormat::of(&self.template);
+            let model = &self.known.about.info.name;
+            tracing::debug!(model, format = format.name(), "the format of answers was found");
+            format
+        })
+    }
+
+    /// Plans the answer to a prompt that has these tokens.
+    pub(super) fn plan(
+        &self,
+        asked: Option<&Asked>,
+        settings: &Effective,
+        prompt: &[TokenId],
+    ) -> Result<AnswerPlan> {
+        let form = settings.output.as_ref();
+        let Some(asked) = asked.filter(|asked| asked.is_read(settings)) else {
+            let constraint = form.map(|form| self.grammars.constraint(form));
+            return Ok(AnswerPlan {
+                reader: None,
+                constraint: constraint.transpose()?,
+                form_start: FormStart::FirstToken,
+            });
+        };
+        let format = self.format();
+        let constraint = self.constraint(format, asked, settings)?;
+        let is_first = asked.start(settings) == Start::FirstToken;
+        let end = prompt.len().saturating_sub(END_TOKENS);
+        let end = self.written(prompt.get(end..).unwrap_or_default());
+        // A form that begins with the first token leaves no place for reasoning.
+        let is_open = format.opens_reasoning(&end) && !(is_first && constraint.is_some());
+        let tokens = |text: &str| self.llama.vocab().tokenize(text.as_bytes(), false, true);
+        let (opening, closing) = match format.reasoning() {
+            Some((begin, _)) => (
+                tokens(begin),
+                tokens(format.reasoning_end().unwrap_or_default()),
+            ),
+            None => (Vec::new(), Vec::new()),
+        };
+        Ok(AnswerPlan {
+            reader: Some(AnswerReader {
+                parser: format.parser(&asked.tools, is_open, u64::from(settings.seed)),
+                reading: asked.reading,
+                budget: settings.reasoning.budget,
+                closing,
+            }),
+            form_start: match (&constraint, is_first) {
+                (Some(_), false) => FormStart::AfterReasoning {
+                    opening,
+                    ends: self.ends().to_vec(),
+                },
+                _ => FormStart::FirstToken,
+            },
+            constraint,
+        })
+    }
+
+    /// The form of the answer: calls, and what the request asks for.
+    fn constraint(
+        &self,
+        format: &AnswerFormat,
+        asked: &Asked,
+        settings: &Effective,
+    ) -> Result<Option<Constraint>> {
+        let form = settings.output.as_ref();
+        let tools = &asked.tools;
+        if tools.list.is_empty() {
+            let constraint = form.map(|form| self.grammars.constraint(form));
+            return Ok(constraint.transpose()?);
+        }
+        if let Some(refused) = format.not_enforced(tools).first() {
+            return Err(Error::NotTaken {
+                model: self.known.about.info.name.clone(),
+                reason: format!(
+                    "the arguments of `{}` can't be kept to their schema: {}",
+                    refused.tool, refused.reason
+                ),
+            });
+        }
+        let shape = format.shape(&Wanted {
+            tools,
+            form,
+            // The form begins when it is over.
+            reasoning: Reasoning::Absent,
+        });
+        let constraint = shape.map(|shape| self.grammars.shape(&shape));
+        Ok(constraint.transpose()?)
+    }
+}
