@@ -435,6 +435,11 @@ pub(super) fn message(role: &str, content: Data) -> Data {
 }
 
 fn tools() -> Data {
+    Data::List(vec![tool(TOOL)])
+}
+
+/// A tool of this name.
+pub(super) fn tool(name: &str) -> Data {
     let key = Data::object([(KEY, Data::object([("type", Data::text("string"))]))]);
     let parameters = [
         ("type", Data::text("object")),
@@ -442,15 +447,14 @@ fn tools() -> Data {
         ("required", Data::List(vec![Data::text(KEY)])),
     ];
     let function = [
-        ("name", Data::text(TOOL)),
-        ("description", Data::text(TOOL)),
+        ("name", Data::text(name)),
+        ("description", Data::text(name)),
         ("parameters", Data::object(parameters)),
     ];
-    let tool = Data::object([
+    Data::object([
         ("type", Data::text("function")),
         ("function", Data::object(function)),
-    ]);
-    Data::List(vec![tool])
+    ])
 }
 
 /// Some templates want nine characters.

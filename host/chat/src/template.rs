@@ -238,11 +238,23 @@ impl ChatTemplate {
         tools: Option<Data>,
         set: Object,
     ) -> Result<String, String> {
+        self.probe_with(source, messages, tools, true)
+    }
+
+    /// The same with or without the beginning of an answer.
+    fn probe_with(
+        &self,
+        source: &Source,
+        messages: Vec<Data>,
+        tools: Option<Data>,
+        opens: bool,
+    ) -> Result<String, String> {
         let mut variables = context::defaults();
         variables.extend(set);
         if let Some(tools) = tools {
             variables.insert("tools".to_owned(), tools);
         }
+        variables.insert("add_generation_prompt".to_owned(), Data::Bool(opens));
         variables.insert("messages".to_owned(), Data::List(messages));
         self.names.add_to(&mut variables);
         let (steps, text) = PROBE;
@@ -260,6 +272,39 @@ impl ChatTemplate {
     fn is_first(&self, moved: Moved) -> bool {
         let bit = 1 << moved as u8;
         self.told.fetch_or(bit, Ordering::Relaxed) & bit == 0
+    }
+}
+
+/// The template for conversations with tools, to ask questions about it.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Probing<'a> {
+    template: &'a ChatTemplate,
+    source: &'a Source,
+}
+
+impl<'a> Probing<'a> {
+    pub(super) fn of(template: &'a ChatTemplate) -> Self {
+        let source = template.with_tools.as_ref().unwrap_or(&template.own);
+        Self { template, source }
+    }
+
+    pub(super) fn source(&self) -> &'a str {
+        &self.source.text
+    }
+
+    pub(super) fn abilities(&self) -> &'a Abilities {
+        &self.source.abilities
+    }
+
+    /// Renders a small conversation, with the beginning of an answer if `opens`.
+    pub(super) fn render(
+        &self,
+        messages: Vec<Data>,
+        tools: Option<Data>,
+        opens: bool,
+    ) -> Result<String, String> {
+        self.template
+            .probe_with(self.source, messages, tools, opens)
     }
 }
 

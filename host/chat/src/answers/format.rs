@@ -174,8 +174,6 @@ pub(crate) struct Tagged {
     pub(crate) value: Around,
     /// In place of the begin of the value if the value is no text, where the format tells.
     pub(crate) json_begin: Option<String>,
-    /// Between two arguments.
-    pub(crate) separator: String,
 }
 
 /// A marker without white space at its ends, cut at white space and behind brackets. White space
@@ -234,11 +232,9 @@ impl Body {
                     key,
                     value,
                     json_begin,
-                    separator,
                 } = tagged;
                 let markers = [name_end, &key.begin, &key.end, &value.begin, &value.end];
-                let markers = markers.into_iter().chain(json_begin).chain([separator]);
-                markers.cloned().collect()
+                markers.into_iter().chain(json_begin).cloned().collect()
             }
         }
     }

@@ -10,6 +10,8 @@ struct Known {
     /// Texts that the source of a template contains, all of them, if it is of this format and
     /// comparing does not find it. None: comparing finds it, or an operator names it.
     hints: &'static [&'static str],
+    /// Whether comparing cannot find it, so that the hints are asked first.
+    is_certain: bool,
     format: fn() -> AnswerFormat,
 }
 
@@ -18,101 +20,121 @@ const KNOWN: [Known; 20] = [
     Known {
         name: "harmony",
         hints: &["<|channel|>", "<|message|>", "<|start|>"],
+        is_certain: true,
         format: harmony,
     },
     Known {
         name: "deepseek-dsml",
         hints: &["｜DSML｜"],
+        is_certain: true,
         format: dsml,
     },
     Known {
         name: "kimi-k2",
         hints: &["<|tool_call_argument_begin|>"],
+        is_certain: true,
         format: kimi,
     },
     Known {
         name: "gemma-4",
         hints: &["<|tool_call>", "<tool_call|>"],
+        is_certain: true,
         format: gemma_4,
     },
     Known {
         name: "function-gemma",
         hints: &["<start_function_call>"],
+        is_certain: true,
         format: function_gemma,
     },
     Known {
         name: "lfm2",
         hints: &["<|tool_call_start|>"],
+        is_certain: true,
         format: lfm2,
     },
     Known {
         name: "deepseek-r1",
         hints: &["<｜tool▁call▁begin｜>", "```json"],
+        is_certain: false,
         format: deepseek_r1,
     },
     Known {
         name: "deepseek-v3.1",
         hints: &["<｜tool▁call▁begin｜>"],
+        is_certain: false,
         format: deepseek_v3_1,
     },
     Known {
         name: "command-r7b",
         hints: &["<|START_ACTION|>"],
+        is_certain: true,
         format: command_r7b,
     },
     Known {
         name: "command-r",
         hints: &["Action:", "```json", "tool_name"],
+        is_certain: false,
         format: command_r,
     },
     Known {
         name: "phi-4-mini",
         hints: &["<|tool_call|>", "<|/tool_call|>"],
+        is_certain: false,
         format: phi_4_mini,
     },
     Known {
         name: "granite-3",
         hints: &["<|tool_call|>"],
+        is_certain: false,
         format: granite_3,
     },
     Known {
         name: "phi-4-mini",
         hints: &["<|tool|>", "<|/tool|>"],
+        is_certain: false,
         format: phi_4_mini,
     },
     Known {
         name: "mistral-named",
         hints: &["[TOOL_CALLS]", "[ARGS]"],
+        is_certain: false,
         format: mistral_named,
     },
     Known {
         name: "mistral-list",
         hints: &["[TOOL_CALLS]"],
+        is_certain: false,
         format: mistral_list,
     },
     Known {
         name: "minimax-m2",
         hints: &["<minimax:tool_call>"],
+        is_certain: false,
         format: minimax_m2,
     },
     Known {
         name: "glm-4.5",
         hints: &["<arg_key>", "<arg_value>"],
+        is_certain: false,
         format: glm,
     },
     Known {
         name: "qwen3-coder",
         hints: &["<function=", "<parameter="],
+        is_certain: false,
         format: qwen3_coder,
     },
     Known {
         name: "hermes",
         hints: &["<tool_call>"],
+        is_certain: false,
         format: hermes,
     },
     Known {
         name: "llama-3",
         hints: &["<|start_header_id|>", "\"parameters\""],
+        is_certain: false,
         format: llama_3,
     },
 ];
@@ -143,9 +165,13 @@ impl AnswerFormat {
         names
     }
 
-    /// The format whose markers a template's source contains.
-    pub(super) fn recognised(source: &str) -> Option<Self> {
-        let is_of = |known: &&Known| known.hints.iter().all(|hint| source.contains(hint));
+    /// The format whose markers a template's source contains: of those that comparing cannot find,
+    /// or of the others.
+    pub(super) fn recognised(source: &str, is_certain: bool) -> Option<Self> {
+        let is_of = |known: &&Known| {
+            let has_hints = known.hints.iter().all(|hint| source.contains(hint));
+            known.is_certain == is_certain && has_hints
+        };
         KNOWN.iter().find(is_of).map(|known| (known.format)())
     }
 
@@ -227,7 +253,6 @@ fn qwen3_coder() -> AnswerFormat {
         key: Around::new("<parameter=", ">"),
         value: Around::new("\n", "\n</parameter>\n"),
         json_begin: None,
-        separator: String::new(),
     });
     let each = ["<tool_call>\n<function=", "</function>\n</tool_call>"];
     thinking(of("qwen3-coder", calls(["", ""], each, "\n", body)))
@@ -236,10 +261,9 @@ fn qwen3_coder() -> AnswerFormat {
 fn glm() -> AnswerFormat {
     let body = Body::Tagged(Tagged {
         name_end: "\n".to_owned(),
-        key: Around::new("<arg_key>", "</arg_key>\n"),
-        value: Around::new("<arg_value>", "</arg_value>\n"),
+        key: Around::new("<arg_key>", "</arg_key>"),
+        value: Around::new("\n<arg_value>", "</arg_value>\n"),
         json_begin: None,
-        separator: String::new(),
     });
     let each = ["<tool_call>", "</tool_call>"];
     thinking(of("glm-4.5", calls(["", ""], each, "\n", body)))
@@ -251,7 +275,6 @@ fn minimax_m2() -> AnswerFormat {
         key: Around::new("<parameter name=\"", "\">"),
         value: Around::new("", "</parameter>\n"),
         json_begin: None,
-        separator: String::new(),
     });
     let section = ["<minimax:tool_call>\n", "\n</minimax:tool_call>"];
     let each = ["<invoke name=\"", "</invoke>"];
@@ -264,7 +287,6 @@ fn dsml() -> AnswerFormat {
         key: Around::new("<｜DSML｜parameter name=\"", "\""),
         value: Around::new(" string=\"true\">", "</｜DSML｜parameter>\n"),
         json_begin: Some(" string=\"false\">".to_owned()),
-        separator: String::new(),
     });
     let section = ["<｜DSML｜function_calls>\n", "\n</｜DSML｜function_calls>"];
     let each = ["<｜DSML｜invoke name=\"", "</｜DSML｜invoke>"];
@@ -321,19 +343,19 @@ fn lfm2() -> AnswerFormat {
 }
 
 fn command_r7b() -> AnswerFormat {
-    let section = ["<|START_ACTION|>[\n    ", "\n]<|END_ACTION|>"];
+    let section = ["<|START_ACTION|>[", "\n]<|END_ACTION|>"];
     let body = object("tool_name", "parameters", Some(("tool_call_id", true)));
     AnswerFormat {
         reasoning: Some(Around::new("<|START_THINKING|>", "<|END_THINKING|>")),
         text: Around::new("<|START_RESPONSE|>", "<|END_RESPONSE|>"),
-        ..of("command-r7b", calls(section, ["", ""], ",\n    ", body))
+        ..of("command-r7b", calls(section, ["\n    ", ""], ",", body))
     }
 }
 
 fn command_r() -> AnswerFormat {
-    let section = ["Action: ```json\n[\n    ", "\n]```"];
+    let section = ["Action: ```json\n[", "\n]```"];
     let body = object("tool_name", "parameters", None);
-    of("command-r", calls(section, ["", ""], ",\n    ", body))
+    of("command-r", calls(section, ["\n    ", ""], ",", body))
 }
 
 fn phi_4_mini() -> AnswerFormat {

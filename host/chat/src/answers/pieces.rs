@@ -176,12 +176,7 @@ fn listed(arguments: &[(Shape, bool)], separator: &str) -> Result<Shape, String>
         });
         all([first.clone()].into_iter().chain(more).collect())
     });
-    let lists: Vec<Shape> = lists.collect();
-    debug_assert!(
-        has_required || lists.last() == Some(&Shape::All(Vec::new())),
-        "may be empty"
-    );
-    Ok(any(lists))
+    Ok(any(lists.collect()))
 }
 
 /// About how many bytes a shape takes.
