@@ -230,7 +230,7 @@ fn inspect_tells_what_a_component_needs() {
     let said = run(&["inspect", &chat()]);
     assert_eq!(said.code, Some(0), "{said:?}");
     for words in [
-        "mynah:llm/generation@0.1.1  (served)",
+        "mynah:llm/generation@0.2.0  (served)",
         "wasi:cli/run@",
         "--model NAME=PATH",
     ] {

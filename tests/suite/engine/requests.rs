@@ -306,7 +306,7 @@ async fn prompts_that_make_no_sense_are_refused_before_any_work() {
         "{unknown}"
     );
     let tools = Conversation {
-        tools: Some("none".to_owned()),
+        template_tools: Some("none".to_owned()),
         ..vec![say("hi")].into()
     };
     let told = refuse(Prompt::Messages(tools)).await;

@@ -2,12 +2,13 @@
 //! been compiled, which takes up to minutes.
 
 /// Packages of the host, with each version of `mynah:llm` and `wasi:nn`.
-const OURS: [&str; 5] = [
+const OURS: [&str; 6] = [
     "wasi:nn@0.2.0-rc-2024-06-25",
     "wasi:nn@0.2.0-rc-2024-08-19",
     "wasi:nn@0.2.0-rc-2024-10-28",
     "mynah:llm@0.1.0",
     "mynah:llm@0.1.1",
+    "mynah:llm@0.2.0",
 ];
 
 /// The version of WASI that wasmtime serves: every `0.2.x` is compatible with it.
@@ -130,7 +131,7 @@ mod tests {
             ("wasi:cli/stdin@0.3.0", "other versions: 0.2"),
             ("wasi:cli/stdin", "other versions: 0.2"),
             ("wasi:nn/graph@0.2.0-rc-2023-01-01", "0.2.0-rc-2024-10-28"),
-            ("mynah:llm/generation@9.0.0", "0.1.0, 0.1.1"),
+            ("mynah:llm/generation@9.0.0", "0.1.0, 0.1.1, 0.2.0"),
             ("test:absent/nothing", "does not have it"),
             ("a-function", "does not have it"),
             ("", "does not have it"),
