@@ -18,9 +18,9 @@
 //!         for event in generation.next().await? {
 //!             match event {
 //!                 // Only if `n_probs` is set.
-//!                 Event::Token(_) => {}
 //!                 Event::Text(text) => answer.push_str(&text),
 //!                 Event::Finished(_) => return Ok(answer),
+//!                 _ => {}
 //!             }
 //!         }
 //!     }

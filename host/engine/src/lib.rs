@@ -20,13 +20,13 @@
 //! loop {
 //!     for event in generation.next().await? {
 //!         match event {
-//!             // Only if `n_probs` is set.
-//!             Event::Token(_) => {}
 //!             Event::Text(text) => print!("{text}"),
 //!             Event::Finished(outcome) => {
 //!                 println!(" ({} tokens)", outcome.usage.generated_tokens);
 //!                 return Ok(());
 //!             }
+//!             // Probabilities, and what only conversations have.
+//!             _ => {}
 //!         }
 //!     }
 //! }

@@ -200,7 +200,7 @@ async fn a_session_runs_one_generation_and_dropping_it_cancels() {
             match event {
                 mynah_core::Event::Text(text) => said += &text,
                 mynah_core::Event::Finished(outcome) => ended = Some(outcome.reason),
-                mynah_core::Event::Token(_) => {}
+                _ => {}
             }
         }
         if let Some(reason) = ended {

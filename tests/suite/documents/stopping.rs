@@ -139,7 +139,7 @@ async fn chosen(session: &mut Session, document: &str) -> Vec<u32> {
         }
         chosen.extend(events.into_iter().filter_map(|event| match event {
             Event::Token(token) => Some(token.chosen.id),
-            Event::Text(_) | Event::Finished(_) => None,
+            _ => None,
         }));
     }
 }

@@ -19,5 +19,6 @@ mod requests;
 mod restart;
 mod serving;
 mod tokenizers;
+mod tools;
 mod unusual_files;
 mod vectors;

@@ -94,8 +94,8 @@ pub(crate) async fn first(
                     let all = token.top.into_iter();
                     top = all.map(|token| (token.id, token.log_prob)).collect();
                 }
-                Event::Text(_) => {}
                 Event::Finished(outcome) => return (top, outcome.usage.cached_tokens),
+                _ => {}
             }
         }
     }

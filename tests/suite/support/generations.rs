@@ -55,9 +55,9 @@ pub(crate) async fn finish(generation: &mut Generation) -> (String, Outcome) {
     loop {
         for event in generation.next().await.unwrap() {
             match event {
-                Event::Token(_) => {}
                 Event::Text(text) => answer.push_str(&text),
                 Event::Finished(outcome) => return (answer, outcome),
+                _ => {}
             }
         }
     }

@@ -81,8 +81,8 @@ fn a_long_answer_arrives_whole_however_it_is_read() {
                         assert!(piece.len() < 70 << 10, "{} bytes at once", piece.len());
                         text.push_str(&piece);
                     }
-                    Event::Token(_) => {}
                     Event::Finished(_) => break 'all,
+                    _ => {}
                 }
             }
             pauses += 1;
@@ -150,6 +150,7 @@ fn a_token_and_its_probability_arrive_as_they_were() {
                     Event::Token(token) => tokens.push(token.chosen),
                     Event::Text(text) => assert_eq!(text, "token"),
                     Event::Finished(_) => break 'all,
+                    _ => {}
                 }
             }
         }

@@ -89,8 +89,8 @@ pub(crate) async fn read(mut generation: Generation) -> Result<(String, Outcome)
         for event in generation.next().await? {
             match event {
                 Event::Text(piece) => text.push_str(&piece),
-                Event::Token(_) => {}
                 Event::Finished(outcome) => return Ok((text, outcome)),
+                _ => {}
             }
         }
     }

@@ -179,8 +179,11 @@ async fn step(
         // The generation returns one event at a time.
         for event in stream.generation.next().await? {
             match event {
-                // This ABI cannot return them.
-                Event::Token(_) => {}
+                // This ABI cannot return them, and the answer to a text is all text.
+                Event::Token(_)
+                | Event::Reasoning(_)
+                | Event::ToolCallStart { .. }
+                | Event::ToolCallArguments { .. } => {}
                 Event::Text(text) => {
                     answer.output_tokens = stream.generation.read_tokens();
                     answer.text.push_str(&text);

@@ -185,9 +185,9 @@ async fn finish(generation: &mut Generation) -> mynah_core::Result<(String, Fini
     loop {
         for event in generation.next().await? {
             match event {
-                Event::Token(_) => {}
                 Event::Text(piece) => text.push_str(&piece),
                 Event::Finished(outcome) => return Ok((text, outcome.reason)),
+                _ => {}
             }
         }
     }

@@ -344,9 +344,9 @@ impl Reader {
                 let mut end = None;
                 for event in events {
                     match event {
-                        Event::Token(_) => {}
                         Event::Text(text) => self.text.push_str(&text),
                         Event::Finished(outcome) => end = Some(Ok(outcome)),
+                        _ => {}
                     }
                 }
                 end
