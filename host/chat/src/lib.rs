@@ -8,6 +8,7 @@
 #![forbid(unsafe_code)]
 
 mod adapt;
+mod calls;
 mod carried;
 mod context;
 mod control_tokens;

@@ -1,7 +1,7 @@
 //! A chat template, which converts a conversation to a prompt.
 
 use std::sync::OnceLock;
-use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::atomic::{AtomicU16, Ordering};
 
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
@@ -15,7 +15,8 @@ use super::carried::{self, Skeleton};
 use super::control_tokens::{ControlTokens, Part};
 use super::data::{Data, Object};
 use super::probe::Abilities;
-use super::thinking::ThinkingChoices;
+use super::thinking::{ThinkingChoices, switched_on};
+use super::typed::Reasoning;
 use super::{ChatError, Vocabulary, context, jinja, typed};
 
 /// A model's chat template.
@@ -30,7 +31,7 @@ pub struct ChatTemplate {
     // Built for the first message, because a vocabulary is large.
     control_tokens: OnceLock<Result<ControlTokens, String>>,
     /// A bit for each kind of move that was returned once.
-    told: AtomicU8,
+    told: AtomicU16,
 }
 
 /// A template's text, and what it can carry.
@@ -130,7 +131,7 @@ impl ChatTemplate {
             names,
             adds_bos,
             control_tokens: OnceLock::new(),
-            told: AtomicU8::new(0),
+            told: AtomicU16::new(0),
         }
     }
 
@@ -202,32 +203,36 @@ impl ChatTemplate {
         let mut messages = conversation.messages.iter();
         let has_reasoning =
             messages.any(|of| of.reasoning.as_ref().is_some_and(|text| !text.is_empty()));
+        if !has_reasoning {
+            return render(None).map_err(ChatError::Template);
+        }
         let without = || {
             let mut rendering = render(None)?;
-            if has_reasoning && self.is_first(Moved::Reasoning) {
+            if self.is_first(Moved::Reasoning) {
                 rendering.moved.push(Moved::Reasoning);
             }
             Ok(rendering)
         };
-        let probe = |messages, tools| self.probe(source, messages, tools, Object::new());
-        let reads = match has_reasoning {
-            true => source.abilities.reasoning(&probe),
-            false => None,
-        };
-        let rendering = match reads {
+        let rendering = match self.reasoning_of(source) {
             // Some templates take reasoning in some places only.
-            Some(name) => render(Some(name)).or_else(|refused| without().map_err(|_| refused)),
+            Some(place) => render(Some(place)).or_else(|refused| without().map_err(|_| refused)),
             None => without(),
         };
         rendering.map_err(ChatError::Template)
     }
 
+    fn reasoning_of(&self, source: &Source) -> Option<Reasoning> {
+        let probe = |messages, tools| self.probe(source, messages, tools, Object::new());
+        let probe_on = |messages, tools| self.probe(source, messages, tools, switched_on());
+        source.abilities.reasoning(&probe, &probe_on)
+    }
+
     fn thinking_of<'a>(&self, source: &'a Source) -> &'a ThinkingChoices {
         let probe = |messages, tools| self.probe(source, messages, tools, Object::new());
         let abilities = &source.abilities;
-        abilities.thinking(&probe, &|set| {
-            self.probe(source, abilities.question(&probe), None, set)
-        })
+        let question = |set| self.probe(source, abilities.question(&probe), None, set);
+        let reads_reasoning = self.reasoning_of(source).is_some();
+        abilities.thinking(&probe, &question, reads_reasoning)
     }
 
     /// Renders a small conversation, to find out what the template does with it.
