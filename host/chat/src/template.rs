@@ -177,35 +177,56 @@ impl ChatTemplate {
     ) -> Result<Rendering, ChatError> {
         conversation.check()?;
         typed::check_parts(conversation)?;
-        let has_tools =
-            !conversation.tools.list.is_empty() || conversation.template_tools.is_some();
-        let source = match &self.with_tools {
-            Some(with_tools) if has_tools => with_tools,
-            _ => &self.own,
-        };
+        let source = self.source_of(conversation);
         let mut variables = context::variables(conversation).map_err(ChatError::Template)?;
         if let Some(wish) = thinking {
-            let choices = self.thinking_of(source);
-            let set = choices.variables(wish);
-            let set = set.ok_or_else(|| ChatError::UnsupportedThinking {
-                wish,
-                choices: choices.wishes(),
-            })?;
-            for (name, value) in set {
-                variables.entry(name).or_insert(value);
-            }
+            self.choose_thinking(source, wish, &mut variables)?;
         }
         let render = |reasoning| {
             let messages = typed::messages(conversation, reasoning)?;
             let asked = Asked::new(self, source, control_tokens, most, &variables, messages);
             asked.first_of_both()
         };
-        let mut messages = conversation.messages.iter();
-        let has_reasoning =
-            messages.any(|of| of.reasoning.as_ref().is_some_and(|text| !text.is_empty()));
-        if !has_reasoning {
-            return render(None).map_err(ChatError::Template);
+        let rendering = match typed::has_reasoning(conversation) {
+            true => self.with_reasoning(source, &render),
+            false => render(None),
+        };
+        rendering.map_err(ChatError::Template)
+    }
+
+    /// The template that the conversation is for.
+    fn source_of(&self, conversation: &Conversation) -> &Source {
+        let has_tools =
+            !conversation.tools.list.is_empty() || conversation.template_tools.is_some();
+        let with_tools = self.with_tools.as_ref().filter(|_| has_tools);
+        with_tools.unwrap_or(&self.own)
+    }
+
+    /// Sets the variables that express a wish, unless the guest set them.
+    fn choose_thinking(
+        &self,
+        source: &Source,
+        wish: Thinking,
+        variables: &mut Object,
+    ) -> Result<(), ChatError> {
+        let choices = self.thinking_of(source);
+        let Some(set) = choices.variables(wish) else {
+            let choices = choices.wishes();
+            return Err(ChatError::UnsupportedThinking { wish, choices });
+        };
+        for (name, value) in set {
+            variables.entry(name).or_insert(value);
         }
+        Ok(())
+    }
+
+    /// The prompt with the reasoning where the template takes it. If it takes none there, or none
+    /// of these messages, it is left out.
+    fn with_reasoning(
+        &self,
+        source: &Source,
+        render: &dyn Fn(Option<Reasoning>) -> Result<Rendering, String>,
+    ) -> Result<Rendering, String> {
         let without = || {
             let mut rendering = render(None)?;
             if self.is_first(Moved::Reasoning) {
@@ -213,12 +234,12 @@ impl ChatTemplate {
             }
             Ok(rendering)
         };
-        let rendering = match self.reasoning_of(source) {
-            // Some templates take reasoning in some places only.
-            Some(place) => render(Some(place)).or_else(|refused| without().map_err(|_| refused)),
+        match self.reasoning_of(source) {
+            Some(place) => {
+                render(Some(place)).or_else(|refused| without().map_err(|_: String| refused))
+            }
             None => without(),
-        };
-        rendering.map_err(ChatError::Template)
+        }
     }
 
     fn reasoning_of(&self, source: &Source) -> Option<Reasoning> {

@@ -49,6 +49,15 @@ pub(super) fn check_parts(conversation: &Conversation) -> Result<(), ChatError> 
     Ok(())
 }
 
+/// Whether any message has reasoning.
+pub(super) fn has_reasoning(conversation: &Conversation) -> bool {
+    let mut thoughts = conversation
+        .messages
+        .iter()
+        .filter_map(|of| of.reasoning.as_ref());
+    thoughts.any(|text| !text.is_empty())
+}
+
 /// The messages of a conversation, with reasoning in this place, or without it.
 ///
 /// # Errors
