@@ -69,8 +69,8 @@ impl fmt::Display for Moved {
                  of its own, with its result behind it"
             }
             Self::CallIds => {
-                "the chat template takes ids of nine letters and digits only: calls and results are \
-                 given others"
+                "the chat template takes ids of nine letters and digits only: calls and results \
+                 are given others"
             }
         })
     }

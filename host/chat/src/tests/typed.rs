@@ -141,10 +141,12 @@ fn tools_have_the_form_of_apply_chat_template() {
         ..vec![say(Role::User, "x")].into()
     };
     let source = "{{ messages[0].content }}{% for t in tools %}{{ '\n' ~ t|tojson }}{% endfor %}";
-    let expected = "x\n{\"type\": \"function\", \"function\": {\"name\": \"rain\", \"description\": \
-        \"Rain?\", \"parameters\": {\"type\": \"object\"}}}\n{\"type\": \"function\", \"function\": \
-        {\"name\": \"time\", \"description\": \"\", \"parameters\": {\"type\": \"object\", \
-        \"properties\": {}}}}";
+    let expected = [
+        "x",
+        r#"{"type": "function", "function": {"name": "rain", "description": "Rain?", "parameters": {"type": "object"}}}"#,
+        r#"{"type": "function", "function": {"name": "time", "description": "", "parameters": {"type": "object", "properties": {}}}}"#,
+    ];
+    let expected = expected.join("\n");
     let text = template(source, false).text(&conversation);
     assert_eq!(text.unwrap(), expected);
     // The template for tools is theirs, too.

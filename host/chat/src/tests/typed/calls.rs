@@ -95,7 +95,8 @@ fn calls_that_are_written_out_are_not_split() {
         result("a", "A"),
         result("b", "B"),
     ];
-    let expected = "[user]u[assistant]{\"name\": \"rain\", \"arguments\": {}}\n{\"name\": \"snow\", \
+    let expected = "[user]u[assistant]{\"name\": \"rain\", \"arguments\": {}}\n\
+        {\"name\": \"snow\", \
         \"arguments\": {}}[tool]A[tool]B";
     let told = vec![Moved::Calls];
     assert_eq!(
@@ -118,7 +119,10 @@ proptest! {
             let name = |at: usize| format!("tool{turn}x{at}");
             let calls = (0..*count).map(|at| call(&format!("{id}{at}"), &name(at), "{}"));
             messages.push(calling(&calls.collect::<Vec<_>>()));
-            let results = (0..*count).map(|at| result(&format!("{id}{at}"), &format!("R{turn}x{at}")));
+            let results = (0..*count).map(|at| {
+                let text = format!("R{turn}x{at}");
+                result(&format!("{id}{at}"), &text)
+            });
             let mut results: Vec<Message> = results.collect();
             if *is_turned {
                 results.reverse();

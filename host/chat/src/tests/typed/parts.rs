@@ -65,7 +65,8 @@ proptest! {
         texts in prop::collection::vec("[a-z {}'\u{e9}]{1,9}", 1..5),
         role in prop::sample::select(vec![Role::System, Role::User, Role::Developer]),
     ) {
-        let messages = [parts(role, &texts.iter().map(String::as_str).collect::<Vec<_>>()), say(Role::User, "last")];
+        let all: Vec<&str> = texts.iter().map(String::as_str).collect();
+        let messages = [parts(role, &all), say(Role::User, "last")];
         for source in [ALL, PARTS, QWEN, AS_JSON] {
             let text = template(source, false).render(&messages).unwrap();
             let mut rest = text.as_str();
