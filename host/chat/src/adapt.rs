@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use super::calls::{has_several, has_unusual_id, rename_ids, split};
 use super::data::{Data, Object};
 use super::jinja;
 use super::probe::{Abilities, ArgumentForm, Calls, Content, Render, content, message};
@@ -25,6 +26,10 @@ pub enum Moved {
     Developer,
     /// The reasoning of earlier answers, away.
     Reasoning,
+    /// Each of several calls of a message, into a message of its own.
+    SeveralCalls,
+    /// The ids of calls, to others.
+    CallIds,
 }
 
 impl fmt::Display for Moved {
@@ -59,6 +64,14 @@ impl fmt::Display for Moved {
             Self::Reasoning => {
                 "the chat template takes no reasoning of earlier answers: it is left out"
             }
+            Self::SeveralCalls => {
+                "the chat template takes one call a message: each of several is given in a message \
+                 of its own, with its result behind it"
+            }
+            Self::CallIds => {
+                "the chat template takes ids of nine letters and digits only: calls and results \
+                 are given others"
+            }
         })
     }
 }
@@ -69,7 +82,7 @@ const TOOLS: &str = "You can call tools. To call one, answer only with a JSON ob
     \"value\"}}. These are the tools:";
 
 /// Gives contents in several parts, and contents that are none, the form that the template takes.
-/// `joins` says whether all parts become one text.
+/// With `joins`, parts become one text, except for those of answers, which are never moved.
 pub(super) fn form_all_parts(
     messages: &mut [Data],
     joins: bool,
@@ -79,7 +92,10 @@ pub(super) fn form_all_parts(
     for message in messages {
         let role = message.get("role").and_then(Data::as_text);
         let is_changed = match message.get("content") {
-            Some(Data::List(_)) => joins || !role.is_some_and(|role| abilities.parts(role, render)),
+            Some(Data::List(_)) => {
+                let joins = joins && role != Some("assistant");
+                joins || !role.is_some_and(|role| abilities.parts(role, render))
+            }
             Some(Data::Null) => !has_calls(message) && !abilities.no_content(render),
             _ => false,
         };
@@ -138,15 +154,35 @@ pub(super) fn move_parts(
         moved.push(Moved::Tools);
     }
     move_systems(messages, abilities, render, moved);
-    if messages.iter().any(has_calls) && !abilities.calls(render).are_carried() {
-        let callers = messages.iter_mut().filter(|message| has_calls(message));
-        callers.for_each(write_calls);
-        moved.push(Moved::Calls);
+    if messages.iter().any(has_calls) {
+        move_calls(messages, abilities, render, moved);
     }
     let has_results = messages.iter().any(|message| has_role(message, "tool"));
     if has_results && !abilities.results(render) {
         move_results(messages);
         moved.push(Moved::Results);
+    }
+}
+
+fn move_calls(
+    messages: &mut Vec<Data>,
+    abilities: &Abilities,
+    render: Render<'_>,
+    moved: &mut Vec<Moved>,
+) {
+    if !abilities.calls(render).are_carried() {
+        let callers = messages.iter_mut().filter(|message| has_calls(message));
+        callers.for_each(write_calls);
+        moved.push(Moved::Calls);
+        return;
+    }
+    if messages.iter().any(has_several) && !abilities.several_calls(render) {
+        split(messages);
+        moved.push(Moved::SeveralCalls);
+    }
+    if messages.iter().any(has_unusual_id) && !abilities.any_id(render) {
+        rename_ids(messages);
+        moved.push(Moved::CallIds);
     }
 }
 

@@ -13,9 +13,9 @@ use super::{ChatTemplate, Part, Rendered};
 const MOST: usize = 100_000;
 
 /// Separates the parts of the text, in this order: the template, the message, further fields of the
-/// message, the tools, the variables, the template for tools; of an earlier answer, the reasoning, and
-/// the arguments of a call, which the message then answers; a tool's parameters, in place of the
-/// tools. ASCII's record separator.
+/// message, the tools, the variables, the template for tools; of an earlier answer, the reasoning,
+/// and the arguments of a call, which the message then answers; a tool's parameters, in place of
+/// the tools. ASCII's record separator.
 const SEPARATOR: char = '\u{1E}';
 
 /// Renders a conversation with a template. The prompt must not exceed the limit, and no control

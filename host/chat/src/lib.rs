@@ -9,6 +9,7 @@
 
 mod adapt;
 mod answers;
+mod calls;
 mod carried;
 mod context;
 mod control_tokens;

@@ -4,12 +4,20 @@
 //! it refuses, shows what it lacks. Each question is asked once for each template, when the first
 //! conversation needs the answer.
 
+mod made;
+
 use std::cmp::Ordering;
 use std::sync::OnceLock;
 
+use self::made::{
+    ANSWER, CALL, KEY, RESULT, ROLE, SECOND, SYSTEM, THOUGHT, TOOL, USER, VALUE, call, called,
+    calling, result, tools,
+};
+pub(super) use self::made::{content, message, text_part, tool};
+use super::calls::each_id;
 use super::data::Data;
 use super::thinking::{RenderWith, ThinkingChoices};
-use super::typed::REASONING;
+use super::typed::{REASONING, Reasoning, behind_thought};
 
 /// Renders messages and tools with a template, within small limits.
 pub(super) type Render<'a> = &'a dyn Fn(Vec<Data>, Option<Data>) -> Result<String, String>;
@@ -27,7 +35,9 @@ pub(super) struct Abilities {
     parts: [OnceLock<bool>; PART_ROLES.len()],
     no_content: OnceLock<bool>,
     developer: OnceLock<bool>,
-    reasoning: OnceLock<Option<&'static str>>,
+    reasoning: OnceLock<Option<Reasoning>>,
+    several_calls: OnceLock<bool>,
+    any_id: OnceLock<bool>,
     thinking: OnceLock<ThinkingChoices>,
 }
 
@@ -121,19 +131,6 @@ impl Arguments {
         }
     }
 }
-
-const SYSTEM: &str = "mynahsystem";
-const SECOND: &str = "mynahsecond";
-const USER: &str = "mynahuser";
-const ANSWER: &str = "mynahanswer";
-const TOOL: &str = "mynahtool";
-const CALL: &str = "mynahcall";
-const KEY: &str = "mynahkey";
-const VALUE: &str = "mynahvalue";
-const RESULT: &str = "mynahresult";
-const THOUGHT: &str = "mynahthought";
-/// A role that no template knows.
-const ROLE: &str = "mynahrole";
 
 impl Abilities {
     /// The form of content that the template reads.
@@ -311,8 +308,9 @@ impl Abilities {
         })
     }
 
-    /// The name under which the template reads the reasoning of an answer.
-    pub(super) fn reasoning(&self, render: Render<'_>) -> Option<&'static str> {
+    /// Where the template reads the reasoning of an answer. `render_on` is `render` with all
+    /// thinking switched on.
+    pub(super) fn reasoning(&self, render: Render<'_>, render_on: Render<'_>) -> Option<Reasoning> {
         *self.reasoning.get_or_init(|| {
             let form = self.content(render);
             let user = message("user", content(USER, form));
@@ -324,25 +322,43 @@ impl Abilities {
                 (vec![user.clone(), answer.clone()], None),
                 (vec![user.clone(), answer, user], None),
             ];
-            REASONING.into_iter().find(|name| {
+            let is_read = |place: &Reasoning, render: Render<'_>| {
                 conversations.iter().any(|(messages, tools)| {
                     let mut messages = messages.clone();
-                    let answers = messages.get_mut(1).and_then(Data::as_object_mut);
-                    answers.and_then(|of| of.insert((*name).to_owned(), Data::text(THOUGHT)));
-                    has_all(render(messages, tools.clone()), &[THOUGHT])
+                    let answer = messages.get_mut(1).and_then(Data::as_object_mut);
+                    answer.map(|answer| match place {
+                        Reasoning::Field(name) => {
+                            answer.insert((*name).to_owned(), Data::text(THOUGHT))
+                        }
+                        Reasoning::Part => {
+                            let content = answer.get("content").cloned().unwrap_or(Data::Null);
+                            let whole = behind_thought(THOUGHT, content);
+                            answer.insert("content".to_owned(), whole)
+                        }
+                    });
+                    let prompt = render(messages, tools.clone()).unwrap_or_default();
+                    // The list itself is not what a template reads of it.
+                    let is_list = ["'thinking'", "\"thinking\""].map(|key| prompt.contains(key));
+                    let is_part = *place == Reasoning::Part;
+                    prompt.contains(THOUGHT) && !(is_part && is_list.contains(&true))
                 })
-            })
+            };
+            let fields = REASONING.map(Reasoning::Field);
+            let mut places = fields.into_iter().chain([Reasoning::Part]);
+            places.find(|place| is_read(place, render) || is_read(place, render_on))
         })
     }
 
-    /// What can be chosen of how the model thinks. `render_with` renders a question.
+    /// What can be chosen of how the model thinks. `render_with` renders a question, and
+    /// `reads_reasoning` says whether the template reads the reasoning of answers.
     pub(super) fn thinking(
         &self,
         render: Render<'_>,
         render_with: RenderWith<'_>,
+        reads_reasoning: bool,
     ) -> &ThinkingChoices {
         self.thinking.get_or_init(|| {
-            let knows_thoughts = self.reasoning(render).is_some() || self.cuts_thoughts(render);
+            let knows_thoughts = reads_reasoning || self.cuts_thoughts(render);
             ThinkingChoices::find(render_with, knows_thoughts)
         })
     }
@@ -377,6 +393,47 @@ impl Abilities {
         })
     }
 
+    /// Whether all of several calls of one message are carried.
+    pub(super) fn several_calls(&self, render: Render<'_>) -> bool {
+        *self.several_calls.get_or_init(|| {
+            let form = self.content(render);
+            let mut caller = self.caller(render);
+            let second = call(
+                SECOND,
+                SYSTEM,
+                self.calls(render).arguments(ArgumentForm::Object),
+            );
+            let calls = caller
+                .as_object_mut()
+                .and_then(|of| of.get_mut("tool_calls"));
+            if let Some(calls) = calls.and_then(Data::as_list_mut) {
+                calls.push(second);
+            }
+            let tools = self.tools(render).then(tools);
+            // Some templates write the name of a call only, or its arguments only.
+            let rendered = render(called(caller, form), tools).unwrap_or_default();
+            let has = |texts: [&str; 2]| texts.iter().any(|text| rendered.contains(text));
+            has([CALL, VALUE]) && has([SECOND, SYSTEM])
+        })
+    }
+
+    /// Whether a call and its result may have an id of any form.
+    pub(super) fn any_id(&self, render: Render<'_>) -> bool {
+        *self.any_id.get_or_init(|| {
+            let form = self.content(render);
+            let with_any = |mut message: Data| {
+                each_id(std::slice::from_mut(&mut message), &mut |id| {
+                    "call_mynah-1".clone_into(id);
+                });
+                message
+            };
+            let messages = called(self.caller(render), form);
+            let tools = self.tools(render).then(tools);
+            let any = messages.iter().cloned().map(with_any).collect();
+            render(any, tools.clone()).is_ok() || render(messages, tools).is_err()
+        })
+    }
+
     /// A message that calls a tool, in the form that the template takes.
     fn caller(&self, render: Render<'_>) -> Data {
         let form = self.content(render);
@@ -397,20 +454,6 @@ fn writes_none(none: Result<&str, &String>, empty: Result<&str, &String>) -> boo
     none.is_ok_and(|none| empty.is_ok_and(|empty| count(none) > count(empty)))
 }
 
-/// A content in the form that a template reads.
-pub(super) fn content(text: &str, form: Content) -> Data {
-    match form {
-        Content::Text => Data::text(text),
-        Content::Parts if text.is_empty() => Data::List(Vec::new()),
-        Content::Parts => Data::List(vec![text_part(text)]),
-    }
-}
-
-/// A part of a content.
-pub(super) fn text_part(text: &str) -> Data {
-    Data::object([("type", Data::text("text")), ("text", Data::text(text))])
-}
-
 fn has_all(rendered: Result<String, String>, texts: &[&str]) -> bool {
     rendered.is_ok_and(|rendered| texts.iter().all(|text| rendered.contains(text)))
 }
@@ -427,75 +470,4 @@ fn carried(text: &str, form: ArgumentForm) -> Carried {
         (false, false) => Carried::Nothing,
         (true, false) | (false, true) => Carried::Part,
     }
-}
-
-/// A message with this content.
-pub(super) fn message(role: &str, content: Data) -> Data {
-    Data::object([("role", Data::text(role)), ("content", content)])
-}
-
-fn tools() -> Data {
-    Data::List(vec![tool(TOOL)])
-}
-
-/// A tool of this name.
-pub(super) fn tool(name: &str) -> Data {
-    let key = Data::object([(KEY, Data::object([("type", Data::text("string"))]))]);
-    let parameters = [
-        ("type", Data::text("object")),
-        ("properties", key),
-        ("required", Data::List(vec![Data::text(KEY)])),
-    ];
-    let function = [
-        ("name", Data::text(name)),
-        ("description", Data::text(name)),
-        ("parameters", Data::object(parameters)),
-    ];
-    Data::object([
-        ("type", Data::text("function")),
-        ("function", Data::object(function)),
-    ])
-}
-
-/// Some templates want nine characters.
-const ID: &str = "callmynah";
-
-/// A message that calls a tool, beside this content.
-fn calling(beside: Data, form: ArgumentForm) -> Data {
-    let arguments = match form {
-        ArgumentForm::Object => Data::object([(KEY, Data::text(VALUE))]),
-        ArgumentForm::Text => Data::Text(format!("{{\"{KEY}\": \"{VALUE}\"}}")),
-    };
-    let function = Data::object([("name", Data::text(CALL)), ("arguments", arguments)]);
-    let call = Data::object([
-        ("id", Data::text(ID)),
-        ("type", Data::text("function")),
-        ("function", function),
-    ]);
-    Data::object([
-        ("role", Data::text("assistant")),
-        ("content", beside),
-        ("tool_calls", Data::List(vec![call])),
-    ])
-}
-
-/// A question, a call, its result, the answer, and a question.
-fn called(call: Data, form: Content) -> Vec<Data> {
-    vec![
-        message("user", content(USER, form)),
-        call,
-        result(form),
-        message("assistant", content(ANSWER, form)),
-        message("user", content(USER, form)),
-    ]
-}
-
-/// The result of that call.
-fn result(form: Content) -> Data {
-    Data::object([
-        ("role", Data::text("tool")),
-        ("content", content(RESULT, form)),
-        ("tool_call_id", Data::text(ID)),
-        ("name", Data::text(TOOL)),
-    ])
 }

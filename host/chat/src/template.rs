@@ -1,7 +1,7 @@
 //! A chat template, which converts a conversation to a prompt.
 
 use std::sync::OnceLock;
-use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::atomic::{AtomicU16, Ordering};
 
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
@@ -15,7 +15,8 @@ use super::carried::{self, Skeleton};
 use super::control_tokens::{ControlTokens, Part};
 use super::data::{Data, Object};
 use super::probe::Abilities;
-use super::thinking::ThinkingChoices;
+use super::thinking::{ThinkingChoices, switched_on};
+use super::typed::Reasoning;
 use super::{ChatError, Vocabulary, context, jinja, typed};
 
 /// A model's chat template.
@@ -30,7 +31,7 @@ pub struct ChatTemplate {
     // Built for the first message, because a vocabulary is large.
     control_tokens: OnceLock<Result<ControlTokens, String>>,
     /// A bit for each kind of move that was returned once.
-    told: AtomicU8,
+    told: AtomicU16,
 }
 
 /// A template's text, and what it can carry.
@@ -130,7 +131,7 @@ impl ChatTemplate {
             names,
             adds_bos,
             control_tokens: OnceLock::new(),
-            told: AtomicU8::new(0),
+            told: AtomicU16::new(0),
         }
     }
 
@@ -176,58 +177,83 @@ impl ChatTemplate {
     ) -> Result<Rendering, ChatError> {
         conversation.check()?;
         typed::check_parts(conversation)?;
-        let has_tools =
-            !conversation.tools.list.is_empty() || conversation.template_tools.is_some();
-        let source = match &self.with_tools {
-            Some(with_tools) if has_tools => with_tools,
-            _ => &self.own,
-        };
+        let source = self.source_of(conversation);
         let mut variables = context::variables(conversation).map_err(ChatError::Template)?;
         if let Some(wish) = thinking {
-            let choices = self.thinking_of(source);
-            let set = choices.variables(wish);
-            let set = set.ok_or_else(|| ChatError::UnsupportedThinking {
-                wish,
-                choices: choices.wishes(),
-            })?;
-            for (name, value) in set {
-                variables.entry(name).or_insert(value);
-            }
+            self.choose_thinking(source, wish, &mut variables)?;
         }
         let render = |reasoning| {
             let messages = typed::messages(conversation, reasoning)?;
             let asked = Asked::new(self, source, control_tokens, most, &variables, messages);
             asked.first_of_both()
         };
-        let mut messages = conversation.messages.iter();
-        let has_reasoning =
-            messages.any(|of| of.reasoning.as_ref().is_some_and(|text| !text.is_empty()));
+        let rendering = match typed::has_reasoning(conversation) {
+            true => self.with_reasoning(source, &render),
+            false => render(None),
+        };
+        rendering.map_err(ChatError::Template)
+    }
+
+    /// The template that the conversation is for.
+    fn source_of(&self, conversation: &Conversation) -> &Source {
+        let has_tools =
+            !conversation.tools.list.is_empty() || conversation.template_tools.is_some();
+        let with_tools = self.with_tools.as_ref().filter(|_| has_tools);
+        with_tools.unwrap_or(&self.own)
+    }
+
+    /// Sets the variables that express a wish, unless the guest set them.
+    fn choose_thinking(
+        &self,
+        source: &Source,
+        wish: Thinking,
+        variables: &mut Object,
+    ) -> Result<(), ChatError> {
+        let choices = self.thinking_of(source);
+        let Some(set) = choices.variables(wish) else {
+            let choices = choices.wishes();
+            return Err(ChatError::UnsupportedThinking { wish, choices });
+        };
+        for (name, value) in set {
+            variables.entry(name).or_insert(value);
+        }
+        Ok(())
+    }
+
+    /// The prompt with the reasoning where the template takes it. If it takes none there, or none
+    /// of these messages, it is left out.
+    fn with_reasoning(
+        &self,
+        source: &Source,
+        render: &dyn Fn(Option<Reasoning>) -> Result<Rendering, String>,
+    ) -> Result<Rendering, String> {
         let without = || {
             let mut rendering = render(None)?;
-            if has_reasoning && self.is_first(Moved::Reasoning) {
+            if self.is_first(Moved::Reasoning) {
                 rendering.moved.push(Moved::Reasoning);
             }
             Ok(rendering)
         };
-        let probe = |messages, tools| self.probe(source, messages, tools, Object::new());
-        let reads = match has_reasoning {
-            true => source.abilities.reasoning(&probe),
-            false => None,
-        };
-        let rendering = match reads {
-            // Some templates take reasoning in some places only.
-            Some(name) => render(Some(name)).or_else(|refused| without().map_err(|_| refused)),
+        match self.reasoning_of(source) {
+            Some(place) => {
+                render(Some(place)).or_else(|refused| without().map_err(|_: String| refused))
+            }
             None => without(),
-        };
-        rendering.map_err(ChatError::Template)
+        }
+    }
+
+    fn reasoning_of(&self, source: &Source) -> Option<Reasoning> {
+        let probe = |messages, tools| self.probe(source, messages, tools, Object::new());
+        let probe_on = |messages, tools| self.probe(source, messages, tools, switched_on());
+        source.abilities.reasoning(&probe, &probe_on)
     }
 
     fn thinking_of<'a>(&self, source: &'a Source) -> &'a ThinkingChoices {
         let probe = |messages, tools| self.probe(source, messages, tools, Object::new());
         let abilities = &source.abilities;
-        abilities.thinking(&probe, &|set| {
-            self.probe(source, abilities.question(&probe), None, set)
-        })
+        let question = |set| self.probe(source, abilities.question(&probe), None, set);
+        let reads_reasoning = self.reasoning_of(source).is_some();
+        abilities.thinking(&probe, &question, reads_reasoning)
     }
 
     /// Renders a small conversation, to find out what the template does with it.
@@ -238,23 +264,11 @@ impl ChatTemplate {
         tools: Option<Data>,
         set: Object,
     ) -> Result<String, String> {
-        self.probe_with(source, messages, tools, true)
-    }
-
-    /// The same with or without the beginning of an answer.
-    fn probe_with(
-        &self,
-        source: &Source,
-        messages: Vec<Data>,
-        tools: Option<Data>,
-        opens: bool,
-    ) -> Result<String, String> {
         let mut variables = context::defaults();
         variables.extend(set);
         if let Some(tools) = tools {
             variables.insert("tools".to_owned(), tools);
         }
-        variables.insert("add_generation_prompt".to_owned(), Data::Bool(opens));
         variables.insert("messages".to_owned(), Data::List(messages));
         self.names.add_to(&mut variables);
         let (steps, text) = PROBE;
@@ -303,8 +317,9 @@ impl<'a> Probing<'a> {
         tools: Option<Data>,
         opens: bool,
     ) -> Result<String, String> {
-        self.template
-            .probe_with(self.source, messages, tools, opens)
+        let set = Data::object([("add_generation_prompt", Data::Bool(opens))]);
+        let set = set.as_object().cloned().unwrap_or_default();
+        self.template.probe(self.source, messages, tools, set)
     }
 }
 

@@ -45,7 +45,13 @@ const EFFORTS: [(Thinking, &str); 3] = [
     (Thinking::High, "\"high\""),
 ];
 
-const NO_EFFORT: &str = "\"none\"";
+/// Efforts that mean none at all.
+const NO_EFFORTS: [&str; 2] = ["\"none\"", "\"no_think\""];
+
+/// All switches, on: some templates take the reasoning of earlier answers only then.
+pub(super) fn switched_on() -> Object {
+    object(&SWITCHES.map(|name| (name, "true")))
+}
 
 impl ThinkingChoices {
     /// Finds out what can be chosen. `knows_thoughts` says whether the template knows of thoughts
@@ -64,9 +70,11 @@ impl ThinkingChoices {
         let thinks = knows_thoughts || efforts.are_read() || opens_thought(render);
         match switch {
             Some(name) => add(Thinking::Off, vec![(name, "false")]),
-            None if efforts.none => add(Thinking::Off, vec![(EFFORT, NO_EFFORT)]),
-            None if !thinks => add(Thinking::Off, Vec::new()),
-            None => {}
+            None => match efforts.none {
+                Some(value) => add(Thinking::Off, vec![(EFFORT, value)]),
+                None if !thinks => add(Thinking::Off, Vec::new()),
+                None => {}
+            },
         }
         if switch.is_some() {
             add(Thinking::On, on.clone());
@@ -127,8 +135,8 @@ pub(super) fn name(thinking: Thinking) -> &'static str {
 struct Efforts {
     /// With their values as JSON, the lowest first.
     known: Vec<(Thinking, &'static str)>,
-    /// Whether it knows that there may be no thinking.
-    none: bool,
+    /// The one that means none at all, as JSON.
+    none: Option<&'static str>,
     /// Whether that is what it does without an effort.
     none_is_default: bool,
 }
@@ -156,8 +164,10 @@ impl Efforts {
             differs(text).then_some((*thinking, *value))
         };
         let mut known: Vec<_> = texts.iter().filter_map(known).collect();
-        let none = with(NO_EFFORT);
-        let none = none.ok().filter(|text| is_known(NO_EFFORT, text));
+        let none = NO_EFFORTS.into_iter().find_map(|value| {
+            let text = with(value).ok()?;
+            is_known(value, &text).then_some((value, text))
+        });
         // Between two that it knows, what it does with any other text is the one in the middle.
         if let [(Thinking::Low, _), (Thinking::High, _)] = known.as_slice()
             && let [_, (thinking, value, Ok(text)), _] = &texts
@@ -167,13 +177,13 @@ impl Efforts {
         }
         Self {
             known,
-            none_is_default: none.as_ref() == Some(&default),
-            none: none.is_some(),
+            none_is_default: none.as_ref().is_some_and(|(_, text)| *text == default),
+            none: none.map(|(value, _)| value),
         }
     }
 
     fn are_read(&self) -> bool {
-        self.none || !self.known.is_empty()
+        self.none.is_some() || !self.known.is_empty()
     }
 }
 

@@ -10,7 +10,16 @@ use super::context::object;
 use super::data::{Data, Object};
 use super::probe::text_part;
 
-/// Names under which templates read the reasoning of a message. Each reads one of them at most.
+/// Where a template reads the reasoning of a message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Reasoning {
+    /// In a field of this name.
+    Field(&'static str),
+    /// In the first part of the content, as Mistral's.
+    Part,
+}
+
+/// The names of fields of reasoning.
 pub(super) const REASONING: [&str; 3] = ["reasoning_content", "reasoning", "thinking"];
 
 /// Maximum number of characters of a media type that an error shows.
@@ -40,14 +49,23 @@ pub(super) fn check_parts(conversation: &Conversation) -> Result<(), ChatError> 
     Ok(())
 }
 
-/// The messages of a conversation, with reasoning under this name, or without it.
+/// Whether any message has reasoning.
+pub(super) fn has_reasoning(conversation: &Conversation) -> bool {
+    let mut thoughts = conversation
+        .messages
+        .iter()
+        .filter_map(|of| of.reasoning.as_ref());
+    thoughts.any(|text| !text.is_empty())
+}
+
+/// The messages of a conversation, with reasoning in this place, or without it.
 ///
 /// # Errors
 ///
 /// Which of the guest's JSON is invalid, and where, or what it says twice.
 pub(super) fn messages(
     conversation: &Conversation,
-    reasoning: Option<&str>,
+    reasoning: Option<Reasoning>,
 ) -> Result<Vec<Data>, String> {
     let mut called = HashMap::new();
     let mut messages = Vec::with_capacity(conversation.messages.len());
@@ -67,13 +85,19 @@ pub(super) fn messages(
     Ok(messages)
 }
 
-fn message(number: usize, given: &Message, reasoning: Option<&str>) -> Result<Object, String> {
+fn message(number: usize, given: &Message, reasoning: Option<Reasoning>) -> Result<Object, String> {
     let mut whole = Object::new();
     let mut add = |key: &str, value: Data| whole.insert(key.to_owned(), value);
     add("role", Data::text(given.role.name()));
-    add("content", content(given));
-    if let (Some(name), Some(text)) = (reasoning, &given.reasoning) {
-        add(name, Data::text(text));
+    let thought = given.reasoning.as_ref().filter(|text| !text.is_empty());
+    let place = thought.and(reasoning);
+    let thought = thought.map_or("", String::as_str);
+    match place {
+        Some(Reasoning::Part) => add("content", behind_thought(thought, content(given))),
+        Some(Reasoning::Field(_)) | None => add("content", content(given)),
+    };
+    if let Some(Reasoning::Field(name)) = place {
+        add(name, Data::text(thought));
     }
     if !given.tool_calls.is_empty() {
         let calls = (1..).zip(&given.tool_calls);
@@ -116,6 +140,20 @@ fn content(given: &Message) -> Data {
         [text] => Data::text(*text),
         texts => Data::List(texts.iter().copied().map(text_part).collect()),
     }
+}
+
+/// A content with reasoning before it.
+pub(super) fn behind_thought(thought: &str, content: Data) -> Data {
+    let mut parts = vec![Data::object([
+        ("type", Data::text("thinking")),
+        ("thinking", Data::text(thought)),
+    ])];
+    match content {
+        Data::List(of) => parts.extend(of),
+        Data::Text(text) if !text.is_empty() => parts.push(text_part(&text)),
+        _ => {}
+    }
+    Data::List(parts)
 }
 
 fn call(message: usize, number: usize, call: &ToolCall) -> Result<Data, String> {

@@ -66,7 +66,8 @@ pub enum ConversationError {
     },
     /// A message has what only messages of another role have.
     #[error(
-        "message {message} ({}) has {what}, which only messages of the role `{}` have: leave it out",
+        "message {message} ({}) has {what}, which only messages of the role `{}` have: leave it \
+         out",
         role.name(), of.name()
     )]
     Misplaced {

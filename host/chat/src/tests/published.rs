@@ -2,7 +2,7 @@
 
 use super::*;
 
-const LLAMA_3: &str = "{{- bos_token }}
+pub(super) const LLAMA_3: &str = "{{- bos_token }}
 {%- if custom_tools is defined %}
     {%- set tools = custom_tools %}
 {%- endif %}
@@ -68,7 +68,7 @@ const GEMMA: &str = "{{ bos_token }}{% if messages[0]['role'] == 'system' %}{{ r
     {{ '<start_of_turn>' + role + '\\n' + message['content'] | trim + '<end_of_turn>\\n' }}{% endfor %}\
     {% if add_generation_prompt %}{{'<start_of_turn>model\\n'}}{% endif %}";
 
-const MISTRAL: &str = "{%- if messages[0][\"role\"] == \"system\" %}
+pub(super) const MISTRAL: &str = "{%- if messages[0][\"role\"] == \"system\" %}
     {%- set system_message = messages[0][\"content\"] %}
     {%- set loop_messages = messages[1:] %}
 {%- else %}
@@ -116,7 +116,7 @@ const MISTRAL: &str = "{%- if messages[0][\"role\"] == \"system\" %}
     {%- endif %}
 {%- endfor %}";
 
-const QWEN: &str = "{%- if tools %}
+pub(super) const QWEN: &str = "{%- if tools %}
     {{- '<|im_start|>system\\n' }}
     {%- if messages[0].role == 'system' %}
         {{- messages[0].content + '\\n\\n' }}

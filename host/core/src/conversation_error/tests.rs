@@ -177,7 +177,10 @@ fn an_earlier_call_has_a_name_and_an_object() {
 proptest! {
     #[test]
     fn any_tools_are_taken_or_refused_with_a_short_reason(
-        tools in prop::collection::vec((".{0,200}", prop::option::of(r#"[{}\[\]"a:1,]{0,20}"#)), 0..4),
+        tools in prop::collection::vec(
+            (".{0,200}", prop::option::of(r#"[{}\[\]"a:1,]{0,20}"#)),
+            0..4,
+        ),
         named in prop::option::of(".{0,200}"),
     ) {
         let list = tools.iter().map(|(name, parameters)| tool(name, parameters.as_deref()));
