@@ -78,7 +78,7 @@ fn compared(rendered: &Rendered<'_>) -> Option<AnswerFormat> {
     let one = rendered.calls("", std::slice::from_ref(&FIRST)).ok()?;
     let two = rendered.calls("", &[FIRST, SECOND]).ok();
     let two = two.filter(|two| two.contains(FIRST.name) && two.contains(SECOND.name));
-    let found = [object, named, tagged].iter().find_map(|find| {
+    [object, named, tagged].iter().find_map(|find| {
         let calls = find(&one, two.as_deref())?;
         let format = AnswerFormat {
             name: "found".to_owned(),
@@ -89,8 +89,7 @@ fn compared(rendered: &Rendered<'_>) -> Option<AnswerFormat> {
             has_channels: false,
         };
         reads_back(&format, rendered).then_some(format)
-    });
-    found
+    })
 }
 
 /// Where a call is in a text, and how it is written.

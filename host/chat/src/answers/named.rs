@@ -276,9 +276,9 @@ fn minimax_m2() -> AnswerFormat {
         value: Around::new("", "</parameter>\n"),
         json_begin: None,
     });
-    let section = ["<minimax:tool_call>\n", "\n</minimax:tool_call>"];
-    let each = ["<invoke name=\"", "</invoke>"];
-    thinking(of("minimax-m2", calls(section, each, "\n", body)))
+    let section = ["<minimax:tool_call>\n", "</minimax:tool_call>"];
+    let each = ["<invoke name=\"", "</invoke>\n"];
+    thinking(of("minimax-m2", calls(section, each, "", body)))
 }
 
 fn dsml() -> AnswerFormat {
@@ -288,9 +288,9 @@ fn dsml() -> AnswerFormat {
         value: Around::new(" string=\"true\">", "</｜DSML｜parameter>\n"),
         json_begin: Some(" string=\"false\">".to_owned()),
     });
-    let section = ["<｜DSML｜function_calls>\n", "\n</｜DSML｜function_calls>"];
-    let each = ["<｜DSML｜invoke name=\"", "</｜DSML｜invoke>"];
-    thinking(of("deepseek-dsml", calls(section, each, "\n", body)))
+    let section = ["<｜DSML｜function_calls>\n", "</｜DSML｜function_calls>"];
+    let each = ["<｜DSML｜invoke name=\"", "</｜DSML｜invoke>\n"];
+    thinking(of("deepseek-dsml", calls(section, each, "", body)))
 }
 
 fn deepseek_r1() -> AnswerFormat {

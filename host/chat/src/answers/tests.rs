@@ -1,6 +1,7 @@
 //! Tests of what is found in templates, and of the shapes that follow.
 
 mod finding;
+mod shaping;
 mod templates;
 
 use super::*;
