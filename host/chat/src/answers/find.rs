@@ -63,11 +63,12 @@ impl AnswerFormat {
             false => None,
         };
         let format = format.unwrap_or_else(Self::fallback);
+        if format.has_channels {
+            return format;
+        }
+        let is_shown = |around: &Around| probing.source().contains(around.end.trim());
         Self {
-            reasoning: match format.has_channels {
-                true => format.reasoning,
-                false => reasoning.or(format.reasoning.filter(|_| takes_tools)),
-            },
+            reasoning: reasoning.or(format.reasoning.filter(is_shown)),
             ..format
         }
     }

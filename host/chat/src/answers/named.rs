@@ -16,7 +16,7 @@ struct Known {
 }
 
 /// In the order in which templates are asked for them.
-const KNOWN: [Known; 20] = [
+const KNOWN: [Known; 21] = [
     Known {
         name: "harmony",
         hints: &["<|channel|>", "<|message|>", "<|start|>"],
@@ -52,6 +52,12 @@ const KNOWN: [Known; 20] = [
         hints: &["<|tool_call_start|>"],
         is_certain: true,
         format: lfm2,
+    },
+    Known {
+        name: "pythonic",
+        hints: &["[func_name1(params_name1=params_value1"],
+        is_certain: true,
+        format: pythonic,
     },
     Known {
         name: "deepseek-r1",
@@ -340,6 +346,11 @@ fn lfm2() -> AnswerFormat {
     let section = ["<|tool_call_start|>[", "]<|tool_call_end|>"];
     let body = name_then("", Notation::Python);
     thinking(of("lfm2", calls(section, ["", ""], ", ", body)))
+}
+
+fn pythonic() -> AnswerFormat {
+    let body = name_then("", Notation::Python);
+    of("pythonic", calls(["[", "]"], ["", ""], ", ", body))
 }
 
 fn command_r7b() -> AnswerFormat {

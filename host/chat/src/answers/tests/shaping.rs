@@ -251,6 +251,10 @@ fn text_without_calls_lacks_their_marker() {
     let none = tools(ToolChoice::None, false, true);
     let shape = hermes().shape(&wanted(&none, Reasoning::Absent));
     assert_eq!(shape, Some(Shape::Without(vec!["<tool_call>".to_owned()])));
+    let python = AnswerFormat::named("pythonic").unwrap();
+    let shape = python.shape(&wanted(&none, Reasoning::Absent));
+    let begins = ["[rain(", "[now(", "[where("].map(str::to_owned);
+    assert_eq!(shape, Some(Shape::Without(begins.to_vec())));
     let llama = AnswerFormat::named("llama-3").unwrap();
     let shape = llama.shape(&wanted(&none, Reasoning::Absent));
     assert_eq!(
@@ -312,6 +316,11 @@ fn what_of_a_schema_is_not_enforced_is_told() {
     let either = json!({"type": "object", "properties": {}, "anyOf": [{"required": ["a"]}]});
     assert!(refused("glm-4.5", either.clone()).contains("`anyOf`"));
     assert!(refused("lfm2", either).contains("`anyOf`"));
+    for name in ["hermes", "qwen3-coder", "kimi-k2", "lfm2"] {
+        let other = refused(name, json!({"type": "string"}));
+        assert!(other.contains("`object`"), "{name}: {other}");
+        assert_eq!(refused(name, json!({"properties": {}})), "");
+    }
     let list = of(json!({"type": "array", "items": {"type": "string"}}));
     assert!(refused("gemma-4", list.clone()).contains("the schema of `a`"));
     assert_eq!(refused("minimax-m2", list), "");

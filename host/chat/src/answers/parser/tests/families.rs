@@ -12,7 +12,7 @@ struct Family {
 /// The arguments of the first call.
 const HARD: &str = r#"{"place": "Ås \"N\" 🙂\nB", "days": 2, "of": {"a": [1, true, null, "x"]}}"#;
 
-const FAMILIES: [Family; 19] = [
+const FAMILIES: [Family; 20] = [
     Family {
         name: "hermes",
         two: "<tool_call>\n{\"name\": \"rain\", \"arguments\": HARD}\n</tool_call>\n\
@@ -97,6 +97,10 @@ const FAMILIES: [Family; 19] = [
         name: "lfm2",
         two: "<|tool_call_start|>[rain(place=\"Ås \\\"N\\\" 🙂\\nB\", days=2, \
             of={'a': [1, True, None, 'x']}), now()]<|tool_call_end|>",
+    },
+    Family {
+        name: "pythonic",
+        two: "[rain(place='Ås \"N\" \\U0001F642\\x0aB', days=2, of={'a': (1, True, None, 'x',)}), now()]",
     },
     Family {
         name: "gemma-4",
