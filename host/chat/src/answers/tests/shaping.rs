@@ -351,7 +351,8 @@ fn a_shape_does_not_explode_with_a_schema() {
     let shared: Value = (0..1000)
         .map(|at| (format!("a{at}"), json!({"$ref": "#/$defs/x"})))
         .collect();
-    let schema = json!({"type": "object", "properties": shared, "$defs": {"x": {"description": "x".repeat(9000)}}});
+    let long = json!({"x": {"description": "x".repeat(9000)}});
+    let schema = json!({"type": "object", "properties": shared, "$defs": long});
     tools.list[0].parameters = Some(schema.to_string());
     let coder = AnswerFormat::named("qwen3-coder").unwrap();
     assert!(coder.not_enforced(&tools)[0].reason.contains("bytes"));
