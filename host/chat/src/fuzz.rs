@@ -1,9 +1,13 @@
-//! Entry point of the fuzz target `template`. Not a part of the API.
+//! Entry points of the fuzz targets `template` and `tools`. Not a part of the API.
 //!
-//! It makes a template and a conversation out of one text from the fuzzer.
+//! Each makes all that it needs out of one text from the fuzzer.
+
+mod tools;
 
 use mynah_core::{Conversation, Message, Role, TokenId, Tool, ToolCall, Tools};
 use mynah_settings::Thinking;
+
+pub use tools::tools;
 
 use super::control_tokens::{self, ControlTokens};
 use super::template::TokenNames;

@@ -32,7 +32,8 @@ mod vocabulary;
 
 pub use adapt::Moved;
 pub use answers::{
-    AnswerEnd, AnswerFormat, AnswerParser, NotEnforced, Origin, Piece, Reasoning, Wanted,
+    AnswerEnd, AnswerFormat, AnswerParser, Description, NotEnforced, Origin, Piece, Reasoning,
+    Wanted,
 };
 pub use control_tokens::Part;
 pub use error::ChatError;

@@ -79,8 +79,8 @@ pub(super) fn first_tag(text: &str) -> Option<&str> {
     text.get(..end + behind)
 }
 
-/// What is around each of two equal things and around both of them, from what stands before, between
-/// and after them.
+/// What is around each of two equal things and around both of them, from what stands before them,
+/// between them and after them.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Split<'a> {
     pub(super) outer: [&'a str; 2],

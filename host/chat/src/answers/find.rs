@@ -63,11 +63,12 @@ impl AnswerFormat {
             false => None,
         };
         let format = format.unwrap_or_else(Self::fallback);
+        if format.has_channels {
+            return format;
+        }
+        let is_shown = |around: &Around| probing.source().contains(around.end.trim());
         Self {
-            reasoning: match format.has_channels {
-                true => format.reasoning,
-                false => reasoning.or(format.reasoning.filter(|_| takes_tools)),
-            },
+            reasoning: reasoning.or(format.reasoning.filter(is_shown)),
             ..format
         }
     }
@@ -78,7 +79,7 @@ fn compared(rendered: &Rendered<'_>) -> Option<AnswerFormat> {
     let one = rendered.calls("", std::slice::from_ref(&FIRST)).ok()?;
     let two = rendered.calls("", &[FIRST, SECOND]).ok();
     let two = two.filter(|two| two.contains(FIRST.name) && two.contains(SECOND.name));
-    let found = [object, named, tagged].iter().find_map(|find| {
+    [object, named, tagged].iter().find_map(|find| {
         let calls = find(&one, two.as_deref())?;
         let format = AnswerFormat {
             name: "found".to_owned(),
@@ -89,8 +90,7 @@ fn compared(rendered: &Rendered<'_>) -> Option<AnswerFormat> {
             has_channels: false,
         };
         reads_back(&format, rendered).then_some(format)
-    });
-    found
+    })
 }
 
 /// Where a call is in a text, and how it is written.

@@ -2,6 +2,7 @@
 //! of its answers, and the shape that forces them.
 
 mod compare;
+mod describe;
 mod find;
 mod format;
 mod named;
@@ -14,6 +15,7 @@ mod tagged_shape;
 #[cfg(test)]
 mod tests;
 
+pub use describe::Description;
 pub use format::{AnswerFormat, Origin};
 pub use parser::{AnswerEnd, AnswerParser, Piece};
 pub use shape::{NotEnforced, Reasoning, Wanted};

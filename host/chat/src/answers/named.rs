@@ -16,7 +16,7 @@ struct Known {
 }
 
 /// In the order in which templates are asked for them.
-const KNOWN: [Known; 20] = [
+const KNOWN: [Known; 21] = [
     Known {
         name: "harmony",
         hints: &["<|channel|>", "<|message|>", "<|start|>"],
@@ -52,6 +52,12 @@ const KNOWN: [Known; 20] = [
         hints: &["<|tool_call_start|>"],
         is_certain: true,
         format: lfm2,
+    },
+    Known {
+        name: "pythonic",
+        hints: &["[func_name1(params_name1=params_value1"],
+        is_certain: true,
+        format: pythonic,
     },
     Known {
         name: "deepseek-r1",
@@ -276,9 +282,9 @@ fn minimax_m2() -> AnswerFormat {
         value: Around::new("", "</parameter>\n"),
         json_begin: None,
     });
-    let section = ["<minimax:tool_call>\n", "\n</minimax:tool_call>"];
-    let each = ["<invoke name=\"", "</invoke>"];
-    thinking(of("minimax-m2", calls(section, each, "\n", body)))
+    let section = ["<minimax:tool_call>\n", "</minimax:tool_call>"];
+    let each = ["<invoke name=\"", "</invoke>\n"];
+    thinking(of("minimax-m2", calls(section, each, "", body)))
 }
 
 fn dsml() -> AnswerFormat {
@@ -288,9 +294,9 @@ fn dsml() -> AnswerFormat {
         value: Around::new(" string=\"true\">", "</｜DSML｜parameter>\n"),
         json_begin: Some(" string=\"false\">".to_owned()),
     });
-    let section = ["<｜DSML｜function_calls>\n", "\n</｜DSML｜function_calls>"];
-    let each = ["<｜DSML｜invoke name=\"", "</｜DSML｜invoke>"];
-    thinking(of("deepseek-dsml", calls(section, each, "\n", body)))
+    let section = ["<｜DSML｜function_calls>\n", "</｜DSML｜function_calls>"];
+    let each = ["<｜DSML｜invoke name=\"", "</｜DSML｜invoke>\n"];
+    thinking(of("deepseek-dsml", calls(section, each, "", body)))
 }
 
 fn deepseek_r1() -> AnswerFormat {
@@ -340,6 +346,11 @@ fn lfm2() -> AnswerFormat {
     let section = ["<|tool_call_start|>[", "]<|tool_call_end|>"];
     let body = name_then("", Notation::Python);
     thinking(of("lfm2", calls(section, ["", ""], ", ", body)))
+}
+
+fn pythonic() -> AnswerFormat {
+    let body = name_then("", Notation::Python);
+    of("pythonic", calls(["[", "]"], ["", ""], ", ", body))
 }
 
 fn command_r7b() -> AnswerFormat {

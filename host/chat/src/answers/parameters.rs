@@ -71,6 +71,10 @@ impl Parameters {
 
     pub(super) fn of_schema(schema: &Object) -> Self {
         let beyond = schema.keys().find(|key| !EXPRESSED.contains(&key.as_str()));
+        let kind = schema.get("type");
+        let is_object = kind.is_none_or(|kind| kind.as_text() == Some("object"));
+        let beyond = beyond.filter(|_| is_object).map(|key| format!("`{key}`"));
+        let beyond = beyond.or((!is_object).then(|| "a type that is not `object`".to_owned()));
         let required = schema.get("required").and_then(Data::as_list);
         let required = required.unwrap_or_default();
         let properties = schema.get("properties").and_then(Data::as_object);
@@ -91,7 +95,7 @@ impl Parameters {
         let unlisted = unlisted.find(|name| !is_listed(name));
         let unlisted = unlisted.map(|name| format!("`{name}` is required and has no schema"));
         Self {
-            beyond: beyond.map(|key| format!("`{key}`")).or(unlisted),
+            beyond: beyond.or(unlisted),
             all,
             definitions: definitions.collect(),
         }

@@ -153,8 +153,8 @@ pub(super) fn any_marked(quote: &str) -> Shape {
 fn listed(arguments: &[(Shape, bool)], separator: &str) -> Result<Shape, String> {
     let leading = arguments.iter().take_while(|(_, is_required)| !is_required);
     let leading = leading.count();
-    // Each of the optional arguments before the first required one may be the first, and each begins
-    // a list of its own.
+    // Each of the optional arguments before the first required one may be the first: each begins a
+    // list of its own.
     let bytes: usize = arguments.iter().map(|(shape, _)| size(shape)).sum();
     if bytes.saturating_mul(leading + 1) > MAX_BYTES {
         return Err(format!(

@@ -5,6 +5,8 @@ use mynah_settings::OutputForm;
 
 use super::format::{AnswerFormat, Around, Body, Calls, Keys, Named, NamedId, Notation};
 use super::{pieces, tagged_shape};
+use crate::data::Data;
+use crate::jinja;
 
 /// What the reasoning of an answer may be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -46,6 +48,8 @@ impl AnswerFormat {
     /// as far as [`not_enforced`](Self::not_enforced) has nothing to say; otherwise they are any
     /// JSON object.
     ///
+    /// A tool that is named must be one of the tools.
+    ///
     /// A form without tools: the form, behind the reasoning. With tools: the form or calls.
     #[must_use]
     pub fn shape(&self, wanted: &Wanted<'_>) -> Option<Shape> {
@@ -54,7 +58,7 @@ impl AnswerFormat {
         let form = wanted.form.map(|form| self.form(form));
         let answer = match &tools.choice {
             _ if !has_tools => form?,
-            ToolChoice::None => form.unwrap_or_else(|| self.free_text()),
+            ToolChoice::None => form.unwrap_or_else(|| self.free_text(tools)),
             ToolChoice::Auto => match form {
                 Some(form) => Shape::Any(vec![form, self.calls(tools)]),
                 None => self.text_then_calls(tools),
@@ -74,9 +78,9 @@ impl AnswerFormat {
         let tools = callable(tools).filter(|tool| is_enforced(tool, tools));
         let refused = tools.filter_map(|tool| {
             let reason = match &self.calls.body {
-                Body::Object(_) => None,
+                Body::Object(_) => json_schema(tool).err(),
                 Body::Named(named) => match &named.notation {
-                    Notation::Json => None,
+                    Notation::Json => json_schema(tool).err(),
                     Notation::Python => pieces::python(tool).err(),
                     Notation::Marked(quote) => pieces::marked(tool, quote).err(),
                 },
@@ -112,8 +116,8 @@ impl AnswerFormat {
         around(begin, Shape::Form(form.clone()), end)
     }
 
-    fn free_text(&self) -> Shape {
-        let mut without = self.calls.shape_triggers();
+    fn free_text(&self, tools: &Tools) -> Shape {
+        let mut without = self.calls.shape_triggers(tools);
         let end = self.text.end.trim();
         without.extend((!end.is_empty()).then(|| end.to_owned()));
         let Around { begin, end } = &self.text;
@@ -124,10 +128,10 @@ impl AnswerFormat {
         let calls = self.calls(tools);
         match self.has_channels {
             // Each message has a header of its own.
-            true => Shape::Any(vec![self.free_text(), calls]),
+            true => Shape::Any(vec![self.free_text(tools), calls]),
             false => match self.text.begin.is_empty() {
-                true => all(vec![self.free_text(), optional(calls)]),
-                false => all(vec![optional(self.free_text()), optional(calls)]),
+                true => all(vec![self.free_text(tools), optional(calls)]),
+                false => all(vec![optional(self.free_text(tools)), optional(calls)]),
             },
         }
     }
@@ -151,13 +155,17 @@ impl AnswerFormat {
 }
 
 impl Calls {
-    /// What begins a call within text, for a shape. Without a marker it is the beginning of the
-    /// object.
-    fn shape_triggers(&self) -> Vec<String> {
+    /// What begins a call within text, for a shape: the marker, or what text would hardly have.
+    fn shape_triggers(&self, tools: &Tools) -> Vec<String> {
         let triggers = self.triggers();
-        match (&self.body, triggers.is_empty()) {
-            (Body::Object(keys), true) => vec![keys.before_name()],
-            _ => triggers,
+        let is_bracket = |trigger: &String| trigger == "[";
+        match &self.body {
+            Body::Object(keys) if triggers.is_empty() => vec![keys.before_name()],
+            Body::Named(_) if triggers.iter().all(is_bracket) => {
+                let begin = |tool: &Tool| format!("[{}(", tool.name);
+                tools.list.iter().map(begin).collect()
+            }
+            Body::Object(_) | Body::Named(_) | Body::Tagged(_) => triggers,
         }
     }
 
@@ -271,13 +279,32 @@ fn is_enforced(tool: &Tool, tools: &Tools) -> bool {
 
 /// Arguments in JSON.
 fn json_arguments(tool: &Tool, is_enforced: bool) -> Shape {
-    const NONE: &str = r#"{"type": "object", "properties": {}, "additionalProperties": false}"#;
     const ANY: &str = r#"{"type": "object"}"#;
-    Shape::Json(match (&tool.parameters, is_enforced) {
-        (_, false) => ANY.to_owned(),
-        (None, true) => NONE.to_owned(),
-        (Some(schema), true) => schema.clone(),
-    })
+    let schema = is_enforced.then(|| json_schema(tool).ok()).flatten();
+    Shape::Json(schema.unwrap_or_else(|| ANY.to_owned()))
+}
+
+/// The schema of a tool's arguments, which are an object whether or not it says so.
+///
+/// # Errors
+///
+/// It wants something else.
+fn json_schema(tool: &Tool) -> Result<String, String> {
+    const NONE: &str = r#"{"type": "object", "properties": {}, "additionalProperties": false}"#;
+    let Some(text) = &tool.parameters else {
+        return Ok(NONE.to_owned());
+    };
+    let Ok(Data::Object(mut schema)) = Data::read(text) else {
+        return Err("it is no JSON object".to_owned());
+    };
+    match schema.get("type") {
+        Some(kind) if kind.as_text() == Some("object") => Ok(text.clone()),
+        Some(_) => Err("its type is not `object`, which arguments are".to_owned()),
+        None => {
+            schema.insert("type".to_owned(), Data::text("object"));
+            jinja::json_text(&Data::Object(schema)).ok_or_else(|| "it is no JSON".to_owned())
+        }
+    }
 }
 
 pub(super) fn matching(regex: &str) -> Shape {

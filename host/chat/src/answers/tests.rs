@@ -1,6 +1,8 @@
 //! Tests of what is found in templates, and of the shapes that follow.
 
+mod describing;
 mod finding;
+mod shaping;
 mod templates;
 
 use super::*;

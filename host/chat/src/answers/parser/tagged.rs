@@ -6,7 +6,8 @@ use super::input::{Atoms, Input, Next, Progress};
 use super::named::{MAX_NAME, read_word};
 use super::object::MAX_KEPT;
 use super::sink::Sink;
-use super::values::{Values, push_escaped};
+use super::text::push_escaped;
+use super::values::Values;
 
 #[derive(Debug)]
 pub(super) struct TaggedReader {

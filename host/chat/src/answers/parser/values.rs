@@ -5,6 +5,7 @@
 
 use super::super::format::Notation;
 use super::input::{Input, Next, Progress};
+use super::text::{Quote, Text};
 
 /// Largest depth of values within each other. Ordinary readers take 128.
 const MAX_DEPTH: usize = 100;
@@ -20,8 +21,6 @@ pub(super) struct Values {
     state: State,
     /// Whether a comma is to be written before the next value.
     owes_comma: bool,
-    /// The first half of a surrogate pair.
-    half: Option<u32>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -47,32 +46,13 @@ enum State {
     /// After a value.
     Comma,
     Text {
-        quote: Quote,
+        text: Text,
         is_key: bool,
-    },
-    /// After a backslash.
-    Escape {
-        quote: Quote,
-        is_key: bool,
-    },
-    /// In a code of this many digits.
-    Code {
-        quote: Quote,
-        is_key: bool,
-        digits: u8,
-        code: u32,
-        of: char,
     },
     /// A number, a truth value or none.
     Word(String),
     /// A key without quotes.
     Bare(usize),
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Quote {
-    Sign(char),
-    Marker,
 }
 
 impl Values {
@@ -82,7 +62,6 @@ impl Values {
             stack: Vec::new(),
             state: State::Before,
             owes_comma: false,
-            half: None,
         }
     }
 
@@ -103,7 +82,6 @@ impl Values {
         loop {
             let next = match &self.state {
                 State::Text { .. } => self.text(input, out),
-                State::Escape { .. } | State::Code { .. } => self.escape(input, out),
                 State::Word(_) => self.word(input, out),
                 State::Bare(_) => self.bare(input, out),
                 _ => self.between(input, out),
@@ -212,10 +190,9 @@ impl Values {
                 Ok(Some(quote)) => {
                     self.pay_comma(out);
                     out.push('"');
-                    self.state = State::Text {
-                        quote,
-                        is_key: false,
-                    };
+                    let text = Text::new(quote);
+                    let is_key = false;
+                    self.state = State::Text { text, is_key };
                     None
                 }
                 Ok(None) if is_of_word(c) => {
@@ -267,10 +244,9 @@ impl Values {
             Ok(Some(quote)) => {
                 self.pay_comma(out);
                 out.push('"');
-                self.state = State::Text {
-                    quote,
-                    is_key: true,
-                };
+                let text = Text::new(quote);
+                let is_key = true;
+                self.state = State::Text { text, is_key };
                 None
             }
             Ok(None) if is_bare && is_of_name(c) => {
@@ -320,143 +296,16 @@ impl Values {
     }
 
     fn text(&mut self, input: &mut Input, out: &mut String) -> Option<Progress> {
-        let State::Text { quote, is_key } = self.state else {
+        let State::Text { text, is_key } = &mut self.state else {
             return Some(Progress::Fail);
         };
-        let Some(c) = input.next_char() else {
-            return Some(Progress::Wait);
-        };
-        let ends = match (quote, &self.notation) {
-            (Quote::Marker, Notation::Marked(marker)) => input.read(marker),
-            (Quote::Sign(sign), _) if sign == c => {
-                input.skip(1);
-                Next::Yes
-            }
-            _ => Next::No,
-        };
-        match ends {
-            Next::Unknown => Some(Progress::Wait),
-            Next::Yes => {
-                self.pay_half(out);
-                out.push('"');
+        let is_key = *is_key;
+        match text.step(&self.notation, input, out) {
+            Progress::Done if is_key => {
                 self.state = State::Colon;
-                (!is_key).then_some(Progress::Done)
-            }
-            Next::No => {
-                input.skip(c.len_utf8());
-                if c == '\\' && quote != Quote::Marker {
-                    self.state = State::Escape { quote, is_key };
-                } else {
-                    self.pay_half(out);
-                    push_escaped(c, out);
-                }
                 None
             }
-        }
-    }
-
-    fn escape(&mut self, input: &mut Input, out: &mut String) -> Option<Progress> {
-        let Some(c) = input.next_char() else {
-            return Some(Progress::Wait);
-        };
-        match self.state {
-            State::Escape { quote, is_key } => {
-                input.skip(c.len_utf8());
-                self.state = State::Text { quote, is_key };
-                let digits = match c {
-                    'u' => 4,
-                    'x' if !self.is_json() => 2,
-                    'U' if !self.is_json() => 8,
-                    _ => 0,
-                };
-                if digits > 0 {
-                    let (code, of) = (0, c);
-                    self.state = State::Code {
-                        quote,
-                        is_key,
-                        digits,
-                        code,
-                        of,
-                    };
-                    return None;
-                }
-                self.pay_half(out);
-                self.escaped(c, out)
-            }
-            State::Code {
-                quote,
-                is_key,
-                digits,
-                code,
-                of,
-            } => {
-                let Some(digit) = c.to_digit(16) else {
-                    return Some(Progress::Fail);
-                };
-                input.skip(1);
-                let code = (code << 4) | digit;
-                if digits > 1 {
-                    let digits = digits - 1;
-                    self.state = State::Code {
-                        quote,
-                        is_key,
-                        digits,
-                        code,
-                        of,
-                    };
-                    return None;
-                }
-                self.state = State::Text { quote, is_key };
-                self.code(code, out);
-                None
-            }
-            _ => Some(Progress::Fail),
-        }
-    }
-
-    /// What a backslash and this sign stand for.
-    fn escaped(&self, c: char, out: &mut String) -> Option<Progress> {
-        match c {
-            '"' | '\\' | 'b' | 'f' | 'n' | 'r' | 't' => {
-                out.push('\\');
-                out.push(c);
-            }
-            '/' => out.push('/'),
-            _ if self.is_json() => return Some(Progress::Fail),
-            '\'' => out.push('\''),
-            '\n' => {}
-            'a' => out.push_str("\\u0007"),
-            'v' => out.push_str("\\u000b"),
-            '0' => out.push_str("\\u0000"),
-            other => {
-                out.push_str("\\\\");
-                push_escaped(other, out);
-            }
-        }
-        None
-    }
-
-    /// Writes the character of a code.
-    fn code(&mut self, code: u32, out: &mut String) {
-        let is_second = (0xDC00..0xE000).contains(&code);
-        match self.half.take() {
-            Some(first) if is_second => {
-                let whole = 0x1_0000 + ((first - 0xD800) << 10) + (code - 0xDC00);
-                push_code(whole, out);
-                return;
-            }
-            Some(_) => out.push('\u{FFFD}'),
-            None => {}
-        }
-        match (0xD800..0xDC00).contains(&code) {
-            true => self.half = Some(code),
-            false => push_code(code, out),
-        }
-    }
-
-    fn pay_half(&mut self, out: &mut String) {
-        if self.half.take().is_some() {
-            out.push('\u{FFFD}');
+            progress => Some(progress),
         }
     }
 
@@ -544,21 +393,4 @@ fn written(word: &str, is_json: bool) -> Option<String> {
     }
     let number: f64 = word.replace('_', "").parse().ok()?;
     serde_json::Number::from_f64(number).map(|number| number.to_string())
-}
-
-fn push_code(code: u32, out: &mut String) {
-    push_escaped(char::from_u32(code).unwrap_or('\u{FFFD}'), out);
-}
-
-/// Writes a character of a JSON text.
-pub(super) fn push_escaped(c: char, out: &mut String) {
-    match c {
-        '"' => out.push_str("\\\""),
-        '\\' => out.push_str("\\\\"),
-        '\n' => out.push_str("\\n"),
-        '\r' => out.push_str("\\r"),
-        '\t' => out.push_str("\\t"),
-        c if c < ' ' => out.push_str(&format!("\\u{:04x}", u32::from(c))),
-        c => out.push(c),
-    }
 }

@@ -1,8 +1,12 @@
 //! What is found in templates.
 
+use mynah_core::{Conversation, Event, Message, Role, Tool, Tools};
+
 use super::super::format::{Around, Body, Calls};
 use super::templates::*;
 use super::*;
+use crate::Rendered;
+use crate::control_tokens::ControlTokens;
 
 fn found(source: &str) -> AnswerFormat {
     AnswerFormat::of(&template(source))
@@ -108,6 +112,10 @@ fn formats_that_comparing_cannot_find_are_recognised() {
         ("<|tool_call>call:f{}<tool_call|>", "gemma-4"),
         ("<start_function_call>call:f{}", "function-gemma"),
         ("<|tool_call_start|>[f()]<|tool_call_end|>", "lfm2"),
+        (
+            "write [func_name1(params_name1=params_value1, ...)]",
+            "pythonic",
+        ),
         ("<|tool_call|>[{}]<|/tool_call|>", "phi-4-mini"),
         ("<|tool|>[]<|/tool|>", "phi-4-mini"),
         ("write <|tool_call|> and a list", "granite-3"),
@@ -147,4 +155,42 @@ fn names_are_known_and_others_are_not() {
         assert_eq!((named.name(), named.origin()), (name, Origin::Chosen));
     }
     assert_eq!(AnswerFormat::named("qwen"), None);
+}
+
+#[test]
+fn the_fallback_reads_what_its_description_asks_for() {
+    let conversation = Conversation {
+        template_tools: Some(r#"[{"name": "tool"}]"#.to_owned()),
+        ..vec![Message::new(Role::User, "x")].into()
+    };
+    let none = ControlTokens::new(std::iter::empty()).unwrap();
+    let rendered = template(&gemma_3()).render_with(&none, &conversation, 10_000);
+    let Rendered::Text(prompt) = rendered.unwrap().prompt else {
+        panic!("there are no control tokens");
+    };
+    let asked = "{\"name\": \"tool\", \"arguments\": {\"key\": \"value\"}}";
+    assert!(prompt.contains(asked), "{prompt}");
+    let tool = Tool {
+        name: "tool".to_owned(),
+        description: None,
+        parameters: None,
+        strict: false,
+    };
+    let tools = Tools {
+        list: vec![tool],
+        ..Tools::default()
+    };
+    let mut parser = AnswerFormat::fallback().parser(&tools, false, 0);
+    let events = parser.push(Piece::Text(asked));
+    let [
+        Event::ToolCallStart { name, .. },
+        Event::ToolCallArguments { text, .. },
+    ] = &events[..]
+    else {
+        panic!("{events:?}");
+    };
+    assert_eq!(
+        (name.as_str(), text.as_str()),
+        ("tool", "{\"key\": \"value\"}")
+    );
 }

@@ -62,7 +62,8 @@ fn inst(calls: &str) -> String {
 pub(super) fn mistral_list() -> String {
     inst(
         "[TOOL_CALLS][{% for c in m.tool_calls %}{% if c.id|length != 9 %}{{ raise_exception('nine signs') }}{% endif %}\
-        {{ '{\"name\": \"' + c.function.name + '\", \"arguments\": ' + c.function.arguments|tojson }}\
+        {{ '{\"name\": \"' + c.function.name }}\
+        {{ '\", \"arguments\": ' + c.function.arguments|tojson }}\
         {{ ', \"id\": \"' + c.id + '\"}' }}{% if not loop.last %}, {% endif %}{% endfor %}]",
     )
 }
@@ -80,7 +81,8 @@ pub(super) fn mistral_named(with_id: bool) -> String {
 pub(super) fn command_r() -> String {
     turns(
         "{% if m.tool_calls %}Action: ```json\n[{% for c in m.tool_calls %}{{ ',' if not loop.first }}\n    {\n        \
-        \"tool_name\": \"{{ c.function.name }}\",\n        \"parameters\": {{ c.function.arguments|tojson }}\n    }\
+        \"tool_name\": \"{{ c.function.name }}\",\n        \
+        \"parameters\": {{ c.function.arguments|tojson }}\n    }\
         {% endfor %}{{ '\n]```' }}{% endif %}",
         "",
     )
@@ -90,7 +92,8 @@ pub(super) fn command_r() -> String {
 pub(super) fn command_r7b() -> String {
     "{% for t in tools or [] %}{{ t|tojson }}\n{% endfor %}{% for m in messages %}{% if m.role == 'assistant' %}\
     <|START_OF_TURN_TOKEN|><|CHATBOT_TOKEN|>{% if m.tool_calls %}<|START_ACTION|>[{% for c in m.tool_calls %}\
-    {{ ',' if not loop.first }}\n    {\"tool_call_id\": \"{{ loop.index0 }}\", \"tool_name\": \"{{ c.function.name }}\", \
+    {{ ',' if not loop.first }}\n    {\"tool_call_id\": \"{{ loop.index0 }}\", \
+    \"tool_name\": \"{{ c.function.name }}\", \
     \"parameters\": {{ c.function.arguments|tojson }}}{% endfor %}{{ '\n]<|END_ACTION|>' }}{% else %}<|START_RESPONSE|>{{ m.content }}\
     <|END_RESPONSE|>{% endif %}<|END_OF_TURN_TOKEN|>{% else %}<|START_OF_TURN_TOKEN|><|USER_TOKEN|>{{ m.content }}\
     <|END_OF_TURN_TOKEN|>{% endif %}{% endfor %}{% if add_generation_prompt %}<|START_OF_TURN_TOKEN|><|CHATBOT_TOKEN|>\
@@ -133,7 +136,8 @@ fn deepseek(calls: &str) -> String {
 pub(super) fn deepseek_r1() -> String {
     deepseek(
         "{% for c in m.tool_calls %}{{ '\n' if not loop.first }}<｜tool▁call▁begin｜>{{ c.type }}<｜tool▁sep｜>{{ c.function.name }}\n\
-        ```json\n{{ c.function.arguments if c.function.arguments is string else c.function.arguments|tojson }}\n```\
+        ```json\n{{ c.function.arguments if c.function.arguments is string else \
+        c.function.arguments|tojson }}\n```\
         <｜tool▁call▁end｜>{% endfor %}",
     )
 }

@@ -12,7 +12,7 @@ struct Family {
 /// The arguments of the first call.
 const HARD: &str = r#"{"place": "Ås \"N\" 🙂\nB", "days": 2, "of": {"a": [1, true, null, "x"]}}"#;
 
-const FAMILIES: [Family; 19] = [
+const FAMILIES: [Family; 20] = [
     Family {
         name: "hermes",
         two: "<tool_call>\n{\"name\": \"rain\", \"arguments\": HARD}\n</tool_call>\n\
@@ -41,7 +41,8 @@ const FAMILIES: [Family; 19] = [
     Family {
         name: "command-r",
         two: "Action: ```json\n[\n    {\n        \"tool_name\": \"rain\",\n        \"parameters\": \
-            HARD\n    },\n    {\n        \"tool_name\": \"now\",\n        \"parameters\": {}\n    }\n]```",
+            HARD\n    },\n    {\n        \"tool_name\": \"now\",\n        \
+            \"parameters\": {}\n    }\n]```",
     },
     Family {
         name: "command-r7b",
@@ -60,7 +61,8 @@ const FAMILIES: [Family; 19] = [
         name: "minimax-m2",
         two: "<minimax:tool_call>\n<invoke name=\"rain\">\n<parameter name=\"place\">Ås \"N\" 🙂\nB\
             </parameter>\n<parameter name=\"days\">2</parameter>\n<parameter name=\"of\">\
-            {\"a\": [1, true, null, \"x\"]}</parameter>\n</invoke>\n<invoke name=\"now\">\n</invoke>\
+            {\"a\": [1, true, null, \"x\"]}</parameter>\n</invoke>\n<invoke name=\"now\">\n\
+            </invoke>\
             \n</minimax:tool_call>",
     },
     Family {
@@ -97,6 +99,11 @@ const FAMILIES: [Family; 19] = [
         name: "lfm2",
         two: "<|tool_call_start|>[rain(place=\"Ås \\\"N\\\" 🙂\\nB\", days=2, \
             of={'a': [1, True, None, 'x']}), now()]<|tool_call_end|>",
+    },
+    Family {
+        name: "pythonic",
+        two: "[rain(place='Ås \"N\" \\U0001F642\\x0aB', days=2, \
+            of={'a': (1, True, None, 'x',)}), now()]",
     },
     Family {
         name: "gemma-4",
