@@ -6,7 +6,7 @@ use std::sync::{Arc, OnceLock};
 
 use llguidance::api::{GrammarInit, TopLevelGrammar};
 use llguidance::earley::SlicedBiasComputer;
-use llguidance::toktrie::InferenceCapabilities;
+use llguidance::toktrie::{InferenceCapabilities, TokEnv};
 use llguidance::{Logger, Matcher, ParserFactory};
 use mynah_core::TokenId;
 use mynah_settings::OutputForm;
@@ -14,7 +14,7 @@ use mynah_settings::OutputForm;
 use super::limits::{self, parser_limits, summary};
 use super::schema::FreeNames;
 use super::vocabulary::{Vocabulary, Words, word};
-use super::{Constraint, ConstraintError, GrammarError, gbnf, lark, schema};
+use super::{Constraint, ConstraintError, GrammarError, embedded, gbnf, lark, schema};
 
 /// Compiles the constraints of a model's requests. The first one also builds the shared data, which
 /// takes about 0.1 s and 15 MB for a vocabulary of 50,000 tokens, and in proportion for others.
@@ -61,13 +61,13 @@ impl Grammars {
     }
 
     fn build(&self, form: &OutputForm) -> Result<Constraint, String> {
+        let shared = self.shared.get_or_init(|| self.share()).as_ref()?;
+        let env = shared.tok_env();
         let Prepared {
             grammar,
             names,
             notes,
-        } = self.prepared(form)?;
-        let shared = self.shared.get_or_init(|| self.share()).as_ref()?;
-        let env = shared.tok_env();
+        } = self.prepared(form, env)?;
         let parser = shared.create_parser_from_init_ext(
             grammar,
             Logger::new(0, 0),
@@ -84,7 +84,7 @@ impl Grammars {
     }
 
     /// Converts a form to llguidance's type, after the checks for safety.
-    fn prepared(&self, form: &OutputForm) -> Result<Prepared, String> {
+    fn prepared(&self, form: &OutputForm, env: &TokEnv) -> Result<Prepared, String> {
         let too_long = |text: &str, most: usize| {
             let bytes = text.len();
             (bytes > most).then(|| format!("it has {bytes} bytes, the maximum is {most}"))
@@ -112,7 +112,16 @@ impl Grammars {
                 if let Some(reason) = too_long(text, limits::MAX_LARK_BYTES) {
                     return Err(reason);
                 }
-                lark::check(text)?;
+                let lark = lark::read(text)?;
+                if !lark.before.is_empty() {
+                    let limits = parser_limits(form, env.tok_trie().vocab_size());
+                    let (grammar, notes) = embedded::compile(&lark, env.clone(), limits)?;
+                    return Ok(Prepared {
+                        grammar,
+                        names: None,
+                        notes,
+                    });
+                }
                 TopLevelGrammar::from_lark(text.clone())
             }
             OutputForm::Gbnf(text) => {

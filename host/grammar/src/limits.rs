@@ -28,6 +28,7 @@ pub(super) fn parser_limits(form: &OutputForm, vocabulary: usize) -> ParserLimit
         // the square of their number. A JSON object has about four for each optional property.
         max_items_in_row: match form {
             OutputForm::JsonSchema(_) => 2_000,
+            OutputForm::Lark(text) if text.contains("%json") => 2_000,
             OutputForm::Regex(_) | OutputForm::Lark(_) | OutputForm::Gbnf(_) => 500,
         },
         // If each character is a separate step, every token of the vocabulary takes several.
