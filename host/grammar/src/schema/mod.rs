@@ -187,10 +187,11 @@ fn note_dialect(schema: &Value, compiler: &mut Compiler<'_>) {
     };
     let known = ["json-schema.org/draft", "spec.openapis.org/oas"];
     let dialect = dialect.as_str().unwrap_or_default();
-    if !known.iter().any(|known| dialect.contains(known)) {
+    let is_known = known.iter().any(|known| dialect.contains(known));
+    if !is_known || dialect.contains("draft-03") {
         compiler.note(
             "/$schema",
-            "this dialect is not known: the schema is read as 2020-12",
+            "this dialect is not known: the schema is read as a later one",
         );
     }
 }

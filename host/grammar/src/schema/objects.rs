@@ -47,10 +47,6 @@ impl Compiler<'_> {
                 let place = child(self.document.pointer(part.node), "required");
                 at(&place, "it must be a list of names of properties")
             };
-            // Draft 3, and a frequent mistake: a flag at the property.
-            if required.is_boolean() {
-                return Err(wrong());
-            }
             for name in required.as_array().ok_or_else(wrong)? {
                 let name = name.as_str().ok_or_else(wrong)?;
                 if !names.iter().any(|known| known == name) {
