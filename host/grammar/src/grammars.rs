@@ -76,7 +76,11 @@ impl Grammars {
         );
         let parser = parser.map_err(|error| summary(&error.to_string()))?;
         let matcher = Matcher::new(Ok(parser));
-        let constraint = Constraint::new(matcher, env.clone(), names, notes);
+        let too_many_ways = match form {
+            OutputForm::Gbnf(_) => Some(gbnf::FEWER_WAYS),
+            OutputForm::JsonSchema(_) | OutputForm::Regex(_) | OutputForm::Lark(_) => None,
+        };
+        let constraint = Constraint::new(matcher, env.clone(), names, notes, too_many_ways);
         constraint.map_err(|error| match error {
             ConstraintError::DeadEnd => "no text has this form".to_owned(),
             ConstraintError::Failed(reason) => reason,
@@ -125,8 +129,13 @@ impl Grammars {
                 TopLevelGrammar::from_lark(text.clone())
             }
             OutputForm::Gbnf(text) => {
-                let lark = gbnf::to_lark(text, &Named(&*self.vocabulary));
-                TopLevelGrammar::from_lark(lark.map_err(|error| error.to_string())?)
+                let read = gbnf::to_lark(text, &Named(&*self.vocabulary));
+                let read = read.map_err(|error| error.to_string())?;
+                return Ok(Prepared {
+                    grammar: GrammarInit::Serialized(TopLevelGrammar::from_lark(read.lark)),
+                    names: None,
+                    notes: read.notes,
+                });
             }
         };
         Ok(Prepared {
@@ -168,6 +177,13 @@ impl gbnf::Tokens for Named<'_> {
 
     fn is_usable(&self, id: u32) -> bool {
         id < self.count() && !word(self.0, TokenId(id.cast_signed())).is_empty()
+    }
+
+    fn text(&self, id: u32) -> Vec<u8> {
+        match id < self.count() {
+            true => self.0.text(TokenId(id.cast_signed())),
+            false => Vec::new(),
+        }
     }
 }
 
