@@ -29,6 +29,10 @@ pub struct Constraint {
     keys: Option<Keys>,
     names: FreeNames,
     notes: Vec<String>,
+    // What to say if there are too many ways to go on.
+    too_many_ways: Option<&'static str>,
+    // The length of the answer in bytes.
+    length: usize,
     // The tokens that may come next, if they have been computed.
     pub(super) allowed: Option<Allowed>,
 }
@@ -45,6 +49,7 @@ impl Constraint {
         env: TokEnv,
         names: Option<FreeNames>,
         notes: Vec<String>,
+        too_many_ways: Option<&'static str>,
     ) -> Result<Self, ConstraintError> {
         let mut constraint = Self {
             matcher,
@@ -52,6 +57,8 @@ impl Constraint {
             keys: names.map(|_| Keys::new()),
             names: names.unwrap_or(FreeNames::None),
             notes,
+            too_many_ways,
+            length: 0,
             allowed: None,
         };
         constraint.allowed()?;
@@ -81,7 +88,8 @@ impl Constraint {
         if id >= self.vocabulary() || self.env.tok_trie().token(id).is_empty() {
             return Ok(false);
         }
-        let valid = self.matcher.validate_tokens(&[id]).map_err(failed)? > 0;
+        let valid = self.matcher.validate_tokens(&[id]);
+        let valid = valid.map_err(|error| self.failed(error))? > 0;
         if valid && self.is_too_deep(id) {
             // It depends on the other tokens.
             return Ok(self.allowed()?.has(token));
@@ -116,7 +124,9 @@ impl Constraint {
             return Ok(true);
         }
         let mut matcher = self.matcher.clone();
-        matcher.consume_token(id).map_err(failed)?;
+        matcher
+            .consume_token(id)
+            .map_err(|error| self.failed(error))?;
         let mut left = MAX_LOOKED_AT;
         self.goes_on(matcher, &after, &mut left)
     }
@@ -139,7 +149,7 @@ impl Constraint {
         let mask = match matcher.compute_mask() {
             Ok(mask) => mask,
             Err(error) if error.to_string().starts_with(&dead_end()) => return Ok(false),
-            Err(error) => return Err(failed(error)),
+            Err(error) => return Err(self.failed(error)),
         };
         let trie = self.env.tok_trie();
         let mut doubtful = Vec::new();
@@ -156,7 +166,7 @@ impl Constraint {
         }
         for (id, after) in doubtful {
             let mut next = matcher.clone();
-            next.consume_token(id).map_err(failed)?;
+            next.consume_token(id).map_err(|error| self.failed(error))?;
             if self.goes_on(next, &after, left)? {
                 return Ok(true);
             }
@@ -211,7 +221,7 @@ impl Constraint {
                     return Err(if is_dead_end {
                         ConstraintError::DeadEnd
                     } else {
-                        failed(error)
+                        self.failed(error)
                     });
                 }
             },
@@ -227,10 +237,26 @@ impl Constraint {
     pub fn accept(&mut self, token: TokenId) -> Result<(), ConstraintError> {
         self.allowed = None;
         let id = u32::try_from(token.0).map_err(|_| ConstraintError::DeadEnd)?;
+        let bytes = self.env.tok_trie().token(id);
+        self.length += bytes.len();
         if let Some(keys) = &mut self.keys {
-            keys.advance(self.env.tok_trie().token(id));
+            keys.advance(bytes);
         }
-        self.matcher.consume_token(id).map_err(failed)
+        let accepted = self.matcher.consume_token(id);
+        accepted.map_err(|error| self.failed(error))
+    }
+
+    /// An error of llguidance, in the words of the form.
+    fn failed(&self, error: impl fmt::Display) -> ConstraintError {
+        let message = error.to_string();
+        // Each way to go on is an item.
+        ConstraintError::Failed(match self.too_many_ways {
+            Some(remedy) if message.contains(" items") => format!(
+                "after {} bytes of the answer, the grammar has too many ways to go on: {remedy}",
+                self.length
+            ),
+            _ => limits::summary(&message),
+        })
     }
 
     /// Whether the answer is complete and nothing may follow.
@@ -265,10 +291,6 @@ fn opens(bytes: &[u8]) -> bool {
 /// llguidance's message when no token is allowed.
 fn dead_end() -> String {
     StopReason::NoExtensionBias.to_string()
-}
-
-fn failed(error: impl fmt::Display) -> ConstraintError {
-    ConstraintError::Failed(limits::summary(&error.to_string()))
 }
 
 impl fmt::Debug for Constraint {

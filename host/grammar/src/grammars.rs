@@ -6,7 +6,7 @@ use std::sync::{Arc, OnceLock};
 
 use llguidance::api::{GrammarInit, TopLevelGrammar};
 use llguidance::earley::SlicedBiasComputer;
-use llguidance::toktrie::InferenceCapabilities;
+use llguidance::toktrie::{InferenceCapabilities, TokEnv};
 use llguidance::{Logger, Matcher, ParserFactory};
 use mynah_core::{Shape, TokenId};
 use mynah_settings::OutputForm;
@@ -15,7 +15,7 @@ use super::limits::{self, MadeOf, parser_limits, summary};
 use super::schema::FreeNames;
 use super::shape::{self, ControlTokens};
 use super::vocabulary::{Vocabulary, Words, word};
-use super::{Constraint, ConstraintError, GrammarError, gbnf, lark, schema};
+use super::{Constraint, ConstraintError, GrammarError, embedded, gbnf, lark, schema};
 
 /// Compiles the constraints of a model's requests. The first one also builds the shared data, which
 /// takes about 0.1 s and 15 MB for a vocabulary of 50,000 tokens, and in proportion for others.
@@ -86,7 +86,8 @@ impl Grammars {
     }
 
     fn build(&self, form: &OutputForm) -> Result<Constraint, String> {
-        self.constrain(self.prepared(form)?)
+        let shared = self.shared.get_or_init(|| self.share()).as_ref()?;
+        self.constrain(self.prepared(form, shared.tok_env())?)
     }
 
     fn constrain(&self, prepared: Prepared) -> Result<Constraint, String> {
@@ -106,7 +107,11 @@ impl Grammars {
         );
         let parser = parser.map_err(|error| summary(&error.to_string()))?;
         let matcher = Matcher::new(Ok(parser));
-        let constraint = Constraint::new(matcher, env.clone(), names, notes);
+        let too_many_ways = match form {
+            OutputForm::Gbnf(_) => Some(gbnf::FEWER_WAYS),
+            OutputForm::JsonSchema(_) | OutputForm::Regex(_) | OutputForm::Lark(_) => None,
+        };
+        let constraint = Constraint::new(matcher, env.clone(), names, notes, too_many_ways);
         constraint.map_err(|error| match error {
             ConstraintError::DeadEnd => "no text has this form".to_owned(),
             ConstraintError::Failed(reason) => reason,
@@ -114,7 +119,7 @@ impl Grammars {
     }
 
     /// Converts a form to llguidance's type, after the checks for safety.
-    fn prepared(&self, form: &OutputForm) -> Result<Prepared, String> {
+    fn prepared(&self, form: &OutputForm, env: &TokEnv) -> Result<Prepared, String> {
         let grammar = match form {
             OutputForm::JsonSchema(text) => {
                 let compiled = schema::compile(&schema::read(text)?)?;
@@ -131,12 +136,28 @@ impl Grammars {
             }
             OutputForm::Lark(text) => {
                 limits::check_bytes(text, limits::MAX_LARK_BYTES)?;
-                lark::check(text)?;
+                let lark = lark::read(text)?;
+                if !lark.before.is_empty() {
+                    let made_of = MadeOf::Schemas;
+                    let limits = parser_limits(made_of, env.tok_trie().vocab_size());
+                    let (grammar, notes) = embedded::compile(&lark, env.clone(), limits)?;
+                    return Ok(Prepared {
+                        grammar,
+                        names: None,
+                        notes,
+                        made_of,
+                    });
+                }
                 TopLevelGrammar::from_lark(text.clone())
             }
             OutputForm::Gbnf(text) => {
-                let lark = gbnf::to_lark(text, &Named(&*self.vocabulary));
-                TopLevelGrammar::from_lark(lark.map_err(|error| error.to_string())?)
+                let read = gbnf::to_lark(text, &Named(&*self.vocabulary));
+                let read = read.map_err(|error| error.to_string())?;
+                return Ok(Prepared {
+                    grammar: GrammarInit::Serialized(TopLevelGrammar::from_lark(read.lark)),
+                    names: None,
+                    notes: read.notes,
+                });
             }
         };
         Ok(Prepared {
@@ -179,6 +200,13 @@ impl gbnf::Tokens for Named<'_> {
 
     fn is_usable(&self, id: u32) -> bool {
         id < self.count() && !word(self.0, TokenId(id.cast_signed())).is_empty()
+    }
+
+    fn text(&self, id: u32) -> Vec<u8> {
+        match id < self.count() {
+            true => self.0.text(TokenId(id.cast_signed())),
+            false => Vec::new(),
+        }
     }
 }
 

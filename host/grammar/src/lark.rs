@@ -1,16 +1,36 @@
-//! Refuses unsafe parts of a Lark grammar before llguidance reads it.
+//! Refuses unsafe parts of a Lark grammar before llguidance reads it, and finds its JSON Schemas.
 //!
 //! Intersections (`&`) and complements (`~` before an item) of regular expressions can take
-//! exponential time and memory within one step of llguidance, which its limits do not cover. JSON
-//! Schemas in a grammar have their own checks. llguidance would read a `temperature`, but this
-//! engine would ignore it.
+//! exponential time and memory within one step of llguidance, which its limits do not cover.
+//! llguidance would read a `temperature`, but this engine would ignore it.
 
 use serde_json::Value;
 
-use super::schema;
+/// A Lark grammar without unsupported syntax.
+#[derive(Debug)]
+pub(super) struct Lark<'a> {
+    /// The text before each schema, with the schema.
+    pub(super) before: Vec<(&'a str, Schema<'a>)>,
+    /// The text after the last one.
+    pub(super) rest: &'a str,
+}
 
-/// Looks for unsupported syntax. llguidance itself reports other syntax errors.
-pub(super) fn check(text: &str) -> Result<(), String> {
+/// A JSON Schema in a grammar: `%json` and a value.
+#[derive(Debug)]
+pub(super) struct Schema<'a> {
+    pub(super) value: Value,
+    /// Its text, with `%json`.
+    pub(super) text: &'a str,
+    /// Its line and column.
+    pub(super) place: String,
+}
+
+/// Finds the schemas, and looks for unsupported syntax. llguidance itself reports other syntax
+/// errors.
+pub(super) fn read(text: &str) -> Result<Lark<'_>, String> {
+    let mut before = Vec::new();
+    // What follows the last schema begins here.
+    let mut begin = 0;
     let mut rest = text;
     while let Some(next) = rest.chars().next() {
         let at = text.len() - rest.len();
@@ -33,20 +53,27 @@ pub(super) fn check(text: &str) -> Result<(), String> {
                 return Err(unsupported(text, at, "a complement (`~`)"));
             }
             '%' => match after.strip_prefix("json") {
-                Some(schema) => {
-                    let (value, after) = json_prefix(schema);
-                    if let Some(value) = value {
-                        schema::check(&value)?;
-                    }
+                Some(json) => {
+                    let (value, after) = json_prefix(json)
+                        .map_err(|error| at_place(text, at, &format!("`%json`: {error}")))?;
+                    let end = text.len() - after.len();
+                    let schema = Schema {
+                        value,
+                        text: text.get(at..end).unwrap_or_default(),
+                        place: place(text, at),
+                    };
+                    before.push((text.get(begin..at).unwrap_or_default(), schema));
+                    begin = end;
                     after
                 }
-                // These values are JSON, too. The loop skips their strings.
+                // Other values are JSON, too. The loop skips their strings.
                 None => after,
             },
             _ => after,
         };
     }
-    Ok(())
+    let rest = text.get(begin..).unwrap_or_default();
+    Ok(Lark { before, rest })
 }
 
 /// `item ~ 3` and `item ~ 3..5` are repetitions.
@@ -99,18 +126,25 @@ fn skip_line(text: &str) -> &str {
 }
 
 /// The JSON value at the beginning of the text, and the text after it.
-fn json_prefix(text: &str) -> (Option<Value>, &str) {
+fn json_prefix(text: &str) -> Result<(Value, &str), String> {
     let mut values = serde_json::Deserializer::from_str(text).into_iter::<Value>();
     match values.next() {
-        Some(Ok(value)) => (
-            Some(value),
-            text.get(values.byte_offset()..).unwrap_or_default(),
-        ),
-        Some(Err(_)) | None => (None, text),
+        Some(Ok(value)) => Ok((value, text.get(values.byte_offset()..).unwrap_or_default())),
+        // Its line and column count from here.
+        Some(Err(error)) => Err(format!("a schema in JSON must follow: {error}")),
+        None => Err("a schema in JSON must follow".to_owned()),
     }
 }
 
 fn unsupported(text: &str, at: usize, what: &str) -> String {
+    at_place(text, at, &format!("{what} isn't supported, remove it"))
+}
+
+fn at_place(text: &str, at: usize, what: &str) -> String {
+    format!("{}: {what}", place(text, at))
+}
+
+fn place(text: &str, at: usize) -> String {
     let before = text.get(..at).unwrap_or_default();
     let line = before.matches('\n').count() + 1;
     let column = before
@@ -120,7 +154,7 @@ fn unsupported(text: &str, at: usize, what: &str) -> String {
         .chars()
         .count()
         + 1;
-    format!("line {line}, column {column}: {what} isn't supported, remove it")
+    format!("line {line}, column {column}")
 }
 
 #[cfg(test)]
@@ -137,7 +171,7 @@ mod tests {
             ("start: x\nx[temperature = 0.5]: /a/", "line 2, column 3"),
             ("start: <|\"|> & \"\"", "line 1, column 14"),
         ] {
-            let refused = check(text).unwrap_err();
+            let refused = read(text).unwrap_err();
             assert!(refused.contains(place), "{text}: {refused}");
         }
     }
@@ -150,17 +184,39 @@ mod tests {
             "start: /a\\/&/ %json {\"const\": \"a & ~b\"}",
             "start: %regex {\"substring_words\": \"a & b\"}",
         ] {
-            check(text).unwrap();
+            read(text).unwrap();
         }
     }
 
     #[test]
-    fn a_schema_within_a_grammar_is_checked_as_one() {
-        let patterns: Vec<String> = (0..40)
-            .map(|number| format!("{{\"pattern\": \"k{number}\"}}"))
+    fn schemas_within_a_grammar_are_found() {
+        let text = "start: \"%json {}\" %json {\"const\": \"}\"} // %json\n x: %json\n true";
+        let lark = read(text).unwrap();
+        let found: Vec<(&str, &str, &str)> = lark
+            .before
+            .iter()
+            .map(|(before, schema)| (*before, schema.text, schema.place.as_str()))
             .collect();
-        let text = format!("start: %json {{\"allOf\": [{}]}}", patterns.join(","));
-        let refused = check(&text).unwrap_err();
-        assert!(refused.contains("pattern"), "{refused}");
+        let expected = [
+            (
+                "start: \"%json {}\" ",
+                "%json {\"const\": \"}\"}",
+                "line 1, column 19",
+            ),
+            (" // %json\n x: ", "%json\n true", "line 2, column 5"),
+        ];
+        assert_eq!(found, expected);
+        assert_eq!(lark.rest, "");
+        for wrong in [
+            "start: %json",
+            "start: %json {\"type\": }",
+            "start: %jsonx {}",
+        ] {
+            let refused = read(wrong).unwrap_err();
+            assert!(
+                refused.starts_with("line 1, column 8: `%json`: a schema"),
+                "{refused}"
+            );
+        }
     }
 }

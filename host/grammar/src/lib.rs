@@ -14,6 +14,7 @@
 #![forbid(unsafe_code)]
 
 mod constraint;
+mod embedded;
 mod error;
 #[cfg(any(test, feature = "fuzzing"))]
 #[doc(hidden)]

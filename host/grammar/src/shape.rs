@@ -246,11 +246,11 @@ impl Compiler<'_> {
         }
         let value = schema::read(schema)?;
         let builder = self.take()?;
-        let within = schema::compile_within(&value, builder)?;
-        self.builder = Some(within.builder);
-        self.notes.extend(within.notes);
-        self.schemas.insert(schema.to_owned(), within.root);
-        Ok(within.root)
+        let part = schema::compile_part(&value, builder)?;
+        self.builder = Some(part.builder);
+        self.notes.extend(part.notes);
+        self.schemas.insert(schema.to_owned(), part.root);
+        Ok(part.root)
     }
 
     fn regex(&mut self, regex: &str) -> Result<Sym, String> {

@@ -69,7 +69,7 @@ pub(super) fn regex(text: &str) -> OutputForm {
     OutputForm::Regex(text.to_owned())
 }
 
-fn lark(text: &str) -> OutputForm {
+pub(super) fn lark(text: &str) -> OutputForm {
     OutputForm::Lark(text.to_owned())
 }
 

@@ -93,15 +93,3 @@ fn common(one: &[Item], other: &[Item]) -> usize {
     let pairs = one.iter().zip(other);
     pairs.take_while(|(one, other)| one == other).count()
 }
-
-impl Grammar {
-    fn take(&mut self, rule: usize) -> Option<Choice> {
-        self.rules.get_mut(rule)?.choice.take()
-    }
-
-    fn put(&mut self, rule: usize, choice: Choice) {
-        if let Some(rule) = self.rules.get_mut(rule) {
-            rule.choice = Some(choice);
-        }
-    }
-}

@@ -11,8 +11,10 @@
 
 mod check;
 mod factor;
+mod notes;
 mod parse;
 mod rules;
+mod simplify;
 mod tokens;
 mod translate;
 
@@ -28,10 +30,26 @@ mod tests;
 pub(super) use rules::Mistake;
 pub(super) use tokens::Tokens;
 
+/// What to do about a grammar with too many ways to go on.
+pub(super) const FEWER_WAYS: &str = "write its repetitions so that each divides a text in one way \
+                                     only, such as `[a-z]*` for `[a-z]* [a-z]*`, and `*` where a \
+                                     rule ends with itself";
+
+/// A grammar in llguidance's variant of Lark.
+#[derive(Debug)]
+pub(super) struct Translated {
+    pub(super) lark: String,
+    /// What is followed otherwise than its writer may think, each with its place.
+    pub(super) notes: Vec<String>,
+}
+
 /// Translates a grammar to llguidance's variant of Lark.
-pub(super) fn to_lark(text: &str, tokens: &dyn Tokens) -> Result<String, Mistake> {
+pub(super) fn to_lark(text: &str, tokens: &dyn Tokens) -> Result<Translated, Mistake> {
     let mut grammar = parse::parse(text, tokens)?;
     check::ends(text, &grammar)?;
+    let notes = notes::of(text, &grammar, tokens);
+    simplify::simplify(&mut grammar);
     factor::factor(&mut grammar);
-    translate::translate(text, &grammar, tokens)
+    let lark = translate::translate(text, &grammar, tokens)?;
+    Ok(Translated { lark, notes })
 }

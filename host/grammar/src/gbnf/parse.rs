@@ -6,7 +6,7 @@
 
 use std::collections::{BTreeSet, HashMap};
 
-use super::rules::{Characters, Choice, Grammar, Item, Mistake, Rule};
+use super::rules::{Characters, Choice, Grammar, Item, Mistake, Open, Rule};
 use super::tokens::Tokens;
 
 /// Maximum nesting of groups and repetitions. llguidance reads the translation recursively.
@@ -59,42 +59,6 @@ struct Parser<'a> {
     used: BTreeSet<u32>,
     has_other: bool,
     grammar: Grammar,
-}
-
-/// A rule or group whose end is not read yet.
-struct Open {
-    rule: usize,
-    choice: Choice,
-    items: Vec<Item>,
-    /// Index of the first item that a repetition would apply to.
-    last: usize,
-}
-
-impl Open {
-    fn new(rule: usize) -> Self {
-        Self {
-            rule,
-            choice: Vec::new(),
-            items: Vec::new(),
-            last: 0,
-        }
-    }
-
-    /// Begins the next sequence.
-    fn next(&mut self) {
-        self.choice.push(std::mem::take(&mut self.items));
-        self.last = 0;
-    }
-
-    fn push(&mut self, item: Item) {
-        self.last = self.items.len();
-        self.items.push(item);
-    }
-
-    fn close(mut self) -> Choice {
-        self.next();
-        self.choice
-    }
 }
 
 impl<'a> Parser<'a> {
@@ -184,7 +148,9 @@ impl<'a> Parser<'a> {
                     return Err(self.mistake_at(at, what));
                 }
             }
-            rule.choice = Some(choice);
+            if rule.choice.replace(choice).is_some() {
+                self.grammar.defined_again.push(at);
+            }
         }
         Ok(())
     }

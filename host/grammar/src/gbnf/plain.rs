@@ -98,7 +98,10 @@ fn any_item() -> impl Strategy<Value = Node> {
         .prop_map(|(set, is_negated)| Node::Class(set, is_negated));
     let rule = (0..3usize)
         .prop_map(|number| Node::Group(vec![vec![Node::Class("a", false), Node::Rule(number)]]));
-    let leaf = prop_oneof![4 => character, 1 => rule];
+    let loops = prop::sample::select(vec![(0u32, None), (1, None), (0, Some(1))]);
+    let inner = (prop::sample::select(vec!["a", "b", "ab"]), loops)
+        .prop_map(|(set, (min, max))| Node::Repeat(vec![Node::Class(set, false)], min, max));
+    let leaf = prop_oneof![4 => character, 2 => inner, 2 => rule];
     leaf.prop_recursive(2, 8, 3, |item| {
         let items = prop::collection::vec(item, 0..3);
         let choice = prop::collection::vec(items.clone(), 1..3);

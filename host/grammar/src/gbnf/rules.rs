@@ -11,6 +11,8 @@ pub(super) struct Grammar {
     pub(super) rules: Vec<Rule>,
     /// Position of the first item that no text matches.
     pub(super) never_at: Option<usize>,
+    /// Positions of the definitions of rules that were defined before.
+    pub(super) defined_again: Vec<usize>,
 }
 
 /// A rule, or a group in parentheses.
@@ -86,6 +88,13 @@ impl Characters {
         &self.0
     }
 
+    /// Whether it has this character.
+    pub(super) fn has(&self, code: u32) -> bool {
+        self.0
+            .iter()
+            .any(|&(first, last)| (first..=last).contains(&code))
+    }
+
     /// Whether no text has any of the characters.
     pub(super) fn is_empty(&self) -> bool {
         self.0.is_empty()
@@ -123,6 +132,17 @@ impl Grammar {
         self.rules.get(rule).is_some_and(|rule| !rule.is_named)
     }
 
+    /// Takes out the choice of a rule, to be put back.
+    pub(super) fn take(&mut self, rule: usize) -> Option<Choice> {
+        self.rules.get_mut(rule)?.choice.take()
+    }
+
+    pub(super) fn put(&mut self, rule: usize, choice: Choice) {
+        if let Some(rule) = self.rules.get_mut(rule) {
+            rule.choice = Some(choice);
+        }
+    }
+
     /// The sequences of a rule. None for a rule without a definition.
     pub(super) fn sequences(&self, rule: usize) -> &[Vec<Item>] {
         let choice = self.rules.get(rule).and_then(|rule| rule.choice.as_ref());
@@ -140,6 +160,42 @@ impl Grammar {
             }
         }
         seen
+    }
+}
+
+/// A rule or group whose end is not read yet.
+pub(super) struct Open {
+    pub(super) rule: usize,
+    pub(super) choice: Choice,
+    pub(super) items: Vec<Item>,
+    /// Index of the first item that a repetition would apply to.
+    pub(super) last: usize,
+}
+
+impl Open {
+    pub(super) fn new(rule: usize) -> Self {
+        Self {
+            rule,
+            choice: Vec::new(),
+            items: Vec::new(),
+            last: 0,
+        }
+    }
+
+    /// Begins the next sequence.
+    pub(super) fn next(&mut self) {
+        self.choice.push(std::mem::take(&mut self.items));
+        self.last = 0;
+    }
+
+    pub(super) fn push(&mut self, item: Item) {
+        self.last = self.items.len();
+        self.items.push(item);
+    }
+
+    pub(super) fn close(mut self) -> Choice {
+        self.next();
+        self.choice
     }
 }
 

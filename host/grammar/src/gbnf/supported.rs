@@ -12,7 +12,7 @@ pub(crate) const SUPPORTED: &[Supported] = &[
     Supported::yes(
         "a rule that is defined twice",
         "root ::= a\na ::= \"x\"\na ::= \"y\"",
-        "The last definition counts, as in llama.cpp.",
+        "The last definition counts, as in llama.cpp. The log says so.",
     ),
     Supported::yes("`# comment`", "# first\nroot ::= \"x\" # last", ""),
     Supported::yes("`\"text\"`", "root ::= \"text\" \"\"", ""),
@@ -59,13 +59,17 @@ pub(crate) const SUPPORTED: &[Supported] = &[
     Supported::yes(
         "`<token>`, `<[7]>`",
         "root ::= <think> <[97]>",
-        "The token with this text or name, or this number. If the token has a text that the \
-         grammar also allows at the same place, the token counts.",
+        "The token with this text or name, or this number.",
     ),
     Supported::yes(
         "`!<token>`, `!<[7]>`",
         "root ::= !<think>* <think>",
         "Any other token that does not end the answer. At most 64 different tokens in a grammar.",
+    ),
+    Supported::partly(
+        "a token where the grammar also allows its text",
+        "root ::= <[97]> \"b\" | \"ac\"",
+        "Only the token is followed.",
     ),
     Supported::yes(
         "a token that ends the answer, at the end",

@@ -13,4 +13,7 @@ pub(crate) trait Tokens {
 
     /// Whether the token can be part of an answer: it has a text or a name.
     fn is_usable(&self, id: u32) -> bool;
+
+    /// The bytes of the token in an answer. Empty for one that has a name only.
+    fn text(&self, id: u32) -> Vec<u8>;
 }

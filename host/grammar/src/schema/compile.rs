@@ -37,8 +37,8 @@ pub(super) struct Compiler<'a> {
     pub(super) pattern_bytes: usize,
     /// Expressions for finding out which names match.
     pub(super) matchers: HashMap<String, Regex>,
-    /// Whether names of properties may repeat, which the grammar alone does not exclude.
-    pub(super) has_free_names: bool,
+    /// The first object with names that may repeat, which the grammar alone does not exclude.
+    pub(super) free_names: Option<String>,
     /// Whether all names that a pattern allows may be used up.
     pub(super) names_run_out: bool,
 }
@@ -55,7 +55,7 @@ impl<'a> Compiler<'a> {
             patterns: HashMap::new(),
             pattern_bytes: 0,
             matchers: HashMap::new(),
-            has_free_names: false,
+            free_names: None,
             names_run_out: false,
         }
     }

@@ -36,6 +36,8 @@ pub(super) struct Document<'a> {
     resources: Vec<Resource>,
     anchors: HashMap<(usize, String), NodeId>,
     draft: Draft,
+    /// Whether any schema has `unevaluatedProperties`, which looks at what others have found.
+    has_unevaluated: bool,
 }
 
 /// The dialects that differ in how a schema is read.
@@ -91,6 +93,7 @@ impl<'a> Document<'a> {
             }],
             anchors: HashMap::new(),
             draft: if is_old { Draft::Old } else { Draft::New },
+            has_unevaluated: false,
         };
         document.walk(root, String::new(), 0);
         document
@@ -115,6 +118,7 @@ impl<'a> Document<'a> {
         let Value::Object(object) = schema else {
             return Some(id);
         };
+        self.has_unevaluated |= object.contains_key("unevaluatedProperties");
         for keyword in ["$anchor", "$dynamicAnchor"] {
             if let Some(Value::String(anchor)) = object.get(keyword) {
                 self.anchors.insert((resource, anchor.clone()), id);
@@ -149,6 +153,10 @@ impl<'a> Document<'a> {
 
     /// The resource that a schema belongs to: a new one if it has a URI.
     fn resource_of(&mut self, schema: &Value, pointer: &str, outer: usize) -> usize {
+        // Up to draft 7, a reference is all that its schema says.
+        if self.draft == Draft::Old && schema.get("$ref").is_some_and(Value::is_string) {
+            return outer;
+        }
         let id = schema.get("$id").or_else(|| schema.get("id"));
         let Some(id) = id.and_then(Value::as_str) else {
             return outer;
@@ -189,6 +197,10 @@ impl<'a> Document<'a> {
 
     pub(super) fn draft(&self) -> Draft {
         self.draft
+    }
+
+    pub(super) fn has_unevaluated(&self) -> bool {
+        self.has_unevaluated
     }
 
     pub(super) fn schema(&self, id: NodeId) -> &'a Value {

@@ -1,7 +1,7 @@
 //! The alternatives of schemas that apply together: `$ref`, `allOf`, `anyOf`, `oneOf` and
 //! `nullable` are followed until only keywords for values are left.
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use super::compile::Compiler;
 use super::document::{Draft, NodeId, child};
@@ -150,6 +150,22 @@ impl Compiler<'_> {
             .collect()
     }
 
+    /// Whether a keyword that isn't supported has no effect as it is used.
+    fn asks_nothing(&self, key: &str, value: &Value, schema: &Map<String, Value>) -> bool {
+        match key {
+            // Its properties count as evaluated.
+            "if" => {
+                let is_alone = !schema.contains_key("then") && !schema.contains_key("else");
+                is_alone && !self.document.has_unevaluated()
+            }
+            "dependentRequired" | "dependentSchemas" | "dependencies" => {
+                value.as_object().is_some_and(Map::is_empty)
+            }
+            "unevaluatedItems" => *value == Value::Bool(true),
+            _ => false,
+        }
+    }
+
     /// Refuses keywords that can't be followed, and notes those that have no effect.
     fn check_keywords(&mut self, node: NodeId) -> Result<(), String> {
         if !self.checked.insert(node) {
@@ -173,9 +189,15 @@ impl Compiler<'_> {
         }
         for (key, value) in schema {
             let here = child(&pointer, key);
+            if key == "required" && value.is_boolean() {
+                return Err(at(
+                    &here,
+                    "it must be a list of names of properties, at the object that has them",
+                ));
+            }
             match keyword::of(key) {
                 Keyword::Followed | Keyword::Annotation => {}
-                Keyword::Refused(_) if asks_nothing(key, value, schema) => {}
+                Keyword::Refused(_) if self.asks_nothing(key, value, schema) => {}
                 Keyword::Refused(remedy) => {
                     return Err(at(&here, &format!("`{key}` is not supported: {remedy}")));
                 }
@@ -194,18 +216,6 @@ impl Compiler<'_> {
             }
         }
         Ok(())
-    }
-}
-
-/// Whether a keyword that isn't supported has no effect as it is used.
-fn asks_nothing(key: &str, value: &Value, schema: &serde_json::Map<String, Value>) -> bool {
-    match key {
-        "if" => !schema.contains_key("then") && !schema.contains_key("else"),
-        "dependentRequired" | "dependentSchemas" | "dependencies" => {
-            value.as_object().is_some_and(serde_json::Map::is_empty)
-        }
-        "unevaluatedItems" => *value == Value::Bool(true),
-        _ => false,
     }
 }
 

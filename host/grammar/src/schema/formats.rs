@@ -33,7 +33,7 @@ pub(super) fn regex(format: &str) -> Option<String> {
         "date-time" => format!("({})T({})", date(), time()),
         "duration" => duration(),
         "email" => format!("{local}@{}", hostname()),
-        "idn-email" => format!("[^\\s@\"\\\\]+@{}", hostname()),
+        "idn-email" => format!("[^\\s@\"\\\\]+@{}", idn_hostname()),
         "hostname" => hostname(),
         "ipv4" => ipv4(),
         "ipv6" => ipv6(),
@@ -77,20 +77,32 @@ fn hostname() -> String {
     format!("{label}(\\.{label})*")
 }
 
+/// Names of hosts in any script.
+fn idn_hostname() -> String {
+    let label = "[\\p{L}\\p{N}]([\\p{L}\\p{M}\\p{N}-]*[\\p{L}\\p{M}\\p{N}])?";
+    format!("{label}(\\.{label})*")
+}
+
 fn ipv4() -> String {
     let part = "(25[0-5]|2[0-4][0-9]|1[0-9]{2}|[1-9]?[0-9])";
     format!("{part}(\\.{part}){{3}}")
 }
 
-/// All groups, or `::` for at least one of them.
+/// All groups, or `::` for at least one of them. The last two may be written as an IPv4 address.
 fn ipv6() -> String {
-    let group = "[0-9a-fA-F]{1,4}";
-    let mut ways = vec![format!("({group}:){{7}}{group}")];
+    let (group, ipv4) = ("[0-9a-fA-F]{1,4}", ipv4());
+    let mut ways = vec![
+        format!("({group}:){{7}}{group}"),
+        format!("({group}:){{6}}{ipv4}"),
+    ];
     for before in 0..=7usize {
         let head = match before {
             0 => "::".to_owned(),
             count => format!("{group}(:{group}){{{}}}::", count - 1),
         };
+        if let Some(after) = 5usize.checked_sub(before) {
+            ways.push(format!("{head}({group}:){{0,{after}}}{ipv4}"));
+        }
         let after = 7 - before;
         ways.push(match after {
             0 => head,

@@ -7,7 +7,7 @@ use llguidance::derivre::{ExprRef, RegexAst};
 use llguidance::earley::lexerspec::{LexemeIdx, LexerSpec};
 use llguidance::earley::{Grammar, SymIdx, SymbolProps};
 
-use super::Whitespace;
+use super::{ANY_SPACE, Whitespace};
 
 /// Maximum number of symbols. llguidance counts them with 16 bits.
 const MAX_SYMBOLS: usize = 50_000;
@@ -36,20 +36,25 @@ impl Builder {
     pub(crate) fn new(whitespace: Whitespace) -> Result<Self, String> {
         let mut lexer = LexerSpec::new().map_err(failed)?;
         let skip = match whitespace {
-            Whitespace::Any => RegexAst::Regex("[ \\n\\r\\t]+".to_owned()),
+            Whitespace::Any => RegexAst::Regex(ANY_SPACE.to_owned()),
             Whitespace::None | Whitespace::Space => RegexAst::NoMatch,
         };
         let skip = SkipSpec::once(skip);
         lexer.setup_lexeme_class_with_skip(skip).map_err(failed)?;
+        Ok(Self::with(lexer, whitespace))
+    }
+
+    /// Adds to the lexemes of another grammar, in the class that is current there.
+    pub(super) fn with(mut lexer: LexerSpec, whitespace: Whitespace) -> Self {
         lexer.regex_builder.unicode(true);
         lexer.regex_builder.utf8(true);
-        Ok(Self {
+        Self {
             lexer,
             symbols: Vec::new(),
             lexemes: HashMap::new(),
             controls: HashMap::new(),
             whitespace,
-        })
+        }
     }
 
     /// A symbol that has no rules yet.
@@ -197,22 +202,37 @@ impl Builder {
 
     /// The grammar for llguidance. `None` if no finite text has the form of `start`.
     pub(crate) fn finish(self, start: Sym) -> Result<Option<(Grammar, LexerSpec)>, String> {
+        let mut grammar = Grammar::new(None);
+        let props = SymbolProps {
+            grammar_id: self.lexer.current_class,
+            is_start: true,
+            ..SymbolProps::default()
+        };
+        let root = grammar.fresh_symbol_ext("start", props);
+        let lexer = self.add_to(&mut grammar, root, start)?;
+        Ok(lexer.map(|lexer| (grammar, lexer)))
+    }
+
+    /// Adds the symbols to a grammar, with `start` as a way to write its symbol `root`. `None` if no
+    /// finite text has the form of `start`.
+    pub(super) fn add_to(
+        self,
+        grammar: &mut Grammar,
+        root: SymIdx,
+        start: Sym,
+    ) -> Result<Option<LexerSpec>, String> {
         self.check_size()?;
         let possible = self.possible();
         let is_possible = |symbol: &Sym| possible.get(symbol.0).copied().unwrap_or(false);
         if !is_possible(&start) {
             return Ok(None);
         }
-        let mut grammar = Grammar::new(None);
-        let class = self.lexer.current_class;
-        let props = |is_start| SymbolProps {
-            grammar_id: class,
-            is_start,
+        let props = SymbolProps {
+            grammar_id: self.lexer.current_class,
             ..SymbolProps::default()
         };
-        let root = grammar.fresh_symbol_ext("start", props(true));
         let ids: Vec<SymIdx> = (0..self.symbols.len())
-            .map(|_| grammar.fresh_symbol_ext("s", props(false)))
+            .map(|_| grammar.fresh_symbol_ext("s", props.clone()))
             .collect();
         let id = |symbol: &Sym| ids.get(symbol.0).copied();
         grammar
@@ -232,7 +252,7 @@ impl Builder {
                 }
             }
         }
-        Ok(Some((grammar, self.lexer)))
+        Ok(Some(self.lexer))
     }
 
     /// Which symbols have a finite text.

@@ -25,20 +25,21 @@ mod supported;
 mod text;
 mod uri;
 mod valid;
-mod within_lark;
 
-use llguidance::earley::Grammar;
 use llguidance::earley::lexerspec::LexerSpec;
+use llguidance::earley::{Grammar, SymIdx};
 use serde_json::Value;
 
 use compile::Compiler;
 use document::Document;
 pub(crate) use grammar::{Builder, Sym};
 pub(crate) use keys::Keys;
-pub(super) use within_lark::check;
 
 /// Maximum number of bytes of a schema.
 const MAX_BYTES: usize = mynah_settings::OutputForm::MAX_BYTES;
+
+/// White space between parts of JSON, as [`Whitespace::Any`] allows it.
+pub(super) const ANY_SPACE: &str = "[ \\n\\r\\t]+";
 
 /// The white space of an answer that means nothing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -83,8 +84,14 @@ pub(super) fn read(text: &str) -> Result<Value, String> {
     }
     let schema: Value =
         serde_json::from_str(text).map_err(|error| format!("it isn't JSON: {error}"))?;
+    check_kind(&schema)?;
+    Ok(schema)
+}
+
+/// Refuses what is no schema, or one that no value fits.
+fn check_kind(schema: &Value) -> Result<(), String> {
     match schema {
-        Value::Object(_) | Value::Bool(true) => Ok(schema),
+        Value::Object(_) | Value::Bool(true) => Ok(()),
         Value::Bool(false) => Err("no value fits the schema `false`".to_owned()),
         Value::Null | Value::Number(_) | Value::String(_) | Value::Array(_) => {
             Err("a JSON Schema is an object, `true` or `false`".to_owned())
@@ -98,15 +105,21 @@ pub(super) fn read(text: &str) -> Result<Value, String> {
 ///
 /// What can't be followed, with its place and what to do instead.
 pub(super) fn compile(schema: &Value) -> Result<Compiled, String> {
-    let Within {
+    let mut compiler = compiler(schema, Builder::new(whitespace(schema)?)?);
+    let root = compiler.run()?;
+    let Compiler {
         builder,
-        root,
         notes,
-        names,
-    } = compile_within(schema, Builder::new(whitespace(schema)?)?)?;
-    let (grammar, lexer) = builder
-        .finish(root)?
-        .ok_or_else(|| "no text has this form: its parts contradict each other".to_owned())?;
+        free_names,
+        names_run_out,
+        ..
+    } = compiler;
+    let names = match (free_names, names_run_out) {
+        (None, _) => FreeNames::None,
+        (Some(_), false) => FreeNames::Endless,
+        (Some(_), true) => FreeNames::RunOut,
+    };
+    let (grammar, lexer) = builder.finish(root)?.ok_or(NOTHING)?;
     Ok(Compiled {
         grammar,
         lexer,
@@ -115,41 +128,70 @@ pub(super) fn compile(schema: &Value) -> Result<Compiled, String> {
     })
 }
 
+/// Compiles a schema into a grammar, as a way to write its symbol `root`. Its lexemes are in the
+/// current class of `lexer`. Returns all lexemes, and what is followed with less than its meaning.
+///
+/// # Errors
+///
+/// What can't be followed, with its place and what to do instead. This includes names of properties
+/// that the schema does not list: that none repeats can only be followed if it is known where the
+/// JSON begins.
+pub(super) fn compile_within(
+    schema: &Value,
+    grammar: &mut Grammar,
+    root: SymIdx,
+    lexer: LexerSpec,
+) -> Result<(LexerSpec, Vec<String>), String> {
+    check_kind(schema)?;
+    let mut compiler = compiler(schema, Builder::with(lexer, whitespace(schema)?));
+    let start = compiler.run()?;
+    if let Some(place) = compiler.free_names {
+        return Err(expand::at(
+            &place,
+            "within Lark, an object has no other properties than those that the schema lists: say \
+             `additionalProperties: false`, or give the schema as `json_schema`",
+        ));
+    }
+    let lexer = compiler.builder.add_to(grammar, root, start)?;
+    Ok((lexer.ok_or(NOTHING)?, compiler.notes))
+}
+
 /// A schema that is a part of a grammar.
-pub(super) struct Within {
+pub(super) struct Part {
     pub(super) builder: Builder,
     /// A value of the schema.
     pub(super) root: Sym,
     /// What is followed with less than its meaning, each with its place.
     pub(super) notes: Vec<String>,
-    /// How the names of properties are kept from repeating.
-    pub(super) names: FreeNames,
 }
 
-/// Compiles a schema into a grammar that may have other parts, and whose white space holds.
+/// Compiles a schema into a builder of a grammar with other parts, whose white space holds. Names of
+/// properties that the schema does not list may repeat.
 ///
 /// # Errors
 ///
-/// As [`compile`].
-pub(super) fn compile_within(schema: &Value, builder: Builder) -> Result<Within, String> {
-    let mut compiler = Compiler::new(Document::new(schema), builder);
-    note_dialect(schema, &mut compiler);
+/// What can't be followed, with its place and what to do instead.
+pub(super) fn compile_part(schema: &Value, builder: Builder) -> Result<Part, String> {
+    check_kind(schema)?;
+    let mut compiler = compiler(schema, builder);
     let root = compiler.run()?;
-    let names = match (compiler.has_free_names, compiler.names_run_out) {
-        (false, _) => FreeNames::None,
-        (true, false) => FreeNames::Endless,
-        (true, true) => FreeNames::RunOut,
-    };
-    Ok(Within {
+    Ok(Part {
         builder: compiler.builder,
         root,
         notes: compiler.notes,
-        names,
     })
 }
 
+const NOTHING: &str = "no text has this form: its parts contradict each other";
+
+fn compiler(schema: &Value, builder: Builder) -> Compiler<'_> {
+    let mut compiler = Compiler::new(Document::new(schema), builder);
+    note_dialect(schema, &mut compiler);
+    compiler
+}
+
 /// The white space that the schema asks for with `x-whitespace`.
-fn whitespace(schema: &Value) -> Result<Whitespace, String> {
+pub(super) fn whitespace(schema: &Value) -> Result<Whitespace, String> {
     match schema.get("x-whitespace") {
         None => Ok(Whitespace::Space),
         Some(value) => match value.as_str() {
@@ -171,10 +213,11 @@ fn note_dialect(schema: &Value, compiler: &mut Compiler<'_>) {
     };
     let known = ["json-schema.org/draft", "spec.openapis.org/oas"];
     let dialect = dialect.as_str().unwrap_or_default();
-    if !known.iter().any(|known| dialect.contains(known)) {
+    let is_known = known.iter().any(|known| dialect.contains(known));
+    if !is_known || dialect.contains("draft-03") {
         compiler.note(
             "/$schema",
-            "this dialect is not known: the schema is read as 2020-12",
+            "this dialect is not known: the schema is read as a later one",
         );
     }
 }

@@ -47,10 +47,6 @@ impl Compiler<'_> {
                 let place = child(self.document.pointer(part.node), "required");
                 at(&place, "it must be a list of names of properties")
             };
-            // Draft 3, and a frequent mistake: a flag at the property.
-            if required.is_boolean() {
-                return Err(wrong());
-            }
             for name in required.as_array().ok_or_else(wrong)? {
                 let name = name.as_str().ok_or_else(wrong)?;
                 if !names.iter().any(|known| known == name) {
@@ -214,7 +210,7 @@ impl Compiler<'_> {
                 ),
             ));
         }
-        let others = self.others(free)?;
+        let others = self.others(free, shape)?;
         let body = self.body(&properties, others.as_ref(), shape)?;
         let (open, close) = (self.builder.literal("{")?, self.builder.literal("}")?);
         Ok(body.map(|body| vec![open, body, close]))
@@ -259,14 +255,16 @@ impl Compiler<'_> {
     }
 
     /// The properties whose names are not listed.
-    fn others(&mut self, free: Vec<Language>) -> Result<Option<Others>, String> {
+    fn others(&mut self, free: Vec<Language>, shape: &Shape<'_>) -> Result<Option<Others>, String> {
         if free.is_empty() {
             return Ok(None);
+        }
+        if self.free_names.is_none() {
+            self.free_names = Some(self.place(shape).to_owned());
         }
         let symbol = self.builder.symbol();
         let mut max = Some(0u64);
         for language in free {
-            self.has_free_names = true;
             self.names_run_out |= language.runs_out;
             max = max
                 .zip(language.count)

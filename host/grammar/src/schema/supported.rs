@@ -97,7 +97,7 @@ pub(super) const SUPPORTED: &[Supported] = &[
                   `json-pointer`, `time`, `ulid`, `uri`, `url`, `uuid`",
         "{\"type\": \"string\", \"format\": \"date-time\"}",
         "Followed, where the standard only annotates. No 61st second, no year \
-                  0.",
+                  0, a capital `T` and `Z`, no quoted name in an e-mail address.",
     ),
     Supported::partly(
         "other values of `format`",
@@ -140,6 +140,12 @@ pub(super) const SUPPORTED: &[Supported] = &[
         "In the order of the schema. 600 properties may be left out of one \
                   object.",
     ),
+    Supported::no(
+        "`required: true` at a property (draft 3)",
+        "{\"properties\": {\"a\": {\"required\": true}}, \
+                  \"type\": \"object\"}",
+        "List the property in `required` of its object.",
+    ),
     Supported::yes(
         "`additionalProperties`",
         "{\"type\": \"object\", \"additionalProperties\": {\"type\": \
@@ -174,7 +180,8 @@ pub(super) const SUPPORTED: &[Supported] = &[
     Supported::no(
         "`if`, `then`, `else`",
         "{\"if\": {\"required\": [\"a\"]}, \"then\": {\"required\": [\"b\"]}}",
-        "Say it with `anyOf`. `if` alone asks nothing.",
+        "Say it with `anyOf`. `if` alone asks nothing, except beside \
+                  `unevaluatedProperties`.",
     ),
     Supported::no(
         "`dependentRequired`, `dependentSchemas`, `dependencies`",
@@ -195,7 +202,7 @@ pub(super) const SUPPORTED: &[Supported] = &[
     Supported::partly(
         "other values of `$schema`",
         "{\"$schema\": \"https://json.example/own\", \"type\": \"boolean\"}",
-        "Read as 2020-12.",
+        "Read as 2020-12, draft 3 as draft 4.",
     ),
     Supported::yes(
         "`title`, `description`, `default`, `examples`, `deprecated`, \

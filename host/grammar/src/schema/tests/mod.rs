@@ -5,6 +5,7 @@ mod corpus;
 mod promise;
 mod rust_types;
 mod suite;
+mod within_lark;
 
 use std::sync::LazyLock;
 

@@ -8,10 +8,10 @@ use super::{constraint, follows, takes};
 use mynah_core::TokenId;
 
 /// The tokens of the vocabulary of the tests.
-const TOKENS: i32 = 263;
+pub(super) const TOKENS: i32 = 263;
 
 /// Schemas with all kinds of objects and numbers.
-fn schemas() -> impl Strategy<Value = Value> {
+pub(super) fn schemas() -> impl Strategy<Value = Value> {
     let name = prop_oneof![Just("a"), Just("b"), Just("ab"), Just("é\"")];
     let leaf = prop_oneof![
         Just(json!(true)),
