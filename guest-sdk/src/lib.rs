@@ -65,12 +65,17 @@
 
 mod answers;
 mod config;
+mod conversation;
 mod embed;
 mod error;
+mod message;
 mod model;
 mod options;
 mod outcome;
 mod prompt;
+mod ranking;
+mod run;
+mod said;
 #[cfg(feature = "json")]
 mod saved;
 mod say;
@@ -78,22 +83,30 @@ mod session;
 mod status;
 mod stream;
 mod streams;
+mod tokens;
+mod tool;
+mod toolbox;
 
 pub mod bindings;
 
 pub use answers::{Answers, Request};
 pub use config::{Origin, SettingInForce};
+pub use conversation::{Conversation, ToolChoice};
 pub use embed::{Embeddings, cosine};
-pub use error::{Error, NnErrorCode, Problem, Result};
+pub use error::{Error, NnErrorCode, Problem, Result, RunLimit};
+pub use message::{Media, Message, Part, Role, ToolCall};
 pub use model::Model;
+pub use options::{
+    FormStart, LogitBias, Memory, Options, OutputForm, Priority, Reasoning, SamplerName, Sampling,
+    Scheduling, Seed, Stopping, Thinking,
+};
 #[cfg(feature = "json")]
 pub use options::{JsonForm, json_schema, json_schema_with};
-pub use options::{
-    LogitBias, Memory, Options, OutputForm, Priority, SamplerName, Sampling, Scheduling, Seed,
-    Stopping,
-};
 pub use outcome::{Answer, FinishReason, Outcome, TokenProb, TokenProbs, Usage};
-pub use prompt::{Conversation, Message, Prompt, Role};
+pub use prompt::Prompt;
+pub use ranking::Ranking;
+pub use run::{Run, RunLimits, Step};
+pub use said::Event;
 pub use say::Reply;
 pub use session::Session;
 pub use status::{
@@ -103,6 +116,8 @@ pub use status::{
 };
 pub use stream::Stream;
 pub use streams::{Progress, Streams};
+pub use tool::Tool;
+pub use toolbox::{ToolOutput, ToolResult, Toolbox};
 
 /// Compiles the code in the README as doc tests.
 #[cfg(doctest)]
