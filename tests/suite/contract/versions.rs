@@ -69,7 +69,7 @@ fn the_guest_that_is_kept_of_a_version_uses_every_function_of_it() {
 mod next {
     wasmtime::component::bindgen!({
         path: ["../wit/deps/io", "../wit/deps/nn", "next"],
-        world: "mynah:llm/next@0.2.0",
+        world: "mynah:llm/next@0.3.0",
         imports: { default: async | trappable },
         with: {
             "wasi:nn": mynah_wasi::bindings::wasi::nn,
@@ -127,5 +127,5 @@ async fn version_two() {
     let ended = Guest::new("version_two").model(tiny()).run().await;
     let error = ended.code.unwrap_err();
     let told = format!("{error:#}");
-    assert!(told.contains("mynah:llm/generation@0.2.0"), "{told}");
+    assert!(told.contains("mynah:llm/generation@0.3.0"), "{told}");
 }
