@@ -90,6 +90,7 @@ impl Session {
             calls: 0,
             text: String::new(),
             answers: Vec::new(),
+            failed: false,
         };
         match run.ask(asked) {
             Ok(()) => Ok(run),
@@ -218,6 +219,7 @@ pub struct Run<'run, 'tools> {
     // Text of all answers.
     text: String,
     answers: Vec<Answer>,
+    failed: bool,
 }
 
 #[derive(Debug)]
@@ -252,9 +254,9 @@ impl Run<'_, '_> {
         for step in &mut self {
             step?;
         }
-        // None after an error that was given out before.
-        self.answers.pop().ok_or_else(|| Error::RuntimeError {
-            message: "the run ended without an answer".to_owned(),
+        let last = self.answers.pop().filter(|_| !self.failed);
+        last.ok_or_else(|| Error::RuntimeError {
+            message: "the run failed before, so it has no last answer".to_owned(),
             partial_text: mem::take(&mut self.text),
         })
     }
@@ -396,6 +398,7 @@ impl Iterator for Run<'_, '_> {
                 Ok(None) => {}
                 Err(error) => {
                     self.end();
+                    self.failed = true;
                     return Some(Err(self.told(error)));
                 }
             }
