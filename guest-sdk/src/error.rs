@@ -75,6 +75,15 @@ pub enum Error {
         /// The text that was generated before.
         partial_text: String,
     },
+    /// [`Session::run`](crate::Session::run) reached a limit before the model was done.
+    RunLimit {
+        /// The limit.
+        limit: RunLimit,
+        /// What was reached, and what to do.
+        message: String,
+        /// The text of all answers before.
+        partial_text: String,
+    },
     /// An error of `wasi:nn`, from loading a model or opening a session.
     Nn {
         /// The kind of error.
@@ -85,6 +94,17 @@ pub enum Error {
     /// Reading or writing failed in the guest itself. The SDK does no I/O; this variant is for a
     /// `main` that prints a stream and returns [`Result`].
     Io(std::io::Error),
+}
+
+/// A limit of [`RunLimits`](crate::RunLimits).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum RunLimit {
+    /// [`RunLimits::rounds`](crate::RunLimits::rounds).
+    Rounds,
+    /// [`RunLimits::calls`](crate::RunLimits::calls).
+    Calls,
+    /// [`RunLimits::time`](crate::RunLimits::time).
+    Time,
 }
 
 /// An error or warning about one setting.
@@ -145,9 +165,9 @@ impl Error {
     #[must_use]
     pub fn partial_text(&self) -> &str {
         match self {
-            Self::Unavailable { partial_text, .. } | Self::RuntimeError { partial_text, .. } => {
-                partial_text
-            }
+            Self::Unavailable { partial_text, .. }
+            | Self::RuntimeError { partial_text, .. }
+            | Self::RunLimit { partial_text, .. } => partial_text,
             Self::InvalidArgument(_)
             | Self::InvalidSettings(_)
             | Self::NotFound(_)
@@ -234,6 +254,7 @@ impl fmt::Display for Error {
             | Self::Unsupported(message)
             | Self::Unavailable { message, .. }
             | Self::RuntimeError { message, .. }
+            | Self::RunLimit { message, .. }
             | Self::Nn { message, .. } => f.write_str(message),
             Self::Io(error) => error.fmt(f),
         }
@@ -258,6 +279,7 @@ impl std::error::Error for Error {
             | Self::Unsupported(_)
             | Self::Unavailable { .. }
             | Self::RuntimeError { .. }
+            | Self::RunLimit { .. }
             | Self::Nn { .. } => None,
         }
     }

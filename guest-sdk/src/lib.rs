@@ -28,10 +28,17 @@
 //! | have a conversation of several turns | [`Session::say`] |
 //! | continue it in several ways | [`Session::fork`] |
 //! | continue it in another run | `Session::save` and `Session::restore` with the feature `json` |
+//! | let the model call functions until it is done | [`Toolbox`], [`Session::run`], [`RunLimits`] |
+//! | answer calls myself | [`Session::tools`], [`Reply::tool_calls`], [`Session::say_all`] |
+//! | require a call, or forbid calls | [`ToolChoice`] |
 //! | pass messages and tools to the model's chat template | a [`Prompt`] of [`Message`]s, or a [`Conversation`] |
+//! | send pictures and recordings | [`Message::with_image`], [`Message::with_audio`] |
+//! | see what a model thinks, and read everything in order | [`Answer::reasoning`], [`Stream::events`] |
+//! | choose how long a model thinks | [`Reasoning`], [`Options::thinking`] |
 //! | choose the length, the randomness, the seed | [`Options`], [`Sampling`], [`Stopping`], for a [session](Session::with_options) or a [request](Session::stream_with) |
 //! | get JSON, or any other form | [`OutputForm`], `json_schema` and `Answer::json` with the feature `json` |
 //! | read settings from JSON, see what is in force | [`Session::configure_json`], [`Session::effective`], [`Model::load_with_config`] |
+//! | set what this crate does not know yet | [`Options::further`] |
 //! | see how likely each token was | [`Sampling::n_probs`], [`Stream::tokens`] |
 //! | know why an answer ended, and how fast it was | [`Outcome`], [`Usage`] |
 //! | end an answer at a string | [`Options::stop`] |
@@ -42,6 +49,8 @@
 //! | set a request's priority | [`Options::priority`] |
 //! | limit the time that an answer takes | [`Options::max_time`], [`Options::queue_timeout`] |
 //! | get the same text however busy the model is | [`Options::deterministic`] |
+//! | know how many tokens a prompt has, and which | [`Session::count_tokens`], [`Session::tokenise`], [`Session::detokenise`] |
+//! | rank documents for a query | [`Session::rank`] |
 //! | compare and search texts by their vectors | [`Session::embed`], [`cosine`] |
 //! | see what a model is doing | [`Model::status`] |
 //! | handle an error, and keep the text generated before it | [`Error`], [`Error::partial_text`] |
@@ -65,12 +74,17 @@
 
 mod answers;
 mod config;
+mod conversation;
 mod embed;
 mod error;
+mod message;
 mod model;
 mod options;
 mod outcome;
 mod prompt;
+mod ranking;
+mod run;
+mod said;
 #[cfg(feature = "json")]
 mod saved;
 mod say;
@@ -78,22 +92,30 @@ mod session;
 mod status;
 mod stream;
 mod streams;
+mod tokens;
+mod tool;
+mod toolbox;
 
 pub mod bindings;
 
 pub use answers::{Answers, Request};
 pub use config::{Origin, SettingInForce};
+pub use conversation::{Conversation, ToolChoice};
 pub use embed::{Embeddings, cosine};
-pub use error::{Error, NnErrorCode, Problem, Result};
+pub use error::{Error, NnErrorCode, Problem, Result, RunLimit};
+pub use message::{Media, Message, Part, Role, ToolCall};
 pub use model::Model;
+pub use options::{
+    FormStart, LogitBias, Memory, Options, OutputForm, Priority, Reasoning, SamplerName, Sampling,
+    Scheduling, Seed, Stopping, Thinking,
+};
 #[cfg(feature = "json")]
 pub use options::{JsonForm, json_schema, json_schema_with};
-pub use options::{
-    LogitBias, Memory, Options, OutputForm, Priority, SamplerName, Sampling, Scheduling, Seed,
-    Stopping,
-};
 pub use outcome::{Answer, FinishReason, Outcome, TokenProb, TokenProbs, Usage};
-pub use prompt::{Conversation, Message, Prompt, Role};
+pub use prompt::Prompt;
+pub use ranking::Ranking;
+pub use run::{Run, RunLimits, Step};
+pub use said::Event;
 pub use say::Reply;
 pub use session::Session;
 pub use status::{
@@ -103,6 +125,8 @@ pub use status::{
 };
 pub use stream::Stream;
 pub use streams::{Progress, Streams};
+pub use tool::Tool;
+pub use toolbox::{ToolOutput, ToolResult, Toolbox};
 
 /// Compiles the code in the README as doc tests.
 #[cfg(doctest)]

@@ -3,14 +3,20 @@
 use std::fmt;
 use std::time::Duration;
 
+use crate::ToolCall;
 use crate::bindings::mynah::llm::generation as wit;
 
 /// A finished generation.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Answer {
-    /// The whole text.
+    /// The whole text, without reasoning and calls.
     pub text: String,
+    /// The reasoning that came before the text. `None` if there was none, or if the prompt was not
+    /// a conversation: then it is part of the text.
+    pub reasoning: Option<String>,
+    /// The calls of tools, oldest first. A call that was cut short is not among them.
+    pub tool_calls: Vec<ToolCall>,
     /// How the generation ended and what it used.
     pub outcome: Outcome,
 }
@@ -48,6 +54,10 @@ impl Answer {
                  set `additionalProperties` to false"
             }
             FinishReason::Cancelled => "Read the whole answer before you parse it",
+            FinishReason::ToolCalls => {
+                "The model called a tool instead: answer its calls, or forbid them with \
+                 `ToolChoice::None`"
+            }
             FinishReason::EndOfGeneration | FinishReason::DeadEnd => {
                 "Ask for it with `json_schema`, and parse it as the same type"
             }
@@ -115,6 +125,8 @@ pub struct Outcome {
 pub enum FinishReason {
     /// The model generated its end-of-generation token.
     EndOfGeneration,
+    /// The model is done, and waits for the results of its calls.
+    ToolCalls,
     /// The limit of [`Options::max_tokens`](crate::Options::max_tokens) was reached.
     MaxTokens,
     /// A string of [`Options::stop`](crate::Options::stop) occurred; it is not part of the text.
@@ -136,6 +148,7 @@ impl FinishReason {
     pub fn as_str(self) -> &'static str {
         match self {
             Self::EndOfGeneration => "end-of-generation",
+            Self::ToolCalls => "tool-calls",
             Self::MaxTokens => "max-tokens",
             Self::StopString => "stop-string",
             Self::MaxTime => "max-time",
@@ -163,6 +176,8 @@ pub struct Usage {
     pub cached_tokens: u32,
     /// Generated tokens, without the one that ends the generation.
     pub generated_tokens: u32,
+    /// Generated tokens that are reasoning.
+    pub reasoning_tokens: u32,
     /// Tokens of prompt and answer that context shifting removed, if
     /// [`Memory::context_shifting`](crate::Memory) is set.
     pub forgotten_tokens: u32,
@@ -205,6 +220,7 @@ impl From<wit::FinishReason> for FinishReason {
     fn from(reason: wit::FinishReason) -> Self {
         match reason {
             wit::FinishReason::EndOfGeneration => Self::EndOfGeneration,
+            wit::FinishReason::ToolCalls => Self::ToolCalls,
             wit::FinishReason::MaxTokens => Self::MaxTokens,
             wit::FinishReason::StopString => Self::StopString,
             wit::FinishReason::MaxTime => Self::MaxTime,
@@ -221,6 +237,7 @@ impl From<wit::Usage> for Usage {
             prompt_tokens: usage.prompt_tokens,
             cached_tokens: usage.cached_tokens,
             generated_tokens: usage.generated_tokens,
+            reasoning_tokens: usage.reasoning_tokens,
             forgotten_tokens: usage.forgotten_tokens,
             queue_time: Duration::from_micros(usage.queue_us),
             prefill_time: Duration::from_micros(usage.prefill_us),
@@ -248,6 +265,8 @@ mod tests {
     fn an_answer_that_was_cut_short_is_no_value_and_says_why() {
         let answer = |text: &str, reason| Answer {
             text: text.to_owned(),
+            reasoning: None,
+            tool_calls: Vec::new(),
             outcome: Outcome {
                 reason,
                 usage: Usage::default(),
@@ -291,6 +310,7 @@ mod tests {
             prompt_tokens: 3,
             cached_tokens: 2,
             generated_tokens: 1,
+            reasoning_tokens: 1,
             forgotten_tokens: 0,
             queue_us: 10,
             prefill_us: 20,
@@ -299,5 +319,6 @@ mod tests {
         assert_eq!(usage.time_to_first_token(), Duration::from_micros(30));
         assert_eq!(usage.decode_time, Duration::from_micros(30));
         assert_eq!((usage.prompt_tokens, usage.cached_tokens), (3, 2));
+        assert_eq!((usage.generated_tokens, usage.reasoning_tokens), (1, 1));
     }
 }

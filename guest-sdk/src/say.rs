@@ -1,14 +1,33 @@
 //! Sessions as conversations: the session keeps the messages.
 
-use crate::{Answer, Message, Outcome, Result, Session, Stream};
+use std::iter::FusedIterator;
+
+use crate::{
+    Answer, Conversation, Event, Message, Outcome, Result, Role, Session, Stream, Tool, ToolCall,
+    ToolChoice,
+};
 
 impl Session {
-    /// Sets the tools that the model may call, as
-    /// [`Conversation::tools`](crate::Conversation::tools). The answer is text; a call in it has
-    /// the form that the model was trained for.
+    /// Sets the tools that the model may call, as [`Conversation::tools`]. [`Reply::tool_calls`]
+    /// has the calls of an answer; their results go to [`Session::say_all`]. [`Session::run`] does
+    /// both.
     #[must_use]
-    pub fn tools(mut self, json: impl Into<String>) -> Self {
-        self.conversation = self.conversation.tools(json);
+    pub fn tools(mut self, tools: impl IntoIterator<Item = Tool>) -> Self {
+        self.conversation = self.conversation.tools(tools);
+        self
+    }
+
+    /// Sets whether the model calls a tool, and which, as [`Conversation::tool_choice`].
+    #[must_use]
+    pub fn tool_choice(mut self, choice: ToolChoice) -> Self {
+        self.conversation = self.conversation.tool_choice(choice);
+        self
+    }
+
+    /// Sets whether one answer may have several calls, as [`Conversation::parallel_tool_calls`].
+    #[must_use]
+    pub fn parallel_tool_calls(mut self, parallel: bool) -> Self {
+        self.conversation = self.conversation.parallel_tool_calls(parallel);
         self
     }
 
@@ -34,7 +53,7 @@ impl Session {
     /// keeps both. The host computes only the part of the conversation that is new.
     ///
     /// When the reply is dropped, the session keeps the question and as much of the answer as was
-    /// read. If no text was read, the question is removed again.
+    /// read. If neither text nor a call was read, the question is removed again.
     ///
     /// ```no_run
     /// # fn main() -> mynah_guest::Result<()> {
@@ -56,20 +75,49 @@ impl Session {
         self.say_with(Message::user(question))
     }
 
-    /// Adds any message, such as the result of a tool, and returns the answer as it is generated.
+    /// Adds any message, such as a question with a picture, and returns the answer as it is
+    /// generated.
     ///
     /// # Errors
     ///
     /// As [`Session::say`].
     pub fn say_with(&mut self, message: Message) -> Result<Reply<'_>> {
-        self.conversation.messages.push(message);
-        match self.stream(self.conversation.clone()) {
+        self.say_all([message])
+    }
+
+    /// Adds several messages, such as the results of all calls of an answer, and returns the next
+    /// answer as it is generated.
+    ///
+    /// ```no_run
+    /// use mynah_guest::{Message, Tool};
+    ///
+    /// # fn main() -> mynah_guest::Result<()> {
+    /// # let session = mynah_guest::Model::load("default")?.session()?;
+    /// let mut session = session.tools([Tool::new("time", "The time in Oslo.")]);
+    /// let answer = session.say("Is it noon in Oslo?")?.finish()?;
+    /// let results = answer
+    ///     .tool_calls
+    ///     .iter()
+    ///     .map(|call| Message::tool_result(call, "12:00"));
+    /// println!("{}", session.say_all(results)?.finish()?.text);
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// As [`Session::say`].
+    pub fn say_all(&mut self, messages: impl IntoIterator<Item = Message>) -> Result<Reply<'_>> {
+        let asked = self.conversation.messages.len();
+        self.conversation.messages.extend(messages);
+        match self.stream(&self.conversation) {
             Ok(stream) => Ok(Reply {
                 stream,
                 messages: &mut self.conversation.messages,
+                asked,
             }),
             Err(error) => {
-                self.conversation.messages.pop();
+                self.conversation.messages.truncate(asked);
                 Err(error)
             }
         }
@@ -78,7 +126,14 @@ impl Session {
     /// The messages so far, oldest first.
     #[must_use]
     pub fn messages(&self) -> &[Message] {
-        &self.conversation.messages
+        self.conversation.messages()
+    }
+
+    /// The whole conversation: messages, tools and variables. It is also a prompt, for example for
+    /// [`Session::count_tokens`].
+    #[must_use]
+    pub fn conversation(&self) -> &Conversation {
+        &self.conversation
     }
 
     /// Removes the oldest question and its answer from the conversation. Instructions stay. Returns
@@ -147,13 +202,15 @@ impl Session {
     }
 }
 
-/// An answer as it is generated: a [`Stream`] whose text becomes part of the [`Session`]. Dropping
-/// it cancels the rest of the generation.
+/// An answer as it is generated: a [`Stream`] that becomes part of the [`Session`], with its text,
+/// reasoning and calls. Dropping it cancels the rest of the generation.
 #[derive(Debug)]
 #[must_use = "a reply that is dropped at once cancels its generation"]
 pub struct Reply<'session> {
     stream: Stream,
     messages: &'session mut Vec<Message>,
+    // Where the messages begin that it answers.
+    asked: usize,
 }
 
 impl Reply<'_> {
@@ -161,6 +218,23 @@ impl Reply<'_> {
     #[must_use]
     pub fn text(&self) -> &str {
         self.stream.text()
+    }
+
+    /// As [`Stream::reasoning`].
+    #[must_use]
+    pub fn reasoning(&self) -> &str {
+        self.stream.reasoning()
+    }
+
+    /// As [`Stream::tool_calls`].
+    #[must_use]
+    pub fn tool_calls(&self) -> &[ToolCall] {
+        self.stream.tool_calls()
+    }
+
+    /// As [`Stream::events`].
+    pub fn events(&mut self) -> impl FusedIterator<Item = Result<Event>> + '_ {
+        self.stream.events()
     }
 
     /// As [`Stream::outcome`].
@@ -199,25 +273,12 @@ impl Iterator for Reply<'_> {
 
 impl Drop for Reply<'_> {
     fn drop(&mut self) {
-        let finished = self.stream.outcome().is_some();
-        remember(self.messages, self.stream.text(), finished);
-    }
-}
-
-/// Appends the answer to its question, or removes the question if there is no answer: chat
-/// templates require turns to alternate.
-fn remember(messages: &mut Vec<Message>, answer: &str, finished: bool) {
-    if finished || !answer.is_empty() {
-        messages.push(Message::assistant(answer));
-    } else {
-        messages.pop();
+        self.stream.remember(self.messages, self.asked);
     }
 }
 
 fn forget_oldest(messages: &mut Vec<Message>) -> bool {
-    use crate::Role;
-
-    let said = |message: &Message| message.role != Role::System;
+    let said = |message: &Message| !matches!(message.role, Role::System | Role::Developer);
     let Some(first) = messages.iter().position(said) else {
         return false;
     };
@@ -241,49 +302,23 @@ fn forget_oldest(messages: &mut Vec<Message>) -> bool {
 mod tests {
     use super::*;
 
-    fn asked(question: &str) -> Vec<Message> {
-        vec![Message::user(question)]
-    }
-
-    #[test]
-    fn an_answer_that_broke_off_is_remembered_as_far_as_it_was_read() {
-        let mut messages = asked("Why?");
-        remember(&mut messages, "Beca", false);
-        assert_eq!(
-            messages,
-            [Message::user("Why?"), Message::assistant("Beca")]
-        );
-    }
-
-    #[test]
-    fn a_model_that_says_nothing_has_answered_all_the_same() {
-        let mut messages = asked("Why?");
-        remember(&mut messages, "", true);
-        assert_eq!(messages, [Message::user("Why?"), Message::assistant("")]);
-    }
-
-    #[test]
-    fn a_question_that_got_no_answer_is_taken_back() {
-        let mut messages = asked("Why?");
-        remember(&mut messages, "", false);
-        assert_eq!(messages, []);
-    }
-
     #[test]
     fn the_oldest_turn_is_forgotten_and_instructions_stay() {
-        let system = Message::system("Be brief.");
-        let mut messages = vec![system.clone()];
+        let instructions = [
+            Message::system("Be brief."),
+            Message::developer("Name sources."),
+        ];
+        let mut messages = instructions.to_vec();
         for turn in ["1", "2"] {
             messages.push(Message::user(turn));
+            messages.push(Message::tool(turn));
             messages.push(Message::assistant(turn));
         }
         assert!(forget_oldest(&mut messages));
-        assert_eq!(
-            messages,
-            [system.clone(), Message::user("2"), Message::assistant("2")]
-        );
+        let kept: Vec<String> = messages.iter().map(|m| m.text().into_owned()).collect();
+        assert_eq!(kept, ["Be brief.", "Name sources.", "2", "2", "2"]);
         assert!(forget_oldest(&mut messages));
-        assert_eq!(messages, [system]);
+        assert_eq!(messages, instructions);
         assert!(!forget_oldest(&mut messages));
     }
 }

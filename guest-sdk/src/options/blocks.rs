@@ -78,6 +78,13 @@ pub enum Priority {
     Urgent,
 }
 
+impl Stopping {
+    /// The value of [`Stopping::max_time`].
+    pub(super) fn time_limit(&self) -> Option<Duration> {
+        self.max_time
+    }
+}
+
 impl From<Stopping> for wit::Stopping {
     fn from(stopping: Stopping) -> Self {
         Self {

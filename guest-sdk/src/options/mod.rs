@@ -8,20 +8,24 @@ mod closed;
 mod output;
 #[cfg(feature = "json")]
 mod readable;
+mod reasoning;
 mod sampling;
 
 pub use blocks::{Memory, Priority, Scheduling, Stopping};
 pub use output::OutputForm;
 #[cfg(feature = "json")]
+pub(crate) use output::arguments_schema;
+#[cfg(feature = "json")]
 pub use output::{JsonForm, json_schema, json_schema_with};
+pub use reasoning::{FormStart, Reasoning, Thinking};
 pub use sampling::{LogitBias, SamplerName, Sampling, Seed};
 
 use std::time::Duration;
 
 use crate::bindings::mynah::llm::settings as wit;
 
-/// The options of a request: [`Sampling`], [`Stopping`], [`Scheduling`], [`Memory`] and the
-/// [`OutputForm`], with short cuts for the most common settings. An unset setting takes the
+/// The options of a request: [`Sampling`], [`Stopping`], [`Scheduling`], [`Memory`], [`Reasoning`]
+/// and the [`OutputForm`], with short cuts for the most common settings. An unset setting takes the
 /// session's value, then the value that the operator chose for the model.
 ///
 /// Options can be given to a [`Session`](crate::Session) for all of its requests and to a single
@@ -49,7 +53,9 @@ pub struct Options {
     stopping: Stopping,
     memory: Memory,
     scheduling: Scheduling,
+    reasoning: Reasoning,
     output: Option<OutputForm>,
+    further: Option<String>,
 }
 
 impl Options {
@@ -90,6 +96,23 @@ impl Options {
     #[must_use]
     pub fn scheduling(mut self, scheduling: Scheduling) -> Self {
         self.scheduling = scheduling.or(self.scheduling);
+        self
+    }
+
+    /// Sets how the model reasons. Settings that are unset in the block keep their value.
+    #[must_use]
+    pub fn reasoning(mut self, reasoning: Reasoning) -> Self {
+        self.reasoning = reasoning.or(self.reasoning);
+        self
+    }
+
+    /// Sets settings that are younger than this crate: a JSON document in the format of
+    /// [`Session::configure_json`](crate::Session::configure_json). The host refuses a setting
+    /// that it does not know, and one that is also set by another method. A document replaces that
+    /// of the session as a whole.
+    #[must_use]
+    pub fn further(mut self, json: impl Into<String>) -> Self {
+        self.further = Some(json.into());
         self
     }
 
@@ -149,6 +172,17 @@ impl Options {
         self.scheduling(Scheduling::new().deterministic(deterministic))
     }
 
+    /// [`Reasoning::thinking`].
+    #[must_use]
+    pub fn thinking(self, thinking: Thinking) -> Self {
+        self.reasoning(Reasoning::new().thinking(thinking))
+    }
+
+    /// The value of [`Stopping::max_time`].
+    pub(crate) fn time_limit(&self) -> Option<Duration> {
+        self.stopping.time_limit()
+    }
+
     /// Fills unset settings from `base`.
     #[must_use]
     pub fn or(self, base: Self) -> Self {
@@ -157,7 +191,9 @@ impl Options {
             stopping: self.stopping.or(base.stopping),
             memory: self.memory.or(base.memory),
             scheduling: self.scheduling.or(base.scheduling),
+            reasoning: self.reasoning.or(base.reasoning),
             output: self.output.or(base.output),
+            further: self.further.or(base.further),
         }
     }
 }
@@ -172,7 +208,13 @@ macro_rules! from_block {
         }
     )*};
 }
-from_block!(Sampling => sampling, Stopping => stopping, Memory => memory, Scheduling => scheduling);
+from_block!(
+    Sampling => sampling,
+    Stopping => stopping,
+    Memory => memory,
+    Scheduling => scheduling,
+    Reasoning => reasoning
+);
 
 impl From<OutputForm> for Options {
     fn from(form: OutputForm) -> Self {
@@ -187,7 +229,9 @@ impl From<Options> for wit::Settings {
             stopping: Some(options.stopping.into()),
             memory: Some(options.memory.into()),
             scheduling: Some(options.scheduling.into()),
+            reasoning: Some(options.reasoning.into()),
             output: options.output.map(wit::OutputForm::from),
+            further: options.further,
         }
     }
 }
@@ -224,6 +268,22 @@ mod tests {
         let settings = wit::Settings::from(Options::new());
         let sampling = settings.sampling.unwrap();
         assert_eq!((sampling.temperature, sampling.top_p), (None, None));
-        assert!(settings.output.is_none());
+        assert!(settings.output.is_none() && settings.further.is_none());
+    }
+
+    #[test]
+    fn a_request_that_thinks_may_differ_from_its_session() {
+        let session = Options::new()
+            .thinking(Thinking::High)
+            .further("{\"a\": 1}");
+        let request = Options::from(Reasoning::new().budget(50)).or(session.clone());
+        let settings = wit::Settings::from(request);
+        let reasoning = settings.reasoning.unwrap();
+        assert!(matches!(reasoning.thinking, Some(wit::Thinking::High)));
+        assert_eq!((reasoning.budget, reasoning.form_start), (Some(50), None));
+        assert_eq!(settings.further.as_deref(), Some("{\"a\": 1}"));
+
+        let other = Options::new().further("{}").or(session);
+        assert_eq!(wit::Settings::from(other).further.as_deref(), Some("{}"));
     }
 }

@@ -46,15 +46,8 @@ pub enum OutputForm {
 /// If [`json_schema_with`] refuses the type.
 #[cfg(feature = "json")]
 #[must_use]
-#[expect(
-    clippy::panic,
-    reason = "a type for which there is no schema is a mistake in the program"
-)]
 pub fn json_schema<T: schemars::JsonSchema>() -> OutputForm {
-    match json_schema_with::<T>(JsonForm::default()) {
-        Ok(form) => form,
-        Err(error) => panic!("{error}"),
-    }
+    OutputForm::JsonSchema(schema_or_panic::<T>().to_string())
 }
 
 /// What [`json_schema_with`] allows in an answer beside the values of a type. By default nothing.
@@ -105,14 +98,7 @@ impl JsonForm {
 /// should be `String` or enums without data: schemars says nothing about what other types read.
 #[cfg(feature = "json")]
 pub fn json_schema_with<T: schemars::JsonSchema>(form: JsonForm) -> crate::Result<OutputForm> {
-    let mut schema = schemars::schema_for!(T).to_value();
-    super::readable::make_readable(&mut schema).map_err(|reason| {
-        let name = T::schema_name();
-        crate::Error::Unsupported(format!("`{name}` can't be the form of an answer: {reason}"))
-    })?;
-    if !form.open_objects {
-        super::closed::close(&mut schema);
-    }
+    let mut schema = schema_of::<T>(form.open_objects)?;
     if form.white_space {
         match &mut schema {
             serde_json::Value::Object(schema) => {
@@ -123,6 +109,48 @@ pub fn json_schema_with<T: schemars::JsonSchema>(form: JsonForm) -> crate::Resul
         }
     }
     Ok(OutputForm::JsonSchema(schema.to_string()))
+}
+
+/// The schema of a tool's arguments. The model reads it, so it has no keys that say nothing about
+/// them.
+///
+/// # Panics
+///
+/// If [`json_schema_with`] refuses the type.
+#[cfg(feature = "json")]
+pub(crate) fn arguments_schema<T: schemars::JsonSchema>() -> String {
+    let mut schema = schema_or_panic::<T>();
+    if let serde_json::Value::Object(schema) = &mut schema {
+        schema.remove("$schema");
+        schema.remove("title");
+    }
+    schema.to_string()
+}
+
+#[cfg(feature = "json")]
+#[expect(
+    clippy::panic,
+    reason = "a type for which there is no schema is a mistake in the program"
+)]
+fn schema_or_panic<T: schemars::JsonSchema>() -> serde_json::Value {
+    match schema_of::<T>(false) {
+        Ok(schema) => schema,
+        Err(error) => panic!("{error}"),
+    }
+}
+
+/// The schema of a type, which says exactly what serde reads as the type.
+#[cfg(feature = "json")]
+fn schema_of<T: schemars::JsonSchema>(open_objects: bool) -> crate::Result<serde_json::Value> {
+    let mut schema = schemars::schema_for!(T).to_value();
+    super::readable::make_readable(&mut schema).map_err(|reason| {
+        let name = T::schema_name();
+        crate::Error::Unsupported(format!("`{name}` has no JSON Schema: {reason}"))
+    })?;
+    if !open_objects {
+        super::closed::close(&mut schema);
+    }
+    Ok(schema)
 }
 
 impl From<OutputForm> for wit::OutputForm {

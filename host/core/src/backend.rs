@@ -16,8 +16,8 @@ use mynah_settings::{Effective, Settings};
 
 use crate::request_log::RequestLog;
 use crate::{
-    About, Error, Owner, OwnerShare, Prompt, Result, SessionStatus, Snapshot, StreamWriter, TextStream,
-    TokenId,
+    About, Error, Owner, OwnerShare, Prompt, Result, SessionStatus, Snapshot, StreamWriter,
+    TextStream, TokenId,
 };
 
 /// A future result. Dropping it cancels the work.

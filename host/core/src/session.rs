@@ -9,8 +9,8 @@ use crate::log::{CONTENT, log_request, shows_content};
 use crate::request_log::RequestLog;
 use crate::{
     BackendSession, Embeddings, Error, Feature, Generation, Model, Owner, Pending, Prompt,
-    RankRequest, RequestOutcome, Result, Scores, SessionState, SessionStatus, Task, TextRequest, TextStream, Usage,
-    VectorRequest,
+    RankRequest, RequestOutcome, Result, Scores, SessionState, SessionStatus, Task, TextRequest,
+    TextStream, Usage, VectorRequest,
 };
 
 /// One conversation with a model. It runs one generation at a time. Dropping it cancels that.

@@ -11,8 +11,8 @@ use std::path::Path;
 use serde_json::{Value as Json, json};
 
 use crate::{
-    LoggingInForce, MemoryInForce, ModelConfig, Operator, Reading, ReasoningInForce, SamplingInForce,
-    SchedulingInForce, StoppingInForce,
+    LoggingInForce, MemoryInForce, ModelConfig, Operator, Reading, ReasoningInForce,
+    SamplingInForce, SchedulingInForce, StoppingInForce,
 };
 
 /// The sources that use settings, on one line and without tests.

@@ -16,7 +16,7 @@ use mynah_guest::bindings::mynah::llm::settings::Settings;
 use mynah_guest::bindings::wasi::nn::graph::{Graph, load_by_name};
 use mynah_guest::bindings::wasi::nn::inference::GraphExecutionContext;
 use mynah_guest::bindings::wasi::nn::tensor::{Tensor, TensorType};
-use mynah_guest::{Error, FinishReason, Outcome, Result};
+use mynah_guest::{Error, FinishReason, Outcome, Result, ToolCall};
 
 pub use exit::exit_with_code;
 pub use mynah_guest::bindings;
@@ -129,6 +129,10 @@ pub fn start_with(
 pub struct Answer {
     /// Each piece of text.
     pub pieces: Vec<String>,
+    /// The reasoning.
+    pub reasoning: String,
+    /// Each call of a tool.
+    pub calls: Vec<ToolCall>,
     /// Each reported token.
     pub tokens: Vec<generation::TokenProbs>,
     /// The end, once it has arrived.
@@ -141,7 +145,18 @@ impl Answer {
         for event in events {
             match event {
                 Event::Token(token) => self.tokens.push(token),
+                Event::Reasoning(piece) => self.reasoning.push_str(&piece),
                 Event::Text(piece) => self.pieces.push(piece),
+                Event::ToolCallStart(start) => self.calls.push(ToolCall {
+                    id: start.id,
+                    name: start.name,
+                    arguments: String::new(),
+                }),
+                Event::ToolCallArguments(piece) => {
+                    let call = self.calls.get_mut(piece.index as usize);
+                    let call = call.expect("arguments without a call");
+                    call.arguments.push_str(&piece.text);
+                }
                 Event::Finished(outcome) => self.outcome = Some(outcome.into()),
             }
         }
@@ -207,6 +222,7 @@ pub fn kind(error: &Error) -> &'static str {
         Error::Unsupported(_) => "unsupported",
         Error::Unavailable { .. } => "unavailable",
         Error::RuntimeError { .. } => "runtime-error",
+        Error::RunLimit { .. } => "run-limit",
         Error::Nn { code, .. } => code.as_str(),
         _ => "other",
     }

@@ -50,6 +50,12 @@ async fn sdk_json_schema() {
 }
 
 #[tokio::test]
+async fn sdk_tools() {
+    let text = real("sdk_tools").await;
+    assert!(text.ends_with("ok\n"), "{text}");
+}
+
+#[tokio::test]
 async fn sdk_streams() {
     let model = tiny_with(ModelConfig {
         queue_size: 20,
@@ -149,6 +155,7 @@ async fn sdk_load() {
 #[test]
 fn the_examples_built_either_way_import_the_same() {
     for example in [
+        "agent",
         "assistant",
         "batch",
         "chat",

@@ -127,5 +127,5 @@ async fn version_two() {
     let ended = Guest::new("version_two").model(tiny()).run().await;
     let error = ended.code.unwrap_err();
     let told = format!("{error:#}");
-    assert!(told.contains("mynah:llm/generation@0.2.0"), "{told}");
+    assert!(told.contains("mynah:llm/generation@0.3.0"), "{told}");
 }

@@ -3,7 +3,7 @@
 
 use std::io::Read;
 
-use mynah_guest::{Message, Model, Options, json_schema};
+use mynah_guest::{Message, Model, Options, Reasoning, json_schema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -34,9 +34,11 @@ fn main() -> mynah_guest::Result<()> {
             text
         }
     };
+    // A model that thinks does so before the object, and both count as tokens.
     let options = Options::greedy()
         .output(json_schema::<Event>())
-        .max_tokens(300);
+        .reasoning(Reasoning::new().budget(1000))
+        .max_tokens(1300);
     let session = Model::load("default")?.session()?.with_options(options);
     let answer = session.generate([Message::system(INSTRUCTIONS), Message::user(text)])?;
     // Fails if the answer was cut short and is not a complete object.

@@ -287,8 +287,7 @@ impl Bounds {
 
     /// Number of messages at the beginning that always stay.
     fn head(&self, messages: &[Message], past: &Past) -> usize {
-        let is_system =
-            |message: &&Message| matches!(message.role, Role::System | Role::Developer);
+        let is_system = |message: &&Message| matches!(message.role, Role::System | Role::Developer);
         let systems = messages.iter().take_while(is_system).count();
         if self.n_keep < 0 {
             let first = past.first.map_or(messages.len(), |(_, count)| count);

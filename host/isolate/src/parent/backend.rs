@@ -192,7 +192,9 @@ impl IsolatedSession {
         Ok(Box::pin(async move {
             let vectors = match asked.await {
                 Ok(Answer::Vectors(vectors)) => Ok(vectors),
-                Ok(Answer::Text(_) | Answer::Tokens(_) | Answer::Bytes(_)) => Err(Error::Unavailable),
+                Ok(Answer::Text(_) | Answer::Tokens(_) | Answer::Bytes(_)) => {
+                    Err(Error::Unavailable)
+                }
                 Err(error) => Err(error),
             };
             ending.end(&vectors);

@@ -68,7 +68,10 @@ impl LlmCtxView<'_> {
     }
 
     /// The model's own report, without figures about other guests unless the guest may see them.
-    pub(super) fn model_report(&self, graph: &Resource<Graph>) -> wasmtime::Result<core::ModelReport> {
+    pub(super) fn model_report(
+        &self,
+        graph: &Resource<Graph>,
+    ) -> wasmtime::Result<core::ModelReport> {
         let mut model = self.report(graph)?.model;
         if !self.ctx.host_status {
             model.requests_served = None;
@@ -78,7 +81,10 @@ impl LlmCtxView<'_> {
     }
 
     /// The whole report, if the guest may see it.
-    pub(super) fn whole_report(&self, graph: &Resource<Graph>) -> wasmtime::Result<Result<Report, NnError>> {
+    pub(super) fn whole_report(
+        &self,
+        graph: &Resource<Graph>,
+    ) -> wasmtime::Result<Result<Report, NnError>> {
         let report = self.report(graph)?;
         Ok(match self.ctx.host_status {
             true => Ok(report),
@@ -87,7 +93,10 @@ impl LlmCtxView<'_> {
     }
 
     /// The guest's own contexts of a model.
-    pub(super) fn own_sessions(&self, graph: &Resource<Graph>) -> wasmtime::Result<Vec<core::SessionStatus>> {
+    pub(super) fn own_sessions(
+        &self,
+        graph: &Resource<Graph>,
+    ) -> wasmtime::Result<Vec<core::SessionStatus>> {
         let model = &self.table.get(graph)?.model;
         let mut own = Vec::new();
         for rep in &self.ctx.held.contexts {

@@ -4,7 +4,8 @@
 //! of requests that the host took.
 
 use mynah_guest::{
-    Conversation, Error, Message, Model, Options, OutputForm, Prompt, Session, Stream,
+    Conversation, Error, Message, Model, Options, OutputForm, Prompt, Session, Stream, Tool,
+    ToolCall, ToolChoice,
 };
 use mynah_test_guests::{Done, arg, ensure};
 
@@ -195,11 +196,30 @@ fn bad_templates(model: &Model) -> Result<u32, Error> {
     let conversation = || Conversation::new([Message::user("Hello")]);
     let mut taken = 0;
     for json in ["[", "7", "{\"messages\": 5}", &"[".repeat(20_000)] {
-        taken += send(&session, conversation().tools(json), Options::new())?;
+        let tool = || [Tool::new("x", json).parameters(json).strict(true)];
+        taken += send(&session, conversation().tools(tool()), Options::new())?;
+        let required = conversation()
+            .tools(tool())
+            .tool_choice(ToolChoice::Required);
+        taken += send(&session, required, Options::new())?;
         taken += send(&session, conversation().variables(json), Options::new())?;
+        let call = ToolCall {
+            id: json.to_owned(),
+            name: json.to_owned(),
+            arguments: json.to_owned(),
+        };
+        let called = [
+            Message::assistant(json).with_tool_calls(vec![call.clone(); 100]),
+            Message::tool_result(&call, json),
+        ];
+        taken += send(&session, called, Options::new())?;
     }
-    let many = format!("[{}{{}}]", "{\"type\": \"function\"},".repeat(4000));
-    Ok(taken + send(&session, conversation().tools(many), Options::new())?)
+    let picture = Message::user("").with_image("x".repeat(10_000), vec![0; 1 << 16]);
+    taken += send(&session, picture, Options::new())?;
+    let many = vec![Tool::new("", ""); 4000];
+    taken += send(&session, conversation().tools(many), Options::new())?;
+    let unknown = conversation().tool_choice(ToolChoice::Named("\u{0}".to_owned()));
+    Ok(taken + send(&session, unknown, Options::new())?)
 }
 
 fn bad_texts(model: &Model) -> Result<u32, Error> {

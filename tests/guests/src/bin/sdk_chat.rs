@@ -1,7 +1,7 @@
 //! Promise: a session keeps the conversation, including a partly read answer, but no question
 //! without an answer.
 
-use mynah_guest::{Message, Model, Options, Role};
+use mynah_guest::{Message, Model, Options, Role, Tool};
 use mynah_test_guests::{Done, ensure};
 
 fn main() -> Done {
@@ -10,8 +10,9 @@ fn main() -> Done {
         let session = Model::load("default")?.session()?;
         Ok::<_, mynah_guest::Error>(session.with_options(options.clone()))
     };
-    let mut chat_with_tools = chat()?.tools("[]").variables(r#"{"mood": "calm"}"#);
-    let mut chat_with_nonsense = chat()?.tools("nonsense");
+    let mut chat_with_tools = chat()?.tools([]).variables(r#"{"mood": "calm"}"#);
+    let nonsense = Tool::new("age", "The age of a bird.").parameters("nonsense");
+    let mut chat_with_nonsense = chat()?.tools([nonsense]);
     let mut chat = chat()?.system("You are a helpful assistant.");
     let first = chat.say("What is the capital of France?")?.finish()?;
     let second = chat.say("And of Italy?")?.finish()?;
@@ -20,7 +21,7 @@ fn main() -> Done {
         prompts[1] > prompts[0],
         "the second prompt is no longer: {prompts:?}"
     );
-    let said: Vec<&str> = chat.messages().iter().map(|m| m.content.as_str()).collect();
+    let said: Vec<_> = chat.messages().iter().map(Message::text).collect();
     let expected = [
         "You are a helpful assistant.",
         "What is the capital of France?",
@@ -36,7 +37,7 @@ fn main() -> Done {
     drop(reply);
     let last = chat.messages().last().cloned();
     ensure!(
-        last.is_some_and(|m| m.role == Role::Assistant && m.content == piece),
+        last.is_some_and(|m| m.role == Role::Assistant && m.text() == piece),
         "{chat:?}"
     );
     // Never read, or refused: the conversation is unchanged.

@@ -3,13 +3,12 @@
 //!
 //! Argument: number of words of the long prompt.
 
-use mynah_guest::Error;
-use mynah_test_guests::bindings::mynah::llm::generation::{Message, Prompt, Role};
+use mynah_guest::{Error, Message, Prompt};
 use mynah_test_guests::{Done, PROMPT, arg, context, ensure, greedy, refused, run, start_with};
 
 fn main() -> Done {
     let context = context()?;
-    let start = |prompt: Prompt| start_with(&context, &prompt, greedy(1));
+    let start = |prompt: Prompt| start_with(&context, &prompt.into(), greedy(1));
     let long = "word ".repeat(arg(1, 10_000));
 
     refused(
@@ -36,16 +35,10 @@ fn main() -> Done {
     }
     let kinds = ["prompt-too-long", "prompt-too-large"];
     refused("long text", &kinds, too_long)?;
-    let message = Message {
-        role: Role::User,
-        content: long,
-        fields: None,
-    };
-    refused(
-        "long message",
-        &kinds,
-        start(Prompt::Messages(vec![message])),
-    )?;
+    refused("long message", &kinds, start(Message::user(long).into()))?;
+    // This model takes none.
+    let picture = Message::user("What is this?").with_image("image/png", [0x89, 0x50]);
+    refused("picture", &["unsupported"], start(picture.into()))?;
     run(&context, PROMPT, greedy(1))?;
     println!("ok");
     Ok(())

@@ -1,7 +1,7 @@
 //! Promise: a conversation takes tools and variables, errors in them are reported, and the text of
 //! a control token in a message stays text. A begun answer is continued.
 
-use mynah_guest::{Conversation, Message, Model, Options, Prompt};
+use mynah_guest::{Conversation, Message, Model, Options, Prompt, Tool};
 use mynah_test_guests::{Done, ensure, refused};
 
 fn main() -> Done {
@@ -32,7 +32,7 @@ fn main() -> Done {
 
     let conversation = || Conversation::new([system.clone(), Message::user("Hi")]);
     let with_tools = conversation()
-        .tools(r#"[{"name": "add"}]"#)
+        .tools([Tool::new("add", "Adds numbers.")])
         .variables(r#"{"mood": "calm"}"#);
     // This template takes no tools, so they are described in the system message.
     let described = tokens(with_tools.into())?;
@@ -48,14 +48,18 @@ fn main() -> Done {
         begun == continued,
         "{begun} tokens with a begun answer, {continued} of its text"
     );
+    let takes = |schema: &str| [Tool::new("add", "Adds.").parameters(schema)];
     for (case, prompt) in [
-        ("tools", conversation().tools("{}").into()),
+        ("tools", conversation().tools(takes("[]")).into()),
         ("variables", conversation().variables("[1]").into()),
         (
             "own",
             conversation().variables(r#"{"bos_token": "x"}"#).into(),
         ),
-        ("deep", conversation().tools("[".repeat(5000)).into()),
+        (
+            "deep",
+            conversation().tools(takes(&"[".repeat(5000))).into(),
+        ),
         (
             "fields",
             Prompt::from(Message::user("x").with_fields(r#"{"content": "y"}"#)),

@@ -4,11 +4,11 @@
 use mynah_test_guests::bindings::wasi::nn::inference::GraphExecutionContext;
 use mynah_test_guests::{Done, Failure, PROMPT, context, ensure, greedy, run};
 
-/// A version 0.2.0 made for this test, beside the SDK's version.
+/// A version 0.3.0 made for this test, beside the SDK's version.
 mod next {
     wit_bindgen::generate!({
         path: ["../../wit/deps/io", "../../wit/deps/nn", "../next"],
-        world: "mynah:llm/next@0.2.0",
+        world: "mynah:llm/next@0.3.0",
         with: {
             "wasi:nn/tensor@0.2.0-rc-2024-10-28": mynah_test_guests::bindings::wasi::nn::tensor,
             "wasi:nn/errors@0.2.0-rc-2024-10-28": mynah_test_guests::bindings::wasi::nn::errors,

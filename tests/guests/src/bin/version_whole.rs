@@ -4,19 +4,25 @@
 //! unchanged as long as the version is served, so the guest only relies on what cannot change.
 
 use mynah_test_guests::bindings::mynah::llm::backend_status;
+use mynah_test_guests::bindings::mynah::llm::conversation::{
+    Conversation, Media, Message, Part, Role, Tool, ToolCall, ToolChoice,
+};
 use mynah_test_guests::bindings::mynah::llm::embedding::embed;
 use mynah_test_guests::bindings::mynah::llm::errors::Error;
 use mynah_test_guests::bindings::mynah::llm::generation::{
-    Conversation, Event, FinishReason, Generation, Message, Outcome, Prompt, Role, start,
+    Event, FinishReason, Generation, Outcome, Prompt, start,
 };
 use mynah_test_guests::bindings::mynah::llm::llm_config::{
     Origin, configure, configure_json, effective, load_by_name_with_config,
 };
+use mynah_test_guests::bindings::mynah::llm::ranking::rank;
 use mynah_test_guests::bindings::mynah::llm::settings::{
-    BiasTarget, LogitBias, Memory, OutputForm, Priority, SamplerName, Sampling, Scheduling, Seed,
-    Settings, Stopping,
+    BiasTarget, FormStart, LogitBias, Memory, OutputForm, Priority, Reasoning, SamplerName,
+    Sampling, Scheduling, Seed, Settings, Stopping, Thinking,
 };
+use mynah_test_guests::bindings::mynah::llm::tokens::{count, detokenise, tokenise};
 use mynah_test_guests::bindings::wasi::nn::graph::load_by_name;
+use mynah_test_guests::bindings::wasi::nn::inference::GraphExecutionContext;
 use mynah_test_guests::{Done, Failure, context, ensure};
 
 /// Seed of the random draws.
@@ -42,31 +48,27 @@ fn main() -> Done {
         "{warnings:?}"
     );
 
-    let say = |role, content: &str| Message {
-        role,
-        content: content.to_owned(),
-        fields: None,
-    };
-    let messages = || vec![say(Role::System, "Be brief."), say(Role::User, "Hello.")];
-    let conversation = Conversation {
-        messages: messages(),
-        tools: None,
-        variables: Some("{}".to_owned()),
-    };
     for prompt in [
         Prompt::Text("Once upon a time".to_owned()),
-        Prompt::Messages(messages()),
-        Prompt::Conversation(conversation),
+        Prompt::Conversation(conversation(ToolChoice::None)),
         Prompt::Tokens(vec![1, 70, 71]),
     ] {
         let generation = start(&context, &prompt, &settings(3)).map_err(refused)?;
-        let (tokens, outcome) = read(&generation)?;
-        ensure!(outcome.seed == SEED, "{outcome:?}");
+        let answer = read(&generation)?;
+        let outcome = &answer.outcome;
+        ensure!(outcome.seed == SEED, "{answer:?}");
         ensure!(
-            tokens == outcome.usage.generated_tokens as usize && tokens <= 3,
-            "{tokens} tokens told, {outcome:?}"
+            answer.tokens == outcome.usage.generated_tokens as usize && answer.tokens <= 3,
+            "{answer:?}"
+        );
+        ensure!(
+            answer.calls.is_empty() && outcome.usage.reasoning_tokens == 0,
+            "{answer:?}"
         );
     }
+    calls(&context)?;
+    files(&context)?;
+    tokens_of(&context)?;
 
     // The guest waits on the pollable, never in `next`.
     let prompt = Prompt::Text("Once upon a time".to_owned());
@@ -77,14 +79,19 @@ fn main() -> Done {
     let events = generation.poll_next().map_err(refused)?;
     ensure!(events.is_some(), "ready without an event");
     generation.cancel();
-    let (_, outcome) = read(&generation)?;
+    let answer = read(&generation)?;
     ensure!(
         matches!(
-            outcome.reason,
+            answer.outcome.reason,
             FinishReason::Cancelled | FinishReason::MaxTokens | FinishReason::EndOfGeneration
         ),
-        "{outcome:?}"
+        "{answer:?}"
     );
+
+    // A model that generates text does not rank.
+    let documents = ["a".to_owned(), "b".to_owned()];
+    let ranked = rank(&context, "a", &documents, &settings(1));
+    ensure!(matches!(ranked, Err(Error::Unsupported(_))), "{ranked:?}");
 
     let found = embed(&context, std::slice::from_ref(&prompt), &settings(1)).map_err(refused)?;
     ensure!(
@@ -136,15 +143,175 @@ fn main() -> Done {
     Ok(())
 }
 
-/// Reads a generation to its end. Returns the number of reported tokens, and the outcome.
-fn read(generation: &Generation) -> Result<(usize, Outcome), Failure> {
+/// A call that is required comes piece by piece, and is the end of the answer.
+fn calls(context: &GraphExecutionContext) -> Done {
+    let named = conversation(ToolChoice::Named("now".to_owned()));
+    let prompt = Prompt::Conversation(named);
+    let generation = start(context, &prompt, &settings(200)).map_err(refused)?;
+    let answer = read(&generation)?;
+    let reason = answer.outcome.reason;
+    ensure!(matches!(reason, FinishReason::ToolCalls), "{answer:?}");
+    let [call] = answer.calls.as_slice() else {
+        return Err(Failure(format!("not one call: {answer:?}")));
+    };
+    ensure!(call.name == "now" && !call.id.is_empty(), "{call:?}");
+    let arguments = call.arguments.trim();
+    ensure!(
+        arguments.starts_with('{') && arguments.ends_with('}'),
+        "{call:?}"
+    );
+    Ok(())
+}
+
+/// The model takes text only.
+fn files(context: &GraphExecutionContext) -> Done {
+    let media = |media_type: &str| Media {
+        media_type: media_type.to_owned(),
+        bytes: vec![1, 2, 3],
+    };
+    for part in [
+        Part::Image(media("image/png")),
+        Part::Audio(media("audio/wav")),
+    ] {
+        let mut asked = conversation(ToolChoice::None);
+        asked.messages = vec![Message {
+            content: vec![Part::Text("What is this?".to_owned()), part],
+            ..message(Role::User, "")
+        }];
+        let refusal = start(context, &Prompt::Conversation(asked), &settings(1)).map(drop);
+        ensure!(matches!(refusal, Err(Error::Unsupported(_))), "{refusal:?}");
+    }
+    Ok(())
+}
+
+/// The tokens of a prompt are those that a request with it counts.
+fn tokens_of(context: &GraphExecutionContext) -> Done {
+    for prompt in [
+        Prompt::Text("Once upon a time".to_owned()),
+        Prompt::Conversation(conversation(ToolChoice::Auto)),
+    ] {
+        let tokens = tokenise(context, &prompt).map_err(refused)?;
+        let counted = count(context, &prompt).map_err(refused)?;
+        let generation = start(context, &prompt, &settings(1)).map_err(refused)?;
+        let read = read(&generation)?.outcome.usage.prompt_tokens;
+        ensure!(
+            tokens.len() == counted as usize && counted == read,
+            "{} tokens, {counted} counted, {read} read",
+            tokens.len()
+        );
+        if let Prompt::Text(text) = &prompt {
+            let bytes = detokenise(context, &tokens, false).map_err(refused)?;
+            let again = String::from_utf8_lossy(&bytes);
+            ensure!(again.trim() == text, "{again}");
+            let named = detokenise(context, &tokens, true).map_err(refused)?;
+            ensure!(named.len() >= bytes.len(), "{named:?}");
+        }
+    }
+    let unknown = detokenise(context, &[u32::MAX], false);
+    ensure!(
+        matches!(unknown, Err(Error::InvalidArgument(_))),
+        "{unknown:?}"
+    );
+    Ok(())
+}
+
+/// A conversation with every role and every field.
+fn conversation(tool_choice: ToolChoice) -> Conversation {
+    let call = ToolCall {
+        id: "call_1".to_owned(),
+        name: "add".to_owned(),
+        arguments: r#"{"a": 1}"#.to_owned(),
+    };
+    let tool = |name: &str, parameters: Option<&str>| Tool {
+        name: name.to_owned(),
+        description: Some("x".to_owned()),
+        parameters: parameters.map(str::to_owned),
+        strict: true,
+    };
+    let number = r#"{"type": "object", "properties": {"a": {"type": "integer"}}}"#;
+    Conversation {
+        messages: vec![
+            message(Role::System, "Be brief."),
+            message(Role::Developer, "Be kind."),
+            message(Role::User, "One?"),
+            Message {
+                content: Vec::new(),
+                reasoning: Some("Hm.".to_owned()),
+                tool_calls: vec![call],
+                ..message(Role::Assistant, "")
+            },
+            Message {
+                tool_call_id: Some("call_1".to_owned()),
+                name: Some("add".to_owned()),
+                ..message(Role::Tool, "7")
+            },
+            message(Role::Assistant, "Seven."),
+            Message {
+                fields: Some("{}".to_owned()),
+                ..message(Role::User, "Two?")
+            },
+        ],
+        tools: vec![tool("add", Some(number)), tool("now", None)],
+        tool_choice,
+        parallel_tool_calls: false,
+        variables: Some("{}".to_owned()),
+    }
+}
+
+fn message(role: Role, content: &str) -> Message {
+    Message {
+        role,
+        content: vec![Part::Text(content.to_owned())],
+        reasoning: None,
+        tool_calls: Vec::new(),
+        tool_call_id: None,
+        name: None,
+        fields: None,
+    }
+}
+
+/// A generation, read to its end.
+#[derive(Debug)]
+struct Answer {
+    /// Number of reported tokens.
+    tokens: usize,
+    calls: Vec<ToolCall>,
+    outcome: Outcome,
+}
+
+/// Reads a generation to its end.
+fn read(generation: &Generation) -> Result<Answer, Failure> {
     let mut tokens = 0;
+    let mut calls: Vec<ToolCall> = Vec::new();
     loop {
         for event in generation.next().map_err(refused)? {
             match event {
                 Event::Token(_) => tokens += 1,
-                Event::Text(text) => ensure!(!text.is_empty(), "an empty text"),
-                Event::Finished(outcome) => return Ok((tokens, outcome)),
+                Event::Reasoning(text) | Event::Text(text) => {
+                    ensure!(!text.is_empty(), "an empty text");
+                }
+                Event::ToolCallStart(call) => {
+                    ensure!(call.index as usize == calls.len(), "{call:?}");
+                    calls.push(ToolCall {
+                        id: call.id,
+                        name: call.name,
+                        arguments: String::new(),
+                    });
+                }
+                Event::ToolCallArguments(piece) => {
+                    ensure!(piece.index as usize + 1 == calls.len(), "{piece:?}");
+                    ensure!(!piece.text.is_empty(), "an empty piece");
+                    if let Some(call) = calls.last_mut() {
+                        call.arguments.push_str(&piece.text);
+                    }
+                }
+                Event::Finished(outcome) => {
+                    return Ok(Answer {
+                        tokens,
+                        calls,
+                        outcome,
+                    });
+                }
             }
         }
     }
@@ -175,7 +342,13 @@ fn settings(max_tokens: u32) -> Settings {
             queue_timeout_ms: Some(600_000),
             deterministic: Some(false),
         }),
+        reasoning: Some(Reasoning {
+            thinking: Some(Thinking::Off),
+            budget: Some(100),
+            form_start: Some(FormStart::AfterReasoning),
+        }),
         output: Some(OutputForm::Free),
+        further: Some("{}".to_owned()),
     }
 }
 

@@ -18,7 +18,9 @@ impl wit::Host for LlmCtxView<'_> {
             Ok(settings) => settings,
             Err(error) => return Ok(Err(error.into())),
         };
-        Ok(self.configure_context(&context, settings)?.map_err(Error::from))
+        Ok(self
+            .configure_context(&context, settings)?
+            .map_err(Error::from))
     }
 
     async fn configure_json(

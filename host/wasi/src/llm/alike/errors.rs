@@ -1,7 +1,7 @@
 //! `mynah:llm/errors`: maps the host's errors to those of the contract.
 
-use crate::LlmCtxView;
 use super::llm::errors::{Busy, Error, Host, Problem, PromptTooLong};
+use crate::LlmCtxView;
 use crate::{ErrorCode, NnError};
 
 impl Host for LlmCtxView<'_> {}

@@ -63,7 +63,10 @@ impl wit::HostGeneration for LlmCtxView<'_> {
 }
 
 fn wit_events(events: Vec<Event>) -> Vec<wit::Event> {
-    events.into_iter().filter_map(super::generation::event).collect()
+    events
+        .into_iter()
+        .filter_map(super::generation::event)
+        .collect()
 }
 
 impl From<mynah_core::TokenProbs> for wit::TokenProbs {

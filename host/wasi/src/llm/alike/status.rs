@@ -15,7 +15,9 @@ impl wit::Host for LlmCtxView<'_> {
         graph: Resource<Graph>,
     ) -> wasmtime::Result<Result<wit::QueueStatus, Error>> {
         let report = self.whole_report(&graph)?;
-        Ok(report.map(|report| report.queue.into()).map_err(Error::from))
+        Ok(report
+            .map(|report| report.queue.into())
+            .map_err(Error::from))
     }
 
     async fn memory(
@@ -23,7 +25,9 @@ impl wit::Host for LlmCtxView<'_> {
         graph: Resource<Graph>,
     ) -> wasmtime::Result<Result<wit::MemoryStatus, Error>> {
         let report = self.whole_report(&graph)?;
-        Ok(report.map(|report| report.memory.into()).map_err(Error::from))
+        Ok(report
+            .map(|report| report.memory.into())
+            .map_err(Error::from))
     }
 
     async fn sessions(
@@ -42,7 +46,9 @@ impl wit::Host for LlmCtxView<'_> {
         graph: Resource<Graph>,
     ) -> wasmtime::Result<Result<wit::PerformanceStatus, Error>> {
         let report = self.whole_report(&graph)?;
-        Ok(report.map(|report| report.performance.into()).map_err(Error::from))
+        Ok(report
+            .map(|report| report.performance.into())
+            .map_err(Error::from))
     }
 
     async fn model(

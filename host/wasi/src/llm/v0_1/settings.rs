@@ -1,8 +1,6 @@
 //! `mynah:llm/settings` of version 0.1.
 
-use mynah_settings::{
-    Memory, Output, Priority, Result, Sampling, Scheduling, Settings, Stopping,
-};
+use mynah_settings::{Memory, Output, Priority, Result, Sampling, Scheduling, Settings, Stopping};
 
 use super::llm::settings as wit;
 

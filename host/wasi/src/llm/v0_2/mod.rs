@@ -7,22 +7,40 @@ mod settings;
 mod tokens;
 
 #[path = "../alike/config.rs"]
-#[expect(clippy::duplicate_mod, reason = "compiled with the types of this version")]
+#[expect(
+    clippy::duplicate_mod,
+    reason = "compiled with the types of this version"
+)]
 mod config;
 #[path = "../alike/embedding.rs"]
-#[expect(clippy::duplicate_mod, reason = "compiled with the types of this version")]
+#[expect(
+    clippy::duplicate_mod,
+    reason = "compiled with the types of this version"
+)]
 mod embedding;
 #[path = "../alike/errors.rs"]
-#[expect(clippy::duplicate_mod, reason = "compiled with the types of this version")]
+#[expect(
+    clippy::duplicate_mod,
+    reason = "compiled with the types of this version"
+)]
 mod errors;
 #[path = "../alike/running.rs"]
-#[expect(clippy::duplicate_mod, reason = "compiled with the types of this version")]
+#[expect(
+    clippy::duplicate_mod,
+    reason = "compiled with the types of this version"
+)]
 mod running;
 #[path = "../alike/sampling.rs"]
-#[expect(clippy::duplicate_mod, reason = "compiled with the types of this version")]
+#[expect(
+    clippy::duplicate_mod,
+    reason = "compiled with the types of this version"
+)]
 mod sampling;
 #[path = "../alike/status.rs"]
-#[expect(clippy::duplicate_mod, reason = "compiled with the types of this version")]
+#[expect(
+    clippy::duplicate_mod,
+    reason = "compiled with the types of this version"
+)]
 mod status;
 
 use wasmtime::component::Linker;
