@@ -64,6 +64,7 @@ fn one(name: &str, shard: Option<&str>) -> Result<()> {
     command
         .current_dir(paths::root())
         .args(["mutants", "--timeout", SECONDS, "--no-shuffle"])
+        .args(["--profile", "mutants"])
         .arg("--output")
         .arg(&folder)
         // The copies of the sources share what they depend on.
