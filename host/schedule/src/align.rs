@@ -53,9 +53,9 @@ pub fn align<T: PartialEq>(old: &[T], new: &[T], least: usize) -> Alignment {
     // Where to continue in the original `old`, and how many of its tokens are removed.
     let mut from = prefix as usize;
     let mut out = 0;
-    while from < old.len() && (found.kept as usize) < new.len() {
-        let wanted = new.get(found.kept as usize..).unwrap_or_default();
-        let piece = old.get(from..).unwrap_or_default();
+    while let (Some(piece @ [_, ..]), Some(wanted @ [_, ..])) =
+        (old.get(from..), new.get(found.kept as usize..))
+    {
         let length = common(piece, wanted);
         if length == 0 || (length as usize) < least {
             from += 1;
