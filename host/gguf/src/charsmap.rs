@@ -112,4 +112,43 @@ mod tests {
             check(short).unwrap_err();
         }
     }
+
+    #[test]
+    fn a_table_without_nodes_replaces_nothing() {
+        check(&built(&[], b"b")).unwrap();
+        // A part of a node is none.
+        check(&[3, 0, 0, 0, 1, 1, 1, 0]).unwrap();
+    }
+
+    #[test]
+    fn the_distance_to_children_has_22_bits_or_is_256_times_as_far() {
+        assert_eq!(base(5 << 10 | 0x1FF), 5);
+        assert_eq!(base(5 << 10 | 1 << 9), 5 << 8);
+    }
+
+    /// A node that has no child at the end of the table is checked at each place below it.
+    #[test]
+    fn a_path_of_several_bytes_stays_inside() {
+        let path = |second: u32| {
+            let mut nodes = vec![0u32; 768];
+            nodes[0] = 256 << 10;
+            let first = 256 ^ 0x61;
+            // The children of `a`, at a distance that leads to `second`.
+            nodes[first as usize] = (first ^ second) << 10 | 0x61;
+            nodes[(second ^ 0x62) as usize & 767] = 0x62;
+            check(&built(&nodes, b"\0")).is_ok()
+        };
+        assert!(path(512));
+        assert!(!path(768));
+    }
+
+    #[test]
+    fn a_path_that_leads_back_ends() {
+        let mut nodes = vec![0u32; 512];
+        nodes[0] = 256 << 10;
+        let first = 256 ^ 0x61;
+        // Its children are those of the root.
+        nodes[first as usize] = (first ^ 256) << 10 | 0x61;
+        check(&built(&nodes, b"\0")).unwrap();
+    }
 }

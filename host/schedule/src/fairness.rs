@@ -134,7 +134,8 @@ impl Fairness {
             .collect();
         let sum: f64 = shares.iter().sum();
         let squares: f64 = shares.iter().map(|share| share * share).sum();
-        if shares.len() < 2 || squares == 0.0 {
+        // An owner alone has all of its share, whatever that is.
+        if squares == 0.0 {
             1.0
         } else {
             sum * sum / (shares.len() as f64 * squares)
