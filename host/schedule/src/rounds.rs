@@ -180,6 +180,7 @@ mod tests {
             assert!(turn.iter().any(|tokens| *tokens > 0), "{needs:?}");
             after(&mut needs, &turn);
             turns.push(turn);
+            assert!(turns.len() < 1000, "{needs:?} get nowhere");
         }
         turns
     }
@@ -226,6 +227,16 @@ mod tests {
         assert_eq!(long(300), [[128], [64], [108]]);
         assert_eq!(long(180), [[64], [116]]);
         assert_eq!(long(130), [[128], [2]]);
+    }
+
+    #[test]
+    fn long_prompts_take_turns_of_an_equal_share_of_the_budget() {
+        let needs = [1000, 1000, 1000].map(Need::Prefill).to_vec();
+        let turns = turns(needs, 400);
+        assert_eq!(
+            turns[..4],
+            [[128, 0, 0], [0, 128, 0], [0, 0, 128], [128, 0, 0]]
+        );
     }
 
     #[test]

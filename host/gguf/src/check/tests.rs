@@ -6,6 +6,8 @@ use crate::TensorType;
 use crate::rules::attention::LATENT_ONLY;
 use crate::testing::{self, tensor};
 
+mod bounds;
+mod heads;
 mod layers;
 
 fn check(header: &GgufHeader) -> Result<(), GgufProblem> {
@@ -259,8 +261,13 @@ fn each_layer_uses_at_most_all_experts() {
     check_lists(&experts, &lists([0, 0])).unwrap_err();
     // Most architectures use the first number for all layers.
     check_lists(&experts, &lists([0, 2])).unwrap_err();
-    let with_tensors = header_with(experts, &["blk.1.ffn_up_exps.weight"]);
-    check_lists(&with_tensors, &lists([2, 0])).unwrap_err();
+    let tensors = ["blk.1.ffn_up_exps.weight", "blk.1.ffn_down_exps.weight"];
+    let with_tensors = header_with(experts, &tensors);
+    let problem = check_lists(&with_tensors, &lists([2, 0]))
+        .unwrap_err()
+        .to_string();
+    assert!(problem.contains("0 for layer 1"), "{problem}");
+    check_lists(&with_tensors, &lists([2, 1])).unwrap();
 }
 
 #[test]
