@@ -215,3 +215,6 @@ pub fn in_force(levels: &[(Level, &Settings)]) -> Vec<SettingInForce> {
     }
     all
 }
+
+#[cfg(test)]
+mod tests;
