@@ -6,6 +6,11 @@
 
 use super::error::GgufProblem;
 
+/// The bit of a node that holds the place of a replacement.
+const VALUE: u32 = 0x8000_0000;
+/// The bits of a node that say by which byte it is reached.
+const LABEL: u32 = 0x8000_00FF;
+
 /// Checks the table: a length, a compact double array of that many bytes, and replacements that end
 /// in a zero byte each.
 pub(super) fn check(table: &[u8]) -> Result<(), GgufProblem> {
@@ -38,7 +43,7 @@ pub(super) fn check(table: &[u8]) -> Result<(), GgufProblem> {
             let Some(found) = node(child) else {
                 return Err(wrong("leads outside of its array"));
             };
-            if found & (1 << 31 | 0xFF) != byte {
+            if found & LABEL != byte {
                 continue;
             }
             let next = child ^ base(found);
@@ -47,7 +52,7 @@ pub(super) fn check(table: &[u8]) -> Result<(), GgufProblem> {
                 let Some(value) = node(next) else {
                     return Err(wrong("leads outside of its array"));
                 };
-                let value = (value & !(1 << 31)) as usize;
+                let value = (value & !VALUE) as usize;
                 if ends.is_none_or(|end| value > end) {
                     return Err(wrong("has a replacement without an end"));
                 }
@@ -140,6 +145,17 @@ mod tests {
         };
         assert!(path(512));
         assert!(!path(768));
+    }
+
+    /// The value of a replacement looks like a child with another label.
+    #[test]
+    fn what_holds_a_value_is_no_child() {
+        let mut nodes = vec![0u32; 512];
+        nodes[0] = 257 << 10;
+        nodes[257 ^ 0x61] = VALUE | 0x3FF << 10 | 0x61;
+        check(&built(&nodes, b"\0")).unwrap();
+        nodes[257 ^ 0x61] ^= VALUE;
+        check(&built(&nodes, b"\0")).unwrap_err();
     }
 
     #[test]

@@ -217,7 +217,7 @@ fn unescaped(token: &[u8]) -> Vec<u8> {
         let (byte, after) = match *rest {
             [] => break,
             [b'\\', b'x', high, low, ref after @ ..] => {
-                let byte = digit(high) << 4 | digit(low);
+                let byte = digit(high) * 16 + digit(low);
                 (u8::try_from(byte).unwrap_or(0), after)
             }
             [b'\\', b't', ref after @ ..] => (b'\t', after),
@@ -236,7 +236,7 @@ fn unescaped(token: &[u8]) -> Vec<u8> {
 fn byte_of(token: &[u8]) -> Option<u8> {
     match token {
         [byte] => Some(*byte),
-        [b'<', b'0', b'x', high, low, b'>'] => Some(hex(*high)? << 4 | hex(*low)?),
+        [b'<', b'0', b'x', high, low, b'>'] => Some(hex(*high)? * 16 + hex(*low)?),
         _ => None,
     }
 }
