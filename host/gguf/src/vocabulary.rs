@@ -252,6 +252,8 @@ fn hex(digit: u8) -> Option<u8> {
 
 #[cfg(test)]
 mod tests {
+    use std::slice::from_ref;
+
     use super::*;
     use crate::testing;
 
@@ -434,20 +436,20 @@ mod tests {
         let ends = ("add_eos_token", flag(true));
         // The default of these is token 1 for the begin, and 2 for the end.
         assert!(check(2, "plamo2", &[]) && !check(1, "plamo2", &[]));
-        assert!(check(3, "plamo2", &[ends.clone()]) && !check(2, "plamo2", &[ends.clone()]));
-        assert!(check(0, "llama", &[ends.clone()]));
+        assert!(check(3, "plamo2", from_ref(&ends)) && !check(2, "plamo2", from_ref(&ends)));
+        assert!(check(0, "llama", from_ref(&ends)));
         for tokenizer in ["gpt2", "hybriddna", "whitespace"] {
-            assert!(check(12, tokenizer, &[ends.clone()]), "{tokenizer}");
+            assert!(check(12, tokenizer, from_ref(&ends)), "{tokenizer}");
             assert!(
                 !check(11, tokenizer, &[no_begin.clone(), ends.clone()]),
                 "{tokenizer}"
             );
-            assert!(check(11, tokenizer, &[no_begin.clone()]), "{tokenizer}");
+            assert!(check(11, tokenizer, from_ref(&no_begin)), "{tokenizer}");
         }
         // The end of `t5` is token 1 unless it adds none.
         assert!(check(2, "t5", &[]) && !check(1, "t5", &[]));
         // The begin of gemma4 is added whatever the file says, and has no default.
-        assert!(!check(99, "gemma4", &[]) && !check(99, "gemma4", &[no_begin.clone()]));
+        assert!(!check(99, "gemma4", &[]) && !check(99, "gemma4", from_ref(&no_begin)));
         assert!(check(99, "gemma4", &[("bos_token_id", id(98))]));
         assert!(!check(99, "gemma4", &[("bos_token_id", id(99))]));
         let pre = ("pre", Value::String("gemma4".to_owned()));

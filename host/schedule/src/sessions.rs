@@ -313,7 +313,7 @@ mod tests {
     fn the_status_tells_what_is_open_and_busy_and_since_when() {
         let now = Instant::now();
         let mut all = sessions(true, true);
-        assert!(all.is_empty() && all.len() == 0);
+        assert_eq!((all.is_empty(), all.len()), (true, 0));
         assert_eq!((all.most(), all.most_of_owner()), (2, 2));
         all.open(1, &owner("a"), now).unwrap();
         all.open(2, &owner("b"), now).unwrap();

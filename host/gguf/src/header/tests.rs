@@ -96,7 +96,7 @@ fn numbers_are_those_of_the_architecture() {
 fn the_vocabulary_is_as_long_as_the_list_or_as_the_key_says() {
     let key = ("llama.vocab_size", Value::Unsigned(7));
     let list = |length| ("tokenizer.ggml.tokens", Value::Array(length));
-    assert_eq!(with(&[key.clone()]).vocab_size(), Some(7));
+    assert_eq!(with(std::slice::from_ref(&key)).vocab_size(), Some(7));
     assert_eq!(with(&[key.clone(), list(9)]).vocab_size(), Some(9));
     assert_eq!(with(&[key, list(1 << 32)]).vocab_size(), None);
     assert_eq!(with(&[]).vocab_size(), None);
@@ -129,7 +129,7 @@ fn weights_are_counted_by_type_with_most_weights_first() {
         file_bytes: 700,
         ..model
     };
-    assert_eq!(model.files(path), [file.clone()]);
+    assert_eq!(model.files(path), std::slice::from_ref(&file));
     let parts = vec![file.clone(), file];
     let model = GgufHeader {
         parts: parts.clone(),

@@ -138,7 +138,7 @@ fn embeddings_of_ngrams_are_together_as_wide_as_the_model() {
 #[test]
 fn fractions_are_between_their_ends_and_epsilons_from_0_on() {
     let base = |number| takes("deepseek2-ocr", "rope.freq_base", Value::Float(number));
-    assert!(base(10_000.0) && !base(9999.9999) && !base(10_000.0001));
+    assert!(base(10000.0) && !base(9999.9999) && !base(10000.0001));
     let bound = |number| takes("bailingmoe3", "kda.gate_lower_bound", Value::Float(number));
     assert!(bound(-5.0) && bound(-f64::MIN_POSITIVE) && !bound(0.0) && !bound(f64::MIN));
     assert!(takes("llama", "rope.freq_base", Value::Float(500_000.0)));
