@@ -366,11 +366,27 @@ mod tests {
             (names(NEON), names(NONE)),
             ("NEON".to_owned(), String::new())
         );
-        #[cfg(target_arch = "x86_64")]
-        assert_eq!(
-            CpuFeatures::detect().avx2,
-            std::arch::is_x86_feature_detected!("avx2")
-        );
+    }
+
+    #[cfg(target_arch = "x86_64")]
+    #[test]
+    fn the_features_of_this_cpu_are_told_each_by_itself() {
+        let cpu = CpuFeatures::detect();
+        for (told, is_there) in [
+            (cpu.avx2, std::arch::is_x86_feature_detected!("avx2")),
+            (cpu.avx512, std::arch::is_x86_feature_detected!("avx512f")),
+            (
+                cpu.avx512_vnni,
+                std::arch::is_x86_feature_detected!("avx512vnni"),
+            ),
+            (
+                cpu.avx512_bf16,
+                std::arch::is_x86_feature_detected!("avx512bf16"),
+            ),
+        ] {
+            assert_eq!(told, is_there, "{cpu:?}");
+        }
+        assert!(!cpu.neon && !cpu.dotprod && !cpu.matmul_int8);
     }
 
     #[test]
