@@ -99,7 +99,10 @@ fn other_files_are_named() {
         (b"# readme\n", "text"),
         (b"version https://git-lfs.github.com/spec/v1", "Git LFS"),
         (b"\x80\x02}q\x01....", "pickle"),
-        (b"\xff\xfe\xfd\xfc\xfb", "other bytes"),
+        (b"\xff\xfe\xfd\xfc", "other bytes"),
+        (b"abcd", "text"),
+        (b"abc", "too short"),
+        (b"GGU", "too short"),
     ] {
         let problem = read(bytes).unwrap_err().to_string();
         assert!(problem.contains(words), "{problem}");
