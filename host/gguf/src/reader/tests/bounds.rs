@@ -160,6 +160,15 @@ fn a_text_is_kept_up_to_its_bound_and_a_longer_one_by_its_length() {
     assert_eq!(of(most + 1), Value::LongText(MAX_TEXT + 1));
 }
 
+#[test]
+fn all_texts_together_are_read_up_to_their_bound() {
+    let mut reader = Reader::new(std::io::Cursor::new(b"abc"), 3);
+    reader.text_bytes = MAX_ALL_TEXT - 2;
+    assert_eq!(reader.text_bytes("it", 2, 9).unwrap(), b"ab");
+    let problem = reader.text_bytes("it", 1, 9).unwrap_err().to_string();
+    assert!(problem.contains("bytes together"), "{problem}");
+}
+
 /// A file with a tensor of this type and these dimensions, whose data has this length.
 fn with_tensor(ty: u32, dimensions: &[u64], data: usize) -> Result<GgufHeader> {
     let mut bytes = testing::with_keys(&[], 1);
