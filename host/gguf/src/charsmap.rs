@@ -6,6 +6,11 @@
 
 use super::error::GgufProblem;
 
+/// The bit of a node that holds the place of a replacement.
+const VALUE: u32 = 0x8000_0000;
+/// The bits of a node that say by which byte it is reached.
+const LABEL: u32 = 0x8000_00FF;
+
 /// Checks the table: a length, a compact double array of that many bytes, and replacements that end
 /// in a zero byte each.
 pub(super) fn check(table: &[u8]) -> Result<(), GgufProblem> {
@@ -38,7 +43,7 @@ pub(super) fn check(table: &[u8]) -> Result<(), GgufProblem> {
             let Some(found) = node(child) else {
                 return Err(wrong("leads outside of its array"));
             };
-            if found & (1 << 31 | 0xFF) != byte {
+            if found & LABEL != byte {
                 continue;
             }
             let next = child ^ base(found);
@@ -47,7 +52,7 @@ pub(super) fn check(table: &[u8]) -> Result<(), GgufProblem> {
                 let Some(value) = node(next) else {
                     return Err(wrong("leads outside of its array"));
                 };
-                let value = (value & !(1 << 31)) as usize;
+                let value = (value & !VALUE) as usize;
                 if ends.is_none_or(|end| value > end) {
                     return Err(wrong("has a replacement without an end"));
                 }
@@ -111,5 +116,55 @@ mod tests {
         for short in [&b"\0\0\0"[..], &[4, 0, 0, 0, 1, 1, 1, 1], &[255; 64]] {
             check(short).unwrap_err();
         }
+    }
+
+    #[test]
+    fn a_table_without_nodes_replaces_nothing() {
+        check(&built(&[], b"b")).unwrap();
+        // A part of a node is none.
+        check(&[3, 0, 0, 0, 1, 1, 1, 0]).unwrap();
+    }
+
+    #[test]
+    fn the_distance_to_children_has_22_bits_or_is_256_times_as_far() {
+        assert_eq!(base(5 << 10 | 0x1FF), 5);
+        assert_eq!(base(5 << 10 | 1 << 9), 5 << 8);
+    }
+
+    /// A node that has no child at the end of the table is checked at each place below it.
+    #[test]
+    fn a_path_of_several_bytes_stays_inside() {
+        let path = |second: u32| {
+            let mut nodes = vec![0u32; 768];
+            nodes[0] = 256 << 10;
+            let first = 256 ^ 0x61;
+            // The children of `a`, at a distance that leads to `second`.
+            nodes[first as usize] = (first ^ second) << 10 | 0x61;
+            nodes[(second ^ 0x62) as usize & 767] = 0x62;
+            check(&built(&nodes, b"\0")).is_ok()
+        };
+        assert!(path(512));
+        assert!(!path(768));
+    }
+
+    /// The value of a replacement looks like a child with another label.
+    #[test]
+    fn what_holds_a_value_is_no_child() {
+        let mut nodes = vec![0u32; 512];
+        nodes[0] = 257 << 10;
+        nodes[257 ^ 0x61] = VALUE | 0x3FF << 10 | 0x61;
+        check(&built(&nodes, b"\0")).unwrap();
+        nodes[257 ^ 0x61] ^= VALUE;
+        check(&built(&nodes, b"\0")).unwrap_err();
+    }
+
+    #[test]
+    fn a_path_that_leads_back_ends() {
+        let mut nodes = vec![0u32; 512];
+        nodes[0] = 256 << 10;
+        let first = 256 ^ 0x61;
+        // Its children are those of the root.
+        nodes[first as usize] = (first ^ 256) << 10 | 0x61;
+        check(&built(&nodes, b"\0")).unwrap();
     }
 }

@@ -259,3 +259,6 @@ impl GgufHeader {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

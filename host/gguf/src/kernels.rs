@@ -217,7 +217,20 @@ impl fmt::Display for SpeedNote {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::testing::{header, tensor};
 
+    const NONE: CpuFeatures = CpuFeatures {
+        avx2: false,
+        avx512: false,
+        avx512_vnni: false,
+        avx512_bf16: false,
+        amx_int8: false,
+        neon: false,
+        dotprod: false,
+        matmul_int8: false,
+    };
+    const AVX2: CpuFeatures = CpuFeatures { avx2: true, ..NONE };
+    const NEON: CpuFeatures = CpuFeatures { neon: true, ..NONE };
     const ZEN4: CpuFeatures = CpuFeatures {
         avx2: true,
         avx512: true,
@@ -248,9 +261,189 @@ mod tests {
 
     #[test]
     fn a_cpu_without_features_has_no_fast_kernels() {
-        let none = CpuFeatures::default();
-        for ty in [TensorType::F32, TensorType::Q4_0, TensorType::Q8_0] {
-            assert_eq!(kernel_for(ty, none), Kernel::Plain);
+        assert_eq!(CpuFeatures::default(), NONE);
+        assert_eq!(with_kernel(Kernel::Repacked, NONE), "");
+        assert_eq!(with_kernel(Kernel::Tiled, NONE), "");
+    }
+
+    /// The types that a CPU computes with this kernel.
+    fn with_kernel(kernel: Kernel, cpu: CpuFeatures) -> String {
+        let types = TensorType::ALL.iter().map(|(_, ty)| *ty);
+        let types = types.filter(|ty| kernel_for(*ty, cpu) == kernel);
+        types.map(TensorType::name).collect::<Vec<_>>().join(" ")
+    }
+
+    #[test]
+    fn each_cpu_repacks_and_tiles_the_types_that_llama_cpp_has_kernels_for() {
+        let avx512 = CpuFeatures {
+            avx512: true,
+            ..AVX2
+        };
+        let xeon = CpuFeatures {
+            amx_int8: true,
+            avx512_vnni: true,
+            ..avx512
+        };
+        let dotprod = CpuFeatures {
+            dotprod: true,
+            ..NEON
+        };
+        let matmul = CpuFeatures {
+            matmul_int8: true,
+            ..NEON
+        };
+        for (cpu, repacked) in [
+            (AVX2, "Q4_0 Q4_K IQ4_NL MXFP4"),
+            (avx512, "Q4_0 Q2_K Q4_K IQ4_NL MXFP4"),
+            (
+                xeon,
+                "Q4_0 Q4_1 Q8_0 Q2_K Q4_K Q5_K Q6_K IQ4_NL IQ4_XS MXFP4",
+            ),
+            (NEON, ""),
+            (dotprod, "Q4_0 Q8_0 Q4_K Q5_K Q6_K IQ4_NL MXFP4 Q1_0"),
+            (matmul, "Q4_0 Q8_0 Q4_K Q5_K Q6_K IQ4_NL MXFP4 Q1_0"),
+            // One feature of two is not enough.
+            (
+                CpuFeatures {
+                    amx_int8: true,
+                    ..AVX2
+                },
+                "Q4_0 Q4_K IQ4_NL MXFP4",
+            ),
+            (
+                CpuFeatures {
+                    avx512_vnni: true,
+                    ..AVX2
+                },
+                "Q4_0 Q4_K IQ4_NL MXFP4",
+            ),
+            (
+                CpuFeatures {
+                    dotprod: true,
+                    ..NONE
+                },
+                "",
+            ),
+        ] {
+            assert_eq!(with_kernel(Kernel::Repacked, cpu), repacked, "{cpu:?}");
         }
+        for (cpu, tiled) in [
+            (
+                AVX2,
+                "F32 F16 Q5_0 Q8_0 Q2_K Q3_K Q5_K Q6_K IQ2_XXS IQ2_XS IQ3_XXS IQ1_S IQ3_S IQ2_S \
+                 IQ4_XS IQ1_M BF16",
+            ),
+            (NEON, "F32 F16"),
+            (dotprod, "F32 F16"),
+            (
+                CpuFeatures {
+                    dotprod: true,
+                    ..NONE
+                },
+                "Q4_0 Q8_0",
+            ),
+        ] {
+            assert_eq!(with_kernel(Kernel::Tiled, cpu), tiled, "{cpu:?}");
+        }
+    }
+
+    #[test]
+    fn features_are_told_by_the_names_of_llama_cpp() {
+        let every = CpuFeatures {
+            amx_int8: true,
+            neon: true,
+            dotprod: true,
+            matmul_int8: true,
+            ..ZEN4
+        };
+        let names = |cpu: CpuFeatures| {
+            let named = cpu.named().into_iter().filter(|(_, has)| *has);
+            named.map(|(name, _)| name).collect::<Vec<_>>().join(" ")
+        };
+        let all = "AVX2 AVX512 AVX512_VNNI AVX512_BF16 AMX_INT8 NEON DOTPROD MATMUL_INT8";
+        assert_eq!(names(every), all);
+        assert_eq!(
+            (names(NEON), names(NONE)),
+            ("NEON".to_owned(), String::new())
+        );
+    }
+
+    #[cfg(target_arch = "x86_64")]
+    #[test]
+    fn the_features_of_this_cpu_are_told_each_by_itself() {
+        let cpu = CpuFeatures::detect();
+        for (told, is_there) in [
+            (cpu.avx2, std::arch::is_x86_feature_detected!("avx2")),
+            (cpu.avx512, std::arch::is_x86_feature_detected!("avx512f")),
+            (
+                cpu.avx512_vnni,
+                std::arch::is_x86_feature_detected!("avx512vnni"),
+            ),
+            (
+                cpu.avx512_bf16,
+                std::arch::is_x86_feature_detected!("avx512bf16"),
+            ),
+        ] {
+            assert_eq!(told, is_there, "{cpu:?}");
+        }
+        assert!(!cpu.neon && !cpu.dotprod && !cpu.matmul_int8);
+    }
+
+    #[test]
+    fn the_share_of_slow_weights_is_that_of_matrices() {
+        let of = |tensors| speed_note(&header::<&str>([], tensors), AVX2);
+        let slow = of(vec![
+            tensor("fast", TensorType::Q8_0, &[32, 3]),
+            tensor("slow", TensorType::Q4_1, &[32, 1]),
+            // Vectors don't count.
+            tensor("norm", TensorType::Q5_1, &[3200]),
+        ]);
+        assert_eq!(slow.slow_share, 0.25);
+        let fast = of(vec![
+            tensor("fast", TensorType::Q8_0, &[32, 3]),
+            tensor("vector", TensorType::Q4_1, &[32]),
+        ]);
+        assert_eq!((fast.slow_share, fast.slow_type), (0.0, None));
+        let none = of(vec![tensor("vector", TensorType::Q4_1, &[32])]);
+        assert_eq!((none.slow_share, none.slow_type), (0.0, None));
+        let mixed = of(vec![
+            tensor("a", TensorType::Q5_1, &[32, 3]),
+            tensor("b", TensorType::Q4_1, &[32, 5]),
+        ]);
+        assert_eq!(
+            (mixed.slow_share, mixed.slow_type),
+            (1.0, Some(TensorType::Q4_1))
+        );
+    }
+
+    #[test]
+    fn half_a_percent_of_slow_weights_is_worth_a_note() {
+        let note = |slow_share, slow_type| {
+            SpeedNote {
+                slow_share,
+                slow_type,
+            }
+            .to_string()
+        };
+        let told = note(0.005, Some(TensorType::Q4_1));
+        assert!(
+            told.starts_with("0 % of the weights") && told.contains("mostly Q4_1"),
+            "{told}"
+        );
+        let told = note(0.25, Some(TensorType::Q4_1));
+        assert!(told.starts_with("25 % of the weights"), "{told}");
+        assert!(note(0.0049, Some(TensorType::Q4_1)).starts_with("fast:"));
+        assert!(note(1.0, None).starts_with("fast:"));
+    }
+
+    #[test]
+    fn only_rows_of_one_small_block_are_such_rows() {
+        let has = |ty, dimensions: &[u64]| {
+            has_rows_of_one_block(&header::<&str>([], vec![tensor("w", ty, dimensions)]))
+        };
+        assert!(has(TensorType::Q8_0, &[32, 4]));
+        assert!(!has(TensorType::Q8_0, &[64, 4]));
+        assert!(!has(TensorType::F32, &[32, 4]));
+        assert!(!has(TensorType::Q4K, &[256, 4]));
     }
 }

@@ -19,6 +19,8 @@ mod reader;
 mod rules;
 mod size;
 mod tensor_type;
+#[cfg(test)]
+mod testing;
 mod vocabulary;
 
 pub use error::{GgufError, GgufProblem};

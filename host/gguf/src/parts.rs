@@ -131,3 +131,6 @@ fn described(path: &Path, header: &GgufHeader) -> Part {
         weight_bytes: header.weight_bytes(),
     }
 }
+
+#[cfg(test)]
+mod tests;

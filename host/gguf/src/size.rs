@@ -101,36 +101,25 @@ fn cells(header: &GgufHeader, context: &ContextShape) -> Option<u64> {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeMap;
-
     use super::*;
-    use crate::Value;
+    use crate::{Value, testing};
 
     fn header(more: &[(&str, Value)]) -> GgufHeader {
-        let mut metadata = BTreeMap::from([
-            (
-                "general.architecture".to_owned(),
-                Value::String("llama".into()),
-            ),
-            ("llama.block_count".to_owned(), Value::Unsigned(30)),
-            ("llama.embedding_length".to_owned(), Value::Unsigned(576)),
-            ("llama.attention.head_count".to_owned(), Value::Unsigned(9)),
-            (
-                "llama.attention.head_count_kv".to_owned(),
-                Value::Unsigned(3),
-            ),
+        let architecture = Value::String("llama".into());
+        let numbers = [
+            ("block_count", 30),
+            ("embedding_length", 576),
+            ("attention.head_count", 9),
+            ("attention.head_count_kv", 3),
+        ];
+        let numbers = numbers.map(|(key, number)| (key, Value::Unsigned(number)));
+        let of_llama = numbers.iter().chain(more);
+        let keys = of_llama.map(|(key, value)| (format!("llama.{key}"), value.clone()));
+        let others = [
+            ("general.architecture".to_owned(), architecture),
             ("tokenizer.ggml.tokens".to_owned(), Value::Array(49_152)),
-        ]);
-        for (key, value) in more {
-            metadata.insert(format!("llama.{key}"), value.clone());
-        }
-        GgufHeader {
-            version: 3,
-            metadata,
-            tensors: Vec::new(),
-            file_bytes: 0,
-            parts: Vec::new(),
-        }
+        ];
+        testing::header(others.into_iter().chain(keys), Vec::new())
     }
 
     fn context() -> ContextShape {

@@ -123,3 +123,39 @@ pub(super) fn file_type_name(number: u64) -> Option<&'static str> {
         _ => return None,
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_type_is_found_by_its_number_and_shown_by_its_name() {
+        for &(number, ty) in TensorType::ALL {
+            assert_eq!(TensorType::from_number(number), Some(ty));
+        }
+        // Numbers that ggml no longer has, and the first that it does not have yet.
+        for number in [4, 5, 31, 33, 36, 38, 43, u32::MAX] {
+            assert_eq!(TensorType::from_number(number), None, "{number}");
+        }
+        assert_eq!(
+            format!("{:>5}|{}", TensorType::Q4K, TensorType::Iq2Xxs),
+            " Q4_K|IQ2_XXS"
+        );
+    }
+
+    #[test]
+    fn the_number_of_a_quantisation_has_its_name() {
+        let named = (0..100).filter_map(|number| Some((number, file_type_name(number)?)));
+        let told: Vec<String> = named
+            .map(|(number, name)| format!("{number}={name}"))
+            .collect();
+        assert_eq!(
+            told.join(" "),
+            "0=F32 1=F16 2=Q4_0 3=Q4_1 7=Q8_0 8=Q5_0 9=Q5_1 10=Q2_K 11=Q3_K_S 12=Q3_K_M \
+             13=Q3_K_L 14=Q4_K_S 15=Q4_K_M 16=Q5_K_S 17=Q5_K_M 18=Q6_K 19=IQ2_XXS 20=IQ2_XS \
+             21=Q2_K_S 22=IQ3_XS 23=IQ3_XXS 24=IQ1_S 25=IQ4_NL 26=IQ3_S 27=IQ3_M 28=IQ2_S \
+             29=IQ2_M 30=IQ4_XS 31=IQ1_M 32=BF16 36=TQ1_0 37=TQ2_0 38=MXFP4_MOE 39=NVFP4 \
+             40=Q1_0 41=Q2_0"
+        );
+    }
+}

@@ -217,7 +217,7 @@ fn unescaped(token: &[u8]) -> Vec<u8> {
         let (byte, after) = match *rest {
             [] => break,
             [b'\\', b'x', high, low, ref after @ ..] => {
-                let byte = digit(high) << 4 | digit(low);
+                let byte = digit(high) * 16 + digit(low);
                 (u8::try_from(byte).unwrap_or(0), after)
             }
             [b'\\', b't', ref after @ ..] => (b'\t', after),
@@ -236,7 +236,7 @@ fn unescaped(token: &[u8]) -> Vec<u8> {
 fn byte_of(token: &[u8]) -> Option<u8> {
     match token {
         [byte] => Some(*byte),
-        [b'<', b'0', b'x', high, low, b'>'] => Some(hex(*high)? << 4 | hex(*low)?),
+        [b'<', b'0', b'x', high, low, b'>'] => Some(hex(*high)? * 16 + hex(*low)?),
         _ => None,
     }
 }
@@ -252,7 +252,10 @@ fn hex(digit: u8) -> Option<u8> {
 
 #[cfg(test)]
 mod tests {
+    use std::slice::from_ref;
+
     use super::*;
+    use crate::testing;
 
     fn vocabulary<T: AsRef<[u8]>>(
         tokens: impl IntoIterator<Item = T>,
@@ -289,18 +292,10 @@ mod tests {
 
     /// A header with this tokenizer.
     fn header(tokenizer: &str, keys: &[(&str, Value)]) -> GgufHeader {
-        let model = Value::String(tokenizer.to_owned());
-        let keys = keys.iter().map(|(key, value)| (*key, value.clone()));
-        let keys = keys.chain([("model", model)]);
-        GgufHeader {
-            version: 3,
-            metadata: keys
-                .map(|(key, value)| (format!("tokenizer.ggml.{key}"), value))
-                .collect(),
-            tensors: Vec::new(),
-            file_bytes: 0,
-            parts: Vec::new(),
-        }
+        let model = ("model", Value::String(tokenizer.to_owned()));
+        let keys = keys.iter().cloned().chain([model]);
+        let keys = keys.map(|(key, value)| (format!("tokenizer.ggml.{key}"), value));
+        testing::header(keys, Vec::new())
     }
 
     #[test]
@@ -364,5 +359,102 @@ mod tests {
         assert!(!check(&["ab"]));
         assert!(!check(&["a", "\\x0ab"]));
         assert!(check(&["\\\\", "\\\\a"]));
+    }
+
+    #[test]
+    fn a_byte_token_is_the_byte_or_its_two_upper_case_digits() {
+        for (token, byte) in [
+            ("a", Some(b'a')),
+            ("<0x00>", Some(0)),
+            ("<0x0A>", Some(0x0A)),
+            ("<0x9F>", Some(0x9F)),
+            ("<0xFA>", Some(0xFA)),
+            ("<0x0a>", None),
+            ("<0xa0>", None),
+            ("<0x0G>", None),
+            ("<0x:0>", None),
+            ("<0x0>", None),
+            ("ab", None),
+            ("", None),
+        ] {
+            assert_eq!(byte_of(token.as_bytes()), byte, "{token}");
+        }
+    }
+
+    #[test]
+    fn the_begin_of_an_rwkv_token_is_read_without_its_escapes() {
+        for (token, begin) in [
+            ("", &b""[..]),
+            ("abc", b"ab"),
+            ("\\t\\n", b"\t\n"),
+            ("\\ra", b"\ra"),
+            ("\\x4fB", b"\x4fB"),
+            ("\\xF0", b"\xf0"),
+            ("\\\\\\'", b"\\'"),
+            // What is incomplete is no byte.
+            ("a\\", b"a"),
+            ("\\x", b""),
+            ("\\x4", b""),
+        ] {
+            assert_eq!(unescaped(token.as_bytes()), begin, "{token:?}");
+        }
+    }
+
+    #[test]
+    fn a_file_may_lack_a_vocabulary_or_a_tokenizer() {
+        let none = Vocabulary::default();
+        none.has_bytes().unwrap();
+        none.check(&testing::header::<&str>([], Vec::new()))
+            .unwrap();
+        none.check(&header("unknown", &[])).unwrap();
+    }
+
+    #[test]
+    fn only_a_t5_tokenizer_uses_its_table() {
+        let mut few = vocabulary((0..12).map(|id| format!("t{id}"))).unwrap();
+        few.check(&header("t5", &[])).unwrap();
+        few.charsmap = vec![1];
+        few.check(&header("gpt2", &[])).unwrap();
+        let problem = few.check(&header("t5", &[])).unwrap_err().to_string();
+        assert!(problem.contains("precompiled_charsmap"), "{problem}");
+    }
+
+    #[test]
+    fn each_kind_of_tokenizer_has_its_own_defaults_and_what_it_adds() {
+        let id = Value::Unsigned;
+        let flag = Value::Bool;
+        let check = |count: usize, tokenizer: &str, keys: &[(&str, Value)]| {
+            let bytes = (0..=255u8).map(|byte| format!("<0x{byte:02X}>"));
+            let bytes = bytes.filter(|_| tokenizer == "llama");
+            let few = (0..count).map(|id| format!("t{id}"));
+            vocabulary(bytes.chain(few))
+                .unwrap()
+                .check(&header(tokenizer, keys))
+                .is_ok()
+        };
+        let no_begin = ("add_bos_token", flag(false));
+        let ends = ("add_eos_token", flag(true));
+        // The default of these is token 1 for the begin, and 2 for the end.
+        assert!(check(2, "plamo2", &[]) && !check(1, "plamo2", &[]));
+        assert!(check(3, "plamo2", from_ref(&ends)) && !check(2, "plamo2", from_ref(&ends)));
+        assert!(check(0, "llama", from_ref(&ends)));
+        for tokenizer in ["gpt2", "hybriddna", "whitespace"] {
+            assert!(check(12, tokenizer, from_ref(&ends)), "{tokenizer}");
+            assert!(
+                !check(11, tokenizer, &[no_begin.clone(), ends.clone()]),
+                "{tokenizer}"
+            );
+            assert!(check(11, tokenizer, from_ref(&no_begin)), "{tokenizer}");
+        }
+        // The end of `t5` is token 1 unless it adds none.
+        assert!(check(2, "t5", &[]) && !check(1, "t5", &[]));
+        // The begin of gemma4 is added whatever the file says, and has no default.
+        assert!(!check(99, "gemma4", &[]) && !check(99, "gemma4", from_ref(&no_begin)));
+        assert!(check(99, "gemma4", &[("bos_token_id", id(98))]));
+        assert!(!check(99, "gemma4", &[("bos_token_id", id(99))]));
+        let pre = ("pre", Value::String("gemma4".to_owned()));
+        assert!(!check(11, "gpt2", &[no_begin, pre]));
+        // A WordPiece tokenizer has a separator, and no end.
+        assert!(check(103, "bert", &[ends]) && !check(102, "bert", &[]));
     }
 }

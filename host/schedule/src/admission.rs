@@ -220,6 +220,52 @@ mod tests {
         assert_eq!(decide(large, None, &[], room), Decision::Admit);
     }
 
+    #[test]
+    fn a_request_is_admitted_when_its_cells_and_the_headroom_just_fit() {
+        let holders = [holder(Priority::Normal, Instant::now())];
+        let room = Room {
+            sequences: 1,
+            cells: Some(100),
+            headroom: 20,
+        };
+        let of = |cells| Some(candidate(Priority::Normal, 1, cells));
+        assert_eq!(decide(of(80), None, &holders, room), Decision::Admit);
+        assert_eq!(decide(of(81), None, &holders, room), Decision::Wait);
+        // Alone, it needs no headroom.
+        assert_eq!(decide(of(100), None, &[], room), Decision::Admit);
+        assert_eq!(decide(of(101), None, &[], room), Decision::Wait);
+    }
+
+    #[test]
+    fn who_has_waited_longest_for_its_reader_makes_way_first() {
+        let now = Instant::now();
+        let at = |seconds| now + Duration::from_secs(seconds);
+        let paused = |seconds| Holder {
+            paused_at: Some(at(seconds)),
+            ..holder(Priority::High, now)
+        };
+        let holders = [
+            holder(Priority::Low, now),
+            paused(9),
+            paused(3),
+            paused(3),
+            paused(5),
+        ];
+        let low = Some(candidate(Priority::Low, 0, 1));
+        assert_eq!(decide(low, None, &holders, FULL), Decision::Park(2));
+        assert_eq!(least_important(&holders), Some(2));
+        // Of two, one can make way for the other.
+        assert_eq!(least_important(&holders[..2]), Some(1));
+    }
+
+    #[test]
+    fn an_urgent_request_that_is_parked_parks_nobody() {
+        let urgent = Some(candidate(Priority::Urgent, 3, 1));
+        let holders = [holder(Priority::Low, Instant::now())];
+        assert_eq!(decide(None, urgent, &holders, FULL), Decision::Wait);
+        assert_eq!(decide(urgent, None, &holders, FULL), Decision::Park(0));
+    }
+
     proptest! {
         /// For any requests and running sequences: only a free sequence is assigned, nothing is
         /// parked in vain, and if everything is free some request always continues.

@@ -53,9 +53,9 @@ pub fn align<T: PartialEq>(old: &[T], new: &[T], least: usize) -> Alignment {
     // Where to continue in the original `old`, and how many of its tokens are removed.
     let mut from = prefix as usize;
     let mut out = 0;
-    while from < old.len() && (found.kept as usize) < new.len() {
-        let wanted = new.get(found.kept as usize..).unwrap_or_default();
-        let piece = old.get(from..).unwrap_or_default();
+    while let (Some(piece @ [_, ..]), Some(wanted @ [_, ..])) =
+        (old.get(from..), new.get(found.kept as usize..))
+    {
         let length = common(piece, wanted);
         if length == 0 || (length as usize) < least {
             from += 1;
@@ -94,6 +94,26 @@ mod tests {
         assert_eq!(found.last_piece(), Some(5..8));
         // Too short to be reused.
         assert_eq!(align(&old, &[1, 2, 3, 4, 5, 6], 4), Alignment::prefix(2));
+    }
+
+    #[test]
+    fn pieces_after_several_gaps_are_found_at_their_places() {
+        let old = [1, 2, 9, 3, 4, 9, 9, 5, 6, 9];
+        let found = align(&old, &[1, 2, 3, 4, 5, 6], 2);
+        let gap = |start, end| Range { start, end };
+        assert_eq!(found.gaps, [gap(2, 3), gap(4, 6)]);
+        assert_eq!((found.prefix, found.kept), (2, 6));
+        assert_eq!(found.last_piece(), Some(7..9));
+        assert_eq!(Alignment::prefix(2).last_piece(), None);
+        // Behind the end of the new sequence, nothing is removed.
+        assert_eq!(align(&old, &[1, 2], 1), Alignment::prefix(2));
+    }
+
+    #[test]
+    fn what_is_common_ends_at_the_first_difference() {
+        assert_eq!(common(&[1, 2, 3], &[1, 2, 4, 3]), 2);
+        assert_eq!(common(&[1, 2], &[1, 2, 3]), 2);
+        assert_eq!(common::<u8>(&[], &[1]), 0);
     }
 
     proptest! {

@@ -162,6 +162,41 @@ mod tests {
         assert!(!cells.is_shared(0, 0));
     }
 
+    #[test]
+    fn a_cell_is_free_again_when_its_last_holder_lets_go() {
+        let mut cells = Cells::new(3, true);
+        cells.extend(0, 4);
+        cells.copy(0, 1, 4);
+        cells.copy(0, 2, 2);
+        cells.truncate(0, 1);
+        // The cells of the others stay in use, and new tokens take new ones.
+        cells.extend(0, 3);
+        assert_eq!(cells.used(), 7);
+        assert_eq!(cells.held_by([0].into_iter()), 4);
+        assert_eq!(cells.held_by([1, 2, 1].into_iter()), 4);
+        cells.truncate(1, 0);
+        assert_eq!(cells.used(), 5);
+        // Those that nobody holds are used again.
+        cells.extend(1, 2);
+        assert_eq!(cells.used(), 7);
+        cells.extend(1, 1);
+        assert_eq!(cells.used(), 8);
+    }
+
+    #[test]
+    fn what_is_behind_the_end_or_in_no_sequence_changes_nothing() {
+        let mut cells = Cells::new(1, true);
+        cells.extend(0, 4);
+        cells.remove(0, 4..9);
+        cells.remove(0, 9..12);
+        cells.truncate(0, 5);
+        cells.extend(1, 2);
+        cells.remove(1, 0..1);
+        assert_eq!((cells.len(0), cells.len(1)), (4, 0));
+        cells.remove(0, 3..9);
+        assert_eq!(cells.len(0), 3);
+    }
+
     proptest! {
         /// After any steps, the used cells are exactly those that a sequence holds.
         #[test]

@@ -134,7 +134,8 @@ impl Fairness {
             .collect();
         let sum: f64 = shares.iter().sum();
         let squares: f64 = shares.iter().map(|share| share * share).sum();
-        if shares.len() < 2 || squares == 0.0 {
+        // An owner alone has all of its share, whatever that is.
+        if squares == 0.0 {
             1.0
         } else {
             sum * sum / (shares.len() as f64 * squares)
@@ -212,6 +213,99 @@ mod tests {
         fairness.refund(&owner, 200);
         assert_eq!(fairness.virtual_time(&owner), 60.0);
         assert_eq!(fairness.shares()[0].served_tokens, 440);
+    }
+
+    #[test]
+    fn the_status_has_each_owner_by_name_with_its_weight_tokens_and_requests() {
+        let (a, b) = (Owner::named("a").with_weight(4), Owner::named("b"));
+        let mut fairness = Fairness::default();
+        for owner in [&b, &a, &a] {
+            fairness.join(owner);
+        }
+        fairness.serve(&a, 30, 4);
+        fairness.leave(&b);
+        let shares = fairness.shares();
+        let told = shares.iter().map(|share| {
+            let name = &*share.name;
+            (name, share.weight, share.served_tokens, share.requests)
+        });
+        assert_eq!(told.collect::<Vec<_>>(), [("a", 4, 34, 2), ("b", 1, 0, 0)]);
+    }
+
+    #[test]
+    fn an_owner_that_returns_keeps_its_debt_while_others_compete() {
+        let (a, b) = (Owner::named("a"), Owner::named("b"));
+        let mut fairness = Fairness::default();
+        fairness.join(&a);
+        fairness.join(&b);
+        fairness.begin(&a, 100);
+        fairness.begin(&b, 10);
+        fairness.leave(&a);
+        fairness.join(&a);
+        assert_eq!(fairness.virtual_time(&a), 100.0);
+        // One request of two is no end.
+        fairness.join(&b);
+        fairness.leave(&b);
+        assert_eq!((fairness.active.len(), fairness.idle.len()), (2, 0));
+        fairness.leave(&a);
+        fairness.leave(&b);
+        assert_eq!((fairness.active.len(), fairness.idle.len()), (0, 2));
+        // An owner that is charged while idle owes that.
+        fairness.begin(&a, 1);
+        fairness.refund(&b, 5);
+        fairness.serve(&b, 0, 2);
+        assert_eq!(fairness.virtual_time(&a), 101.0);
+        assert_eq!(fairness.virtual_time(&b), 7.0);
+        // With nobody left, all begin anew.
+        fairness.join(&b);
+        assert_eq!(
+            (fairness.virtual_time(&a), fairness.virtual_time(&b)),
+            (0.0, 0.0)
+        );
+    }
+
+    #[test]
+    fn the_end_of_a_request_of_an_unknown_owner_changes_nothing() {
+        let mut fairness = Fairness::default();
+        fairness.join(&Owner::named("a"));
+        fairness.leave(&Owner::named("b"));
+        assert_eq!(fairness.shares().len(), 1);
+    }
+
+    #[test]
+    fn one_owner_alone_or_nothing_computed_is_an_even_share() {
+        let owners = [Owner::named("a"), Owner::named("b")];
+        let mut fairness = Fairness::default();
+        assert_eq!(fairness.index(), 1.0);
+        fairness.join(&owners[0]);
+        fairness.serve(&owners[0], 7, 0);
+        assert_eq!(fairness.index(), 1.0);
+        // The share of one that comes later counts from then on.
+        fairness.join(&owners[1]);
+        assert_eq!(fairness.index(), 1.0);
+        fairness.serve(&owners[1], 7, 0);
+        assert_eq!(fairness.index(), 0.5);
+    }
+
+    #[test]
+    fn of_too_many_idle_owners_those_charged_the_most_are_kept() {
+        let mut fairness = Fairness::default();
+        let stays = Owner::named("stays");
+        fairness.join(&stays);
+        let idle = |fairness: &mut Fairness, number: usize| {
+            let owner = Owner::named(format!("{number}"));
+            fairness.join(&owner);
+            // The later ones are charged less.
+            fairness.begin(&owner, 10_000 - number as u32);
+            fairness.leave(&owner);
+        };
+        for number in 0..2 * MAX_IDLE {
+            idle(&mut fairness, number);
+        }
+        assert_eq!(fairness.idle.len(), 2 * MAX_IDLE);
+        idle(&mut fairness, 2 * MAX_IDLE);
+        assert_eq!(fairness.idle.len(), MAX_IDLE);
+        assert!((0..MAX_IDLE).all(|number| fairness.idle.contains_key(&*format!("{number}"))));
     }
 
     #[test]

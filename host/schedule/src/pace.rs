@@ -160,6 +160,22 @@ mod tests {
     }
 
     #[test]
+    fn the_cost_of_a_token_rises_at_once_and_falls_slowly() {
+        let mut budget = StepBudget::default();
+        // Fewer tokens say nothing about prompts.
+        for tokens in [0, 1, 7] {
+            budget.note(tokens, Duration::from_secs(9));
+        }
+        assert_eq!(budget.tokens(1, [40].into_iter()), u32::MAX);
+        budget.note(8, Duration::from_millis(40));
+        assert_eq!(budget.tokens(1, [40].into_iter()), 50);
+        budget.note(16, Duration::from_millis(160));
+        assert_eq!(budget.tokens(1, [40].into_iter()), 25);
+        budget.note(16, Duration::from_millis(80));
+        assert_eq!(budget.tokens(1, [40].into_iter()), 27);
+    }
+
+    #[test]
     fn a_tile_is_taken_where_it_holds_nobody_up_for_too_long() {
         let mut budget = StepBudget::default();
         // 50 tokens take the target time, and a tile only little more.
@@ -195,6 +211,20 @@ mod tests {
         pace.note_start(at(10), false);
         pace.note_start(at(3600), true);
         assert_eq!(pace.wait_behind(3, at(3600)), seconds(6));
+    }
+
+    #[test]
+    fn the_newest_interval_counts_a_fifth() {
+        let start = Instant::now();
+        let mut pace = Pace::default();
+        let at = |seconds| start + Duration::from_secs(seconds);
+        for seconds in [0, 2, 4, 11] {
+            pace.note_start(at(seconds), true);
+        }
+        assert_eq!(pace.wait_behind(1, at(11)), Some(Duration::from_secs(3)));
+        assert_eq!(pace.wait_behind(0, at(11)), Some(Duration::ZERO));
+        let day = Duration::from_secs(86_400);
+        assert_eq!(pace.wait_behind(usize::MAX, at(11)), Some(day));
     }
 
     /// Newcomer 28.

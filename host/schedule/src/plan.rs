@@ -247,6 +247,54 @@ mod tests {
         assert_eq!(Planner::new(128, false).next(&wants, 128, Some(0)), None);
     }
 
+    #[test]
+    fn a_prompt_that_computes_alone_takes_the_same_pieces_whatever_others_need() {
+        assert_eq!(Planner::new(128, true).chunk(), 64);
+        assert_eq!(Planner::new(63, true).chunk(), 63);
+        let alone = |tokens| Some(Turn::Alone { index: 0, tokens });
+        for (left, tokens) in [(1, 1), (63, 63), (64, 64), (65, 64)] {
+            let wants = [want(0, Need::Prefill(left), true)];
+            let turn = Planner::new(512, true).next(&wants, u32::MAX, None);
+            assert_eq!(turn, alone(tokens), "{left}");
+        }
+        let wants = [want(0, Need::Prefill(100), true)];
+        let next = |cells| Planner::new(128, false).next(&wants, 1, Some(cells));
+        assert_eq!(next(u64::from(u32::MAX) + 1), alone(64));
+        assert_eq!((next(7), next(0)), (alone(7), None));
+    }
+
+    #[test]
+    fn sequences_that_compute_alone_take_turns_by_number_and_not_by_place() {
+        let mut planner = Planner::new(128, false);
+        let mut next = |ids: &[u32]| {
+            let wants: Vec<Want> = ids.iter().map(|id| want(*id, Need::Decode, true)).collect();
+            match planner.next(&wants, u32::MAX, None)? {
+                Turn::Alone { index, .. } => Some(ids[index]),
+                Turn::Shared(_) => None,
+            }
+        };
+        assert_eq!(next(&[7, 3, 5]), Some(3));
+        assert_eq!(next(&[7, 3, 5]), Some(5));
+        // One that joins has its turn when its number comes.
+        assert_eq!(next(&[6, 7, 3]), Some(6));
+        assert_eq!(next(&[6, 7, 3]), Some(7));
+        assert_eq!(next(&[6, 7, 3]), Some(3));
+        assert_eq!(next(&[u32::MAX, 3]), Some(u32::MAX));
+        assert_eq!(next(&[u32::MAX, 3]), Some(3));
+    }
+
+    #[test]
+    fn streams_beyond_the_budget_get_no_token_and_the_last_token_is_used() {
+        let decode = Need::Decode;
+        assert_eq!(
+            share(&[decode, Need::Nothing, decode, decode], 2),
+            [1, 0, 1, 0]
+        );
+        let prompts = [Need::Prefill(9), Need::Prefill(9), Need::Prefill(9)];
+        assert_eq!(share(&prompts, 10), [4, 3, 3]);
+        assert_eq!(share(&prompts, 0), [0, 0, 0]);
+    }
+
     fn need() -> impl Strategy<Value = Need> {
         prop_oneof![
             Just(Need::Decode),

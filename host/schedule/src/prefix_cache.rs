@@ -266,6 +266,81 @@ mod tests {
     }
 
     #[test]
+    fn of_equally_long_beginnings_the_first_serves() {
+        let cache = cache(
+            false,
+            &[("a", &[9], 0), ("a", &[1, 2], 1), ("a", &[1, 3], 2)],
+        );
+        let all = |_: &CacheEntry<u8, ()>, tokens| tokens;
+        assert_eq!(cache.best(&Owner::named("a"), &[1], all), Some((1, 1)));
+    }
+
+    #[test]
+    fn each_session_has_its_entry_until_it_continues_another() {
+        let mut cache = cache(false, &[("a", &[1], 0), ("a", &[2], 0), ("a", &[3], 0)]);
+        assert_eq!(
+            (0..4).map(|n| cache.of_session(n)).collect::<Vec<_>>(),
+            [Some(0), Some(1), Some(2), None]
+        );
+        cache.disown(1);
+        assert_eq!(cache.of_session(1), None);
+        // The entries of the others stay theirs, and this one stays for other prompts.
+        assert_eq!(
+            (cache.of_session(0), cache.of_session(2)),
+            (Some(0), Some(2))
+        );
+        assert_eq!(cache.entries().len(), 3);
+    }
+
+    #[test]
+    fn only_an_entry_that_is_there_can_be_taken_used_or_marked() {
+        let mut cache = cache(false, &[("a", &[1], 0), ("a", &[2], 0), ("b", &[3, 4], 0)]);
+        let later = Instant::now() + Duration::from_secs(9);
+        cache.touch(3, later);
+        cache.note_stored(3);
+        assert!(cache.take(3).is_none());
+        cache.touch(1, later);
+        cache.note_stored(1);
+        let marked = |one: &CacheEntry<u8, ()>| (one.used_at == later, one.is_stored);
+        let entries = cache.entries().iter().map(marked);
+        assert_eq!(
+            entries.collect::<Vec<_>>(),
+            [(false, false), (true, true), (false, false)]
+        );
+        assert_eq!(cache.take(0).unwrap().tokens, [1]);
+        // The last one has its index now.
+        assert_eq!(cache.get(0).unwrap().tokens, [3, 4]);
+        assert!(cache.get(2).is_none());
+    }
+
+    #[test]
+    fn the_tokens_of_an_owner_are_counted_without_those_of_others() {
+        let cache = cache(
+            false,
+            &[("a", &[1, 2, 3], 0), ("b", &[4, 5], 0), ("a", &[], 0)],
+        );
+        let of = |name: &str| cache.tokens_of(&Arc::from(name));
+        assert_eq!((of("a"), of("b"), of("c")), (3, 2, 0));
+        let is_empty = cache.entries().iter().map(CacheEntry::is_empty);
+        assert_eq!(is_empty.collect::<Vec<_>>(), [false, false, true]);
+    }
+
+    #[test]
+    fn an_entry_is_in_cells_or_in_memory_and_keeps_all_else_when_it_moves() {
+        let mut cache = cache(false, &[("a", &[1, 2], 0)]);
+        let mut entry = cache.take(0).unwrap();
+        entry.location = Location::Resident(7);
+        entry.exact = 1;
+        assert_eq!((entry.resident(), entry.saved()), (Some(7), None));
+        let at = entry.used_at + Duration::from_secs(1);
+        let moved = entry.stored_at(Location::Saved("state"), at);
+        assert_eq!((moved.resident(), moved.saved()), (None, Some(&"state")));
+        assert_eq!((moved.owner.name(), &moved.tokens[..]), ("a", &[1, 2][..]));
+        assert_eq!((moved.exact, moved.session), (1, None));
+        assert!(moved.is_stored && moved.used_at == at);
+    }
+
+    #[test]
     fn what_others_left_serves_only_where_it_may() {
         let entries: &[(&str, &[u8], u64)] = &[("b", &[1, 2, 3, 4], 2)];
         let all = |_: &CacheEntry<u8, ()>, tokens| tokens;

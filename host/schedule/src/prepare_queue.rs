@@ -183,6 +183,65 @@ mod tests {
         assert!(turn <= 1, "{order:?}");
     }
 
+    #[test]
+    fn of_a_small_and_a_large_request_the_higher_class_goes_first() {
+        let now = Instant::now();
+        let mut queue = PrepareQueue::new(2, AGEING);
+        assert!(queue.is_empty() && queue.next_deadline().is_none());
+        let with = |owner, priority, asked_at| Ticket {
+            priority,
+            ..ticket(owner, 100, asked_at)
+        };
+        queue.push(with("a", Priority::Normal, now), Size::Small, "small");
+        queue.push(with("b", Priority::High, now), Size::Large, "large");
+        let late = now + AGEING;
+        queue.push(with("c", Priority::Normal, late), Size::Large, "late");
+        assert!(!queue.is_empty());
+        assert_eq!(queue.next_deadline(), Some(now + Duration::from_secs(30)));
+        let mut next = || {
+            let (ticket, size, request) = queue.pop(late)?;
+            queue.done(&ticket, size);
+            Some(request)
+        };
+        assert_eq!(
+            [next(), next(), next(), next()],
+            [Some("large"), Some("small"), Some("late"), None]
+        );
+    }
+
+    #[test]
+    fn among_equals_the_owner_with_fewer_prepared_bytes_goes_first_whatever_the_size() {
+        for (small_owner, first) in [("served", "large"), ("new", "small")] {
+            let large_owner = if small_owner == "new" {
+                "served"
+            } else {
+                "new"
+            };
+            let now = Instant::now();
+            let mut queue = PrepareQueue::new(2, AGEING);
+            queue.push(ticket("served", 1000, now), Size::Small, "begun");
+            let (_begun, _, _) = queue.pop(now).unwrap();
+            queue.push(ticket(small_owner, 10, now), Size::Small, "small");
+            queue.push(ticket(large_owner, 10, now), Size::Large, "large");
+            assert_eq!(queue.pop(now).unwrap().2, first);
+        }
+    }
+
+    #[test]
+    fn an_owner_without_requests_left_neither_owes_nor_is_owed() {
+        let now = Instant::now();
+        let mut queue = PrepareQueue::new(2, AGEING);
+        queue.push(ticket("a", 1000, now), Size::Small, 0);
+        queue.push(ticket("b", 1000, now), Size::Small, 1);
+        let (ticket_of_a, size, _) = queue.pop(now).unwrap();
+        queue.done(&ticket_of_a, size);
+        assert_eq!(queue.take_out(|_, _| true).len(), 1);
+        // Nobody competes any more, so the charge for the first request is forgotten.
+        queue.push(ticket("a", 10, now), Size::Small, 2);
+        queue.push(ticket("b", 10, now), Size::Small, 3);
+        assert_eq!(queue.pop(now).unwrap().2, 2);
+    }
+
     #[derive(Debug, Clone)]
     enum Op {
         Push { owner: u8, bytes: u32, large: bool },

@@ -131,7 +131,7 @@ impl Rounds {
 fn piece(left: u32, share: u32, most: u32) -> u32 {
     let share = (share / TILE * TILE).max(TILE);
     let is_end = left <= TILE || left % TILE > FEW;
-    if left <= most && left < share.saturating_add(TILE) && is_end {
+    if left <= most && left / TILE * TILE <= share && is_end {
         return left;
     }
     let tiles = share.min(left.min(most) / TILE * TILE);
@@ -180,6 +180,7 @@ mod tests {
             assert!(turn.iter().any(|tokens| *tokens > 0), "{needs:?}");
             after(&mut needs, &turn);
             turns.push(turn);
+            assert!(turns.len() < 1000, "{needs:?} get nowhere");
         }
         turns
     }
@@ -202,8 +203,10 @@ mod tests {
     fn a_few_tokens_are_computed_with_those_that_decode() {
         let needs = [Need::Decode, Need::Prefill(65), Need::Prefill(70)].to_vec();
         assert_eq!(turns(needs, 256), [[0, 64, 0], [0, 0, 64], [1, 1, 6]]);
-        let needs = [16; 3].map(Need::Prefill).to_vec();
-        assert_eq!(turns(needs, 256), [[16; 3]]);
+        let few = || [16; 3].map(Need::Prefill).to_vec();
+        assert_eq!(turns(few(), 256), [[16; 3]]);
+        // They share one half of the budget, rounded up.
+        assert_eq!(turns(few(), 41)[0], [16, 5, 0]);
     }
 
     #[test]
@@ -226,6 +229,41 @@ mod tests {
         assert_eq!(long(300), [[128], [64], [108]]);
         assert_eq!(long(180), [[64], [116]]);
         assert_eq!(long(130), [[128], [2]]);
+    }
+
+    #[test]
+    fn a_piece_is_whole_tiles_or_all_that_is_left() {
+        for (left, share, most, tokens) in [
+            // All, if it is less than a tile more than the share and the budget holds it.
+            (100, 128, 100, 100),
+            (100, 128, 99, 64),
+            (191, 128, 999, 191),
+            (192, 128, 999, 128),
+            // A share is rounded down, and a tile at least.
+            (999, 191, 999, 128),
+            (999, 63, 999, 64),
+            (64, 0, 999, 64),
+            // A few tokens behind a tile are left for a common turn.
+            (80, 128, 999, 64),
+            (81, 128, 999, 81),
+            (144, 128, 999, 128),
+            // A whole tile is left rather than the end of one, if there is another.
+            (145, 128, 140, 64),
+            (100, 64, 70, 64),
+            (100, 64, 63, 0),
+        ] {
+            assert_eq!(piece(left, share, most), tokens, "{left}, {share}, {most}");
+        }
+    }
+
+    #[test]
+    fn long_prompts_take_turns_of_an_equal_share_of_the_budget() {
+        let needs = [1000, 1000, 1000].map(Need::Prefill).to_vec();
+        let turns = turns(needs, 400);
+        assert_eq!(
+            turns[..4],
+            [[128, 0, 0], [0, 128, 0], [0, 0, 128], [128, 0, 0]]
+        );
     }
 
     #[test]

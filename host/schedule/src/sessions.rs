@@ -310,6 +310,64 @@ mod tests {
     }
 
     #[test]
+    fn the_status_tells_what_is_open_and_busy_and_since_when() {
+        let now = Instant::now();
+        let mut all = sessions(true, true);
+        assert_eq!((all.is_empty(), all.len()), (true, 0));
+        assert_eq!((all.most(), all.most_of_owner()), (2, 2));
+        all.open(1, &owner("a"), now).unwrap();
+        all.open(2, &owner("b"), now).unwrap();
+        assert!(!all.is_empty());
+        all.begin(1);
+        all.begin(1);
+        assert_eq!((all.len(), all.busy()), (2, 1));
+        assert_eq!(all.life(1), Some((now, 2)));
+        all.end(1, now + MINUTE);
+        assert_eq!(all.life(1), Some((now + MINUTE, 1)));
+        assert_eq!(all.busy(), 1);
+        all.end(1, now + 2 * MINUTE);
+        assert_eq!((all.life(1), all.busy()), (Some((now + 2 * MINUTE, 0)), 0));
+        assert_eq!(all.life(3), None);
+        // Only the one that is used stays.
+        all.enter(2, &owner("b"), now + 2 * MINUTE).unwrap();
+        assert_eq!(all.life(2), Some((now + 2 * MINUTE, 0)));
+        assert_eq!(all.closed_count(), 0);
+    }
+
+    #[test]
+    fn limits_of_a_model_and_of_an_owner_are_told_apart_when_they_are_equal() {
+        let now = Instant::now();
+        let mut all = sessions(false, true);
+        let [one, other] = ["one", "other"].map(owner);
+        all.open(1, &one, now).unwrap();
+        all.open(2, &other, now).unwrap();
+        all.begin(1);
+        // Another's idle session gives way as soon as it may, a busy one never does.
+        assert_eq!(all.open(3, &one, now + MINUTE / 2), Err(NotOpen::TooMany));
+        all.open(3, &one, now + MINUTE).unwrap();
+        assert_eq!((all.life(2), all.closed_count()), (None, 1));
+        // The owner holds two now, and that many are allowed.
+        all.begin(3);
+        assert_eq!(all.open(4, &one, now + 9 * MINUTE), Err(NotOpen::TooMany));
+        assert_eq!(all.sweep(now + 9 * MINUTE, true), [2]);
+        assert!(all.sweep(now + 9 * MINUTE, true).is_empty(), "told once");
+    }
+
+    #[test]
+    fn a_closed_session_that_may_not_resume_is_refused_until_it_leaves() {
+        let now = Instant::now();
+        let mut all = sessions(true, false);
+        all.open(1, &owner("a"), now).unwrap();
+        all.sweep(now + 2 * MINUTE, false);
+        for _ in 0..2 {
+            let refused = all.enter(1, &owner("a"), now + 3 * MINUTE);
+            assert_eq!(refused, Err(NotOpen::Closed(2 * MINUTE)));
+        }
+        all.leave(1);
+        assert!(all.closed.is_empty());
+    }
+
+    #[test]
     fn one_owner_cannot_hold_all_sessions() {
         let now = Instant::now();
         let mut all = Sessions::new(SessionLimits {

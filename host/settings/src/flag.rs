@@ -163,4 +163,54 @@ mod tests {
             assert!(!flag.help().ends_with('.'), "--{}", flag.name());
         }
     }
+
+    #[test]
+    fn a_flag_tells_what_its_declaration_says() {
+        let of = |name| {
+            Flag::all()
+                .into_iter()
+                .find(|flag| flag.name() == name)
+                .unwrap()
+        };
+        let timeout = of("queue-timeout");
+        assert_eq!(
+            (timeout.section(), timeout.value_name()),
+            ("backend", "DURATION")
+        );
+        assert_eq!(
+            (timeout.form(), timeout.alone()),
+            (FlagForm::Duration, None)
+        );
+        let temperature = of("temperature");
+        assert_eq!(
+            (temperature.section(), temperature.form()),
+            ("sampling", FlagForm::Number)
+        );
+        let default = temperature.default().unwrap();
+        assert_eq!(default, serde_json::json!(0.8));
+        assert_eq!(of("max-time").default(), None);
+        // A switch without a value is on, and some flags say what they are then.
+        assert_eq!(of("deterministic").alone(), Some("true"));
+        assert_eq!(of("optimize").alone(), Some("auto"));
+        assert!(of("seed").help().starts_with("Seed, if"));
+        of("priority").check("high").unwrap();
+        let told = of("priority").check("higher").unwrap_err();
+        assert!(told.contains("`higher` is no priority"), "{told}");
+    }
+
+    #[test]
+    fn flags_are_in_the_order_of_their_declarations() {
+        let mut sections: Vec<&str> = Flag::all().iter().map(Flag::section).collect();
+        sections.dedup();
+        let all = [
+            "sampling",
+            "stopping",
+            "memory",
+            "scheduling",
+            "model",
+            "backend",
+            "logging",
+        ];
+        assert_eq!(sections, all);
+    }
 }

@@ -230,29 +230,4 @@ impl LoggingSettings {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn level_debug_and_filter_make_one_filter() {
-        let of = |level, enable_debug, filter: Option<&str>| {
-            let settings = LoggingSettings {
-                level,
-                enable_debug,
-                filter: filter.map(str::to_owned),
-                ..LoggingSettings::default()
-            };
-            settings.directives()
-        };
-        assert_eq!(of(None, None, None), None);
-        assert_eq!(of(None, Some(false), None), None);
-        assert_eq!(of(Some(LogLevel::Info), None, None).unwrap(), "info");
-        let both = of(Some(LogLevel::Error), Some(true), Some("mynah::task=info"));
-        assert_eq!(both.unwrap(), "error,mynah=debug,mynah::task=info");
-        let quiet = of(None, Some(true), None).unwrap();
-        assert_eq!(quiet, "warn,mynah=debug");
-        // A level above debug stays in force.
-        let trace = of(Some(LogLevel::Trace), Some(true), None);
-        assert_eq!(trace.unwrap(), "trace");
-    }
-}
+mod tests;

@@ -33,3 +33,25 @@ impl MemoryInForce {
         self.cache_prompt && self.max_cache_tokens > 0
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_request_is_remembered_unless_it_may_have_no_token_cached() {
+        for (cache_prompt, max_cache_tokens, remembers) in [
+            (true, 1, true),
+            (true, 0, false),
+            (false, 1, false),
+            (false, 0, false),
+        ] {
+            let memory = Memory {
+                cache_prompt: Some(cache_prompt),
+                max_cache_tokens: Some(max_cache_tokens),
+                ..Memory::default()
+            };
+            assert_eq!(memory.in_force().remembers(), remembers);
+        }
+    }
+}

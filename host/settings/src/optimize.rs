@@ -160,4 +160,17 @@ mod tests {
             assert!(text.contains(quantisation.name()), "{text}");
         }
     }
+
+    #[test]
+    fn a_type_is_shown_in_upper_case_and_a_target_as_it_is_written() {
+        let types = Quantisation::ALL.map(|one| one.to_string());
+        assert_eq!(types, ["F16", "Q8_0", "Q6_K", "Q5_K_M", "Q4_K_M", "Q4_0"]);
+        let targets = Target::ALL.map(|target| target.to_string());
+        assert_eq!(
+            targets,
+            ["auto", "f16", "q8_0", "q6_k", "q5_k_m", "q4_k_m", "q4_0"]
+        );
+        let padded = format!("{:<5}|{:>5}|", Quantisation::F16, Target::Auto);
+        assert_eq!(padded, "F16  | auto|");
+    }
 }

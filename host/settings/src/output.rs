@@ -157,3 +157,6 @@ impl Kind for FormText {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -168,3 +168,6 @@ impl Check {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

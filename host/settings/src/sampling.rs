@@ -413,3 +413,6 @@ impl Kind for Vec<SamplerName> {
         ]})
     }
 }
+
+#[cfg(test)]
+mod tests;

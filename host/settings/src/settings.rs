@@ -260,3 +260,6 @@ pub fn in_force(levels: &[(Level, &Settings)]) -> Vec<SettingInForce> {
     }
     all
 }
+
+#[cfg(test)]
+mod tests;

@@ -30,4 +30,20 @@ mod tests {
         assert_eq!(closest("potato", &known), None);
         assert_eq!(closest(&"x".repeat(65), &["x"]), None);
     }
+
+    #[test]
+    fn a_third_of_the_letters_may_differ_and_one_in_a_short_name() {
+        let known = ["abcdefghi", "on"];
+        assert_eq!(closest("abcdefxyz", &known), Some("abcdefghi"));
+        assert_eq!(closest("abcdewxyz", &known), None);
+        assert_eq!(
+            (closest("om", &known), closest("xy", &known)),
+            (Some("on"), None)
+        );
+        // Of equally close ones, the first by name.
+        assert_eq!(closest("b", &["c", "a"]), Some("a"));
+        // Names longer than any setting's are not compared.
+        let long = "x".repeat(64);
+        assert_eq!(closest(&long, &[&long]), Some(long.as_str()));
+    }
 }

@@ -111,4 +111,27 @@ mod tests {
         assert_eq!(section(&page, "None"), None);
         assert!(table(&one).ends_with("| `a` | yes |  |\n"));
     }
+
+    #[test]
+    fn each_row_tells_how_far_its_construct_is_supported() {
+        let rows = [
+            Supported::yes("`a`", "an a", "all"),
+            Supported::partly("`b`", "a b", "some"),
+            Supported::no("`c`", "a c", "none"),
+        ];
+        let table = table(&rows);
+        let lines: Vec<&str> = table.lines().skip(2).collect();
+        assert_eq!(
+            lines,
+            [
+                "| `a` | yes | all |",
+                "| `b` | partly | some |",
+                "| `c` | no | none |"
+            ]
+        );
+        let examples = rows.map(|row| row.example);
+        assert_eq!(examples, ["an a", "a b", "a c"]);
+        let supports = rows.map(|row| row.support);
+        assert_eq!(supports, [Support::Yes, Support::Partly, Support::No]);
+    }
 }

@@ -84,3 +84,47 @@ impl Value {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_value_is_shown_as_it_was_written_and_a_long_text_in_part() {
+        let text = |count| Value::Text("\u{e9}".repeat(count));
+        for (value, shown) in [
+            (Value::Null, "null".to_owned()),
+            (Value::Bool(true), "true".to_owned()),
+            (Value::Integer(-7), "-7".to_owned()),
+            (Value::Float(2.0), "2.0".to_owned()),
+            (text(60), format!("\"{}\"", "\u{e9}".repeat(60))),
+            (text(61), format!("\"{}\" and more", "\u{e9}".repeat(60))),
+            (Value::List(vec![Value::Null; 3]), "a list of 3".to_owned()),
+            (Value::Table(Vec::new()), "a table".to_owned()),
+        ] {
+            assert_eq!(value.to_string(), shown);
+        }
+    }
+
+    #[test]
+    fn a_value_that_json_can_express_is_the_same_afterwards() {
+        let text = r#"{"a":[null,true,-1,18446744073709551615,1.5,"x"],"b":{}}"#;
+        let json: serde_json::Value = serde_json::from_str(text).unwrap();
+        let value = Value::from(json.clone());
+        assert_eq!(value.to_json(), Some(json));
+        let Value::Table(table) = &value else {
+            panic!("{value}");
+        };
+        let Value::List(list) = &table[0].1 else {
+            panic!("{value}");
+        };
+        assert_eq!(list[3], Value::Integer(u64::MAX.into()));
+        for no_json in [Value::Float(f64::NAN), Value::Integer(i128::MAX)] {
+            let list = Value::List(vec![no_json.clone()]);
+            let table = Value::Table(vec![("a".to_owned(), no_json.clone())]);
+            for value in [no_json, list, table] {
+                assert_eq!(value.to_json(), None, "{value}");
+            }
+        }
+    }
+}

@@ -2,9 +2,12 @@
 
 use super::check as check_lists;
 use super::*;
+use crate::TensorType;
 use crate::rules::attention::LATENT_ONLY;
-use crate::{TensorInfo, TensorType};
+use crate::testing::{self, tensor};
 
+mod bounds;
+mod heads;
 mod layers;
 
 fn check(header: &GgufHeader) -> Result<(), GgufProblem> {
@@ -12,24 +15,12 @@ fn check(header: &GgufHeader) -> Result<(), GgufProblem> {
 }
 
 fn header(keys: &[(&str, Value)], tensors: &[(&str, TensorType)]) -> GgufHeader {
-    let named = |(key, value): &(&str, Value)| (format!("llama.{key}"), value.clone());
-    let mut metadata: std::collections::BTreeMap<_, _> = keys.iter().map(named).collect();
+    let named = keys.iter().cloned();
+    let named = named.map(|(key, value)| (format!("llama.{key}"), value));
     let architecture = Value::String("llama".to_owned());
-    metadata.insert("general.architecture".to_owned(), architecture);
-    let tensor = |&(name, ty): &(&str, TensorType)| TensorInfo {
-        name: name.to_owned(),
-        dimensions: vec![256],
-        ty,
-        elements: 256,
-        bytes: 256,
-    };
-    GgufHeader {
-        version: 3,
-        metadata,
-        tensors: tensors.iter().map(tensor).collect(),
-        file_bytes: 0,
-        parts: Vec::new(),
-    }
+    let architecture = ("general.architecture".to_owned(), architecture);
+    let tensors = tensors.iter().map(|&(name, ty)| tensor(name, ty, &[256]));
+    testing::header(named.chain([architecture]), tensors.collect())
 }
 
 #[test]
@@ -126,13 +117,10 @@ fn only_types_with_kernels_are_weights() {
 
 /// The header with these tensors.
 fn header_with(mut header: GgufHeader, names: &[&str]) -> GgufHeader {
-    header.tensors.extend(names.iter().map(|&name| TensorInfo {
-        name: name.to_owned(),
-        dimensions: vec![32, 8],
-        ty: TensorType::F32,
-        elements: 256,
-        bytes: 1024,
-    }));
+    let tensors = names
+        .iter()
+        .map(|name| tensor(name, TensorType::F32, &[32, 8]));
+    header.tensors.extend(tensors);
     header
 }
 
@@ -273,8 +261,13 @@ fn each_layer_uses_at_most_all_experts() {
     check_lists(&experts, &lists([0, 0])).unwrap_err();
     // Most architectures use the first number for all layers.
     check_lists(&experts, &lists([0, 2])).unwrap_err();
-    let with_tensors = header_with(experts, &["blk.1.ffn_up_exps.weight"]);
-    check_lists(&with_tensors, &lists([2, 0])).unwrap_err();
+    let tensors = ["blk.1.ffn_up_exps.weight", "blk.1.ffn_down_exps.weight"];
+    let with_tensors = header_with(experts, &tensors);
+    let problem = check_lists(&with_tensors, &lists([2, 0]))
+        .unwrap_err()
+        .to_string();
+    assert!(problem.contains("0 for layer 1"), "{problem}");
+    check_lists(&with_tensors, &lists([2, 1])).unwrap();
 }
 
 #[test]

@@ -4,10 +4,9 @@ use proptest::prelude::*;
 
 use super::read_bytes as read;
 use super::*;
+use crate::testing::{self, text};
 
-fn text(text: &str) -> Vec<u8> {
-    [&(text.len() as u64).to_le_bytes()[..], text.as_bytes()].concat()
-}
+mod bounds;
 
 /// A header with every sort of value, and one tensor of 2 × 32 weights in Q4_1.
 fn sample() -> Vec<u8> {
@@ -100,7 +99,10 @@ fn other_files_are_named() {
         (b"# readme\n", "text"),
         (b"version https://git-lfs.github.com/spec/v1", "Git LFS"),
         (b"\x80\x02}q\x01....", "pickle"),
-        (b"\xff\xfe\xfd\xfc\xfb", "other bytes"),
+        (b"\xff\xfe\xfd\xfc", "other bytes"),
+        (b"abcd", "text"),
+        (b"abc", "too short"),
+        (b"GGU", "too short"),
     ] {
         let problem = read(bytes).unwrap_err().to_string();
         assert!(problem.contains(words), "{problem}");
@@ -122,14 +124,9 @@ fn a_big_endian_file_is_named() {
     assert!(matches!(problem, GgufProblem::BigEndian), "{problem}");
 }
 
-/// A header with these keys and values (with their types before them) and no tensor infos.
+/// A header with these keys, which says that it has a tensor.
 fn with_keys(keys: &[(&str, Vec<u8>)]) -> Vec<u8> {
-    let mut bytes = [&MAGIC[..], &3u32.to_le_bytes(), &1u64.to_le_bytes()].concat();
-    bytes.extend((keys.len() as u64).to_le_bytes());
-    for (key, value) in keys {
-        bytes.extend([text(key), value.clone()].concat());
-    }
-    bytes
+    testing::with_keys(keys, 1)
 }
 
 fn text_value(length: usize) -> Vec<u8> {
@@ -163,14 +160,7 @@ fn the_texts_of_a_file_are_bounded_together() {
 
 #[test]
 fn a_tensor_that_is_there_twice_is_refused() {
-    let mut bytes = [&MAGIC[..], &3u32.to_le_bytes(), &2u64.to_le_bytes()].concat();
-    bytes.extend(0u64.to_le_bytes());
-    for _ in 0..2 {
-        bytes.extend([text("w"), 1u32.to_le_bytes().to_vec()].concat());
-        // One dimension of 8 weights, in F32, at the beginning.
-        bytes.extend(8u64.to_le_bytes());
-        bytes.extend([0; 4 + 8]);
-    }
+    let mut bytes = testing::with_tensors(&[], &[("w", 0), ("w", 0)]);
     bytes.resize(bytes.len() + 256, 0);
     let problem = read(&bytes).unwrap_err().to_string();
     assert!(problem.contains("`w` is there twice"), "{problem}");
@@ -178,15 +168,12 @@ fn a_tensor_that_is_there_twice_is_refused() {
 
 /// A header with these keys, and tensors of 8 weights in F32 at these places in the data.
 fn with_tensors(keys: &[(&str, Vec<u8>)], offsets: &[u64]) -> Vec<u8> {
-    let mut bytes = with_keys(keys);
-    bytes[8..16].copy_from_slice(&(offsets.len() as u64).to_le_bytes());
-    for (number, offset) in offsets.iter().enumerate() {
-        bytes.extend([text(&format!("w{number}")), 1u32.to_le_bytes().to_vec()].concat());
-        bytes.extend(8u64.to_le_bytes());
-        bytes.extend([0; 4]);
-        bytes.extend(offset.to_le_bytes());
-    }
-    bytes
+    let names: Vec<String> = (0..offsets.len())
+        .map(|number| format!("w{number}"))
+        .collect();
+    let names = names.iter().map(String::as_str);
+    let tensors: Vec<(&str, u64)> = names.zip(offsets.iter().copied()).collect();
+    testing::with_tensors(keys, &tensors)
 }
 
 #[test]

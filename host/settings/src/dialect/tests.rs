@@ -8,6 +8,8 @@ use super::*;
 use crate::{BiasTarget, LogColors, LogFormat, LogLevel, SamplerName, Seed};
 use crate::{Priority, Settings};
 
+mod sections;
+
 /// The document that guests of other hosts send.
 const NESTED: &str = r#"{
   "model":    {"n_gpu_layers": 98, "ctx_size": 2048, "n_predict": 512, "batch_size": 512, "threads": 8},
@@ -468,33 +470,4 @@ fn n_predict_in_the_model_gives_way_to_max_tokens() {
 fn two_forms_exclude_each_other() {
     let told = refused(br#"{"regex": "a", "grammar": "root ::= \"a\""}"#);
     assert!(told.contains("`output` is 2 forms"), "{told}");
-}
-
-#[test]
-fn toml_is_read_with_places() {
-    let document = "n_predict = 7\n[sampling]\ntop-k = 0x10\ntemp = nan\n[run]\ndirs = 1\n\
-        other = 2\n[models]\nany = 'x'\n";
-    let others = [
-        OtherSection {
-            name: "run",
-            keys: Some(&["dirs"]),
-        },
-        OtherSection {
-            name: "models",
-            keys: None,
-        },
-    ];
-    let reading = Reading::toml_with(document.as_bytes(), &others);
-    assert_eq!(reading.operator.settings.sampling.top_k, Some(16));
-    assert_eq!(reading.operator.settings.stopping.max_tokens, Some(7));
-    let told = reading.for_operator(false).unwrap_err().to_string();
-    assert!(told.contains("4:8: `sampling.temp` is NaN"), "{told}");
-    assert!(
-        told.contains("7:1: `run.other` is no setting: `run` has `dirs`"),
-        "{told}"
-    );
-    let broken = Reading::toml_with(b"[sampling]\ntemp = \n", &[])
-        .for_operator(false)
-        .unwrap_err();
-    assert!(broken.to_string().contains("2:"), "{broken}");
 }

@@ -138,3 +138,79 @@ fn the_context_is_what_was_asked_for_else_bounded_by_training() {
     assert_eq!(asked.context_for(512, None), 4096);
     assert_eq!(asked.context_for(512, Some(512)), 512);
 }
+
+#[test]
+fn a_step_holds_a_token_of_each_generation() {
+    let config = |batch_size| ModelConfig {
+        batch_size,
+        max_concurrent: 16,
+        ..ModelConfig::default()
+    };
+    config(16).check().unwrap();
+    let error = config(15).check().unwrap_err().to_string();
+    assert!(
+        error.contains("`model.batch_size` is 15, it must be at least"),
+        "{error}"
+    );
+}
+
+#[test]
+fn cells_hold_one_session_and_at_most_all_that_may_run() {
+    let cells = |max_concurrent, kv_cells, kv_layout, context| {
+        let config = ModelConfig {
+            max_concurrent,
+            kv_cells,
+            kv_layout,
+            ..ModelConfig::default()
+        };
+        let cells = config.kv_cells_for(context).ok()?;
+        Some((cells.total, cells.split))
+    };
+    assert_eq!(cells(4, Some(500), KvLayout::Auto, 500), Some((500, false)));
+    assert_eq!(
+        cells(4, Some(2048), KvLayout::Auto, 500),
+        Some((2048, true))
+    );
+    assert_eq!(
+        cells(4, Some(2048), KvLayout::Split, 500),
+        Some((2048, true))
+    );
+    assert_eq!(cells(4, Some(2047), KvLayout::Split, 500), None);
+    assert_eq!(
+        cells(4, Some(2047), KvLayout::Auto, 500),
+        Some((2047, false))
+    );
+    // llama.cpp counts cells in 31 bits.
+    let most = i32::MAX.cast_unsigned();
+    assert_eq!(
+        cells(1, Some(most), KvLayout::Auto, most),
+        Some((most, false))
+    );
+    assert_eq!(cells(1, None, KvLayout::Auto, most), None);
+    assert_eq!(
+        cells(2, None, KvLayout::Auto, 1 << 29),
+        Some((1 << 30, true))
+    );
+    assert_eq!(cells(4, None, KvLayout::Auto, 1 << 29), None);
+}
+
+#[test]
+fn a_context_is_at_least_16_tokens_by_default() {
+    let config = ModelConfig::default();
+    let contexts = [0, 15, 16, 17, 2048, 2049].map(|trained| config.context_for(trained, None));
+    assert_eq!(contexts, [16, 16, 16, 17, 2048, 2048]);
+    assert_eq!(config.context_for(2048, Some(2047)), 2047);
+}
+
+#[test]
+fn all_cores_compute_unless_the_operator_says_otherwise() {
+    let asked = ModelConfig {
+        threads: Some(3),
+        ..ModelConfig::default()
+    };
+    assert_eq!(asked.threads_here(), 3);
+    let cores = std::thread::available_parallelism().unwrap().get();
+    let most = usize::try_from(ModelConfig::MAX_THREADS).unwrap();
+    let threads = usize::try_from(ModelConfig::default().threads_here()).unwrap();
+    assert_eq!(threads, cores.min(most));
+}

@@ -1,5 +1,7 @@
 //! Rules about layers, heads and tensors of single architectures.
 
+use std::collections::BTreeSet;
+
 use super::*;
 use crate::rules::{FRACTIONS, NEEDED, REQUIRED, SET};
 
@@ -236,4 +238,242 @@ fn tensors_that_are_no_matrices_are_f32() {
     let several = |ty| check(&header(&[], &[("altup_proj.weight", ty)]));
     several(TensorType::F16).unwrap();
     several(TensorType::Q8_0).unwrap_err();
+}
+
+#[test]
+fn each_pattern_of_windows_has_its_whole_layer_at_its_end_or_begin() {
+    let pattern = "attention.sliding_window_pattern";
+    let layers = |architecture, keys: &[(&str, u64)]| check(&of(architecture, keys)).is_ok();
+    let of_4 = |architecture, each| layers(architecture, &[("block_count", 4), (pattern, each)]);
+    // 0: every layer has a window; 1: none has.
+    assert!(of_4("gemma2", 0) && !of_4("gemma2", 1) && of_4("gemma2", 4));
+    assert!(of_4("cohere2moe", 0) && !of_4("cohere2moe", 1) && of_4("cohere2moe", 2));
+    // Here one layer without a window is needed too.
+    let mixed = |count, each| {
+        layers(
+            "gemma-embedding",
+            &[("block_count", count), (pattern, each)],
+        )
+    };
+    assert!(mixed(4, 4) && !mixed(3, 4) && mixed(3, 3) && !mixed(4, 0));
+    let modern = |count, each| {
+        let window = ("attention.sliding_window", 8);
+        layers(
+            "modern-bert",
+            &[("block_count", count), (pattern, each), window],
+        )
+    };
+    assert!(modern(2, 4) && !modern(1, 4) && !modern(4, 1));
+    // Layers that predict further tokens are none of these.
+    let predicting = |count, more| {
+        layers(
+            "gemma-embedding",
+            &[
+                ("block_count", count),
+                ("nextn_predict_layers", more),
+                (pattern, 4),
+            ],
+        )
+    };
+    assert!(predicting(5, 1) && !predicting(4, 1));
+}
+
+#[test]
+fn a_window_of_0_switches_windows_off_where_it_can() {
+    let window = |architecture, window: Option<u64>| {
+        let window = window.map(|window| ("attention.sliding_window", window));
+        // No layer has a window, which is only refused if there are any.
+        let keys = [("block_count", 4), ("attention.sliding_window_pattern", 1)];
+        check(&of(architecture, &[&keys[..], window.as_slice()].concat())).is_ok()
+    };
+    for (architecture, zero, missing) in [
+        ("gemma2", false, false),
+        ("llama4", true, false),
+        ("gemma3", true, true),
+    ] {
+        assert_eq!(window(architecture, Some(0)), zero, "{architecture}");
+        assert_eq!(window(architecture, None), missing, "{architecture}");
+        assert!(!window(architecture, Some(8)), "{architecture}");
+    }
+    let needed = |window: &[(&str, u64)]| {
+        check(&of("afmoe", &[&[("block_count", 4)], window].concat())).is_ok()
+    };
+    let key = "attention.sliding_window";
+    assert!(needed(&[(key, 1)]) && !needed(&[(key, 0)]) && !needed(&[]));
+}
+
+#[test]
+fn the_last_layers_share_the_cells_of_one_layer_of_each_kind() {
+    let key = "attention.sliding_window_pattern";
+    let gemma4 = |shared, list: &[i64]| {
+        let count = u64::try_from(list.len()).unwrap();
+        let keys = [
+            ("block_count", count),
+            ("attention.shared_kv_layers", shared),
+        ];
+        with_list("gemma4", &keys, key, list).is_none()
+    };
+    assert!(gemma4(2, &[1, 0, 1, 0]) && gemma4(2, &[1, 0, 1, 1]) && gemma4(2, &[1, 0, 0, 0]));
+    // The last two that have cells: one with a window, then one without.
+    assert!(!gemma4(2, &[0, 0, 1, 0]) && !gemma4(2, &[1, 1, 1, 0]));
+    // A kind that shares nothing needs no such layer.
+    assert!(gemma4(1, &[1, 1, 0, 0]) && gemma4(2, &[1, 1, 1, 1]) && !gemma4(2, &[0, 1, 1, 1]));
+    assert!(gemma4(0, &[1, 1]) && gemma4(1, &[1, 0, 1]) && !gemma4(2, &[1, 0, 1]));
+    assert!(!gemma4(u64::MAX, &[1, 0, 1]));
+    // Which layers share is fixed in another architecture.
+    let gemma3n = |order: [i64; 2], then: &[i64]| {
+        let list = [&[1; 18][..], &order, then].concat();
+        let count = u64::try_from(list.len()).unwrap();
+        with_list("gemma3n", &[("block_count", count)], key, &list).is_none()
+    };
+    assert!(gemma3n([1, 0], &[1, 0]) && !gemma3n([0, 1], &[1, 0]) && gemma3n([0, 1], &[]));
+    assert!(with_list("gemma2", &[("block_count", 4)], key, &[0, 1, 1, 0]).is_none());
+}
+
+#[test]
+fn a_function_chooses_among_experts_and_is_one_of_four() {
+    let gating = |architecture, number, experts| {
+        let experts = [("expert_count", experts), ("expert_used_count", experts)];
+        let keys = [&experts[..], &[("expert_gating_func", number)]].concat();
+        check(&of(architecture, &keys)).is_ok()
+    };
+    for (number, is_good) in [(0, false), (1, true), (4, true), (5, false)] {
+        assert_eq!(gating("llama", number, 8), is_good, "{number}");
+    }
+    assert!(gating("llama", 5, 0) && gating("llama", 0, 0));
+    // These choose by default, but not by a number that does not exist.
+    assert!(gating("deepseek2", 0, 8) && !gating("deepseek2", 5, 8));
+    check(&of("llama", &[("expert_gating_func", 9)])).unwrap();
+}
+
+#[test]
+fn a_list_that_is_read_into_an_array_fits_there() {
+    let ratios = |length| {
+        let mut header = of("deepseek4", &needed_by("deepseek4"));
+        let key = "deepseek4.attention.compress_ratios".to_owned();
+        header.metadata.insert(key, Value::Array(length));
+        check(&header).is_ok()
+    };
+    assert!(ratios(512) && !ratios(513));
+}
+
+#[test]
+fn only_a_layer_with_tensors_of_attention_needs_heads() {
+    let shared = "attention.head_count_kv";
+    let check = |list: &[i64], tensor: &str| {
+        let mut header = of("lfm2", &[("attention.head_count", 2)]);
+        let key = format!("lfm2.{shared}");
+        header.metadata.insert(key.clone(), Value::Array(2));
+        let lists = Lists::from([(key, list.to_vec())]);
+        refusal(&header_with(header, &[tensor]), &lists)
+    };
+    for tensor in ["attn_k", "attn_qkv", "attn_kv_a_mqa", "attn_kv"] {
+        let told = check(&[1, 0], &format!("blk.1.{tensor}.weight")).unwrap();
+        assert!(told.contains("0 for layer 1"), "{told}");
+        assert_eq!(check(&[1, 0], &format!("blk.0.{tensor}.weight")), None);
+    }
+    // Other tensors, and those of no layer.
+    for tensor in [
+        "blk.1.attn_norm.weight",
+        "attn_k.weight",
+        "blk.x.attn_k.weight",
+    ] {
+        assert_eq!(check(&[1, 0], tensor), None, "{tensor}");
+    }
+}
+
+#[test]
+fn rows_are_looked_at_in_their_tensor_alone() {
+    let keys = [("attention.head_count", 4), ("attention.key_length", 2)];
+    let with = |name| check(&header_with(of("laguna", &keys), &[name])).is_ok();
+    // It has 8 rows: two for each of four heads.
+    assert!(with("blk.0.attn_gate.weight") && with("blk.0.attn_out.weight"));
+    let key = "attention.head_count";
+    let of_layer = |list: [i64; 2]| {
+        let mut header = of("laguna", &[("attention.key_length", 2)]);
+        header
+            .metadata
+            .insert(format!("laguna.{key}"), Value::Array(2));
+        let lists = Lists::from([(format!("laguna.{key}"), list.to_vec())]);
+        refusal(&header_with(header, &["blk.1.attn_gate.weight"]), &lists)
+    };
+    assert_eq!((of_layer([3, 4]), of_layer([3, 8])), (None, None));
+    let told = of_layer([4, 3]).unwrap();
+    assert!(told.contains("has 8 rows") && told.contains(key), "{told}");
+}
+
+#[test]
+fn a_layer_without_heads_needs_no_indexer() {
+    let (types, heads) = ("attention.indexer.types", "attention.head_count_kv");
+    let indexers = |architecture: &str, own: [i64; 2], heads_of: [i64; 2]| {
+        let mut header = of(architecture, &[]);
+        let lists = [(types, own), (heads, heads_of)];
+        let lists = lists.map(|(key, list)| (format!("{architecture}.{key}"), list.to_vec()));
+        let names = lists.iter().map(|(key, _)| (key.clone(), Value::Array(2)));
+        header.metadata.extend(names);
+        refusal(&header, &Lists::from(lists))
+    };
+    assert_eq!(indexers("glm5-next", [0, 1], [0, 1]), None);
+    assert_eq!(indexers("glm5-next", [1, 0], [1, 1]), None);
+    let told = indexers("glm5-next", [0, 0], [0, 1]).unwrap();
+    assert!(told.contains("0 for layer 1"), "{told}");
+    assert!(indexers("glm5-next", [0, 1], [1, 1]).is_some());
+    assert_eq!(indexers("llama", [0, 1], [1, 1]), None);
+}
+
+#[test]
+fn a_tensor_of_a_type_without_kernels_is_refused_where_it_is_a_weight() {
+    use TensorType as T;
+
+    let takes = |architecture: &str, name: &str, ty| {
+        let mut header = of(architecture, &needed_by(architecture));
+        header.tensors = vec![tensor(name, ty, &[256])];
+        check(&header).is_ok()
+    };
+    for ty in [T::Q8_1, T::Q8K, T::I8, T::I16, T::F64, T::I32, T::I64] {
+        assert!(!takes("llama", "output.weight", ty), "{ty}");
+    }
+    assert!(takes("llama", "d2t", T::I32) && takes("llama", "d2t", T::I64));
+    let table = "blk.0.ffn_gate_tid2eid.weight";
+    assert!(takes("llama", table, T::I32) && !takes("llama", table, T::I64));
+    for ending in ["bias", "scale", "input_scale", "scales"] {
+        let name = format!("blk.0.attn_q.{ending}");
+        assert!(
+            takes("llama", &name, T::F32) && !takes("llama", &name, T::F16),
+            "{name}"
+        );
+    }
+    let own = "blk.0.indexer_compressor_ape.weight";
+    assert!(!takes("glm5-next", own, T::F16) && takes("llama", own, T::F16));
+    for name in ["altup_proj.weight", "altup_unembd_proj.weight"] {
+        for (ty, is_good) in [(T::F32, true), (T::Bf16, true), (T::Q8_0, false)] {
+            assert_eq!(takes("llama", name, ty), is_good, "{name} {ty}");
+        }
+    }
+    assert!(takes("llama", "blk.0.time_mix_first.weight", T::F32));
+}
+
+#[test]
+fn tensors_that_are_used_together_may_be_there_together() {
+    for architecture in NEEDED.iter().flat_map(|(architectures, ..)| *architectures) {
+        let own = NEEDED
+            .iter()
+            .filter(|(architectures, ..)| architectures.contains(architecture));
+        let names = own.flat_map(|(_, with, needed)| [&[*with][..], *needed].concat());
+        let names: BTreeSet<String> = names.map(|name| format!("blk.0.{name}")).collect();
+        let names: Vec<&str> = names.iter().map(String::as_str).collect();
+        check(&header_with(
+            of(architecture, &needed_by(architecture)),
+            &names,
+        ))
+        .unwrap();
+    }
+    // One of several is enough.
+    for up in ["blk.0.ffn_up_exps.weight", "blk.0.ffn_gate_up_exps.weight"] {
+        let both = [up, "blk.0.ffn_down_exps.weight"];
+        check(&header_with(of("llama", &[]), &both)).unwrap();
+    }
+    // A name that only ends alike is another tensor.
+    check(&header_with(of("llama", &[]), &["blk.0.own_ffn_up.weight"])).unwrap();
+    check(&header_with(of("llama", &[]), &["blk.0.ssm_conv1d.weight"])).unwrap();
 }
