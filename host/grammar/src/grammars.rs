@@ -107,9 +107,9 @@ impl Grammars {
         );
         let parser = parser.map_err(|error| summary(&error.to_string()))?;
         let matcher = Matcher::new(Ok(parser));
-        let too_many_ways = match form {
-            OutputForm::Gbnf(_) => Some(gbnf::FEWER_WAYS),
-            OutputForm::JsonSchema(_) | OutputForm::Regex(_) | OutputForm::Lark(_) => None,
+        let too_many_ways = match made_of {
+            MadeOf::Characters => Some(gbnf::FEWER_WAYS),
+            MadeOf::Schemas | MadeOf::Words => None,
         };
         let constraint = Constraint::new(matcher, env.clone(), names, notes, too_many_ways);
         constraint.map_err(|error| match error {
@@ -157,6 +157,7 @@ impl Grammars {
                     grammar: GrammarInit::Serialized(TopLevelGrammar::from_lark(read.lark)),
                     names: None,
                     notes: read.notes,
+                    made_of: MadeOf::of(form),
                 });
             }
         };

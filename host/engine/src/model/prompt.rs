@@ -124,10 +124,6 @@ impl Loaded {
         let rendered = rendered.map_err(|error| {
             let reason = error.to_string();
             match error {
-                ChatError::Template(_) => Error::ChatTemplate {
-                    model: model(),
-                    reason,
-                },
                 ChatError::Conversation(_) => Error::Conversation { reason },
                 ChatError::UnsupportedPart { .. } | ChatError::UnsupportedThinking { .. } => {
                     Error::NotTaken {
@@ -135,6 +131,10 @@ impl Loaded {
                         reason,
                     }
                 }
+                _ => Error::ChatTemplate {
+                    model: model(),
+                    reason,
+                },
             }
         })?;
         for moved in rendered.moved {
