@@ -67,7 +67,7 @@ block! {
         /// closing tokens, at the end of a character, and the model answers.
         budget: u32, else "no limit", "budget",
             ["reasoning_budget", "thinking_budget", "thinking_budget_tokens"],
-            Whole::new(0, u32::MAX), since("0.2.0");
+            Whole::new(0, 1_000_000), since("0.2.0");
         /// Where the output form begins: `first-token` or `after-reasoning`.
         form_start: FormStart,
             else "after the reasoning; in 0.1 of the contract and in wasi:nn, the first token",

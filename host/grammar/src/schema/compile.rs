@@ -4,6 +4,7 @@
 //! schemas as its key. So schemas that contain themselves end, also where they are combined.
 
 use std::collections::{HashMap, HashSet, VecDeque};
+use std::time::{Duration, Instant};
 
 use llguidance::derivre::{Regex, RegexAst};
 use serde_json::{Number, Value};
@@ -18,6 +19,14 @@ use super::text;
 
 /// Maximum number of schemas of a `oneOf` that are compared with each other.
 const MAX_COMPARED: usize = 64;
+
+/// Maximum number of comparisons for all of them. Of what is not compared, the log says that it may
+/// overlap.
+const MAX_COMPARISONS: usize = 5_000;
+
+/// Maximum time for a schema. Usual ones take milliseconds, and the other limits bound each value of
+/// a schema, but not all of them together.
+const MAX_TIME: Duration = Duration::from_secs(3);
 
 /// Maximum number of notes. The schema chooses how many there would be.
 const MAX_NOTES: usize = 20;
@@ -41,6 +50,11 @@ pub(super) struct Compiler<'a> {
     pub(super) free_names: Option<String>,
     /// Whether all names that a pattern allows may be used up.
     pub(super) names_run_out: bool,
+    /// How many schemas of `oneOf` may still be compared.
+    comparisons_left: usize,
+    deadline: Instant,
+    /// The places of values that nothing fits.
+    pub(super) nothing: Vec<String>,
 }
 
 impl<'a> Compiler<'a> {
@@ -57,6 +71,9 @@ impl<'a> Compiler<'a> {
             matchers: HashMap::new(),
             free_names: None,
             names_run_out: false,
+            comparisons_left: MAX_COMPARISONS,
+            deadline: Instant::now() + MAX_TIME,
+            nothing: Vec::new(),
         }
     }
 
@@ -66,8 +83,26 @@ impl<'a> Compiler<'a> {
         while let Some((symbol, nodes)) = self.pending.pop_front() {
             self.builder.check_size()?;
             self.fill(symbol, &nodes)?;
+            if !self.builder.has_rules(symbol) && self.nothing.len() < MAX_NOTES {
+                let mut by_falsehood = nodes.iter().filter(|node| self.document.is_false(**node));
+                let node = by_falsehood.next().or(nodes.first());
+                let place = node.map_or("", |node| self.document.pointer(*node));
+                self.nothing.push(place.to_owned());
+            }
         }
         Ok(root)
+    }
+
+    /// Refuses a schema that takes too long.
+    pub(super) fn check_time(&self) -> Result<(), String> {
+        match Instant::now() < self.deadline {
+            true => Ok(()),
+            false => Err(format!(
+                "it takes more than {} seconds to compile: combine fewer of `anyOf`, `oneOf`, \
+                 `allOf`, `enum` and `pattern`",
+                MAX_TIME.as_secs()
+            )),
+        }
     }
 
     /// The address of the first schema of a shape, for errors.
@@ -145,11 +180,7 @@ impl<'a> Compiler<'a> {
 
     fn add_shape(&mut self, symbol: Sym, shape: &Shape<'a>) -> Result<(), String> {
         if let Some(values) = &shape.values {
-            for value in values {
-                let way = self.listed(value)?;
-                self.builder.rule(symbol, way);
-            }
-            return Ok(());
+            return self.add_listed(symbol, values);
         }
         let pointer = self.place(shape).to_owned();
         let placed = |reason: String| at(&pointer, &reason);
@@ -186,6 +217,26 @@ impl<'a> Compiler<'a> {
         Ok(())
     }
 
+    /// Adds the values that a schema lists. Many ways to write a symbol take much work, many words of
+    /// one expression do not.
+    fn add_listed(&mut self, symbol: Sym, values: &[&Value]) -> Result<(), String> {
+        let mut words = Vec::new();
+        for value in values {
+            match self.builder.word(value) {
+                Some(word) => words.push(word),
+                None => {
+                    let way = self.listed(value)?;
+                    self.builder.rule(symbol, way);
+                }
+            }
+        }
+        if !words.is_empty() {
+            let word = self.builder.lexeme(RegexAst::Or(words))?;
+            self.builder.rule(symbol, vec![word]);
+        }
+        Ok(())
+    }
+
     /// A value that a schema lists, in one spelling.
     pub(super) fn listed(&mut self, value: &Value) -> Result<Vec<Sym>, String> {
         let mut way = Vec::new();
@@ -211,9 +262,8 @@ impl<'a> Compiler<'a> {
                 }
                 way.push(self.builder.literal("}")?);
             }
-            Value::Number(number) => way.push(self.builder.literal(&plain(number))?),
-            Value::Null | Value::Bool(_) | Value::String(_) => {
-                way.push(self.builder.literal(&value.to_string())?);
+            Value::Number(_) | Value::Null | Value::Bool(_) | Value::String(_) => {
+                way.push(self.builder.literal(&scalar(value))?);
             }
         }
         Ok(way)
@@ -237,6 +287,12 @@ impl<'a> Compiler<'a> {
             for other in all.iter().skip(index + 1) {
                 for first in one {
                     for second in other {
+                        let listed = |shape: &Shape<'_>| shape.values.as_ref().map_or(1, Vec::len);
+                        let cost = listed(first).saturating_mul(listed(second));
+                        let Some(left) = self.comparisons_left.checked_sub(cost) else {
+                            return Ok(false);
+                        };
+                        self.comparisons_left = left;
                         if !self.shapes_are_disjoint(first, second)? {
                             return Ok(false);
                         }
@@ -300,6 +356,14 @@ impl<'a> Compiler<'a> {
             }
         }
         Ok(Some(all))
+    }
+}
+
+/// A value without parts, as it is written.
+pub(super) fn scalar(value: &Value) -> String {
+    match value {
+        Value::Number(number) => plain(number),
+        other => other.to_string(),
     }
 }
 

@@ -31,6 +31,7 @@ pub(super) struct Alternative {
 impl Compiler<'_> {
     /// The alternatives of a value that all these schemas apply to.
     pub(super) fn expand(&mut self, nodes: &[NodeId]) -> Result<Vec<Alternative>, String> {
+        self.check_time()?;
         let mut alternatives = vec![Alternative::default()];
         let mut walk = Walk::default();
         for node in nodes {

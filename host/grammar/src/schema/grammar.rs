@@ -7,10 +7,15 @@ use llguidance::derivre::{ExprRef, RegexAst};
 use llguidance::earley::lexerspec::{LexemeIdx, LexerSpec};
 use llguidance::earley::{Grammar, SymIdx, SymbolProps};
 
+use super::compile::{scalar, spelled};
 use super::{ANY_SPACE, Whitespace};
+use serde_json::Value;
 
 /// Maximum number of symbols. llguidance counts them with 16 bits.
 const MAX_SYMBOLS: usize = 50_000;
+
+/// Maximum number of ways to write a symbol. All of them are followed at once.
+const MAX_WAYS: usize = 1_500;
 
 /// A symbol of a [`Builder`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -63,10 +68,59 @@ impl Builder {
         Sym(self.symbols.len() - 1)
     }
 
-    /// Adds a way to write a symbol.
+    /// Adds a way to write a symbol, once.
     pub(crate) fn rule(&mut self, symbol: Sym, parts: Vec<Sym>) {
-        if let Some(Symbol::Rules(rules)) = self.symbols.get_mut(symbol.0) {
+        if let Some(Symbol::Rules(rules)) = self.symbols.get_mut(symbol.0)
+            && (rules.len() > MAX_WAYS || !rules.contains(&parts))
+        {
             rules.push(parts);
+        }
+    }
+
+    /// The only spelling of a value, if it has no parts between which there may be any white space.
+    pub(super) fn word(&self, value: &Value) -> Option<RegexAst> {
+        let separator = |separator| RegexAst::Regex(self.separator(separator));
+        let literal = |text: &str| RegexAst::Literal(text.to_owned());
+        let mut parts = Vec::new();
+        match value {
+            Value::Array(_) | Value::Object(_) if self.whitespace == Whitespace::Any => {
+                return None;
+            }
+            Value::Array(items) => {
+                for item in items {
+                    parts.push(match parts.is_empty() {
+                        true => literal("["),
+                        false => separator(","),
+                    });
+                    parts.push(self.word(item)?);
+                }
+                parts.push(literal(if items.is_empty() { "[]" } else { "]" }));
+            }
+            Value::Object(properties) => {
+                for (name, item) in properties {
+                    parts.push(match parts.is_empty() {
+                        true => literal("{"),
+                        false => separator(","),
+                    });
+                    parts.push(RegexAst::Literal(spelled(name)));
+                    parts.push(separator(":"));
+                    parts.push(self.word(item)?);
+                }
+                parts.push(literal(if properties.is_empty() { "{}" } else { "}" }));
+            }
+            Value::Number(_) | Value::Null | Value::Bool(_) | Value::String(_) => {
+                return Some(RegexAst::Literal(scalar(value)));
+            }
+        }
+        Some(RegexAst::Concat(parts))
+    }
+
+    /// Whether there is any way to write a symbol.
+    pub(super) fn has_rules(&self, symbol: Sym) -> bool {
+        match self.symbols.get(symbol.0) {
+            Some(Symbol::Lexeme(_)) => true,
+            Some(Symbol::Rules(rules)) => !rules.is_empty(),
+            None => false,
         }
     }
 
@@ -200,6 +254,20 @@ impl Builder {
         Ok(())
     }
 
+    /// Whether a symbol has too many ways to be written.
+    fn check_ways(&self) -> Result<(), String> {
+        let ways = self.symbols.iter().map(|symbol| match symbol {
+            Symbol::Lexeme(_) => 1,
+            Symbol::Rules(rules) => rules.len(),
+        });
+        if ways.max().is_some_and(|ways| ways > MAX_WAYS) {
+            return Err(format!(
+                "one value has more than {MAX_WAYS} alternatives: list fewer of them"
+            ));
+        }
+        Ok(())
+    }
+
     /// The grammar for llguidance. `None` if no finite text has the form of `start`.
     pub(crate) fn finish(self, start: Sym) -> Result<Option<(Grammar, LexerSpec)>, String> {
         let mut grammar = Grammar::new(None);
@@ -222,6 +290,7 @@ impl Builder {
         start: Sym,
     ) -> Result<Option<LexerSpec>, String> {
         self.check_size()?;
+        self.check_ways()?;
         let possible = self.possible();
         let is_possible = |symbol: &Sym| possible.get(symbol.0).copied().unwrap_or(false);
         if !is_possible(&start) {

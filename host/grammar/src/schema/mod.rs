@@ -112,6 +112,7 @@ pub(super) fn compile(schema: &Value) -> Result<Compiled, String> {
         notes,
         free_names,
         names_run_out,
+        nothing,
         ..
     } = compiler;
     let names = match (free_names, names_run_out) {
@@ -119,7 +120,7 @@ pub(super) fn compile(schema: &Value) -> Result<Compiled, String> {
         (Some(_), false) => FreeNames::Endless,
         (Some(_), true) => FreeNames::RunOut,
     };
-    let (grammar, lexer) = builder.finish(root)?.ok_or(NOTHING)?;
+    let (grammar, lexer) = builder.finish(root)?.ok_or_else(|| no_text(&nothing))?;
     Ok(Compiled {
         grammar,
         lexer,
@@ -153,7 +154,8 @@ pub(super) fn compile_within(
         ));
     }
     let lexer = compiler.builder.add_to(grammar, root, start)?;
-    Ok((lexer.ok_or(NOTHING)?, compiler.notes))
+    let lexer = lexer.ok_or_else(|| no_text(&compiler.nothing))?;
+    Ok((lexer, compiler.notes))
 }
 
 /// A schema that is a part of a grammar.
@@ -182,7 +184,16 @@ pub(super) fn compile_part(schema: &Value, builder: Builder) -> Result<Part, Str
     })
 }
 
-const NOTHING: &str = "no text has this form: its parts contradict each other";
+/// Why no text has the form. `places` are those of values that nothing fits.
+fn no_text(places: &[String]) -> String {
+    match places.first() {
+        Some(place) => expand::at(
+            place,
+            "no text has this form: no value fits here, the keywords contradict each other",
+        ),
+        None => "no text has this form: each value must contain another one without end".to_owned(),
+    }
+}
 
 fn compiler(schema: &Value, builder: Builder) -> Compiler<'_> {
     let mut compiler = Compiler::new(Document::new(schema), builder);

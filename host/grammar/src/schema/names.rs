@@ -18,8 +18,8 @@ use super::valid::compiled;
 /// Maximum number of patterns for names of one object, because they are compared with each other.
 const MAX_PATTERNS: usize = 32;
 
-/// Maximum number of combinations of patterns that names may match.
-const MAX_COMBINATIONS: usize = 64;
+/// Maximum number of patterns in all combinations of them that names may match.
+const MAX_COMBINED: usize = 64;
 
 /// Maximum number of names that are listed instead of followed by their expression.
 const MAX_LISTED: u64 = 64;
@@ -99,7 +99,12 @@ impl Compiler<'_> {
                 }
             }
             combinations = split;
-            if combinations.len() > MAX_COMBINATIONS {
+            if combinations
+                .iter()
+                .map(|(with, _)| with.len())
+                .sum::<usize>()
+                > MAX_COMBINED
+            {
                 return Err(placed(
                     "the patterns for names overlap in too many ways: use patterns that exclude \
                      each other"

@@ -1,6 +1,6 @@
 //! What the schemas of one alternative together require of a value.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 
 use serde_json::{Map, Number, Value};
 
@@ -101,6 +101,7 @@ pub(super) struct Shape<'a> {
 impl<'a> Compiler<'a> {
     /// The requirements of an alternative.
     pub(super) fn shape(&mut self, alternative: &Alternative) -> Result<Shape<'a>, String> {
+        self.check_time()?;
         let mut shape = Shape {
             types: Type::ALL.into(),
             parts: alternative.parts.clone(),
@@ -119,19 +120,44 @@ impl<'a> Compiler<'a> {
                 _ => {}
             }
         }
-        if let Some(values) = &mut shape.values {
-            let mut kept = Vec::new();
-            for value in values.drain(..) {
-                let fits = shape.types.contains(&Type::of(value))
-                    && !shape.excluded.contains(&value)
-                    && !kept.contains(&value);
-                if fits && self.fits_all(value, &alternative.parts)? {
-                    kept.push(value);
-                }
-            }
-            shape.values = Some(kept);
+        if let Some(values) = shape.values.take() {
+            shape.values = Some(self.fitting(&shape, values)?);
         }
         Ok(shape)
+    }
+
+    /// The listed values that fit all else, each once.
+    fn fitting(
+        &mut self,
+        shape: &Shape<'a>,
+        values: Vec<&'a Value>,
+    ) -> Result<Vec<&'a Value>, String> {
+        // Comparing each value with each would take long for long lists.
+        let is_only_listed = match shape.parts.as_slice() {
+            [part] => self.document.keywords(part.node).is_none_or(|schema| {
+                let mut says = schema.keys().filter(|key| is_followed(key));
+                says.all(|key| ["enum", "type"].contains(&key.as_str()))
+            }),
+            _ => false,
+        };
+        let mut seen = HashSet::new();
+        let mut kept = Vec::new();
+        for value in values {
+            self.check_time()?;
+            let fits = shape.types.contains(&Type::of(value)) && !shape.excluded.contains(&value);
+            if fits
+                && seen.insert(value.to_string())
+                && match value {
+                    Value::Number(number) if is_only_listed => {
+                        !shape.number.is_integer || Decimal::of(number).is_whole()
+                    }
+                    _ => is_only_listed || self.fits_all(value, &shape.parts)?,
+                }
+            {
+                kept.push(value);
+            }
+        }
+        Ok(kept)
     }
 
     fn add_part(&mut self, shape: &mut Shape<'a>, node: NodeId) -> Result<(), String> {
@@ -308,6 +334,10 @@ impl<'a> Compiler<'a> {
         }
         Ok(())
     }
+}
+
+fn is_followed(keyword: &str) -> bool {
+    super::keyword::of(keyword) == super::keyword::Keyword::Followed
 }
 
 const NOT_SUPPORTED: &str = "`not` is supported with `type`, `const` or `enum` alone: leave it \

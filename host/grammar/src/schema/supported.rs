@@ -61,7 +61,7 @@ pub(super) const SUPPORTED: &[Supported] = &[
     Supported::yes(
         "`multipleOf`",
         "{\"type\": \"number\", \"multipleOf\": 0.01}",
-        "Divisors of up to 100000, without the point.",
+        "Divisors of up to 100000, without the point; so is the product of several.",
     ),
     Supported::yes(
         "numbers without bounds",

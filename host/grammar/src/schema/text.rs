@@ -80,8 +80,9 @@ impl TextRule {
         if parts.is_empty() {
             parts.push(any());
         }
-        for excluded in &self.excluded {
-            parts.push(RegexAst::Not(Box::new(RegexAst::Literal(excluded.clone()))));
+        if !self.excluded.is_empty() {
+            let excluded = self.excluded.iter().cloned().map(RegexAst::Literal);
+            parts.push(RegexAst::Not(Box::new(RegexAst::Or(excluded.collect()))));
         }
         let regex = match parts.len() {
             1 => parts.remove(0),

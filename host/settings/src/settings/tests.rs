@@ -27,6 +27,10 @@ fn one_of_each(is_bad: bool) -> Operator {
                 queue_timeout: Some(time),
                 ..Scheduling::default()
             },
+            reasoning: Reasoning {
+                budget: Some(if is_bad { 2_000_000 } else { 10 }),
+                ..Reasoning::default()
+            },
             output: OutputForm::Regex(text).into(),
         },
         model: ModelSettings {
@@ -44,11 +48,12 @@ fn one_of_each(is_bad: bool) -> Operator {
     }
 }
 
-const KEYS: [&str; 8] = [
+const KEYS: [&str; 9] = [
     "sampling.top_p",
     "stopping.max_time_ms",
     "memory.n_keep",
     "scheduling.queue_timeout_ms",
+    "reasoning.budget",
     "output.regex",
     "model.ctx_size",
     "backend.idle_timeout_ms",

@@ -218,6 +218,7 @@ async fn step(
 fn ended(reason: FinishReason, answer: &Answer) -> Option<Failure> {
     match reason {
         FinishReason::EndOfGeneration
+        | FinishReason::ToolCalls
         | FinishReason::MaxTokens
         | FinishReason::StopString
         | FinishReason::DeadEnd => None,

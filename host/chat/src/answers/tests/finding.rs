@@ -164,7 +164,7 @@ fn the_fallback_reads_what_its_description_asks_for() {
         ..vec![Message::new(Role::User, "x")].into()
     };
     let none = ControlTokens::new(std::iter::empty()).unwrap();
-    let rendered = template(&gemma_3()).render_with(&none, &conversation, 10_000);
+    let rendered = template(&gemma_3()).render_with(&none, &conversation, None, 10_000);
     let Rendered::Text(prompt) = rendered.unwrap().prompt else {
         panic!("there are no control tokens");
     };

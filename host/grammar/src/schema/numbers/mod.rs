@@ -13,6 +13,10 @@ use super::decimal::{Decimal, more_one};
 const MAX_DIGITS: usize = 40;
 const MAX_FRACTION: usize = 20;
 
+/// Maximum number of digits of a bound before or after the point, without zeros at the end. The
+/// expression nests as deep.
+const MAX_BOUND_DIGITS: usize = 100;
+
 /// What a schema requires of a number.
 #[derive(Debug, Clone, Default)]
 pub(super) struct NumberRule {
@@ -72,6 +76,16 @@ impl NumberRule {
 
     /// The expression for these numbers, or `None` if there is no such number.
     pub(super) fn regex(&self) -> Result<Option<RegexAst>, String> {
+        let bounds = [&self.min, &self.max].into_iter().flatten();
+        let digits = |digits: &str| digits.trim_end_matches('0').len();
+        if bounds
+            .map(|(bound, _)| digits(&bound.whole).max(digits(&bound.fraction)))
+            .any(|digits| digits > MAX_BOUND_DIGITS)
+        {
+            return Err(format!(
+                "`minimum`, `maximum`: a bound has more than {MAX_BOUND_DIGITS} digits"
+            ));
+        }
         let regex = if self.is_integer {
             self.whole()
         } else {
@@ -83,12 +97,12 @@ impl NumberRule {
         if !self.add_multiples(&mut parts)? {
             return Ok(None);
         }
-        for number in &self.excluded {
-            let spellings = RegexAst::Regex(format!(
-                "{}(\\.0+)?([eE].*)?",
-                regex_syntax::escape(&number.to_string())
-            ));
-            parts.push(RegexAst::Not(Box::new(spellings)));
+        if !self.excluded.is_empty() {
+            let excluded = self.excluded.iter().map(|number| {
+                let number = regex_syntax::escape(&number.to_string());
+                RegexAst::Regex(format!("{number}(\\.0+)?([eE].*)?"))
+            });
+            parts.push(RegexAst::Not(Box::new(RegexAst::Or(excluded.collect()))));
         }
         Ok(Some(RegexAst::And(parts)))
     }
@@ -168,17 +182,22 @@ impl NumberRule {
 
     /// Adds the expressions for multiples. Returns whether there can be any.
     fn add_multiples(&self, parts: &mut Vec<RegexAst>) -> Result<bool, String> {
+        // The expression has a state for each remainder of each divisor.
+        let mut states = 1u32;
         for divisor in &self.multiples {
             let digits = divisor.fraction.len();
             let places = u32::try_from(digits).unwrap_or(u32::MAX);
             let coefficient = divisor
                 .scaled(digits)
                 .and_then(|value| u32::try_from(value).ok());
+            let product = coefficient.and_then(|value| states.checked_mul(value));
+            states = product.unwrap_or(u32::MAX);
             let coefficient = coefficient
-                .filter(|value| *value <= MAX_DIVISOR)
+                .filter(|_| states <= MAX_DIVISOR)
                 .ok_or_else(|| {
                     format!(
-                        "the digits of a divisor must not exceed {MAX_DIVISOR}, without the point"
+                        "`multipleOf`: the digits of a divisor must not exceed {MAX_DIVISOR}, without \
+                         the point, nor must the product of several divisors of one number"
                     )
                 })?;
             if let (Some((min, min_strict)), Some((max, max_strict))) = (&self.min, &self.max)
@@ -340,6 +359,9 @@ fn digits_from(digits: &str) -> String {
     let Some((first, rest)) = head(digits) else {
         return String::new();
     };
+    if digits.bytes().all(|digit| digit == b'0') {
+        return format!("[0-9]{{{}}}", digits.len());
+    }
     let same = format!("{first}{}", group(&digits_from(rest)));
     if first == 9 {
         return same;

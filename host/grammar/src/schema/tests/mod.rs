@@ -2,6 +2,7 @@
 
 mod cases;
 mod corpus;
+mod hostile;
 mod promise;
 mod rust_types;
 mod suite;
