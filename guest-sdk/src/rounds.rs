@@ -10,7 +10,8 @@ use crate::{Answer, Conversation, FinishReason, Message, ToolCall, ToolChoice};
 /// The result of a call that was not run, because the run ended before.
 const NOT_RUN: &str = "Error: the tool was not run";
 
-/// Limits of a [`Session::run`]. Reaching one is [`Error::RunLimit`].
+/// Limits of a [`Session::run`](crate::Session::run). Reaching one is
+/// [`Error::RunLimit`](crate::Error::RunLimit).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RunLimits {
     rounds: u32,
