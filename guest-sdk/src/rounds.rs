@@ -1,5 +1,5 @@
-//! What a run has done so far, and what it does next. Pure: asking the model and running the tools is
-//! `run`'s business.
+//! What a run has done so far, and what it does next. Pure: asking the model and running the tools
+//! are the business of `run`.
 
 use std::collections::VecDeque;
 use std::time::Duration;
