@@ -83,6 +83,7 @@ mod options;
 mod outcome;
 mod prompt;
 mod ranking;
+mod rounds;
 mod run;
 mod said;
 #[cfg(feature = "json")]
@@ -114,7 +115,8 @@ pub use options::{JsonForm, json_schema, json_schema_with};
 pub use outcome::{Answer, FinishReason, Outcome, TokenProb, TokenProbs, Usage};
 pub use prompt::Prompt;
 pub use ranking::Ranking;
-pub use run::{Run, RunLimits, Step};
+pub use rounds::RunLimits;
+pub use run::{Run, Step};
 pub use said::Event;
 pub use say::Reply;
 pub use session::Session;

@@ -123,10 +123,18 @@ mod tests {
     #[test]
     fn the_arguments_of_a_type_are_an_object_that_takes_nothing_else() {
         #[derive(schemars::JsonSchema)]
+        #[serde(rename_all = "lowercase")]
+        #[expect(dead_code, reason = "the type is only described")]
+        enum Unit {
+            Metres,
+        }
+
+        #[derive(schemars::JsonSchema)]
         #[expect(dead_code, reason = "the type is only described")]
         struct Sum {
             /// What is added.
             numbers: Vec<f64>,
+            unit: Unit,
         }
 
         let parameters = Tool::of::<Sum>("add", "Adds.").parameters.unwrap();
@@ -141,8 +149,9 @@ mod tests {
                         "items": {"type": "number", "format": "double"},
                         "description": "What is added.",
                     },
+                    "unit": {"type": "string", "enum": ["metres"]},
                 },
-                "required": ["numbers"],
+                "required": ["numbers", "unit"],
                 "additionalProperties": false,
             })
         );

@@ -69,8 +69,9 @@ impl<'tools> Toolbox<'tools> {
         Self::default()
     }
 
-    /// Adds a tool whose arguments are a Rust type, as `Tool::of`, with its function. Arguments that
-    /// do not parse as the type are an error result, which tells the model the schema of the type.
+    /// Adds a tool whose arguments are a Rust type, as `Tool::of`, with its function. Arguments
+    /// that do not parse as the type are an error result, which tells the model the schema of the
+    /// type.
     ///
     /// # Panics
     ///
@@ -95,8 +96,8 @@ impl<'tools> Toolbox<'tools> {
         })
     }
 
-    /// Adds any tool with its function, which gets the arguments as JSON. A tool of the same name is
-    /// replaced.
+    /// Adds any tool with its function, which gets the arguments as JSON. A tool of the same name
+    /// is replaced.
     #[must_use]
     pub fn with_tool(
         mut self,

@@ -1,5 +1,8 @@
 //! The form that an answer must have.
 
+#[cfg(feature = "json")]
+use schemars::generate::SchemaSettings;
+
 use crate::bindings::mynah::llm::settings as wit;
 
 /// The form that an answer must have. An answer that ends by itself always has it. An answer that
@@ -47,7 +50,7 @@ pub enum OutputForm {
 #[cfg(feature = "json")]
 #[must_use]
 pub fn json_schema<T: schemars::JsonSchema>() -> OutputForm {
-    OutputForm::JsonSchema(schema_or_panic::<T>().to_string())
+    OutputForm::JsonSchema(schema_or_panic::<T>(SchemaSettings::default()).to_string())
 }
 
 /// What [`json_schema_with`] allows in an answer beside the values of a type. By default nothing.
@@ -98,7 +101,7 @@ impl JsonForm {
 /// should be `String` or enums without data: schemars says nothing about what other types read.
 #[cfg(feature = "json")]
 pub fn json_schema_with<T: schemars::JsonSchema>(form: JsonForm) -> crate::Result<OutputForm> {
-    let mut schema = schema_of::<T>(form.open_objects)?;
+    let mut schema = schema_of::<T>(SchemaSettings::default(), form.open_objects)?;
     if form.white_space {
         match &mut schema {
             serde_json::Value::Object(schema) => {
@@ -112,14 +115,16 @@ pub fn json_schema_with<T: schemars::JsonSchema>(form: JsonForm) -> crate::Resul
 }
 
 /// The schema of a tool's arguments. The model reads it, so it has no keys that say nothing about
-/// them.
+/// them. Chat templates read the type of each argument, so it has no references, unless the type
+/// refers to itself.
 ///
 /// # Panics
 ///
 /// If [`json_schema_with`] refuses the type.
 #[cfg(feature = "json")]
 pub(crate) fn arguments_schema<T: schemars::JsonSchema>() -> String {
-    let mut schema = schema_or_panic::<T>();
+    let settings = SchemaSettings::default().with(|settings| settings.inline_subschemas = true);
+    let mut schema = schema_or_panic::<T>(settings);
     if let serde_json::Value::Object(schema) = &mut schema {
         schema.remove("$schema");
         schema.remove("title");
@@ -132,8 +137,8 @@ pub(crate) fn arguments_schema<T: schemars::JsonSchema>() -> String {
     clippy::panic,
     reason = "a type for which there is no schema is a mistake in the program"
 )]
-fn schema_or_panic<T: schemars::JsonSchema>() -> serde_json::Value {
-    match schema_of::<T>(false) {
+fn schema_or_panic<T: schemars::JsonSchema>(settings: SchemaSettings) -> serde_json::Value {
+    match schema_of::<T>(settings, false) {
         Ok(schema) => schema,
         Err(error) => panic!("{error}"),
     }
@@ -141,8 +146,12 @@ fn schema_or_panic<T: schemars::JsonSchema>() -> serde_json::Value {
 
 /// The schema of a type, which says exactly what serde reads as the type.
 #[cfg(feature = "json")]
-fn schema_of<T: schemars::JsonSchema>(open_objects: bool) -> crate::Result<serde_json::Value> {
-    let mut schema = schemars::schema_for!(T).to_value();
+fn schema_of<T: schemars::JsonSchema>(
+    settings: SchemaSettings,
+    open_objects: bool,
+) -> crate::Result<serde_json::Value> {
+    let generator = settings.into_generator();
+    let mut schema = generator.into_root_schema_for::<T>().to_value();
     super::readable::make_readable(&mut schema).map_err(|reason| {
         let name = T::schema_name();
         crate::Error::Unsupported(format!("`{name}` has no JSON Schema: {reason}"))

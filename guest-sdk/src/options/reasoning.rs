@@ -7,8 +7,8 @@ builder! {
     /// Whether, and how long, a model reasons before it answers. It has an effect on conversations
     /// only: the host does not know where the reasoning of another prompt ends.
     pub struct Reasoning {
-        /// How much the model reasons. If the model's chat template has no such choice, a value that
-        /// differs from what the model does anyway fails with
+        /// How much the model reasons. If the model's chat template has no such choice, a value
+        /// that differs from what the model does anyway fails with
         /// [`Error::Unsupported`](crate::Error::Unsupported). Default as the template has it.
         thinking: Thinking;
         /// Maximum number of tokens of the reasoning; 0 is none. When it is reached, the host ends

@@ -1,5 +1,5 @@
-//! The content of a message in JSON, for `#[serde(with)]`: a string if it is one text, and a list of
-//! parts otherwise.
+//! The content of a message in JSON, for `#[serde(with)]`: a string if it is one text, and a list
+//! of parts otherwise.
 
 use std::fmt;
 

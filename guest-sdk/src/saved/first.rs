@@ -1,5 +1,5 @@
-//! Conversations in form 1, which components of the contract 0.1 saved: the content of a message was
-//! text, calls were further fields, and tools were a JSON list for the chat template.
+//! Conversations in form 1, which components of the contract 0.1 saved: the content of a message
+//! was text, calls were further fields, and tools were a JSON list for the chat template.
 
 use serde::Deserialize;
 use serde_json::{Map, Value};
@@ -22,7 +22,7 @@ struct Said {
     fields: Option<String>,
 }
 
-/// A tool as OpenAI's API has it, which is what chat templates expect; some take the function alone.
+/// A tool as OpenAI's API has it, which chat templates expect; some take the function alone.
 #[derive(Deserialize)]
 #[serde(untagged)]
 enum Listed {

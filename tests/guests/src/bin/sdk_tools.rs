@@ -1,4 +1,4 @@
-//! Promise: `Session::run` runs the tools that the model calls and keeps the whole conversation, and
+//! Promise: `Session::run` runs the tools that the model calls, keeps the whole conversation, and
 //! ends with an error at its limits. A caller can also answer calls by itself.
 
 use mynah_guest::{
