@@ -262,7 +262,11 @@ fn tools() -> Data {
 
 /// A tool of this name.
 pub(super) fn tool(name: &str) -> Data {
-    let key = Data::object([(KEY, Data::object([("type", Data::text("string"))]))]);
+    let key = [
+        ("type", Data::text("string")),
+        ("description", Data::text(name)),
+    ];
+    let key = Data::object([(KEY, Data::object(key))]);
     let parameters = [
         ("type", Data::text("object")),
         ("properties", key),
