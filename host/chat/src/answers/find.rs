@@ -75,7 +75,13 @@ impl AnswerFormat {
             true => certain().or_else(compared).or_else(likely),
             false => None,
         };
-        let format = format.unwrap_or_else(Self::fallback);
+        let format = format.unwrap_or_else(|| Self {
+            origin: match takes_tools {
+                true => Origin::Assumed,
+                false => Origin::Fallback,
+            },
+            ..Self::fallback()
+        });
         if format.has_channels {
             return format;
         }
@@ -87,6 +93,9 @@ impl AnswerFormat {
     }
 }
 
+/// Finds calls of one kind in the renderings of one call and of two.
+type Finder<'a> = &'a dyn Fn(&str, Option<&str>) -> Option<Calls>;
+
 /// What comparing finds, if the parser reads calls back with it.
 fn compared(rendered: &Rendered<'_>) -> Option<AnswerFormat> {
     let one = rendered.calls("", &[FIRST]).ok()?;
@@ -95,7 +104,7 @@ fn compared(rendered: &Rendered<'_>) -> Option<AnswerFormat> {
     let two = two.filter(|two| two.contains(FIRST.name) && two.contains(SECOND.name));
     let two = two.as_deref();
     let tagged = |one: &str, two: Option<&str>| tagged(one, two, numbers.as_deref());
-    let finders: [&dyn Fn(&str, Option<&str>) -> Option<Calls>; 3] = [&object, &named, &tagged];
+    let finders: [Finder<'_>; 3] = [&object, &named, &tagged];
     finders.iter().find_map(|find| {
         let calls = find(&one, two)?;
         let format = AnswerFormat {

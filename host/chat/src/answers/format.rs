@@ -66,9 +66,12 @@ pub enum Origin {
     Recognised,
     /// An operator chose it by its name.
     Chosen,
-    /// The template shows no calls: the tools are described in the system message, with the format
-    /// of calls.
+    /// The template has no place for tools: they are described in the system message, with the
+    /// format of calls.
     Fallback,
+    /// The template takes tools, but does not show how the model calls them. The format is the one
+    /// of the fallback, which the model was not asked for, so an operator should choose one.
+    Assumed,
 }
 
 /// What stands before and after something.

@@ -133,12 +133,12 @@ fn formats_that_comparing_cannot_find_are_recognised() {
 
 #[test]
 fn without_a_place_for_tools_or_a_known_way_to_call_them_the_fallback_is_asked_for() {
-    for source in [
-        gemma_3(),
-        in_words("be brief"),
-        "{% for %}".to_owned(),
-        String::new(),
-    ] {
+    let assumed = found(&in_words("be brief"));
+    assert_eq!(
+        (assumed.name(), assumed.origin()),
+        ("json", Origin::Assumed)
+    );
+    for source in [gemma_3(), "{% for %}".to_owned(), String::new()] {
         let found = found(&source);
         assert_eq!(
             (found.name(), found.origin()),
