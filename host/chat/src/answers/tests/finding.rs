@@ -28,6 +28,7 @@ fn comparing_finds_how_calls_are_written() {
         (minimax(), "minimax-m2"),
         (deepseek_r1(), "deepseek-r1"),
         (deepseek_v3_1(), "deepseek-v3.1"),
+        (dsml(), "deepseek-dsml"),
     ] {
         let found = found(&source);
         assert_eq!(found.origin(), Origin::Compared, "{name}: {found:#?}");
@@ -128,7 +129,27 @@ fn formats_that_comparing_cannot_find_are_recognised() {
             "{words}"
         );
     }
-    assert_eq!(found(&command_r7b()).name(), "command-r7b");
+    // What these write for a call is read.
+    for (source, name) in [
+        (command_r7b(), "command-r7b"),
+        (kimi(), "kimi-k2"),
+        (lfm2(), "lfm2"),
+        (gemma_4(), "gemma-4"),
+        (harmony(), "harmony"),
+    ] {
+        let found = found(&source);
+        assert_eq!(
+            (found.name(), found.origin()),
+            (name, Origin::Recognised),
+            "{source}"
+        );
+    }
+}
+
+#[test]
+fn markers_are_no_proof_if_the_calls_in_them_are_not_read() {
+    let found = found(&unreadable());
+    assert_eq!((found.name(), found.origin()), ("json", Origin::Assumed));
 }
 
 #[test]
