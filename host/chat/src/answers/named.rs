@@ -418,19 +418,20 @@ fn llama_3() -> AnswerFormat {
     of("llama-3", calls(["", ""], ["", ""], "; ", body))
 }
 
+/// Without the tokens that end its messages: they end the answer, too.
 fn harmony() -> AnswerFormat {
-    let each = ["<|channel|>commentary to=functions.", "<|call|>"];
+    let each = ["<|channel|>commentary to=functions.", ""];
     let body = name_then(" <|constrain|>json<|message|>", Notation::Json);
     let calls = Calls {
         is_single: true,
-        ..calls(["", ""], each, "<|start|>assistant", body)
+        ..calls(["", ""], each, "", body)
     };
     AnswerFormat {
         reasoning: Some(Around::new(
             "<|channel|>analysis<|message|>",
             "<|end|><|start|>assistant",
         )),
-        text: Around::new("<|channel|>final<|message|>", "<|end|>"),
+        text: Around::new("<|channel|>final<|message|>", ""),
         has_channels: true,
         ..of("harmony", calls)
     }

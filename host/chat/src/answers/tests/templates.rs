@@ -195,7 +195,8 @@ pub(super) fn dsml() -> String {
     turns(
         "{% if m.tool_calls %}{{ '\n\n<｜DSML｜function_calls>\n' }}{% for c in m.tool_calls %}\
         {{ '<｜DSML｜invoke name=\"' + c.function.name + '\">\n' }}{% for k, v in c.function.arguments|items %}\
-        {{ '<｜DSML｜parameter name=\"' + k + '\" string=\"' }}{{ 'true' if v is string else 'false' }}\">\
+        {{ '<｜DSML｜parameter name=\"' + k + '\" string=\"' }}\
+        {{ 'true' if v is string else 'false' }}\">\
         {{ v if v is string else v|tojson }}{{ '</｜DSML｜parameter>\n' }}{% endfor %}{{ '</｜DSML｜invoke>\n' }}{% endfor %}\
         </｜DSML｜function_calls>{% endif %}",
         "",
