@@ -216,9 +216,15 @@ fn named(one: &str, two: Option<&str>) -> Option<Calls> {
         let (start, to, _) = objects(text).find(is_wanted)?;
         let from = text.get(..start)?.rfind(call.name)?;
         let between = text.get(from + call.name.len()..start)?;
-        let (id, between) = match between.split_once(call.id.as_ref()) {
-            Some((marker, between)) => (NamedId::After(marker.to_owned()), between),
-            None => (NamedId::Absent, between),
+        let before = text.get(..from)?;
+        let id_first = before.rfind(call.id.as_ref());
+        let (from, id, between) = match (id_first, between.split_once(call.id.as_ref())) {
+            (Some(at), _) => {
+                let marker = before.get(at + call.id.len()..)?;
+                (at, NamedId::Before(marker.to_owned()), between)
+            }
+            (None, Some((marker, between))) => (from, NamedId::After(marker.to_owned()), between),
+            (None, None) => (from, NamedId::Absent, between),
         };
         let body = Body::Named(Named {
             id,

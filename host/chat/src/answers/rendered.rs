@@ -106,6 +106,7 @@ impl<'a> Rendered<'a> {
         let without_tail = self.probing.without_eos(without_tail);
         let head = common_start(&whole, &self.prompt).min(without_tail.len());
         let written = without_tail.get(head..).unwrap_or_default();
+        let written = without_opening(written, &self.prompt);
         Ok(self.without_reasoning(written).to_owned())
     }
 
@@ -162,6 +163,18 @@ impl Called {
         ])
     }
 }
+
+/// Without the tags with which a prompt opens an answer. Some templates have more in the prompt
+/// before them than in a conversation that goes on.
+fn without_opening<'t>(text: &'t str, prompt: &str) -> &'t str {
+    let prompt = prompt.trim_end();
+    let tags = prompt.rmatch_indices('<').take(MAX_TAGS);
+    let openings = tags.filter_map(|(at, _)| text.strip_prefix(prompt.get(at..)?));
+    openings.last().unwrap_or(text)
+}
+
+/// Largest number of tags with which a prompt opens an answer.
+const MAX_TAGS: usize = 4;
 
 /// Whether two tags are of one thing: they have four letters in common.
 fn has_common_word(one: &str, other: &str) -> bool {

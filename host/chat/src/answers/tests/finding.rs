@@ -2,7 +2,7 @@
 
 use mynah_core::{Conversation, Event, Message, Role, Tool, Tools};
 
-use super::super::format::{Around, Body, Calls};
+use super::super::format::{Around, Body, Calls, NamedId};
 use super::templates::*;
 use super::*;
 use crate::Rendered;
@@ -94,6 +94,15 @@ fn what_is_no_format_of_a_name_is_found_too() {
         (keys.name.as_str(), keys.arguments.as_str()),
         ("name", "arguments")
     );
+    let Body::Named(id_first) = found_calls(&id_first()).body else {
+        panic!("it is a name and arguments");
+    };
+    assert_eq!(
+        id_first.id,
+        NamedId::Before("<|tool_call:name|>".to_owned())
+    );
+    let action = found_calls(&more_in_the_prompt());
+    assert_eq!(action.each, Around::new("Action: ", ";"));
     let without_id = found_calls(&mistral_named(false));
     assert_eq!(without_id.each, Around::new("[TOOL_CALLS]", ""));
 }

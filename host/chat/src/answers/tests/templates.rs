@@ -241,3 +241,21 @@ pub(super) fn unreadable() -> String {
         "",
     )
 }
+
+/// An id, then a name, then arguments (Solar Open).
+pub(super) fn id_first() -> String {
+    turns(
+        "{% if m.tool_calls %}<|tool_calls|>{% for c in m.tool_calls %}<|tool_call:begin|>{{ c.id }}<|tool_call:name|>\
+        {{ c.function.name }}<|tool_call:args|>{{ c.function.arguments|tojson }}<|tool_call:end|>{% endfor %}{% endif %}",
+        "",
+    )
+}
+
+/// A prompt that has more before the beginning of an answer than a conversation that goes on.
+pub(super) fn more_in_the_prompt() -> String {
+    "{% for t in tools or [] %}{{ t|tojson }}{% endfor %}{% for m in messages %}<|TURN|>{% if m.role == 'assistant' %}<|BOT|>\
+    {{ m.content }}{% for c in m.tool_calls or [] %}{{ '\\n' }}Action: {{ c.function|tojson }};{% endfor %}\
+    {% else %}<|USER|>{{ m.content }}{% endif %}<|END|>{% endfor %}\
+    {% if add_generation_prompt %}<|TURN|><|SYSTEM|>Write an action.<|END|><|TURN|><|BOT|>{% endif %}"
+        .to_owned()
+}
