@@ -471,3 +471,77 @@ fn carried(text: &str, form: ArgumentForm) -> Carried {
         (true, false) | (false, true) => Carried::Part,
     }
 }
+<<<<<<< HEAD
+=======
+
+/// A message with this content.
+pub(super) fn message(role: &str, content: Data) -> Data {
+    Data::object([("role", Data::text(role)), ("content", content)])
+}
+
+fn tools() -> Data {
+    Data::List(vec![tool(TOOL)])
+}
+
+/// A tool of this name.
+pub(super) fn tool(name: &str) -> Data {
+    let key = [
+        ("type", Data::text("string")),
+        ("description", Data::text(name)),
+    ];
+    let key = Data::object([(KEY, Data::object(key))]);
+    let parameters = [
+        ("type", Data::text("object")),
+        ("properties", key),
+        ("required", Data::List(vec![Data::text(KEY)])),
+    ];
+    let function = [
+        ("name", Data::text(name)),
+        ("description", Data::text(name)),
+        ("parameters", Data::object(parameters)),
+    ];
+    Data::object([
+        ("type", Data::text("function")),
+        ("function", Data::object(function)),
+    ])
+}
+
+/// Some templates want nine characters.
+const ID: &str = "callmynah";
+
+/// A message that calls a tool, beside this content.
+fn calling(beside: Data, form: ArgumentForm) -> Data {
+    let arguments = match form {
+        ArgumentForm::Object => Data::object([(KEY, Data::text(VALUE))]),
+        ArgumentForm::Text => Data::Text(format!("{{\"{KEY}\": \"{VALUE}\"}}")),
+    };
+    let function = Data::object([("name", Data::text(CALL)), ("arguments", arguments)]);
+    let call = Data::object([
+        ("id", Data::text(ID)),
+        ("type", Data::text("function")),
+        ("function", function),
+    ]);
+    Data::object([
+        ("role", Data::text("assistant")),
+        ("content", beside),
+        ("tool_calls", Data::List(vec![call])),
+    ])
+}
+
+/// A question, a call, its result, the answer, and a question.
+fn called(call: Data, form: Content) -> Vec<Data> {
+    let result = Data::object([
+        ("role", Data::text("tool")),
+        ("content", content(RESULT, form)),
+        ("tool_call_id", Data::text(ID)),
+        ("name", Data::text(TOOL)),
+    ]);
+    vec![
+        message("user", content(USER, form)),
+        call,
+        result,
+        message("assistant", content(ANSWER, form)),
+        message("user", content(USER, form)),
+    ]
+}
+>>>>>>> tools

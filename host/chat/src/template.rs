@@ -306,6 +306,13 @@ impl<'a> Probing<'a> {
         &self.source.text
     }
 
+    /// A text without the token that ends a text, if it ends with it.
+    pub(super) fn without_eos<'t>(&self, text: &'t str) -> &'t str {
+        let eos = &self.template.names.eos;
+        let rest = text.trim_end().strip_suffix(eos.as_str());
+        rest.filter(|_| !eos.is_empty()).unwrap_or(text)
+    }
+
     pub(super) fn abilities(&self) -> &'a Abilities {
         &self.source.abilities
     }

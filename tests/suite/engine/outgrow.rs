@@ -44,7 +44,7 @@ async fn outgrows(model: &Model, shifts_cells: bool) {
     let mut session = model.session(Owner::unique()).unwrap();
     let count = async |prompt| u32::try_from(model.tokens(prompt).await.unwrap().len()).unwrap();
     let mut messages = vec![system()];
-    let head_tokens = count(text(&system().content)).await;
+    let head_tokens = count(text(&system().text())).await;
     let mut read = Vec::new();
     let (mut said, mut forgot) = (0, 0);
     let story: String = head().chars().take(1200).collect();

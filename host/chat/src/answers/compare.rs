@@ -24,10 +24,18 @@ pub(super) fn common_end(one: &str, other: &str) -> usize {
         .map_or(0, |at| rest.len() - at - close.len_utf8())
 }
 
-/// Length of the longest common end of two texts, and of the tag of `one` that it begins in.
-pub(super) fn common_end_with_tag(one: &str, other: &str) -> usize {
-    let start = one.len() - same_end(one, other);
-    one.len() - open_tag(one, start).unwrap_or(start)
+/// Length of the end of `one` that closes a turn: what it has in common with `other`. If that is
+/// within one tag, the whole tag: some models close a turn with calls by a token of its own.
+pub(super) fn turn_end(one: &str, other: &str) -> usize {
+    let common = common_end(one, other);
+    let (before, end) = one
+        .split_at_checked(one.len() - common)
+        .unwrap_or((one, ""));
+    if !end.trim().is_empty() {
+        return common;
+    }
+    let start = before.len() - same_end(before.trim_end(), other.trim_end());
+    one.len() - open_tag(one, start).unwrap_or(before.len())
 }
 
 /// Length of the longest common end of two texts.
@@ -115,10 +123,9 @@ mod tests {
         assert_eq!(common_start("", "x"), 0);
         assert_eq!(common_end("<a>\n<b>\n", "</b>\n<b>\n"), "\n<b>\n".len());
         assert_eq!(common_end("[TOOL_CALLS][", ", "), 0);
-        assert_eq!(
-            common_end_with_tag("}<|eom_id|>", "x<|eot_id|>"),
-            "<|eom_id|>".len()
-        );
+        assert_eq!(turn_end("}<|eom_id|>", "x<|eot_id|>"), "<|eom_id|>".len());
+        assert_eq!(turn_end("}</a><end>\n", "x</b><end>\n"), "<end>\n".len());
+        assert_eq!(turn_end("}", "x"), 0);
     }
 
     #[test]

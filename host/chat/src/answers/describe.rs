@@ -110,7 +110,8 @@ impl fmt::Display for Origin {
             Self::Compared => "found by comparing what the template renders",
             Self::Recognised => "recognised by the markers in the template",
             Self::Chosen => "chosen by the operator",
-            Self::Fallback => "described in the system message, because the template shows none",
+            Self::Fallback => "described in the system message: the template takes no tools",
+            Self::Assumed => "assumed: the template does not show them, so choose a format by name",
         })
     }
 }

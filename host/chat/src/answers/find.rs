@@ -4,6 +4,8 @@
 //! a mark in one result and between two marks in another is compared. What is found counts only if
 //! the parser that follows from it reads other calls back.
 
+use std::borrow::Cow;
+
 use mynah_core::{Event, Tool, ToolChoice, Tools};
 use serde_json::{Deserializer, Value};
 
@@ -18,25 +20,32 @@ use crate::template::Probing;
 
 const FIRST: Called = Called {
     name: "mynahcall",
-    id: "idoffirst",
+    id: Cow::Borrowed("idoffirst"),
     arguments: r#"{"mynahkey": "mynahvalue", "mynahmore": "mynahlast"}"#,
 };
 const SECOND: Called = Called {
     name: "mynahother",
-    id: "idofother",
+    id: Cow::Borrowed("idofother"),
     arguments: r#"{"mynahmine": "mynahcase"}"#,
 };
 /// Calls that must be read back: with arguments that are hard to write, and with none.
 const HARD: Called = Called {
     name: "mynahother",
-    id: "idofother",
+    id: Cow::Borrowed("idofother"),
     arguments: r#"{"mynahkey": "Ås \"N\" 🙂\n{<b> 'x'", "days": 2, "of": {"a": [1, true, "x"]}}"#,
 };
 const EMPTY: Called = Called {
     name: "mynahcall",
-    id: "idoffirst",
+    id: Cow::Borrowed("idoffirst"),
     arguments: "{}",
 };
+/// A call whose arguments are no texts.
+const NUMBERS: Called = Called {
+    name: "mynahcall",
+    id: Cow::Borrowed("idoffirst"),
+    arguments: r#"{"mynahkey": 70707, "mynahmore": 80808}"#,
+};
+const NUMBER: &str = "70707";
 const KEYS: [&str; 2] = ["mynahkey", "mynahmore"];
 const VALUES: [&str; 2] = ["mynahvalue", "mynahlast"];
 
@@ -56,13 +65,23 @@ impl AnswerFormat {
         // Without a place for tools they are described in the system message, with the fallback.
         let takes_tools = probing.abilities().tools(&render);
         let compared = || rendered.as_ref().and_then(compared);
-        let certain = || Self::recognised(probing.source(), true);
-        let likely = || Self::recognised(probing.source(), false);
+        let is_of = |format: &Self| match &rendered {
+            Some(rendered) => shows_no_calls(rendered) || reads_back(format, rendered, false),
+            None => true,
+        };
+        let certain = || Self::recognised(probing.source(), true, is_of);
+        let likely = || Self::recognised(probing.source(), false, is_of);
         let format = match takes_tools {
             true => certain().or_else(compared).or_else(likely),
             false => None,
         };
-        let format = format.unwrap_or_else(Self::fallback);
+        let format = format.unwrap_or_else(|| Self {
+            origin: match takes_tools {
+                true => Origin::Assumed,
+                false => Origin::Fallback,
+            },
+            ..Self::fallback()
+        });
         if format.has_channels {
             return format;
         }
@@ -74,13 +93,20 @@ impl AnswerFormat {
     }
 }
 
+/// Finds calls of one kind in the renderings of one call and of two.
+type Finder<'a> = &'a dyn Fn(&str, Option<&str>) -> Option<Calls>;
+
 /// What comparing finds, if the parser reads calls back with it.
 fn compared(rendered: &Rendered<'_>) -> Option<AnswerFormat> {
-    let one = rendered.calls("", std::slice::from_ref(&FIRST)).ok()?;
+    let one = rendered.calls("", &[FIRST]).ok()?;
+    let numbers = rendered.calls("", &[NUMBERS]).ok();
     let two = rendered.calls("", &[FIRST, SECOND]).ok();
     let two = two.filter(|two| two.contains(FIRST.name) && two.contains(SECOND.name));
-    [object, named, tagged].iter().find_map(|find| {
-        let calls = find(&one, two.as_deref())?;
+    let two = two.as_deref();
+    let tagged = |one: &str, two: Option<&str>| tagged(one, two, numbers.as_deref());
+    let finders: [Finder<'_>; 3] = [&object, &named, &tagged];
+    finders.iter().find_map(|find| {
+        let calls = find(&one, two)?;
         let format = AnswerFormat {
             name: "found".to_owned(),
             origin: Origin::Compared,
@@ -89,7 +115,9 @@ fn compared(rendered: &Rendered<'_>) -> Option<AnswerFormat> {
             calls,
             has_channels: false,
         };
-        reads_back(&format, rendered).then_some(format)
+        // Texts between tags have rules of their own in some templates, which need not fit.
+        let is_hard = !matches!(format.calls.body, Body::Tagged(_));
+        reads_back(&format, rendered, is_hard).then_some(format)
     })
 }
 
@@ -164,10 +192,10 @@ fn object(one: &str, two: Option<&str>) -> Option<Calls> {
                 *value == wanted || text.as_ref() == Some(&wanted)
             };
             let arguments = key(&is_wanted, within)?;
-            let id = key(&|value| value.as_str() == Some(call.id), whole);
+            let id = key(&|value| value.as_str() == Some(&call.id), whole);
             let position = |mark: &str| text.get(from..to)?.find(mark);
             let id = id.map(|key| IdKey {
-                is_first: position(call.id) < position(&format!("\"{arguments}\"")),
+                is_first: position(&call.id) < position(&format!("\"{arguments}\"")),
                 key,
             });
             let body = Body::Object(Keys {
@@ -188,9 +216,15 @@ fn named(one: &str, two: Option<&str>) -> Option<Calls> {
         let (start, to, _) = objects(text).find(is_wanted)?;
         let from = text.get(..start)?.rfind(call.name)?;
         let between = text.get(from + call.name.len()..start)?;
-        let (id, between) = match between.split_once(call.id) {
-            Some((marker, between)) => (NamedId::After(marker.to_owned()), between),
-            None => (NamedId::Absent, between),
+        let before = text.get(..from)?;
+        let id_first = before.rfind(call.id.as_ref());
+        let (from, id, between) = match (id_first, between.split_once(call.id.as_ref())) {
+            (Some(at), _) => {
+                let marker = before.get(at + call.id.len()..)?;
+                (at, NamedId::Before(marker.to_owned()), between)
+            }
+            (None, Some((marker, between))) => (from, NamedId::After(marker.to_owned()), between),
+            (None, None) => (from, NamedId::Absent, between),
         };
         let body = Body::Named(Named {
             id,
@@ -202,8 +236,8 @@ fn named(one: &str, two: Option<&str>) -> Option<Calls> {
 }
 
 /// Calls whose arguments stand between tags.
-fn tagged(one: &str, two: Option<&str>) -> Option<Calls> {
-    let format = tags(one)?;
+fn tagged(one: &str, two: Option<&str>, numbers: Option<&str>) -> Option<Calls> {
+    let format = tags(one, numbers)?;
     around(one, two, |text, call| {
         let from = text.find(call.name)?;
         let last = match call.name == FIRST.name {
@@ -218,7 +252,7 @@ fn tagged(one: &str, two: Option<&str>) -> Option<Calls> {
 }
 
 /// The tags around names and values.
-fn tags(text: &str) -> Option<Tagged> {
+fn tags(text: &str, numbers: Option<&str>) -> Option<Tagged> {
     let after_name = text.split_once(FIRST.name)?.1;
     let (name_to_key, rest) = after_name.split_once(KEYS[0])?;
     let (key_to_value, rest) = rest.split_once(VALUES[0])?;
@@ -232,10 +266,20 @@ fn tags(text: &str) -> Option<Tagged> {
     let rest = value_to_key.get(value_end.len()..)?;
     let key_begin = rest.get(rest.len() - common_end(rest, name_to_key)..)?;
     let name_end = name_to_key.strip_suffix(key_begin)?;
-    let cut = key_to_value
-        .find('>')
-        .map_or(key_to_value.len(), |at| at + 1);
+    let key_to_number = numbers.and_then(|numbers| {
+        let after_key = numbers.split_once(KEYS[0])?.1;
+        Some(after_key.split_once(NUMBER)?.0).filter(|between| *between != key_to_value)
+    });
+    let close = match key_to_number {
+        Some(_) => key_to_value.find(['>', '"']),
+        None => key_to_value.find('>'),
+    };
+    let cut = close.map_or(key_to_value.len(), |at| at + 1);
     let (key_end, value_begin) = key_to_value.split_at_checked(cut)?;
+    let json_begin = match key_to_number {
+        Some(other) => Some(other.strip_prefix(key_end)?.to_owned()),
+        None => None,
+    };
     let are_marked = [value_end, key_begin, key_end]
         .iter()
         .all(|marker| !marker.trim().is_empty());
@@ -243,7 +287,7 @@ fn tags(text: &str) -> Option<Tagged> {
         name_end: name_end.to_owned(),
         key: Around::new(key_begin, key_end),
         value: Around::new(value_begin, value_end),
-        json_begin: None,
+        json_begin,
     })
 }
 
@@ -256,19 +300,48 @@ fn objects(text: &str) -> impl Iterator<Item = (usize, usize, Value)> {
     })
 }
 
-/// Whether the parser reads back what the template writes.
-fn reads_back(format: &AnswerFormat, rendered: &Rendered<'_>) -> bool {
-    let is_read = |beside: &str, calls: &[Called]| match rendered.calls(beside, calls) {
-        Ok(written) => read(format, &written).is_some_and(|read| read.is(beside, calls)),
-        // Some templates take one call only, or none without arguments.
-        Err(_) => true,
+/// Whether a call does not reach the prompt where the model would have written it.
+fn shows_no_calls(rendered: &Rendered<'_>) -> bool {
+    let written = rendered.calls("", &[FIRST]);
+    !written.is_ok_and(|written| written.contains(FIRST.name) || written.contains(VALUES[0]))
+}
+
+/// Whether the parser reads back what the template writes, and with `is_hard` also arguments that
+/// are hard to write.
+fn reads_back(format: &AnswerFormat, rendered: &Rendered<'_>, is_hard: bool) -> bool {
+    let is_read = |beside: &str, calls: &[Called]| {
+        let calls = (0..).zip(calls).map(|(at, call)| call.of(format, at));
+        let calls: Vec<Called> = calls.collect();
+        match rendered.calls(beside, &calls) {
+            // Some templates show either the text or the calls.
+            Ok(written) if !beside.is_empty() && !written.contains(FIRST.name) => true,
+            Ok(written) => read(format, &written).is_some_and(|read| read.is(beside, &calls)),
+            // Some templates take one call only, or none without arguments.
+            Err(_) => true,
+        }
     };
     let is_single = format.calls.is_single;
-    is_read("", &[HARD])
+    is_read("", &[FIRST])
         && is_read("", &[EMPTY])
-        && (is_single || is_read("", &[HARD, EMPTY]))
-        && (is_single || is_read("", &[FIRST, HARD]))
+        && (is_single || is_read("", &[EMPTY, SECOND]))
+        && (is_single || is_read("", &[SECOND, FIRST]))
         && is_read(ANSWER, &[FIRST])
+        && (!is_hard || is_read("", &[HARD]))
+}
+
+impl Called {
+    /// The call with an id as the model would write it.
+    fn of(&self, format: &AnswerFormat, at: usize) -> Self {
+        let has_name = match &format.calls.body {
+            Body::Named(named) => named.id == NamedId::WithName,
+            Body::Object(_) | Body::Tagged(_) => false,
+        };
+        let mut call = self.clone();
+        if has_name {
+            call.id = Cow::Owned(format!("functions.{}:{at}", self.name));
+        }
+        call
+    }
 }
 
 /// What the parser reads.
@@ -286,7 +359,7 @@ impl Read {
             name == call.name && value(arguments) == value(call.arguments)
         };
         let text = self.text.trim();
-        let is_text = text.is_empty() || text == beside;
+        let is_text = text.is_empty() || !beside.is_empty() && text.starts_with(beside);
         let has_all = self.calls.len() == calls.len();
         is_text && has_all && self.calls.iter().zip(calls).all(is_same)
     }

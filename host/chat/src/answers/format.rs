@@ -66,9 +66,12 @@ pub enum Origin {
     Recognised,
     /// An operator chose it by its name.
     Chosen,
-    /// The template shows no calls: the tools are described in the system message, with the format
-    /// of calls.
+    /// The template has no place for tools: they are described in the system message, with the
+    /// format of calls.
     Fallback,
+    /// The template takes tools, but does not show how the model calls them. The format is the one
+    /// of the fallback, which the model was not asked for, so an operator should choose one.
+    Assumed,
 }
 
 /// What stands before and after something.
@@ -145,6 +148,8 @@ pub(crate) struct Named {
 pub(crate) enum NamedId {
     /// The model writes none.
     Absent,
+    /// Before this marker and the name.
+    Before(String),
     /// After the name and this marker.
     After(String),
     /// In place of the name, which it contains: `functions.name:0`.
@@ -195,13 +200,16 @@ pub(crate) fn atoms(marker: &str) -> Vec<String> {
 }
 
 impl Calls {
-    /// The texts that begin calls within free text. Empty: a JSON object at the beginning of a
-    /// line does.
+    /// The texts that begin calls, and that no other text should have. Empty: a JSON object at the
+    /// beginning of a line is a call. A first tag is enough; words need all that follows them.
     pub(crate) fn triggers(&self) -> Vec<String> {
         let begins = [&self.section.begin, &self.each.begin];
         let triggers = begins.into_iter().filter_map(|begin| {
-            let mut atoms = atoms(begin).into_iter();
-            atoms.next()
+            let first = atoms(begin).into_iter().next()?;
+            Some(match first.starts_with(['<', '[']) {
+                true => first,
+                false => begin.trim().to_owned(),
+            })
         });
         let mut triggers: Vec<String> = triggers.collect();
         triggers.dedup();
@@ -216,7 +224,7 @@ impl Body {
             Self::Object(_) => Vec::new(),
             Self::Named(named) => {
                 let id = match &named.id {
-                    NamedId::After(marker) => Some(marker),
+                    NamedId::Before(marker) | NamedId::After(marker) => Some(marker),
                     NamedId::Absent | NamedId::WithName => None,
                 };
                 let quote = match &named.notation {

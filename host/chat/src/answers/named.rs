@@ -16,7 +16,7 @@ struct Known {
 }
 
 /// In the order in which templates are asked for them.
-const KNOWN: [Known; 21] = [
+const KNOWN: [Known; 22] = [
     Known {
         name: "harmony",
         hints: &["<|channel|>", "<|message|>", "<|start|>"],
@@ -26,7 +26,7 @@ const KNOWN: [Known; 21] = [
     Known {
         name: "deepseek-dsml",
         hints: &["｜DSML｜"],
-        is_certain: true,
+        is_certain: false,
         format: dsml,
     },
     Known {
@@ -58,6 +58,12 @@ const KNOWN: [Known; 21] = [
         hints: &["[func_name1(params_name1=params_value1"],
         is_certain: true,
         format: pythonic,
+    },
+    Known {
+        name: "lfm2",
+        hints: &["<|tool_list_start|>"],
+        is_certain: false,
+        format: lfm2,
     },
     Known {
         name: "deepseek-r1",
@@ -171,14 +177,19 @@ impl AnswerFormat {
         names
     }
 
-    /// The format whose markers a template's source contains: of those that comparing cannot find,
-    /// or of the others.
-    pub(super) fn recognised(source: &str, is_certain: bool) -> Option<Self> {
-        let is_of = |known: &&Known| {
+    /// The first format whose markers a template's source contains, and which `is_of` takes: of
+    /// those that comparing cannot find, or of the others.
+    pub(super) fn recognised(
+        source: &str,
+        is_certain: bool,
+        is_of: impl Fn(&Self) -> bool,
+    ) -> Option<Self> {
+        let has_hints = |known: &&Known| {
             let has_hints = known.hints.iter().all(|hint| source.contains(hint));
             known.is_certain == is_certain && has_hints
         };
-        KNOWN.iter().find(is_of).map(|known| (known.format)())
+        let hinted = KNOWN.iter().filter(has_hints);
+        hinted.map(|known| (known.format)()).find(is_of)
     }
 
     /// The format that is described to a model whose template knows no calls: a JSON object of the
@@ -407,19 +418,20 @@ fn llama_3() -> AnswerFormat {
     of("llama-3", calls(["", ""], ["", ""], "; ", body))
 }
 
+/// Without the tokens that end its messages: they end the answer, too.
 fn harmony() -> AnswerFormat {
-    let each = ["<|channel|>commentary to=functions.", "<|call|>"];
+    let each = ["<|channel|>commentary to=functions.", ""];
     let body = name_then(" <|constrain|>json<|message|>", Notation::Json);
     let calls = Calls {
         is_single: true,
-        ..calls(["", ""], each, "<|start|>assistant", body)
+        ..calls(["", ""], each, "", body)
     };
     AnswerFormat {
         reasoning: Some(Around::new(
             "<|channel|>analysis<|message|>",
             "<|end|><|start|>assistant",
         )),
-        text: Around::new("<|channel|>final<|message|>", "<|end|>"),
+        text: Around::new("<|channel|>final<|message|>", ""),
         has_channels: true,
         ..of("harmony", calls)
     }

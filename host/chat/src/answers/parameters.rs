@@ -10,10 +10,74 @@ use crate::jinja;
 pub(super) enum Kind {
     /// As a text without quotes.
     Text,
-    /// As JSON.
-    Json,
+    /// As JSON, of these types.
+    Json(Types),
     /// The schema does not name the argument.
     Unknown,
+}
+
+/// Some of the types of JSON.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Types(u8);
+
+impl Types {
+    /// Any type: a schema that says nothing of it.
+    pub(super) const ANY: Self = Self(u8::MAX);
+
+    const NAMES: [(&'static str, u8); 7] = [
+        ("string", 1),
+        ("integer", 2),
+        ("number", 2),
+        ("boolean", 4),
+        ("null", 8),
+        ("array", 16),
+        ("object", 32),
+    ];
+
+    /// The types that a schema takes, as far as it says so itself or in a list of alternatives.
+    fn of(schema: &Data) -> Self {
+        let named = |name: &Data| {
+            let name = name.as_text()?;
+            Self::NAMES
+                .iter()
+                .find(|(known, _)| *known == name)
+                .map(|(_, bit)| *bit)
+        };
+        let join = |bits: &mut dyn Iterator<Item = u8>| Self(bits.fold(0, |all, bit| all | bit));
+        match (
+            schema.get("type"),
+            schema.get("anyOf").or(schema.get("oneOf")),
+        ) {
+            (Some(Data::List(names)), _) => join(&mut names.iter().filter_map(named)),
+            (Some(name), _) => named(name).map_or(Self::ANY, Self),
+            (None, Some(Data::List(schemas))) => {
+                let alone = |schema: &Data| match schema.get("type") {
+                    Some(name) => named(name).unwrap_or(u8::MAX),
+                    None => u8::MAX,
+                };
+                join(&mut schemas.iter().map(alone))
+            }
+            _ => Self::ANY,
+        }
+    }
+
+    /// Whether a value in JSON is of one of them.
+    pub(super) fn take(self, json: &str) -> bool {
+        let bit = match json.bytes().next() {
+            Some(b'"') => 1,
+            Some(b't' | b'f') => 4,
+            Some(b'n') => 8,
+            Some(b'[') => 16,
+            Some(b'{') => 32,
+            _ => 2,
+        };
+        self.0 & bit != 0
+    }
+
+    /// Whether a text is of them.
+    pub(super) fn take_text(self) -> bool {
+        self.take("\"")
+    }
 }
 
 /// The arguments of a tool, in the order of its schema.
@@ -156,7 +220,7 @@ impl Parameter {
         let is_text = self.schema.get("type").and_then(Data::as_text) == Some("string");
         match is_text || self.texts().is_some() {
             true => Kind::Text,
-            false => Kind::Json,
+            false => Kind::Json(Types::of(&self.schema)),
         }
     }
 

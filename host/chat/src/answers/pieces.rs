@@ -102,7 +102,7 @@ fn marked_object(parameters: &Parameters, quote: &str) -> Result<Shape, String> 
         let key = Shape::Literal(format!("{name}:"));
         let value = match parameter.kind() {
             Kind::Text => between(quote, text(parameter, quote)?, quote),
-            Kind::Json | Kind::Unknown => marked_value(parameters, parameter, quote)?,
+            Kind::Json(_) | Kind::Unknown => marked_value(parameters, parameter, quote)?,
         };
         arguments.push((all(vec![key, value]), parameter.is_required));
     }

@@ -1,6 +1,8 @@
 //! Renders conversations with calls, and takes what the model would have written from the result.
 
-use super::compare::{common_end_with_tag, common_start, first_tag, last_tag};
+use std::borrow::Cow;
+
+use super::compare::{common_start, first_tag, last_tag, turn_end};
 use super::format::Around;
 use crate::data::Data;
 use crate::probe::{ArgumentForm, Content, content, message, tool};
@@ -22,7 +24,7 @@ const KNOWN_REASONING: [[&str; 2]; 4] = [
 #[derive(Debug, Clone)]
 pub(super) struct Called {
     pub(super) name: &'static str,
-    pub(super) id: &'static str,
+    pub(super) id: Cow<'static, str>,
     /// A JSON object.
     pub(super) arguments: &'static str,
 }
@@ -99,10 +101,12 @@ impl<'a> Rendered<'a> {
             ("tool_calls", Data::List(calls)),
         ]);
         let whole = self.render(Some(answer), false)?;
-        let tail = common_end_with_tag(&whole, &self.answered);
+        let tail = turn_end(&whole, &self.answered);
         let without_tail = whole.get(..whole.len() - tail).unwrap_or_default();
+        let without_tail = self.probing.without_eos(without_tail);
         let head = common_start(&whole, &self.prompt).min(without_tail.len());
         let written = without_tail.get(head..).unwrap_or_default();
+        let written = without_opening(written, &self.prompt);
         Ok(self.without_reasoning(written).to_owned())
     }
 
@@ -153,12 +157,24 @@ impl Called {
         };
         let function = [("name", Data::text(self.name)), ("arguments", arguments)];
         Data::object([
-            ("id", Data::text(self.id)),
+            ("id", Data::text(self.id.as_ref())),
             ("type", Data::text("function")),
             ("function", Data::object(function)),
         ])
     }
 }
+
+/// Without the tags with which a prompt opens an answer. Some templates have more in the prompt
+/// before them than in a conversation that goes on.
+fn without_opening<'t>(text: &'t str, prompt: &str) -> &'t str {
+    let prompt = prompt.trim_end();
+    let tags = prompt.rmatch_indices('<').take(MAX_TAGS);
+    let openings = tags.filter_map(|(at, _)| text.strip_prefix(prompt.get(at..)?));
+    openings.last().unwrap_or(text)
+}
+
+/// Largest number of tags with which a prompt opens an answer.
+const MAX_TAGS: usize = 4;
 
 /// Whether two tags are of one thing: they have four letters in common.
 fn has_common_word(one: &str, other: &str) -> bool {

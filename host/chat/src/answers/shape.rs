@@ -209,7 +209,7 @@ impl Keys {
         let mut parts = match first {
             Some(key) => vec![
                 Shape::Literal(format!("{{\"{key}\": \"")),
-                matching("[a-zA-Z0-9_-]{1,16}"),
+                matching(ANY_ID),
                 Shape::Literal(format!("\", {named}")),
             ],
             None => vec![Shape::Literal(format!("{{{named}"))],
@@ -231,6 +231,10 @@ impl Named {
     fn shape(&self, tool: &Tool, is_enforced: bool) -> Shape {
         let mut parts = match &self.id {
             NamedId::Absent => literal(&format!("{}{}", tool.name, self.between)),
+            NamedId::Before(marker) => {
+                let named = [marker.as_str(), &tool.name, &self.between].concat();
+                vec![matching(ANY_ID), Shape::Literal(named)]
+            }
             NamedId::After(marker) => {
                 let id = all(vec![Shape::Literal(marker.clone()), matching(ID)]);
                 let between = literal(&self.between);
@@ -256,6 +260,9 @@ impl Named {
         all(parts)
     }
 }
+
+/// What an id may be.
+const ANY_ID: &str = "[a-zA-Z0-9_-]{1,16}";
 
 /// What an id of Mistral's may be.
 const ID: &str = "[a-zA-Z0-9]{9}";

@@ -33,7 +33,7 @@ fn argument(
     let end = &format.value.end;
     let (begin, value) = match parameter.kind() {
         Kind::Text => (&format.value.begin, text(parameter, end.trim())?),
-        Kind::Json | Kind::Unknown => {
+        Kind::Json(_) | Kind::Unknown => {
             let begin = format.json_begin.as_ref().unwrap_or(&format.value.begin);
             (begin, Shape::Json(parameters.json(parameter)))
         }

@@ -48,10 +48,33 @@ fn check(input: &str) {
     let _ = format.not_enforced(&tools);
     let whole = read(&format, &tools, [answer].into_iter());
     assert_eq!(read(&format, &tools, pieces(answer, cuts)), whole);
+    check_text(&format, answer, &whole);
     let bytes: usize = whole.iter().map(size).sum();
     // A control character takes six bytes in JSON, and each argument some signs of its own.
     let most = 64 + 16 * answer.len();
     assert!(bytes <= most, "{bytes} bytes of {}", answer.len());
+}
+
+/// An answer without calls and reasoning is text, unchanged.
+fn check_text(format: &AnswerFormat, answer: &str, events: &[Event]) {
+    let description = format.describe();
+    let has_markers = description
+        .reasoning
+        .is_some_and(|(begin, _)| answer.contains(&begin));
+    // These have markers around text.
+    let has_others = ["harmony", "command-r7b"].contains(&format.name());
+    let is_text = events.iter().all(|event| matches!(event, Event::Text(_)));
+    if is_text && !has_markers && !has_others {
+        let said: String = events.iter().filter_map(text).collect();
+        assert_eq!(said, answer);
+    }
+}
+
+fn text(event: &Event) -> Option<&str> {
+    match event {
+        Event::Text(text) => Some(text),
+        _ => None,
+    }
 }
 
 /// An answer in pieces, each of so many characters as the next byte says.

@@ -19,20 +19,29 @@ pub(super) struct NamedReader {
 #[derive(Debug)]
 enum State {
     Name,
-    /// After the name, in the marker before the id.
-    BeforeId(Atoms),
     Id,
-    Between(Atoms),
+    /// In a marker, with what follows it.
+    Marker(Atoms, Then),
     /// Before the sign that opens the arguments.
     Before,
     Arguments(Values),
+}
+
+#[derive(Debug, Clone, Copy)]
+enum Then {
+    Name,
+    Id,
+    Arguments,
 }
 
 impl NamedReader {
     pub(super) fn new(format: &Named) -> Self {
         Self {
             format: format.clone(),
-            state: State::Name,
+            state: match &format.id {
+                NamedId::Before(_) => State::Id,
+                NamedId::Absent | NamedId::After(_) | NamedId::WithName => State::Name,
+            },
             name: String::new(),
             id: String::new(),
         }
@@ -42,21 +51,21 @@ impl NamedReader {
         loop {
             let next = match &mut self.state {
                 State::Name => self.name(input, sink),
-                State::BeforeId(atoms) => match atoms.step(input) {
-                    Progress::Done => {
-                        self.state = State::Id;
-                        None
-                    }
-                    other => Some(other),
-                },
                 State::Id => self.id(input),
-                State::Between(atoms) => match atoms.step(input) {
-                    Progress::Done => {
-                        self.state = State::Before;
-                        None
+                State::Marker(atoms, then) => {
+                    let then = *then;
+                    match atoms.step(input) {
+                        Progress::Done => {
+                            self.state = match then {
+                                Then::Name => State::Name,
+                                Then::Id => State::Id,
+                                Then::Arguments => State::Before,
+                            };
+                            None
+                        }
+                        other => Some(other),
                     }
-                    other => Some(other),
-                },
+                }
                 State::Before => self.before(input, sink),
                 State::Arguments(values) => {
                     let mut out = String::new();
@@ -79,7 +88,7 @@ impl NamedReader {
         let between = Atoms::of(&self.format.between);
         let after = match &self.format.id {
             NamedId::After(marker) => Some(Atoms::of(marker)),
-            NamedId::Absent | NamedId::WithName => None,
+            NamedId::Absent | NamedId::Before(_) | NamedId::WithName => None,
         };
         let with_name = self.format.id == NamedId::WithName;
         let ends = [between.first(), after.as_ref().and_then(Atoms::first)];
@@ -99,8 +108,8 @@ impl NamedReader {
                     None => Next::No,
                 };
                 self.state = match after {
-                    Some(after) if is_after(&after) == Next::Yes => State::BeforeId(after),
-                    _ => State::Between(between),
+                    Some(after) if is_after(&after) == Next::Yes => State::Marker(after, Then::Id),
+                    _ => State::Marker(between, Then::Arguments),
                 };
                 None
             }
@@ -108,12 +117,18 @@ impl NamedReader {
     }
 
     fn id(&mut self, input: &mut Input) -> Option<Progress> {
-        let between = Atoms::of(&self.format.between);
-        match read_word(&mut self.id, [between.first(), None], input) {
+        let (marker, then) = match &self.format.id {
+            NamedId::Before(marker) => (marker, Then::Name),
+            NamedId::Absent | NamedId::After(_) | NamedId::WithName => {
+                (&self.format.between, Then::Arguments)
+            }
+        };
+        let marker = Atoms::of(marker);
+        match read_word(&mut self.id, [marker.first(), None], input) {
             Next::Unknown => Some(Progress::Wait),
             Next::No => (self.id.len() > MAX_NAME).then_some(Progress::Fail),
             Next::Yes => {
-                self.state = State::Between(between);
+                self.state = State::Marker(marker, then);
                 None
             }
         }

@@ -1,7 +1,7 @@
 //! Reads a call that is a name, then each argument between tags, and writes the arguments as JSON.
 
 use super::super::format::{Notation, Tagged};
-use super::super::parameters::Kind;
+use super::super::parameters::{Kind, Types};
 use super::input::{Atoms, Input, Next, Progress};
 use super::named::{MAX_NAME, read_word};
 use super::object::MAX_KEPT;
@@ -170,7 +170,7 @@ impl TaggedReader {
         let key = self.key.trim();
         let kind = match (is_json, &self.format.json_begin) {
             (Next::Unknown, _) => return Some(Progress::Wait),
-            (Next::Yes, _) => Kind::Json,
+            (Next::Yes, _) => Kind::Json(Types::ANY),
             (Next::No, Some(_)) => Kind::Text,
             (Next::No, None) => sink.kind(&self.name, key),
         };
@@ -205,7 +205,7 @@ impl TaggedReader {
         }
         self.state = match kind {
             Kind::Text => State::Text,
-            Kind::Json | Kind::Unknown => State::Kept(kind),
+            Kind::Json(_) | Kind::Unknown => State::Kept(kind),
         };
         None
     }
@@ -244,20 +244,25 @@ impl TaggedReader {
     }
 }
 
-/// A value as JSON: what it is, if it is JSON or may be Python; otherwise a text.
+/// A value as JSON: what it is, if it is JSON or may be Python, unless the schema wants a text
+/// instead; otherwise a text.
 fn as_json(value: &str, kind: Kind) -> String {
+    let (types, has_schema) = match kind {
+        Kind::Json(types) => (types, true),
+        Kind::Text | Kind::Unknown => (Types::ANY, false),
+    };
     let read = |notation: &Notation| {
         let mut input = Input::default();
         input.push(value.trim());
         let mut values = Values::value(notation);
         let mut out = String::new();
         let progress = values.step(&mut input, &mut out);
-        let is_whole =
-            input.rest().is_empty() && (progress == Progress::Done || values.last_word(&mut out));
-        is_whole.then_some(out)
+        let is_read = progress == Progress::Done || values.last_word(&mut out);
+        (is_read && input.rest().is_empty()).then_some(out)
     };
-    let python = || read(&Notation::Python).filter(|_| kind == Kind::Json);
+    let python = || read(&Notation::Python).filter(|_| has_schema);
     let json = read(&Notation::Json).or_else(python);
+    let json = json.filter(|json| types.take(json) || !types.take_text());
     json.unwrap_or_else(|| {
         let mut out = String::new();
         push_text(value, &mut out);

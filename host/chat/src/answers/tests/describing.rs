@@ -38,7 +38,7 @@ fn an_example_shows_how_each_format_writes_a_call() {
         ),
         (
             "harmony",
-            "<|channel|>commentary to=functions.NAME <|constrain|>json<|message|>{\"KEY\": …}<|call|>",
+            "<|channel|>commentary to=functions.NAME <|constrain|>json<|message|>{\"KEY\": …}",
         ),
     ] {
         assert_eq!(AnswerFormat::named(name).unwrap().describe().call, call);

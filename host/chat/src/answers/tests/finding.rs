@@ -2,7 +2,7 @@
 
 use mynah_core::{Conversation, Event, Message, Role, Tool, Tools};
 
-use super::super::format::{Around, Body, Calls};
+use super::super::format::{Around, Body, Calls, NamedId};
 use super::templates::*;
 use super::*;
 use crate::Rendered;
@@ -28,6 +28,7 @@ fn comparing_finds_how_calls_are_written() {
         (minimax(), "minimax-m2"),
         (deepseek_r1(), "deepseek-r1"),
         (deepseek_v3_1(), "deepseek-v3.1"),
+        (dsml(), "deepseek-dsml"),
     ] {
         let found = found(&source);
         assert_eq!(found.origin(), Origin::Compared, "{name}: {found:#?}");
@@ -93,6 +94,15 @@ fn what_is_no_format_of_a_name_is_found_too() {
         (keys.name.as_str(), keys.arguments.as_str()),
         ("name", "arguments")
     );
+    let Body::Named(id_first) = found_calls(&id_first()).body else {
+        panic!("it is a name and arguments");
+    };
+    assert_eq!(
+        id_first.id,
+        NamedId::Before("<|tool_call:name|>".to_owned())
+    );
+    let action = found_calls(&more_in_the_prompt());
+    assert_eq!(action.each, Around::new("Action: ", ";"));
     let without_id = found_calls(&mistral_named(false));
     assert_eq!(without_id.each, Around::new("[TOOL_CALLS]", ""));
 }
@@ -128,17 +138,37 @@ fn formats_that_comparing_cannot_find_are_recognised() {
             "{words}"
         );
     }
-    assert_eq!(found(&command_r7b()).name(), "command-r7b");
+    // What these write for a call is read.
+    for (source, name) in [
+        (command_r7b(), "command-r7b"),
+        (kimi(), "kimi-k2"),
+        (lfm2(), "lfm2"),
+        (gemma_4(), "gemma-4"),
+        (harmony(), "harmony"),
+    ] {
+        let found = found(&source);
+        assert_eq!(
+            (found.name(), found.origin()),
+            (name, Origin::Recognised),
+            "{source}"
+        );
+    }
+}
+
+#[test]
+fn markers_are_no_proof_if_the_calls_in_them_are_not_read() {
+    let found = found(&unreadable());
+    assert_eq!((found.name(), found.origin()), ("json", Origin::Assumed));
 }
 
 #[test]
 fn without_a_place_for_tools_or_a_known_way_to_call_them_the_fallback_is_asked_for() {
-    for source in [
-        gemma_3(),
-        in_words("be brief"),
-        "{% for %}".to_owned(),
-        String::new(),
-    ] {
+    let assumed = found(&in_words("be brief"));
+    assert_eq!(
+        (assumed.name(), assumed.origin()),
+        ("json", Origin::Assumed)
+    );
+    for source in [gemma_3(), "{% for %}".to_owned(), String::new()] {
         let found = found(&source);
         assert_eq!(
             (found.name(), found.origin()),

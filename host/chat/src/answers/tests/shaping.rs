@@ -255,6 +255,12 @@ fn text_without_calls_lacks_their_marker() {
     let shape = python.shape(&wanted(&none, Reasoning::Absent));
     let begins = ["[rain(", "[now(", "[where("].map(str::to_owned);
     assert_eq!(shape, Some(Shape::Without(begins.to_vec())));
+    let command = AnswerFormat::named("command-r").unwrap();
+    let shape = command.shape(&wanted(&none, Reasoning::Absent));
+    assert_eq!(
+        shape,
+        Some(Shape::Without(vec!["Action: ```json\n[".to_owned()]))
+    );
     let llama = AnswerFormat::named("llama-3").unwrap();
     let shape = llama.shape(&wanted(&none, Reasoning::Absent));
     assert_eq!(

@@ -179,3 +179,83 @@ pub(super) fn gemma_3() -> String {
     {% if add_generation_prompt %}<start_of_turn>model\n{% endif %}"
         .to_owned()
 }
+
+/// Calls whose ids have their names, which are not written otherwise (Kimi K2).
+pub(super) fn kimi() -> String {
+    turns(
+        "{% if m.tool_calls %}<|tool_calls_section_begin|>{% for c in m.tool_calls %}<|tool_call_begin|>{{ c.id }}\
+        <|tool_call_argument_begin|>{{ c.function.arguments|tojson }}<|tool_call_end|>{% endfor %}\
+        <|tool_calls_section_end|>{% endif %}",
+        "",
+    )
+}
+
+/// Tags that tell texts from other values (DeepSeek V3.2).
+pub(super) fn dsml() -> String {
+    turns(
+        "{% if m.tool_calls %}{{ '\n\n<｜DSML｜function_calls>\n' }}{% for c in m.tool_calls %}\
+        {{ '<｜DSML｜invoke name=\"' + c.function.name + '\">\n' }}{% for k, v in c.function.arguments|items %}\
+        {{ '<｜DSML｜parameter name=\"' + k + '\" string=\"' }}\
+        {{ 'true' if v is string else 'false' }}\">\
+        {{ v if v is string else v|tojson }}{{ '</｜DSML｜parameter>\n' }}{% endfor %}{{ '</｜DSML｜invoke>\n' }}{% endfor %}\
+        </｜DSML｜function_calls>{% endif %}",
+        "",
+    )
+}
+
+/// Python's keyword arguments (LFM2.5).
+pub(super) fn lfm2() -> String {
+    turns(
+        "{% if m.tool_calls %}<|tool_call_start|>[{% for c in m.tool_calls %}{{ ', ' if not loop.first }}{{ c.function.name }}(\
+        {% for k, v in c.function.arguments|items %}{{ ', ' if not loop.first }}{{ k }}={{ v|tojson }}{% endfor %}){% endfor %}]\
+        <|tool_call_end|>{% endif %}",
+        "",
+    )
+}
+
+/// Keys without quotes (Gemma 4).
+pub(super) fn gemma_4() -> String {
+    turns(
+        "{% for c in m.tool_calls or [] %}<|tool_call>call:{{ c.function.name }}{{ '{' }}{% for k, v in c.function.arguments|items %}\
+        {{ ',' if not loop.first }}{{ k }}:{{ '<|\"|>' + v + '<|\"|>' if v is string else v|tojson }}{% endfor %}{{ '}' }}\
+        <tool_call|>{% endfor %}",
+        "",
+    )
+}
+
+/// Messages with headers (gpt-oss).
+pub(super) fn harmony() -> String {
+    "{% for t in tools or [] %}{{ t|tojson }}{% endfor %}{% for m in messages %}{% if m.tool_calls %}{% set c = m.tool_calls[0].function %}\
+    <|start|>assistant to=functions.{{ c.name }}<|channel|>commentary json<|message|>{{ c.arguments|tojson }}<|call|>\
+    {% elif m.role == 'assistant' %}<|start|>assistant<|channel|>final<|message|>{{ m.content }}<|end|>\
+    {% else %}<|start|>{{ m.role }}<|message|>{{ m.content }}<|end|>{% endif %}{% endfor %}\
+    {% if add_generation_prompt %}<|start|>assistant{% endif %}"
+        .to_owned()
+}
+
+/// A known marker around something that no format reads.
+pub(super) fn unreadable() -> String {
+    turns(
+        "{% for c in m.tool_calls or [] %}<tool_call>{{ c.function.name }}{% for k, v in c.function.arguments|items %}\
+        <{{ k }}>{{ v }}</{{ k }}>{% endfor %}</tool_call>{% endfor %}",
+        "",
+    )
+}
+
+/// An id, then a name, then arguments (Solar Open).
+pub(super) fn id_first() -> String {
+    turns(
+        "{% if m.tool_calls %}<|tool_calls|>{% for c in m.tool_calls %}<|tool_call:begin|>{{ c.id }}<|tool_call:name|>\
+        {{ c.function.name }}<|tool_call:args|>{{ c.function.arguments|tojson }}<|tool_call:end|>{% endfor %}{% endif %}",
+        "",
+    )
+}
+
+/// A prompt that has more before the beginning of an answer than a conversation that goes on.
+pub(super) fn more_in_the_prompt() -> String {
+    "{% for t in tools or [] %}{{ t|tojson }}{% endfor %}{% for m in messages %}<|TURN|>{% if m.role == 'assistant' %}<|BOT|>\
+    {{ m.content }}{% for c in m.tool_calls or [] %}{{ '\\n' }}Action: {{ c.function|tojson }};{% endfor %}\
+    {% else %}<|USER|>{{ m.content }}{% endif %}<|END|>{% endfor %}\
+    {% if add_generation_prompt %}<|TURN|><|SYSTEM|>Write an action.<|END|><|TURN|><|BOT|>{% endif %}"
+        .to_owned()
+}

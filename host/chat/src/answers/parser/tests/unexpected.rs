@@ -202,3 +202,50 @@ fn what_is_kept_back_is_bounded() {
     let events = hermes.parser(&tools(), false, 0).push(Piece::Text(&space));
     assert_eq!(events.len(), 1);
 }
+
+#[test]
+fn a_value_without_quotes_has_the_type_that_the_schema_wants() {
+    let mut tools = tools();
+    let parameters = r#"{"type": "object", "properties": {
+        "text": {"type": "string"},
+        "maybe": {"anyOf": [{"type": "string"}, {"type": "null"}]},
+        "listed": {"type": ["string", "boolean"]},
+        "one": {"enum": ["1", "2"]},
+        "number": {"type": "number"},
+        "any": {}}}"#;
+    tools.list[0].parameters = Some(parameters.to_owned());
+    for (key, written, expected) in [
+        ("text", "7", "\"7\""),
+        ("text", " true\n", "\" true\\n\""),
+        ("maybe", "7", "\"7\""),
+        ("maybe", "null", "null"),
+        ("maybe", "\"7\"", "\"7\""),
+        ("listed", "True", "true"),
+        ("listed", "[1]", "\"[1]\""),
+        ("one", "1", "\"1\""),
+        ("number", " 7 ", "7"),
+        // It is for the caller, or the grammar, to refuse it.
+        ("number", "many", "\"many\""),
+        ("any", "{\"a\": [1]}", "{\"a\": [1]}"),
+        ("any", "x", "\"x\""),
+        ("unknown", "7", "7"),
+        ("unknown", "None", "\"None\""),
+    ] {
+        let answer = format!(
+            "<tool_call>rain\n<arg_key>{key}</arg_key>\n<arg_value>{written}</arg_value>\n\
+            </tool_call>"
+        );
+        let mut parser = format("glm-4.5").parser(&tools, false, 0);
+        let mut arguments = String::new();
+        for event in parser.push(Piece::Text(&answer)) {
+            if let Event::ToolCallArguments { text, .. } = event {
+                arguments.push_str(&text);
+            }
+        }
+        assert_eq!(
+            arguments,
+            format!("{{\"{key}\": {expected}}}"),
+            "{key}: {written}"
+        );
+    }
+}
