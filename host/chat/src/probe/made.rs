@@ -41,7 +41,11 @@ pub(super) fn tools() -> Data {
 
 /// A tool of this name.
 pub(crate) fn tool(name: &str) -> Data {
-    let key = Data::object([(KEY, Data::object([("type", Data::text("string"))]))]);
+    let key = [
+        ("type", Data::text("string")),
+        ("description", Data::text(name)),
+    ];
+    let key = Data::object([(KEY, Data::object(key))]);
     let parameters = [
         ("type", Data::text("object")),
         ("properties", key),
