@@ -118,7 +118,8 @@ fn compared(rendered: &Rendered<'_>) -> Option<AnswerFormat> {
         };
         // Texts between tags have rules of their own in some templates, which need not fit.
         let is_hard = !matches!(format.calls.body, Body::Tagged(_));
-        reads_back(&format, rendered, is_hard).then_some(format)
+        let is_usable = format.calls.is_short() && reads_back(&format, rendered, is_hard);
+        is_usable.then_some(format)
     })
 }
 
