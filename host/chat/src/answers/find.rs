@@ -52,8 +52,8 @@ const VALUES: [&str; 2] = ["mynahvalue", "mynahlast"];
 impl AnswerFormat {
     /// How a model with this template writes its reasoning and its calls.
     ///
-    /// Takes up to forty small renderings, each bounded: 1 to 50 ms for published templates. A caller
-    /// keeps the result.
+    /// Takes up to forty small renderings, each bounded: 1 to 50 ms for published templates. The
+    /// caller should keep the result.
     #[must_use]
     pub fn of(template: &ChatTemplate) -> Self {
         let probing = Probing::of(template);
