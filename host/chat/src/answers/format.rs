@@ -199,7 +199,22 @@ pub(crate) fn atoms(marker: &str) -> Vec<String> {
     atoms
 }
 
+/// Largest length of a marker in bytes. Each character of an answer may be compared with all of it.
+pub(crate) const MAX_MARKER: usize = 256;
+
 impl Calls {
+    /// Whether no marker is too long.
+    pub(crate) fn is_short(&self) -> bool {
+        let around = |around: &Around| [around.begin.clone(), around.end.clone()];
+        let mut markers = self.body.markers();
+        markers.extend([&self.section, &self.each].into_iter().flat_map(around));
+        markers.push(self.separator.clone());
+        if let Body::Object(keys) = &self.body {
+            markers.extend([keys.name.clone(), keys.arguments.clone()]);
+        }
+        markers.iter().all(|marker| marker.len() <= MAX_MARKER)
+    }
+
     /// The texts that begin calls, and that no other text should have. Empty: a JSON object at the
     /// beginning of a line is a call. A first tag is enough; words need all that follows them.
     pub(crate) fn triggers(&self) -> Vec<String> {

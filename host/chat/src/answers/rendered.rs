@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use super::compare::{common_start, first_tag, last_tag, turn_end};
-use super::format::Around;
+use super::format::{Around, MAX_MARKER};
 use crate::data::Data;
 use crate::probe::{ArgumentForm, Content, content, message, tool};
 use crate::template::Probing;
@@ -132,7 +132,8 @@ impl<'a> Rendered<'a> {
             let (before, after) = whole.split_once(THOUGHT)?;
             let (after, _) = after.split_once(ANSWER)?;
             let (begin, end) = (last_tag(before)?, first_tag(after)?);
-            let is_pair = has_common_word(begin, end) && end.len() == after.len();
+            let is_short = begin.len().max(end.len()) <= MAX_MARKER;
+            let is_pair = is_short && has_common_word(begin, end) && end.len() == after.len();
             is_pair.then(|| Around::new(begin, end))
         });
         shown.next().or_else(|| self.known_reasoning())

@@ -179,6 +179,12 @@ fn without_a_place_for_tools_or_a_known_way_to_call_them_the_fallback_is_asked_f
 }
 
 #[test]
+fn a_marker_that_is_too_long_to_compare_is_none() {
+    let source = whole_call().replace("<call>", &format!("<{}call>", "<".repeat(300)));
+    assert_eq!(found(&source).origin(), Origin::Assumed);
+}
+
+#[test]
 fn names_are_known_and_others_are_not() {
     for name in AnswerFormat::names() {
         let named = known(name);

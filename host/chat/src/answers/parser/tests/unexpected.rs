@@ -249,3 +249,68 @@ fn a_value_without_quotes_has_the_type_that_the_schema_wants() {
         );
     }
 }
+
+#[test]
+fn reasoning_is_told_while_it_lasts() {
+    let mut parser = format("hermes").parser(&tools(), false, 0);
+    let mut is_reasoning = |text| {
+        let _ = parser.push(Piece::Text(text));
+        parser.is_reasoning()
+    };
+    assert!(!is_reasoning("\n<thi"));
+    assert!(is_reasoning("nk>"));
+    assert!(is_reasoning("Hm. </thin"));
+    assert!(!is_reasoning("k>"));
+    assert!(!is_reasoning("\n\nYes."));
+    assert!(format("hermes").parser(&tools(), true, 0).is_reasoning());
+    let mut harmony = format("harmony").parser(&tools(), false, 0);
+    let _ = harmony.push(Piece::Text("<|channel|>analysis<|message|>"));
+    assert!(harmony.is_reasoning());
+    let _ = harmony.push(Piece::Text("Hm.<|end|>"));
+    assert!(!harmony.is_reasoning());
+}
+
+#[test]
+fn ids_follow_from_the_seed_and_the_number_of_the_call() {
+    let text = "{\"name\": \"now\"}\n{\"name\": \"now\"}";
+    let ids = |seed| {
+        let mut parser = format("json").parser(&tools(), false, seed);
+        let events = parser.push(Piece::Text(text));
+        assert_eq!(parser.calls(), 2);
+        let ids = events.into_iter().filter_map(|event| match event {
+            Event::ToolCallStart { id, .. } => Some(id),
+            _ => None,
+        });
+        ids.collect::<Vec<String>>()
+    };
+    assert_eq!(ids(1), ids(1));
+    assert_ne!(ids(1)[0], ids(1)[1]);
+    assert_ne!(ids(1)[0], ids(2)[0]);
+}
+
+#[test]
+fn an_id_that_the_model_writes_twice_or_that_is_too_long_is_replaced() {
+    let long = "1".repeat(200);
+    let text = ["7", "7", &long].map(|id| format!("[TOOL_CALLS]now[CALL_ID]{id}[ARGS]{{}}"));
+    let answer = whole(&format("mistral-named"), false, &text[..2].concat());
+    assert_eq!(answer.ids[0], "7");
+    assert_eq!(answer.ids[1].len(), 9);
+    let answer = whole(&format("mistral-named"), false, &text[2]);
+    assert_eq!(answer.ids[0].len(), 9);
+}
+
+#[test]
+fn there_are_at_most_256_calls_in_an_answer() {
+    let answer = "[TOOL_CALLS]now[ARGS]{}".repeat(300);
+    let answer = read(
+        &format("mistral-named"),
+        false,
+        [Piece::Text(&answer)].into_iter(),
+    );
+    assert_eq!(answer.ids.len(), 256);
+    let (kind, text) = answer.order.last().unwrap();
+    assert_eq!(
+        (*kind, text.len()),
+        ("text", 44 * "[TOOL_CALLS]now[ARGS]{}".len())
+    );
+}
