@@ -13,6 +13,8 @@ use crate::process::{cargo, is_on_path, output, run, say};
 pub(crate) struct Tool {
     name: &'static str,
     version: &'static str,
+    /// The arguments with which it tells its version.
+    told_by: &'static [&'static str],
     /// How long its build takes.
     takes: &'static str,
 }
@@ -21,18 +23,21 @@ pub(crate) struct Tool {
 pub(crate) const CARGO_COMPONENT: Tool = Tool {
     name: "cargo-component",
     version: "0.21.1",
+    told_by: &["--version"],
     takes: "two to four minutes",
 };
 /// Builds the fuzz targets. Not part of the setup, because only fuzzing needs it.
 pub(crate) const CARGO_FUZZ: Tool = Tool {
     name: "cargo-fuzz",
     version: "0.13.2",
+    told_by: &["--version"],
     takes: "about a minute",
 };
 /// Puts faults into the code. Not part of the setup, because only `cargo xtask mutants` needs it.
 pub(crate) const CARGO_MUTANTS: Tool = Tool {
     name: "cargo-mutants",
     version: "27.1.0",
+    told_by: &["mutants", "--version"],
     takes: "two to three minutes",
 };
 const WASM_TARGETS: [&str; 2] = ["wasm32-wasip1", "wasm32-wasip2"];
@@ -173,7 +178,7 @@ impl Tool {
     /// Installs the tool into the project's own folder if it is missing. Other versions on the
     /// machine are unchanged.
     pub(crate) fn install(&self) -> Result<()> {
-        let found = output(Command::new(self.path()).arg("--version"));
+        let found = output(Command::new(self.path()).args(self.told_by));
         if found.is_ok_and(|said| said.split_whitespace().any(|word| word == self.version)) {
             return Ok(());
         }

@@ -1,3 +1,5 @@
+//! Tests of the order of requests, and of what a queue says about itself.
+
 use proptest::prelude::*;
 
 use super::*;

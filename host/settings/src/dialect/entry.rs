@@ -2,22 +2,18 @@
 //! duplicates included.
 
 use std::fmt;
-use std::ops::Range;
 
 use crate::value::Value;
-
-/// A byte range of the document.
-pub(super) type Span = Range<usize>;
 
 /// A key and its value.
 #[derive(Debug, Clone)]
 pub(super) struct Entry {
     /// The key as it was written.
     pub(super) key: String,
-    /// The place of the key or, if that is unknown, of the value.
-    pub(super) at: Span,
-    /// The place of the value.
-    pub(super) value_at: Span,
+    /// Where the key begins, in bytes of the document.
+    pub(super) at: usize,
+    /// Where the value begins.
+    pub(super) value_at: usize,
     /// Where the items begin, if the value is a list.
     pub(super) items_at: Vec<usize>,
     pub(super) node: Node,

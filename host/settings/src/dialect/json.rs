@@ -37,15 +37,12 @@ pub(super) fn read(document: &[u8]) -> Result<Vec<Entry>, Unreadable> {
 fn entries(table: &RawValue, base: usize, depth: u32) -> Result<Vec<Entry>, serde_json::Error> {
     let Table(raw) = serde_json::from_str(table.get())?;
     let entries = raw.into_iter().map(|(key, value)| {
-        let at = |text: &str| {
-            let start = text.as_ptr().addr().saturating_sub(base);
-            start..start + text.len()
-        };
+        let at = |text: &str| text.as_ptr().addr().saturating_sub(base);
         Ok(Entry {
             key: serde_json::from_str::<Cow<'_, str>>(key.get())?.into_owned(),
             at: at(key.get()),
             value_at: at(value.get()),
-            items_at: items(value).map(|item| at(item.get()).start).collect(),
+            items_at: items(value).map(|item| at(item.get())).collect(),
             node: node(value, base, depth)?,
         })
     });

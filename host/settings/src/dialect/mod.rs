@@ -265,7 +265,7 @@ impl Walk<'_> {
                 && !keys.contains(&entry.key.as_str())
             {
                 let hint = names::hint_among(&entry.key, other.name, keys, self.others);
-                self.unknown(path, entry.at.start, hint);
+                self.unknown(path, entry.at, hint);
                 continue;
             }
             self.other_key(other.name, path, entry);
@@ -277,7 +277,7 @@ impl Walk<'_> {
             Ok(super::value::Value::Null) => return,
             Ok(value) => value,
             Err(reason) => {
-                self.problem(path, entry.value_at.start, Fault::Unreadable { reason });
+                self.problem(path, entry.value_at, Fault::Unreadable { reason });
                 return;
             }
         };
@@ -285,10 +285,10 @@ impl Walk<'_> {
         if let Some(first) = self.reading.others.iter().find(earlier) {
             let is_equal = first.value == value;
             let first = path.clone();
-            self.problem(path, entry.at.start, Fault::Twice { first, is_equal });
+            self.problem(path, entry.at, Fault::Twice { first, is_equal });
             return;
         }
-        let place = self.places.place(entry.value_at.start);
+        let place = self.places.place(entry.value_at);
         let written = Written {
             path: path.clone(),
             place,
@@ -322,7 +322,7 @@ impl Walk<'_> {
         let value = entry.node.to_string();
         self.problem(
             entry.key.clone(),
-            entry.value_at.start,
+            entry.value_at,
             Fault::Value {
                 value,
                 allowed: format!("a section: settings in a table under `{path}`"),
@@ -351,14 +351,14 @@ impl Walk<'_> {
                 if let Some(reason) = elsewhere::reason(key) {
                     self.problem(
                         path,
-                        entry.at.start,
+                        entry.at,
                         Fault::NoEffect {
                             reason: reason.to_owned(),
                         },
                     );
                 } else {
                     let hint = names.hint(section, key, self.others);
-                    self.unknown(path, entry.at.start, hint);
+                    self.unknown(path, entry.at, hint);
                 }
             }
         }
@@ -377,11 +377,11 @@ impl Walk<'_> {
     }
 
     fn set(&mut self, found: Found, path: String, entry: &Entry) {
-        let place = self.places.place(entry.value_at.start);
+        let place = self.places.place(entry.value_at);
         let value = match entry.node.value() {
             Ok(value) => value,
             Err(reason) => {
-                self.problem(path, entry.value_at.start, Fault::Unreadable { reason });
+                self.problem(path, entry.value_at, Fault::Unreadable { reason });
                 return;
             }
         };
@@ -410,7 +410,7 @@ impl Walk<'_> {
         };
         if let Some(value) = refused {
             let allowed = (info.allowed)();
-            self.problem(path, entry.value_at.start, Fault::Value { value, allowed });
+            self.problem(path, entry.value_at, Fault::Value { value, allowed });
             return;
         }
         let is_equal = before == block.json(found.key);
@@ -444,7 +444,7 @@ impl Walk<'_> {
             }
             Some(first) => {
                 let first = first.path;
-                self.problem(path, entry.at.start, Fault::Twice { first, is_equal });
+                self.problem(path, entry.at, Fault::Twice { first, is_equal });
             }
             None => {}
         }

@@ -24,8 +24,8 @@ fn entries(table: &DeTable<'_>) -> Vec<Entry> {
         .iter()
         .map(|(key, value)| Entry {
             key: key.get_ref().to_string(),
-            at: key.span(),
-            value_at: value.span(),
+            at: key.span().start,
+            value_at: value.span().start,
             items_at: match value.get_ref() {
                 DeValue::Array(items) => items.iter().map(|item| item.span().start).collect(),
                 _ => Vec::new(),
@@ -34,7 +34,7 @@ fn entries(table: &DeTable<'_>) -> Vec<Entry> {
         })
         .collect();
     // The parser sorts a table by name. This restores the order of the document.
-    entries.sort_by_key(|entry| entry.at.start);
+    entries.sort_by_key(|entry| entry.at);
     entries
 }
 

@@ -105,6 +105,17 @@ fn each_block_takes_what_is_unset_from_the_next_level() {
 }
 
 #[test]
+fn the_configuration_of_a_model_has_all_that_the_operator_sets() {
+    let all = one_of_each(false);
+    let config = all.config();
+    assert_eq!(config.defaults, all.settings);
+    assert_eq!(
+        (config.ctx_size, config.idle_timeout),
+        (Some(512), Duration::from_secs(2))
+    );
+}
+
+#[test]
 fn every_setting_is_told_with_its_level() {
     let all = one_of_each(false);
     let told = all.in_force();

@@ -264,6 +264,10 @@ fn each_pattern_of_windows_has_its_whole_layer_at_its_end_or_begin() {
         )
     };
     assert!(modern(2, 4) && !modern(1, 4) && !modern(4, 1));
+    let note = [needed_by("dots3note"), vec![("block_count", 2)]].concat();
+    assert_eq!(with_list("dots3note", &note, pattern, &[1, 0]), None);
+    with_list("dots3note", &note, pattern, &[1, 1]).unwrap();
+    check(&of("dots3note", &note)).unwrap_err();
     // Layers that predict further tokens are none of these.
     let predicting = |count, more| {
         layers(

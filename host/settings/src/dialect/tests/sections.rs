@@ -128,6 +128,20 @@ fn problems_of_other_sections_are_told_as_those_of_settings() {
 }
 
 #[test]
+fn only_a_value_that_is_harmless_is_tolerated() {
+    let document = br#"{"model": {"ctx_size": 0}, "temp": -1, "quux": 1}"#;
+    let reading = Reading::json(document).tolerating(|problem| problem.path != "temp");
+    let told: Vec<String> = reading.problems().iter().map(ToString::to_string).collect();
+    assert_eq!(told.len(), 3);
+    assert!(
+        told[0].contains("`model.ctx_size` has no effect: only the operator"),
+        "{told:?}"
+    );
+    assert!(told[1].contains("`temp` is -1, it must be"), "{told:?}");
+    assert!(told[2].contains("`quux` is no setting"), "{told:?}");
+}
+
+#[test]
 fn what_can_be_read_is_read_beside_what_cannot() {
     let reading = Reading::json(br#"{"temp": 0.5, "sampling": {"top_k": "x", "min_p": 0.1}}"#);
     let sampling = &reading.operator().settings.sampling;
