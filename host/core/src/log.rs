@@ -90,7 +90,10 @@ impl fmt::Display for Logged<'_> {
             }
             Error::Conversation { .. } => f.write_str("the conversation can't be answered"),
             Error::NotTaken { model, .. } => {
-                write!(f, "`{model}` can't answer what the conversation has or asks for")
+                write!(
+                    f,
+                    "`{model}` can't answer what the conversation has or asks for"
+                )
             }
             Error::OutputForm { form, .. } => write!(f, "`{form}` can't be the form of an answer"),
             Error::InText {

@@ -322,7 +322,9 @@ fn without_begin(shapes: &[Shape], texts: &[String]) -> Vec<Shape> {
     };
     let never = || vec![Shape::Any(Vec::new())];
     match first {
-        Shape::Repeat { shape, least: 0, .. } if begins(shape) => without_begin(after, texts),
+        Shape::Repeat {
+            shape, least: 0, ..
+        } if begins(shape) => without_begin(after, texts),
         shape if begins(shape) => never(),
         _ => shapes.to_vec(),
     }

@@ -124,7 +124,7 @@ fn compare(settings: &Value, fields: &BTreeMap<String, String>, version: &str) {
     let mut names = Vec::new();
     for (path, setting) in settings.as_object().unwrap() {
         let section = path.split('.').next().unwrap();
-        if !["sampling", "stopping", "memory", "scheduling"].contains(&section) {
+        if !["sampling", "stopping", "memory", "scheduling", "reasoning"].contains(&section) {
             continue;
         }
         let since = setting["x-since"].as_str();

@@ -65,7 +65,11 @@ impl Loaded {
         self.format.get_or_init(|| {
             let format = AnswerFormat::of(&self.template);
             let model = &self.known.about.info.name;
-            tracing::debug!(model, format = format.name(), "the format of answers was found");
+            tracing::debug!(
+                model,
+                format = format.name(),
+                "the format of answers was found"
+            );
             format
         })
     }
@@ -94,23 +98,23 @@ impl Loaded {
         // A form that begins with the first token leaves no place for reasoning.
         let is_open = format.opens_reasoning(&end) && !(is_first && constraint.is_some());
         let tokens = |text: &str| self.llama.vocab().tokenize(text.as_bytes(), false, true);
-        let (opening, closing) = match format.reasoning() {
-            Some((begin, _)) => (
-                tokens(begin),
-                tokens(format.reasoning_end().unwrap_or_default()),
-            ),
-            None => (Vec::new(), Vec::new()),
-        };
+        let begin = format.reasoning().map_or("", |(begin, _)| begin);
+        let end = format.reasoning_end().unwrap_or_default();
+        let space = end.get(end.trim_end().len()..).unwrap_or_default();
         Ok(AnswerPlan {
             reader: Some(AnswerReader {
                 parser: format.parser(&asked.tools, is_open, u64::from(settings.seed)),
                 reading: asked.reading,
                 budget: settings.reasoning.budget,
-                closing,
+                closing: tokens(end),
+                before_form: match constraint.is_some() {
+                    true => tokens(space),
+                    false => Vec::new(),
+                },
             }),
             form_start: match (&constraint, is_first) {
                 (Some(_), false) => FormStart::AfterReasoning {
-                    opening,
+                    opening: tokens(begin),
                     ends: self.ends().to_vec(),
                 },
                 _ => FormStart::FirstToken,

@@ -70,7 +70,7 @@ fn every_block_is_checked() {
         .collect();
     assert_eq!(paths, KEYS);
     let settings = one_of_each(true).settings;
-    assert_eq!(settings.check().unwrap_err().problems.len(), 5);
+    assert_eq!(settings.check().unwrap_err().problems.len(), 6);
     one_of_each(false).settings.check().unwrap();
 }
 

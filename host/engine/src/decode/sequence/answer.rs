@@ -63,6 +63,11 @@ impl Answer {
         self.reader.as_ref().is_some_and(Reader::is_reasoning)
     }
 
+    /// Whether what comes next is not a part of the answer's form yet.
+    pub(super) fn precedes_form(&self) -> bool {
+        self.is_reasoning() || self.forced().is_some()
+    }
+
     /// Number of tokens of the reasoning.
     pub(super) fn reasoning_tokens(&self) -> u32 {
         self.reader.as_ref().map_or(0, Reader::reasoning_tokens)

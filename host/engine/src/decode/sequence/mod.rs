@@ -379,7 +379,10 @@ impl Sequence {
         if is_stopped {
             return Ok(Some(FinishReason::StopString));
         }
-        if self.choice.advance_form(token, self.answer.is_reasoning())? {
+        if self
+            .choice
+            .advance_form(token, self.answer.precedes_form())?
+        {
             return Ok(Some(FinishReason::EndOfGeneration));
         }
         Ok(

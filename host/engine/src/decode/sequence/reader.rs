@@ -15,6 +15,8 @@ pub(crate) struct AnswerReader {
     pub(crate) budget: Option<u32>,
     /// The tokens that end the reasoning.
     pub(crate) closing: Vec<TokenId>,
+    /// The tokens of white space between the end of the reasoning and a form.
+    pub(crate) before_form: Vec<TokenId>,
 }
 
 /// An answer that is being read.
@@ -26,7 +28,8 @@ pub(super) struct Reader {
     reasoning_tokens: u32,
     budget: Option<u32>,
     closing: Vec<TokenId>,
-    // The rest of `closing`, once the budget is used up.
+    before_form: Vec<TokenId>,
+    // The tokens that must come next.
     forced: VecDeque<TokenId>,
     // Whether the calls of the answer are whole, once it has ended.
     has_called: bool,
@@ -40,6 +43,7 @@ impl Reader {
             reasoning_tokens: 0,
             budget: answer.budget,
             closing: answer.closing,
+            before_form: answer.before_form,
             forced: VecDeque::new(),
             has_called: false,
         };
@@ -57,7 +61,7 @@ impl Reader {
         self.reasoning_tokens
     }
 
-    /// The token that must come next because the budget is used up.
+    /// The token that must come next: the reasoning has used up its budget, or ended before a form.
     pub(super) fn forced(&self) -> Option<TokenId> {
         self.forced.front().copied()
     }
@@ -71,17 +75,26 @@ impl Reader {
     /// Counts the token that was read last, which came while the model was reasoning or not.
     /// `is_whole` tells whether it ended with a character.
     pub(super) fn count(&mut self, was_reasoning: bool, is_whole: bool) {
-        if self.forced.pop_front().is_some() || was_reasoning || self.is_reasoning() {
+        let is_reasoning = self.is_reasoning();
+        let was_forced = self.forced.pop_front().is_some();
+        if was_forced || was_reasoning || is_reasoning {
             self.reasoning_tokens += 1;
         }
-        if is_whole && self.forced.is_empty() {
+        if was_forced {
+            return;
+        }
+        if was_reasoning && !is_reasoning {
+            self.forced = self.before_form.iter().copied().collect();
+        } else if is_whole {
             self.force();
         }
     }
 
     /// Ends the reasoning if its budget is used up.
     fn force(&mut self) {
-        let is_over = self.budget.is_some_and(|most| self.reasoning_tokens >= most);
+        let is_over = self
+            .budget
+            .is_some_and(|most| self.reasoning_tokens >= most);
         if is_over && self.is_reasoning() {
             self.forced = self.closing.iter().copied().collect();
             // Once: a model that goes on all the same can't be stopped by the same words.

@@ -65,9 +65,7 @@ impl TokenChoice {
         n_probs: u32,
     ) -> Self {
         let waiting = match form_start {
-            FormStart::AfterReasoning { opening, ends }
-                if is_reasoning || !opening.is_empty() =>
-            {
+            FormStart::AfterReasoning { opening, ends } if is_reasoning || !opening.is_empty() => {
                 Some(Waiting {
                     opening,
                     opened: 0,
@@ -167,8 +165,8 @@ impl TokenChoice {
         self.sampler.accept(token);
     }
 
-    /// Adds the token to the output form, if that has begun. `is_reasoning` tells whether the model
-    /// is reasoning after the token. Returns whether the form is complete with it.
+    /// Adds the token to the output form, if that has begun. `precedes_form` tells whether the next
+    /// token is no part of it either. Returns whether the form is complete with it.
     ///
     /// # Errors
     ///
@@ -176,14 +174,14 @@ impl TokenChoice {
     pub(super) fn advance_form(
         &mut self,
         token: TokenId,
-        is_reasoning: bool,
+        precedes_form: bool,
     ) -> Result<bool, ConstraintError> {
         let Some(constraint) = &mut self.constraint else {
             return Ok(false);
         };
         if let Some(waiting) = &mut self.waiting {
             if waiting.is_reasoning {
-                if !is_reasoning {
+                if !precedes_form {
                     // The form begins with the next token.
                     self.waiting = None;
                 }

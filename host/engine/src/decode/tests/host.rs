@@ -23,8 +23,8 @@ use crate::decode::embed::Embedder;
 use crate::decode::engine::Engine;
 use crate::decode::worker;
 use crate::decode::{
-    FormStart,
-    Job, QueueLimit, QueueLimits, RequestQueue, Sampler, SamplerParts, TrimPolicy, WorkerParams,
+    FormStart, Job, QueueLimit, QueueLimits, RequestQueue, Sampler, SamplerParts, TrimPolicy,
+    WorkerParams,
 };
 use crate::memory_limit::{MemoryInUse, MemoryWatch};
 
