@@ -263,7 +263,7 @@ fn each_pattern_of_windows_has_its_whole_layer_at_its_end_or_begin() {
             &[("block_count", count), (pattern, each), window],
         )
     };
-    assert!(modern(2, 4) && !modern(1, 4) && !modern(4, 1));
+    assert!(modern(2, 4) && !modern(1, 4) && !modern(4, 1) && !modern(4, 0));
     let note = [needed_by("dots3note"), vec![("block_count", 2)]].concat();
     assert_eq!(with_list("dots3note", &note, pattern, &[1, 0]), None);
     with_list("dots3note", &note, pattern, &[1, 1]).unwrap();
