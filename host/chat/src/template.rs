@@ -115,6 +115,12 @@ impl ChatTemplate {
         Self::with_names(source, with_tools, names, vocabulary.adds_bos())
     }
 
+    /// The template of a file whose vocabulary is not read, for questions about it.
+    #[must_use]
+    pub fn of_file(source: &str, with_tools: Option<&str>) -> Self {
+        Self::with_names(source, with_tools, TokenNames::default(), false)
+    }
+
     pub(super) fn with_names(
         source: &str,
         with_tools: Option<&str>,

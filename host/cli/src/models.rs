@@ -10,7 +10,7 @@ use anyhow::Result;
 use bytesize::ByteSize;
 use indicatif::{ProgressBar, ProgressStyle};
 use mynah_core::{Feature, Model, ProgressFn, Registry, Source};
-use mynah_engine::model::{capabilities_of, cpu_features};
+use mynah_engine::model::{capabilities_of, cpu_features, shown_by};
 use mynah_engine::{GgufFile, GgufLoader};
 use mynah_gguf::GgufHeader;
 use mynah_gguf::kernels::speed_note;
@@ -115,6 +115,10 @@ pub(crate) fn inspect(path: &Path) -> Result<ExitCode> {
             (None, false) => "none: a built-in one is used",
         },
     );
+    if let Some(shown) = shown_by(&header) {
+        table.row("thinking", shown.thinking);
+        table.row("answers", shown.answers);
+    }
     let weights: Vec<String> = header
         .weights_by_type()
         .into_iter()

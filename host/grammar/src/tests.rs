@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use mynah_core::TokenId;
+use mynah_core::{Shape, TokenId};
 use mynah_settings::OutputForm;
 
 use super::{Constraint, ConstraintError, GrammarError, Grammars, Vocabulary};
@@ -378,4 +378,115 @@ fn a_model_without_an_end_token_ends_with_what_is_complete() {
     let mut constraint = grammars.constraint(&regex("ab")).unwrap();
     follow(&mut constraint, "ab");
     assert!(constraint.is_complete());
+}
+
+/// Follows tokens: bytes of a text, or a control token by its id. Returns whether all were allowed
+/// and the answer may end.
+fn has_shape(shape: &Shape, answer: &[Result<&str, i32>]) -> bool {
+    let mut vocabulary = words(&[]);
+    vocabulary.names.push((CALL, "[CALL]"));
+    let mut constraint = Grammars::new(Arc::new(vocabulary)).shape(shape).unwrap();
+    let tokens = answer.iter().flat_map(|part| match part {
+        Ok(text) => text.bytes().map(|byte| TokenId(byte.into())).collect(),
+        Err(control) => vec![TokenId(*control)],
+    });
+    for token in tokens {
+        if constraint.is_complete() || !constraint.allows(token).unwrap() {
+            return false;
+        }
+        constraint.accept(token).unwrap();
+    }
+    constraint.is_complete() || constraint.allows(TokenId(END)).unwrap()
+}
+
+/// A control token that does not end an answer.
+const CALL: i32 = END + 2;
+
+fn literal(text: &str) -> Shape {
+    Shape::Literal(text.to_owned())
+}
+
+fn maybe(shape: Shape) -> Shape {
+    Shape::Repeat {
+        shape: Box::new(shape),
+        least: 0,
+        most: Some(1),
+    }
+}
+
+#[test]
+fn text_goes_on_to_its_end_or_to_a_marker_after_which_the_rest_is_forced() {
+    let call = Shape::All(vec![
+        literal("<tool>\n"),
+        Shape::Json(r#"{"type": "integer"}"#.to_owned()),
+        literal("</tool>"),
+    ]);
+    let text = Shape::Without(vec!["<tool>".to_owned()]);
+    let shape = Shape::All(vec![text, maybe(call)]);
+    for (answer, expected) in [
+        ("", true),
+        ("Just text, with < and <tool in it", true),
+        ("<tool>\n12</tool>", true),
+        ("Let me see.<tool>\n12</tool>", true),
+        ("<<tool>\n12</tool>", true),
+        ("Let me see.<tool>", false),
+        ("Let me see.<tool> 12</tool>", false),
+        ("Let me see.<tool>\nx", false),
+        ("<tool>\n12</tool> and more", false),
+    ] {
+        assert_eq!(has_shape(&shape, &[Ok(answer)]), expected, "{answer}");
+    }
+}
+
+#[test]
+fn a_control_token_of_a_shape_is_the_token_and_not_its_name() {
+    let call = Shape::All(vec![
+        literal("[CALL]"),
+        Shape::Any(vec![literal("a{}"), literal("b{}")]),
+    ]);
+    let more = Shape::Repeat {
+        shape: Box::new(call),
+        least: 1,
+        most: None,
+    };
+    let text = Shape::Without(vec!["[CALL]".to_owned()]);
+    let shape = Shape::All(vec![text, maybe(more)]);
+    for (answer, expected) in [
+        (&[Ok("text")][..], true),
+        // Its name within text is text.
+        (&[Ok("[CALL]a")], true),
+        (&[Err(CALL), Ok("a{}")], true),
+        (
+            &[Ok("text"), Err(CALL), Ok("b{}"), Err(CALL), Ok("a{}")],
+            true,
+        ),
+        (&[Ok("text"), Err(CALL)], false),
+        (&[Err(CALL), Ok("c")], false),
+        (&[Err(CALL), Ok("a{} text")], false),
+    ] {
+        assert_eq!(has_shape(&shape, answer), expected, "{answer:?}");
+    }
+}
+
+#[test]
+fn a_shape_ends_where_its_literal_names_a_token_that_ends_the_answer() {
+    let shape = Shape::All(vec![literal("done<end>"), maybe(literal("more"))]);
+    assert!(has_shape(&shape, &[Ok("done")]));
+    let shape = Shape::All(vec![
+        literal("a"),
+        Shape::Form(regex("[0-9]{2}")),
+        literal("b"),
+    ]);
+    assert!(has_shape(&shape, &[Ok("a12b")]));
+    assert!(!has_shape(&shape, &[Ok("a1b")]));
+}
+
+#[test]
+fn a_grammar_within_a_shape_is_refused_with_a_way_out() {
+    let shape = Shape::Any(vec![literal("a"), Shape::Form(lark("start: \"b\""))]);
+    let error = grammars().shape(&shape).unwrap_err().to_string();
+    assert!(
+        error.contains("JSON Schema or a regular expression"),
+        "{error}"
+    );
 }

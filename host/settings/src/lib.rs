@@ -14,7 +14,7 @@
 //! | `logging` | the operator's settings of the log |
 //! | `serving` | all settings of an operator together |
 //! | `flag`, `flag_value` | the flags of the command line, and their values |
-//! | `priority`, `kv_type`, `chat_template`, `optimize` | the types of single settings |
+//! | `priority`, `kv_type`, `chat_template`, `answer_format`, `optimize` | the types of single settings |
 //! | `dialect/` | reading settings from JSON and TOML, in all spellings |
 //! | `reference` | the table of all settings, and their JSON Schema |
 //! | `problem`, `error` | the problems of settings |
@@ -23,6 +23,7 @@
 
 #![forbid(unsafe_code)]
 
+mod answer_format;
 mod block;
 mod chat_template;
 mod dialect;
@@ -57,6 +58,7 @@ mod tests;
 mod used;
 mod value;
 
+pub use answer_format::AnswerFormatName;
 pub use chat_template::ChatTemplateName;
 pub use dialect::{OperatorDocument, OtherKey, OtherSection, Reading};
 pub use error::{Result, SettingsError};

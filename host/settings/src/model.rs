@@ -7,7 +7,9 @@ use std::time::Duration;
 use super::kind::{Any, Millis, Number, Whole, named};
 use super::problem::{Check, Problem};
 use super::served::served;
-use super::{ChatTemplateName, KvType, MemoryInForce, Optimize, Result, Settings, Target};
+use super::{
+    AnswerFormatName, ChatTemplateName, KvType, MemoryInForce, Optimize, Result, Settings, Target,
+};
 
 /// Maximum number of sequences in one context of llama.cpp (`LLAMA_MAX_SEQ` in its
 /// `llama-cparams.h`).
@@ -98,6 +100,13 @@ served! {
             flag("chat-template", "NAME",
                 "Use a built-in chat template in place of the model's own: chatml, llama3, gemma, \
                  mistral, zephyr or plain");
+        /// Format in which the model writes calls of tools, if what its chat template shows is not
+        /// what it writes. `mynah models inspect` tells what is found.
+        answer_format: AnswerFormatName, else "found in the chat template",
+            "answer_format", [], Any,
+            flag("answer-format", "NAME",
+                "Read calls of tools in this format, in place of the one that the model's chat \
+                 template shows: hermes, llama-3, mistral-named and others (docs/tools.md)");
     } beside {
         /// Type to convert the weights to when the model is loaded. The result is kept in the
         /// cache. `auto` only converts weights without a fast kernel on this CPU. A component's own

@@ -12,7 +12,7 @@ pub(super) const LOG: &str = "mynah::log";
 pub(super) const CLASSES: [&str; 6] = [CONTENT, MEMORY, PERFORMANCE, TASK, LOG, LLAMA_CPP];
 
 /// The host's modules that log under their own path.
-const MODULES: [&str; 33] = [
+const MODULES: [&str; 34] = [
     "mynah::cache",
     "mynah::config",
     "mynah::config::merge",
@@ -28,6 +28,7 @@ const MODULES: [&str; 33] = [
     "mynah_engine::decode::engine",
     "mynah_engine::decode::worker",
     "mynah_engine::disk::folder",
+    "mynah_engine::model::answer",
     "mynah_engine::model::build_advice",
     "mynah_engine::model::info",
     "mynah_engine::model::load",

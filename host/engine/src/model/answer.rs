@@ -1,7 +1,8 @@
 //! How the answer to a conversation is read, and the form that it must have.
 
-use mynah_chat::{AnswerFormat, Reasoning, Wanted};
-use mynah_core::{Conversation, Error, Prompt, Reading, Result, TokenId, Tools};
+use mynah_chat::{AnswerFormat, ChatTemplate, Origin, Reasoning, Wanted};
+use mynah_core::{Conversation, Error, Prompt, Reading, Result, TokenId, ToolChoice, Tools};
+use mynah_gguf::GgufHeader;
 use mynah_grammar::Constraint;
 use mynah_settings::{Effective, FormStart as Start};
 
@@ -10,6 +11,30 @@ use crate::decode::{AnswerReader, FormStart};
 
 /// Number of tokens at the end of a prompt that show whether it has opened the reasoning.
 const END_TOKENS: usize = 64;
+
+/// What a file's chat template shows about its model, in words for an operator.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Shown {
+    /// How much the model thinks, as far as a request may choose.
+    pub thinking: String,
+    /// How the model writes reasoning and calls of tools: several lines.
+    pub answers: String,
+}
+
+/// What the chat template of a file shows. `None` if the file has none.
+#[must_use]
+pub fn shown_by(header: &GgufHeader) -> Option<Shown> {
+    let template = ChatTemplate::of_file(header.chat_template()?, header.tool_template());
+    let choices = template.thinking().choices.iter();
+    let choices: Vec<String> = choices.map(ToString::to_string).collect();
+    Some(Shown {
+        thinking: match choices.is_empty() {
+            true => "as the model does by itself".to_owned(),
+            false => choices.join(", "),
+        },
+        answers: AnswerFormat::of(&template).describe().to_string(),
+    })
+}
 
 /// What a conversation says about its answer.
 #[derive(Debug)]
@@ -60,16 +85,28 @@ impl Asked {
 }
 
 impl Loaded {
-    /// How the model writes its answers. It is found once.
+    /// How the model writes its answers: as the operator says, or as its chat template shows, which
+    /// is asked once.
     pub(super) fn format(&self) -> &AnswerFormat {
         self.format.get_or_init(|| {
-            let format = AnswerFormat::of(&self.template);
+            let chosen = self.known.config.answer_format;
+            let chosen = chosen.and_then(|name| AnswerFormat::named(name.name()));
+            let format = chosen.unwrap_or_else(|| AnswerFormat::of(&self.template));
             let model = &self.known.about.info.name;
-            tracing::debug!(
-                model,
-                format = format.name(),
-                "the format of answers was found"
-            );
+            match format.origin() {
+                // Rendering says so, if there are tools.
+                Origin::Fallback => {}
+                Origin::Assumed => tracing::warn!(
+                    model,
+                    "the chat template does not show how the model writes calls of tools: they are \
+                     read as JSON objects, unless `answer_format` names another format"
+                ),
+                Origin::Compared | Origin::Recognised | Origin::Chosen => tracing::info!(
+                    model,
+                    format = format.name(),
+                    "calls of tools are read in this format"
+                ),
+            }
             format
         })
     }
@@ -93,10 +130,10 @@ impl Loaded {
         let format = self.format();
         let constraint = self.constraint(format, asked, settings)?;
         let is_first = asked.start(settings) == Start::FirstToken;
-        let end = prompt.len().saturating_sub(END_TOKENS);
-        let end = self.written(prompt.get(end..).unwrap_or_default());
+        let last = prompt.len().saturating_sub(END_TOKENS);
+        let prompt_end = self.written(prompt.get(last..).unwrap_or_default());
         // A form that begins with the first token leaves no place for reasoning.
-        let is_open = format.opens_reasoning(&end) && !(is_first && constraint.is_some());
+        let is_open = format.opens_reasoning(&prompt_end) && !(is_first && constraint.is_some());
         let tokens = |text: &str| self.llama.vocab().tokenize(text.as_bytes(), false, true);
         let begin = format.reasoning().map_or("", |(begin, _)| begin);
         let end = format.reasoning_end().unwrap_or_default();
@@ -136,7 +173,10 @@ impl Loaded {
             let constraint = form.map(|form| self.grammars.constraint(form));
             return Ok(constraint.transpose()?);
         }
-        if let Some(refused) = format.not_enforced(tools).first() {
+        // What cannot be called has no arguments to keep to a schema.
+        if tools.choice != ToolChoice::None
+            && let Some(refused) = format.not_enforced(tools).first()
+        {
             return Err(Error::NotTaken {
                 model: self.known.about.info.name.clone(),
                 reason: format!(

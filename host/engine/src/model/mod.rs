@@ -25,6 +25,7 @@ pub use build_advice::{BuildAdvice, build_advice};
 pub use cpu::cpu_features;
 pub use mynah_gguf as gguf;
 
+pub use answer::{Shown, shown_by};
 pub use load::{BACKEND, build, capabilities_of};
 pub use local::{LocalModel, load};
 pub use source::{GgufFile, GgufLoader};

@@ -88,6 +88,7 @@ fn value(setting: &str) -> Json {
         "output.json_schema" => json!("{}"),
         "output.embedding" => json!(true),
         "model.chat_template" => json!("chatml"),
+        "reasoning.thinking" => json!("low"),
         _ => json!(64),
     })
 }
