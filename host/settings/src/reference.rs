@@ -202,6 +202,27 @@ mod tests {
         assert!(schema["properties"]["model"]["properties"]["n_ctx"].is_object());
     }
 
+    #[test]
+    fn the_schema_has_groups_at_the_top_and_in_sampling() {
+        let schema = settings_schema();
+        let of = |section: &str| &schema["properties"][section]["properties"];
+        for properties in [&schema["properties"], of("sampling")] {
+            for group in ["dynatemp", "dry", "xtc"] {
+                assert_eq!(properties[group]["type"], "object", "{group}");
+            }
+            let mirostat = &properties["mirostat"]["anyOf"];
+            assert_eq!(mirostat[0]["$ref"], "#/$defs/sampling.mirostat");
+            assert_eq!(mirostat[1]["type"], "object");
+        }
+        assert!(of("stopping")["dry"].is_null());
+        // A key of older documents is in the section of the model alone.
+        assert_eq!(
+            of("model")["n_predict"]["$ref"],
+            "#/$defs/stopping.max_tokens"
+        );
+        assert!(of("backend")["n_predict"].is_null());
+    }
+
     block! {
         /// A block that exists only in this test.
         pub struct MadeUp in "made_up" {
