@@ -218,9 +218,9 @@ impl Model {
     ///
     /// # Errors
     ///
-    /// [`Error::UnknownToken`] for an id that the model does not have; [`Error::PromptTooLarge`] for
-    /// more tokens than a prompt may have bytes; [`Error::Unsupported`] if the backend has no token
-    /// ids.
+    /// [`Error::UnknownToken`] for an id that the model does not have; [`Error::PromptTooLarge`] if
+    /// there are too many (four bytes each count as those of a prompt); [`Error::Unsupported`] if
+    /// the backend has no token ids.
     pub async fn detokenise(&self, tokens: Vec<u32>, control: bool) -> Result<Vec<u8>> {
         self.detokenise_for(tokens, control, &Owner::unique()).await
     }

@@ -245,7 +245,8 @@ impl Session {
     ///
     /// # Errors
     ///
-    /// [`Error::Unsupported`] if the model does not rank; otherwise those of [`embed`](Self::embed).
+    /// [`Error::Unsupported`] if the model does not rank; otherwise those of
+    /// [`embed`](Self::embed).
     pub async fn rank(
         &mut self,
         query: &str,

@@ -1,8 +1,8 @@
 //! JSON Schemas within a Lark grammar (`%json`).
 //!
 //! llguidance's own compiler of schemas keeps less than this crate promises. So llguidance reads a
-//! grammar with a placeholder for each schema, which no text matches, and the schema is added to the
-//! result as another way to write the placeholder.
+//! grammar with a placeholder for each schema, which no text matches, and the schema is added to
+//! the result as another way to write the placeholder.
 
 use llguidance::api::{GrammarInit, ParserLimits, TopLevelGrammar};
 use llguidance::earley::{Grammar, SymIdx, SymbolProps};

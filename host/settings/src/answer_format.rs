@@ -2,8 +2,8 @@
 
 use crate::kind::named;
 
-/// A format in which models write calls of tools, and which is known by name. `docs/tools.md` has an
-/// example of each.
+/// A format in which models write calls of tools, and which is known by name. `docs/tools.md` has
+/// an example of each.
 #[derive(
     Debug,
     Clone,

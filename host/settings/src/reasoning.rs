@@ -59,8 +59,8 @@ block! {
     /// Whether, and how long, a model thinks before it answers. This holds for conversations: the
     /// host does not know where the reasoning of another prompt ends.
     pub struct Reasoning => ReasoningInForce in "reasoning" {
-        /// How much the model thinks: `off`, `on`, or as an effort. A model whose chat template does
-        /// not let that be chosen refuses what it would not do anyway.
+        /// How much the model thinks: `off`, `on`, or as an effort. A model whose chat template
+        /// does not let that be chosen refuses what it would not do anyway.
         thinking: Thinking, else "as the chat template has it", "thinking", ["reasoning_effort"],
             Any, since("0.2.0");
         /// Maximum number of tokens of the reasoning. Then the host ends it with the model's own

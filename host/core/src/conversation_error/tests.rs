@@ -1,3 +1,5 @@
+//! Tests of what a conversation is refused for.
+
 use proptest::prelude::*;
 
 use super::*;

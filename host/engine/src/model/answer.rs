@@ -195,3 +195,20 @@ impl Loaded {
         Ok(constraint.transpose()?)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use mynah_settings::AnswerFormatName;
+
+    use super::*;
+
+    #[test]
+    fn every_format_has_its_name_among_the_settings() {
+        let mut names = AnswerFormatName::ALL.map(AnswerFormatName::name).to_vec();
+        names.sort_unstable();
+        assert_eq!(names, AnswerFormat::names());
+        for name in names {
+            assert_eq!(AnswerFormat::named(name).unwrap().name(), name);
+        }
+    }
+}

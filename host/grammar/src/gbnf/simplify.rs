@@ -154,7 +154,8 @@ fn is_optional(item: &Item, can_be_empty: &[bool]) -> bool {
     }
 }
 
-/// `(x+ y?)*` becomes `(x y?)*`: what is repeated within need not be, if all beside it may be empty.
+/// `(x+ y?)*` becomes `(x y?)*`: what is repeated within need not be, if all beside it may be
+/// empty.
 fn join_loops(grammar: &mut Grammar, can_be_empty: &mut Vec<bool>, rule: usize) {
     let Some(mut choice) = grammar.take(rule) else {
         return;

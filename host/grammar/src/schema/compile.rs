@@ -24,8 +24,8 @@ const MAX_COMPARED: usize = 64;
 /// overlap.
 const MAX_COMPARISONS: usize = 5_000;
 
-/// Maximum time for a schema. Usual ones take milliseconds, and the other limits bound each value of
-/// a schema, but not all of them together.
+/// Maximum time for a schema. Usual ones take milliseconds, and the other limits bound each value
+/// of a schema, but not all of them together.
 const MAX_TIME: Duration = Duration::from_secs(3);
 
 /// Maximum number of notes. The schema chooses how many there would be.
@@ -217,8 +217,8 @@ impl<'a> Compiler<'a> {
         Ok(())
     }
 
-    /// Adds the values that a schema lists. Many ways to write a symbol take much work, many words of
-    /// one expression do not.
+    /// Adds the values that a schema lists. Many ways to write a symbol take much work, many words
+    /// of one expression do not.
     fn add_listed(&mut self, symbol: Sym, values: &[&Value]) -> Result<(), String> {
         let mut words = Vec::new();
         for value in values {

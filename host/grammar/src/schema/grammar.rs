@@ -281,8 +281,8 @@ impl Builder {
         Ok(lexer.map(|lexer| (grammar, lexer)))
     }
 
-    /// Adds the symbols to a grammar, with `start` as a way to write its symbol `root`. `None` if no
-    /// finite text has the form of `start`.
+    /// Adds the symbols to a grammar, with `start` as a way to write its symbol `root`. `None` if
+    /// no finite text has the form of `start`.
     pub(super) fn add_to(
         self,
         grammar: &mut Grammar,

@@ -167,8 +167,8 @@ pub(super) struct Part {
     pub(super) notes: Vec<String>,
 }
 
-/// Compiles a schema into a builder of a grammar with other parts, whose white space holds. Names of
-/// properties that the schema does not list may repeat.
+/// Compiles a schema into a builder of a grammar with other parts, whose white space holds. Names
+/// of properties that the schema does not list may repeat.
 ///
 /// # Errors
 ///

@@ -178,8 +178,8 @@ async fn run(mut generation: Generation) -> Result<String, NnError> {
         };
         for event in events {
             match event {
-                // `compute` only returns text. The answer to a text is all text, calls and reasoning
-                // too.
+                // `compute` only returns text. The answer to a text is all text, calls and
+                // reasoning too.
                 Event::Token(_)
                 | Event::Reasoning(_)
                 | Event::ToolCallStart { .. }

@@ -196,8 +196,8 @@ impl NumberRule {
                 .filter(|_| states <= MAX_DIVISOR)
                 .ok_or_else(|| {
                     format!(
-                        "`multipleOf`: the digits of a divisor must not exceed {MAX_DIVISOR}, without \
-                         the point, nor must the product of several divisors of one number"
+                        "`multipleOf`: the digits of a divisor must not exceed {MAX_DIVISOR}, \
+                         without the point, nor must the product of several divisors of one number"
                     )
                 })?;
             if let (Some((min, min_strict)), Some((max, max_strict))) = (&self.min, &self.max)
