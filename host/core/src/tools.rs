@@ -41,7 +41,8 @@ pub struct Tools {
 
 impl Tools {
     /// Size in bytes, for memory limits.
-    pub(crate) fn bytes(&self) -> u64 {
+    #[must_use]
+    pub fn bytes(&self) -> u64 {
         let choice = match &self.choice {
             ToolChoice::Named(name) => name.len(),
             ToolChoice::Auto | ToolChoice::None | ToolChoice::Required => 0,

@@ -2,6 +2,7 @@
 //! that a token may cross from one part to the next.
 
 use std::collections::{HashMap, HashSet};
+use std::time::{Duration, Instant};
 
 use llguidance::derivre::RegexAst;
 use llguidance::earley::Grammar;
@@ -15,6 +16,12 @@ use super::vocabulary::Vocabulary;
 
 /// Maximum number of parts of a shape.
 const MAX_PARTS: usize = 4096;
+
+/// Maximum number of bytes of all schemas of a shape together.
+const MAX_SCHEMA_BYTES: usize = 256 << 10;
+
+/// Time after which no further schema is compiled. Each has a limit of its own.
+const MAX_TIME: Duration = Duration::from_secs(3);
 
 /// The control tokens of a vocabulary by their names.
 #[derive(Debug, Default)]
@@ -79,6 +86,7 @@ pub(super) fn compile(shape: &Shape, controls: &ControlTokens) -> Result<Compile
         notes: Vec::new(),
         schemas: HashMap::new(),
         parts: 0,
+        deadline: Instant::now() + MAX_TIME,
     };
     let start = compiler.shape(shape)?;
     let notes = std::mem::take(&mut compiler.notes);
@@ -101,6 +109,7 @@ struct Compiler<'a> {
     /// Schemas that have been compiled, because tools may share theirs.
     schemas: HashMap<String, Sym>,
     parts: usize,
+    deadline: Instant,
 }
 
 impl Compiler<'_> {
@@ -243,6 +252,20 @@ impl Compiler<'_> {
     fn json(&mut self, schema: &str) -> Result<Sym, String> {
         if let Some(known) = self.schemas.get(schema) {
             return Ok(*known);
+        }
+        let known: usize = self.schemas.keys().map(String::len).sum();
+        if known + schema.len() > MAX_SCHEMA_BYTES {
+            return Err(format!(
+                "the schemas of the tools have more than {MAX_SCHEMA_BYTES} bytes together: offer \
+                 fewer tools at once"
+            ));
+        }
+        if Instant::now() > self.deadline {
+            return Err(format!(
+                "the schemas of the tools take more than {} seconds to compile: offer fewer tools \
+                 at once, or simplify their schemas",
+                MAX_TIME.as_secs()
+            ));
         }
         let value = schema::read(schema)?;
         let builder = self.take()?;

@@ -10,10 +10,10 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use mynah_core::{
-    About, Backend, BackendSession, Capabilities, Embeddings, Error, Feature, FinishReason, Model,
-    ModelInfo, ModelState, Outcome, Owner, OwnerShare, Pending, Presence, Producer, Prompt,
-    RequestOutcome, Result, SessionStatus, Snapshot, Started, Status, TextRequest, TokenId, Usage,
-    VectorRequest,
+    About, Backend, BackendSession, Capabilities, Embeddings, Error, Feature, FinishReason,
+    Message, Model, ModelInfo, ModelState, Outcome, Owner, OwnerShare, Pending, Presence, Producer,
+    Prompt, RequestOutcome, Result, SessionStatus, Snapshot, Started, Status, TextRequest, TokenId,
+    Usage, VectorRequest,
 };
 use mynah_settings::Settings;
 
@@ -127,8 +127,7 @@ impl EchoSession {
             Prompt::Text(text) => text.clone(),
             Prompt::Messages(conversation) => {
                 let last = conversation.messages.last();
-                last.map(|message| message.content.clone())
-                    .unwrap_or_default()
+                last.map(Message::text).unwrap_or_default()
             }
             // Refused above: there are no token ids here.
             Prompt::Tokens(_) => String::new(),

@@ -20,7 +20,7 @@ use crate::prepare::Request;
 const SMALL_PROMPT: u64 = 32 << 10;
 
 /// Up to this size in bytes, an output form is compiled in milliseconds.
-const SMALL_FORM: usize = 4 << 10;
+const SMALL_FORM: u64 = 4 << 10;
 
 /// A conversation that may be shortened is rendered and tokenised about this often.
 const RENDERINGS: u64 = 16;
@@ -235,7 +235,12 @@ fn size_of(prompt: &Prompt, settings: &Effective) -> Size {
         Prompt::Messages(_) if settings.memory.context_shifting => RENDERINGS,
         Prompt::Messages(_) | Prompt::Text(_) | Prompt::Tokens(_) => 1,
     };
-    let form = settings.output.as_ref().map_or(0, form_bytes);
+    // The schemas of tools are compiled, too.
+    let tools = match prompt {
+        Prompt::Messages(conversation) => conversation.tools.bytes(),
+        Prompt::Text(_) | Prompt::Tokens(_) => 0,
+    };
+    let form = settings.output.as_ref().map_or(0, form_bytes) + tools;
     let sampling = &settings.sampling;
     let breakers = match sampling.dry_multiplier > 0.0 {
         true => sampling.dry_sequence_breakers.len(),
@@ -255,11 +260,12 @@ pub(super) fn size_of_bytes(bytes: u64) -> Size {
     }
 }
 
-fn form_bytes(form: &OutputForm) -> usize {
-    match form {
+fn form_bytes(form: &OutputForm) -> u64 {
+    let text = match form {
         OutputForm::JsonSchema(text)
         | OutputForm::Regex(text)
         | OutputForm::Lark(text)
-        | OutputForm::Gbnf(text) => text.len(),
-    }
+        | OutputForm::Gbnf(text) => text,
+    };
+    text.len() as u64
 }

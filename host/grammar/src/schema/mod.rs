@@ -28,12 +28,13 @@ mod valid;
 
 use llguidance::earley::lexerspec::LexerSpec;
 use llguidance::earley::{Grammar, SymIdx};
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use compile::Compiler;
 use document::Document;
 pub(crate) use grammar::{Builder, Sym};
 pub(crate) use keys::Keys;
+use keyword::Keyword;
 
 /// Maximum number of bytes of a schema.
 const MAX_BYTES: usize = mynah_settings::OutputForm::MAX_BYTES;
@@ -91,12 +92,24 @@ pub(super) fn read(text: &str) -> Result<Value, String> {
 /// Refuses what is no schema, or one that no value fits.
 fn check_kind(schema: &Value) -> Result<(), String> {
     match schema {
+        Value::Object(keywords) if is_wrapper(keywords) => Err(
+            "`/schema`: the schema is within another object, as APIs of OpenAI's kind send it: give \
+             the inner one"
+                .to_owned(),
+        ),
         Value::Object(_) | Value::Bool(true) => Ok(()),
         Value::Bool(false) => Err("no value fits the schema `false`".to_owned()),
         Value::Null | Value::Number(_) | Value::String(_) | Value::Array(_) => {
             Err("a JSON Schema is an object, `true` or `false`".to_owned())
         }
     }
+}
+
+/// Whether an object says nothing about a value, but has a schema in it: `{"name": .., "schema":
+/// {..}}`.
+fn is_wrapper(keywords: &Map<String, Value>) -> bool {
+    let is_followed = |key: &String| keyword::of(key) == Keyword::Followed;
+    keywords.get("schema").is_some_and(Value::is_object) && !keywords.keys().any(is_followed)
 }
 
 /// Compiles a schema.

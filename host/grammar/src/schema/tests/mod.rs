@@ -57,6 +57,15 @@ pub(super) fn refused(schema: &Value) -> String {
 }
 
 #[test]
+fn a_schema_within_another_object_is_refused_with_its_place() {
+    let inner = json!({"type": "object", "properties": {"a": {"type": "string"}}});
+    let refused = refused(&json!({"name": "answer", "strict": true, "schema": inner.clone()}));
+    assert!(refused.contains("`/schema`"), "{refused}");
+    // A property of that name is one.
+    constraint(&json!({"type": "object", "properties": {"schema": inner}})).unwrap();
+}
+
+#[test]
 fn what_is_no_schema_is_refused_with_the_reason() {
     for (text, reason) in [
         ("{\"type\": ", "line 1 column 9"),
