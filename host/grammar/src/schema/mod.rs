@@ -93,8 +93,8 @@ pub(super) fn read(text: &str) -> Result<Value, String> {
 fn check_kind(schema: &Value) -> Result<(), String> {
     match schema {
         Value::Object(keywords) if is_wrapper(keywords) => Err(
-            "`/schema`: the schema is within another object, as APIs of OpenAI's kind send it: give \
-             the inner one"
+            "`/schema`: the schema is within another object, as APIs of OpenAI's kind send it: \
+             give the inner one"
                 .to_owned(),
         ),
         Value::Object(_) | Value::Bool(true) => Ok(()),

@@ -11,7 +11,7 @@ mod within_lark;
 use std::sync::LazyLock;
 
 use mynah_core::TokenId;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::*;
 use crate::tests::{grammars, schema as form};
