@@ -10,7 +10,7 @@ use mynah_grammar::Constraint;
 use mynah_schedule::Ticket;
 use mynah_settings::Effective;
 
-use super::{AnswerReader, FormStart, Sampler, TrimPolicy};
+use super::{AnswerReader, BeforeForm, Sampler, TrimPolicy};
 
 /// A request that is checked and ready to run.
 #[derive(Debug)]
@@ -18,9 +18,9 @@ pub(crate) struct Job {
     /// At least one token and fewer than the context holds, all of them in the vocabulary.
     pub(crate) prompt: Vec<TokenId>,
     pub(crate) sampler: Sampler,
-    /// The form that the answer must have, if any, and where in it the form begins.
+    /// The form that the answer must have, if any, and what comes before it.
     pub(crate) constraint: Option<Constraint>,
-    pub(crate) form_start: FormStart,
+    pub(crate) before_form: BeforeForm,
     /// How reasoning and calls are told from text, if they are to be.
     pub(crate) reader: Option<AnswerReader>,
     pub(crate) settings: Arc<Effective>,

@@ -40,5 +40,5 @@ pub(crate) use job::{Job, QueueLimit};
 pub(crate) use params::WorkerParams;
 pub(crate) use request_queue::{QueueLimits, RequestQueue};
 pub(crate) use sampler::{Sampler, SamplerParts};
-pub(crate) use sequence::{AnswerReader, FormStart, TrimPolicy, Turns};
+pub(crate) use sequence::{AnswerReader, BeforeForm, TrimPolicy, Turns};
 pub(crate) use worker::Worker;

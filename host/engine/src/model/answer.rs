@@ -4,10 +4,10 @@ use mynah_chat::{AnswerFormat, ChatTemplate, Origin, Reasoning, Wanted};
 use mynah_core::{Conversation, Error, Prompt, Reading, Result, TokenId, ToolChoice, Tools};
 use mynah_gguf::GgufHeader;
 use mynah_grammar::Constraint;
-use mynah_settings::{Effective, FormStart as Start};
+use mynah_settings::{Effective, FormStart};
 
 use super::loaded::Loaded;
-use crate::decode::{AnswerReader, FormStart};
+use crate::decode::{AnswerReader, BeforeForm};
 
 /// Number of tokens at the end of a prompt that show whether it has opened the reasoning.
 const END_TOKENS: usize = 64;
@@ -48,7 +48,7 @@ pub(super) struct Asked {
 pub(super) struct AnswerPlan {
     pub(super) reader: Option<AnswerReader>,
     pub(super) constraint: Option<Constraint>,
-    pub(super) form_start: FormStart,
+    pub(super) before_form: BeforeForm,
 }
 
 impl Asked {
@@ -68,10 +68,10 @@ impl Asked {
     }
 
     /// Where the form of the answer begins.
-    fn start(&self, settings: &Effective) -> Start {
+    fn start(&self, settings: &Effective) -> FormStart {
         let default = match self.reading {
-            Reading::Text => Start::FirstToken,
-            Reading::Events => Start::AfterReasoning,
+            Reading::Text => FormStart::FirstToken,
+            Reading::Events => FormStart::AfterReasoning,
         };
         settings.reasoning.form_start.unwrap_or(default)
     }
@@ -80,7 +80,7 @@ impl Asked {
     fn is_read(&self, settings: &Effective) -> bool {
         self.reading == Reading::Events
             || settings.reasoning.budget.is_some()
-            || settings.reasoning.form_start == Some(Start::AfterReasoning)
+            || settings.reasoning.form_start == Some(FormStart::AfterReasoning)
     }
 }
 
@@ -124,12 +124,12 @@ impl Loaded {
             return Ok(AnswerPlan {
                 reader: None,
                 constraint: constraint.transpose()?,
-                form_start: FormStart::FirstToken,
+                before_form: BeforeForm::Nothing,
             });
         };
         let format = self.format();
         let constraint = self.constraint(format, asked, settings)?;
-        let is_first = asked.start(settings) == Start::FirstToken;
+        let is_first = asked.start(settings) == FormStart::FirstToken;
         let last = prompt.len().saturating_sub(END_TOKENS);
         let prompt_end = self.written(prompt.get(last..).unwrap_or_default());
         // A form that begins with the first token leaves no place for reasoning.
@@ -144,17 +144,17 @@ impl Loaded {
                 reading: asked.reading,
                 budget: settings.reasoning.budget,
                 closing: tokens(end),
-                before_form: match constraint.is_some() {
+                space_before_form: match constraint.is_some() {
                     true => tokens(space),
                     false => Vec::new(),
                 },
             }),
-            form_start: match (&constraint, is_first) {
-                (Some(_), false) => FormStart::AfterReasoning {
+            before_form: match (&constraint, is_first) {
+                (Some(_), false) => BeforeForm::Reasoning {
                     opening: tokens(begin),
                     ends: self.ends().to_vec(),
                 },
-                _ => FormStart::FirstToken,
+                _ => BeforeForm::Nothing,
             },
             constraint,
         })

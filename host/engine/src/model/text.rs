@@ -98,7 +98,7 @@ impl InUse {
             sampler: ready.sampler,
             prompt: ready.fitted.tokens,
             constraint: ready.answer.constraint,
-            form_start: ready.answer.form_start,
+            before_form: ready.answer.before_form,
             reader: ready.answer.reader,
             settings: Arc::clone(&settings),
             stream: writer,

@@ -23,6 +23,7 @@ mod report;
 mod single;
 mod status;
 mod table;
+mod tools;
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -154,6 +155,9 @@ impl Bench {
             .filter(|_| self.wants(&[config::SCHEMA_GEMMA]))
         {
             rows.push(config::schema(self, config::SCHEMA_GEMMA, gemma)?);
+        }
+        if self.wants(&[tools::COST]) {
+            rows.push(tools::cost(self)?);
         }
         rows.retain(|row| self.wants(&[row.name]));
         Ok(rows)

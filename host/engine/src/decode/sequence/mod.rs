@@ -12,7 +12,7 @@ mod usage;
 
 pub(crate) use reader::AnswerReader;
 pub(super) use reuse::Start;
-pub(crate) use token_choice::FormStart;
+pub(crate) use token_choice::BeforeForm;
 pub(crate) use trim_policy::{TrimPolicy, Turns};
 
 use std::sync::Arc;
@@ -114,7 +114,7 @@ impl Sequence {
             choice: TokenChoice::new(
                 job.sampler,
                 job.constraint,
-                job.form_start,
+                job.before_form,
                 answer.is_reasoning(),
                 job.settings.sampling.n_probs,
             ),

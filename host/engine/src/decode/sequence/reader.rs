@@ -16,7 +16,7 @@ pub(crate) struct AnswerReader {
     /// The tokens that end the reasoning.
     pub(crate) closing: Vec<TokenId>,
     /// The tokens of white space between the end of the reasoning and a form.
-    pub(crate) before_form: Vec<TokenId>,
+    pub(crate) space_before_form: Vec<TokenId>,
 }
 
 /// An answer that is being read.
@@ -28,7 +28,7 @@ pub(super) struct Reader {
     reasoning_tokens: u32,
     budget: Option<u32>,
     closing: Vec<TokenId>,
-    before_form: Vec<TokenId>,
+    space_before_form: Vec<TokenId>,
     // The tokens that must come next.
     forced: VecDeque<TokenId>,
     // Whether the calls of the answer are whole, once it has ended.
@@ -43,7 +43,7 @@ impl Reader {
             reasoning_tokens: 0,
             budget: answer.budget,
             closing: answer.closing,
-            before_form: answer.before_form,
+            space_before_form: answer.space_before_form,
             forced: VecDeque::new(),
             has_called: false,
         };
@@ -84,7 +84,7 @@ impl Reader {
             return;
         }
         if was_reasoning && !is_reasoning {
-            self.forced = self.before_form.iter().copied().collect();
+            self.forced = self.space_before_form.iter().copied().collect();
         } else if is_whole {
             self.force();
         }

@@ -16,14 +16,14 @@ pub(in crate::decode) enum NoToken {
     Form(#[from] ConstraintError),
 }
 
-/// Where in an answer its form begins.
+/// What comes before the form of an answer.
 #[derive(Debug, Default)]
-pub(crate) enum FormStart {
-    /// With the first token.
+pub(crate) enum BeforeForm {
+    /// The form begins with the first token.
     #[default]
-    FirstToken,
-    /// After the reasoning.
-    AfterReasoning {
+    Nothing,
+    /// The model may reason.
+    Reasoning {
         /// The tokens with which the model begins to reason. None: it does so in the prompt or not
         /// at all.
         opening: Vec<TokenId>,
@@ -60,12 +60,12 @@ impl TokenChoice {
     pub(super) fn new(
         sampler: Sampler,
         constraint: Option<Constraint>,
-        form_start: FormStart,
+        before_form: BeforeForm,
         is_reasoning: bool,
         n_probs: u32,
     ) -> Self {
-        let waiting = match form_start {
-            FormStart::AfterReasoning { opening, ends } if is_reasoning || !opening.is_empty() => {
+        let waiting = match before_form {
+            BeforeForm::Reasoning { opening, ends } if is_reasoning || !opening.is_empty() => {
                 Some(Waiting {
                     opening,
                     opened: 0,
@@ -73,7 +73,7 @@ impl TokenChoice {
                     is_reasoning,
                 })
             }
-            FormStart::AfterReasoning { .. } | FormStart::FirstToken => None,
+            BeforeForm::Reasoning { .. } | BeforeForm::Nothing => None,
         };
         Self {
             sampler,

@@ -23,7 +23,7 @@ use crate::decode::embed::Embedder;
 use crate::decode::engine::Engine;
 use crate::decode::worker;
 use crate::decode::{
-    FormStart, Job, QueueLimit, QueueLimits, RequestQueue, Sampler, SamplerParts, TrimPolicy,
+    BeforeForm, Job, QueueLimit, QueueLimits, RequestQueue, Sampler, SamplerParts, TrimPolicy,
     WorkerParams,
 };
 use crate::memory_limit::{MemoryInUse, MemoryWatch};
@@ -165,7 +165,7 @@ impl Ask {
                 let grammars = Grammars::new(Arc::new(Letters));
                 grammars.constraint(form).unwrap()
             }),
-            form_start: FormStart::default(),
+            before_form: BeforeForm::default(),
             reader: None,
             queue_limit: QueueLimit::new(Duration::from_secs(60), &settings),
             settings,
