@@ -36,7 +36,7 @@ pub trait Backend: fmt::Debug + Send + Sync + 'static {
     ///
     /// # Errors
     ///
-    /// [`Error::TooManySessions`](crate::Error::TooManySessions) if the maximum number of sessions
+    /// [`Error::TooManySessions`] if the maximum number of sessions
     /// is open.
     fn open_session(&self, session: u64, owner: &Owner) -> Result<Box<dyn BackendSession>>;
 
@@ -45,7 +45,7 @@ pub trait Backend: fmt::Debug + Send + Sync + 'static {
     ///
     /// # Errors
     ///
-    /// [`Error::Unsupported`](crate::Error::Unsupported) if the backend has no
+    /// [`Error::Unsupported`] if the backend has no
     /// [`Feature::TokenIds`](crate::Feature::TokenIds); otherwise the errors of
     /// [`Session::start`](crate::Session::start) for the prompt.
     fn tokens<'a>(&'a self, prompt: Prompt, owner: &'a Owner) -> Pending<'a, Vec<TokenId>>;
@@ -55,9 +55,9 @@ pub trait Backend: fmt::Debug + Send + Sync + 'static {
     ///
     /// # Errors
     ///
-    /// [`Error::Unsupported`](crate::Error::Unsupported) if the backend has no
+    /// [`Error::Unsupported`] if the backend has no
     /// [`Feature::TokenIds`](crate::Feature::TokenIds);
-    /// [`Error::UnknownToken`](crate::Error::UnknownToken) for an id that the model does not have.
+    /// [`Error::UnknownToken`] for an id that the model does not have.
     fn detokenise<'a>(
         &'a self,
         tokens: Vec<u32>,
@@ -164,7 +164,7 @@ impl TextRequest<'_> {
     ///
     /// # Errors
     ///
-    /// [`Error::Settings`](crate::Error::Settings) with every setting that is out of range.
+    /// [`Error::Settings`] with every setting that is out of range.
     pub fn resolve(&self, about: &About) -> Result<Arc<Effective>> {
         let effective = resolve(&self.settings, self.session_settings, about)?;
         let effective = Arc::new(effective);
@@ -224,7 +224,7 @@ impl VectorRequest<'_> {
     ///
     /// # Errors
     ///
-    /// [`Error::Settings`](crate::Error::Settings) with every setting that is out of range.
+    /// [`Error::Settings`] with every setting that is out of range.
     pub fn resolve(&self, about: &About) -> Result<Effective> {
         resolve(&self.settings, self.session_settings, about)
     }
