@@ -1,7 +1,7 @@
 //! How the answer to a conversation is read, and the form that it must have.
 
 use mynah_chat::{AnswerFormat, ChatTemplate, Origin, Reasoning, Wanted};
-use mynah_core::{Conversation, Error, Prompt, Reading, Result, TokenId, ToolChoice, Tools};
+use mynah_core::{Conversation, Error, Prompt, Reading, Result, Shape, TokenId, ToolChoice, Tools};
 use mynah_gguf::GgufHeader;
 use mynah_grammar::Constraint;
 use mynah_settings::{Effective, FormStart};
@@ -167,14 +167,10 @@ impl Loaded {
         asked: &Asked,
         settings: &Effective,
     ) -> Result<Option<Constraint>> {
-        let form = settings.output.as_ref();
         let tools = &asked.tools;
-        if tools.list.is_empty() {
-            let constraint = form.map(|form| self.grammars.constraint(form));
-            return Ok(constraint.transpose()?);
-        }
         // What cannot be called has no arguments to keep to a schema.
-        if tools.choice != ToolChoice::None
+        if !tools.list.is_empty()
+            && tools.choice != ToolChoice::None
             && let Some(refused) = format.not_enforced(tools).first()
         {
             return Err(Error::NotTaken {
@@ -187,11 +183,16 @@ impl Loaded {
         }
         let shape = format.shape(&Wanted {
             tools,
-            form,
+            form: settings.output.as_ref(),
             // The form begins when it is over.
             reasoning: Reasoning::Absent,
         });
-        let constraint = shape.map(|shape| self.grammars.shape(&shape));
+        let constraint = match shape {
+            // Alone, it may be of any kind.
+            Some(Shape::Form(form)) => Some(self.grammars.constraint(&form)),
+            Some(shape) => Some(self.grammars.shape(&shape)),
+            None => None,
+        };
         Ok(constraint.transpose()?)
     }
 }
