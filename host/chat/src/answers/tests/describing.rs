@@ -11,8 +11,8 @@ fn what_was_found_is_told_in_words_and_as_data() {
         "reasoning: from <think> to </think>\n\
         calls: found by comparing what the template renders; several in an answer; arguments in a \
         JSON object with the name\n\
-        a call: <tool_call>\\n{\\\"name\\\": \\\"NAME\\\", \
-        \\\"arguments\\\": {\\\"KEY\\\": …}}\\n</tool_call>"
+        a call: <tool_call>\\n{\"name\": \"NAME\", \
+        \"arguments\": {\"KEY\": …}}\\n</tool_call>"
     );
     let data = serde_json::to_value(&described).unwrap();
     assert_eq!(data["origin"], "compared");
