@@ -9,7 +9,7 @@ mod tools;
 
 use std::process::ExitCode;
 
-use mynah_guest::{Event, Message, Model, Result, Step, ToolChoice};
+use mynah_guest::{Event, FinishReason, Message, Model, Result, Step, ToolChoice};
 
 use args::{Args, USAGE};
 use show::Show;
@@ -41,11 +41,13 @@ fn main() -> ExitCode {
 fn answer(args: Args) -> Result<()> {
     let session = Model::load(&args.model)?.session()?;
     let session = session.with_options(args.options).system(INSTRUCTIONS);
-    // Before the first answer it must look at something; later it may answer.
-    let mut session = session.tool_choice(ToolChoice::Required);
+    // Before its first answer the model must look at something, and at one thing at a time.
+    let session = session.tool_choice(ToolChoice::Required);
+    let mut session = session.parallel_tool_calls(false);
     let mut tools = tools::of(&args.folder);
     let mut show = Show::new();
-    for step in session.run_with(Message::user(args.question), &mut tools, args.limits)? {
+    let mut run = session.run_with(Message::user(args.question), &mut tools, args.limits)?;
+    for step in &mut run {
         match step? {
             Step::Event(Event::Reasoning(piece)) => show.reasoning(&piece),
             Step::Event(Event::Text(piece)) => show.text(&piece)?,
@@ -54,6 +56,14 @@ fn answer(args: Args) -> Result<()> {
             // The arguments of a call, piece by piece.
             _ => {}
         }
+    }
+    if let Some(last) = run.answers().last()
+        && last.outcome.reason != FinishReason::EndOfGeneration
+    {
+        show.line(&format!(
+            "[the answer ended early: {}]",
+            last.outcome.reason
+        ));
     }
     Ok(())
 }
