@@ -127,8 +127,9 @@ pub(crate) fn until(what: &str, is_so: impl Fn() -> bool) {
     }
 }
 
-/// Sends a signal to the only process of a model.
+/// Sends a signal to the only process of a model. Those of earlier tests may still be ending.
 pub(crate) fn signal(name: &str) {
+    until("there is one process", || children().len() == 1);
     let [child] = children()[..] else {
         panic!("{:?} are the processes", children());
     };
