@@ -76,7 +76,7 @@ pub(crate) const SUPPORTED: &[Supported] = &[
          `items`, `list`, `length`, `count`",
         "{{ [{'a': 1}]|groupby('a')|list|length }}{{ [1]|select('odd')|map('string')|join }}\
          {{ [2, 1]|sort|first }}",
-        "",
+        "without `case_sensitive`, letters beyond ASCII still differ by their case",
     ),
     Supported::yes(
         "`default`, `trim`, `upper`, `lower`, `title`, `capitalize`, `replace`, `indent`, \
