@@ -58,6 +58,16 @@ pub(super) fn defaults() -> Object {
     variables
 }
 
+/// Sets the tools, also under the name that SmolLM3's template reads in its place. A guest may have
+/// set that one itself.
+pub(super) fn set_tools(variables: &mut Object, tools: Data) {
+    if tools.as_list().is_some() {
+        let other = variables.entry("xml_tools".to_owned());
+        other.or_insert_with(|| tools.clone());
+    }
+    variables.insert("tools".to_owned(), tools);
+}
+
 /// Marks the end of the last message, which the answer continues. A space after the mark shows
 /// whether the template removes white space at the end.
 ///

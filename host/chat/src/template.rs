@@ -273,7 +273,7 @@ impl ChatTemplate {
         let mut variables = context::defaults();
         variables.extend(set);
         if let Some(tools) = tools {
-            variables.insert("tools".to_owned(), tools);
+            context::set_tools(&mut variables, tools);
         }
         variables.insert("messages".to_owned(), Data::List(messages));
         self.names.add_to(&mut variables);
@@ -467,7 +467,7 @@ impl<'a> Asked<'a> {
         form_all_calls(&mut messages, abilities, &probe);
         let mut variables = self.variables.clone();
         variables.insert("messages".to_owned(), Data::List(messages));
-        variables.insert("tools".to_owned(), tools);
+        context::set_tools(&mut variables, tools);
         (variables, moved)
     }
 

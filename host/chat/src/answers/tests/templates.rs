@@ -155,13 +155,15 @@ pub(super) fn in_words(words: &str) -> String {
     turns("", "").replacen("<|im_end|>", &format!("{words}<|im_end|>"), 1)
 }
 
-/// JSON in tags without white space (SmolLM 3).
+/// JSON in tags without white space, and tools under another name (SmolLM 3).
 pub(super) fn smollm3() -> String {
     turns(
         "{% for c in m.tool_calls or [] %}<tool_call>{\"name\": \"{{ c.function.name }}\", \"arguments\": \
         {{ c.function.arguments|tojson }}}</tool_call>{% endfor %}",
         "{{ '<think>\n' if thinks else '<think>\n\n</think>\n' }}",
     )
+    .replace("if tools", "if xml_tools")
+    .replace("in tools", "in xml_tools")
 }
 
 /// The whole call as the request has it.
