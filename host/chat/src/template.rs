@@ -58,28 +58,6 @@ pub struct Rendering {
     /// What was moved because the template does not carry it in its place, each the first time that
     /// this happens with the template.
     pub moved: Vec<Moved>,
-    /// The end of the prompt as text.
-    end: String,
-}
-
-impl Rendering {
-    /// Whether the text of the prompt, which the answer continues, ends with this. Control tokens
-    /// count as their text. `false` for more than 1024 bytes.
-    #[must_use]
-    pub fn ends_with(&self, text: &str) -> bool {
-        self.end.ends_with(text)
-    }
-}
-
-/// Size in bytes of the end of a prompt that is kept as text.
-const MAX_END: usize = 1024;
-
-/// The last bytes of a text, at most [`MAX_END`].
-fn end_of(text: &str) -> String {
-    let from = text.len().saturating_sub(MAX_END);
-    let from = (from..=text.len()).find(|&from| text.is_char_boundary(from));
-    let end = from.and_then(|from| text.get(from..));
-    end.unwrap_or_default().to_owned()
 }
 
 /// A rendered prompt.
@@ -418,7 +396,6 @@ impl<'a> Asked<'a> {
             _ => text,
         };
         Ok(Rendering {
-            end: end_of(plain.as_deref().unwrap_or(&text)),
             prompt: match mark {
                 Some(mark) => Rendered::Parts(self.control_tokens.parts(&text, mark)),
                 None => Rendered::Text(text),

@@ -37,15 +37,17 @@ fn with_tools(source: &str, tools: Option<&str>, adds_bos: bool) -> Template {
     Template(ChatTemplate::with_names(source, tools, names, adds_bos))
 }
 
+/// The control tokens of the tests, by their ids.
+const CONTROL_TOKENS: [&str; 3] = ["<s>", "<|im_start|>", "<|im_end|>"];
+
 fn control_tokens() -> ControlTokens {
-    let texts = ["<s>", "<|im_start|>", "<|im_end|>"];
     let special = |(token, text): (i32, &str)| control_tokens::ControlToken {
         token: TokenId(token),
         text: text.to_owned(),
         strips: (false, false),
         is_user_defined: false,
     };
-    ControlTokens::new((0..).zip(texts).map(special)).unwrap()
+    ControlTokens::new((0..).zip(CONTROL_TOKENS).map(special)).unwrap()
 }
 
 impl Template {

@@ -307,6 +307,19 @@ fn a_developer_beside_a_system_message_is_not_lost() {
     assert_eq!(shown(&known, &messages), "system:s#:duser:u");
 }
 
+/// A prompt with the texts of its control tokens.
+fn written(prompt: &Rendered) -> String {
+    let parts = match prompt {
+        Rendered::Text(text) => return text.clone(),
+        Rendered::Parts(parts) => parts,
+    };
+    let written = parts.iter().map(|part| match part {
+        Part::Plain(text) => text.as_str(),
+        Part::Control(token) => CONTROL_TOKENS[token.0 as usize],
+    });
+    written.collect()
+}
+
 #[test]
 fn the_end_of_a_prompt_is_its_text() {
     let template = template(CHATML, false);
@@ -314,19 +327,20 @@ fn the_end_of_a_prompt_is_its_text() {
         let rendering = rendering(&template, &[say(Role::System, said)]).unwrap();
         let is_text = matches!(rendering.prompt, Rendered::Text(_));
         assert_eq!(is_text, said == "s");
+        let prompt = written(&rendering.prompt);
         for end in [
             "",
             "assistant\n",
             &format!("{said}<|im_end|>\n<|im_start|>assistant\n"),
         ] {
-            assert!(rendering.ends_with(end), "{end}");
+            assert!(prompt.ends_with(end), "{end}");
         }
-        assert!(!rendering.ends_with("assistant"));
+        assert!(!prompt.ends_with("assistant"));
     }
     let long = "\u{e9}".repeat(MOST / 8);
     let messages = [say(Role::System, &long), say(Role::Assistant, &long)];
     let rendering = rendering(&template, &messages).unwrap();
-    assert!(rendering.ends_with(&"\u{e9}".repeat(512)));
+    assert!(written(&rendering.prompt).ends_with(&"\u{e9}".repeat(512)));
 }
 
 #[test]
