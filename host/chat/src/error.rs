@@ -3,8 +3,6 @@
 use mynah_core::ConversationError;
 use mynah_settings::Thinking;
 
-use super::thinking::name;
-
 /// Why a conversation cannot be rendered.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
@@ -34,7 +32,7 @@ pub enum ChatError {
     },
     /// The template does not let thinking be chosen so.
     #[error(
-        "thinking can't be `{}`: the model's chat template {}", name(*wish), advice(choices)
+        "thinking can't be `{}`: the model's chat template {}", wish.name(), advice(choices)
     )]
     UnsupportedThinking {
         /// What was asked for.
@@ -45,7 +43,7 @@ pub enum ChatError {
 }
 
 fn advice(choices: &[Thinking]) -> String {
-    let names = choices.iter().map(|choice| format!("`{}`", name(*choice)));
+    let names = choices.iter().map(|choice| format!("`{}`", choice.name()));
     let names: Vec<String> = names.collect();
     match names.as_slice() {
         [] => "does not let it be chosen. Leave it out".to_owned(),

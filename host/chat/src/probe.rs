@@ -9,11 +9,10 @@ mod made;
 use std::cmp::Ordering;
 use std::sync::OnceLock;
 
+pub(super) use self::made::{ANSWER, THOUGHT, USER, content, message, text_part, tool};
 use self::made::{
-    ANSWER, CALL, KEY, RESULT, ROLE, SECOND, SYSTEM, THOUGHT, TOOL, USER, VALUE, call, called,
-    calling, result, tools,
+    CALL, KEY, RESULT, ROLE, SECOND, SYSTEM, TOOL, VALUE, call, called, calling, result, tools,
 };
-pub(super) use self::made::{content, message, text_part, tool};
 use super::calls::each_id;
 use super::data::Data;
 use super::thinking::{RenderWith, ThinkingChoices};

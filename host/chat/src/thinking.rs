@@ -107,7 +107,7 @@ impl ThinkingChoices {
 impl fmt::Display for ThinkingChoice {
     /// The wish and its variables, such as `off (enable_thinking = false)`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(name(self.thinking))?;
+        f.write_str(self.thinking.name())?;
         for (at, (variable, value)) in self.variables.iter().enumerate() {
             let before = if at == 0 { " (" } else { ", " };
             write!(f, "{before}{variable} = {value}")?;
@@ -116,17 +116,6 @@ impl fmt::Display for ThinkingChoice {
             true => Ok(()),
             false => f.write_str(")"),
         }
-    }
-}
-
-/// The name of a wish, in errors and reports.
-pub(super) fn name(thinking: Thinking) -> &'static str {
-    match thinking {
-        Thinking::Off => "off",
-        Thinking::On => "on",
-        Thinking::Low => "low",
-        Thinking::Medium => "medium",
-        Thinking::High => "high",
     }
 }
 

@@ -159,15 +159,26 @@ pub(super) fn behind_thought(thought: &str, content: Data) -> Data {
 fn call(message: usize, number: usize, call: &ToolCall) -> Result<Data, String> {
     let what = format!("the arguments of call {number} of message {message}");
     let arguments = object(&what, &call.arguments)?;
-    let function = [
-        ("name", Data::text(&call.name)),
-        ("arguments", Data::Object(arguments)),
-    ];
-    Ok(Data::object([
-        ("id", Data::text(&call.id)),
+    Ok(function_call(&call.id, &call.name, Data::Object(arguments)))
+}
+
+/// A call in the form that templates read.
+pub(super) fn function_call(id: &str, name: &str, arguments: Data) -> Data {
+    let function = [("name", Data::text(name)), ("arguments", arguments)];
+    Data::object([
+        ("id", Data::text(id)),
         ("type", Data::text("function")),
         ("function", Data::object(function)),
-    ]))
+    ])
+}
+
+/// An assistant's message with calls, beside this content.
+pub(super) fn calling(content: Data, calls: Vec<Data>) -> Data {
+    Data::object([
+        ("role", Data::text("assistant")),
+        ("content", content),
+        ("tool_calls", Data::List(calls)),
+    ])
 }
 
 /// The id of a call and the name of the tool.
@@ -195,13 +206,19 @@ pub(super) fn tool(tool: &Tool) -> Result<Data, String> {
         ]),
     };
     let description = tool.description.as_deref().unwrap_or_default();
+    let parameters = Data::Object(parameters);
+    Ok(function_tool(&tool.name, description, parameters))
+}
+
+/// A tool in the form that templates read.
+pub(super) fn function_tool(name: &str, description: &str, parameters: Data) -> Data {
     let function = [
-        ("name", Data::text(&tool.name)),
+        ("name", Data::text(name)),
         ("description", Data::text(description)),
-        ("parameters", Data::Object(parameters)),
+        ("parameters", parameters),
     ];
-    Ok(Data::object([
+    Data::object([
         ("type", Data::text("function")),
         ("function", Data::object(function)),
-    ]))
+    ])
 }

@@ -14,8 +14,9 @@ use super::compare::{Split, common_end, common_start};
 use super::format::{
     AnswerFormat, Around, Body, Calls, IdKey, Keys, Named, NamedId, Notation, Origin, Tagged,
 };
-use super::rendered::{ANSWER, Called, Rendered};
+use super::rendered::{Called, Rendered};
 use crate::ChatTemplate;
+use crate::probe::ANSWER;
 use crate::template::Probing;
 
 const FIRST: Called = Called {

@@ -5,12 +5,9 @@ use std::borrow::Cow;
 use super::compare::{common_start, first_tag, last_tag, turn_end};
 use super::format::{Around, MAX_MARKER};
 use crate::data::Data;
-use crate::probe::{ArgumentForm, Content, content, message, tool};
+use crate::probe::{ANSWER, ArgumentForm, Content, THOUGHT, USER, content, message, tool};
 use crate::template::Probing;
-
-pub(super) const USER: &str = "mynahuser";
-pub(super) const ANSWER: &str = "mynahanswer";
-const THOUGHT: &str = "mynahthought";
+use crate::typed::{REASONING, calling, function_call};
 
 /// Markers of reasoning that templates use without rendering reasoning themselves.
 const KNOWN_REASONING: [[&str; 2]; 4] = [
@@ -95,12 +92,7 @@ impl<'a> Rendered<'a> {
             false => self.text(beside),
         };
         let calls: Vec<Data> = calls.iter().map(|call| call.data(form)).collect();
-        let answer = Data::object([
-            ("role", Data::text("assistant")),
-            ("content", beside),
-            ("tool_calls", Data::List(calls)),
-        ]);
-        let whole = self.render(Some(answer), false)?;
+        let whole = self.render(Some(calling(beside, calls)), false)?;
         let tail = turn_end(&whole, &self.answered);
         let without_tail = whole.get(..whole.len() - tail).unwrap_or_default();
         let without_tail = self.probing.without_eos(without_tail);
@@ -121,8 +113,7 @@ impl<'a> Rendered<'a> {
     }
 
     fn find_reasoning(&self) -> Option<Around> {
-        let keys = ["reasoning_content", "reasoning", "thinking"];
-        let mut shown = keys.into_iter().filter_map(|key| {
+        let mut shown = REASONING.into_iter().filter_map(|key| {
             let answer = Data::object([
                 ("role", Data::text("assistant")),
                 ("content", self.text(ANSWER)),
@@ -156,12 +147,7 @@ impl Called {
             ArgumentForm::Object => Data::read(self.arguments).unwrap_or(Data::Null),
             ArgumentForm::Text => Data::text(self.arguments),
         };
-        let function = [("name", Data::text(self.name)), ("arguments", arguments)];
-        Data::object([
-            ("id", Data::text(self.id.as_ref())),
-            ("type", Data::text("function")),
-            ("function", Data::object(function)),
-        ])
+        function_call(&self.id, self.name, arguments)
     }
 }
 

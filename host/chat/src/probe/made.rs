@@ -2,17 +2,18 @@
 
 use super::{ArgumentForm, Content};
 use crate::data::Data;
+use crate::typed::{self, function_call, function_tool};
 
 pub(super) const SYSTEM: &str = "mynahsystem";
 pub(super) const SECOND: &str = "mynahsecond";
-pub(super) const USER: &str = "mynahuser";
-pub(super) const ANSWER: &str = "mynahanswer";
+pub(crate) const USER: &str = "mynahuser";
+pub(crate) const ANSWER: &str = "mynahanswer";
 pub(super) const TOOL: &str = "mynahtool";
 pub(super) const CALL: &str = "mynahcall";
 pub(super) const KEY: &str = "mynahkey";
 pub(super) const VALUE: &str = "mynahvalue";
 pub(super) const RESULT: &str = "mynahresult";
-pub(super) const THOUGHT: &str = "mynahthought";
+pub(crate) const THOUGHT: &str = "mynahthought";
 /// A role that no template knows.
 pub(super) const ROLE: &str = "mynahrole";
 
@@ -51,15 +52,7 @@ pub(crate) fn tool(name: &str) -> Data {
         ("properties", key),
         ("required", Data::List(vec![Data::text(KEY)])),
     ];
-    let function = [
-        ("name", Data::text(name)),
-        ("description", Data::text(name)),
-        ("parameters", Data::object(parameters)),
-    ];
-    Data::object([
-        ("type", Data::text("function")),
-        ("function", Data::object(function)),
-    ])
+    function_tool(name, name, Data::object(parameters))
 }
 
 /// Some templates want nine characters.
@@ -71,21 +64,12 @@ pub(super) fn call(name: &str, value: &str, form: ArgumentForm) -> Data {
         ArgumentForm::Object => Data::object([(KEY, Data::text(value))]),
         ArgumentForm::Text => Data::Text(format!("{{\"{KEY}\": \"{value}\"}}")),
     };
-    let function = Data::object([("name", Data::text(name)), ("arguments", arguments)]);
-    Data::object([
-        ("id", Data::text(ID)),
-        ("type", Data::text("function")),
-        ("function", function),
-    ])
+    function_call(ID, name, arguments)
 }
 
 /// A message that calls a tool, beside this content.
 pub(super) fn calling(beside: Data, form: ArgumentForm) -> Data {
-    Data::object([
-        ("role", Data::text("assistant")),
-        ("content", beside),
-        ("tool_calls", Data::List(vec![call(CALL, VALUE, form)])),
-    ])
+    typed::calling(beside, vec![call(CALL, VALUE, form)])
 }
 
 /// A question, a call, its result, the answer, and a question.

@@ -187,14 +187,7 @@ impl Values {
             '[' => self.open(Open::List(']'), input, out),
             '(' if self.notation == Notation::Python => self.open(Open::List(')'), input, out),
             _ => match self.quote(c, input) {
-                Ok(Some(quote)) => {
-                    self.pay_comma(out);
-                    out.push('"');
-                    let text = Text::new(quote);
-                    let is_key = false;
-                    self.state = State::Text { text, is_key };
-                    None
-                }
+                Ok(Some(quote)) => self.begin_text(quote, false, out),
                 Ok(None) if is_of_word(c) => {
                     self.pay_comma(out);
                     self.state = State::Word(String::new());
@@ -204,6 +197,14 @@ impl Values {
                 Err(wait) => Some(wait),
             },
         }
+    }
+
+    fn begin_text(&mut self, quote: Quote, is_key: bool, out: &mut String) -> Option<Progress> {
+        self.pay_comma(out);
+        out.push('"');
+        let text = Text::new(quote);
+        self.state = State::Text { text, is_key };
+        None
     }
 
     /// Reads what opens a text.
@@ -241,14 +242,7 @@ impl Values {
             false => self.quote(c, input),
         };
         match quote {
-            Ok(Some(quote)) => {
-                self.pay_comma(out);
-                out.push('"');
-                let text = Text::new(quote);
-                let is_key = true;
-                self.state = State::Text { text, is_key };
-                None
-            }
+            Ok(Some(quote)) => self.begin_text(quote, true, out),
             Ok(None) if is_bare && is_of_name(c) => {
                 self.pay_comma(out);
                 out.push('"');
