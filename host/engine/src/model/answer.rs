@@ -1,7 +1,7 @@
 //! How the answer to a conversation is read, and the form that it must have.
 
 use mynah_chat::{AnswerFormat, ChatTemplate, Origin, Reasoning, Wanted};
-use mynah_core::{Conversation, Error, Prompt, Reading, Result, Shape, TokenId, ToolChoice, Tools};
+use mynah_core::{Error, Prompt, Reading, Result, Shape, TokenId, ToolChoice, Tools};
 use mynah_gguf::GgufHeader;
 use mynah_grammar::Constraint;
 use mynah_settings::{Effective, FormStart};
@@ -36,6 +36,18 @@ pub fn shown_by(header: &GgufHeader) -> Option<Shown> {
     })
 }
 
+/// How a model writes its answers.
+#[derive(Debug)]
+pub(super) struct Format {
+    answers: AnswerFormat,
+    /// The tokens that begin reasoning.
+    opening: Vec<TokenId>,
+    /// The tokens that end it, with the white space behind it.
+    closing: Vec<TokenId>,
+    /// That white space alone.
+    space: Vec<TokenId>,
+}
+
 /// What a conversation says about its answer.
 #[derive(Debug)]
 pub(super) struct Asked {
@@ -55,15 +67,11 @@ impl Asked {
     /// What a prompt says about its answer. `None` unless it is a conversation.
     pub(super) fn of(prompt: &Prompt) -> Option<Self> {
         match prompt {
-            Prompt::Messages(conversation) => Some(Self::of_conversation(conversation)),
+            Prompt::Messages(conversation) => Some(Self {
+                tools: conversation.tools.clone(),
+                reading: conversation.reading,
+            }),
             Prompt::Text(_) | Prompt::Tokens(_) => None,
-        }
-    }
-
-    fn of_conversation(conversation: &Conversation) -> Self {
-        Self {
-            tools: conversation.tools.clone(),
-            reading: conversation.reading,
         }
     }
 
@@ -76,7 +84,7 @@ impl Asked {
         settings.reasoning.form_start.unwrap_or(default)
     }
 
-    /// Whether reasoning must be told from the answer.
+    /// Whether the answer must be split into reasoning, calls and text.
     fn is_read(&self, settings: &Effective) -> bool {
         self.reading == Reading::Events
             || settings.reasoning.budget.is_some()
@@ -87,7 +95,7 @@ impl Asked {
 impl Loaded {
     /// How the model writes its answers: as the operator says, or as its chat template shows, which
     /// is asked once.
-    pub(super) fn format(&self) -> &AnswerFormat {
+    fn format(&self) -> &Format {
         self.format.get_or_init(|| {
             let chosen = self.known.config.answer_format;
             let chosen = chosen.and_then(|name| AnswerFormat::named(name.name()));
@@ -107,7 +115,15 @@ impl Loaded {
                     "calls of tools are read in this format"
                 ),
             }
-            format
+            let tokens = |text: &str| self.llama.vocab().tokenize(text.as_bytes(), false, true);
+            let begin = format.reasoning().map_or("", |(begin, _)| begin);
+            let end = format.reasoning_end().unwrap_or_default();
+            Format {
+                opening: tokens(begin),
+                closing: tokens(end),
+                space: tokens(end.get(end.trim_end().len()..).unwrap_or_default()),
+                answers: format,
+            }
         })
     }
 
@@ -128,30 +144,27 @@ impl Loaded {
             });
         };
         let format = self.format();
-        let constraint = self.constraint(format, asked, settings)?;
+        let answers = &format.answers;
+        let constraint = self.constraint(answers, asked, settings)?;
         let is_first = asked.start(settings) == FormStart::FirstToken;
         let last = prompt.len().saturating_sub(END_TOKENS);
         let prompt_end = self.written(prompt.get(last..).unwrap_or_default());
         // A form that begins with the first token leaves no place for reasoning.
-        let is_open = format.opens_reasoning(&prompt_end) && !(is_first && constraint.is_some());
-        let tokens = |text: &str| self.llama.vocab().tokenize(text.as_bytes(), false, true);
-        let begin = format.reasoning().map_or("", |(begin, _)| begin);
-        let end = format.reasoning_end().unwrap_or_default();
-        let space = end.get(end.trim_end().len()..).unwrap_or_default();
+        let is_open = answers.opens_reasoning(&prompt_end) && !(is_first && constraint.is_some());
         Ok(AnswerPlan {
             reader: Some(AnswerReader {
-                parser: format.parser(&asked.tools, is_open, u64::from(settings.seed)),
+                parser: answers.parser(&asked.tools, is_open, u64::from(settings.seed)),
                 reading: asked.reading,
                 budget: settings.reasoning.budget,
-                closing: tokens(end),
+                closing: format.closing.clone(),
                 space_before_form: match constraint.is_some() {
-                    true => tokens(space),
+                    true => format.space.clone(),
                     false => Vec::new(),
                 },
             }),
             before_form: match (&constraint, is_first) {
                 (Some(_), false) => BeforeForm::Reasoning {
-                    opening: tokens(begin),
+                    opening: format.opening.clone(),
                     ends: self.ends().to_vec(),
                 },
                 _ => BeforeForm::Nothing,

@@ -4,12 +4,13 @@ use std::ops::Deref;
 use std::sync::{Arc, OnceLock};
 use std::time::Instant;
 
-use mynah_chat::{AnswerFormat, ChatTemplate};
+use mynah_chat::ChatTemplate;
 use mynah_core::{About, Error, Feature, Producer, TokenId};
 use mynah_grammar::Grammars;
 use mynah_llama::LlamaModel;
 use mynah_settings::{KvCells, ModelConfig};
 
+use super::answer::Format;
 use super::tokenizer::Tokenizer;
 use crate::decode::{Pooling, RequestQueue, Worker};
 use crate::prepare::Pool;
@@ -26,7 +27,7 @@ pub(crate) struct Loaded {
     pub(super) llama: Arc<LlamaModel>,
     pub(super) grammars: Grammars,
     pub(super) template: ChatTemplate,
-    pub(super) format: OnceLock<AnswerFormat>,
+    pub(super) format: OnceLock<Format>,
     pub(super) ends: OnceLock<Vec<TokenId>>,
     pub(super) cells: KvCells,
     pub(crate) known: Arc<Known>,
