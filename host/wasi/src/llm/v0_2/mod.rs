@@ -1,5 +1,10 @@
 //! Version 0.2 of `mynah:llm`.
 
+#![expect(
+    clippy::duplicate_mod,
+    reason = "what is in `alike` is compiled with the types of this version too"
+)]
+
 mod conversation;
 mod generation;
 mod ranking;
@@ -7,40 +12,16 @@ mod settings;
 mod tokens;
 
 #[path = "../alike/config.rs"]
-#[expect(
-    clippy::duplicate_mod,
-    reason = "compiled with the types of this version"
-)]
 mod config;
 #[path = "../alike/embedding.rs"]
-#[expect(
-    clippy::duplicate_mod,
-    reason = "compiled with the types of this version"
-)]
 mod embedding;
 #[path = "../alike/errors.rs"]
-#[expect(
-    clippy::duplicate_mod,
-    reason = "compiled with the types of this version"
-)]
 mod errors;
 #[path = "../alike/running.rs"]
-#[expect(
-    clippy::duplicate_mod,
-    reason = "compiled with the types of this version"
-)]
 mod running;
 #[path = "../alike/sampling.rs"]
-#[expect(
-    clippy::duplicate_mod,
-    reason = "compiled with the types of this version"
-)]
 mod sampling;
 #[path = "../alike/status.rs"]
-#[expect(
-    clippy::duplicate_mod,
-    reason = "compiled with the types of this version"
-)]
 mod status;
 
 use wasmtime::component::Linker;
