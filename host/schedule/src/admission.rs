@@ -259,7 +259,7 @@ mod tests {
     }
 
     #[test]
-    fn an_urgent_request_that_is_parked_parks_nobody() {
+    fn an_urgent_request_waits_for_a_place_if_it_was_parked_before() {
         let urgent = Some(candidate(Priority::Urgent, 3, 1));
         let holders = [holder(Priority::Low, Instant::now())];
         assert_eq!(decide(None, urgent, &holders, FULL), Decision::Wait);

@@ -176,7 +176,7 @@ mod tests {
         assert_eq!(cells.held_by([1, 2, 1].into_iter()), 4);
         cells.truncate(1, 0);
         assert_eq!(cells.used(), 5);
-        // Those that nobody holds are used again.
+        // Truncating freed cells. They are the first to be used again.
         cells.extend(1, 2);
         assert_eq!(cells.used(), 7);
         cells.extend(1, 1);

@@ -21,7 +21,7 @@ pub(crate) struct Job {
     /// The form that the answer must have, if any, and what comes before it.
     pub(crate) constraint: Option<Constraint>,
     pub(crate) before_form: BeforeForm,
-    /// How reasoning and calls are told from text, if they are to be.
+    /// Splits the answer into reasoning, calls and text. `None`: all of it is text.
     pub(crate) reader: Option<AnswerReader>,
     pub(crate) settings: Arc<Effective>,
     pub(crate) stream: StreamWriter,

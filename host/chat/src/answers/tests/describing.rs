@@ -1,4 +1,4 @@
-//! What an operator is told.
+//! Tests of the description of a format for operators.
 
 use super::templates::*;
 use super::*;
