@@ -1,5 +1,5 @@
-//! An answer on its way to its reader. It joins the bytes of tokens to characters, splits these into
-//! reasoning, calls and text, looks for stop strings in the text, and writes the rest.
+//! An answer on its way to its reader. It joins the bytes of tokens to characters, splits these
+//! into reasoning, calls and text, looks for stop strings in the text, and writes the rest.
 
 use mynah_chat::Piece;
 use mynah_core::log::shows_content;
